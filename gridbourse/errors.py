@@ -1,0 +1,5 @@
+"""The one root of every exception gridbourse raises on purpose."""
+
+
+class GridbourseError(Exception):
+    """Bad input or a refused action; the message names the field, the row and the rule."""
