@@ -1,0 +1,33 @@
+"""Compile the contracts when they have changed, and say how large they are."""
+
+import argparse
+
+from web3 import Web3
+
+from gridbourse.chain.compiler import MAX_DEPLOYED_BYTES, compiler_settings, load_artifacts
+from scripts import run
+
+
+def main(*args: str, web3: Web3 | None = None) -> None:
+    """Entry of ``python -m scripts.compile [--sizes]``; no chain is needed."""
+    parser = argparse.ArgumentParser(prog="scripts.compile", description=__doc__)
+    parser.add_argument("--sizes", action="store_true", help="list every contract, largest first")
+    options = parser.parse_args(args)
+
+    settings = compiler_settings()
+    largest_first = sorted(
+        (a for a in load_artifacts().values() if a.bytecode), key=lambda a: -a.deployed_size
+    )
+    for artifact in largest_first if options.sizes else largest_first[:1]:
+        print(
+            f"{artifact.name:30} {artifact.deployed_size:>6,} of {MAX_DEPLOYED_BYTES:,} bytes"
+            f"  {artifact.source}"
+        )
+    print(
+        f"{len(largest_first)} contracts, solc {settings.solc},"
+        f" {settings.evm_version}, {settings.optimizer_runs} runs"
+    )
+
+
+if __name__ == "__main__":
+    run(main)
