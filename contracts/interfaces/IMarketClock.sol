@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+/// @title Market time
+interface IMarketClock {
+    /// @notice Length of a delivery period (market time unit) in seconds
+    function mtuSeconds() external view returns (uint256);
+
+    /// @notice The period market time is in
+    function currentPeriod() external view returns (uint256);
+
+    /// @notice The last period that takes orders now
+    function lastOpenPeriod() external view returns (uint256);
+
+    /// @notice Whether orders for the period are no longer taken
+    function gateClosed(uint256 period) external view returns (bool);
+
+    /// @notice Reverts unless orders for the period are taken now
+    function requireOpen(uint256 period) external view;
+
+    /// @notice Whether the period lies in the past
+    function delivered(uint256 period) external view returns (bool);
+}

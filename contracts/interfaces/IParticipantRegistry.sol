@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
+
+/// @title What the other contracts ask the registry
+interface IParticipantRegistry is IAccessControl {
+    /// @notice A role this call needs is missing
+    error MissingRole(address account, bytes32 role);
+
+    /// @notice Reverts with MissingRole unless `account` holds `role`
+    function requireRole(bytes32 role, address account) external view;
+
+    /// @notice Number of the participant behind an account; reverts when there is none
+    function numberOf(address account) external view returns (uint256);
+
+    /// @notice Account of a participant; zero when the number was never given
+    function accountOf(uint256 participant) external view returns (address);
+
+    /// @notice Number of a gateway; reverts when the account is none
+    function gatewayNumberOf(address account) external view returns (uint256);
+
+    /// @notice Four packed profiles (see Profile)
+    function profilesOf(uint256 group) external view returns (uint256);
+
+    /// @notice How many groups of four the area has
+    function groupCount(uint256 area) external view returns (uint256);
+
+    /// @notice Groups `from` .. `from + count - 1` of the area in participant order, fewer at its end
+    function groupsOf(uint256 area, uint256 from, uint256 count) external view returns (uint256[] memory);
+
+    /// @notice How many market areas there are; they are numbered from 0
+    function areaCount() external view returns (uint256);
+
+    /// @notice One above the highest participant number a seat exists for
+    function seatLimit() external view returns (uint256);
+
+    /// @notice The zone above a zone; 0 = none
+    function parentZone(uint256 zone) external view returns (uint256);
+
+    /// @notice Whether an account may hold the settlement currency
+    function mayHoldCurrency(address account) external view returns (bool);
+
+    /// @notice The first delivery period in which the participant is metered and settled, and the first
+    ///         in which it no longer is
+    function membershipOf(uint256 participant) external view returns (uint32 fromPeriod, uint32 untilPeriod);
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {Roles} from "../libraries/Roles.sol";
+
+/// @title Settlement currency: one token is one euro, in µEUR
+/// @notice Minted by the treasurer against a deposit in the bank, each bank reference once; held only by
+///         registered accounts and system contracts.
+contract SettlementCurrency is ERC20 {
+    IParticipantRegistry public immutable registry;
+    /// @notice Contracts that may hold the currency, such as the clearing house
+    mapping(address holder => bool) public systemHolder;
+    /// @notice Bank references that were minted against
+    mapping(bytes32 bankReference => bool) public spent;
+
+    /// @notice Currency came into being against a deposit in the bank
+    event Minted(address indexed to, uint256 amountMicroEur, bytes32 indexed bankReference);
+    /// @notice Currency was given back; the treasurer owes its holder a bank transfer
+    event Redeemed(address indexed from, uint256 amountMicroEur);
+    /// @notice A contract may hold the currency from now on
+    event SystemHolderAdded(address indexed holder);
+
+    error HolderNotPermitted(address account);
+    error BankReferenceSpent(bytes32 bankReference);
+
+    constructor(IParticipantRegistry registry_) ERC20("gridbourse settlement euro", "gEUR") {
+        registry = registry_;
+    }
+
+    /// @notice Six decimals: the unit is the µEUR
+    function decimals() public pure override returns (uint8) {
+        return 6;
+    }
+
+    /// @notice Lets a contract hold the currency
+    function addSystemHolder(address holder) external {
+        registry.requireRole(Roles.OPERATOR, msg.sender);
+        systemHolder[holder] = true;
+        emit SystemHolderAdded(holder);
+    }
+
+    /// @notice Mints against a deposit in the bank
+    function mint(address to, uint256 amountMicroEur, bytes32 bankReference) external {
+        registry.requireRole(Roles.TREASURER, msg.sender);
+        if (spent[bankReference]) revert BankReferenceSpent(bankReference);
+        spent[bankReference] = true;
+        _mint(to, amountMicroEur);
+        emit Minted(to, amountMicroEur, bankReference);
+    }
+
+    /// @notice Gives currency back for a bank transfer
+    function redeem(uint256 amountMicroEur) external {
+        _burn(msg.sender, amountMicroEur);
+        emit Redeemed(msg.sender, amountMicroEur);
+    }
+
+    function _update(address from, address to, uint256 amount) internal override {
+        if (to != address(0) && !systemHolder[to] && !registry.mayHoldCurrency(to)) revert HolderNotPermitted(to);
+        super._update(from, to, amount);
+    }
+}

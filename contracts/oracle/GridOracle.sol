@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IMarket} from "../interfaces/IMarket.sol";
+import {IGridOracle} from "../interfaces/IOracles.sol";
+import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {Lanes} from "../libraries/Lanes.sol";
+import {Profile} from "../libraries/Profile.sol";
+import {Roles} from "../libraries/Roles.sol";
+
+/// @title Verdicts of the DSO: a cleared book is accepted, or capped per metering point and cleared again
+/// @notice A verdict binds the book's root, the round and the version of the algorithm. Caps only fall, and bind
+///         what trades and what does not alike.
+contract GridOracle is IGridOracle {
+    /// @dev One slot: the newest verdict of an area and period
+    struct State {
+        uint32 period;
+        Verdict verdict;
+        uint8 round;
+        bool capsInForce;
+        uint16 algorithm;
+        bytes20 root;
+    }
+
+    IParticipantRegistry public immutable registry;
+    IClearingHouse public immutable clearingHouse;
+    uint256 private immutable _ringSize;
+    /// @notice The market whose cleared book the verdicts are about
+    IMarket public market;
+
+    mapping(uint256 key => State) private _states;
+    /// @dev ring slot | group => period: 32 | 4 × (export cap: 28, import cap: 28)
+    mapping(uint256 key => uint256) private _caps;
+
+    event MarketSet(address indexed market);
+    /// @notice The scheduled injections are inside all limits; `report` is the hash of the published power flow
+    event Accepted(
+        uint256 indexed area, uint256 indexed period, uint256 round, bytes20 root, uint256 algorithm, bytes32 report
+    );
+    /// @notice Caps in Wh: words of a group (32 bits) and four lanes (export cap, import cap), MAX_WH = none
+    event Capped(
+        uint256 indexed area,
+        uint256 indexed period,
+        uint256 round,
+        bytes20 root,
+        uint256 algorithm,
+        bytes32 report,
+        uint256[] groups,
+        bool last
+    );
+
+    error MarketIsSet(address market);
+    error NothingToJudge(uint256 area, uint256 period);
+    error OtherBook(uint256 area, uint256 period, uint8 round, bytes20 root, uint8 givenRound, bytes20 givenRoot);
+    error OtherAlgorithm(uint256 area, uint256 period, uint256 algorithm, uint256 given);
+    error CapRaised(uint256 participant, uint256 presentWh, uint256 givenWh);
+    error GroupOfOtherArea(uint256 group, uint256 area);
+    error CapsUnfinished(uint256 area, uint256 period);
+
+    constructor(IParticipantRegistry registry_, IClearingHouse clearingHouse_) {
+        registry = registry_;
+        clearingHouse = clearingHouse_;
+        _ringSize = clearingHouse_.ringSize();
+    }
+
+    /// @notice Names the market, once: market and oracle need each other's address
+    function setMarket(IMarket market_) external {
+        registry.requireRole(Roles.OPERATOR, msg.sender);
+        if (address(market) != address(0)) revert MarketIsSet(address(market));
+        market = market_;
+        emit MarketSet(address(market_));
+    }
+
+    /// @notice Accepts the cleared book of a round
+    function accept(uint256 area, uint32 period, uint8 round, bytes20 root, uint16 algorithm, bytes32 report)
+        external
+    {
+        State memory state = _judge(area, period, round, root, algorithm);
+        if (state.verdict == Verdict.Capping) revert CapsUnfinished(area, period);
+        state.verdict = Verdict.Accepted;
+        _states[_key(area, period)] = state;
+        emit Accepted(area, period, round, root, algorithm, report);
+    }
+
+    /// @notice Posts caps on the cleared book of a round, in as many calls as it takes; the last one reopens the book
+    function cap(
+        uint256 area,
+        uint32 period,
+        uint8 round,
+        bytes20 root,
+        uint16 algorithm,
+        bytes32 report,
+        uint256[] calldata groups,
+        bool last
+    ) external {
+        State memory state = _judge(area, period, round, root, algorithm);
+        state.verdict = Verdict.Capping;
+        state.capsInForce = true;
+        for (uint256 i; i < groups.length; ++i) {
+            _capGroup(area, period, groups[i]);
+        }
+        if (last) state.verdict = market.reopen(area, period) ? Verdict.Fallback : Verdict.Capped;
+        _states[_key(area, period)] = state;
+        emit Capped(area, period, round, root, algorithm, report, groups, last);
+    }
+
+    /// @dev The verdict a round has so far, after the checks that bind it to the book
+    function _judge(uint256 area, uint32 period, uint8 round, bytes20 root, uint16 algorithm)
+        private
+        view
+        returns (State memory state)
+    {
+        registry.requireRole(Roles.GRID_ORACLE, msg.sender);
+        (bool cleared, uint8 atRound, bytes20 atRoot) = market.bookOf(area, period);
+        if (!cleared) revert NothingToJudge(area, period);
+        state = _stateOf(area, period);
+        // The first page of caps changes the book, so later pages bind the root the verdict began with.
+        if (state.verdict == Verdict.Capping) {
+            atRoot = state.root;
+            if (algorithm != state.algorithm) revert OtherAlgorithm(area, period, state.algorithm, algorithm);
+        }
+        if (state.verdict == Verdict.Accepted || round != atRound || root != atRoot) {
+            revert OtherBook(area, period, atRound, atRoot, round, root);
+        }
+        state.round = round;
+        state.root = root;
+        state.algorithm = algorithm;
+    }
+
+    function _capGroup(uint256 area, uint256 period, uint256 word) private {
+        uint256 group = Lanes.tag(word);
+        _requireInArea(group, area);
+        uint256 key = _capKey(period, group);
+        uint256 caps = _capsOf(period, group);
+        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+            uint256 given = Lanes.get56(word, lane);
+            uint256 present = Lanes.get56(caps, lane);
+            _requireNotRaised(group, lane, Lanes.outOf(present), Lanes.outOf(given));
+            _requireNotRaised(group, lane, Lanes.intoOf(present), Lanes.intoOf(given));
+            caps = Lanes.set56(caps, lane, given);
+        }
+        _caps[key] = caps;
+        market.applyCaps(area, period, group, caps);
+    }
+
+    function _requireNotRaised(uint256 group, uint256 lane, uint256 present, uint256 given) private pure {
+        if (given > present) revert CapRaised(Lanes.participantAt(group, lane), present, given);
+    }
+
+    /// @dev Seats of a group are filled in order and share an area, so the first lane tells
+    function _requireInArea(uint256 group, uint256 area) private view {
+        uint256 first = Lanes.get64(registry.profilesOf(group), 0);
+        if (first == 0 || Profile.area(first) != area) revert GroupOfOtherArea(group, area);
+    }
+
+    /// @inheritdoc IGridOracle
+    function verdictOf(uint256 area, uint256 period) external view returns (Verdict, uint8, bool) {
+        State memory state = _stateOf(area, period);
+        return (state.verdict, state.round, state.capsInForce);
+    }
+
+    /// @inheritdoc IGridOracle
+    function capsOf(uint256 period, uint256 group) external view returns (uint256) {
+        return _capsOf(period, group);
+    }
+
+    function _capsOf(uint256 period, uint256 group) private view returns (uint256 caps) {
+        caps = _caps[_capKey(period, group)];
+        if (Lanes.tag(caps) != period) caps = Lanes.fresh(period) | type(uint224).max;
+    }
+
+    function _stateOf(uint256 area, uint256 period) private view returns (State memory state) {
+        state = _states[_key(area, period)];
+        if (state.period != period) state = State(uint32(period), Verdict.None, 0, false, 0, bytes20(0));
+    }
+
+    function _key(uint256 area, uint256 period) private view returns (uint256) {
+        return ((period % _ringSize) << 64) | area;
+    }
+
+    function _capKey(uint256 period, uint256 group) private view returns (uint256) {
+        return ((period % _ringSize) << 64) | group;
+    }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {IMarketClock} from "../interfaces/IMarketClock.sol";
+import {IMeterOracle} from "../interfaces/IOracles.sol";
+import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {Lanes} from "../libraries/Lanes.sol";
+import {Roles} from "../libraries/Roles.sol";
+
+/// @title Net meter readings per delivery period, in packed and versioned batches
+/// @notice Every batch of a period is its next version; a batch out of turn is refused, so that an oracle that
+///         sends again after a crash cannot send twice. Each version stays in the log.
+contract MeterOracle is IMeterOracle {
+    /// @notice Readings per block (storage word) and bytes of a block in calldata
+    uint256 public constant PER_BLOCK = 7;
+    uint256 public constant BLOCK_BYTES = 28;
+    /// @notice Stands for no reading: type(int32).min
+    uint32 public constant MISSING = 0x80000000;
+    int256 private constant MISSING_WH = type(int32).min;
+
+    IParticipantRegistry public immutable registry;
+    IMarketClock public immutable clock;
+    IClearingHouse public immutable clearingHouse;
+    uint256 private immutable _ringSize;
+
+    /// @dev ring slot | block => period: 32 | 7 × int32, lowest lane first
+    mapping(uint256 key => uint256) private _blocks;
+    /// @dev ring slot => period: 32 | version: 32
+    mapping(uint256 slot => uint256) private _versions;
+
+    /// @notice A batch: blocks of seven int32 readings in Wh (+ injects), the first for participant 7 × firstBlock
+    event ReadingsSubmitted(uint256 indexed period, uint256 indexed version, uint256 firstBlock, bytes readings);
+
+    error VersionOutOfTurn(uint256 period, uint256 version, uint256 expected);
+    error NotDelivered(uint256 period, uint256 currentPeriod);
+    error BadLength(uint256 bytesGiven, uint256 blockBytes);
+    error UnknownMeter(uint256 participant, uint256 seatLimit);
+    error ReadingAbsurd(uint256 participant, int256 wh, uint256 limitWh);
+    error SettlementBegun(uint256 period, uint256 participant, int256 settledWh, int256 newWh);
+    error RingSlotTaken(uint256 period, uint256 occupant);
+
+    constructor(IParticipantRegistry registry_, IMarketClock clock_, IClearingHouse clearingHouse_) {
+        registry = registry_;
+        clock = clock_;
+        clearingHouse = clearingHouse_;
+        _ringSize = clearingHouse_.ringSize();
+    }
+
+    /// @notice Brings in the next version of a period's readings; lanes that are MISSING change nothing
+    function submit(uint32 period, uint256 version, uint256 firstBlock, bytes calldata readings) external {
+        registry.requireRole(Roles.METER_ORACLE, msg.sender);
+        if (!clock.delivered(period)) revert NotDelivered(period, clock.currentPeriod());
+        uint256 expected = versionOf(period) + 1;
+        if (version != expected) revert VersionOutOfTurn(period, version, expected);
+        if (readings.length == 0 || readings.length % BLOCK_BYTES != 0) {
+            revert BadLength(readings.length, BLOCK_BYTES);
+        }
+        uint256 seatLimit = registry.seatLimit();
+        uint256 first = firstBlock * PER_BLOCK;
+        if (first >= seatLimit) revert UnknownMeter(first, seatLimit);
+        clearingHouse.activate(period);
+        bool begun = clearingHouse.settling(period);
+        for (uint256 offset; offset < readings.length; offset += BLOCK_BYTES) {
+            uint256 block_ = firstBlock + offset / BLOCK_BYTES;
+            uint256 word = uint224(bytes28(readings[offset:offset + BLOCK_BYTES]));
+            _store(period, block_, word, seatLimit, begun);
+        }
+        _versions[period % _ringSize] = (uint256(period) << 32) | version;
+        emit ReadingsSubmitted(period, version, firstBlock, readings);
+    }
+
+    function _store(uint256 period, uint256 block_, uint256 word, uint256 seatLimit, bool begun) private {
+        uint256 key = _key(period, block_);
+        uint256 present = _blocks[key];
+        bool fresh = Lanes.tag(present) != period;
+        uint256 next = Lanes.fresh(period);
+        for (uint256 lane; lane < PER_BLOCK; ++lane) {
+            uint256 shift = lane * 32;
+            int256 wh = int32(uint32(word >> shift));
+            int256 former = fresh ? MISSING_WH : int256(int32(uint32(present >> shift)));
+            if (wh == MISSING_WH) {
+                wh = former;
+            } else {
+                _requirePlausible(period, block_ * PER_BLOCK + lane, wh, former, seatLimit, begun);
+            }
+            next |= uint256(uint32(int32(wh))) << shift;
+        }
+        _blocks[key] = next;
+    }
+
+    function _requirePlausible(
+        uint256 period,
+        uint256 participant,
+        int256 wh,
+        int256 former,
+        uint256 seatLimit,
+        bool begun
+    ) private pure {
+        if (participant >= seatLimit) revert UnknownMeter(participant, seatLimit);
+        if (wh > int256(Lanes.MAX_WH) || wh < -int256(Lanes.MAX_WH)) {
+            revert ReadingAbsurd(participant, wh, Lanes.MAX_WH);
+        }
+        if (begun && former != MISSING_WH && former != wh) {
+            revert SettlementBegun(period, participant, former, wh);
+        }
+    }
+
+    /// @notice How many batches of the period came in
+    function versionOf(uint256 period) public view returns (uint256) {
+        uint256 word = _versions[period % _ringSize];
+        return word >> 32 == period ? uint32(word) : 0;
+    }
+
+    /// @notice Net reading of a participant in Wh; type(int32).min = missing
+    function readingOf(uint256 period, uint256 participant) public view returns (int256) {
+        uint256 word = _blocks[_key(period, participant / PER_BLOCK)];
+        if (Lanes.tag(word) != period) return MISSING_WH;
+        return int32(uint32(word >> ((participant % PER_BLOCK) * 32)));
+    }
+
+    /// @inheritdoc IMeterOracle
+    function groupReadings(uint256 period, uint256 group) external view returns (uint256 four) {
+        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+            four = Lanes.setInt64(four, lane, readingOf(period, Lanes.participantAt(group, lane)));
+        }
+    }
+
+    function _key(uint256 period, uint256 block_) private view returns (uint256) {
+        return ((period % _ringSize) << 64) | block_;
+    }
+}

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
+import {IMarketClock} from "../interfaces/IMarketClock.sol";
+import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {HouseAccounts} from "../libraries/HouseAccounts.sol";
+import {Lanes} from "../libraries/Lanes.sol";
+import {Profile} from "../libraries/Profile.sol";
+import {Roles} from "../libraries/Roles.sol";
+
+/// @title Who may do what, and where each metering point sits in the grid
+/// @notice Participants get dense numbers, four to a group, each group in one market area; a number is
+///         never given twice. Metering points are pseudonymous: who is behind one is kept off the chain.
+contract ParticipantRegistry is AccessControl, IParticipantRegistry {
+    /// @notice What the operator states of a new participant
+    /// @param capacityWh What the connection can carry in one delivery period, either way
+    struct Registration {
+        address account;
+        bytes32 meteringPoint;
+        uint8 area;
+        uint16 zone;
+        uint32 capacityWh;
+        uint32 fromPeriod;
+    }
+
+    struct Participant {
+        address account;
+        uint32 fromPeriod;
+        uint32 untilPeriod;
+        bytes32 meteringPoint;
+    }
+
+    struct Zone {
+        uint16 parent;
+        bytes32 name;
+    }
+
+    uint256 private constant MAX_AREAS = 256;
+    uint256 private constant MAX_ZONES = 4095;
+    uint256 private constant MAX_GATEWAYS = 4095;
+
+    mapping(uint256 group => uint256 fourProfiles) private _profiles;
+    mapping(uint256 number => Participant) private _participants;
+    mapping(address account => uint256) private _numberOf;
+    mapping(bytes32 meteringPoint => uint256) private _atMeteringPoint;
+    mapping(uint256 area => uint32[]) private _groups;
+    mapping(uint256 area => uint256) private _nextSeat;
+    mapping(address gateway => uint256) private _gatewayNumberOf;
+    bytes32[] private _areas;
+    Zone[] private _zones;
+    uint256 private _nextGroup = HouseAccounts.FIRST_PARTICIPANT / Lanes.PER_GROUP;
+    uint256 private _gateways;
+    /// @notice Market time, by which memberships end
+    IMarketClock public clock;
+
+    event AreaAdded(uint256 indexed area, bytes32 name);
+    event ZoneAdded(uint256 indexed zone, uint256 indexed parent, bytes32 name);
+    event GatewayAdded(uint256 indexed gateway, address indexed account);
+    event ParticipantRegistered(
+        uint256 indexed participant,
+        address indexed account,
+        bytes32 indexed meteringPoint,
+        uint256 area,
+        uint256 zone,
+        uint256 capacityWh,
+        uint256 fromPeriod
+    );
+    event MandateGiven(uint256 indexed participant, uint256 indexed gateway);
+    event ParticipantSuspended(uint256 indexed participant);
+    event ParticipantReinstated(uint256 indexed participant);
+    event ParticipantLeft(uint256 indexed participant, uint256 untilPeriod);
+
+    error UnknownParticipant(address account);
+    error UnknownNumber(uint256 participant);
+    error UnknownArea(uint256 area);
+    error UnknownZone(uint256 zone);
+    error UnknownGateway(address account, uint256 gateway);
+    error TooMany(string what, uint256 limit);
+    error AccountTaken(address account, uint256 participant);
+    error MeteringPointTaken(bytes32 meteringPoint, uint256 participant);
+    error CapacityOutOfRange(uint256 capacityWh, uint256 maximumWh);
+    error NotActive(uint256 participant, uint256 status);
+    error NotSuspended(uint256 participant, uint256 status);
+    error ZeroAccount();
+    error ClockIsSet(address clock);
+
+    /// @param operator The first operator; it may give and take roles
+    constructor(address operator) {
+        _grantRole(DEFAULT_ADMIN_ROLE, operator);
+        _grantRole(Roles.OPERATOR, operator);
+        _zones.push(Zone(0, "flat"));
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function requireRole(bytes32 role, address account) public view {
+        if (!hasRole(role, account)) revert MissingRole(account, role);
+    }
+
+    modifier onlyOperator() {
+        requireRole(Roles.OPERATOR, msg.sender);
+        _;
+    }
+
+    // --- places and gateways -------------------------------------------------------------------
+
+    /// @notice Opens a market area: those who clear together
+    function addArea(bytes32 name) external onlyOperator returns (uint256 area) {
+        area = _areas.length;
+        if (area == MAX_AREAS) revert TooMany("areas", MAX_AREAS);
+        _areas.push(name);
+        emit AreaAdded(area, name);
+    }
+
+    /// @notice Adds a grid zone: the metering points behind one transformer
+    /// @param parent The zone above; 0 for none
+    function addZone(bytes32 name, uint16 parent) external onlyOperator returns (uint256 zone) {
+        zone = _zones.length;
+        if (zone > MAX_ZONES) revert TooMany("zones", MAX_ZONES);
+        if (parent >= zone) revert UnknownZone(parent);
+        _zones.push(Zone(parent, name));
+        emit ZoneAdded(zone, parent, name);
+    }
+
+    /// @notice Names an account a gateway: it may bring in the orders of those who gave it a mandate or signed them
+    function addGateway(address account) external onlyOperator returns (uint256 gateway) {
+        if (_gateways == MAX_GATEWAYS) revert TooMany("gateways", MAX_GATEWAYS);
+        if (_gatewayNumberOf[account] != 0) revert AccountTaken(account, _gatewayNumberOf[account]);
+        gateway = ++_gateways;
+        _gatewayNumberOf[account] = gateway;
+        _grantRole(Roles.GATEWAY, account);
+        emit GatewayAdded(gateway, account);
+    }
+
+    // --- participants --------------------------------------------------------------------------
+
+    /// @notice Registers participants in order; all or none
+    /// @return first Number of the first of them (numbers of one area are consecutive within a call)
+    function register(Registration[] calldata rows) external onlyOperator returns (uint256 first) {
+        for (uint256 i; i < rows.length; ++i) {
+            uint256 number = _register(rows[i]);
+            if (i == 0) first = number;
+        }
+    }
+
+    function _register(Registration calldata row) private returns (uint256 number) {
+        if (row.account == address(0)) revert ZeroAccount();
+        if (_numberOf[row.account] != 0) revert AccountTaken(row.account, _numberOf[row.account]);
+        uint256 holder = _atMeteringPoint[row.meteringPoint];
+        if (holder != 0) revert MeteringPointTaken(row.meteringPoint, holder);
+        if (row.area >= _areas.length) revert UnknownArea(row.area);
+        if (row.zone >= _zones.length) revert UnknownZone(row.zone);
+        if (row.capacityWh == 0 || row.capacityWh >= Lanes.MAX_WH) {
+            revert CapacityOutOfRange(row.capacityWh, Lanes.MAX_WH - 1);
+        }
+        number = _takeSeat(row.area);
+        uint256 group = Lanes.groupOf(number);
+        _profiles[group] = Lanes.set64(
+            _profiles[group], Lanes.laneOf(number), Profile.pack(row.capacityWh, row.area, row.zone)
+        );
+        _participants[number] = Participant(row.account, row.fromPeriod, type(uint32).max, row.meteringPoint);
+        _numberOf[row.account] = number;
+        _atMeteringPoint[row.meteringPoint] = number;
+        emit ParticipantRegistered(
+            number, row.account, row.meteringPoint, row.area, row.zone, row.capacityWh, row.fromPeriod
+        );
+    }
+
+    /// @dev A group of four belongs to one area; an area opens a new group when its last one is full
+    function _takeSeat(uint256 area) private returns (uint256 seat) {
+        seat = _nextSeat[area];
+        if (seat & (Lanes.PER_GROUP - 1) == 0) {
+            uint256 group = _nextGroup++;
+            _groups[area].push(uint32(group));
+            seat = group * Lanes.PER_GROUP;
+        }
+        _nextSeat[area] = seat + 1;
+    }
+
+    /// @notice Lets a gateway order in the caller's name, until changed; 0 = nobody
+    function giveMandate(uint256 gateway) external {
+        uint256 number = numberOf(msg.sender);
+        if (gateway > _gateways) revert UnknownGateway(address(0), gateway);
+        _setProfile(number, Profile.withGateway(_profileOf(number), gateway));
+        emit MandateGiven(number, gateway);
+    }
+
+    /// @notice Keeps a participant from ordering; what it already owes and is owed goes on
+    function suspend(uint256 participant) external onlyOperator {
+        _requireActive(participant);
+        _setProfile(participant, Profile.withStatus(_profileOf(participant), Profile.SUSPENDED));
+        emit ParticipantSuspended(participant);
+    }
+
+    /// @notice Ends a suspension
+    function reinstate(uint256 participant) external onlyOperator {
+        uint256 status = Profile.status(_profileOf(participant));
+        if (status != Profile.SUSPENDED) revert NotSuspended(participant, status);
+        _setProfile(participant, Profile.withStatus(_profileOf(participant), Profile.ACTIVE));
+        emit ParticipantReinstated(participant);
+    }
+
+    /// @notice Names the market clock, once
+    function setClock(IMarketClock clock_) external onlyOperator {
+        if (address(clock) != address(0)) revert ClockIsSet(address(clock));
+        clock = clock_;
+    }
+
+    /// @notice Leaves the market for the supplier: no new orders; settled here through the last period
+    ///         that takes orders now
+    /// @dev The metering point becomes free for a new registration; number and account do not, so that
+    ///      the account can still withdraw what it is owed
+    function leaveMarket(uint256 participant) external {
+        Participant storage who = _participants[participant];
+        if (msg.sender != who.account) requireRole(Roles.OPERATOR, msg.sender);
+        uint32 untilPeriod = uint32(clock.lastOpenPeriod() + 1);
+        uint256 status = Profile.status(_profileOf(participant));
+        if (status == Profile.NONE || status == Profile.LEFT) revert NotActive(participant, status);
+        _setProfile(participant, Profile.withStatus(_profileOf(participant), Profile.LEFT));
+        who.untilPeriod = untilPeriod;
+        delete _atMeteringPoint[who.meteringPoint];
+        emit ParticipantLeft(participant, untilPeriod);
+    }
+
+    // --- questions -----------------------------------------------------------------------------
+
+    /// @inheritdoc IParticipantRegistry
+    function numberOf(address account) public view returns (uint256 number) {
+        number = _numberOf[account];
+        if (number == 0) revert UnknownParticipant(account);
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function accountOf(uint256 participant) external view returns (address) {
+        return _participants[participant].account;
+    }
+
+    /// @notice The pseudonymous id of the participant's metering point
+    function meteringPointOf(uint256 participant) external view returns (bytes32) {
+        return _participants[participant].meteringPoint;
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function membershipOf(uint256 participant) external view returns (uint32, uint32) {
+        Participant storage who = _participants[participant];
+        return (who.fromPeriod, who.untilPeriod);
+    }
+
+    /// @notice Area, zone, capacity, mandate and status (1 active, 2 suspended, 3 left) of a participant
+    function profileOf(uint256 participant)
+        external
+        view
+        returns (uint256 area, uint256 zone, uint256 capacityWh, uint256 gateway, uint256 status)
+    {
+        uint256 profile = _profileOf(participant);
+        return (
+            Profile.area(profile),
+            Profile.zone(profile),
+            Profile.capacityWh(profile),
+            Profile.gateway(profile),
+            Profile.status(profile)
+        );
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function profilesOf(uint256 group) external view returns (uint256) {
+        return _profiles[group];
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function gatewayNumberOf(address account) external view returns (uint256 gateway) {
+        gateway = _gatewayNumberOf[account];
+        if (gateway == 0) revert UnknownGateway(account, 0);
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function groupCount(uint256 area) external view returns (uint256) {
+        return _groups[area].length;
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function groupsOf(uint256 area, uint256 from, uint256 count) external view returns (uint256[] memory groups) {
+        uint32[] storage all = _groups[area];
+        uint256 end = from + count < all.length ? from + count : all.length;
+        groups = new uint256[](end > from ? end - from : 0);
+        for (uint256 i; i < groups.length; ++i) {
+            groups[i] = all[from + i];
+        }
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function areaCount() external view returns (uint256) {
+        return _areas.length;
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function seatLimit() external view returns (uint256) {
+        return _nextGroup * Lanes.PER_GROUP;
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function parentZone(uint256 zone) external view returns (uint256) {
+        if (zone >= _zones.length) revert UnknownZone(zone);
+        return _zones[zone].parent;
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function mayHoldCurrency(address account) external view returns (bool) {
+        return _numberOf[account] != 0 || hasRole(Roles.TREASURER, account) || hasRole(Roles.DSO, account)
+            || hasRole(Roles.SUPPLIER, account) || hasRole(Roles.OPERATOR, account);
+    }
+
+    function _profileOf(uint256 participant) private view returns (uint256 profile) {
+        profile = Lanes.get64(_profiles[Lanes.groupOf(participant)], Lanes.laneOf(participant));
+        if (Profile.status(profile) == Profile.NONE) revert UnknownNumber(participant);
+    }
+
+    function _setProfile(uint256 participant, uint256 profile) private {
+        uint256 group = Lanes.groupOf(participant);
+        _profiles[group] = Lanes.set64(_profiles[group], Lanes.laneOf(participant), profile);
+    }
+
+    function _requireActive(uint256 participant) private view {
+        uint256 status = Profile.status(_profileOf(participant));
+        if (status != Profile.ACTIVE) revert NotActive(participant, status);
+    }
+}
