@@ -1,0 +1,89 @@
+"""Reference settlement: contract against meter; what `contracts/libraries/Imbalance.sol` must equal.
+
+Energy beyond the contract goes to the supplier at the feed-in tariff, energy short of it comes from
+there at the retail price (DOMAIN M7; seed 003 §2.1.2). Grid fees (M17; seed 001 §2.5, 004 §2.1.6):
+import fee on what the supplier sends, local fee on what was bought and received, export fee on what is
+injected beyond what was sold. Injection above an export cap is not paid for.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Prices:
+    """µEUR per Wh. The fees may be arrays of shape (participants,): each one's zone."""
+
+    retail: int
+    feed_in: int
+    import_fee: Ints | int
+    local_fee: Ints | int
+    export_fee: Ints | int
+
+
+@dataclass(frozen=True)
+class Charges:
+    """What each participant owes beyond its trades; shapes (participants,), µEUR, + = it pays.
+
+    The supplier's and the DSO's accounts receive the sums; every settlement's changes sum to zero.
+    """
+
+    retail: Ints
+    feed_in: Ints
+    import_fee: Ints
+    local_fee: Ints
+    export_fee: Ints
+
+    @property
+    def supplier(self) -> Ints:
+        """What the supplier receives from each participant (− pays to it)."""
+        return self.retail + self.feed_in
+
+    @property
+    def dso(self) -> Ints:
+        """What the DSO receives from each participant."""
+        return self.import_fee + self.local_fee + self.export_fee
+
+    @property
+    def delta(self) -> Ints:
+        """The change of each participant's account."""
+        return -self.supplier - self.dso
+
+
+def settle(readings_wh: Ints, contracts_wh: Ints, export_caps_wh: Ints, prices: Prices) -> Charges:
+    """Charges of one period from net readings (+ injects), net contracts (+ sells) and export caps.
+
+    All shapes (participants,), Wh. `feed_in` in the result is negative: the supplier pays it.
+    """
+    readings = np.minimum(readings_wh, export_caps_wh)
+    deviation = readings - contracts_wh
+    short = np.maximum(-deviation, 0)
+    long = np.maximum(deviation, 0)
+    exported = np.clip(readings, 0, long)
+    local = np.minimum(np.maximum(-readings, 0), np.maximum(-contracts_wh, 0))
+    return Charges(
+        retail=short * prices.retail,
+        feed_in=-long * prices.feed_in,
+        import_fee=short * prices.import_fee,
+        local_fee=local * prices.local_fee,
+        export_fee=exported * prices.export_fee,
+    )
+
+
+def without_market(readings_wh: Ints, prices: Prices) -> Charges:
+    """The same metered energy with the supplier alone: nothing contracted, no cap."""
+    nothing = np.zeros_like(readings_wh)
+    return settle(readings_wh, nothing, np.full_like(readings_wh, np.iinfo(np.int64).max), prices)
+
+
+def hold_micro_eur(reserved_wh: Ints, bought_wh: Ints, retail: int, hold_rate: int) -> Ints:
+    """What backs a buyer in a period until settlement, shapes (participants,), µEUR.
+
+    For each Wh reserved the retail price and the highest fee, less the retail price of each Wh
+    already bought and paid for.
+    """
+    return reserved_wh * hold_rate - bought_wh * retail
