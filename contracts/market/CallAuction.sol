@@ -445,6 +445,7 @@ contract CallAuction is IMarket, EIP712 {
         Booking memory booking,
         uint256 group
     ) private view returns (uint256 fills, uint256 payments) {
+        // Reads storage, changes only `booking` in memory: booking and the preview share it.
         uint256 orders = Lanes.ofPeriod(_orders[_orderKey(period, group)], period);
         for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
             uint256 order = Lanes.get56(orders, lane);
@@ -494,6 +495,26 @@ contract CallAuction is IMarket, EIP712 {
         Session memory session = _sessionOf(area, period);
         if (session.phase == Phase.Open || session.phase == Phase.Void) return outcome;
         return MeritOrder.unpack(_outcomes[_key(area, period)]);
+    }
+
+    /// @notice What every group of an area would trade by the clearing that stands: energy lanes (sold, bought)
+    ///         and signed 64-bit payments; for the grid check, which comes before booking
+    function fillsOf(uint256 area, uint32 period)
+        external
+        view
+        returns (uint256[] memory groups, uint256[] memory fills, uint256[] memory payments)
+    {
+        groups = registry.groupsOf(area, 0, registry.groupCount(area));
+        fills = new uint256[](groups.length);
+        payments = new uint256[](groups.length);
+        Session memory session = _sessionOf(area, period);
+        if (session.phase == Phase.Open || session.phase == Phase.Void) return (groups, fills, payments);
+        MeritOrder.Outcome memory outcome = MeritOrder.unpack(_outcomes[_key(area, period)]);
+        if (outcome.volumeWh == 0) return (groups, fills, payments);
+        Booking memory booking;
+        for (uint256 i; i < groups.length; ++i) {
+            (fills[i], payments[i]) = _fillGroup(period, outcome, booking, groups[i]);
+        }
     }
 
     /// @notice A participant's order in a period; all zero when it has none

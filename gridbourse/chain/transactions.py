@@ -1,0 +1,141 @@
+"""Signing, sending and metering transactions; reverts become typed errors with their values."""
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from eth_abi.abi import decode
+from eth_account.signers.local import LocalAccount
+from eth_utils.abi import collapse_if_tuple, function_abi_to_4byte_selector
+from hexbytes import HexBytes
+from web3 import Web3
+from web3.contract.contract import ContractConstructor, ContractFunction
+from web3.exceptions import ContractLogicError, TransactionNotFound, Web3Exception, Web3RPCError
+from web3.types import TxParams, TxReceipt
+
+from gridbourse.chain.compiler import Artifact
+from gridbourse.chain.connect import NetworkError, gas_price
+from gridbourse.errors import GridbourseError
+
+GAS_LIMIT = 16_000_000
+"""Below EIP-7825's 16,777,216 a transaction; gas is free on a permissioned chain, blocks are not."""
+RECEIPT_TIMEOUT_S = 120.0
+PANIC = bytes.fromhex("4e487b71")
+REVERT_STRING = bytes.fromhex("08c379a0")
+
+
+class Reverted(GridbourseError):
+    """A contract refused a call: `name` of its error, `values` by parameter name."""
+
+    def __init__(self, what: str, name: str, values: dict[str, Any]) -> None:
+        self.name, self.values = name, values
+        listed = ", ".join(f"{key}={_short(value)}" for key, value in values.items())
+        super().__init__(f"{what} refused: {name}({listed})")
+
+
+@dataclass
+class GasUse:
+    """Gas of one step: how many transactions, their gas, and how many things they handled."""
+
+    transactions: int = 0
+    gas: int = 0
+    units: int = 0
+
+
+@dataclass
+class Chain:
+    """A connection that signs, sends, waits, and keeps nonces and gas by step."""
+
+    w3: Web3
+    artifacts: dict[str, Artifact]
+    gas: dict[str, GasUse] = field(default_factory=lambda: defaultdict(GasUse))
+    _nonces: dict[str, int] = field(default_factory=dict)
+    _gas_price: int | None = None
+    _chain_id: int = 0
+
+    def send(
+        self,
+        account: LocalAccount,
+        call: ContractFunction | ContractConstructor,
+        step: str,
+        units: int = 1,
+    ) -> TxReceipt:
+        """Send one transaction and wait for it; Reverted when a contract refuses it.
+
+        A refused transaction still uses its nonce, and its gas counts for the step.
+        """
+        request = self._build(account, call)
+        signed = account.sign_transaction(request)
+        try:
+            tx_hash = self.w3.eth.send_raw_transaction(signed.raw_transaction)
+        except (Web3RPCError, ValueError) as error:
+            self._nonces.pop(account.address, None)  # not in a block: ask the chain again
+            raise NetworkError(f"{step}: the node refused the transaction: {error}") from error
+        receipt = self._receipt(tx_hash)
+        use = self.gas[step]
+        use.transactions += 1
+        use.gas += receipt["gasUsed"]
+        use.units += units
+        if receipt["status"] != 1:
+            raise self._why(request, receipt, step)
+        return receipt
+
+    def _build(self, account: LocalAccount, call: Any) -> TxParams:
+        if self._gas_price is None:
+            self._gas_price, self._chain_id = gas_price(self.w3), self.w3.eth.chain_id
+        nonce = self._nonces.get(account.address)
+        if nonce is None:
+            nonce = self.w3.eth.get_transaction_count(account.address, "pending")
+        self._nonces[account.address] = nonce + 1
+        return call.build_transaction(
+            {
+                "from": account.address,
+                "nonce": nonce,
+                "gas": GAS_LIMIT,
+                "gasPrice": self._gas_price,
+                "chainId": self._chain_id,
+            }
+        )
+
+    def _receipt(self, tx_hash: HexBytes) -> TxReceipt:
+        deadline = time.monotonic() + RECEIPT_TIMEOUT_S
+        pause = 0.001
+        while True:
+            try:
+                return self.w3.eth.get_transaction_receipt(tx_hash)
+            except TransactionNotFound:
+                if time.monotonic() > deadline:
+                    raise NetworkError(f"transaction {tx_hash.to_0x_hex()} is not mined") from None
+                time.sleep(pause)
+                pause = min(2 * pause, 0.5)
+
+    def _why(self, request: TxParams, receipt: TxReceipt, step: str) -> GridbourseError:
+        """Ask the block before for the reason of a revert, which a receipt does not hold."""
+        again: TxParams = {k: v for k, v in request.items() if k != "nonce"}  # type: ignore[assignment]
+        try:
+            self.w3.eth.call(again, receipt["blockNumber"] - 1)
+        except (ContractLogicError, Web3Exception) as error:
+            return self.explain(error, step)
+        return GridbourseError(f"{step}: transaction failed with {receipt['gasUsed']} gas used")
+
+    def explain(self, error: Exception, what: str) -> GridbourseError:
+        """The typed error behind a refused call."""
+        data = getattr(error, "data", None)
+        raw = HexBytes(data) if isinstance(data, str | bytes) and data not in ("", b"") else HexBytes(b"")
+        for artifact in self.artifacts.values():
+            for entry in artifact.abi:
+                if entry["type"] == "error" and function_abi_to_4byte_selector(entry) == raw[:4]:
+                    types = [collapse_if_tuple(i) for i in entry["inputs"]]
+                    names = [i["name"] or f"arg{n}" for n, i in enumerate(entry["inputs"])]
+                    values = dict(zip(names, decode(types, raw[4:]), strict=True))
+                    return Reverted(what, entry["name"], values)
+        if raw[:4] == PANIC:
+            return Reverted(what, "Panic", {"code": hex(int.from_bytes(raw[4:], "big"))})
+        if raw[:4] == REVERT_STRING:
+            return Reverted(what, "Error", {"message": decode(["string"], raw[4:])[0]})
+        return GridbourseError(f"{what} refused: {error}")
+
+
+def _short(value: Any) -> Any:
+    return f"0x{value.hex()}" if isinstance(value, bytes) else value
