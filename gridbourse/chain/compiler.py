@@ -92,7 +92,8 @@ def compile_contracts(
         raise CompileError(f"no Solidity source below {root / 'contracts'}")
     output = _run_solc(root, settings, sources)
     for note in output.get("errors", []):
-        log.warning(note["formattedMessage"].rstrip())
+        if note.get("sourceLocation", {}).get("file") in sources:  # packages are not ours to mend
+            log.warning(note["formattedMessage"].rstrip())
 
     artifacts: dict[str, Artifact] = {}
     for unit in sources:
