@@ -10,6 +10,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.abi import collapse_if_tuple, function_abi_to_4byte_selector
 from hexbytes import HexBytes
 from web3 import Web3
+from web3.contract import Contract
 from web3.contract.contract import ContractConstructor, ContractFunction
 from web3.exceptions import ContractLogicError, TransactionNotFound, Web3Exception, Web3RPCError
 from web3.types import TxParams, TxReceipt
@@ -80,6 +81,10 @@ class Chain:
         if receipt["status"] != 1:
             raise self._why(request, receipt, step)
         return receipt
+
+    def bind(self, name: str, address: str) -> Contract:
+        """A deployed contract by the name of its artifact."""
+        return self.w3.eth.contract(Web3.to_checksum_address(address), abi=self.artifacts[name].abi)
 
     def _build(self, account: LocalAccount, call: Any) -> TxParams:
         if self._gas_price is None:

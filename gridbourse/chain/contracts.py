@@ -1,0 +1,273 @@
+"""One thin class per contract: the calls the off-chain side makes, in its own types.
+
+Every write names the step its gas is counted under. Reads return plain integers and dictionaries.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from eth_account.signers.local import LocalAccount
+from web3.contract import Contract
+from web3.exceptions import ContractLogicError
+from web3.types import TxReceipt
+
+from gridbourse.chain.lanes import MASK56, energy_lane, group_words, lanes56, lanes64, pack_readings, pair
+from gridbourse.chain.transactions import Chain
+from gridbourse.model.caps import NO_CAP
+
+ALL_GROUPS = 1 << 31
+"""More groups than an area has: as many as one transaction carries is for the caller to choose."""
+
+
+class Bound:
+    """A deployed contract and the chain it is on."""
+
+    def __init__(self, chain: Chain, contract: Contract) -> None:
+        self.chain, self.contract = chain, contract
+
+    @property
+    def address(self) -> str:
+        """Checksum address."""
+        return self.contract.address
+
+    def read(self, function: str, *arguments: Any) -> Any:
+        """Call a view; Reverted when the contract refuses."""
+        try:
+            return self.contract.functions[function](*arguments).call()
+        except ContractLogicError as error:
+            raise self.chain.explain(error, function) from error
+
+    def write(
+        self, by: LocalAccount, step: str, function: str, *arguments: Any, units: int = 1
+    ) -> TxReceipt:
+        """Send a transaction; Reverted when the contract refuses."""
+        return self.chain.send(by, self.contract.functions[function](*arguments), step, units)
+
+
+class Registration(NamedTuple):
+    """A row of `ParticipantRegistry.register`; the capacity is Wh in one period."""
+
+    account: str
+    metering_point: bytes
+    area: int
+    zone: int
+    capacity_wh: int
+    from_period: int
+
+
+class ParticipantRegistry(Bound):
+    """Who may do what, and where each metering point sits."""
+
+    def register(self, by: LocalAccount, rows: Sequence[Registration]) -> list[int]:
+        """Numbers of the rows, in order; all are registered or none."""
+        receipt = self.write(by, "register", "register", rows, units=len(rows))
+        events = self.contract.events.ParticipantRegistered().process_receipt(receipt)
+        return [event["args"]["participant"] for event in events]
+
+    def seat_limit(self) -> int:
+        """One above the highest number a seat exists for."""
+        return self.read("seatLimit")
+
+
+class MarketClock(Bound):
+    """Market time."""
+
+    def advance_to(self, by: LocalAccount, timestamp: int) -> None:
+        """Move a replay clock forward."""
+        self.write(by, "clock", "advanceTo", timestamp)
+
+    def timestamp(self) -> int:
+        """Market time, unix seconds."""
+        return self.read("timestamp")
+
+
+class ClearingHouse(Bound):
+    """Money accounts and what each connection has promised."""
+
+    def deposit(self, by: LocalAccount, amounts: Mapping[int, int]) -> None:
+        """Bring currency of the caller into accounts, µEUR by account number."""
+        self.write(by, "deposit", "deposit", list(amounts), list(amounts.values()), units=len(amounts))
+
+    def balances(self, limit: int) -> dict[int, int]:
+        """Free money of every account below `limit`, µEUR."""
+        return dict(enumerate(self.read("balances", limit)))
+
+    def money_sum(self, limit: int) -> int:
+        """Accounts + holds + open trades − currency held, µEUR: zero, always."""
+        return self.read("moneySum", limit)
+
+    def position(self, participant: int, period: int) -> tuple[int, int]:
+        """(sold, bought) Wh."""
+        lanes = dict(lanes56(participant // 4, self.read("positionsOf", period, participant // 4)))
+        return pair(lanes[participant])
+
+
+class MeterOracle(Bound):
+    """Port of the meter feed."""
+
+    def __init__(self, chain: Chain, contract: Contract, account: LocalAccount) -> None:
+        super().__init__(chain, contract)
+        self.account = account
+
+    def version(self, period: int) -> int:
+        """How many batches of the period the chain has."""
+        return self.read("versionOf", period)
+
+    def submit(self, period: int, version: int, readings: Mapping[int, int]) -> str:
+        """Send a batch (Wh by participant number); the transaction's hash once it is mined."""
+        first, data = pack_readings(readings)
+        receipt = self.write(
+            self.account, "readings", "submit", period, version, first, data, units=len(readings)
+        )
+        return receipt["transactionHash"].to_0x_hex()
+
+
+class GridOracle(Bound):
+    """Port of the DSO feed, for one market area."""
+
+    ALGORITHM = 1
+
+    def __init__(
+        self, chain: Chain, contract: Contract, account: LocalAccount, auction: "CallAuction", area: int
+    ) -> None:
+        super().__init__(chain, contract)
+        self.account, self.auction, self.area = account, auction, area
+
+    def cleared(self, period: int) -> bool:
+        """Whether a cleared book waits for a verdict."""
+        return self.auction.read("bookOf", self.area, period)[0]
+
+    def round(self, period: int) -> int:
+        """Clearings the period had before the one that stands."""
+        return self.auction.read("bookOf", self.area, period)[1]
+
+    def book_root(self, period: int) -> bytes:
+        """Running hash of the book a verdict binds."""
+        return self.auction.read("bookOf", self.area, period)[2]
+
+    def positions_wh(self, period: int) -> dict[int, int]:
+        """Net contracts of the clearing that stands, + = sells."""
+        return {who: fill.net_wh for who, fill in self.auction.fills(self.area, period).items()}
+
+    def caps(self, period: int) -> dict[int, tuple[int, int]]:
+        """(export, import) caps in force by participant; who has none is left out."""
+        caps = {}
+        if not self.read("verdictOf", self.area, period)[2]:
+            return caps
+        for group in self.auction.groups(self.area):
+            for participant, lane in lanes56(group, self.read("capsOf", period, group)):
+                if lane != MASK56:
+                    caps[participant] = pair(lane)
+        return caps
+
+    def accept(self, period: int, round_: int, book_root: bytes, report_hash: bytes) -> str:
+        """Accept the cleared book; the transaction's hash."""
+        receipt = self.write(
+            self.account, "verdict", "accept",
+            self.area, period, round_, book_root, self.ALGORITHM, report_hash,
+        )  # fmt: skip
+        return receipt["transactionHash"].to_0x_hex()
+
+    def cap(
+        self,
+        period: int,
+        round_: int,
+        book_root: bytes,
+        caps: Mapping[int, tuple[int, int]],
+        report_hash: bytes,
+    ) -> str:
+        """Cap participants, (export, import) Wh, and have the book cleared again; the transaction's hash.
+
+        Who is in force capped already keeps at most its present cap: caps only fall.
+        """
+        present = self.caps(period)
+        lanes = {}
+        for who in {*caps, *present}:
+            both = [caps.get(who, (NO_CAP, NO_CAP)), present.get(who, (NO_CAP, NO_CAP))]
+            lanes[who] = energy_lane(*(min(pair_) for pair_ in zip(*both, strict=True)))
+        words = group_words(lanes, empty=MASK56)
+        receipt = self.write(
+            self.account, "caps", "cap",
+            self.area, period, round_, book_root, self.ALGORITHM, report_hash, words, True,
+            units=len(caps),
+        )  # fmt: skip
+        return receipt["transactionHash"].to_0x_hex()
+
+
+class Fill(NamedTuple):
+    """What a participant trades: net energy (+ sells) and signed payment (+ receives)."""
+
+    net_wh: int
+    payment_micro_eur: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a clearing found; the price is None when nothing trades."""
+
+    matched_wh: int
+    price_micro_eur_per_wh: int | None
+
+
+class CallAuction(Bound):
+    """The pool-based call auction."""
+
+    def groups(self, area: int) -> list[int]:
+        """Groups of an area, in participant order."""
+        registry = self.chain.bind("ParticipantRegistry", self.read("registry"))
+        return registry.functions.groupsOf(area, 0, ALL_GROUPS).call()
+
+    def place(self, by: LocalAccount, period: int, side: int, tick: int, wh: int) -> None:
+        """The caller's own order."""
+        self.write(by, "order own", "place", period, side, tick, wh)
+
+    def place_batch(self, gateway: LocalAccount, area: int, period: int, lanes: Mapping[int, int]) -> None:
+        """Orders under mandate: order lanes by participant number."""
+        words = group_words(lanes)
+        self.write(gateway, "orders mandate", "placeBatch", area, period, words, units=len(lanes))
+
+    def place_signed(
+        self, gateway: LocalAccount, area: int, period: int, orders: Sequence[tuple[Any, ...]]
+    ) -> None:
+        """Orders the participants signed (see `signing.sign_order`)."""
+        self.write(gateway, "orders signed", "placeSigned", area, period, orders, units=len(orders))
+
+    def clear(self, by: LocalAccount, area: int, period: int) -> Outcome:
+        """Clear after gate closure."""
+        receipt = self.write(by, "clear", "clear", area, period)
+        found = self.contract.events.Cleared().process_receipt(receipt)[0]["args"]
+        matched = found["matchedWh"]
+        return Outcome(matched, found["priceMicroEurPerWh"] if matched else None)
+
+    def fills(self, area: int, period: int) -> dict[int, Fill]:
+        """What each participant with a fill trades by the clearing that stands."""
+        fills = {}
+        for group, energies, payments in zip(*self.read("fillsOf", area, period), strict=True):
+            paid = dict(lanes64(group, payments))
+            for participant, lane in lanes56(group, energies):
+                if lane:
+                    sold, bought = pair(lane)
+                    fills[participant] = Fill(sold - bought, paid[participant])
+        return fills
+
+    def book(self, by: LocalAccount, area: int, period: int, groups_a_call: int) -> None:
+        """Book every fill, in as many transactions as it takes."""
+        total = len(self.groups(area))
+        for _ in range(0, max(total, 1), groups_a_call):
+            self.write(by, "book", "book", area, period, groups_a_call, units=0)
+            if self.read("booked", area, period):
+                return
+
+
+class Settlement(Bound):
+    """Contract against meter."""
+
+    def settle(self, by: LocalAccount, area: int, period: int, groups_a_call: int) -> None:
+        """Settle every group, in as many transactions as it takes."""
+        while not self.done(area, period):
+            self.write(by, "settle", "settle", area, period, groups_a_call, units=0)
+
+    def done(self, area: int, period: int) -> bool:
+        """Whether every participant of the area is settled for the period."""
+        return self.read("progressOf", area, period)[2]

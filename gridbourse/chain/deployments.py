@@ -1,0 +1,99 @@
+"""Deployment records: what stands where on which chain, so that nobody talks to the wrong one."""
+
+import json
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from web3 import Web3
+
+from gridbourse.chain.compiler import CHECKOUT, compiler_settings
+from gridbourse.errors import GridbourseError
+
+FOLDER = CHECKOUT / "deployments"
+
+
+class DeploymentError(GridbourseError):
+    """A deployment record is missing, damaged, or of another chain."""
+
+
+@dataclass(frozen=True)
+class DeployedContract:
+    """Where a contract is and what it was given."""
+
+    address: str
+    arguments: list[Any]
+    block: int
+
+
+@dataclass(frozen=True)
+class DeploymentRecord:
+    """`deployments/<network>.json`."""
+
+    chain_id: int
+    genesis_hash: str
+    commit: str
+    compiler: dict[str, Any]
+    scenario: dict[str, Any]
+    contracts: dict[str, DeployedContract]
+
+    def save(self, path: Path) -> None:
+        """Write as JSON."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> "DeploymentRecord":
+        """Read; DeploymentError when there is none or it is damaged."""
+        try:
+            fields = json.loads(path.read_text())
+            contracts = {n: DeployedContract(**c) for n, c in fields.pop("contracts").items()}
+            return cls(**fields, contracts=contracts)
+        except FileNotFoundError:
+            raise DeploymentError(f"no deployment record {path}: run python -m scripts.deploy") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise DeploymentError(f"{path}: not a deployment record ({error})") from error
+
+    def require_chain(self, w3: Web3) -> None:
+        """Refuse a chain that is not the one recorded."""
+        chain_id, genesis = chain_identity(w3)
+        for field, recorded, found in (
+            ("chain id", self.chain_id, chain_id),
+            ("genesis hash", self.genesis_hash, genesis),
+        ):
+            if recorded != found:
+                raise DeploymentError(f"{field}: the record is of {recorded}, the chain is {found}")
+        for name, contract in self.contracts.items():
+            if not w3.eth.get_code(Web3.to_checksum_address(contract.address)):
+                raise DeploymentError(f"{name}: no code at {contract.address} on this chain")
+
+
+def record_path(network: str) -> Path:
+    """Where the record of a network is: an RPC address becomes a file name."""
+    name = network.split("://")[-1].replace("/", "_").replace(":", "_")
+    return FOLDER / f"{name}.json"
+
+
+def chain_identity(w3: Web3) -> tuple[int, str]:
+    """(chain id, genesis hash)."""
+    genesis = w3.eth.get_block(0)
+    return w3.eth.chain_id, genesis["hash"].to_0x_hex()
+
+
+def current_commit() -> str:
+    """The checkout's commit, "+" behind it when files differ from it; "unknown" outside git."""
+    try:
+        def git(*words: str) -> str:
+            return subprocess.run(
+                ["git", *words], cwd=CHECKOUT, capture_output=True, text=True, check=True
+            ).stdout.strip()
+
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def compiler_facts() -> dict[str, Any]:
+    """Compiler settings as they enter a record."""
+    return asdict(compiler_settings())
