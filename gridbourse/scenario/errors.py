@@ -1,0 +1,11 @@
+"""What the scenario package refuses."""
+
+from gridbourse.errors import GridbourseError
+
+
+class ScenarioError(GridbourseError):
+    """A scenario or one of its data files breaks a rule; names file, key and rule."""
+
+
+class NetworkError(ScenarioError):
+    """The grid file can not carry the scenario's points, or its power flow has no solution."""
