@@ -42,7 +42,7 @@ contract CallAuction is IMarket, EIP712 {
         uint32 nextGroup;
         uint56 bidWhAtMargin;
         uint56 askWhAtMargin;
-        uint64 spreadMicroEur;
+        int64 spreadMicroEur;
     }
 
     /// @notice One order as a participant signs it; `lane` holds energy, tick, side and sequence
@@ -406,10 +406,11 @@ contract CallAuction is IMarket, EIP712 {
             booking.nextGroup += uint32(groups.length);
         }
         if (booking.nextGroup >= groupCount) {
-            if (booking.spreadMicroEur != 0) clearingHouse.collectSpread(period, booking.spreadMicroEur);
+            uint256 spread = uint64(booking.spreadMicroEur); // buyers pay at least what sellers get
+            if (spread != 0) clearingHouse.collectSpread(period, spread);
             session.phase = Phase.Booked;
             _sessions[_key(area, period)] = session;
-            emit Booked(area, period, matchedWh, booking.spreadMicroEur);
+            emit Booked(area, period, matchedWh, spread);
         }
         _bookings[_key(area, period)] = booking;
     }
@@ -459,7 +460,7 @@ contract CallAuction is IMarket, EIP712 {
                     outcome.bid, tick, tick > outcome.bid.tick, OrderLane.wh(order), booking.bidWhAtMargin
                 );
                 booking.bidWhAtMargin = uint56(cumulativeWh);
-                booking.spreadMicroEur += uint64(fillWh * price);
+                booking.spreadMicroEur += int64(uint64(fillWh * price));
                 fills = Lanes.set56(fills, lane, Lanes.energy(0, fillWh));
                 payments = Lanes.setInt64(payments, lane, -int256(fillWh * price));
             } else {
@@ -467,10 +468,7 @@ contract CallAuction is IMarket, EIP712 {
                     outcome.ask, tick, tick < outcome.ask.tick, OrderLane.wh(order), booking.askWhAtMargin
                 );
                 booking.askWhAtMargin = uint56(cumulativeWh);
-                // Offers may come first in participant order: the sum is only meant once all are in.
-                unchecked {
-                    booking.spreadMicroEur -= uint64(fillWh * price);
-                }
+                booking.spreadMicroEur -= int64(uint64(fillWh * price));
                 fills = Lanes.set56(fills, lane, Lanes.energy(fillWh, 0));
                 payments = Lanes.setInt64(payments, lane, int256(fillWh * price));
             }

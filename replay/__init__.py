@@ -1,0 +1,1 @@
+"""Replays a scenario through the whole market: contracts, oracles, plant, settlement, record."""

@@ -1,0 +1,132 @@
+"""Brings a scenario's participants, tariff and money into a fresh market."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+from eth_utils import keccak
+
+from gridbourse.chain.contracts import Registration
+from gridbourse.chain.deploy import AREA, Market
+from gridbourse.chain.lanes import OFFER
+from gridbourse.model.settlement import Prices
+from gridbourse.scenario.scenario import Scenario
+
+SUPPLIER_ACCOUNT, DSO_ACCOUNT = 2, 1
+ROWS_A_CALL = 50
+"""Registrations in one transaction: about 9 M gas."""
+
+__all__ = ["AREA", "OFFER", "Membership", "onboard"]
+
+
+@dataclass(frozen=True)
+class Membership:
+    """Who is who: the mapping that stays beside the chain.
+
+    table: index point_id, columns number (participant number), account (address), at (row of the
+    point in the scenario's arrays).
+    """
+
+    table: pd.DataFrame
+
+    @property
+    def number_of(self) -> dict[str, int]:
+        """Participant number by point id."""
+        return dict(self.table["number"])
+
+    @property
+    def row_of(self) -> dict[int, int]:
+        """Row in the scenario's arrays by participant number."""
+        return dict(zip(self.table["number"], self.table["at"], strict=True))
+
+
+def onboard(market: Market, scenario: Scenario) -> Membership:
+    """Set the tariff, register every participating point, and put its deposit into its account."""
+    zones = _set_tariff(market, scenario)
+    table = _register(market, scenario, zones)
+    _give_mandates(market, table)
+    _pay_in(market, scenario, table)
+    return Membership(table)
+
+
+def account_name(point_id: str) -> str:
+    """Name of a participant's key in the keyring."""
+    return f"participant/{point_id}"
+
+
+def pseudonym(market: Market, point_id: str) -> bytes:
+    """Metering point as the chain knows it: unlinkable without the secret of the deployment."""
+    return keccak(market.keys["metering point salt"].key + point_id.encode())
+
+
+def zone_prices(scenario: Scenario, zone: str) -> Prices:
+    """Energy prices and grid fees of a zone."""
+    tariff = scenario.tariff
+    fees = tariff.fees[zone]
+    return Prices(
+        tariff.retail_micro_eur_per_wh,
+        tariff.feed_in_micro_eur_per_wh,
+        fees.import_,
+        fees.local,
+        fees.export,
+    )
+
+
+def _set_tariff(market: Market, scenario: Scenario) -> dict[str, int]:
+    """Zones by name, each with its fees; then the energy prices, which open the tariff."""
+    operator, dso, supplier = (market.keys[n] for n in ("operator", "dso", "supplier"))
+    zones: dict[str, int] = {}
+    for number, name in enumerate(sorted(scenario.tariff.fees), start=1):
+        label = name.encode()[:32].ljust(32, b"\0")
+        market.registry.write(operator, "register", "addZone", label, 0, units=0)
+        prices = zone_prices(scenario, name)
+        fees = (prices.import_fee, prices.local_fee, prices.export_fee)
+        market.tariff.write(dso, "tariff", "setGridFees", number, 0, fees)
+        zones[name] = number
+    prices = scenario.tariff.retail_micro_eur_per_wh, scenario.tariff.feed_in_micro_eur_per_wh
+    market.tariff.write(supplier, "tariff", "setEnergyPrices", 0, *prices)
+    return zones
+
+
+def _register(market: Market, scenario: Scenario, zones: dict[str, int]) -> pd.DataFrame:
+    points = scenario.points.assign(at=range(len(scenario.points)))
+    table = points[points["participant"]].copy()
+    table["account"] = [market.keys[account_name(p)].address for p in table.index]
+    hours = scenario.mtu_seconds / 3600
+    rows = [
+        Registration(
+            point.account,
+            pseudonym(market, str(point_id)),
+            AREA,
+            zones[point.zone],
+            int(point.capacity_w * hours),
+            scenario.first_period,
+        )
+        for point_id, point in table.iterrows()
+    ]
+    numbers: list[int] = []
+    for start in range(0, len(rows), ROWS_A_CALL):
+        numbers += market.registry.register(market.keys["operator"], rows[start : start + ROWS_A_CALL])
+    table["number"] = numbers
+    return table[["number", "account", "at", "zone"]]
+
+
+def _give_mandates(market: Market, table: pd.DataFrame) -> None:
+    gateway = market.registry.read("gatewayNumberOf", market.keys["gateway"].address)
+    for point_id in table.index:
+        account = market.keys[account_name(point_id)]
+        market.registry.write(account, "mandate", "giveMandate", gateway)
+
+
+def _pay_in(market: Market, scenario: Scenario, table: pd.DataFrame) -> None:
+    """The treasurer mints against bank deposits and brings them into the accounts."""
+    treasurer = market.keys["treasurer"]
+    amounts = {int(number): scenario.parties.deposit_micro_eur for number in table["number"]}
+    amounts[SUPPLIER_ACCOUNT] = scenario.parties.supplier_deposit_micro_eur
+    total = sum(amounts.values())
+    reference = keccak(text=f"bank/{scenario.name}/{scenario.first_period}")
+    market.currency.write(treasurer, "deposit", "mint", treasurer.address, total, reference, units=0)
+    market.currency.write(treasurer, "deposit", "approve", market.house.address, total, units=0)
+    numbers = list(amounts)
+    for start in range(0, len(numbers), 4 * ROWS_A_CALL):
+        some = numbers[start : start + 4 * ROWS_A_CALL]
+        market.house.deposit(treasurer, {number: amounts[number] for number in some})
