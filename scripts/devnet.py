@@ -58,7 +58,9 @@ def _status() -> int:
         block = connect(record.rpc_url).eth.block_number
     except NetworkError as error:
         raise DevnetError(f"pid {record.pid} runs, but {error}") from error
-    print(f"devnet up at {record.rpc_url}, chain {record.chain_id}, block {block}, pid {record.pid}")
+    print(
+        f"devnet up at {record.rpc_url}, chain {record.chain_id}, block {block}, pid {record.pid}"
+    )
     return 0
 
 

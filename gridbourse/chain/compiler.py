@@ -21,6 +21,7 @@ from gridbourse.errors import GridbourseError
 
 MAX_DEPLOYED_BYTES = 24_576  # EIP-170
 CACHE_FORMAT = 1
+KINDS_OF_CODE = ("bytecode", "deployedBytecode")  # creation code, and what it leaves on chain
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +100,8 @@ def compile_contracts(
     for unit in sources:
         for name, contract in output["contracts"].get(unit, {}).items():
             if name in artifacts:
-                raise CompileError(f"{name} is in {artifacts[name].source} and in {unit}: rename one")
+                first = artifacts[name].source
+                raise CompileError(f"{name} is in {first} and in {unit}: rename one")
             artifacts[name] = _artifact(name, unit, contract)
     _write(
         _cache(root),
@@ -109,7 +111,8 @@ def compile_contracts(
 
 
 def _run_solc(root: Path, settings: CompilerSettings, sources: dict[str, Any]) -> dict[str, Any]:
-    wanted = ["abi", "evm.bytecode.object", "evm.bytecode.linkReferences", "evm.deployedBytecode.object"]
+    code = ["object", "linkReferences"]
+    wanted = ["abi", *(f"evm.{kind}.{part}" for kind in KINDS_OF_CODE for part in code)]
     request = {
         "language": "Solidity",
         "sources": sources,

@@ -14,7 +14,8 @@ fee, geth with ``--miner.gasprice 0``); where they do not, the node refuses the 
 :func:`gas_price`.
 
 **Failure.** A reverting raw transaction is mined with receipt status 0 on both development chains;
-only ``eth_call`` and gas estimation raise, with the same web3 exception on both. Set gas explicitly.
+only ``eth_call`` and gas estimation raise, with the same web3 exception on both. Set gas
+explicitly.
 
 **Time.** A block on ``embedded`` is at least one second after its parent, so after many
 transactions its clock is ahead of the wall's; anvil follows the wall clock.
@@ -31,7 +32,14 @@ from web3.exceptions import Web3Exception
 from web3.middleware import ExtraDataToPOAMiddleware
 from web3.types import RPCEndpoint, RPCResponse
 
-from gridbourse.chain.devnet import BLOCK_GAS_LIMIT, DEFAULT_PORT, HOST, Devnet, devnet_folder, read_record
+from gridbourse.chain.devnet import (
+    BLOCK_GAS_LIMIT,
+    DEFAULT_PORT,
+    HOST,
+    Devnet,
+    devnet_folder,
+    read_record,
+)
 from gridbourse.chain.embedded import EmbeddedProvider
 from gridbourse.errors import GridbourseError
 
@@ -41,7 +49,7 @@ FUNDS_WEI = 100 * 10**18
 
 
 class NetworkError(GridbourseError):
-    """The network's name means nothing, its node does not answer, or it will not fund an account."""
+    """The network has no such name, no node that answers, or no funds for an account."""
 
 
 def connect(network: str) -> Web3:
@@ -59,13 +67,13 @@ def connect(network: str) -> Web3:
     if network == "devnet-child":
         raise NetworkError("devnet-child lives only as long as a command: open it with session()")
     raise NetworkError(
-        f"network {network!r} is none of: embedded, devnet, devnet-child, an http(s) or ws(s) address"
+        f"network {network!r} is none of: embedded, devnet, devnet-child, an http(s) or ws(s) URL"
     )
 
 
 @contextmanager
 def session(network: str) -> Iterator[Web3]:
-    """A connection for the length of a ``with`` block; ``devnet-child`` starts and ends its anvil."""
+    """A connection for a ``with`` block; ``devnet-child`` starts and ends its anvil with it."""
     if network != "devnet-child":
         yield connect(network)
         return
@@ -74,13 +82,13 @@ def session(network: str) -> Iterator[Web3]:
 
 
 def gas_price(w3: Web3) -> int:
-    """A price in wei per gas that gets a transaction in: 0 where gas is free, else what the node asks."""
+    """Wei per gas that get a transaction in: 0 where gas is free, else what the node asks."""
     free = w3.eth.get_block("latest").get("baseFeePerGas", 0) == 0
     return 0 if free and is_development_chain(w3) else w3.eth.gas_price
 
 
 def is_development_chain(w3: Web3) -> bool:
-    """Whether the chain is the embedded one or an anvil, where accounts can be funded from nothing."""
+    """Whether the chain is the embedded one or an anvil, where anyone can be given coins."""
     return isinstance(w3.provider, EmbeddedProvider) or w3.client_version.startswith("anvil/")
 
 
@@ -100,7 +108,7 @@ def fund(w3: Web3, addresses: Iterable[ChecksumAddress], at_least_wei: int = FUN
         elif is_development_chain(w3):
             w3.provider.make_request(RPCEndpoint("anvil_setBalance"), [address, hex(at_least_wei)])
         else:
-            raise NetworkError(f"{address} holds {held} wei, {at_least_wei} are needed: send it the rest")
+            raise NetworkError(f"{address} holds {held} of {at_least_wei} wei: send it the rest")
 
 
 class NodeProvider(HTTPProvider):
@@ -132,7 +140,7 @@ def _connect_devnet() -> Web3:
 
 def _connect_node(url: str) -> Web3:
     w3 = Web3(_provider(url))
-    # Clique and IBFT blocks carry more extra data than web3 expects; elsewhere this changes nothing.
+    # Clique and IBFT blocks carry more extra data than web3 expects; others are left as they are.
     w3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
     try:
         w3.eth.chain_id  # noqa: B018  the first question shows whether anyone answers
@@ -155,4 +163,3 @@ def _provider(url: str) -> HTTPProvider | LegacyWebSocketProvider:
 
 def _unreachable(url: str, error: Exception) -> NetworkError:
     return NetworkError(f"no node answers at {url} ({type(error).__name__})")
-

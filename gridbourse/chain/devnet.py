@@ -46,7 +46,9 @@ class PortInUseError(DevnetError):
     """Something already listens on the port a devnet was to use."""
 
     def __init__(self, port: int) -> None:
-        super().__init__(f"port {port} on {HOST} is in use: stop what listens there or choose another")
+        super().__init__(
+            f"port {port} on {HOST} is in use: stop what listens there or take another"
+        )
         self.port = port
 
 
@@ -63,13 +65,14 @@ class NodeRecord:
         """Whether the recorded process is still there."""
         try:
             process = psutil.Process(self.pid)
-            return process.create_time() == self.started and process.status() != psutil.STATUS_ZOMBIE
+            ended = process.status() == psutil.STATUS_ZOMBIE
+            return process.create_time() == self.started and not ended
         except psutil.NoSuchProcess:
             return False
 
 
 class Devnet:
-    """anvil as a child process; it ends with the ``with`` block, and with this process at the latest.
+    """anvil as a child process; it ends with the ``with`` block, at the latest with this process.
 
     ``port=None`` takes a free one. ``state`` is a file that the chain is loaded from and saved to.
     Enter it from a thread that lives as long as the chain: the kernel ends anvil with that thread.
@@ -86,7 +89,6 @@ class Devnet:
         self.chain_id = chain_id
         self._command = _command(self.port, chain_id, gas_limit, state)
         self._process: subprocess.Popen[bytes] | None = None
-        self._output: IO[bytes] = tempfile.TemporaryFile()  # a pipe nobody reads would fill and stall it
 
     @property
     def rpc_url(self) -> str:
@@ -100,18 +102,19 @@ class Devnet:
 
     def __enter__(self) -> "Devnet":
         refuse_port_in_use(self.port)
-        self._process = subprocess.Popen(
-            self._command,
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=self._output,
-            preexec_fn=_die_with(os.getpid()) if sys.platform == "linux" else None,
-        )
-        try:
-            _wait_until_it_answers(self._process, self.rpc_url, self._output)
-        except BaseException:
-            self.stop()
-            raise
+        with tempfile.TemporaryFile() as output:  # a pipe that nobody reads would fill and stall it
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                preexec_fn=_die_with(os.getpid()) if sys.platform == "linux" else None,
+            )
+            try:
+                _wait_until_it_answers(self._process, self.rpc_url, output)
+            except BaseException:
+                self.stop()
+                raise
         return self
 
     def __exit__(
@@ -132,7 +135,6 @@ class Devnet:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._output.close()
 
 
 def start_standing(port: int, folder: Path, state: Path | None = None) -> NodeRecord:
@@ -222,7 +224,9 @@ def find_anvil(checkout: Path = CHECKOUT) -> Path:
         return binary
     if on_path := shutil.which("anvil"):
         return Path(on_path)
-    raise DevnetError(f"no anvil: {package} is not in node_modules; run `make setup`, or put anvil on PATH")
+    raise DevnetError(
+        f"no anvil: {package} is not in node_modules; `make setup`, or put it on PATH"
+    )
 
 
 def _command(port: int, chain_id: int, gas_limit: int, state: Path | None) -> list[str]:
@@ -247,9 +251,7 @@ def _die_with(parent: int) -> Callable[[], None]:
     return tie
 
 
-def _wait_until_it_answers(
-    process: subprocess.Popen[bytes], url: str, output: IO[bytes]
-) -> None:
+def _wait_until_it_answers(process: subprocess.Popen[bytes], url: str, output: IO[bytes]) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     question = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
     while time.monotonic() < deadline:

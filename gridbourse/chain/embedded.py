@@ -39,8 +39,8 @@ class FreeGasParisVM(ParisVM):
 class EmbeddedProvider(EthereumTesterProvider):
     """A chain of its own, empty, with ``gas_limit`` gas to a block and one block a transaction.
 
-    A reverted call and a refused transaction are answered as a node answers them, so web3 raises the
-    same exception with the same data here and on the devnet.
+    A reverted call and a refused transaction are answered as a node answers them, so web3 raises
+    the same exception with the same data here and on the devnet.
     """
 
     def __init__(self, gas_limit: int) -> None:
@@ -62,7 +62,7 @@ class EmbeddedProvider(EthereumTesterProvider):
 
 
 def _reason_and_data(message: str) -> tuple[str, str]:
-    """Split eth-tester's "execution reverted: b'…'" into words and hex; plain words have no data."""
+    """Split eth-tester's "execution reverted: b'…'" into words and hex; without bytes, no hex."""
     words, _, detail = message.partition(": ")
     try:
         data = ast.literal_eval(detail)

@@ -1,7 +1,7 @@
 """Find the Solidity compiler: one already installed, else py-solc-x's download, else the npm one.
 
-Whichever is found is entered as ``.venv/solcx/solc-v<version>``, where py-solc-x and, through
-``tools/brownie.env``, brownie look for it. ``SOLCX_BINARY_PATH`` names another folder.
+Whichever is found is entered as ``.venv/solcx/solc-v<version>``, where py-solc-x and
+brownie look for it (see ``tools/make-venv``). ``SOLCX_BINARY_PATH`` names another folder.
 """
 
 import os
@@ -67,7 +67,8 @@ def _link(found: Path, entry: Path) -> None:
 def _download(version: str, entry: Path) -> None:
     """py-solc-x sets no time limit, so ask first whether the host is there at all."""
     try:
-        requests.head(BINARY_DOWNLOAD_BASE.format("linux-amd64", "list.json"), timeout=PROBE_TIMEOUT_S)
+        listing = BINARY_DOWNLOAD_BASE.format("linux-amd64", "list.json")
+        requests.head(listing, timeout=PROBE_TIMEOUT_S)
         solcx.install_solc(version, solcx_binary_path=entry.parent)
     except (OSError, solcx.exceptions.SolcInstallationError, solcx.exceptions.DownloadError):
         return  # out of reach, or the binary does not run here: the next way is tried

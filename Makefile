@@ -1,0 +1,81 @@
+# Everything lands in this checkout: .venv (Python, and Node where there is none), node_modules, build, out.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+PY := $(VENV)/bin/python
+NODE_OK := node -e 'process.exit(parseInt(process.versions.node) < 18)' >/dev/null 2>&1
+# The checkout's own tools first, except that a good Node on PATH stays in front of none.
+RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+# Brownie keeps its network list in the home folder; a list someone has edited must not change our tests.
+BROWNIE := $(RUN) HOME="$(CURDIR)/$(VENV)/home" $(VENV)/bin/brownie
+
+DEMO_SCENARIO ?= scenarios/rural3.toml
+DEMO := $(PY) -m scripts.replay $(DEMO_SCENARIO) --network devnet-child --out out/demo
+PYTEST := $(RUN) $(PY) -m pytest -p no:pytest-brownie
+UV ?= uv
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header \
+	--prerelease=if-necessary-or-explicit --custom-compile-command "make lock"
+
+.PHONY: help setup compile demo test test-contracts test-python lint format bench lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.python $(VENV)/.node $(VENV)/.packages compile  ## environment, node packages, compiler, compiled contracts
+
+$(VENV)/.python: requirements.lock tools/find-python tools/make-venv
+	@echo "Python packages into $(VENV) ..."
+	@tools/make-venv
+	@touch $@
+
+$(VENV)/.node: requirements-node.lock | $(VENV)/.python
+	@if $(NODE_OK); then echo "Node $$(node --version) from PATH"; else \
+		echo "Node into $(VENV) ..." && \
+		$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-node.lock; fi
+	@touch $@
+
+$(VENV)/.packages: package-lock.json package.json .npmrc | $(VENV)/.node
+	@echo "Node packages into node_modules ..."
+	@$(RUN) npm ci --no-progress --loglevel=error
+	@for anvil in node_modules/@foundry-rs/anvil-*/bin/anvil; do \
+		test ! -x $$anvil || ln -sf ../../$$anvil $(VENV)/bin/anvil; done
+	@touch $@
+
+compile: $(VENV)/.packages  ## compile the contracts when they have changed
+	@$(RUN) $(PY) -m scripts.compile
+
+demo: setup  ## replay a day of metered power through the market; report in out/demo
+	@$(RUN) $(DEMO)
+
+test: setup lint test-contracts test-python  ## everything that has to hold
+
+lint: setup  ## ruff, mypy, solhint
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+	@$(RUN) npx --no-install solhint --max-warnings 0 'contracts/**/*.sol'
+
+test-contracts: setup  ## the contracts, under brownie
+	@mkdir -p $(VENV)/home
+	$(BROWNIE) test tests/contracts
+
+test-python: setup  ## model, chain, oracles, scenarios, scripts
+	$(PYTEST) tests --ignore tests/contracts
+
+format: setup  ## put the sources into the form that lint asks for
+	@$(RUN) ruff check --fix .
+	@$(RUN) ruff format .
+
+bench: setup  ## the figures of the README, as JSON in out/bench
+	@for script in benchmarks/*.py; do $(RUN) $(PY) $$script --out out/bench || exit 1; done
+
+lock:  ## renew both lock files from pyproject.toml and requirements-node.in (needs uv)
+	$(LOCK) pyproject.toml --extra dev -o requirements.lock
+	$(LOCK) requirements-node.in -o requirements-node.lock
+
+clean:  ## remove everything that setup and runs have made
+	rm -rf $(VENV) node_modules build out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

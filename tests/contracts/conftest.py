@@ -1,0 +1,30 @@
+"""What every brownie test shares. Run through `make test-contracts`, or with .venv/bin on PATH."""
+
+# Not `brownie._config`: brownie reads the source of what a conftest imports, and that one has none.
+import brownie
+import pytest
+
+from gridbourse.chain.devnet import free_port
+
+
+def pytest_configure():
+    """The anvil of brownie-config.yaml, on a port of this run's own: brownie attaches to, and
+    rewinds, whatever answers on its port."""
+    networks = brownie._config.CONFIG.networks
+    settings = networks["anvil"]["cmd_settings"]
+    networks["development"]["cmd_settings"] = {**settings, "port": free_port()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def module_start(module_isolation):
+    """A module's own deployments do not reach the next module."""
+
+
+@pytest.fixture(autouse=True)
+def isolation(fn_isolation):
+    """Each test starts from what its module has set up."""
+
+
+@pytest.fixture(scope="session")
+def operator(accounts):
+    return accounts[0]
