@@ -19,6 +19,8 @@ from gridbourse.model.caps import NO_CAP
 ALL_GROUPS = 1 << 31
 """More groups than an area has: as many as one transaction carries is for the caller to choose."""
 
+PHASES = ("open", "cleared", "booked", "void")
+
 
 class Bound:
     """A deployed contract and the chain it is on."""
@@ -239,6 +241,10 @@ class CallAuction(Bound):
         found = self.contract.events.Cleared().process_receipt(receipt)[0]["args"]
         matched = found["matchedWh"]
         return Outcome(matched, found["priceMicroEurPerWh"] if matched else None)
+
+    def phase(self, area: int, period: int) -> str:
+        """"open", "cleared", "booked" or "void"."""
+        return PHASES[self.read("sessionOf", area, period)[1]]
 
     def fills(self, area: int, period: int) -> dict[int, Fill]:
         """What each participant with a fill trades by the clearing that stands."""
