@@ -1,0 +1,120 @@
+"""The run as one HTML file that needs nothing but itself."""
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+import gridbourse
+from gridbourse.report import money_flow, pictures, style, words
+from gridbourse.report.record import STATES, ReportError, RunRecord
+from gridbourse.report.summary import gains, summary
+
+
+def write(record: RunRecord, path: str | Path, curve_period: int | None = None) -> Path:
+    """Write the report; returns where it is. Folders are made where missing.
+
+    curve_period: MTU index of the period whose clearing curve is shown; without it the one with
+    the largest traded volume. Raises ReportError when the run does not hold it.
+    """
+    period = pictures.busiest_period(record) if curve_period is None else int(curve_period)
+    if period not in record.periods.index:
+        first, last = record.periods.index[0], record.periods.index[-1]
+        raise ReportError(f"curve_period: {period} is not in the run ({first} to {last})")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("gridbourse.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for function in (
+        words.name, words.euro, words.energy, words.kwh, words.price, words.share, words.hours,
+        words.count, words.many, words.clock,
+    ):  # fmt: skip
+        environment.filters[function.__name__] = function
+    page = environment.get_template("report.html.j2").render(_page(record, period))
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page, encoding="utf-8")
+    return target
+
+
+def _page(record: RunRecord, period: int) -> dict[str, Any]:
+    first, last = (record.local(record.periods.index[i]) for i in (0, -1))
+    gap = record.periods["gap_wh"].abs().max()
+    return {
+        "record": record,
+        "figures": summary(record),
+        "version": gridbourse.__version__,
+        "span": words.span(first, last),
+        "states": STATES,
+        "curve": _curve_facts(record, period),
+        "pictures": _pictures(record, period),
+        "participants": _participants(record),
+        "flows": [
+            {**flow, "colour": money_flow.colour(flow["kind"])}
+            for flow in money_flow.flows(record.money).to_dict("records")
+        ],
+        "verdicts": _verdicts(record),
+        "verdict_colours": style.VERDICT_COLOURS,
+        "largest_gap_wh": 0.0 if pd.isna(gap) else float(gap),
+    }
+
+
+def _pictures(record: RunRecord, period: int) -> dict[str, Markup]:
+    with style.drawing():
+        drawn = {
+            "curve": (
+                pictures.clearing_curve(record, period),
+                "Demand and supply curve of one period with clearing price and volume",
+            ),
+            "day": (
+                pictures.price_and_volume(record),
+                "Clearing price and energy ordered and traded over the local day",
+            ),
+            "grid": (
+                pictures.grid_check(record),
+                "Voltages and loading before and after the check and as delivered; curtailment",
+            ),
+            "gains": (
+                pictures.who_gained(record),
+                "Gain of each participant against the supplier alone, sorted",
+            ),
+            "money": (money_flow.picture(record.money), "Payments between the groups"),
+        }
+        return {
+            name: Markup(style.inline_svg(figure, name, label))
+            for name, (figure, label) in drawn.items()
+        }
+
+
+def _curve_facts(record: RunRecord, period: int) -> dict[str, Any]:
+    """What the caption of the clearing curve says about its period."""
+    row = record.periods.loc[period]
+    price = row["price_micro_eur_per_wh"]
+    book = record.orders[record.orders["period"] == period]
+    return {
+        "start": record.local(period),
+        "bids": int((book["side"] == "bid").sum()),
+        "offers": int((book["side"] == "offer").sum()),
+        "matched_wh": int(row["matched_wh"]),
+        "price": None if pd.isna(price) else int(price),
+        "verdict": row["verdict"],
+    }
+
+
+def _participants(record: RunRecord) -> list[dict[str, Any]]:
+    """Every participant, who gained most first."""
+    table = record.participants.assign(gain_micro_eur=gains(record))
+    table = table.sort_values("gain_micro_eur", ascending=False, kind="stable")
+    return [{str(k): v for k, v in row.items()} for row in table.reset_index().to_dict("records")]
+
+
+def _verdicts(record: RunRecord) -> list[dict[str, Any]]:
+    """The verdicts that changed something, in order, with their local time."""
+    changed = [v for v in record.verdicts if v["kind"] != "accepted"]
+    changed.sort(key=lambda v: (v["period"], v["round"]))
+    return [{**v, "start": record.local(v["period"])} for v in changed]

@@ -1,0 +1,223 @@
+"""The run on a terminal: a progress bar while it lasts, a summary when it is over."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from gridbourse.report import words
+from gridbourse.report.record import RunRecord
+from gridbourse.report.summary import gains, summary
+
+_WIDTH = 100
+
+
+def over_periods(
+    periods: Sequence[int], mtu_seconds: int, timezone: str, console: Console | None = None
+) -> Iterator[int]:
+    """Yield the periods (MTU indices) one by one behind a progress bar in local time."""
+    columns = (
+        TextColumn("Replaying [bold]{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("[dim]left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("", total=len(periods))
+        for period in periods:
+            start = pd.Timestamp(int(period) * mtu_seconds, unit="s", tz="UTC")
+            local = start.tz_convert(timezone)
+            progress.update(task, description=f"{local:%d %b %H:%M}")
+            yield period
+            progress.advance(task)
+
+
+def print_summary(
+    record: RunRecord,
+    html_path: str | Path | None = None,
+    next_steps: Sequence[str] = (),
+    console: Console | None = None,
+) -> None:
+    """Print the run in at most 100 columns.
+
+    html_path: where `html.write` put the report; next_steps: lines said after it.
+    """
+    out = console or Console()
+    width = min(_WIDTH, out.width)
+    figures = summary(record)
+    first, last = (record.local(record.periods.index[i]) for i in (0, -1))
+    head = Group(
+        Text(record.description),
+        Text(
+            f"{words.span(first, last)} · {figures['periods']} periods of "
+            f"{record.mtu_seconds / 60:g} min · {record.network} · PV × {record.pv_factor:g}",
+            style="dim",
+        ),
+    )
+    out.print(Panel(head, title=f"[bold]{record.scenario}", title_align="left", width=width))
+    pairs = [_market(figures), _grid(figures), _bills(figures), _checks(figures)]
+    for left, right in zip(pairs[::2], pairs[1::2], strict=True):
+        row = Table.grid(expand=True, padding=(0, 2))
+        row.add_column(ratio=1)
+        row.add_column(ratio=1)
+        row.add_row(left, right)
+        out.print(row, width=width)
+        out.print()
+    out.print(_participants(record), width=width)
+    out.print()
+    out.print(_gas(figures), width=width)
+    if html_path is not None:
+        out.print()
+        out.print(Text.assemble("Report   ", (str(html_path), "bold cyan")), soft_wrap=True)
+        out.print(Text("         one file, opens offline in any browser", style="dim"))
+    for step in next_steps:
+        out.print(Text.assemble("Next     ", step), soft_wrap=True)
+
+
+def _facts(title: str, rows: Sequence[tuple[str, str | Text]]) -> Table:
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=None, show_header=False,
+        expand=True, padding=(0, 1, 0, 0),
+    )  # fmt: skip
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    for label, value in rows:
+        table.add_row(label, value)
+    return table
+
+
+def _market(figures: dict[str, Any]) -> Table:
+    price = figures["price_micro_eur_per_wh"]
+    lowest = words.price(price["min"], unit=False)
+    sufficiency, consumption = figures["self_sufficiency"], figures["self_consumption"]
+    return _facts(
+        "Market",
+        [
+            ("Traded locally", words.energy(figures["matched_wh"])),
+            ("Periods with trade", f"{price['trading_periods']} of {figures['periods']}"),
+            ("Mean price", words.price(price["mean"])),
+            (
+                "Lowest / highest",
+                f"{lowest} / {words.price(price['max'])}",
+            ),
+            ("Self-sufficiency", _before_after(sufficiency)),
+            ("Self-consumption", _before_after(consumption)),
+        ],
+    )
+
+
+def _grid(figures: dict[str, Any]) -> Table:
+    verdicts, outside = figures["verdicts"], figures["hours_outside_limits"]
+    return _facts(
+        "Grid",
+        [
+            ("Accepted as cleared", words.count(verdicts["accepted"])),
+            ("Capped", words.count(verdicts["capped"])),
+            ("Fell back", words.count(verdicts["fallback"])),
+            ("Curtailed", words.energy(figures["curtailed_wh"])),
+            ("Outside limits unchecked", words.hours(outside["unchecked"])),
+            ("Outside limits after check", words.hours(outside["checked"])),
+            ("Outside limits delivered", words.hours(outside["delivered"])),
+        ],
+    )
+
+
+def _bills(figures: dict[str, Any]) -> Table:
+    bills = figures["bills_micro_eur"]
+    return _facts(
+        "Bills",
+        [
+            ("All, with the market", words.euro(bills["with_market"])),
+            ("All, supplier alone", words.euro(bills["no_market"])),
+            ("Gained together", words.euro(bills["gain"], signed=True)),
+            (
+                "Better / worse / same",
+                f"{figures['gainers']} / {figures['losers']} / {figures['unchanged']}",
+            ),
+            ("Grid fees", words.euro(figures["fees_micro_eur"]["total"])),
+        ],
+    )
+
+
+def _checks(figures: dict[str, Any]) -> Table:
+    return _facts(
+        "Checks",
+        [
+            ("Money sums to", _zero(figures["money_sum_microeur"], "µEUR")),
+            ("Energy gap", _zero(figures["energy_gap_wh"], "Wh")),
+            ("Orders", words.count(figures["orders"])),
+            ("Readings", words.count(figures["readings"])),
+            ("Wall time", f"{figures['wall_s']:.1f} s"),
+        ],
+    )
+
+
+def _participants(record: RunRecord) -> Table:
+    """The three who gained most and the three who gained least."""
+    gain = gains(record).sort_values(ascending=False, kind="stable")
+    shown = list(gain.index) if len(gain) <= 6 else [*gain.index[:3], *gain.index[-3:]]
+    table = _plain_table(f"Participants, by gain: {len(shown)} of {len(gain)}")
+    table.add_column("Connection point", overflow="fold")
+    for label in ("Bill", "No market", "Gain", "Bought kWh", "Sold kWh", "Curtailed kWh"):
+        table.add_column(label, justify="right")
+    for place, point in enumerate(shown):
+        person = record.participants.loc[point]
+        delta = int(gain.loc[point])
+        table.add_row(
+            str(point),
+            words.euro(person["bill_micro_eur"]),
+            words.euro(person["no_market_micro_eur"]),
+            Text(words.euro(delta, signed=True), style=_sign_style(delta)),
+            words.kwh(person["bought_wh"]),
+            words.kwh(person["sold_wh"]),
+            words.kwh(person["curtailed_wh"]),
+            end_section=len(gain) > 6 and place == 2,
+        )
+    return table
+
+
+def _gas(figures: dict[str, Any]) -> Table:
+    table = _plain_table("Gas by step")
+    table.add_column("Step")
+    for label in ("Transactions", "Gas", "Units", "Gas per unit"):
+        table.add_column(label, justify="right")
+    for step, row in figures["gas"].items():
+        numbers = (row[key] for key in ("transactions", "gas", "units", "per_unit"))
+        table.add_row(words.name(step), *(words.count(number) for number in numbers))
+    return table
+
+
+def _plain_table(title: str) -> Table:
+    return Table(
+        title=title, title_justify="left", title_style="bold", header_style="dim",
+        box=SIMPLE_HEAD, expand=True, pad_edge=False,
+    )  # fmt: skip
+
+
+def _before_after(shares: dict[str, float | None]) -> str:
+    return f"{words.share(shares['before'])} → {words.share(shares['after'])}"
+
+
+def _zero(value: int, unit: str) -> Text:
+    ok = value == 0
+    return Text(f"{value:,} {unit} {'✓' if ok else '✗'}", style="green" if ok else "bold red")
+
+
+def _sign_style(value: int) -> str:
+    return "green" if value > 0 else "red" if value < 0 else ""

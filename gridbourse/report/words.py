@@ -1,0 +1,79 @@
+"""Numbers and names as a reader wants them. Data stays in Wh, µEUR and UTC; this is for the eye."""
+
+from typing import Final
+
+import pandas as pd
+
+NOTHING: Final = "–"
+NAMES: Final = {
+    "energy": "Local energy",
+    "retail": "Energy at retail price",
+    "feed_in": "Feed-in tariff",
+    "import_fee": "Grid fee, imported",
+    "local_fee": "Grid fee, local",
+    "export_fee": "Grid fee, exported",
+    "spread": "Pay-as-bid spread",
+    "dso": "DSO",
+}
+
+
+def name(key: str) -> str:
+    """`import_fee` -> Grid fee, imported; an unknown key gets spaces and a capital."""
+    return NAMES.get(key.lower(), key[:1].upper() + key[1:].replace("_", " "))
+
+
+def euro(micro_eur: float, signed: bool = False) -> str:
+    """µEUR as euros and cents."""
+    amount = f"{abs(micro_eur) / 1e6:,.2f}"
+    if micro_eur < 0 and float(amount.replace(",", "")) != 0:
+        return f"−€{amount}"
+    return f"+€{amount}" if signed and micro_eur > 0 else f"€{amount}"
+
+
+def energy(wh: float) -> str:
+    """Wh in the unit that keeps it short."""
+    if abs(wh) < 1_000:
+        return f"{wh:,.0f} Wh"
+    return f"{wh / 1e3:,.1f} kWh" if abs(wh) < 1e7 else f"{wh / 1e6:,.1f} MWh"
+
+
+def kwh(wh: float) -> str:
+    """Wh as kWh without the unit, for a table whose head names it."""
+    return f"{wh / 1e3:,.1f}"
+
+
+def price(micro_eur_per_wh: float | None, unit: bool = True) -> str:
+    """µEUR/Wh as ct/kWh (1 µEUR/Wh = 0.1 ct/kWh)."""
+    if micro_eur_per_wh is None:
+        return NOTHING
+    return f"{micro_eur_per_wh / 10:.1f}" + (" ct/kWh" if unit else "")
+
+
+def share(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.1%}"
+
+
+def hours(value: float) -> str:
+    return f"{value:g} h"
+
+
+def count(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:,.0f}"
+
+
+def many(number: int, noun: str) -> str:
+    """1 bid, 2 bids."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def clock(moment: pd.Timestamp) -> str:
+    """Local time of a period, with its zone: two quarter-hours are 02:15 when clocks go back."""
+    return f"{moment:%H:%M} {moment.tzname()}"
+
+
+def span(first: pd.Timestamp, last: pd.Timestamp) -> str:
+    """The local days a run covers."""
+    start = f"{first:%A}, {first.day} {first:%B %Y}"
+    if first.date() == last.date():
+        return start
+    return f"{first.day} {first:%B %Y} to {last.day} {last:%B %Y}"
