@@ -64,7 +64,7 @@ def test_bills_gainers_and_fees(record: RunRecord) -> None:
 
 
 def test_hours_outside_limits_by_state(record: RunRecord) -> None:
-    # Unchecked: undervoltage and overload in the same period. Checked: 0.9 pu, 1.1 pu and 100 % are inside.
+    # Unchecked: undervoltage and overload in one period. Checked: on a limit is inside it.
     # Delivered: overvoltage in one, overload in the next, no power flow in the third.
     assert summary(record)["hours_outside_limits"] == {
         "unchecked": 0.25, "checked": 0.0, "delivered": 0.5,
