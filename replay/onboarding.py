@@ -7,15 +7,12 @@ from eth_utils import keccak
 
 from gridbourse.chain.contracts import Registration
 from gridbourse.chain.deploy import AREA, Market
-from gridbourse.chain.lanes import OFFER
 from gridbourse.model.settlement import Prices
 from gridbourse.scenario.scenario import Scenario
 
 SUPPLIER_ACCOUNT, DSO_ACCOUNT = 2, 1
 ROWS_A_CALL = 50
 """Registrations in one transaction: about 9 M gas."""
-
-__all__ = ["AREA", "OFFER", "Membership", "onboard"]
 
 
 @dataclass(frozen=True)
@@ -75,9 +72,10 @@ def _set_tariff(market: Market, scenario: Scenario) -> dict[str, int]:
     """Zones by name, each with its fees; then the energy prices, which open the tariff."""
     operator, dso, supplier = (market.keys[n] for n in ("operator", "dso", "supplier"))
     zones: dict[str, int] = {}
-    for number, name in enumerate(sorted(scenario.tariff.fees), start=1):
+    for number, name in enumerate(_from_the_top(scenario.zones), start=1):
         label = name.encode()[:32].ljust(32, b"\0")
-        market.registry.write(operator, "register", "addZone", label, 0, units=0)
+        parent = zones.get(scenario.zones[name] or "", 0)
+        market.registry.write(operator, "register", "addZone", label, parent, units=0)
         prices = zone_prices(scenario, name)
         fees = (prices.import_fee, prices.local_fee, prices.export_fee)
         market.tariff.write(dso, "tariff", "setGridFees", number, 0, fees)
@@ -85,6 +83,16 @@ def _set_tariff(market: Market, scenario: Scenario) -> dict[str, int]:
     prices = scenario.tariff.retail_micro_eur_per_wh, scenario.tariff.feed_in_micro_eur_per_wh
     market.tariff.write(supplier, "tariff", "setEnergyPrices", 0, *prices)
     return zones
+
+
+def _from_the_top(zones: dict[str, str | None]) -> list[str]:
+    """Zones with every parent before its children."""
+
+    def depth(name: str) -> int:
+        parent = zones[name]
+        return 0 if parent is None else 1 + depth(parent)
+
+    return sorted(zones, key=lambda name: (depth(name), name))
 
 
 def _register(market: Market, scenario: Scenario, zones: dict[str, int]) -> pd.DataFrame:

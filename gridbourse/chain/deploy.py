@@ -1,12 +1,14 @@
 """Deploys the contracts of one market and gives each party its role."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from eth_utils import keccak
 from web3 import Web3
 
 from gridbourse.chain.accounts import Keyring
+from gridbourse.chain.compiler import load_artifacts
 from gridbourse.chain.connect import fund
 from gridbourse.chain.contracts import (
     Bound,
@@ -96,6 +98,12 @@ class Market:
             auction=auction,
             settlement=Settlement(chain, at["Settlement"]),
         )
+
+
+def open_market(w3: Web3, record: Path) -> Market:
+    """The market of a deployment record; DeploymentError when the chain is another."""
+    chain = Chain(w3, load_artifacts())
+    return Market.bind(chain, Keyring.for_chain(w3), DeploymentRecord.load(record))
 
 
 def deploy(

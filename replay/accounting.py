@@ -1,0 +1,217 @@
+"""What a replay leaves behind, as the report wants it: energy and money by the reference model.
+
+Prices, fills and payments come from the chain, charges from the model on the same readings; the two
+meet in `require_equal`, which refuses a run whose accounts differ from the model's by a micro-euro.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gridbourse.chain.deploy import Market
+from gridbourse.model.settlement import Charges, Prices, settle, without_market
+from gridbourse.report.record import GAS_COLUMNS, ORDER_COLUMNS
+from gridbourse.scenario.network import Flow
+from gridbourse.scenario.plant import Delivery, Plant
+from gridbourse.scenario.scenario import Scenario
+from replay.onboarding import DSO_ACCOUNT, SUPPLIER_ACCOUNT, Membership
+from replay.walk import PeriodResult, ReplayError
+
+Ints = NDArray[np.int64]
+FEES = ("import_fee", "local_fee", "export_fee")
+
+
+@dataclass
+class Accounts:
+    """Sums over a run. Arrays over participants, in the order of the membership table."""
+
+    scenario: Scenario
+    members: Membership
+    plant: Plant
+    periods: list[dict[str, object]] = field(default_factory=list)
+    orders: list[pd.DataFrame] = field(default_factory=list)
+    money: dict[str, int] = field(default_factory=dict)
+    gap_wh: float = 0.0
+
+    def __post_init__(self) -> None:
+        zeros = np.zeros(len(self.members.table), dtype=np.int64)
+        self.people = pd.DataFrame(
+            {"number": self.members.table["number"]}
+            | {name: zeros.copy() for name in PEOPLE_COLUMNS},
+            index=self.members.table.index,
+        )
+        self._rows = self.members.table["at"].to_numpy()
+        fees = self.scenario.tariff.fees
+        zone_fees = [fees[zone] for zone in self.members.table["zone"]]
+        self._prices = Prices(
+            self.scenario.tariff.retail_micro_eur_per_wh,
+            self.scenario.tariff.feed_in_micro_eur_per_wh,
+            np.array([f.import_ for f in zone_fees], dtype=np.int64),
+            np.array([f.local for f in zone_fees], dtype=np.int64),
+            np.array([f.export for f in zone_fees], dtype=np.int64),
+        )
+
+    def add(self, result: PeriodResult) -> None:
+        """Take a settled period in."""
+        delivery = result.delivery
+        if delivery is None:
+            raise ReplayError(f"period {result.period}: is not delivered yet")
+        readings = delivery.readings_wh[self._rows]
+        contracts = result.contracts_wh[self._rows]
+        caps = result.caps.export_cap_wh[self._rows]
+        payments = self._payments(result)
+        charges = settle(readings, contracts, caps, self._prices)
+        self._add_people(readings, contracts, payments, charges, delivery)
+        self._add_money(payments, charges)
+        self.periods.append(self._period(result, delivery, readings, contracts))
+        self.orders.append(self._filled(result))
+        self.gap_wh += abs(delivery.gap_wh)
+
+    def _payments(self, result: PeriodResult) -> Ints:
+        paid = {who: fill.payment_micro_eur for who, fill in result.fills.items()}
+        return np.array([paid.get(n, 0) for n in self.members.table["number"]], dtype=np.int64)
+
+    def _add_people(
+        self, readings: Ints, contracts: Ints, payments: Ints, charges: Charges, delivery: Delivery
+    ) -> None:
+        people = self.people
+        people["bill_micro_eur"] += payments + charges.delta
+        people["no_market_micro_eur"] += without_market(readings, self._prices).delta
+        people["sold_wh"] += np.maximum(contracts, 0)
+        people["bought_wh"] += np.maximum(-contracts, 0)
+        people["exported_wh"] += np.maximum(readings, 0)
+        people["imported_wh"] += np.maximum(-readings, 0)
+        people["local_bought_wh"] += _both(-readings, -contracts)
+        people["fees_micro_eur"] += charges.dso
+        people["curtailed_wh"] += delivery.curtailed_wh[self._rows]
+
+    def _add_money(self, payments: Ints, charges: Charges) -> None:
+        flows = {
+            "energy": int(np.maximum(payments, 0).sum()),
+            "spread": -int(payments.sum()),
+            "retail": int(charges.retail.sum()),
+            "feed_in": -int(charges.feed_in.sum()),
+        } | {fee: int(getattr(charges, fee).sum()) for fee in FEES}
+        for kind, amount in flows.items():
+            self.money[kind] = self.money.get(kind, 0) + amount
+
+    def _period(
+        self, result: PeriodResult, delivery: Delivery, readings: Ints, contracts: Ints
+    ) -> dict[str, object]:
+        placed = result.orders.groupby("side")["wh"].sum()
+        generation, load = self._gross(result.period, delivery)
+        schedule = self.scenario.forecast_wh(result.period)
+        states = {
+            "unchecked": self.plant.flow_of(result.period, schedule),
+            "checked": self.plant.flow_of(result.period, result.caps.clip(schedule)),
+            "delivered": delivery.flow,
+        }
+        hours = self.scenario.mtu.hours
+        exchange = round(delivery.flow.exchange_w[0] * hours)
+        return {
+            "period": result.period,
+            "bid_wh": int(placed.get("bid", 0)),
+            "offer_wh": int(placed.get("offer", 0)),
+            "matched_wh": result.outcome.matched_wh,
+            "price_micro_eur_per_wh": self._price(result),
+            "verdict": _last_word(result),
+            "rounds": len(result.verdicts),
+            "curtailed_wh": int(delivery.curtailed_wh.sum()),
+            "generation_wh": int(generation.sum()),
+            "load_wh": int(load.sum()),
+            "self_used_wh": int(np.minimum(generation, load).sum()),
+            "local_bought_wh": int(_both(-readings, -contracts).sum()),
+            "local_sold_wh": int(_both(readings, contracts).sum()),
+            "import_wh": max(exchange, 0),
+            "export_wh": max(-exchange, 0),
+            "losses_wh": round(delivery.flow.losses_w[0] * hours),
+            "gap_wh": delivery.gap_wh,
+            **{key: value for name, flow in states.items() for key, value in _extremes(name, flow)},
+        }
+
+    def _gross(self, period: int, delivery: Delivery) -> tuple[Ints, Ints]:
+        """Production and consumption behind each meter, Wh, such that their difference is the reading."""
+        hours = self.scenario.mtu.hours
+        wanted = np.rint(self.scenario.profiles.load_w.loc[period].to_numpy() * hours).astype(np.int64)
+        produces = self.scenario.profiles.pv_w.loc[period].to_numpy() > 0
+        # Where nothing is produced the reading is the consumption, less what an import cap held back.
+        load = np.where(produces, np.maximum(wanted, -delivery.readings_wh), -delivery.readings_wh)
+        return delivery.readings_wh + load, load
+
+    def _price(self, result: PeriodResult) -> int | None:
+        """The uniform price; with pay-as-bid the mean paid per Wh, rounded to a tick."""
+        if not result.outcome.matched_wh or self.scenario.market.pricing == "uniform":
+            return result.outcome.price_micro_eur_per_wh
+        paid = -sum(min(fill.payment_micro_eur, 0) for fill in result.fills.values())
+        tick = self.scenario.market.tick_micro_eur_per_wh
+        return round(paid / result.outcome.matched_wh / tick) * tick
+
+    def _filled(self, result: PeriodResult) -> pd.DataFrame:
+        fills = result.orders["number"].map(lambda who: result.fills.get(who, (0, 0)))
+        filled = result.orders.assign(
+            fill_wh=[abs(fill[0]) for fill in fills], paid_micro_eur=[abs(fill[1]) for fill in fills]
+        )
+        return filled[list(ORDER_COLUMNS)]
+
+    def money_table(self) -> pd.DataFrame:
+        """Where each euro went, by group."""
+        ways = {
+            "energy": ("buyers", "sellers"),
+            "spread": ("buyers", "spread account"),
+            "retail": ("participants", "supplier"),
+            "feed_in": ("supplier", "participants"),
+        } | {fee: ("participants", "dso") for fee in FEES}
+        rows = [(*ways[kind], kind, amount) for kind, amount in self.money.items() if amount]
+        return pd.DataFrame(rows, columns=["payer", "payee", "kind", "micro_eur"])
+
+    def require_equal(self, before: dict[int, int], after: dict[int, int]) -> None:
+        """ReplayError unless every account changed on the chain as the model says."""
+        expected = dict(zip(self.people["number"], self.people["bill_micro_eur"], strict=True))
+        expected[SUPPLIER_ACCOUNT] = self.money.get("retail", 0) - self.money.get("feed_in", 0)
+        expected[DSO_ACCOUNT] = sum(self.money.get(fee, 0) for fee in FEES)
+        for account, change in expected.items():
+            found = after[account] - before[account]
+            if found != change:
+                raise ReplayError(
+                    f"account {account}: changed by {found} µEUR on the chain, {change} by the model"
+                )
+
+
+PEOPLE_COLUMNS = (
+    "bill_micro_eur",
+    "no_market_micro_eur",
+    "bought_wh",
+    "sold_wh",
+    "imported_wh",
+    "exported_wh",
+    "local_bought_wh",
+    "fees_micro_eur",
+    "curtailed_wh",
+)
+
+
+def gas_table(market: Market) -> pd.DataFrame:
+    """Gas by step."""
+    rows = [(step, use.transactions, use.gas, use.units) for step, use in market.chain.gas.items()]
+    return pd.DataFrame(rows, columns=list(GAS_COLUMNS))
+
+
+def _both(metered: Ints, contracted: Ints) -> Ints:
+    """min(contract, metered) of one direction, never negative."""
+    return np.minimum(np.maximum(metered, 0), np.maximum(contracted, 0))
+
+
+def _last_word(result: PeriodResult) -> str:
+    if result.fallback:
+        return "fallback"
+    return "capped" if result.caps.binding.any() else "accepted"
+
+
+def _extremes(name: str, flow: Flow) -> list[tuple[str, float]]:
+    return [
+        (f"u_min_{name}", float(flow.u_pu.min())),
+        (f"u_max_{name}", float(flow.u_pu.max())),
+        (f"loading_{name}", float(flow.loading.max())),
+    ]

@@ -1,0 +1,68 @@
+"""Deploy a scenario's market to a network and bring its participants in.
+
+    python -m scripts.devnet up
+    python -m scripts.deploy scenarios/rural3.toml --network devnet
+    python -m scripts.status --network devnet
+
+The record goes to deployments/<network>.json; beside it, never on the chain and never committed, the
+mapping from metering points to participant numbers and accounts.
+"""
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from web3 import Web3
+
+from gridbourse.chain.connect import session
+from gridbourse.chain.deployments import record_path
+from gridbourse.scenario.scenario import load
+from replay.run import found_market
+from scripts import run
+
+
+def main(*args: str, web3: Web3 | None = None) -> None:
+    """Deploy to `web3` when given, else to the network the arguments name."""
+    options = _parser().parse_args(args)
+    if web3 is not None:
+        _deploy(web3, options)
+        return
+    with session(options.network) as w3:
+        _deploy(w3, options)
+
+
+def _deploy(w3: Web3, options: argparse.Namespace) -> None:
+    scenario = load(Path(options.scenario))
+    market, members = found_market(w3, scenario, {"file": options.scenario, "overrides": {}})
+    record = record_path(options.network)
+    market.record.save(record)
+    mapping = record.with_suffix(".participants.csv")
+    members.table.to_csv(mapping)
+    table = Table(title=f"{scenario.name} on {options.network}", title_justify="left")
+    table.add_column("contract")
+    table.add_column("address")
+    table.add_column("block", justify="right")
+    for name, contract in market.record.contracts.items():
+        table.add_row(name, contract.address, str(contract.block))
+    out = Console()
+    out.print(table)
+    gas = sum(use.gas for use in market.chain.gas.values())
+    out.print(f"{len(members.table)} participants, {gas / 1e6:.1f} M gas")
+    out.print(f"Record   {record}\nMapping  {mapping}   (personal data: keep it, do not publish it)")
+    out.print(f"Next     python -m scripts.status --network {options.network}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.deploy",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("scenario", nargs="?", default="scenarios/rural3.toml", help="TOML file")
+    parser.add_argument("--network", default="devnet", help="devnet or an RPC address")
+    return parser
+
+
+if __name__ == "__main__":
+    run(main)

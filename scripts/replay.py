@@ -1,0 +1,80 @@
+"""Replay a scenario through the whole market and show what came of it.
+
+    python -m scripts.replay scenarios/rural3.toml --network devnet-child --out out/demo
+    python -m scripts.replay scenarios/rural3.toml --pv-factor 1 --network embedded --periods 16
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from web3 import Web3
+
+from gridbourse.chain.connect import session
+from gridbourse.report import html, tables
+from gridbourse.report.summary import summary
+from replay.run import replay
+from scripts import run
+
+
+def main(*args: str, web3: Web3 | None = None) -> None:
+    """Replay on `web3` when given, else on the network the arguments name."""
+    options = _parser().parse_args(args)
+    out = Path(options.out)
+    if web3 is not None:
+        _replay(web3, "given", options, out)
+        return
+    with session(options.network) as w3:
+        _replay(w3, options.network, options, out)
+
+
+def _replay(w3: Web3, network: str, options: argparse.Namespace, out: Path) -> None:
+    record = replay(w3, network, Path(options.scenario), _overrides(options), out).record
+    (out / "summary.json").write_text(json.dumps(summary(record), indent=2) + "\n")
+    page = html.write(record, out / "report.html", options.curve_period)
+    tables.print_summary(
+        record,
+        page,
+        next_steps=[
+            f"python -m scripts.check {out}    rebuild every balance from the logs alone",
+            f"{out / 'summary.json'}    the figures for a script",
+        ],
+    )
+
+
+def _overrides(options: argparse.Namespace) -> dict[str, Any]:
+    chosen = {
+        "pv_factor": options.pv_factor,
+        "periods": options.periods,
+        "season": options.season,
+        "market.pricing": options.pricing,
+        "strategy.seed": options.seed,
+    }
+    return {key: value for key, value in chosen.items() if value is not None}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.replay",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("scenario", nargs="?", default="scenarios/rural3.toml", help="TOML file")
+    parser.add_argument(
+        "--network",
+        default="devnet",
+        help="embedded, devnet, devnet-child or an RPC address (default: devnet)",
+    )
+    parser.add_argument("--out", default="out/replay", help="folder for everything it leaves")
+    parser.add_argument("--pv-factor", type=float, help="scale the scenario's PV")
+    parser.add_argument("--periods", type=int, help="how many delivery periods")
+    parser.add_argument("--season", help="which of the scenario's weeks")
+    parser.add_argument("--pricing", choices=["uniform", "pay_as_bid"])
+    parser.add_argument("--seed", type=int, help="of the strategies")
+    parser.add_argument("--curve-period", type=int, help="whose clearing curve the report draws")
+    return parser
+
+
+if __name__ == "__main__":
+    run(main)

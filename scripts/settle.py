@@ -1,0 +1,60 @@
+"""Settle every period that is due, and print where each euro went.
+
+    python -m scripts.settle --network devnet
+
+Anyone may: the contracts decide what is due and what it comes to.
+"""
+
+import argparse
+
+from rich.console import Console
+from rich.table import Table
+from web3 import Web3
+
+from gridbourse.chain.connect import session
+from gridbourse.chain.deploy import AREA, Market, open_market
+from gridbourse.chain.deployments import record_path
+from gridbourse.chain.overview import due
+from gridbourse.errors import GridbourseError
+from scripts import run
+
+GROUPS_A_CALL = 500
+
+
+def main(*args: str, web3: Web3 | None = None) -> int:
+    """Settle on `web3` when given, else on the network the arguments name."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.settle", description=__doc__)
+    parser.add_argument("--network", default="devnet", help="devnet or an RPC address")
+    options = parser.parse_args(args)
+    if web3 is not None:
+        return _settle(open_market(web3, record_path(options.network)))
+    with session(options.network) as w3:
+        return _settle(open_market(w3, record_path(options.network)))
+
+
+def _settle(market: Market) -> int:
+    """0 when all that was due is settled, 1 when the contracts refused some of it."""
+    out = Console()
+    table = Table(title="settled", title_justify="left")
+    for heading in ("period", "to supplier EUR", "grid fees to DSO EUR", "refused because"):
+        table.add_column(heading, justify="left" if "refused" in heading else "right")
+    refused = 0
+    operator = market.keys["operator"]
+    for status in due(market):
+        before = market.house.balances(3)
+        try:
+            if status.phase != "booked":
+                market.auction.book(operator, AREA, status.period, GROUPS_A_CALL)
+            market.settlement.settle(operator, AREA, status.period, GROUPS_A_CALL)
+            reason = ""
+        except GridbourseError as error:
+            reason, refused = str(error), refused + 1
+        after = market.house.balances(3)
+        supplier, dso = ((after[who] - before[who]) / 1e6 for who in (2, 1))
+        table.add_row(str(status.period), f"{supplier:,.6f}", f"{dso:,.6f}", reason)
+    out.print(table if table.row_count else "Nothing is due.")
+    return 1 if refused else 0
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,65 @@
+"""Show where a deployed market stands.
+
+    python -m scripts.status --network devnet
+"""
+
+import argparse
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+from web3 import Web3
+
+from gridbourse.chain.connect import session
+from gridbourse.chain.deploy import Market, open_market
+from gridbourse.chain.deployments import record_path
+from gridbourse.chain.overview import due, ring
+from scripts import run
+
+LAST = 12
+"""Periods shown."""
+
+
+def main(*args: str, web3: Web3 | None = None) -> None:
+    """Show the market recorded for the network."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.status", description=__doc__)
+    parser.add_argument("--network", default="devnet", help="devnet or an RPC address")
+    options = parser.parse_args(args)
+    if web3 is not None:
+        _show(open_market(web3, record_path(options.network)), options.network)
+        return
+    with session(options.network) as w3:
+        _show(open_market(w3, record_path(options.network)), options.network)
+
+
+def _show(market: Market, network: str) -> None:
+    out = Console()
+    clock = market.clock
+    now = clock.timestamp()
+    limit = market.registry.seat_limit()
+    time = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    mode = "replay clock" if clock.read("replay") else "block time"
+    out.print(f"[bold]{market.record.scenario.get('file', '')}[/] on {network}, commit {market.record.commit}")
+    out.print(f"Market time   {time} ({mode}), period {now // clock.read('mtuSeconds')}")
+    out.print(f"Currency held {market.currency.read('balanceOf', market.house.address) / 1e6:,.2f} EUR")
+    out.print(f"Money sum     {market.house.money_sum(limit)} µEUR (accounts + holds − currency; 0 always)")
+    periods = ring(market)
+    table = Table(title=f"last {min(LAST, len(periods))} of {len(periods)} periods", title_justify="left")
+    for heading in ("period", "start (UTC)", "phase", "verdict", "rounds", "readings", "settled", "held EUR"):
+        table.add_column(heading, justify="right" if heading in ("rounds", "held EUR") else "left")
+    mtu = clock.read("mtuSeconds")
+    for s in periods[-LAST:]:
+        start = f"{datetime.fromtimestamp(s.period * mtu, UTC):%Y-%m-%d %H:%M}"
+        version = f"version {s.readings_version}" if s.readings_version else "none"
+        settled = "yes" if s.settled else "no"
+        held = f"{s.held_micro_eur / 1e6:,.2f}"
+        table.add_row(str(s.period), start, s.phase, s.verdict, str(s.rounds), version, settled, held)
+    out.print(table)
+    if due(market):
+        out.print(f"Next     python -m scripts.settle --network {network}")
+    elif not periods:
+        out.print(f"Next     python -m scripts.replay --network {network}")
+
+
+if __name__ == "__main__":
+    run(main)
