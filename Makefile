@@ -2,12 +2,12 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 
 VENV := .venv
 PY := $(VENV)/bin/python
-NODE_OK := node -e 'process.exit(parseInt(process.versions.node) < 18)' >/dev/null 2>&1
-# The checkout's own tools first, except that a good Node on PATH stays in front of none.
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+NODE_OK := node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' >/dev/null 2>&1
 # Brownie keeps its network list in the home folder; a list someone has edited must not change our tests.
 BROWNIE := $(RUN) HOME="$(CURDIR)/$(VENV)/home" $(VENV)/bin/brownie
 
@@ -31,8 +31,13 @@ $(VENV)/.python: requirements.lock tools/find-python tools/make-venv
 	@tools/make-venv
 	@touch $@
 
+# Asked anew at every call: a Node that was on PATH at the last one may be gone.
+ifneq ($(shell $(RUN) $(NODE_OK) && echo yes),yes)
+$(VENV)/.node: FORCE
+FORCE:
+endif
 $(VENV)/.node: requirements-node.lock | $(VENV)/.python
-	@if $(NODE_OK); then echo "Node $$(node --version) from PATH"; else \
+	@if $(RUN) $(NODE_OK); then echo "Node $$($(RUN) node --version)"; else \
 		echo "Node into $(VENV) ..." && \
 		$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-node.lock; fi
 	@touch $@
