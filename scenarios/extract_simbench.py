@@ -8,7 +8,7 @@ simbench nor, at run time, pandapower.
 
 Time: SimBench labels its 35,136 rows with German wall-clock time.  The labels jump over 02:00 on
 27 March 2016 and count it twice on 30 October, and the profiles follow them, so row i is the
-quarter-hour that begins at 2015-12-31 23:00 UTC + 15 min x i.  The script holds every label to that.
+quarter-hour that begins at 2015-12-31 23:00 UTC + 15 min x i.  The script checks every label.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 import pandapower as pp
-import pandapower.topology as topology
 import pandas as pd
 import simbench
+from pandapower import topology
 from power_grid_model.utils import json_serialize
 from power_grid_model_io.converters import PandaPowerConverter
 
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def year_of_profiles(net: Any) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """(load_w, load_var, pv_w), each with UTC starts as rows and the buses with any of it as columns."""
+    """(load_w, load_var, pv_w): rows = UTC starts, columns = buses with a load or a plant."""
     starts = pd.date_range("2015-12-31 23:00", periods=35136, freq="15min", tz="UTC", name="start")
     labels = starts.tz_convert("Europe/Berlin").strftime("%d.%m.%Y %H:%M")
     for kind in ("load", "renewables"):
@@ -160,7 +160,11 @@ def write_grid(net: Any, points: pd.DataFrame, folder: Path) -> None:
     wires.pop("loadcases")
     data, _ = PandaPowerConverter().load_input_data(wires)
     document = json.loads(json_serialize({k: rows for k, rows in data.items() if len(rows)}))
-    for component, table in {"node": "bus", "line": "line", "transformer": "trafo"}.items():
+    for component, table in {
+        "node": "bus",
+        "line": "line",
+        "transformer": "trafo",
+    }.items():
         rows = document["data"].get(component, [])
         for row, name in zip(rows, wires[table].name, strict=True):
             row["name"] = name
@@ -213,7 +217,10 @@ def check(
 def set_hour(net: Any, row: int) -> None:
     """Put row ``row`` of the profiles on the original grid; its storages idle."""
     if "rated" not in net:
-        net.rated = {"load": net.load[["p_mw", "q_mvar"]].copy(), "sgen": net.sgen[["p_mw"]].copy()}
+        net.rated = {
+            "load": net.load[["p_mw", "q_mvar"]].copy(),
+            "sgen": net.sgen[["p_mw"]].copy(),
+        }
     loads, plants = net.profiles["load"].iloc[row], net.profiles["renewables"].iloc[row]
     net.load.p_mw = net.rated["load"].p_mw * factors(loads, net.load.profile, "_pload")
     net.load.q_mvar = net.rated["load"].q_mvar * factors(loads, net.load.profile, "_qload")

@@ -1,0 +1,1 @@
+"""Scenarios: participants, profiles, grid, tariff, and the plant that answers in a replay."""

@@ -20,12 +20,12 @@ from power_grid_model.errors import PowerGridError
 from power_grid_model.utils import json_deserialize
 from power_grid_model.validation import validate_input_data
 
-from gridbourse.scenario.errors import NetworkError
+from gridbourse.scenario.errors import NetworkError, first_line
 
 Array = NDArray[np.float64]
 
 BRANCHES: Final = ("line", "link", "transformer")
-WIRES: Final = {"node", "source", *BRANCHES}
+WIRES: Final = ("node", "source", *BRANCHES)
 ERROR_TOLERANCE_PU: Final = 1e-10
 """Newton-Raphson stops at this voltage step: an energy gap far below a watt-hour."""
 
@@ -87,19 +87,20 @@ class Network:
         path = Path(path)
         try:
             text = path.read_text(encoding="utf-8")
+            document = json.loads(text)
+            if not isinstance(document, dict) or not isinstance(document.get("data"), dict):
+                raise ValueError("no table of components under data")
             wires = {str(k.value): v for k, v in json_deserialize(text).items()}
-            names = _names(json.loads(text)["data"])
         except OSError as error:
             raise NetworkError(f"{path}: can not be read ({error.strerror})") from error
-        except (ValueError, KeyError, PowerGridError) as error:
-            reason = str(error).strip().splitlines()[0]
+        except (ValueError, PowerGridError) as error:
+            reason = first_line(error)
             raise NetworkError(f"{path}: is not a power-grid-model input ({reason})") from error
-        if unmetered := sorted(
+        names = _names(document["data"])
+        if others := sorted(
             name for name, rows in wires.items() if len(rows) and name not in WIRES
         ):
-            raise NetworkError(
-                f"{path}: {unmetered[0]}: only {', '.join(sorted(WIRES))} may be in a grid"
-            )
+            raise NetworkError(f"{path}: {others[0]}: a grid file holds {', '.join(WIRES)} only")
         for component in ("node", "source"):
             if not len(wires.get(component, ())):
                 raise NetworkError(f"{path}: {component}: a grid needs at least one")
@@ -129,20 +130,24 @@ class Network:
         states["id"] = self._appliances["id"]
         states["p_specified"], states["q_specified"] = injection_w, reactive_var
         try:
-            out = self._model.calculate_power_flow(
+            solved = self._model.calculate_power_flow(
                 update_data={"sym_gen": states},
                 error_tolerance=ERROR_TOLERANCE_PU,
                 output_component_types=["node", "source", *self._branches],
             )
         except PowerGridError as error:
-            raise NetworkError(f"no power flow solution ({str(error).splitlines()[0]})") from error
-        amperes = [np.stack([out[b]["i_from"], out[b]["i_to"]]) for b in self._branches]
+            raise NetworkError(f"no power flow solution ({first_line(error)})") from error
+        out: dict[str, NDArray[Any]] = {component.value: rows for component, rows in solved.items()}
+        branches = self._branches
+        amperes = [np.stack([out[b]["i_from"], out[b]["i_to"]]) for b in branches]
         loading = [(a / rated).max(axis=0) for a, rated in zip(amperes, self._rated_a, strict=True)]
         return Flow(
             u_pu=np.ascontiguousarray(out["node"]["u_pu"]),
             loading=np.concatenate(loading, axis=1),
             exchange_w=out["source"]["p"].sum(axis=1),
-            losses_w=sum((out[b]["p_from"] + out[b]["p_to"]).sum(axis=1) for b in self._branches),
+            losses_w=np.add.reduce(
+                [(out[b]["p_from"] + out[b]["p_to"]).sum(axis=1) for b in branches]
+            ),
         )
 
 

@@ -1,0 +1,92 @@
+"""Strict reading of a TOML table: every key is asked for once, every other key is refused."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NoReturn
+
+from gridbourse.scenario.errors import ScenarioError
+
+REQUIRED: Any = object()
+MAX_INT = 2**63 - 1
+
+
+class Fields:
+    """One table of a file.  ``with Fields(...) as f`` refuses, at the end, the keys nobody read."""
+
+    def __init__(self, where: str, values: Mapping[str, Any], prefix: str = ""):
+        self._where, self._prefix = where, prefix
+        self._values = dict(values)
+
+    def __enter__(self) -> Fields:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None and self._values:
+            self.refuse(next(iter(self._values)), "is not a key of a scenario")
+
+    def refuse(self, key: str, rule: str) -> NoReturn:
+        """Raise a ScenarioError that names file, key and rule."""
+        raise ScenarioError(f"{self._where}: {self._prefix}{key}: {rule}")
+
+    def table(self, key: str) -> Fields:
+        """A table inside this one."""
+        value = self._take(key, dict, "a table", REQUIRED)
+        return Fields(self._where, value, f"{self._prefix}{key}.")
+
+    def tables(self, key: str) -> dict[str, Fields]:
+        """A table of tables: name -> table; at least one."""
+        value = self._take(key, dict, "a table of tables", REQUIRED)
+        if not value or not all(isinstance(v, dict) for v in value.values()):
+            self.refuse(key, "must be a table of at least one table")
+        return {k: Fields(self._where, v, f"{self._prefix}{key}.{k}.") for k, v in value.items()}
+
+    def text(self, key: str, default: Any = REQUIRED) -> Any:
+        """A text that is not empty."""
+        value = self._take(key, str, "a text", default)
+        if value is not default and not value.strip():
+            self.refuse(key, "must not be empty")
+        return value
+
+    def choice(self, key: str, *choices: str) -> str:
+        """One of some words."""
+        value = self.text(key)
+        if value not in choices:
+            self.refuse(key, f"{value!r} is not one of {', '.join(choices)}")
+        return value
+
+    def integer(self, key: str, least: int = 0, most: int = MAX_INT) -> int:
+        """A whole number in least..most."""
+        value: int = self._take(key, int, "a whole number", REQUIRED)
+        if not least <= value <= most:
+            self.refuse(key, f"{value} is not in {least}..{most}")
+        return value
+
+    def number(self, key: str, least: float = 0.0, most: float = math.inf) -> float:
+        """A finite number in least..most."""
+        value = float(self._take(key, (int, float), "a number", REQUIRED))
+        if not (math.isfinite(value) and least <= value <= most):
+            self.refuse(key, f"{value:g} is not in {least:g}..{most:g}")
+        return value
+
+    def moment(self, key: str, default: Any = REQUIRED) -> Any:
+        """A point in time with its offset from UTC; a text is read as ISO 8601."""
+        value = self._take(key, (datetime, str), "a time", default)
+        if isinstance(value, str):
+            try:
+                value = datetime.fromisoformat(value)
+            except ValueError:
+                self.refuse(key, f"{value!r} is not a time such as 2016-07-24T00:00:00Z")
+        if isinstance(value, datetime) and value.tzinfo is None:
+            self.refuse(key, f"{value.isoformat()} has no offset from UTC (end it with Z)")
+        return value
+
+    def _take(self, key: str, kind: type | tuple[type, ...], word: str, default: Any) -> Any:
+        value = self._values.pop(key, default)
+        if value is REQUIRED:
+            self.refuse(key, "is missing")
+        if value is default or (isinstance(value, kind) and not isinstance(value, bool)):
+            return value
+        self.refuse(key, f"must be {word}, not {value!r}")

@@ -1,0 +1,205 @@
+"""A scenario: one area's points, profiles, grid and rules, and the periods to replay.
+
+``load`` reads a TOML file and refuses everything that is not as it should be.  Time is UTC
+throughout; the time zone only says what a local day is.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gridbourse.model.clearing import Band
+from gridbourse.model.periods import Mtu
+from gridbourse.scenario import draws, sections
+from gridbourse.scenario.data import Profiles, read_points, read_profiles
+from gridbourse.scenario.errors import ScenarioError
+from gridbourse.scenario.fields import Fields
+from gridbourse.scenario.network import Network
+from gridbourse.scenario.rules import Limits, MarketRules, Parties, StrategySpec, TariffTable
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Scenario:
+    """Everything a run needs; arrays over points are in the order of ``points``.
+
+    points: index point_id, columns node, zone, capacity_w (W, both directions), participant.
+    zones: grid zone -> its parent zone, None where the upstream grid begins.
+    pandapower_file: the same grid for a second opinion, None if the scenario has none.
+    """
+
+    name: str
+    description: str
+    folder: Path
+    timezone: str
+    mtu_seconds: int
+    season: str
+    first_period: int
+    periods: int
+    points: pd.DataFrame
+    zones: dict[str, str | None]
+    profiles: Profiles
+    pv_factor: float
+    market: MarketRules
+    tariff: TariffTable
+    limits: Limits
+    strategy: StrategySpec
+    parties: Parties
+    grid_file: Path
+    pandapower_file: Path | None
+
+    @property
+    def mtu(self) -> Mtu:
+        """The market time unit."""
+        return Mtu(self.mtu_seconds)
+
+    @property
+    def band(self) -> Band:
+        """The price band, feed-in tariff to retail price."""
+        low, high = self.tariff.feed_in_micro_eur_per_wh, self.tariff.retail_micro_eur_per_wh
+        tick = self.market.tick_micro_eur_per_wh
+        return Band(low, tick, (high - low) // tick + 1)
+
+    @property
+    def replayed(self) -> range:
+        """The periods to replay."""
+        return range(self.first_period, self.first_period + self.periods)
+
+    def periods_of_local_day(self, day: date) -> range:
+        """The periods of a calendar day in the scenario's time zone: 23, 24 or 25 hours."""
+        return self.mtu.local_day(day, self.timezone)
+
+    def net_w(self, period: int) -> NDArray[np.float64]:
+        """True net injection of every point, W."""
+        self._require_data(period)
+        return self.profiles.net_w(period)
+
+    def net_wh(self, period: int) -> NDArray[np.int64]:
+        """True net injection of every point over the period, Wh, rounded half to even."""
+        return np.rint(self.net_w(period) * self.mtu.hours).astype(np.int64)
+
+    def forecast_wh(self, period: int) -> NDArray[np.int64]:
+        """What each point expects: its net energy in the same quarter-hour 24 hours before."""
+        return self.net_wh(period - int(DAY.total_seconds()) // self.mtu_seconds)
+
+    def reactive_var(self, period: int) -> NDArray[np.float64]:
+        """Reactive injection of every point, var; PV runs at unity power factor."""
+        self._require_data(period)
+        return -self.profiles.load_var.loc[period].to_numpy()
+
+    def _require_data(self, period: int) -> None:
+        if period not in self.profiles.periods:
+            raise ScenarioError(f"{self.name}: no profile for {_show(self.mtu.start(period))}")
+
+
+def load(path: Path | str, overrides: Mapping[str, Any] | None = None) -> Scenario:
+    """Read a scenario file.
+
+    overrides: values put in the place of the file's, e.g. ``{"pv_factor": 1, "season": "winter",
+    "market.pricing": "pay_as_bid"}``; a table is named before the dot, or given as a mapping.
+    Raises ScenarioError naming file, key and rule.
+    """
+    path = Path(path)
+    values = _read_toml(path)
+    for key, value in (overrides or {}).items():
+        _override(values, key, value)
+    with Fields(str(path), values) as fields:
+        return _scenario(path, fields)
+
+
+def _scenario(path: Path, fields: Fields) -> Scenario:
+    folder = path.parent / fields.text("folder")
+    mtu = sections.mtu(fields)
+    pv_factor = fields.number("pv_factor")
+    season, profile_file, season_start = sections.season(fields)
+    start = fields.moment("start", None) or season_start
+    zones, fees = sections.zones(fields)
+    tariff = sections.tariff(fields, fees)
+    with fields.table("grid") as grid:
+        grid_file, points_file = folder / grid.text("file"), folder / grid.text("points")
+        second_file = grid.text("pandapower", None)
+        limits = sections.limits(grid)
+    strategy, parties = sections.strategy(fields), sections.parties(fields)
+    points = read_points(points_file, zones)
+    points["participant"] = [
+        draws.share(parties.participation, strategy.seed, "participation", point_id)
+        for point_id in points.index
+    ]
+    Network.load(grid_file, points)
+    scenario = Scenario(
+        name=fields.text("name"),
+        description=fields.text("description"),
+        folder=folder,
+        timezone=sections.timezone(fields),
+        mtu_seconds=mtu.seconds,
+        season=season,
+        first_period=mtu.period_at(start),
+        periods=fields.integer("periods", least=1),
+        points=points,
+        zones=zones,
+        profiles=read_profiles(folder / profile_file, points, mtu, pv_factor),
+        pv_factor=pv_factor,
+        market=sections.market(fields, tariff),
+        tariff=tariff,
+        limits=limits,
+        strategy=strategy,
+        parties=parties,
+        grid_file=grid_file,
+        pandapower_file=folder / second_file if second_file else None,
+    )
+    if start.timestamp() % mtu.seconds:
+        fields.refuse("start", f"{_show(start)} is not the start of a period")
+    _require_replayable(fields, scenario)
+    return scenario
+
+
+def _require_replayable(fields: Fields, scenario: Scenario) -> None:
+    """Data for every period replayed and, for the forecast, 24 hours earlier."""
+    day = int(DAY.total_seconds()) // scenario.mtu_seconds
+    needed = range(scenario.first_period - day, scenario.replayed.stop)
+    held = scenario.profiles.periods
+    missing = next((period for period in needed if period not in held), None)
+    if missing is not None:
+        first, last = (_show(scenario.mtu.start(int(p))) for p in (held[0], held[-1] + 1))
+        fields.refuse(
+            "start",
+            f"{_show(scenario.mtu.start(missing))} is outside of the data of season"
+            f" {scenario.season}, {first} to {last} (a replay needs the day before it too)",
+        )
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ScenarioError(f"{path}: can not be read ({error.strerror})") from error
+    except ValueError as error:  # not TOML, or not UTF-8
+        raise ScenarioError(f"{path}: is not TOML ({error})") from error
+
+
+def _override(values: dict[str, Any], key: str, value: Any) -> None:
+    table, dot, inner = key.partition(".")
+    _merge(values, table, {inner: value} if dot else value)
+
+
+def _merge(values: dict[str, Any], key: str, value: Any) -> None:
+    """Below the top a key is taken as it is: zones have dots in their names."""
+    if isinstance(value, Mapping) and isinstance(values.get(key), dict):
+        for inner, one in value.items():
+            _merge(values[key], inner, one)
+    else:
+        values[key] = value
+
+
+def _show(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M}Z"
