@@ -1,0 +1,95 @@
+"""Times as files have them, to UTC: with their own offset, or local times with daylight saving."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import pandas as pd
+
+from oracle.errors import ReadingError, Refusal, Rule
+from oracle.sources import Raw
+
+_OFFSET: Final = r"\d:\d\d.*?(?:Z|[+-]\d\d(?::?\d\d)?)$"
+"""A UTC offset after a time of day (a date alone ends in -01 too)."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """utc: UTC times, NaT where refused; refused: (rows, rule, reason), rows a boolean mask."""
+
+    utc: pd.Series
+    refused: list[tuple[pd.Series, Rule, str]]
+
+
+def to_utc(raw: Raw) -> Moments:
+    """The moment of every reading.
+
+    Local times need ``columns.timezone``.  Where the clock goes back, the first of two equal local
+    times of a metering point is summer time, the second standard time; one alone could be either
+    and is refused, as is a time the clock skips.  Raises ReadingError for an unknown timezone.
+    """
+    utc, local = _parse(raw)
+    known = utc.notna() | local.notna()
+    refused = [(~known, Rule.TIME, "is not a time")]
+    zone = raw.columns.timezone
+    if zone is None:
+        no_zone = "has no UTC offset, and no timezone is stated"
+        return Moments(utc, [*refused, (local.notna(), Rule.TIME, no_zone)])
+    _require_zone(raw, zone)
+    resolved, lonely = _resolve(local[local.notna()], raw.readings["point"], zone)
+    utc = utc.fillna(resolved)
+    lonely = lonely.reindex(utc.index, fill_value=False)
+    skipped = local.notna() & utc.isna() & ~lonely
+    return Moments(
+        utc,
+        [
+            *refused,
+            (skipped, Rule.DST, f"is skipped when the clock goes forward in {zone}"),
+            (lonely, Rule.DST, f"happens twice when the clock goes back in {zone}, is here once"),
+        ],
+    )
+
+
+def _parse(raw: Raw) -> tuple[pd.Series, pd.Series]:
+    """(UTC times, naive local times); a row has one of them, or none where it is no time at all."""
+    times = raw.readings["time"]
+    nothing = pd.Series(pd.NaT, index=times.index, dtype="datetime64[us]")
+    if isinstance(times.dtype, pd.DatetimeTZDtype):
+        return times.dt.tz_convert("UTC").dt.as_unit("us"), nothing
+    if pd.api.types.is_datetime64_dtype(times):
+        return nothing.dt.tz_localize("UTC"), times.dt.as_unit("us")
+    text = times.astype("string").str.strip()
+    layout = raw.columns.time_format or "ISO8601"
+    with_offset = text.str.contains(_OFFSET, regex=True).fillna(False).astype(bool)
+    if "%z" in layout:
+        with_offset[:] = True
+    utc = pd.to_datetime(text.where(with_offset), format=layout, errors="coerce", utc=True)
+    local = pd.to_datetime(text.mask(with_offset), format=layout, errors="coerce")
+    return utc.dt.as_unit("us"), local.dt.as_unit("us")
+
+
+def _resolve(local: pd.Series, points: pd.Series, zone: str) -> tuple[pd.Series, pd.Series]:
+    """(UTC times, which of them are ambiguous and there only once), by order of occurrence."""
+
+    def localized(summer: bool) -> pd.Series:
+        flags = pd.Series(summer, index=local.index).to_numpy()
+        return local.dt.tz_localize(zone, ambiguous=flags, nonexistent="NaT").dt.tz_convert("UTC")
+
+    summer, standard = localized(True), localized(False)
+    ambiguous = summer.notna() & (summer != standard)
+    equal = local.groupby([points[local.index], local], dropna=False)
+    lonely = ambiguous & (equal.transform("size") < 2)
+    second = ambiguous & (equal.cumcount() >= 1)
+    return summer.mask(second, standard).mask(lonely), lonely
+
+
+def _require_zone(raw: Raw, zone: str) -> None:
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        reason = f"timezone {zone!r} is unknown"
+        raise ReadingError(
+            [Refusal(raw.file, None, raw.columns.time, Rule.SCHEMA, reason)]
+        ) from error

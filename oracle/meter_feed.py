@@ -1,0 +1,156 @@
+"""Brings meter readings to the chain in batches; every batch is the next version of its period."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from gridbourse.model.caps import NO_CAP
+from oracle.errors import FeedError
+from oracle.journal import Entry, Journal
+
+FEED: Final = "meters"
+BATCH_SIZE: Final = 700
+"""Readings in a transaction; a multiple of the seven that share a storage word on-chain."""
+MOST_WH: Final = NO_CAP
+"""Largest reading either way that fits the chain's lanes."""
+
+
+class MeterPort(Protocol):
+    """What the feed needs of the chain."""
+
+    def version(self, period: int) -> int:
+        """How many batches of the period the chain has; 0 = none."""
+
+    def submit(self, period: int, version: int, readings: Mapping[int, int]) -> str:
+        """Sends a batch, participant number -> net Wh (+ injects); its transaction hash once mined.
+
+        Must refuse any version but the next one.
+        """
+
+
+class MeterFeed:
+    """Sends readings, once, whatever happens in between.
+
+    Everything to be sent is in the journal first.  What a period holds follows from there: a
+    reading *stands* as its newest version says.  Assumes that no other oracle writes readings, and
+    says so where the chain shows that one did.
+    """
+
+    def __init__(self, port: MeterPort, journal: Journal, batch_size: int = BATCH_SIZE):
+        """batch_size: most readings in one transaction."""
+        if batch_size < 1:
+            raise FeedError(f"batch_size: {batch_size} must be at least 1")
+        self._port = port
+        self._journal = journal
+        self._batch_size = batch_size
+
+    def push(self, period: int, readings: Mapping[int, int]) -> list[str]:
+        """Sends the readings the period does not have yet; doing it again sends nothing.
+
+        readings: participant number -> net Wh of the period (+ injects).
+        Returns the hashes of the transactions sent now.  Raises FeedError, before anything is sent,
+        for a reading that differs from the one sent before: see :meth:`correct`.
+        """
+        _check(period, readings)
+        sent = self._deliver(period)
+        known = self._journal.entries(FEED, period)
+        self._refuse_unknown_versions(period, known)
+        first, standing = _first_sent(known), _standing(known)
+        for number, wh in readings.items():
+            if number in first and wh not in (first[number], standing[number]):
+                raise FeedError(
+                    f"period {period}, participant {number}: {wh} Wh, but {standing[number]} Wh"
+                    " were sent; a correction has to be asked for"
+                )
+        return sent + self._send(period, {n: wh for n, wh in readings.items() if n not in first})
+
+    def correct(self, period: int, readings: Mapping[int, int]) -> list[str]:
+        """Sends what differs from the readings that stand, as new versions.
+
+        Returns the hashes of the transactions sent now; doing it again sends nothing.
+        """
+        _check(period, readings)
+        sent = self._deliver(period)
+        standing = _standing(self._journal.entries(FEED, period))
+        changed = {n: wh for n, wh in readings.items() if standing.get(n) != wh}
+        return sent + self._send(period, changed)
+
+    def resume(self) -> list[str]:
+        """Sends what an interrupted run left in the journal: the first thing after a start."""
+        periods = sorted({entry.period for entry in self._journal.pending(FEED)})
+        return [tx_hash for period in periods for tx_hash in self._deliver(period)]
+
+    def withdraw(self, period: int) -> int:
+        """Strikes out the batches of a period that the chain refuses, so that others can follow.
+
+        Only after their transactions are known to have failed.  Returns how many were struck out.
+        """
+        on_chain = self._port.version(period)
+        refused = [
+            entry
+            for entry in self._journal.entries(FEED, period)
+            if entry.version > on_chain and not entry.confirmed
+        ]
+        for entry in reversed(refused):
+            self._journal.discard(FEED, period, entry.version)
+        return len(refused)
+
+    def _send(self, period: int, readings: Mapping[int, int]) -> list[str]:
+        if not readings:
+            return []
+        ordered = sorted((int(number), int(wh)) for number, wh in readings.items())
+        starts = range(0, len(ordered), self._batch_size)
+        payloads = [_encode(dict(ordered[at : at + self._batch_size])) for at in starts]
+        self._journal.prepare(FEED, period, self._port.version(period) + 1, *payloads)
+        return self._deliver(period)
+
+    def _deliver(self, period: int) -> list[str]:
+        """Brings the chain up to the journal: the chain says where to go on."""
+        on_chain = self._port.version(period)
+        sent = []
+        for entry in self._journal.entries(FEED, period):
+            if entry.version > on_chain:
+                tx_hash = self._port.submit(period, entry.version, _decode(entry.payload))
+                self._journal.confirm(FEED, period, entry.version, tx_hash)
+                sent.append(tx_hash)
+            elif not entry.confirmed:
+                self._journal.confirm(FEED, period, entry.version)
+        return sent
+
+    def _refuse_unknown_versions(self, period: int, known: list[Entry]) -> None:
+        on_chain, newest = self._port.version(period), known[-1].version if known else 0
+        if on_chain > newest:
+            raise FeedError(
+                f"period {period}: the chain has version {on_chain}, {self._journal.path} knows"
+                f" {newest}; another oracle wrote, or this is not the journal:"
+                " ask for a correction to say what stands"
+            )
+
+
+def _check(period: int, readings: Mapping[int, int]) -> None:
+    for number, wh in readings.items():
+        if number < 0 or int(number) != number:
+            raise FeedError(f"period {period}, participant {number}: is not a participant number")
+        if int(wh) != wh or abs(wh) > MOST_WH:
+            raise FeedError(
+                f"period {period}, participant {number}: {wh} is not a whole number of Wh"
+                f" up to {MOST_WH} either way"
+            )
+
+
+def _first_sent(entries: list[Entry]) -> dict[int, int]:
+    return _standing(entries[::-1])
+
+
+def _standing(entries: list[Entry]) -> dict[int, int]:
+    return {number: wh for entry in entries for number, wh in _decode(entry.payload).items()}
+
+
+def _encode(readings: Mapping[int, int]) -> bytes:
+    return json.dumps(sorted(readings.items()), separators=(",", ":")).encode()
+
+
+def _decode(payload: bytes) -> dict[int, int]:
+    return dict(json.loads(payload))

@@ -1,0 +1,33 @@
+"""Readings signed by the meter itself (EIP-191), so that nobody on the way can change them."""
+
+from __future__ import annotations
+
+import json
+
+from eth_account import Account
+from eth_account.messages import SignableMessage, encode_defunct
+from eth_keys.exceptions import BadSignature
+from eth_utils.exceptions import ValidationError
+
+
+def sign_reading(private_key: bytes | str, point: str, period: int, wh: int) -> str:
+    """What a meter puts beside its reading: 65 bytes, 0x-prefixed hex.
+
+    wh: net energy of the period, Wh, positive = injects.
+    """
+    signed = Account.sign_message(_message(point, period, wh), private_key)
+    return signed.signature.to_0x_hex()
+
+
+def signer_of(signature: str, point: str, period: int, wh: int) -> str | None:
+    """The checksummed address that signed this very reading; None for what is no signature."""
+    try:
+        address: str = Account.recover_message(_message(point, period, wh), signature=signature)
+    except (ValueError, TypeError, BadSignature, ValidationError):
+        return None
+    return address
+
+
+def _message(point: str, period: int, wh: int) -> SignableMessage:
+    """JSON, so that no two readings share a text whatever characters a point's name holds."""
+    return encode_defunct(text=f"gridbourse reading {json.dumps([point, int(period), int(wh)])}")
