@@ -99,7 +99,16 @@ def _grid_feed(
     journal: Journal,
     out: Path,
 ) -> GridFeed:
-    raise NotImplementedError
+    return GridFeed(
+        market.grid,
+        journal,
+        network,
+        list(scenario.points.index),
+        members.number_of,
+        scenario.limits,
+        scenario.mtu_seconds,
+        out / "verdicts",
+    )
 
 
 def _record(

@@ -63,9 +63,9 @@ class Desk:
         """Clear the book that stands."""
         return self.market.auction.clear(self.market.keys["operator"], AREA, period)
 
-    def book(self, period: int) -> None:
-        """Book every fill of an accepted clearing."""
-        self.market.auction.book(self.market.keys["operator"], AREA, period, GROUPS_A_CALL)
+    def book(self, period: int, fills: int) -> None:
+        """Book every fill of an accepted clearing; `fills` is how many there are."""
+        self.market.auction.book(self.market.keys["operator"], AREA, period, GROUPS_A_CALL, fills)
 
     def _place_own(self, period: int, orders: pd.DataFrame) -> None:
         for order in orders.itertuples():

@@ -92,7 +92,7 @@ class Walk:
             verdicts.append(self.grid_feed.check(period, schedule, reactive))
         fallback = verdicts[-1].kind == "capped"
         fills = {} if fallback else self.market.auction.fills(AREA, period)
-        self.desk.book(period)
+        self.desk.book(period, len(fills))
         return PeriodResult(
             period=period,
             orders=placed,
@@ -115,7 +115,7 @@ class Walk:
         readings = self.meters.collect(period, result.delivery.readings_wh)
         self.meter_feed.push(period, readings)
         settler = self.market.keys["operator"]
-        self.market.settlement.settle(settler, AREA, period, GROUPS_A_CALL)
+        self.market.settlement.settle(settler, AREA, period, GROUPS_A_CALL, len(readings))
         on_settled(period)
 
     def _caps(self, period: int) -> Caps:

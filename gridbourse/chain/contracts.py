@@ -19,6 +19,8 @@ from gridbourse.model.caps import NO_CAP
 ALL_GROUPS = 1 << 31
 """More groups than an area has: as many as one transaction carries is for the caller to choose."""
 
+UNJUDGED, CAPPING = 0, 1
+"""Of `IGridOracle.Verdict`: what is no whole verdict."""
 PHASES = ("open", "cleared", "booked", "void")
 
 
@@ -144,6 +146,13 @@ class GridOracle(Bound):
         """Clearings the period had before the one that stands."""
         return self.auction.read("bookOf", self.area, period)[1]
 
+    def judged(self, period: int, round_: int) -> bool:
+        """Whether the chain has a whole verdict on this round, or one on a later round."""
+        verdict, at_round, _ = self.read("verdictOf", self.area, period)
+        if verdict in (UNJUDGED, CAPPING):
+            return at_round > round_
+        return at_round >= round_
+
     def book_root(self, period: int) -> bytes:
         """Running hash of the book a verdict binds."""
         return self.auction.read("bookOf", self.area, period)[2]
@@ -257,22 +266,21 @@ class CallAuction(Bound):
                     fills[participant] = Fill(sold - bought, paid[participant])
         return fills
 
-    def book(self, by: LocalAccount, area: int, period: int, groups_a_call: int) -> None:
-        """Book every fill, in as many transactions as it takes."""
-        total = len(self.groups(area))
-        for _ in range(0, max(total, 1), groups_a_call):
-            self.write(by, "book", "book", area, period, groups_a_call, units=0)
-            if self.read("booked", area, period):
-                return
+    def book(self, by: LocalAccount, area: int, period: int, groups_a_call: int, units: int = 0) -> None:
+        """Book every fill, in as many transactions as it takes; `units` counts them for the gas."""
+        while self.phase(area, period) != "booked":
+            self.write(by, "book", "book", area, period, groups_a_call, units=units)
+            units = 0
 
 
 class Settlement(Bound):
     """Contract against meter."""
 
-    def settle(self, by: LocalAccount, area: int, period: int, groups_a_call: int) -> None:
-        """Settle every group, in as many transactions as it takes."""
+    def settle(self, by: LocalAccount, area: int, period: int, groups_a_call: int, units: int = 0) -> None:
+        """Settle every group, in as many transactions as it takes; `units` counts accounts for the gas."""
         while not self.done(area, period):
-            self.write(by, "settle", "settle", area, period, groups_a_call, units=0)
+            self.write(by, "settle", "settle", area, period, groups_a_call, units=units)
+            units = 0
 
     def done(self, area: int, period: int) -> bool:
         """Whether every participant of the area is settled for the period."""

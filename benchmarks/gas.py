@@ -1,0 +1,191 @@
+"""Gas of every step of a delivery period, from receipts; writes benchmarks/results/gas.json.
+
+    python -m benchmarks.gas
+
+Each figure is {first, recycled}: in slots never used before, and in a ring slot that an earlier period
+has left. Collateral, energy reservations, deviations and fees are all in place. The chain is the
+embedded one; gas does not depend on the machine.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from eth_utils import keccak
+from rich.console import Console
+from rich.table import Table
+
+from gridbourse.chain.accounts import Keyring
+from gridbourse.chain.compiler import load_artifacts
+from gridbourse.chain.connect import connect
+from gridbourse.chain.contracts import Registration
+from gridbourse.chain.deploy import AREA, Market, MarketSettings, deploy
+from gridbourse.chain.lanes import order_lane
+from gridbourse.chain.signing import OrderTerms, order_domain, sign_order
+from gridbourse.chain.transactions import Chain, GasUse
+from gridbourse.model.clearing import Band
+
+RESULTS = Path(__file__).parent / "results" / "gas.json"
+BAND = Band(45, 1, 256)
+MTU, LEAD = 900, 300
+FIRST_PERIOD = 1_000
+LAP = 2
+"""Ring size: the period two later recycles the slots of the first."""
+TARGETS = {
+    "own_order": 45_000,
+    "batch_order_mandate": 4_000,
+    "batch_order_signed": 10_000,
+    "clear": 280_000,
+    "book_fill": 3_800,
+    "reading": 900,
+    "settle_account": 2_800,
+}
+FAR = 2**39
+
+
+class Bench:
+    """A market with `people` participants who all order in every period."""
+
+    def __init__(self, people: int) -> None:
+        w3 = connect("embedded")
+        self.keys = Keyring.for_chain(w3)
+        self.chain = Chain(w3, load_artifacts())
+        settings = MarketSettings(MTU, LEAD, BAND, False, 3, "bench", ring_size=LAP)
+        self.market = deploy(self.chain, self.keys, settings)
+        self.operator = self.keys["operator"]
+        self.numbers = self._register(people)
+        self.rng = np.random.default_rng(7)
+
+    def _register(self, people: int) -> list[int]:
+        market, operator = self.market, self.operator
+        market.registry.write(operator, "set-up", "addZone", b"zone".ljust(32, b"\0"), 0)
+        market.tariff.write(self.keys["dso"], "set-up", "setGridFees", 1, 0, (95, 40, 5))
+        market.tariff.write(self.keys["supplier"], "set-up", "setEnergyPrices", 0, 300, 45)
+        rows = [
+            Registration(
+                self.keys[f"person/{i}"].address, keccak(text=f"point/{i}"), AREA, 1, 20_000, 0
+            )
+            for i in range(people)
+        ]
+        numbers: list[int] = []
+        for start in range(0, people, 50):
+            numbers += market.registry.register(operator, rows[start : start + 50])
+        for i in range(people):
+            market.registry.write(self.keys[f"person/{i}"], "set-up", "giveMandate", 1)
+        self._pay_in([2, *numbers], 10_000_000_000)
+        return numbers
+
+    def _pay_in(self, accounts: list[int], each: int) -> None:
+        treasurer, house = self.keys["treasurer"], self.market.house
+        total = each * len(accounts)
+        reference = b"bank".ljust(32, b"\0")
+        self.market.currency.write(treasurer, "set-up", "mint", treasurer.address, total, reference)
+        self.market.currency.write(treasurer, "set-up", "approve", house.address, total)
+        for start in range(0, len(accounts), 200):
+            house.deposit(treasurer, dict.fromkeys(accounts[start : start + 200], each))
+
+    def period(self, period: int, own: int, signed: int) -> dict[str, GasUse]:
+        """One whole period: `own` own orders, `signed` signed ones, the rest under mandate."""
+        self.chain.gas.clear()
+        clock, auction = self.market.clock, self.market.auction
+        clock.advance_to(self.operator, period * MTU - LEAD - 1)
+        self._order(period, own, signed)
+        clock.advance_to(self.operator, period * MTU - LEAD)
+        auction.clear(self.operator, AREA, period)
+        grid = self.market.grid
+        grid.accept(period, grid.round(period), grid.book_root(period), keccak(text="report"))
+        clock.advance_to(self.operator, (period + 1) * MTU)
+        auction.book(self.operator, AREA, period, 250, len(self.numbers))
+        self._meter(period)
+        self.market.settlement.settle(self.operator, AREA, period, 250, len(self.numbers))
+        return dict(self.chain.gas)
+
+    def _order(self, period: int, own: int, signed: int) -> None:
+        auction, gateway = self.market.auction, self.keys["gateway"]
+        domain = order_domain(self.chain.w3.eth.chain_id, auction.address)
+        count = len(self.numbers)
+        drawn = zip(
+            self.numbers,
+            self.rng.integers(0, 2, count).tolist(),
+            self.rng.integers(0, BAND.ticks, count).tolist(),
+            self.rng.integers(100, 5_000, count).tolist(),
+            strict=True,
+        )
+        orders = list(drawn)
+        # The mandated ones first: own and signed orders then meet tick words of this period, as
+        # they do in a market that is not empty.
+        lanes = {who: order_lane(side, tick, wh, 1) for who, side, tick, wh in orders[own + signed :]}
+        auction.place_batch(gateway, AREA, period, lanes)
+        terms = [
+            (i, OrderTerms(AREA, period, who, side, tick, wh, 1, gateway.address, FAR))
+            for i, (who, side, tick, wh) in enumerate(orders[own : own + signed], start=own)
+        ]
+        if terms:
+            auction.place_signed(
+                gateway, AREA, period,
+                [sign_order(self.keys[f"person/{i}"], domain, term) for i, term in terms],
+            )  # fmt: skip
+        for i, (_, side, tick, wh) in enumerate(orders[:own]):
+            auction.place(self.keys[f"person/{i}"], period, side, tick, wh)
+
+    def _meter(self, period: int) -> None:
+        wh = self.rng.integers(-5_000, 5_000, len(self.numbers)).tolist()
+        self.market.meter.submit(period, 1, dict(zip(self.numbers, wh, strict=True)))
+
+
+def measure(people: int, own: int, signed: int) -> tuple[dict[str, GasUse], dict[str, GasUse]]:
+    """Gas by step in a fresh and in a recycled ring slot."""
+    bench = Bench(people)
+    return tuple(  # type: ignore[return-value]
+        bench.period(FIRST_PERIOD + lap * LAP, own, signed) for lap in (0, 1)
+    )
+
+
+def each(use: GasUse) -> int:
+    """Gas per unit, rounded."""
+    return round(use.gas / use.units)
+
+
+def both(uses: Iterable[dict[str, GasUse]], step: str) -> dict[str, int]:
+    """{first, recycled} of a step, per unit."""
+    first, recycled = (each(use[step]) for use in uses)
+    return {"first": first, "recycled": recycled}
+
+
+def main() -> None:
+    """Measure, write, show against the targets."""
+    large = measure(1_000, own=20, signed=200)
+    clears = {str(n): both(measure(n, 0, 0), "clear") for n in (100, 5_000)}
+    clears["1000"] = both(large, "clear")
+    results = {
+        "own_order": both(large, "order own"),
+        "batch_order_mandate": both(large, "orders mandate"),
+        "batch_order_signed": both(large, "orders signed"),
+        "clear": {n: clears[n] for n in ("100", "1000", "5000")},
+        "book_fill": both(large, "book"),
+        "reading": both(large, "readings"),
+        "settle_account": both(large, "settle"),
+    }
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    show(results)
+
+
+def show(results: dict[str, dict[str, int]]) -> None:
+    """Print the figures beside their targets."""
+    table = Table(title="gas a unit", title_justify="left")
+    for heading in ("step", "first", "recycled", "target"):
+        table.add_column(heading, justify="left" if heading == "step" else "right")
+    for step, figures in results.items():
+        rows = figures.items() if step == "clear" else [("", figures)]
+        for n, figure in rows:
+            name = f"{step} {n} orders" if n else step
+            target = f"{TARGETS[step]:,}"
+            table.add_row(name, f"{figure['first']:,}", f"{figure['recycled']:,}", target)
+    Console().print(table)
+    print(f"Written to {RESULTS}")
+
+
+if __name__ == "__main__":
+    main()
