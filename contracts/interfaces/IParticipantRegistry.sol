@@ -17,7 +17,7 @@ interface IParticipantRegistry is IAccessControl {
     /// @notice Account of a participant; zero when the number was never given
     function accountOf(uint256 participant) external view returns (address);
 
-    /// @notice Number of a gateway; reverts when the account is none
+    /// @notice Number of a gateway; reverts when the account is none, or its role was taken
     function gatewayNumberOf(address account) external view returns (uint256);
 
     /// @notice Four packed profiles (see Profile)

@@ -270,7 +270,7 @@ contract ParticipantRegistry is AccessControl, IParticipantRegistry {
     /// @inheritdoc IParticipantRegistry
     function gatewayNumberOf(address account) external view returns (uint256 gateway) {
         gateway = _gatewayNumberOf[account];
-        if (gateway == 0) revert UnknownGateway(account, 0);
+        if (gateway == 0 || !hasRole(Roles.GATEWAY, account)) revert UnknownGateway(account, gateway);
     }
 
     /// @inheritdoc IParticipantRegistry
