@@ -1,10 +1,13 @@
 """What every brownie test shares. Run through `make test-contracts`, or with .venv/bin on PATH."""
 
 # Not `brownie._config`: brownie reads the source of what a conftest imports, and that one has none.
+import gc
+
 import brownie
 import pytest
 
 from gridbourse.chain.devnet import free_port
+from tests.contracts.market import Market
 
 
 def pytest_configure():
@@ -28,3 +31,12 @@ def isolation(fn_isolation):
 @pytest.fixture(scope="session")
 def operator(accounts):
     return accounts[0]
+
+
+@pytest.fixture(scope="module")
+def market(module_isolation):
+    """Ten participants in area 0, five in area 1, all funded and with a mandate for the gateway."""
+    whole = Market(brownie.project.get_loaded_projects()[0]).admit(10, 5)
+    # Brownie collects garbage at every snapshot: it need not go through all its own syntax trees.
+    gc.freeze()
+    return whole

@@ -1,0 +1,297 @@
+"""A whole market under brownie: every contract deployed and wired, every party with its role.
+
+Two areas: area 0 with the participants 8..17 (groups 2, 3 and half of 4), area 1 with 20..24. Their
+zones go round: 0 (flat fees), 1 (fees of its own), 2 (under zone 1, without fees of its own). Who is
+behind a metering point is in nobody's test: ids are hashes of a serial number.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from brownie import accounts, web3
+from eth_utils import keccak
+
+from gridbourse.chain.lanes import (
+    BID,
+    OFFER,
+    PER_GROUP,
+    energy_lane,
+    group_words,
+    order_lane,
+    pack_readings,
+)
+from gridbourse.model.settlement import Prices
+from tests.model.books import BAND, Book
+
+MTU = 900
+FIRST = 1_630_368  # 2016-07-01T00:00Z
+GATE_CLOSURE = 300
+HORIZON = 4
+RING = 6
+TIMELOCK = 2 * 86_400
+READING_WINDOW = 86_400
+MAX_ROUNDS = 3
+
+DSO, SUPPLIER, OPERATOR, ROUNDING, SPREAD = 1, 2, 3, 4, 5
+FIRST_PARTICIPANT = 8
+MARKET, SETTLEMENT, ORACLE = 1, 2, 4
+ACTIVE, SUSPENDED, LEFT = 1, 2, 3
+OPEN, CLEARED, BOOKED, VOID = 0, 1, 2, 3
+NO_VERDICT, CAPPING, CAPPED, ACCEPTED, FALLBACK = 0, 1, 2, 3, 4
+
+RETAIL, FEED_IN = 300, 80
+FEES = {0: (60, 20, 5), 1: (50, 10, 0)}  # by zone: import, local, export
+FEES_OF = {0: FEES[0], 1: FEES[1], 2: FEES[1]}
+HOLD_RATE = RETAIL + 60
+CAPACITY_WH = 25_000
+PURSE = 100_000_000  # 100 € each
+ALGORITHM = 7
+REPORT = keccak(text="published power flow")
+
+
+def role(name: str) -> bytes:
+    return keccak(text=name)
+
+
+def metering_point(serial: int) -> bytes:
+    return keccak(text=f"metering point {serial}")
+
+
+def signer(serial: int) -> Any:
+    """A participant's account; its key is known, so that it can sign orders."""
+    return accounts.add(keccak(text=f"participant {serial}").hex())
+
+
+@dataclass(frozen=True)
+class Member:
+    """A participant: its number, its account, and where it sits."""
+
+    number: int
+    account: Any
+    area: int
+    zone: int
+
+    @property
+    def group(self) -> int:
+        return self.number // PER_GROUP
+
+    @property
+    def lane(self) -> int:
+        return self.number % PER_GROUP
+
+    @property
+    def sends(self) -> dict[str, Any]:
+        return {"from": self.account}
+
+
+@dataclass
+class Market:
+    """The contracts, the parties, and short ways to walk a period."""
+
+    contracts: Any  # the brownie project
+    pay_as_bid: bool = False
+    band: Any = BAND
+    members: list[Member] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.operator, self.dso, self.supplier, self.treasurer = accounts[:4]
+        self.gateway, self.other_gateway = accounts[4:6]
+        self.meter_oracle, self.grid_oracle, self.stranger = accounts[6:9]
+        self._deploy()
+        self._give_roles()
+        self._set_prices()
+
+    # --- deployment ----------------------------------------------------------------------------
+
+    def _deploy(self) -> None:
+        by, c = {"from": self.operator}, self.contracts
+        self.registry = c.ParticipantRegistry.deploy(self.operator, by)
+        self.clock = c.MarketClock.deploy(self.registry, True, MTU, GATE_CLOSURE, HORIZON, by)
+        self.currency = c.SettlementCurrency.deploy(self.registry, by)
+        self.tariff = c.Tariff.deploy(self.registry, self.clock, by)
+        self.house = c.ClearingHouse.deploy(
+            self.registry, self.currency, self.tariff, RING, TIMELOCK, by
+        )
+        self.meters = c.MeterOracle.deploy(self.registry, self.clock, self.house, by)
+        self.grid = c.GridOracle.deploy(self.registry, self.house, by)
+        self.auction = c.CallAuction.deploy(self.auction_settings(), by)
+        self.settlement = c.Settlement.deploy(self.settlement_settings(), by)
+        self.grid.setMarket(self.auction, by)
+        self.registry.setClock(self.clock, by)
+        self.currency.addSystemHolder(self.house, by)
+        for module, permission in (
+            (self.auction, MARKET),
+            (self.settlement, SETTLEMENT),
+            (self.meters, ORACLE),
+        ):
+            self.house.proposeModule(module, permission, by)
+            self.house.authoriseModule(module, by)
+        self.house.seal(by)
+
+    def auction_settings(self, **other: Any) -> tuple:
+        settings = {
+            "registry": self.registry,
+            "clock": self.clock,
+            "clearingHouse": self.house,
+            "gridOracle": self.grid,
+            "tariff": self.tariff,
+            "floor": self.band.floor_micro_eur_per_wh,
+            "tick": self.band.tick_micro_eur_per_wh,
+            "ticks": self.band.ticks,
+            "payAsBid": self.pay_as_bid,
+            "maxRounds": MAX_ROUNDS,
+        }
+        return tuple((settings | other).values())
+
+    def settlement_settings(self) -> tuple:
+        return (
+            self.registry,
+            self.clock,
+            self.house,
+            self.grid,
+            self.meters,
+            self.tariff,
+            self.auction,
+            READING_WINDOW,
+        )
+
+    def _give_roles(self) -> None:
+        by = {"from": self.operator}
+        for name in ("dso", "supplier", "treasurer", "meter_oracle", "grid_oracle"):
+            self.registry.grantRole(role(name.upper()), getattr(self, name), by)
+        self.registry.addGateway(self.gateway, by)
+        self.registry.addGateway(self.other_gateway, by)
+
+    def _set_prices(self) -> None:
+        by = {"from": self.operator}
+        self.registry.addZone(b"feeder", 0, by)
+        self.registry.addZone(b"street", 1, by)
+        for zone, fees in FEES.items():
+            self.tariff.setGridFees(zone, 0, fees, {"from": self.dso})
+        self.tariff.setEnergyPrices(0, RETAIL, FEED_IN, {"from": self.supplier})
+        self.advance_to(FIRST)
+
+    def admit(self, *sizes: int, purse: int = PURSE, mandate: bool = True) -> "Market":
+        """Opens one area for each size with that many participants, and fills their purses."""
+        for area, size in enumerate(sizes):
+            self.registry.addArea(f"area {area}".encode(), {"from": self.operator})
+            self._register(area, size)
+        self.fund({member.number: purse for member in self.members})
+        for member in self.members if mandate else ():
+            self.registry.giveMandate(1, member.sends)
+        return self
+
+    def _register(self, area: int, size: int) -> None:
+        serials = range(len(self.members), len(self.members) + size)
+        rows = [self.registration(serial, area, serial % 3) for serial in serials]
+        first = self.registry.register.call(rows, {"from": self.operator})
+        self.registry.register(rows, {"from": self.operator})
+        self.members += [Member(first + i, row[0], area, row[3]) for i, row in enumerate(rows)]
+
+    @staticmethod
+    def registration(
+        serial: int, area: int = 0, zone: int = 0, capacity: int = CAPACITY_WH, start: int = FIRST
+    ) -> tuple:
+        return (signer(serial), metering_point(serial), area, zone, capacity, start)
+
+    def fund(self, purses: Mapping[int, int]) -> None:
+        """The treasurer mints against one bank transfer and deposits it into many accounts."""
+        by, total = {"from": self.treasurer}, sum(purses.values())
+        self.currency.mint(self.treasurer, total, web3.keccak(web3.eth.block_number), by)
+        self.currency.approve(self.house, total, by)
+        self.house.deposit(list(purses), list(purses.values()), by)
+
+    # --- one period ----------------------------------------------------------------------------
+
+    def advance_to(self, period: int, seconds: int = 0) -> None:
+        self.clock.advanceTo(period * MTU + seconds, {"from": self.operator})
+
+    def close_gate(self, period: int) -> None:
+        self.advance_to(period, -GATE_CLOSURE)
+
+    def deliver(self, period: int) -> None:
+        self.advance_to(period + 1)
+
+    def place(self, period: int, orders: Mapping[Member, tuple[int, int, int]], sequence: int = 1):
+        """Orders (side, tick, Wh) of many members, through the gateway that holds their mandate."""
+        lanes = {
+            member.number: order_lane(side, tick, wh, sequence)
+            for member, (side, tick, wh) in orders.items()
+        }
+        area = next(iter(orders)).area
+        return self.auction.placeBatch(area, period, group_words(lanes), {"from": self.gateway})
+
+    def place_book(self, period: int, book: Book) -> None:
+        rows = zip(book.is_offer.tolist(), book.tick.tolist(), book.wh.tolist(), strict=True)
+        orders = {
+            member: (OFFER if is_offer else BID, tick, wh)
+            for member, (is_offer, tick, wh) in zip(self.members, rows, strict=False)
+        }
+        if orders:
+            self.place(period, orders)
+
+    def clear(self, period: int, area: int = 0):
+        return self.auction.clear(area, period, {"from": self.stranger})
+
+    def judged(self, period: int, area: int = 0) -> tuple:
+        """What a verdict on the book as it stands begins with."""
+        _, round_, root = self.auction.bookOf(area, period)
+        return (area, period, round_, root, ALGORITHM, REPORT)
+
+    def accept(self, period: int, area: int = 0):
+        return self.grid.accept(*self.judged(period, area), {"from": self.grid_oracle})
+
+    def cap(
+        self, period: int, caps: Mapping[Member, tuple[int, int]], area: int = 0, last: bool = True
+    ):
+        """Caps (export, import) in Wh; members without one keep what they have."""
+        groups = {member.group for member in caps}
+        lanes = {}
+        for group in groups:
+            word = self.grid.capsOf(period, group)
+            for lane in range(PER_GROUP):
+                lanes[group * PER_GROUP + lane] = word >> (56 * lane) & ((1 << 56) - 1)
+        lanes |= {member.number: energy_lane(*pair) for member, pair in caps.items()}
+        return self.grid.cap(
+            *self.judged(period, area), group_words(lanes), last, {"from": self.grid_oracle}
+        )
+
+    def book(self, period: int, area: int = 0, groups: int = 100):
+        return self.auction.book(area, period, groups, {"from": self.stranger})
+
+    def trade(self, period: int, area: int = 0) -> None:
+        """From gate closure to booked trades, accepted in the first round."""
+        self.close_gate(period)
+        self.clear(period, area)
+        self.accept(period, area)
+        self.book(period, area)
+
+    def meter(self, period: int, readings: Mapping[int, int]):
+        """The next version of a period's readings, by participant number."""
+        first, packed = pack_readings(readings)
+        version = self.meters.versionOf(period) + 1
+        return self.meters.submit(period, version, first, packed, {"from": self.meter_oracle})
+
+    def settle(self, period: int, area: int = 0, groups: int = 100):
+        return self.settlement.settle(area, period, groups, {"from": self.stranger})
+
+    # --- questions -----------------------------------------------------------------------------
+
+    def in_area(self, area: int) -> list[Member]:
+        return [member for member in self.members if member.area == area]
+
+    def balances(self, members: Iterable[Member] | None = None) -> np.ndarray:
+        everyone = self.house.balances(self.registry.seatLimit())
+        return np.array(
+            [everyone[m.number] for m in (self.members if members is None else members)]
+        )
+
+    def money_sum(self) -> int:
+        return self.house.moneySum(self.registry.seatLimit())
+
+    def prices_of(self, members: Iterable[Member]) -> Prices:
+        """What the model needs to know of the tariff for these members."""
+        fees = np.array([FEES_OF[member.zone] for member in members], dtype=np.int64).reshape(-1, 3)
+        return Prices(RETAIL, FEED_IN, fees[:, 0], fees[:, 1], fees[:, 2])

@@ -1,0 +1,62 @@
+"""What a contract refuses and what it reports, with the values: compared as a whole, never in part."""
+
+from functools import cache
+from typing import Any
+
+from brownie import project, web3
+from eth_abi import decode
+from eth_utils import keccak, to_checksum_address
+from eth_utils.abi import collapse_if_tuple
+
+PANIC = {"name": "Panic", "inputs": [{"type": "uint256"}]}
+
+
+def refusal(method: Any, *args: Any, by: Any) -> tuple:
+    """The custom error (name, *values) by which a call is refused; a call that goes through fails."""
+    data = method.encode_input(*args)
+    return _refused({"from": str(by), "to": method._address, "data": data}, method._name)
+
+
+def deployment_refusal(container: Any, *args: Any, by: Any) -> tuple:
+    """The custom error by which a constructor refuses its arguments."""
+    return _refused(
+        {"from": str(by), "data": container.deploy.encode_input(*args)}, container._name
+    )
+
+
+def _refused(call: dict[str, str], name: str) -> tuple:
+    try:
+        web3.eth.call(call)
+    except ValueError as error:  # brownie's middleware hands the node's answer on as it is
+        return _decoded(bytes.fromhex(error.args[0]["data"].removeprefix("0x")))
+    raise AssertionError(f"{name} went through")
+
+
+def _decoded(data: bytes) -> tuple:
+    error = _errors()[data[:4]]
+    types = [collapse_if_tuple(i) for i in error["inputs"]]
+    values = decode(types, data[4:])
+    return (
+        error["name"],
+        *(
+            to_checksum_address(v) if t == "address" else v
+            for t, v in zip(types, values, strict=True)
+        ),
+    )
+
+
+def fact(tx: Any, name: str) -> tuple:
+    """The values of the one event of that name in a transaction."""
+    (event,) = tx.events[name] if name in tx.events else ()
+    return tuple(event.values())
+
+
+@cache
+def _errors() -> dict[bytes, dict]:
+    """Every error of the project by its selector."""
+    abis = [entry for c in project.get_loaded_projects()[0] for entry in c.abi]
+    found = {}
+    for error in [entry for entry in abis if entry["type"] == "error"] + [PANIC]:
+        types = ",".join(collapse_if_tuple(i) for i in error["inputs"])
+        found[keccak(text=f"{error['name']}({types})")[:4]] = error
+    return found
