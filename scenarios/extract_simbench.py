@@ -179,6 +179,9 @@ def write_grid(net: Any, points: pd.DataFrame, folder: Path) -> None:
 
     for point_id, bus in points.pandapower_bus.items():
         pp.create_sgen(wires, bus, p_mw=0.0, q_mvar=0.0, name=point_id)
+    for name, table in wires.items():  # simbench's order of columns changes from run to run
+        if isinstance(table, pd.DataFrame) and not name.startswith("_"):
+            wires[name] = table[sorted(table.columns)]
     pp.to_json(wires, str(folder / "grid.pandapower.json"))
 
 
