@@ -1,8 +1,8 @@
 """A whole market under brownie: every contract deployed and wired, every party with its role.
 
-Two areas: area 0 with the participants 8..17 (groups 2, 3 and half of 4), area 1 with 20..24. Their
-zones go round: 0 (flat fees), 1 (fees of its own), 2 (under zone 1, without fees of its own). Who is
-behind a metering point is in nobody's test: ids are hashes of a serial number.
+Two areas: area 0 with the participants 8..17 (groups 2, 3 and half of 4), area 1 with 20..24.
+Their zones go round: 0 (flat fees), 1 (fees of its own), 2 (under zone 1, with none of its own).
+Who is behind a metering point is in nobody's test: ids are hashes of a serial number.
 """
 
 from collections.abc import Iterable, Mapping

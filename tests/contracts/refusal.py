@@ -1,4 +1,4 @@
-"""What a contract refuses and what it reports, with the values: compared as a whole, never in part."""
+"""What a contract refuses and what it reports: compared with all its values, never in part."""
 
 from functools import cache
 from typing import Any
@@ -12,7 +12,7 @@ PANIC = {"name": "Panic", "inputs": [{"type": "uint256"}]}
 
 
 def refusal(method: Any, *args: Any, by: Any) -> tuple:
-    """The custom error (name, *values) by which a call is refused; a call that goes through fails."""
+    """The custom error (name, *values) a call is refused by; one that goes through fails."""
     data = method.encode_input(*args)
     return _refused({"from": str(by), "to": method._address, "data": data}, method._name)
 
@@ -47,7 +47,7 @@ def _decoded(data: bytes) -> tuple:
 
 def fact(tx: Any, name: str) -> tuple:
     """The values of the one event of that name in a transaction."""
-    (event,) = tx.events[name] if name in tx.events else ()
+    (event,) = tx.events[name]
     return tuple(event.values())
 
 
