@@ -1,0 +1,60 @@
+"""The end: the rebuilt market against the chain's own storage, and the identities of both."""
+
+from gridbourse.audit.folder import Rules, State
+from gridbourse.audit.money import Position
+from gridbourse.audit.rebuild import Rebuilt
+
+
+def compare_end(rebuilt: Rebuilt, rules: Rules, state: State, area: int = 0) -> None:
+    """Every balance, position and price; prices are those of `area`."""
+    findings, money = rebuilt.findings, rebuilt.money
+    for account in sorted({*state.balances, *money.free}):
+        where = f"µEUR, account {account}"
+        findings.compare(
+            "balance", where, state.balances.get(account, 0), money.free.get(account, 0)
+        )
+    newest = {period % rules.ring_size: period for period in sorted(money.activated_periods)}
+    for period in sorted({*state.positions, *money.positions}):
+        if period not in state.positions and newest.get(period % rules.ring_size) != period:
+            continue  # a later period has its place in storage
+        of_period = state.positions.get(period, {})
+        for who in sorted({*of_period, *money.positions[period]}):
+            where = f"(sold, bought) Wh, period {period}, participant {who}"
+            chain = tuple(of_period.get(who, Position()))
+            findings.compare("position", where, chain, tuple(money.position(period, who)))
+    prices = {b.period: b.price for b in rebuilt.market.books.values() if b.area == area}
+    for period in sorted({*state.prices, *prices}):
+        where = f"at the end, µEUR per Wh, period {period}"
+        findings.compare("price", where, state.prices.get(period), prices.get(period))
+    _compare_identities(rebuilt, state)
+
+
+def _compare_identities(rebuilt: Rebuilt, state: State) -> None:
+    findings, money = rebuilt.findings, rebuilt.money
+    for name, chain, found in (
+        ("currency held", state.currency_held, money.currency_held),
+        ("deposits", state.deposits, money.deposits),
+        ("withdrawals", state.withdrawals, money.withdrawals),
+    ):
+        findings.compare("money", f"{name}, µEUR", chain, found)
+    in_accounts = sum(state.balances.values())
+    elsewhere = sum(money.holds.values()) + sum(money.open_trades.values())
+    for name, left, right in (
+        (
+            "accounts + holds + open trades = currency held",
+            in_accounts + elsewhere,
+            state.currency_held,
+        ),
+        (
+            "currency held = deposits - withdrawals",
+            state.currency_held,
+            state.deposits - state.withdrawals,
+        ),
+        ("the same, rebuilt", money.total(), money.deposits - money.withdrawals),
+    ):
+        findings.compare("identity", f"{name}, µEUR", left, right)
+    for period in sorted(rebuilt.metering.finished & set(state.positions)):
+        sold, bought = (
+            sum(side) for side in zip((0, 0), *state.positions[period].values(), strict=True)
+        )
+        findings.compare("identity", f"sold Wh = bought Wh, period {period}", sold, bought)

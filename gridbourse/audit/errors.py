@@ -1,0 +1,7 @@
+"""What the checker refuses to read."""
+
+from gridbourse.errors import GridbourseError
+
+
+class AuditError(GridbourseError):
+    """A file of the run is missing or damaged, or a log is of no event of the deployment."""

@@ -1,0 +1,173 @@
+"""The files a run leaves behind for the checker, read and refused when damaged."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gridbourse.audit.errors import AuditError
+from gridbourse.audit.events import Log
+from gridbourse.chain.compiler import CHECKOUT
+from gridbourse.chain.deployments import DeploymentRecord
+from gridbourse.model.clearing import Band
+
+CONTRACTS = (
+    "ParticipantRegistry",
+    "MarketClock",
+    "SettlementCurrency",
+    "Tariff",
+    "ClearingHouse",
+    "MeterOracle",
+    "GridOracle",
+    "CallAuction",
+    "Settlement",
+)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the constructors of the deployment fixed; `ring_size`: periods storage has room for."""
+
+    band: Band
+    pay_as_bid: bool
+    max_rounds: int
+    replay: bool
+    mtu_seconds: int
+    gate_closure_seconds: int
+    horizon_periods: int
+    ring_size: int
+
+
+@dataclass(frozen=True)
+class State:
+    """What the chain's own storage says at the end; of positions, what was not overwritten.
+
+    balances: free money by account number, µEUR. positions: (sold, bought) Wh by period and
+    participant. prices: clearing price of a period, None where nothing traded.
+    """
+
+    balances: dict[int, int]
+    positions: dict[int, dict[int, tuple[int, int]]]
+    prices: dict[int, int | None]
+    currency_held: int
+    deposits: int
+    withdrawals: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything the checker is given."""
+
+    logs: list[Log]
+    deployment: DeploymentRecord
+    rules: Rules
+    state: State
+    scenario_file: Path
+    overrides: dict[str, Any]
+
+
+def load_run(folder: Path) -> Run:
+    """Read a run's folder; AuditError names the file and the field that is wrong."""
+    if not folder.is_dir():
+        raise AuditError(f"{folder}: no such folder")
+    deployment = _deployment(folder / "deployment.json")
+    logs = _read(folder / "logs.json", _logs)
+    if logs[0] != deployment.chain_id:
+        raise AuditError(
+            f"logs.json: chain_id {logs[0]}, deployment.json says {deployment.chain_id}"
+        )
+    scenario = _read(folder / "scenario.json", _scenario)
+    state = _read(folder / "state.json", _state)
+    return Run(logs[1], deployment, _rules(deployment), state, *scenario)
+
+
+def _deployment(path: Path) -> DeploymentRecord:
+    try:
+        deployment = DeploymentRecord.load(path)
+    except AttributeError as error:
+        raise AuditError(f"{path.name}: damaged: {error}") from error
+    for name in CONTRACTS:
+        if name not in deployment.contracts:
+            raise AuditError(f"{path.name}: contracts.{name} is missing")
+    return deployment
+
+
+def _read(path: Path, understand: Callable[[Any], T]) -> T:
+    try:
+        return understand(json.loads(path.read_text()))
+    except FileNotFoundError:
+        raise AuditError(f"{path}: missing; a replay writes it") from None
+    except KeyError as error:
+        raise AuditError(f"{path.name}: field {error} is missing") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise AuditError(f"{path.name}: damaged: {error}") from error
+
+
+def _logs(fields: dict[str, Any]) -> tuple[int, list[Log]]:
+    logs = [
+        Log(
+            log["address"],
+            [_bytes(topic) for topic in log["topics"]],
+            _bytes(log["data"]),
+            _integer(log["blockNumber"]),
+            _integer(log["logIndex"]),
+        )
+        for log in fields["logs"]
+    ]
+    return _integer(fields["chain_id"]), logs
+
+
+def _state(fields: dict[str, Any]) -> State:
+    return State(
+        balances={int(k): _integer(v) for k, v in fields["balances"].items()},
+        positions={
+            int(period): {int(who): _pair(energies) for who, energies in of_period.items()}
+            for period, of_period in fields["positions"].items()
+        },
+        prices={
+            int(period): None if price is None else _integer(price)
+            for period, price in fields["prices"].items()
+        },
+        currency_held=_integer(fields["currency_held"]),
+        deposits=_integer(fields["deposits"]),
+        withdrawals=_integer(fields["withdrawals"]),
+    )
+
+
+def _scenario(fields: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
+    """A relative path is from where the replay ran, which is the checkout as a rule."""
+    path = Path(fields["file"])
+    return path if path.exists() else CHECKOUT / path, dict(fields["overrides"])
+
+
+def _rules(deployment: DeploymentRecord) -> Rules:
+    """The arguments are those of the constructors, in their order."""
+
+    def given(name: str) -> list[Any]:
+        return deployment.contracts[name].arguments
+
+    try:
+        [[*_, floor, tick, ticks, pay_as_bid, max_rounds]] = given("CallAuction")
+        [_, replay, mtu, gate_closure, horizon] = given("MarketClock")
+        [_, _, _, ring_size, _] = given("ClearingHouse")
+    except (TypeError, ValueError) as error:
+        raise AuditError(f"deployment.json: constructor arguments: {error}") from error
+    band = Band(floor, tick, ticks)
+    return Rules(band, pay_as_bid, max_rounds, replay, mtu, gate_closure, horizon, ring_size)
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{value!r} is not an integer")
+    return value
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    sold, bought = value
+    return _integer(sold), _integer(bought)
+
+
+def _bytes(value: str) -> bytes:
+    return bytes.fromhex(value.removeprefix("0x"))

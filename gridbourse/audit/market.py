@@ -1,0 +1,256 @@
+"""Orders, caps, clearings, trades: rebuilt and compared (`CallAuction.sol`, `GridOracle.sol`)."""
+
+from collections import defaultdict
+
+from gridbourse.audit.book import ORDER_BITS, Book, Order, Phase
+from gridbourse.audit.events import Event
+from gridbourse.audit.findings import Findings
+from gridbourse.audit.folder import Rules
+from gridbourse.audit.members import Members
+from gridbourse.audit.money import Money, Position
+from gridbourse.audit.tariffs import Clock
+from gridbourse.chain.lanes import lanes56, lanes64, pair
+from gridbourse.model.caps import NO_CAP
+from gridbourse.model.clearing import Margin
+
+GROUP_SHIFT = 224
+NO_MARGIN = (0, 0, 0)
+
+
+class Market:
+    """The books of every area and period, and what the log says became of them."""
+
+    def __init__(
+        self, rules: Rules, members: Members, clock: Clock, money: Money, findings: Findings
+    ) -> None:
+        self._rules, self._members, self._clock = rules, members, clock
+        self._money, self._findings = money, findings
+        # Events that come before the one they belong to, until that one has been seen.
+        self._shrinks: defaultdict[tuple[int, int], dict[int, int]] = defaultdict(dict)
+        self._reopened: dict[tuple[int, int], tuple[str, int]] = {}
+        self._spreads: dict[int, int] = {}
+        self.books: dict[tuple[int, int], Book] = {}
+        self.orders_placed = 0
+
+    def book(self, area: int, period: int) -> Book:
+        """The book of an area and period."""
+        return self.books.setdefault((area, period), Book(area, period))
+
+    # --- orders ------------------------------------------------------------------------------
+
+    def order_placed(self, event: Event) -> None:
+        """OrderPlaced: a participant's own order, in place of any former one."""
+        book = self.book(event["area"], event["period"])
+        participant = event["participant"]
+        order = Order(event["side"], event["tick"], event["wh"], event["sequence"])
+        self._require_takes_orders(book, event.where)
+        self._place(book, participant, order, event.where)
+        book.extend_root(participant // 4)
+
+    def orders_placed_by_gateway(self, event: Event) -> None:
+        """OrdersPlaced: words of a group and its four orders; an empty lane changes nothing."""
+        book = self.book(event["area"], event["period"])
+        gateway = self._members.gateways.get(event["gateway"].lower())
+        self._require_takes_orders(book, event.where)
+        for word in event["groups"]:
+            group = word >> GROUP_SHIFT
+            for participant, lane in lanes56(group, word):
+                if lane == 0:
+                    continue
+                where = f"{book.where}, participant {participant}, {event.where}"
+                self._require("order", where, lane >> ORDER_BITS == 0, "malformed")
+                self._place(book, participant, Order.from_lane(lane), event.where)
+                member = self._members.participants.get(participant)
+                mandate = gateway is not None and member is not None and member.gateway == gateway
+                self._require("order", where, event["isSigned"] or mandate, "no mandate")
+            book.extend_root(group)
+
+    def _require_takes_orders(self, book: Book, where: str) -> None:
+        self._clock.require_open(book.period, f"order, {book.where}, {where}")
+        untouched = book.phase is Phase.OPEN and book.round == 0
+        self._require("order", f"{book.where}, {where}", untouched, "the book was cleared")
+
+    def _place(self, book: Book, participant: int, order: Order, log: str) -> None:
+        """Every rule the contracts check that can be seen in the log."""
+        where = f"{book.where}, participant {participant}, {log}"
+        self.orders_placed += 1
+        former = book.order(participant)
+        member = self._members.participants.get(participant)
+        self._require(
+            "order", where, member is not None and member.area == book.area, "of another area"
+        )
+        self._require("order", where, order.tick < self._rules.band.ticks, "out of the band")
+        self._require("order", where, order.sequence > former.sequence, "replayed")
+        book.orders[participant] = order
+        self._money.reserve(book.period, participant, former.bid_wh, order.bid_wh)
+        grows = order.wh > (former.wh if order.side == former.side else 0)
+        if member is None or not grows:
+            return
+        self._require("order", where, member.active, "not active")
+        self._require("order", where, order.wh <= member.capacity_wh, "above the connection")
+        self._require("order", where, self._money.free[participant] >= 0, "not enough money")
+
+    # --- clearing and verdicts ---------------------------------------------------------------
+
+    def cleared(self, event: Event) -> None:
+        """Cleared: compare the root, the volume, the price and both margins."""
+        book = self.book(event["area"], event["period"])
+        where = f"{book.where}, {event.where}"
+        self._clock.require_closed(book.period, f"clearing, {where}")
+        self._require(
+            "clearing", where, book.phase is Phase.OPEN, f"the book is {book.phase.value}"
+        )
+        self._require_no_loose_caps(book, where)
+        clearing = book.clear(self._rules.band, self._rules.pay_as_bid)
+        self._compare_binding(book, event)
+        crossing = clearing.crossing
+        price = clearing.price_micro_eur_per_wh or 0
+        self._findings.compare(
+            "clearing", f"volume, {where}", event["matchedWh"], crossing.volume_wh
+        )
+        self._findings.compare("price", where, event["priceMicroEurPerWh"], price)
+        self._findings.compare(
+            "clearing", f"marginal bid, {where}", event["bid"], _tuple(crossing.bid)
+        )
+        self._findings.compare(
+            "clearing", f"marginal ask, {where}", event["ask"], _tuple(crossing.ask)
+        )
+
+    def accepted(self, event: Event) -> None:
+        """Accepted: the verdict binds the cleared book."""
+        book = self.book(event["area"], event["period"])
+        where = f"acceptance, {book.where}, {event.where}"
+        cleared = book.phase is Phase.CLEARED and not book.capping
+        self._require("verdict", where, cleared, f"the book is {book.phase.value}")
+        self._require_no_loose_caps(book, where)
+        self._compare_binding(book, event)
+        book.accepted = True
+
+    def shrunk(self, event: Event) -> None:
+        """OrdersShrunk: kept until the caps that explain it come."""
+        self._shrinks[event["area"], event["period"]][event["group"]] = event["orders"]
+
+    def reopened(self, event: Event) -> None:
+        """Reopened: kept until the caps that explain it come."""
+        self._reopened[event["area"], event["period"]] = ("reopened", event["round"])
+
+    def voided(self, event: Event) -> None:
+        """Voided: kept until the caps that explain it come."""
+        self._reopened[event["area"], event["period"]] = ("voided", self._rules.max_rounds)
+
+    def capped(self, event: Event) -> None:
+        """Capped: shrink the orders from the caps alone, and compare with what the auction did."""
+        book = self.book(event["area"], event["period"])
+        where = f"{book.where}, {event.where}"
+        key = (book.area, book.period)
+        judged = book.phase is Phase.CLEARED and not book.accepted
+        self._require("verdict", f"caps, {where}", judged, f"the book is {book.phase.value}")
+        if not book.capping:  # later pages bind the root the verdict began with
+            self._compare_binding(book, event)
+        book.capping = True
+        chain = self._shrinks.pop(key, {})
+        for word in event["groups"]:
+            self._cap_group(book, word, chain, where)
+        for group, orders in chain.items():
+            self._findings.compare("cap", f"shrunk orders, group {group}, {where}", orders, None)
+        if event["last"]:
+            book.next_round(self._rules.max_rounds)
+        expected = ("voided" if book.phase is Phase.VOID else "reopened", book.round)
+        chain_end = self._reopened.pop(key, None)
+        self._findings.compare(
+            "cap", f"end, {where}", chain_end, expected if event["last"] else None
+        )
+
+    def _cap_group(self, book: Book, word: int, chain: dict[int, int], where: str) -> None:
+        group = word >> GROUP_SHIFT
+        same_area = self._members.area_of_group(group) == book.area
+        self._require("cap", f"group {group}, {where}", same_area, "of another area")
+        for participant, lane in lanes56(group, word):
+            present = book.caps.get(participant, (NO_CAP, NO_CAP))
+            falls = all(new <= old for new, old in zip(pair(lane), present, strict=True))
+            self._require("cap", f"participant {participant}, {where}", falls, "caps only fall")
+        shrunk = book.cap(group, word)
+        for participant, (before, after) in shrunk.items():
+            self._money.reserve(book.period, participant, before.bid_wh, after.bid_wh)
+        orders = book.word(group) if shrunk else None
+        self._findings.compare(
+            "cap", f"shrunk orders, group {group}, {where}", chain.pop(group, None), orders
+        )
+
+    def _compare_binding(self, book: Book, event: Event) -> None:
+        where = f"{event.name}, {book.where}, {event.where}"
+        self._findings.compare("book root", where, event["root"], book.root)
+        self._findings.compare("round", where, event["round"], book.round)
+
+    def _require_no_loose_caps(self, book: Book, where: str) -> None:
+        loose = (book.area, book.period) in {*self._shrinks, *self._reopened}
+        self._require("cap", where, not loose, "orders shrank without caps in the log")
+
+    # --- trades ------------------------------------------------------------------------------
+
+    def trades_booked(self, event: Event) -> None:
+        """TradesBooked: compare fills and payments of each group, then book the rebuilt ones."""
+        for group, fills, payments in zip(
+            event["groups"], event["fills"], event["payments"], strict=True
+        ):
+            self._book_group(event, group, fills, payments)
+
+    def _book_group(self, event: Event, group: int, fills: int, payments: int) -> None:
+        period = event["period"]
+        area = self._members.area_of_group(group)
+        book = self.book(area if area is not None else -1, period)
+        where = f"group {group}, {event.at('period')}"
+        self._require("fill", where, book.accepted, "the clearing was not accepted")
+        self._require("fill", where, group not in book.booked_groups, "booked before")
+        book.booked_groups.add(group)
+        paid = dict(lanes64(group, payments))
+        for participant, lane in lanes56(group, fills):
+            where = f"participant {participant}, {event.at('period')}"
+            fill = book.fills.get(participant, Position())
+            payment = book.payments.get(participant, 0)
+            self._findings.compare("fill", f"(sold, bought) Wh, {where}", pair(lane), tuple(fill))
+            self._findings.compare("payment", f"µEUR, {where}", paid[participant], payment)
+            if any(fill):
+                self._money.book(period, participant, fill, payment)
+
+    def spread_collected(self, event: Event) -> None:
+        """SpreadCollected: kept until the booking that explains it is complete."""
+        self._spreads[event["period"]] = event["amountMicroEur"]
+
+    def booked(self, event: Event) -> None:
+        """Booked: every group of the area was booked, and the spread is what is left over."""
+        book = self.book(event["area"], event["period"])
+        where = f"{book.where}, {event.where}"
+        judged = book.phase is Phase.VOID or (book.phase is Phase.CLEARED and book.accepted)
+        self._require("verdict", f"booking, {where}", judged, f"the book is {book.phase.value}")
+        missing = (
+            set(self._members.groups(book.area) if book.matched_wh else ()) - book.booked_groups
+        )
+        self._require(
+            "fill", f"booking, {where}", not missing, f"groups {sorted(missing)} are not booked"
+        )
+        spread = book.clearing.spread_micro_eur if book.clearing else 0
+        self._findings.compare(
+            "clearing", f"booked Wh, {where}", event["matchedWh"], book.matched_wh
+        )
+        self._findings.compare("spread", f"µEUR, {where}", event["spreadMicroEur"], spread)
+        collected = self._spreads.pop(book.period, 0)
+        self._findings.compare("spread", f"collected µEUR, {where}", collected, spread)
+        self._money.collect_spread(book.period, spread)
+        book.phase = Phase.BOOKED
+
+    def require_nothing_loose(self) -> None:
+        """At the end: no event waits for the one that would explain it."""
+        for area, period in {*self._shrinks, *self._reopened}:
+            self._require(
+                "cap", f"area {area}, period {period}", False, "no caps in the log explain it"
+            )
+        for period in self._spreads:
+            self._require("spread", f"period {period}", False, "no booking in the log explains it")
+
+    def _require(self, what: str, where: str, holds: bool, rule: str) -> None:
+        self._findings.require(what, where, holds, rule)
+
+
+def _tuple(margin: Margin | None) -> tuple[int, int, int]:
+    return (margin.tick, margin.accepted_wh, margin.offered_wh) if margin else NO_MARGIN

@@ -1,0 +1,137 @@
+"""The registry, rebuilt: areas, zones, gateways, and who sits where (`ParticipantRegistry.sol`)."""
+
+from dataclasses import dataclass
+
+from gridbourse.audit.events import Event
+from gridbourse.audit.findings import Findings
+from gridbourse.chain.lanes import PER_GROUP
+
+FIRST_PARTICIPANT = 8  # HouseAccounts.sol: below are the named accounts
+
+
+@dataclass
+class Participant:
+    """A metering point and its account; `until_period` is None while it stays."""
+
+    number: int
+    account: str
+    metering_point: bytes
+    area: int
+    zone: int
+    capacity_wh: int
+    from_period: int
+    until_period: int | None = None
+    active: bool = True
+    gateway: int = 0
+
+    def is_member(self, period: int) -> bool:
+        """Whether the period is metered and settled for it."""
+        return self.from_period <= period and (
+            self.until_period is None or period < self.until_period
+        )
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A grid zone; fees it has not of its own are its parent's."""
+
+    parent: int
+    name: bytes
+
+
+class Members:
+    """Everyone and every place the registry's log names."""
+
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+        self._next_group = FIRST_PARTICIPANT // PER_GROUP
+        self._next_seat: dict[int, int] = {}
+        self._area_of_group: dict[int, int] = {}
+        self.areas: list[bytes] = []
+        self.zones: list[Zone] = [Zone(0, b"flat".ljust(32, b"\0"))]
+        self.gateways: dict[str, int] = {}
+        self.participants: dict[int, Participant] = {}
+
+    def groups(self, area: int) -> list[int]:
+        """Groups of an area, in participant order."""
+        return [group for group, its_area in self._area_of_group.items() if its_area == area]
+
+    def area_of_group(self, group: int) -> int | None:
+        """The area a group of four belongs to."""
+        return self._area_of_group.get(group)
+
+    def in_group(self, group: int) -> list[Participant]:
+        """The taken seats of a group, in order."""
+        seats = range(group * PER_GROUP, (group + 1) * PER_GROUP)
+        return [self.participants[seat] for seat in seats if seat in self.participants]
+
+    # --- events ------------------------------------------------------------------------------
+
+    def area_added(self, event: Event) -> None:
+        """AreaAdded: areas are numbered from 0."""
+        self._findings.compare("registry", f"area, {event.where}", event["area"], len(self.areas))
+        self.areas.append(event["name"])
+
+    def zone_added(self, event: Event) -> None:
+        """ZoneAdded: zones are numbered on from the flat one."""
+        self._findings.compare("registry", f"zone, {event.where}", event["zone"], len(self.zones))
+        self.zones.append(Zone(event["parent"], event["name"]))
+
+    def gateway_added(self, event: Event) -> None:
+        """GatewayAdded: gateways are numbered from 1."""
+        expected = len(self.gateways) + 1
+        self._findings.compare("registry", f"gateway, {event.where}", event["gateway"], expected)
+        self.gateways[event["account"].lower()] = expected
+
+    def registered(self, event: Event) -> None:
+        """ParticipantRegistered: the next seat of its area."""
+        number = self._take_seat(event["area"])
+        self._findings.compare(
+            "registry", f"participant, {event.where}", event["participant"], number
+        )
+        self.participants[number] = Participant(
+            number,
+            event["account"].lower(),
+            event["meteringPoint"],
+            event["area"],
+            event["zone"],
+            event["capacityWh"],
+            event["fromPeriod"],
+        )
+
+    def mandated(self, event: Event) -> None:
+        """MandateGiven: the gateway may order in its name."""
+        if participant := self._known(event):
+            participant.gateway = event["gateway"]
+
+    def suspended(self, event: Event) -> None:
+        """ParticipantSuspended: no orders from now on."""
+        if participant := self._known(event):
+            participant.active = False
+
+    def reinstated(self, event: Event) -> None:
+        """ParticipantReinstated: orders again."""
+        if participant := self._known(event):
+            participant.active = True
+
+    def left(self, event: Event) -> None:
+        """ParticipantLeft: no orders; a member until the given period."""
+        if participant := self._known(event):
+            participant.active = False
+            participant.until_period = event["untilPeriod"]
+
+    def _known(self, event: Event) -> Participant | None:
+        participant = self.participants.get(event["participant"])
+        where = event.at("participant")
+        self._findings.require("registry", where, participant is not None, "never registered")
+        return participant
+
+    def _take_seat(self, area: int) -> int:
+        """A group of four belongs to one area, which opens a new one when its last is full."""
+        seat = self._next_seat.get(area, 0)
+        if seat % PER_GROUP == 0:
+            self._area_of_group[self._next_group] = area
+            seat = self._next_group * PER_GROUP
+            self._next_group += 1
+        self._next_seat[area] = seat + 1
+        return seat

@@ -1,0 +1,122 @@
+"""Money accounts, holds and positions, rebuilt (`ClearingHouse.sol`, `SettlementCurrency.sol`)."""
+
+from collections import defaultdict
+from typing import NamedTuple
+
+from gridbourse.audit.events import Event
+from gridbourse.audit.findings import Findings
+from gridbourse.audit.members import Members
+from gridbourse.audit.tariffs import Tariffs
+
+DSO, SUPPLIER, SPREAD = 1, 2, 5  # HouseAccounts.sol
+
+
+class Rates(NamedTuple):
+    """What one reserved Wh of a period is backed with, µEUR per Wh."""
+
+    retail: int
+    hold: int
+
+
+class Position(NamedTuple):
+    """Energy traded in a period, Wh."""
+
+    sold_wh: int = 0
+    bought_wh: int = 0
+
+    @property
+    def net_wh(self) -> int:
+        """The contract: + sells."""
+        return self.sold_wh - self.bought_wh
+
+
+class Money:
+    """Every account, hold and open trade. Invariant: their sum is the currency held."""
+
+    def __init__(self, house: str, members: Members, tariffs: Tariffs, findings: Findings) -> None:
+        self._house, self._members, self._tariffs = house.lower(), members, tariffs
+        self._findings = findings
+        self._rates: dict[int, Rates] = {}
+        self.free: defaultdict[int, int] = defaultdict(int)
+        self.holds: defaultdict[tuple[int, int], int] = defaultdict(int)
+        self.open_trades: defaultdict[int, int] = defaultdict(int)
+        self.positions: defaultdict[int, dict[int, Position]] = defaultdict(dict)
+        self.deposits = self.withdrawals = self.currency_held = 0
+
+    @property
+    def activated_periods(self) -> set[int]:
+        """Periods that took a ring slot."""
+        return set(self._rates)
+
+    def total(self) -> int:
+        """Σ accounts + Σ holds + Σ open trades, µEUR."""
+        return sum(self.free.values()) + sum(self.holds.values()) + sum(self.open_trades.values())
+
+    def position(self, period: int, participant: int) -> Position:
+        """What a participant has booked in a period."""
+        return self.positions[period].get(participant, Position())
+
+    # --- events ------------------------------------------------------------------------------
+
+    def deposited(self, event: Event) -> None:
+        """Deposited."""
+        self.free[event["account"]] += event["amountMicroEur"]
+        self.deposits += event["amountMicroEur"]
+
+    def withdrawn(self, event: Event) -> None:
+        """Withdrawn: only what is free."""
+        account, amount = event["account"], event["amountMicroEur"]
+        where = f"withdrawal, {event.at('account')}"
+        self._findings.require("money rule", where, self.free[account] >= amount, "not free")
+        self.free[account] -= amount
+        self.withdrawals += amount
+
+    def transferred(self, event: Event) -> None:
+        """Transfer of the currency, into the clearing house or out of it."""
+        self.currency_held += event["value"] * (
+            (event["to"].lower() == self._house) - (event["from"].lower() == self._house)
+        )
+
+    def activated(self, event: Event) -> None:
+        """PeriodActivated: fixes what orders of the period are backed with."""
+        retail = self._tariffs.energy(event["period"]).retail
+        rates = Rates(retail, retail + self._tariffs.highest_fee)
+        chain = (event["areas"], event["retailMicroEurPerWh"], event["holdMicroEurPerWh"])
+        rebuilt = (len(self._members.areas), *rates)
+        self._findings.compare(
+            "tariff", f"(areas, retail, hold), {event.at('period')}", chain, rebuilt
+        )
+        self._rates[event["period"]] = rates
+
+    # --- what orders, trades and settlement do -----------------------------------------------
+
+    def reserve(self, period: int, participant: int, before_wh: int, wh: int) -> None:
+        """Hold money for a bid of `wh` in place of one of `before_wh`."""
+        change = (wh - before_wh) * self._rates_of(period).hold
+        self.free[participant] -= change
+        self.holds[period, participant] += change
+
+    def book(self, period: int, participant: int, fill: Position, payment: int) -> None:
+        """A trade is paid from its hold; its fees stay backed."""
+        backed = fill.bought_wh * self._rates_of(period).retail
+        self.holds[period, participant] -= backed
+        self.free[participant] += backed + payment
+        self.open_trades[period] -= payment
+        held = self.position(period, participant)
+        self.positions[period][participant] = Position(
+            held.sold_wh + fill.sold_wh, held.bought_wh + fill.bought_wh
+        )
+
+    def collect_spread(self, period: int, amount: int) -> None:
+        """What buyers paid above what sellers received goes to its account."""
+        self.open_trades[period] -= amount
+        self.free[SPREAD] += amount
+
+    def settle(self, period: int, participant: int, delta: int) -> bool:
+        """Give the hold back and change the account; whether the participant is in debt by it."""
+        held = self.holds.pop((period, participant), 0)
+        self.free[participant] += held + delta
+        return (held != 0 or delta != 0) and self.free[participant] < 0
+
+    def _rates_of(self, period: int) -> Rates:
+        return self._rates.get(period, Rates(0, 0))

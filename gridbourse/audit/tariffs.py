@@ -1,0 +1,103 @@
+"""Energy prices, grid fees and market time, rebuilt (`Tariff.sol`, `MarketClock.sol`)."""
+
+from typing import NamedTuple, TypeVar
+
+from gridbourse.audit.events import Event
+from gridbourse.audit.findings import Findings
+from gridbourse.audit.folder import Rules
+from gridbourse.audit.members import Members
+
+FLAT = 0
+Dated = TypeVar("Dated")
+
+
+class EnergyPrices(NamedTuple):
+    """The supplier's prices, µEUR per Wh."""
+
+    retail: int
+    feed_in: int
+
+
+class Fees(NamedTuple):
+    """Grid fees of a zone, µEUR per Wh."""
+
+    import_fee: int
+    local_fee: int
+    export_fee: int
+
+
+class Tariffs:
+    """What holds in a period, from the newest change at or before it."""
+
+    def __init__(self, members: Members) -> None:
+        self._members = members
+        self._prices: list[tuple[int, EnergyPrices]] = []
+        self._fees: dict[int, list[tuple[int, Fees]]] = {}
+        self.highest_fee = 0
+
+    def prices_set(self, event: Event) -> None:
+        """EnergyPricesSet."""
+        prices = EnergyPrices(event["retailMicroEurPerWh"], event["feedInMicroEurPerWh"])
+        self._prices.append((event["fromPeriod"], prices))
+
+    def fees_set(self, event: Event) -> None:
+        """GridFeesSet."""
+        fees = Fees(
+            event["importMicroEurPerWh"], event["localMicroEurPerWh"], event["exportMicroEurPerWh"]
+        )
+        self._fees.setdefault(event["zone"], []).append((event["fromPeriod"], fees))
+        self.highest_fee = max(self.highest_fee, fees.import_fee, fees.local_fee)
+
+    def energy(self, period: int) -> EnergyPrices:
+        """Energy prices of a period; zero while none are set."""
+        return _newest(self._prices, period) or EnergyPrices(0, 0)
+
+    def fees(self, zone: int, period: int) -> Fees:
+        """A zone's own fees, else those of the zone above it, else the flat ones."""
+        while True:
+            fees = _newest(self._fees.get(zone, []), period)
+            if fees is not None:
+                return fees
+            if zone == FLAT:
+                return Fees(0, 0, 0)
+            zone = self._members.zones[zone].parent if zone < len(self._members.zones) else FLAT
+
+
+class Clock:
+    """Market time of a replay. Block time is not in the logs: with it, every moment is allowed."""
+
+    def __init__(self, rules: Rules, findings: Findings) -> None:
+        self._rules, self._findings, self._time = rules, findings, 0
+
+    def advanced(self, event: Event) -> None:
+        """ClockAdvanced: only forward."""
+        self._findings.require(
+            "market time", event.where, event["timestamp"] >= self._time, "runs forward"
+        )
+        self._time = event["timestamp"]
+
+    def require_open(self, period: int, where: str) -> None:
+        """Orders: before gate closure, and not beyond the horizon."""
+        last = (self._time + self._rules.gate_closure_seconds) // self._rules.mtu_seconds
+        open_ = self._time < self._closure(period) and period <= last + self._rules.horizon_periods
+        self._require(open_, where, "the period takes no orders")
+
+    def require_closed(self, period: int, where: str) -> None:
+        """Clearing: after gate closure."""
+        self._require(self._time >= self._closure(period), where, "the gate is open")
+
+    def require_delivered(self, period: int, where: str) -> None:
+        """Readings and settlement: after delivery."""
+        delivered = self._time >= (period + 1) * self._rules.mtu_seconds
+        self._require(delivered, where, "the period is not over")
+
+    def _closure(self, period: int) -> int:
+        return period * self._rules.mtu_seconds - self._rules.gate_closure_seconds
+
+    def _require(self, holds: bool, where: str, rule: str) -> None:
+        if self._rules.replay:
+            self._findings.require("market time", where, holds, rule)
+
+
+def _newest(versions: list[tuple[int, Dated]], period: int) -> Dated | None:
+    return next((value for start, value in reversed(versions) if start <= period), None)

@@ -1,0 +1,82 @@
+"""Rebuild a run's market from the chain's logs and the scenario, and name every difference."""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from web3 import Web3
+
+from gridbourse.audit.check import check
+from gridbourse.audit.folder import load_run
+from gridbourse.audit.rebuild import Rebuilt
+from gridbourse.scenario.scenario import load
+from scripts import run as run_script
+
+DIFFERENT = 1
+
+
+def main(*args: str, web3: Web3 | None = None) -> int:
+    """Entry of ``python -m scripts.check``; exit code 1 when anything differs; asks no chain."""
+    parser = argparse.ArgumentParser(prog="scripts.check", description=__doc__)
+    parser.add_argument("folder", type=Path, help="out folder of a replay, such as out/demo")
+    options = parser.parse_args(args)
+
+    run = load_run(options.folder)
+    rebuilt = check(run, load(run.scenario_file, run.overrides))
+    record = _record(rebuilt)
+    (options.folder / "check.json").write_text(json.dumps(record, indent=2) + "\n")
+    _show(rebuilt, record["rebuilt"])
+    return DIFFERENT if rebuilt.findings.differences else 0
+
+
+def _record(rebuilt: Rebuilt) -> dict[str, Any]:
+    findings = rebuilt.findings
+    return {
+        "identical": not findings.differences,
+        "rebuilt": _totals(rebuilt),
+        "compared": dict(findings.compared),
+        "differences": [asdict(difference) for difference in findings.differences],
+    }
+
+
+def _totals(rebuilt: Rebuilt) -> dict[str, int]:
+    money, readings = rebuilt.money, rebuilt.metering.readings
+    return {
+        "logs": rebuilt.events,
+        "participants": len(rebuilt.members.participants),
+        "orders": rebuilt.market.orders_placed,
+        "books": len(rebuilt.market.books),
+        "positions": sum(map(len, money.positions.values())),
+        "readings": sum(map(len, readings.values())),
+        "periods_settled": len(rebuilt.metering.finished),
+        "balances": len(money.free),
+        "money_micro_eur": money.total(),
+    }
+
+
+def _show(rebuilt: Rebuilt, totals: dict[str, int]) -> None:
+    console = Console(highlight=False)
+    findings = rebuilt.findings
+    words = (f"{count:,} {what.replace('_', ' ')}" for what, count in totals.items())
+    console.print(f"rebuilt from the log: {', '.join(words)}")
+    table = Table("compared", "times", "different")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    different = findings.by_kind()
+    for what, times in sorted(findings.compared.items()):
+        table.add_row(what, f"{times:,}", f"{different[what]:,}" if different[what] else "-")
+    console.print(table)
+    for difference in findings.differences:
+        console.print(str(difference), markup=False, soft_wrap=True)
+    if not findings.differences:
+        console.print("the chain and the rebuilt market are the same")
+    else:
+        console.print(f"{len(findings.differences):,} differences")
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,247 @@
+"""A market of nine connections in two zones, run through one of everything a log can hold."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gridbourse.chain.accounts import Keyring
+from gridbourse.chain.compiler import CHECKOUT, load_artifacts
+from gridbourse.chain.connect import connect
+from gridbourse.chain.deploy import AREA, Market, deploy
+from gridbourse.chain.lanes import BID, OFFER, lanes56, order_lane, pair
+from gridbourse.chain.signing import OrderTerms, order_domain, sign_order
+from gridbourse.chain.transactions import Chain
+from gridbourse.model.caps import NO_CAP
+from gridbourse.scenario.scenario import Scenario, load
+from replay.evidence import logs
+from replay.onboarding import account_name, onboard
+from replay.run import settings_of
+
+REPORT = bytes(32)
+PERIODS = 4
+FAR_FUTURE = 2**40 - 1
+
+
+def write_scenario(folder: Path) -> Path:
+    """The default scenario with a second zone below the first, for every other point."""
+    source = CHECKOUT / "scenarios"
+    shutil.copytree(source / "rural3", folder / "rural3")
+    points = folder / "rural3" / "points.csv"
+    header, *rows = points.read_text().splitlines()
+    rows = [row.replace("LV3.101", "LV3.102") if i % 2 else row for i, row in enumerate(rows)]
+    points.write_text("\n".join([header, *rows]) + "\n")
+    zone = (
+        '[zones."LV3.102"]\nparent = "LV3.101"\nimport_fee_micro_eur_per_wh = 120\n'
+        "local_fee_micro_eur_per_wh = 50\nexport_fee_micro_eur_per_wh = 5\n\n[strategy]"
+    )
+    text = (source / "rural3.toml").read_text()
+    path = folder / "small.toml"
+    path.write_text(text.replace("[strategy]", zone))
+    return path
+
+
+def overrides(pricing: str) -> dict[str, Any]:
+    """Nine participants with half a euro each; two clearings a period at most."""
+    return {
+        "periods": PERIODS,
+        "market.pricing": pricing,
+        "market.max_rounds": 2,
+        "parties.participation": 0.07,
+        "parties.deposit_micro_eur": 500_000,
+    }
+
+
+class SmallMarket:
+    """Drives the contracts of a small market by hand, participants by their place (0 to 8)."""
+
+    def __init__(self, scenario: Scenario, groups_a_call: int) -> None:
+        self.scenario, self.groups_a_call = scenario, groups_a_call
+        self.chain = Chain(connect("embedded"), load_artifacts())
+        self.keys = Keyring.for_chain(self.chain.w3)
+        settings = replace(settings_of(scenario), reading_window_seconds=0)
+        self.market: Market = deploy(self.chain, self.keys, settings)
+        table = onboard(self.market, scenario).table
+        self.numbers: list[int] = table["number"].tolist()
+        self.accounts = [self.keys[account_name(point)] for point in table.index]
+        self.state: dict[str, Any] = {"positions": {}, "prices": {}}
+
+    # --- steps of a period -------------------------------------------------------------------
+
+    def at(self, timestamp: int) -> None:
+        self.market.clock.advance_to(self.keys["operator"], timestamp)
+
+    def open(self, period: int) -> None:
+        self.at(period * self.scenario.mtu_seconds - self.scenario.market.gate_closure_s - 1)
+
+    def close(self, period: int) -> None:
+        self.at(period * self.scenario.mtu_seconds - self.scenario.market.gate_closure_s)
+
+    def mandated(
+        self, period: int, orders: dict[int, tuple[int, int, int]], sequence: int = 1
+    ) -> None:
+        lanes = {self.numbers[i]: order_lane(*order, sequence) for i, order in orders.items()}
+        self.market.auction.place_batch(self.keys["gateway"], AREA, period, lanes)
+
+    def signed(self, period: int, i: int, side: int, tick: int, wh: int) -> None:
+        gateway = self.keys["gateway"]
+        domain = order_domain(self.chain.w3.eth.chain_id, self.market.auction.address)
+        number = self.numbers[i]
+        terms = OrderTerms(AREA, period, number, side, tick, wh, 1, gateway.address, FAR_FUTURE)
+        order = sign_order(self.accounts[i], domain, terms)
+        self.market.auction.place_signed(gateway, AREA, period, [order])
+
+    def own(self, period: int, i: int, side: int, tick: int, wh: int) -> None:
+        self.market.auction.place(self.accounts[i], period, side, tick, wh)
+
+    def clear(self, period: int) -> int | None:
+        outcome = self.market.auction.clear(self.keys["operator"], AREA, period)
+        return outcome.price_micro_eur_per_wh
+
+    def accept(self, period: int) -> None:
+        grid = self.market.grid
+        grid.accept(period, grid.round(period), grid.book_root(period), REPORT)
+
+    def cap(self, period: int, caps: dict[int, tuple[int, int]]) -> None:
+        grid = self.market.grid
+        by_number = {self.numbers[i]: cap for i, cap in caps.items()}
+        grid.cap(period, grid.round(period), grid.book_root(period), by_number, REPORT)
+
+    def book(self, period: int, price: int | None) -> None:
+        self.market.auction.book(self.keys["operator"], AREA, period, self.groups_a_call)
+        self.state["prices"][str(period)] = price
+        house = self.market.house
+        self.state["positions"][str(period)] = {
+            str(who): list(pair(lane))
+            for group in self.market.auction.groups(AREA)
+            for who, lane in lanes56(group, house.read("positionsOf", period, group))
+        }
+
+    def meter(self, period: int, version: int, readings: dict[int, int]) -> None:
+        by_number = {self.numbers[i]: wh for i, wh in readings.items()}
+        self.market.meter.submit(period, version, by_number)
+
+    def settle(self, period: int) -> None:
+        self.market.settlement.settle(self.keys["operator"], AREA, period, self.groups_a_call)
+
+    # --- what a replay leaves behind ---------------------------------------------------------
+
+    def write(self, folder: Path, scenario_file: Path, given: dict[str, Any]) -> None:
+        folder.mkdir()
+        self.market.record.save(folder / "deployment.json")
+        house = self.market.house
+        state = {
+            "balances": {
+                str(k): v for k, v in house.balances(self.market.registry.seat_limit()).items()
+            },
+            **self.state,
+            "currency_held": self.market.currency.read("balanceOf", house.address),
+            "deposits": house.read("depositsMicroEur"),
+            "withdrawals": house.read("withdrawalsMicroEur"),
+        }
+        files = {
+            "logs": {"chain_id": self.chain.w3.eth.chain_id, "logs": logs(self.market)},
+            "scenario": {"file": str(scenario_file), "overrides": given},
+            "state": state,
+        }
+        for name, content in files.items():
+            (folder / f"{name}.json").write_text(json.dumps(content))
+
+
+def run(scenario_file: Path, folder: Path, pricing: str) -> SmallMarket:
+    """Four periods to their settlement, then two that are left half-way."""
+    given = overrides(pricing)
+    scenario = load(scenario_file, given)
+    m = SmallMarket(scenario, groups_a_call=1 if pricing == "pay_as_bid" else 500)
+    stories = (_trade, _cap_once, _cap_until_void, _estimate, _leave_half_way)
+    first = scenario.first_period
+    # A gate closes before the period before is over: all trade first, then all deliver.
+    running = [story(m, period) for period, story in enumerate(stories, start=first)]
+    for story in running:
+        next(story)
+    m.at((first + PERIODS) * scenario.mtu_seconds)
+    for story in running:
+        next(story, None)
+    m.write(folder, scenario_file, given)
+    return m
+
+
+def _trade(m: SmallMarket, period: int) -> Iterator[None]:
+    """By every route, with a replaced, a cancelled and a rationed order; a reading is corrected."""
+    m.open(period)
+    m.mandated(period, {0: (OFFER, 20, 600), 1: (OFFER, 50, 333), 2: (BID, 200, 350)})
+    m.signed(period, 3, BID, 90, 211)
+    m.signed(period, 4, BID, 90, 307)
+    m.own(period, 5, BID, 60, 200)
+    m.own(period, 5, BID, 90, 150)
+    m.own(period, 6, OFFER, 0, 50)
+    m.market.auction.write(m.accounts[6], "cancel", "cancel", period)
+    m.mandated(period, {2: (BID, 150, 300)}, sequence=2)
+    m.close(period)
+    price = m.clear(period)
+    m.accept(period)
+    m.book(period, price)
+    yield
+    readings = {0: 640, 1: 300, 2: -310, 3: -200, 4: -350, 5: -20, 6: 45, 7: -80, 8: 0}
+    m.meter(period, 1, readings)
+    m.meter(period, 2, {0: 630})
+    m.settle(period)
+    m.market.house.write(m.accounts[6], "withdraw", "withdraw", 100_000)
+
+
+def _cap_once(m: SmallMarket, period: int) -> Iterator[None]:
+    """Caps on who sells, who buys and who did not order; then the smaller book is accepted."""
+    m.open(period)
+    m.mandated(period, {0: (OFFER, 10, 900), 2: (BID, 100, 400), 7: (BID, 80, 300)})
+    m.close(period)
+    m.clear(period)
+    m.cap(period, {0: (500, NO_CAP), 2: (NO_CAP, 350), 8: (0, NO_CAP)})
+    price = m.clear(period)
+    m.accept(period)
+    m.book(period, price)
+    yield
+    m.meter(period, 1, {0: 700, 1: 0, 2: -350, 3: 0, 4: -10, 5: 0, 6: 20, 7: -150, 8: 90})
+    m.settle(period)
+
+
+def _cap_until_void(m: SmallMarket, period: int) -> Iterator[None]:
+    """No round is left: nothing trades, the caps still bind; one participant falls into debt."""
+    m.open(period)
+    m.mandated(period, {0: (OFFER, 10, 900), 3: (BID, 100, 400)})
+    m.close(period)
+    m.clear(period)
+    m.cap(period, {0: (400, NO_CAP)})
+    m.clear(period)
+    m.cap(period, {0: (100, NO_CAP)})
+    m.book(period, None)
+    yield
+    m.meter(period, 1, {0: 800, 1: 0, 2: 0, 3: -400, 4: -5_000, 5: 0, 6: 0, 7: 0, 8: 0})
+    m.settle(period)
+
+
+def _estimate(m: SmallMarket, period: int) -> Iterator[None]:
+    """Bids only; one reading never comes and is estimated after its deadline."""
+    m.open(period)
+    m.mandated(period, {2: (BID, 100, 100)})
+    m.close(period)
+    price = m.clear(period)
+    m.accept(period)
+    m.book(period, price)
+    yield
+    m.meter(period, 1, {0: 10, 1: 0, 2: -100, 3: 0, 4: -1, 5: 0, 6: 3, 7: 4})
+    m.market.settlement.write(m.keys["operator"], "await", "awaitReadings", AREA, period)
+    m.settle(period)
+
+
+def _leave_half_way(m: SmallMarket, period: int) -> Iterator[None]:
+    """One period booked but not settled, one with an open book: money stays held."""
+    m.open(period)
+    m.mandated(period, {0: (OFFER, 10, 250), 2: (BID, 100, 200)})
+    m.close(period)
+    price = m.clear(period)
+    m.accept(period)
+    m.book(period, price)
+    yield
+    m.mandated(period + 1, {3: (BID, 100, 77)})
