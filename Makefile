@@ -27,7 +27,6 @@ help:  ## this list
 setup: $(VENV)/.python $(VENV)/.node $(VENV)/.packages compile  ## environment, node packages, compiler, compiled contracts
 
 $(VENV)/.python: requirements.lock tools/find-python tools/make-venv
-	@echo "Python packages into $(VENV) ..."
 	@tools/make-venv
 	@touch $@
 
