@@ -63,7 +63,7 @@ def _show(rebuilt: Rebuilt, totals: dict[str, int]) -> None:
     findings = rebuilt.findings
     words = (f"{count:,} {what.replace('_', ' ')}" for what, count in totals.items())
     console.print(f"rebuilt from the log: {', '.join(words)}")
-    table = Table("compared", "times", "different")
+    table = Table("fact or rule", "compared", "different")
     for column in table.columns[1:]:
         column.justify = "right"
     different = findings.by_kind()

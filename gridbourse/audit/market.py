@@ -50,7 +50,8 @@ class Market:
     def orders_placed_by_gateway(self, event: Event) -> None:
         """OrdersPlaced: words of a group and its four orders; an empty lane changes nothing."""
         book = self.book(event["area"], event["period"])
-        gateway = self._members.gateways.get(event["gateway"].lower())
+        gateway = self._members.gateway_number(event["gateway"])
+        self._require("order", f"{book.where}, {event.where}", gateway is not None, "not a gateway")
         self._require_takes_orders(book, event.where)
         for word in event["groups"]:
             group = word >> GROUP_SHIFT
@@ -61,7 +62,7 @@ class Market:
                 self._require("order", where, lane >> ORDER_BITS == 0, "malformed")
                 self._place(book, participant, Order.from_lane(lane), event.where)
                 member = self._members.participants.get(participant)
-                mandate = gateway is not None and member is not None and member.gateway == gateway
+                mandate = member is not None and member.gateway == gateway
                 self._require("order", where, event["isSigned"] or mandate, "no mandate")
             book.extend_root(group)
 

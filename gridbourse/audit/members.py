@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
+from eth_utils.crypto import keccak
+
 from gridbourse.audit.events import Event
 from gridbourse.audit.findings import Findings
 from gridbourse.chain.lanes import PER_GROUP
 
+GATEWAY_ROLE = keccak(text="GATEWAY")
 FIRST_PARTICIPANT = 8  # HouseAccounts.sol: below are the named accounts
 
 
@@ -49,7 +52,8 @@ class Members:
         self._area_of_group: dict[int, int] = {}
         self.areas: list[bytes] = []
         self.zones: list[Zone] = [Zone(0, b"flat".ljust(32, b"\0"))]
-        self.gateways: dict[str, int] = {}
+        self._gateways: dict[str, int] = {}
+        self._may_bring_orders: set[str] = set()
         self.participants: dict[int, Participant] = {}
 
     def groups(self, area: int) -> list[int]:
@@ -65,6 +69,11 @@ class Members:
         seats = range(group * PER_GROUP, (group + 1) * PER_GROUP)
         return [self.participants[seat] for seat in seats if seat in self.participants]
 
+    def gateway_number(self, account: str) -> int | None:
+        """Number of a gateway that may bring orders."""
+        account = account.lower()
+        return self._gateways.get(account) if account in self._may_bring_orders else None
+
     # --- events ------------------------------------------------------------------------------
 
     def area_added(self, event: Event) -> None:
@@ -79,9 +88,19 @@ class Members:
 
     def gateway_added(self, event: Event) -> None:
         """GatewayAdded: gateways are numbered from 1."""
-        expected = len(self.gateways) + 1
+        expected = len(self._gateways) + 1
         self._findings.compare("registry", f"gateway, {event.where}", event["gateway"], expected)
-        self.gateways[event["account"].lower()] = expected
+        self._gateways[event["account"].lower()] = expected
+
+    def role_granted(self, event: Event) -> None:
+        """RoleGranted: of the roles, only a gateway's shows in later logs."""
+        if event["role"] == GATEWAY_ROLE:
+            self._may_bring_orders.add(event["account"].lower())
+
+    def role_revoked(self, event: Event) -> None:
+        """RoleRevoked: a gateway without its role brings no orders any more."""
+        if event["role"] == GATEWAY_ROLE:
+            self._may_bring_orders.discard(event["account"].lower())
 
     def registered(self, event: Event) -> None:
         """ParticipantRegistered: the next seat of its area."""

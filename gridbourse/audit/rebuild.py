@@ -14,9 +14,7 @@ from gridbourse.audit.tariffs import Clock, Tariffs
 
 NO_EFFECT = frozenset(
     {
-        # who may do what: the contracts enforce it, no balance follows from it
-        ("ParticipantRegistry", "RoleGranted"),
-        ("ParticipantRegistry", "RoleRevoked"),
+        # what the setting up leaves behind: no balance follows from it
         ("ParticipantRegistry", "RoleAdminChanged"),
         ("SettlementCurrency", "SystemHolderAdded"),
         ("ClearingHouse", "ModuleProposed"),
@@ -74,6 +72,8 @@ class Rebuilt:
             ("ParticipantRegistry", "AreaAdded"): members.area_added,
             ("ParticipantRegistry", "ZoneAdded"): members.zone_added,
             ("ParticipantRegistry", "GatewayAdded"): members.gateway_added,
+            ("ParticipantRegistry", "RoleGranted"): members.role_granted,
+            ("ParticipantRegistry", "RoleRevoked"): members.role_revoked,
             ("ParticipantRegistry", "ParticipantRegistered"): members.registered,
             ("ParticipantRegistry", "MandateGiven"): members.mandated,
             ("ParticipantRegistry", "ParticipantSuspended"): members.suspended,

@@ -143,6 +143,11 @@ FORGERIES = {
         "participant",
     ),
     "a lost mandate": (dropped("ParticipantRegistry", "MandateGiven"), "order", "participant 8"),
+    "a lost gateway": (
+        dropped("ParticipantRegistry", "RoleGranted", -1),
+        "order",
+        "not a gateway",
+    ),
     "market time": (
         altered("MarketClock", "ClockAdvanced", plus("timestamp", 400)),
         "market time",
