@@ -7,7 +7,8 @@ interface IClearingHouse {
     function ringSize() external view returns (uint256);
 
     /// @notice Takes the ring slot of a period; a no-op when the period holds it already
-    function activate(uint256 period) external;
+    /// @return areas How many areas the period has: those opened later are not in it
+    function activate(uint256 period) external returns (uint256 areas);
 
     /// @notice Exchanges reservations of a group: energy lanes (sell, buy) given back and claimed
     /// @return profiles The group's profiles, as the registry holds them

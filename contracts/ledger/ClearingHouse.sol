@@ -212,15 +212,19 @@ contract ClearingHouse is IClearingHouse {
     // --- the life of a period ------------------------------------------------------------------
 
     /// @inheritdoc IClearingHouse
-    function activate(uint256 period) external onlyModule(MARKET | SETTLEMENT | ORACLE) {
+    function activate(uint256 period)
+        external
+        onlyModule(MARKET | SETTLEMENT | ORACLE)
+        returns (uint256 areas)
+    {
         Period storage slot = _ring[period % ringSize];
         uint256 occupant = slot.period;
-        if (occupant == period) return;
+        if (occupant == period) return slot.areas;
         if (occupant > period || (occupant != 0 && slot.areasSettled != slot.areas)) {
             revert RingSlotBusy(period, occupant, slot.areasSettled, slot.areas);
         }
         (uint256 retail, uint256 hold) = tariff.holdRates(period);
-        uint256 areas = registry.areaCount();
+        areas = registry.areaCount();
         _ring[period % ringSize] =
             Period(uint32(period), uint16(areas), 0, uint16(retail), uint16(hold), false, 0, 0);
         emit PeriodActivated(period, areas, retail, hold);
@@ -426,6 +430,18 @@ contract ClearingHouse is IClearingHouse {
     /// @inheritdoc IClearingHouse
     function positionsOf(uint256 period, uint256 group) external view returns (uint256) {
         return Lanes.ofPeriod(_positions[_key(period, group)], period);
+    }
+
+    /// @notice Energy lanes (sold, bought) of many groups in a period
+    function positionsOfGroups(uint256 period, uint256[] calldata groups)
+        external
+        view
+        returns (uint256[] memory positions)
+    {
+        positions = new uint256[](groups.length);
+        for (uint256 i; i < groups.length; ++i) {
+            positions[i] = Lanes.ofPeriod(_positions[_key(period, groups[i])], period);
+        }
     }
 
     /// @inheritdoc IClearingHouse

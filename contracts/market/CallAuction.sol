@@ -544,11 +544,10 @@ contract CallAuction is IMarket, EIP712 {
     function _enter(uint256 area, uint256 period) private returns (Session memory session) {
         session = _sessions[_key(area, period)];
         if (session.period == period) return session;
-        if (area >= registry.areaCount()) revert UnknownArea(area);
+        if (area >= clearingHouse.activate(period)) revert UnknownArea(area);
         (uint256 retail,) = tariff.energyPrices(period);
         uint256 top = _price(ticks - 1);
         if (top > retail) revert BandAboveRetail(top, retail);
-        clearingHouse.activate(period);
         session = Session(uint32(period), Phase.Open, 0, bytes20(0));
     }
 
