@@ -1,0 +1,553 @@
+"""Money accounts, reservations, trades and settlement: what a module may do, and what it may not.
+
+The desk is an account that was authorised as a market and a settlement, so that the clearing house
+is tried with what no honest module would send.
+"""
+
+import pytest
+from brownie import ClearingHouse, chain
+
+from gridbourse.chain.lanes import BID, OFFER, energy_lane
+from tests.contracts.market import (
+    CAPACITY_WH,
+    DSO,
+    FIRST,
+    HOLD_RATE,
+    MARKET,
+    OPERATOR,
+    ORACLE,
+    PURSE,
+    RETAIL,
+    RING,
+    ROUNDING,
+    SETTLEMENT,
+    SPREAD,
+    SUPPLIER,
+    SUSPENDED,
+    TIMELOCK,
+    role,
+)
+from tests.contracts.refusal import deployment_refusal, fact, refusal
+
+P = FIRST + 2
+GROUP = 2
+
+
+@pytest.fixture(scope="module")
+def desk(market, accounts):
+    desk = accounts[9]
+    market.house.proposeModule(desk, MARKET | SETTLEMENT, {"from": market.operator})
+    chain.sleep(TIMELOCK)
+    market.house.authoriseModule(desk, {"from": market.operator})
+    return desk
+
+
+@pytest.fixture
+def house(market, desk):
+    market.house.activate(P, {"from": desk})
+    return market.house
+
+
+@pytest.fixture
+def alice(market):
+    return market.members[0]
+
+
+@pytest.fixture
+def bob(market):
+    return market.members[1]
+
+
+def energies(lanes):
+    """Energy lanes by member, as one word of their group."""
+    return sum(energy_lane(*pair) << (56 * member.lane) for member, pair in lanes.items())
+
+
+def amounts(lanes):
+    """Signed amounts by member, as one word of their group."""
+    return sum((value % (1 << 64)) << (64 * member.lane) for member, value in lanes.items())
+
+
+def reserve(house, desk, released, claimed, period=P):
+    return house.reserve(period, GROUP, energies(released), energies(claimed), {"from": desk})
+
+
+def refused_reserve(house, desk, released, claimed, period=P):
+    words = energies(released), energies(claimed)
+    return refusal(house.reserve, period, GROUP, *words, by=desk)
+
+
+def account(house, member, period=P):
+    """(held µEUR, sell, buy, sold, bought Wh) in a period."""
+    return tuple(house.accountInPeriod(member.number, period))
+
+
+def holds(house, period=P):
+    return house.periodAt(period % RING)["holdsMicroEur"]
+
+
+# --- modules -----------------------------------------------------------------------------------
+
+
+def test_a_module_is_proposed_and_after_the_timelock_authorised(market):
+    module, by = market.stranger, {"from": market.operator}
+    tx = market.house.proposeModule(module, MARKET, by)
+
+    due = tx.timestamp + TIMELOCK
+    assert fact(tx, "ModuleProposed") == (module, MARKET, due)
+    refused = refusal(market.house.authoriseModule, module, by=market.operator)
+    assert refused == ("TimelockRunning", module, due)
+    assert market.house.permissionsOf(module) == 0
+    chain.sleep(TIMELOCK)
+    assert fact(market.house.authoriseModule(module, by), "ModuleAuthorised") == (module, MARKET)
+    assert market.house.permissionsOf(module) == MARKET
+    refused = refusal(market.house.authoriseModule, module, by=market.operator)
+    assert refused == ("NotProposed", module)
+
+
+def test_a_module_is_revoked_at_once(market):
+    tx = market.house.revokeModule(market.auction, {"from": market.operator})
+
+    assert fact(tx, "ModuleRevoked") == (market.auction,)
+    order = (P, BID, 3, 10)
+    refused = refusal(market.auction.place, *order, by=market.members[0].account)
+    assert refused == (
+        "MissingPermission",
+        market.auction.address,
+        MARKET | SETTLEMENT | ORACLE,
+    )
+
+
+def test_until_it_is_sealed_there_is_no_timelock(market):
+    by = {"from": market.operator}
+    house = ClearingHouse.deploy(
+        market.registry, market.currency, market.tariff, RING, TIMELOCK, by
+    )
+    house.proposeModule(market.stranger, MARKET, by)
+    house.authoriseModule(market.stranger, by)
+    assert house.permissionsOf(market.stranger) == MARKET
+
+    assert "Sealed" in house.seal(by).events
+    assert house.isSealed()
+    house.proposeModule(market.dso, MARKET, by)
+    assert refusal(house.authoriseModule, market.dso, by=market.operator)[0] == "TimelockRunning"
+
+
+@pytest.mark.parametrize("method", ["proposeModule", "authoriseModule", "revokeModule", "seal"])
+def test_the_operator_alone_decides_on_modules(market, method):
+    arguments = {"proposeModule": (market.dso, MARKET), "seal": ()}.get(method, (market.dso,))
+
+    refused = refusal(getattr(market.house, method), *arguments, by=market.dso)
+    assert refused == ("MissingRole", market.dso, role("OPERATOR"))
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "permission"),
+    [
+        ("activate", (P,), MARKET | SETTLEMENT | ORACLE),
+        ("reserve", (P, GROUP, 0, 0), MARKET),
+        ("book", (P, [], [], []), MARKET),
+        ("collectSpread", (P, 1), MARKET),
+        ("settle", (P, [], [], 0, 0), SETTLEMENT),
+        ("finishArea", (P,), SETTLEMENT),
+    ],
+)
+def test_each_action_needs_its_permission(market, method, arguments, permission):
+    action = getattr(market.house, method)
+
+    refused = refusal(action, *arguments, by=market.operator)
+    assert refused == ("MissingPermission", market.operator, permission)
+    for module, has in (
+        (market.auction, MARKET),
+        (market.settlement, SETTLEMENT),
+        (market.meters, ORACLE),
+    ):
+        if not has & permission:
+            refused = refusal(action, *arguments, by=module)
+            assert refused == ("MissingPermission", module.address, permission)
+
+
+def test_a_ring_has_two_slots_at_least(market):
+    settings = (market.registry, market.currency, market.tariff, 1, TIMELOCK)
+
+    refused = deployment_refusal(ClearingHouse, *settings, by=market.operator)
+    assert refused == ("RingTooSmall", 1)
+
+
+# --- money in and out --------------------------------------------------------------------------
+
+
+def give_currency(market, who, amount):
+    reference = who.address.encode().rjust(32)[-32:]
+    market.currency.mint(who, amount, reference, {"from": market.treasurer})
+    market.currency.approve(market.house, amount, {"from": who})
+
+
+def test_a_deposit_goes_to_the_accounts_it_names(market, alice, bob):
+    give_currency(market, alice.account, 100)
+    before = market.house.depositsMicroEur()
+    accounts = [alice.number, bob.number, DSO]
+    tx = market.house.deposit(accounts, [50, 20, 30], alice.sends)
+
+    deposits = [tuple(event.values()) for event in tx.events["Deposited"]]
+    assert deposits == [
+        (alice.number, alice.account, 50),
+        (bob.number, alice.account, 20),
+        (DSO, alice.account, 30),
+    ]
+    assert [market.house.balanceOf(a) for a in accounts] == [PURSE + 50, PURSE + 20, 30]
+    assert market.house.depositsMicroEur() == before + 100
+    assert market.currency.balanceOf(alice.account) == 0
+    assert market.money_sum() == 0
+
+
+def test_a_deposit_needs_the_currency_it_brings(market, alice):
+    refused = refusal(market.house.deposit, [alice.number], [1], by=alice.account)
+    assert refused == ("ERC20InsufficientAllowance", market.house.address, 0, 1)
+
+
+def test_a_deposit_names_one_amount_for_each_account(market):
+    refused = refusal(market.house.deposit, [8, 9], [1], by=market.treasurer)
+    assert refused == ("LengthsDiffer", 2, 1)
+
+
+@pytest.mark.parametrize("number", [0, 18, 19, 28, 1_000])
+def test_a_deposit_into_no_account_is_refused(market, number):
+    refused = refusal(market.house.deposit, [number], [0], by=market.treasurer)
+    assert refused == ("UnknownAccount", number)
+
+
+def test_free_money_can_be_withdrawn(market, alice):
+    tx = market.house.withdraw(PURSE - 1, alice.sends)
+
+    assert fact(tx, "Withdrawn") == (alice.number, alice.account, PURSE - 1)
+    assert market.currency.balanceOf(alice.account) == PURSE - 1
+    assert market.house.withdrawalsMicroEur() == PURSE - 1
+    refused = refusal(market.house.withdraw, 2, by=alice.account)
+    assert refused == ("InsufficientMoney", alice.number, 1, 2)
+    assert market.money_sum() == 0
+
+
+def test_held_money_cannot_be_withdrawn(market, house, desk, alice):
+    reserve(house, desk, {}, {alice: (0, 1_000)})
+
+    free = PURSE - 1_000 * HOLD_RATE
+    refused = refusal(house.withdraw, free + 1, by=alice.account)
+    assert refused == ("InsufficientMoney", alice.number, free, free + 1)
+    house.withdraw(free, alice.sends)
+
+
+def test_who_left_takes_its_money_along(market, alice):
+    market.registry.leaveMarket(alice.number, alice.sends)
+
+    market.house.withdraw(PURSE, alice.sends)
+    assert market.currency.balanceOf(alice.account) == PURSE
+
+
+def test_a_stranger_has_nothing_to_withdraw(market):
+    refused = refusal(market.house.withdraw, 1, by=market.stranger)
+    assert refused == ("UnknownParticipant", market.stranger)
+
+
+@pytest.mark.parametrize(
+    ("number", "party"),
+    [
+        (DSO, "dso"),
+        (SUPPLIER, "supplier"),
+        (OPERATOR, "operator"),
+        (ROUNDING, "operator"),
+        (SPREAD, "operator"),
+    ],
+)
+def test_money_of_a_named_account_goes_to_who_it_belongs_to(market, number, party):
+    market.fund({number: 70})
+    owner = getattr(market, party)
+    stranger = market.stranger
+
+    refused = refusal(market.house.withdrawHouse, number, 1, by=stranger)
+    assert refused == ("MissingRole", stranger, role(party.upper()))
+    refused = refusal(market.house.withdrawHouse, number, 71, by=owner)
+    assert refused == ("InsufficientMoney", number, 70, 71)
+    tx = market.house.withdrawHouse(number, 70, {"from": owner})
+    assert fact(tx, "Withdrawn") == (number, owner, 70)
+    assert market.currency.balanceOf(owner) == 70
+
+
+@pytest.mark.parametrize("number", [0, 8, 1_000])
+def test_nobody_withdraws_the_money_of_a_participant_for_it(market, number):
+    refused = refusal(market.house.withdrawHouse, number, 1, by=market.operator)
+    assert refused == ("UnknownAccount", number)
+
+
+# --- ring slots --------------------------------------------------------------------------------
+
+
+def test_a_period_takes_its_slot_once(market, desk):
+    tx = market.house.activate(P, {"from": desk})
+
+    assert fact(tx, "PeriodActivated") == (P, 2, RETAIL, HOLD_RATE)
+    assert "PeriodActivated" not in market.house.activate(P, {"from": desk}).events
+    assert market.house.activate.call(P, {"from": desk}) == 2
+
+
+def test_a_slot_is_busy_until_every_area_is_settled(house, desk):
+    taken = lambda period: refusal(house.activate, period, by=desk)  # noqa: E731
+
+    assert taken(P + RING) == ("RingSlotBusy", P + RING, P, 0, 2)
+    house.finishArea(P, {"from": desk})
+    assert taken(P + RING) == ("RingSlotBusy", P + RING, P, 1, 2)
+    assert "PeriodFinished" in house.finishArea(P, {"from": desk}).events
+    house.activate(P + RING, {"from": desk})
+    assert taken(P) == ("RingSlotBusy", P, P + RING, 0, 2)  # the past does not come back
+
+
+def test_what_a_slot_held_for_another_period_is_gone(house, desk, alice):
+    reserve(house, desk, {}, {alice: (0, 0)})
+    reserve(house, desk, {}, {alice: (700, 0)})
+    for _ in range(2):
+        house.finishArea(P, {"from": desk})
+    house.activate(P + RING, {"from": desk})
+
+    assert account(house, alice, P + RING) == (0, 0, 0, 0, 0)
+
+
+def test_an_area_opened_later_is_not_in_the_period(market, house, desk):
+    """Else its settlement would count for another area, and the slot would never come free."""
+    market.registry.addArea(b"late", {"from": market.operator})
+
+    assert house.activate.call(P, {"from": desk}) == 2
+    market.close_gate(P)
+    assert refusal(market.auction.clear, 2, P, by=market.stranger) == ("UnknownArea", 2)
+    assert house.activate.call(P + 1, {"from": desk}) == 3
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("reserve", (GROUP, 0, 0)),
+        ("book", ([], [], [])),
+        ("collectSpread", (1,)),
+        ("settle", ([], [], 0, 0)),
+        ("finishArea", ()),
+    ],
+)
+def test_a_period_without_a_slot_takes_no_action(house, desk, method, arguments):
+    for period, occupant in ((P + 1, 0), (P + RING, P)):
+        refused = refusal(getattr(house, method), period, *arguments, by=desk)
+        assert refused == ("PeriodNotActive", period, occupant)
+
+
+# --- reservations ------------------------------------------------------------------------------
+
+
+def test_a_bid_holds_retail_price_and_highest_fee(house, desk, alice, bob):
+    reserve(house, desk, {}, {alice: (0, 1_000), bob: (0, 10)})
+
+    assert account(house, alice) == (1_000 * HOLD_RATE, 0, 1_000, 0, 0)
+    assert house.balanceOf(alice.number) == PURSE - 1_000 * HOLD_RATE
+    assert house.balanceOf(bob.number) == PURSE - 10 * HOLD_RATE
+    assert holds(house) == 1_010 * HOLD_RATE
+
+
+def test_an_offer_holds_energy_and_no_money(house, desk, alice):
+    reserve(house, desk, {}, {alice: (CAPACITY_WH, 0)})
+
+    assert account(house, alice) == (0, CAPACITY_WH, 0, 0, 0)
+    assert house.balanceOf(alice.number) == PURSE
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ((0, 1_000), (0, 400)),
+        ((0, 400), (0, 1_000)),
+        ((0, 1_000), (700, 0)),
+        ((700, 0), (0, 1_000)),
+        ((0, 1_000), (0, 0)),
+        ((700, 0), (0, 0)),
+        ((0, CAPACITY_WH), (CAPACITY_WH, 0)),
+    ],
+)
+def test_an_exchange_leaves_exactly_the_new_reservation(house, desk, alice, before, after):
+    reserve(house, desk, {}, {alice: before})
+    reserve(house, desk, {alice: before}, {alice: after})
+
+    assert account(house, alice) == (after[1] * HOLD_RATE, *after, 0, 0)
+    assert house.balanceOf(alice.number) == PURSE - after[1] * HOLD_RATE
+    assert holds(house) == after[1] * HOLD_RATE
+
+
+@pytest.mark.parametrize("direction", [0, 1])
+def test_a_connection_is_promised_once_over_all_markets(market, house, desk, alice, direction):
+    pair = lambda wh: (wh, 0) if direction == 0 else (0, wh)  # noqa: E731
+    order = (OFFER if direction == 0 else BID, 3, CAPACITY_WH - 100)
+    market.auction.place(P, *order, alice.sends)
+
+    refused = refused_reserve(house, desk, {}, {alice: pair(101)})
+    assert refused == (
+        "AboveConnectionCapacity",
+        alice.number,
+        CAPACITY_WH + 1,
+        CAPACITY_WH,
+    )
+    reserve(house, desk, {}, {alice: pair(100)})
+
+
+def test_each_direction_of_a_connection_is_promised_for_itself(house, desk, alice):
+    reserve(house, desk, {}, {alice: (CAPACITY_WH, 0)})
+    reserve(house, desk, {}, {alice: (0, 20_000)})
+
+    assert account(house, alice)[1:3] == (CAPACITY_WH, 20_000)
+
+
+def test_a_bid_needs_the_money_it_holds(market, house, desk, alice):
+    house.withdraw(PURSE - 1_000 * HOLD_RATE, alice.sends)
+
+    refused = refused_reserve(house, desk, {}, {alice: (0, 1_001)})
+    free, needed = 1_000 * HOLD_RATE, 1_001 * HOLD_RATE
+    assert refused == ("InsufficientMoney", alice.number, free, needed)
+    reserve(house, desk, {}, {alice: (0, 1_000)})
+    # What is given back counts for what is claimed with it.
+    reserve(house, desk, {alice: (0, 1_000)}, {alice: (0, 999)})
+    reserve(house, desk, {alice: (0, 999)}, {alice: (0, 1_000)})
+
+
+def test_who_is_suspended_may_only_reduce(market, house, desk, alice):
+    reserve(house, desk, {}, {alice: (500, 300)})
+    market.registry.suspend(alice.number, {"from": market.operator})
+
+    error = ("ParticipantNotActive", alice.number, SUSPENDED)
+    assert refused_reserve(house, desk, {alice: (500, 0)}, {alice: (501, 0)}) == error
+    assert refused_reserve(house, desk, {alice: (0, 300)}, {alice: (0, 301)}) == error
+    reserve(house, desk, {alice: (500, 300)}, {alice: (400, 200)})
+
+
+def test_seats_without_a_participant_reserve_nothing(market, house, desk):
+    refused = refusal(house.reserve, P, 4, 0, energy_lane(1, 0) << (56 * 2), by=desk)
+    assert refused == ("ParticipantNotActive", 18, 0)
+
+
+# --- trades ------------------------------------------------------------------------------------
+
+
+def test_a_trade_is_paid_out_of_the_hold(market, house, desk, alice, bob):
+    reserve(house, desk, {}, {alice: (0, 1_000), bob: (800, 0)})
+    fills, payments = {alice: (0, 600), bob: (600, 0)}, {alice: -120_000, bob: 120_000}
+    tx = house.book(P, [GROUP], [energies(fills)], [amounts(payments)], {"from": desk})
+
+    told = fact(tx, "TradesBooked")
+    assert told[:2] == (P, desk)
+    assert [list(words) for words in told[2:]] == [[GROUP], [energies(fills)], [amounts(payments)]]
+    held = 1_000 * HOLD_RATE - 600 * RETAIL
+    assert account(house, alice) == (held, 0, 1_000, 0, 600)
+    assert account(house, bob) == (0, 800, 0, 600, 0)
+    assert house.balanceOf(alice.number) == PURSE - held - 120_000
+    assert house.balanceOf(bob.number) == PURSE + 120_000
+    assert holds(house) == held
+    assert market.money_sum() == 0
+
+
+def test_trades_of_a_range_may_leave_money_open_until_the_other_side_is_booked(
+    market, house, desk, alice
+):
+    reserve(house, desk, {}, {alice: (500, 0)})
+    house.book(
+        P, [GROUP], [energies({alice: (500, 0)})], [amounts({alice: 90_000})], {"from": desk}
+    )
+
+    assert house.periodAt(P % RING)["tradesMicroEur"] == -90_000
+    assert market.money_sum() == 0
+    house.finishArea(P, {"from": desk})
+    refused = refusal(house.finishArea, P, by=desk)
+    assert refused == ("PeriodHasOpenMoney", P, 0, -90_000)
+
+
+def test_the_spread_of_a_period_goes_to_its_account(market, house, desk, alice):
+    reserve(house, desk, {}, {alice: (0, 500)})
+    book = ([GROUP], [energies({alice: (0, 500)})], [amounts({alice: -90_000})])
+    house.book(P, *book, {"from": desk})
+    tx = house.collectSpread(P, 90_000, {"from": desk})
+
+    assert fact(tx, "SpreadCollected") == (P, desk, 90_000)
+    assert house.balanceOf(SPREAD) == 90_000
+    assert house.periodAt(P % RING)["tradesMicroEur"] == 0
+    assert market.money_sum() == 0
+
+
+def test_more_than_was_reserved_cannot_be_traded(house, desk, alice):
+    reserve(house, desk, {}, {alice: (500, 300)})
+    refused = lambda pair: refusal(  # noqa: E731
+        house.book, P, [GROUP], [energies({alice: pair})], [0], by=desk
+    )
+
+    assert refused((501, 0)) == ("SoldAboveReserved", alice.number, 501, 500)
+    assert refused((0, 301)) == ("BoughtAboveReserved", alice.number, 301, 300)
+    house.book(P, [GROUP], [energies({alice: (400, 0)})], [0], {"from": desk})
+    assert refused((101, 0)) == ("SoldAboveReserved", alice.number, 501, 500)
+
+
+def test_nobody_pays_above_the_retail_price(house, desk, alice):
+    reserve(house, desk, {}, {alice: (0, 300)})
+    most = 300 * RETAIL
+
+    words = ([GROUP], [energies({alice: (0, 300)})], [amounts({alice: -most - 1})])
+    refused = refusal(house.book, P, *words, by=desk)
+    assert refused == ("PaidAboveHold", alice.number, -most - 1, most)
+    words = ([GROUP], [energies({alice: (0, 300)})], [amounts({alice: -most})])
+    house.book(P, *words, {"from": desk})
+
+
+# --- settlement --------------------------------------------------------------------------------
+
+
+def test_settlement_gives_holds_back_and_changes_accounts(market, house, desk, alice, bob):
+    reserve(house, desk, {}, {alice: (0, 1_000), bob: (300, 0)})
+    deltas = {alice: -5_000, bob: 2_000}
+    tx = house.settle(P, [GROUP], [amounts(deltas)], 1_000, 2_000, {"from": desk})
+
+    told = fact(tx, "GroupsSettled")
+    assert (told[0], list(told[1]), list(told[2])) == (P, [GROUP], [amounts(deltas)])
+    assert told[3:] == (1_000, 2_000)
+    assert house.balanceOf(alice.number) == PURSE - 5_000
+    assert house.balanceOf(bob.number) == PURSE + 2_000
+    assert [house.balanceOf(a) for a in (SUPPLIER, DSO)] == [1_000, 2_000]
+    assert holds(house) == 0
+    assert house.settling(P)
+    assert market.money_sum() == 0
+
+
+def test_changes_at_settlement_sum_to_zero(house, desk, alice):
+    settle = (P, [GROUP], [amounts({alice: -5_000})])
+
+    assert refusal(house.settle, *settle, 5_000, 1, by=desk) == ("SumNotZero", 1)
+    assert refusal(house.settle, *settle, 0, 0, by=desk) == ("SumNotZero", -5_000)
+
+
+def test_who_cannot_pay_goes_into_debt_and_may_not_order(market, house, desk, alice):
+    owed = PURSE + 40
+    tx = house.settle(P, [GROUP], [amounts({alice: -owed})], owed, 0, {"from": desk})
+
+    assert fact(tx, "DebtIncurred") == (alice.number, P, -40)
+    house.activate(P + 1, {"from": desk})
+    for claim in ({alice: (1, 0)}, {alice: (0, 1)}):
+        refused = refused_reserve(house, desk, {}, claim, P + 1)
+        assert refused == ("InDebt", alice.number, -40)
+    market.fund({alice.number: 40})
+    reserve(house, desk, {}, {alice: (1, 0)}, P + 1)
+
+
+def test_a_period_ends_without_open_money(house, desk, alice):
+    reserve(house, desk, {}, {alice: (0, 100)})
+    house.finishArea(P, {"from": desk})
+
+    refused = refusal(house.finishArea, P, by=desk)
+    assert refused == ("PeriodHasOpenMoney", P, 100 * HOLD_RATE, 0)
+
+
+def test_after_a_period_ended_nothing_is_held_in_it(house, desk, alice):
+    reserve(house, desk, {}, {alice: (0, 100)})
+    house.settle(P, [GROUP], [0], 0, 0, {"from": desk})
+    for _ in range(2):
+        house.finishArea(P, {"from": desk})
+
+    assert account(house, alice) == (0, 0, 100, 0, 0)
