@@ -7,7 +7,6 @@ from typing import Any
 from web3 import Web3
 
 from gridbourse.chain.deploy import Market
-from gridbourse.chain.lanes import lanes56, pair
 from replay.walk import Walk
 
 BLOCKS_A_QUERY = 2_000
@@ -57,12 +56,7 @@ def state(walk: Walk) -> dict[str, Any]:
     held = {house.read("periodAt", slot)[0] for slot in range(ring)}
     groups = market.auction.groups(market.grid.area)
     positions = {
-        str(period): {
-            str(who): pair(lane)
-            for group in groups
-            for who, lane in lanes56(group, house.read("positionsOf", period, group))
-            if lane
-        }
+        str(period): {str(who): traded for who, traded in house.positions(period, groups).items()}
         for period in walk.results
         if period in held
     }

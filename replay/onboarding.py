@@ -28,12 +28,12 @@ class Membership:
     @property
     def number_of(self) -> dict[str, int]:
         """Participant number by point id."""
-        return dict(self.table["number"])
+        return dict(zip(self.table.index, self.table["number"].tolist(), strict=True))
 
     @property
     def row_of(self) -> dict[int, int]:
         """Row in the scenario's arrays by participant number."""
-        return dict(zip(self.table["number"], self.table["at"], strict=True))
+        return dict(zip(self.table["number"].tolist(), self.table["at"].tolist(), strict=True))
 
 
 def onboard(market: Market, scenario: Scenario) -> Membership:

@@ -165,6 +165,14 @@ contract GridOracle is IGridOracle {
         return _capsOf(period, group);
     }
 
+    /// @notice Energy lanes (export cap, import cap) of many groups
+    function capsOfGroups(uint256 period, uint256[] calldata groups) external view returns (uint256[] memory caps) {
+        caps = new uint256[](groups.length);
+        for (uint256 i; i < groups.length; ++i) {
+            caps[i] = _capsOf(period, groups[i]);
+        }
+    }
+
     function _capsOf(uint256 period, uint256 group) private view returns (uint256 caps) {
         caps = _caps[_capKey(period, group)];
         if (Lanes.tag(caps) != period) caps = Lanes.fresh(period) | type(uint224).max;

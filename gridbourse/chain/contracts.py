@@ -49,6 +49,16 @@ class Bound:
         return self.chain.send(by, self.contract.functions[function](*arguments), step, units)
 
 
+def _lanes_set(groups: Sequence[int], words: Sequence[int], unset: int) -> dict[int, tuple[int, int]]:
+    """Energy pairs by participant, without the lanes that hold nothing."""
+    return {
+        participant: pair(lane)
+        for group, word in zip(groups, words, strict=True)
+        for participant, lane in lanes56(group, word)
+        if lane != unset
+    }
+
+
 class Registration(NamedTuple):
     """A row of `ParticipantRegistry.register`; the capacity is Wh in one period."""
 
@@ -101,10 +111,9 @@ class ClearingHouse(Bound):
         """Accounts + holds + open trades − currency held, µEUR: zero, always."""
         return self.read("moneySum", limit)
 
-    def position(self, participant: int, period: int) -> tuple[int, int]:
-        """(sold, bought) Wh."""
-        lanes = dict(lanes56(participant // 4, self.read("positionsOf", period, participant // 4)))
-        return pair(lanes[participant])
+    def positions(self, period: int, groups: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """(sold, bought) Wh of the participants in the groups who traded."""
+        return _lanes_set(groups, self.read("positionsOfGroups", period, list(groups)), unset=0)
 
 
 class MeterOracle(Bound):
@@ -163,14 +172,10 @@ class GridOracle(Bound):
 
     def caps(self, period: int) -> dict[int, tuple[int, int]]:
         """(export, import) caps in force by participant; who has none is left out."""
-        caps = {}
         if not self.read("verdictOf", self.area, period)[2]:
-            return caps
-        for group in self.auction.groups(self.area):
-            for participant, lane in lanes56(group, self.read("capsOf", period, group)):
-                if lane != MASK56:
-                    caps[participant] = pair(lane)
-        return caps
+            return {}
+        groups = self.auction.groups(self.area)
+        return _lanes_set(groups, self.read("capsOfGroups", period, groups), unset=MASK56)
 
     def accept(self, period: int, round_: int, book_root: bytes, report_hash: bytes) -> str:
         """Accept the cleared book; the transaction's hash."""

@@ -52,7 +52,7 @@ class DeploymentRecord:
             return cls(**fields, contracts=contracts)
         except FileNotFoundError:
             raise DeploymentError(f"no deployment record {path}: run python -m scripts.deploy") from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DeploymentError(f"{path}: not a deployment record ({error})") from error
 
     def require_chain(self, w3: Web3) -> None:
