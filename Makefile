@@ -60,7 +60,7 @@ lint: setup  ## ruff, mypy, solhint
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
-	@$(RUN) npx --no-install solhint --max-warnings 0 'contracts/**/*.sol'
+	@$(RUN) node_modules/.bin/solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol'
 
 test-contracts: setup  ## the contracts, under brownie
 	@mkdir -p $(VENV)/home
@@ -73,8 +73,9 @@ format: setup  ## put the sources into the form that lint asks for
 	@$(RUN) ruff check --fix .
 	@$(RUN) ruff format .
 
-bench: setup  ## the figures of the README, as JSON in out/bench
-	@for script in benchmarks/*.py; do $(RUN) $(PY) $$script --out out/bench || exit 1; done
+bench: setup  ## the figures of the README, as JSON in benchmarks/results
+	@for script in benchmarks/[!_]*.py; do \
+		$(RUN) $(PY) -m benchmarks.$$(basename $$script .py) || exit 1; done
 
 lock:  ## renew both lock files from pyproject.toml and requirements-node.in (needs uv)
 	$(LOCK) pyproject.toml --extra dev -o requirements.lock
