@@ -1,0 +1,157 @@
+"""Net readings: seven to a block, versioned, plausible, and fixed once settlement has begun."""
+
+import pytest
+
+from gridbourse.chain.lanes import BLOCK_BYTES, MISSING_WH, PER_BLOCK, pack_readings
+from gridbourse.model.caps import NO_CAP
+from tests.contracts.market import FIRST, RING, role
+from tests.contracts.refusal import fact, refusal
+
+P = FIRST + 2
+
+
+@pytest.fixture
+def delivered(market):
+    market.deliver(P)
+    return market
+
+
+def readings_of(market, numbers, period=P):
+    return [market.meters.readingOf(period, number) for number in numbers]
+
+
+def block(*lanes):
+    """A block as it travels: the lane of the first participant last."""
+    return b"".join(lane.to_bytes(4, "big", signed=True) for lane in reversed(lanes))
+
+
+def refused(market, period=P, version=1, first=1, data=b"\0" * BLOCK_BYTES, by=None):
+    return refusal(market.meters.submit, period, version, first, data, by=by or market.meter_oracle)
+
+
+def test_a_batch_is_stored_and_told_as_it_came(delivered):
+    first, data = pack_readings({8: 120, 9: -3_500, 10: 0, 13: NO_CAP, 14: -NO_CAP})
+    tx = delivered.meters.submit(P, 1, first, data, {"from": delivered.meter_oracle})
+
+    assert fact(tx, "ReadingsSubmitted") == (P, 1, 1, "0x" + data.hex())
+    expected = [120, -3_500, 0, MISSING_WH, MISSING_WH, NO_CAP, -NO_CAP, MISSING_WH]
+    assert readings_of(delivered, range(8, 16)) == expected
+    assert delivered.meters.versionOf(P) == 1
+
+
+def test_the_lowest_lane_is_the_first_participant_of_a_block(delivered):
+    data = block(70, 80, 90, 100, 110, 120, 130) + block(140, 150, 160, 170, 180, 190, 200)
+    delivered.meters.submit(P, 1, 1, data, {"from": delivered.meter_oracle})
+
+    assert readings_of(delivered, range(7, 21)) == list(range(70, 201, 10))
+
+
+def test_readings_reach_the_settlement_by_group(delivered):
+    delivered.meter(P, {8: 1, 9: -2, 11: 4})
+
+    word = delivered.meters.groupReadings(P, 2)
+    lanes = [word >> (64 * lane) & (2**64 - 1) for lane in range(4)]
+    signed = [lane - 2**64 if lane >> 63 else lane for lane in lanes]
+    assert signed == [1, -2, MISSING_WH, 4]
+
+
+def test_a_later_version_corrects_and_completes(delivered):
+    delivered.meter(P, {8: 100, 9: 200})
+    delivered.meter(P, {9: 250, 10: 300})  # 8 is missing in it, and stays
+
+    assert readings_of(delivered, (8, 9, 10)) == [100, 250, 300]
+    assert delivered.meters.versionOf(P) == 2
+
+
+@pytest.mark.parametrize("version", [0, 1, 3])
+def test_a_version_out_of_turn_is_refused(delivered, version):
+    delivered.meter(P, {8: 100})
+
+    assert refused(delivered, version=version) == ("VersionOutOfTurn", P, version, 2)
+
+
+def test_periods_have_their_own_versions_and_readings(delivered):
+    delivered.meter(P, {8: 100})
+    delivered.meter(P - 1, {8: 50})
+
+    assert readings_of(delivered, [8]) == [100]
+    assert readings_of(delivered, [8], P - 1) == [50]
+    assert delivered.meters.versionOf(P - 2) == 0
+    assert readings_of(delivered, [8], P - 2) == [MISSING_WH]
+
+
+def test_what_is_not_delivered_is_not_metered(market):
+    market.advance_to(P + 1, -1)
+    assert refused(market) == ("NotDelivered", P, P)
+
+    market.deliver(P)
+    market.meter(P, {8: 1})
+
+
+def test_the_meter_oracle_alone_brings_readings(delivered):
+    for account in (delivered.operator, delivered.grid_oracle, delivered.members[0].account):
+        error = ("MissingRole", account, role("METER_ORACLE"))
+        assert refused(delivered, by=account) == error
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES + 4])
+def test_a_batch_is_whole_blocks(delivered, size):
+    assert refused(delivered, data=b"\0" * size) == ("BadLength", size, BLOCK_BYTES)
+
+
+@pytest.mark.parametrize("wh", [NO_CAP + 1, -NO_CAP - 1, 2**31 - 1, -(2**31) + 1])
+def test_an_absurd_reading_is_refused(delivered, wh):
+    data = block(0, 0, wh, 0, 0, 0, 0)
+
+    assert refused(delivered, data=data) == ("ReadingAbsurd", 9, wh, NO_CAP)
+
+
+def test_readings_of_seats_that_do_not_exist_are_refused(delivered):
+    """There are seats below 28; block 3 holds 21..27, block 4 begins beyond."""
+    assert refused(delivered, first=4) == ("UnknownMeter", 28, 28)
+    beyond = block(*[5] * PER_BLOCK) + block(MISSING_WH, 5, *[MISSING_WH] * 5)
+    assert refused(delivered, first=3, data=beyond) == ("UnknownMeter", 29, 28)
+
+
+def test_lanes_beyond_the_last_seat_may_be_missing(delivered):
+    padded = block(*[5] * PER_BLOCK) + block(*[MISSING_WH] * PER_BLOCK)
+    delivered.meters.submit(P, 1, 3, padded, {"from": delivered.meter_oracle})
+
+    assert readings_of(delivered, (21, 27, 28)) == [5, 5, MISSING_WH]
+
+
+def test_once_settlement_has_begun_a_reading_is_completed_but_not_changed(market):
+    market.trade(P)
+    market.deliver(P)
+    market.meter(P, dict.fromkeys(range(8, 12), 10))
+    market.settle(P, groups=1)
+
+    first, data = pack_readings({9: 11, 12: 20})
+    assert refused(market, version=2, first=first, data=data) == ("SettlementBegun", P, 9, 10, 11)
+    market.meter(P, {9: 10, 12: 20})
+    assert readings_of(market, (9, 12)) == [10, 20]
+
+
+def test_a_slot_is_used_again_once_its_period_is_settled(market):
+    market.deliver(P)
+    market.meter(P, {member.number: 10 for member in market.members})
+    market.deliver(P + RING)
+    taken = ("RingSlotBusy", P + RING, P, 0, 2)
+    assert refused(market, period=P + RING) == taken
+
+    for area in (0, 1):
+        market.clear(P, area)
+        market.accept(P, area)
+        market.book(P, area)
+        market.settle(P, area)
+    market.meter(P + RING, {8: 77})
+    assert readings_of(market, (8, 9), P + RING) == [77, MISSING_WH]
+    assert readings_of(market, (8,), P) == [MISSING_WH]
+    assert refused(market) == ("RingSlotBusy", P, P + RING, 0, 2)
+
+
+def test_a_gap_inside_a_batch_changes_nothing(delivered):
+    delivered.meter(P, {7 * 2: 9})
+    delivered.meter(P, {8: 1, 21: 2})
+
+    assert readings_of(delivered, (8, 14, 21)) == [1, 9, 2]
