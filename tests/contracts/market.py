@@ -209,10 +209,12 @@ class Market:
         self.clock.advanceTo(period * MTU + seconds, {"from": self.operator})
 
     def close_gate(self, period: int) -> None:
-        self.advance_to(period, -GATE_CLOSURE)
+        if not self.clock.gateClosed(period):
+            self.advance_to(period, -GATE_CLOSURE)
 
     def deliver(self, period: int) -> None:
-        self.advance_to(period + 1)
+        if not self.clock.delivered(period):
+            self.advance_to(period + 1)
 
     def place(self, period: int, orders: Mapping[Member, tuple[int, int, int]], sequence: int = 1):
         """Orders (side, tick, Wh) of many members, through the gateway that holds their mandate."""
