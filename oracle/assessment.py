@@ -46,7 +46,7 @@ class Violation:
             return f"{self.name} at {self.value:.1%} (limit {self.limit:.0%})".replace("%", " %")
         side = "above" if self.kind == Kind.OVERVOLTAGE else "below"
         return (
-            f"node {self.name} at {self.value:.4f} pu ({side} the limit of {self.limit:.3f} pu"
+            f"{self.name} at {self.value:.4f} pu ({side} the limit of {self.limit:.3f} pu"
             f" by {self.over:.4f})"
         )
 

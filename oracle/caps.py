@@ -6,7 +6,8 @@ it would post.  The one that curtails least wins:
 everybody to zero   all points that may be capped stop; what the others are measured against
 proportional        one factor on all schedules
 ceiling             one cap for all ("shaving"); whoever is below it keeps its schedule
-linear programme    least curtailed energy on the linearised grid, linearised anew until it holds
+linear programme    from the best of these, least curtailed energy on the linearised grid, step by
+                    step, linearised anew after each
 
 The first three are tried on exports, on imports and on both.  Reactive power stays as scheduled.
 """
@@ -36,6 +37,7 @@ SAFETY_PU: Final = 1e-6
 """Caps leave this much room, so that another solver, with its own rounding, agrees."""
 PROBES: Final = 16
 FACTOR_STEPS: Final = 1 << 16
+STEPS: Final = (1.0, 0.5, 0.25, 0.125)
 LINEARISATIONS: Final = 12
 EVERYBODY: Final = "everybody to zero"
 _ROUNDING_WH: Final = 1e-6
@@ -96,7 +98,7 @@ def propose_caps(
     free = np.ones(len(schedule_wh), dtype=bool) if cappable is None else cappable
     search = _Search(network, schedule_wh, reactive_var, limits, Mtu(mtu_seconds).hours, free)
     candidates = list(search.simple_candidates())
-    candidates.append(search.linear_programme(min(candidates, key=_rank)))
+    candidates.append(search.linear_programme(candidates))
     best = min(candidates, key=_rank)
     if not np.isfinite(best.excess_pu):
         raise NetworkError("schedule: the grid has no operating point, whatever is curtailed")
@@ -147,30 +149,46 @@ class _Search:
             yield self._judge(f"proportional ({side})", factor)
             yield self._judge(f"ceiling ({side})", ceiling)
 
-    def linear_programme(self, start: Candidate) -> Candidate:
-        """Improves on a candidate: linearise where it ends, solve, and check with the power flow.
-
-        Linearising again at the answer makes the next answer quadratically better, so it takes few
-        turns; it ends where a turn brings nothing any more.
-        """
+    def linear_programme(self, known: Sequence[Candidate]) -> Candidate:
+        """Improves on the best candidate: linearise there, solve, step, as long as it pays."""
         points = np.flatnonzero(self.cappable & (self.schedule_wh != 0))
-        best, kept_wh = replace(start, method="linear programme"), start.kept_wh
-        if not (len(points) and np.isfinite(start.excess_pu)):
+        scheduled_w = self.schedule_wh[points] / self.hours
+        safest = min(known, key=lambda candidate: candidate.excess_pu)
+        best = replace(min(known, key=_rank), method="linear programme")
+        if not (len(points) and np.isfinite(best.excess_pu)):
             return best
         for _ in range(LINEARISATIONS):
-            at = sensitivities(self.network, kept_wh / self.hours, self.reactive_var, points)
-            scheduled_w = self.schedule_wh[points] / self.hours
-            kept_w = least_curtailed(at, kept_wh[points] / self.hours, scheduled_w, self.limits)
-            former_wh, kept_wh = kept_wh, self.schedule_wh.copy()
-            kept_wh[points] = np.trunc(kept_w * self.hours + np.sign(kept_w) * _ROUNDING_WH)
-            found = self._judge(best.method, kept_wh)
-            if not np.isfinite(found.excess_pu):
+            here_w = best.kept_wh / self.hours
+            at = sensitivities(self.network, here_w, self.reactive_var, points)
+            kept_w = least_curtailed(at, here_w[points], scheduled_w, self.limits)
+            target_wh = self.schedule_wh.copy()
+            target_wh[points] = np.trunc(kept_w * self.hours + np.sign(kept_w) * _ROUNDING_WH)
+            found = self._step(best, target_wh, safest)
+            if _rank(found) >= _rank(best):
                 break
-            settled = found.feasible and _rank(found) >= _rank(best)
-            best = min(best, found, key=_rank)
-            if settled or (kept_wh == former_wh).all():
-                break
+            best = found
         return best
+
+    def _step(self, best: Candidate, target_wh: Whole, safest: Candidate) -> Candidate:
+        """To the linear optimum, where the real grid lets us.
+
+        Where it does not, the limits curve away from the tangent: go a part of the way along it,
+        then back towards the safest candidate until they are kept.  Short steps lose less by that,
+        long ones win more, so several are tried.
+        """
+        target = self._judge(best.method, target_wh)
+        if target.feasible or not best.feasible:
+            return target
+        tried = []
+        for share in STEPS:
+            reached_wh = self._between(best.kept_wh, target_wh, int(share * FACTOR_STEPS))
+            back = partial(self._between, safest.kept_wh, reached_wh)
+            tried.append(self._judge(best.method, self._largest(back, FACTOR_STEPS)))
+        return min(tried, key=_rank)
+
+    def _between(self, here_wh: Whole, there_wh: Whole, knob: int) -> Whole:
+        """On the way from here (knob 0) to there (knob FACTOR_STEPS)."""
+        return here_wh + (there_wh - here_wh) * knob // FACTOR_STEPS
 
     def _scaled(self, on: NDArray[np.bool_], knob: int) -> Whole:
         """The schedule, with the points `on` at knob / FACTOR_STEPS of theirs, cut to whole Wh."""

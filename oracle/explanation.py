@@ -94,8 +94,8 @@ def _causers(
 def _what_is_done(proposal: CapProposal) -> Iterator[str]:
     if not proposal.feasible:
         yield (
-            f"no caps bring the grid inside its limits; {proposal.method} breaks them least,"
-            f" and curtails {proposal.curtailed_wh:,} Wh"
+            f"nothing tried brings the grid inside its limits; {proposal.method} breaks them"
+            f" least, and curtails {proposal.curtailed_wh:,} Wh"
         )
         return
     others = [c for c in proposal.candidates if c.feasible and c.method != proposal.method]

@@ -1,8 +1,8 @@
 """Brings the DSO's verdict on a cleared book to the chain: accepted, or capped and cleared again.
 
 What flows if nobody curtails is the forecast of every connection point, traded or not, participant
-or not; where a participant has sold (bought) more than its forecast exports (imports), the contract
-counts, since that is what it means to deliver.  Caps bind market and residual alike.
+or not; where a participant's contract is more than its forecast, the contract counts, since that is
+what it means to deliver.  Caps bind market and residual alike.
 """
 
 from __future__ import annotations
@@ -121,6 +121,9 @@ class GridFeed:
         Raises FeedError for a round another oracle has judged, NetworkError where the grid has no
         operating point whatever is curtailed.
         """
+        for name, given in (("schedule_wh", schedule_wh), ("reactive_var", reactive_var)):
+            if given.shape != (len(self._points),):
+                raise FeedError(f"{name}: {given.shape} must be ({len(self._points)},)")
         self.resume(period)
         round_ = self._port.round(period)
         known = {entry.version: entry for entry in self._journal.entries(FEED, period)}
@@ -202,15 +205,14 @@ class GridFeed:
     def _wanted_wh(
         self, period: int, schedule_wh: NDArray[np.int64], positions_wh: Mapping[int, int]
     ) -> NDArray[np.int64]:
-        """The schedule, and beyond it what the contracts oblige to."""
+        """The schedule, or the contract where that is more; a small purchase hides no export."""
         if strangers := sorted(set(positions_wh) - set(self._numbers.values())):
             raise FeedError(f"period {period}: participant {strangers[0]} has no connection point")
         contract_wh = np.array(
             [positions_wh.get(self._numbers.get(point, -1), 0) for point in self._points],
             dtype=np.int64,
         )
-        sells = np.where(contract_wh > 0, np.maximum(schedule_wh, contract_wh), schedule_wh)
-        return np.where(contract_wh < 0, np.minimum(schedule_wh, contract_wh), sells)
+        return np.where(np.abs(contract_wh) > np.abs(schedule_wh), contract_wh, schedule_wh)
 
     def _assess(
         self, net_wh: NDArray[np.int64], reactive_var: NDArray[np.float64]
