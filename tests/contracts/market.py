@@ -173,19 +173,19 @@ class Market:
         self.tariff.setEnergyPrices(0, RETAIL, FEED_IN, {"from": self.supplier})
         self.advance_to(FIRST)
 
-    def admit(self, *sizes: int, purse: int = PURSE, mandate: bool = True) -> "Market":
+    def admit(self, *sizes: int, purse: int = PURSE, capacity: int = CAPACITY_WH) -> "Market":
         """Opens one area for each size with that many participants, and fills their purses."""
         for area, size in enumerate(sizes):
             self.registry.addArea(f"area {area}".encode(), {"from": self.operator})
-            self._register(area, size)
+            self._register(area, size, capacity)
         self.fund({member.number: purse for member in self.members})
-        for member in self.members if mandate else ():
+        for member in self.members:
             self.registry.giveMandate(1, member.sends)
         return self
 
-    def _register(self, area: int, size: int) -> None:
+    def _register(self, area: int, size: int, capacity: int) -> None:
         serials = range(len(self.members), len(self.members) + size)
-        rows = [self.registration(serial, area, serial % 3) for serial in serials]
+        rows = [self.registration(serial, area, serial % 3, capacity) for serial in serials]
         first = self.registry.register.call(rows, {"from": self.operator})
         self.registry.register(rows, {"from": self.operator})
         self.members += [Member(first + i, row[0], area, row[3]) for i, row in enumerate(rows)]

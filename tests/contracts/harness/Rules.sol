@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {Imbalance} from "../libraries/Imbalance.sol";
+import {MeritOrder} from "../libraries/MeritOrder.sol";
+import {OrderLane} from "../libraries/OrderLane.sol";
+import {TickBook} from "../libraries/TickBook.sol";
+
+/// @title The pure rules of the market, many cases to a call
+/// @notice For tests only; it is compiled beside a copy of `contracts/libraries`.
+contract Rules {
+    using TickBook for TickBook.Book;
+
+    TickBook.Book private _book;
+
+    /// @param books Order lanes of each book, in participant order
+    function clear(uint256 ticks, uint256[][] calldata books)
+        external
+        pure
+        returns (MeritOrder.Outcome[] memory outcomes, uint256[][] memory fills)
+    {
+        outcomes = new MeritOrder.Outcome[](books.length);
+        fills = new uint256[][](books.length);
+        for (uint256 i; i < books.length; ++i) {
+            uint256[][2] memory sides = [new uint256[](ticks), new uint256[](ticks)];
+            for (uint256 j; j < books[i].length; ++j) {
+                uint256 order = books[i][j];
+                sides[OrderLane.side(order)][OrderLane.tick(order)] += OrderLane.wh(order);
+            }
+            // Packed and unpacked, as the auction keeps it between clearing and booking.
+            outcomes[i] = MeritOrder.unpack(
+                MeritOrder.pack(MeritOrder.clear(sides[OrderLane.BID], sides[OrderLane.OFFER]))
+            );
+            fills[i] = _fills(outcomes[i], books[i]);
+        }
+    }
+
+    function _fills(MeritOrder.Outcome memory outcome, uint256[] calldata orders)
+        private
+        pure
+        returns (uint256[] memory fills)
+    {
+        fills = new uint256[](orders.length);
+        if (outcome.volumeWh == 0) return fills;
+        uint256 bidWh;
+        uint256 askWh;
+        for (uint256 j; j < orders.length; ++j) {
+            uint256 tick = OrderLane.tick(orders[j]);
+            uint256 wh = OrderLane.wh(orders[j]);
+            if (OrderLane.side(orders[j]) == OrderLane.BID) {
+                (fills[j], bidWh) = MeritOrder.fill(outcome.bid, tick, tick > outcome.bid.tick, wh, bidWh);
+            } else {
+                (fills[j], askWh) = MeritOrder.fill(outcome.ask, tick, tick < outcome.ask.tick, wh, askWh);
+            }
+        }
+    }
+
+    function charge(
+        int256[] calldata readings,
+        int256[] calldata contracts_,
+        uint256[] calldata caps,
+        Imbalance.Prices[] calldata prices
+    ) external pure returns (int256[] memory supplier, int256[] memory dso) {
+        supplier = new int256[](readings.length);
+        dso = new int256[](readings.length);
+        for (uint256 i; i < readings.length; ++i) {
+            (supplier[i], dso[i]) = Imbalance.charge(readings[i], contracts_[i], caps[i], prices[i]);
+        }
+    }
+
+    function add(uint256 period, uint256 side, uint256 tick, uint256 wh) external {
+        _book.add(period, side, tick, wh);
+    }
+
+    function remove(uint256 period, uint256 side, uint256 tick, uint256 wh) external {
+        _book.remove(period, side, tick, wh);
+    }
+
+    function volumes(uint256 period, uint256 side, uint256 ticks) external view returns (uint256[] memory) {
+        return _book.volumes(period, side, ticks);
+    }
+}
