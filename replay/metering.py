@@ -9,10 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gridbourse.chain.accounts import Keyring
+from gridbourse.metering.signatures import sign_reading
+from gridbourse.metering.sources import Columns, read
+from gridbourse.metering.validation import Meters, validate
 from gridbourse.scenario.scenario import Scenario
-from oracle.signatures import sign_reading
-from oracle.sources import Columns, read
-from oracle.validation import Meters, validate
 from replay.onboarding import Membership
 
 COLUMNS = Columns(time="time", point="point", value="wh", unit="Wh", signature="signature")
@@ -38,7 +38,9 @@ class MeterDrop:
     def collect(self, period: int, readings_wh: NDArray[np.int64]) -> dict[int, int]:
         """Net Wh by participant number, after a file was written, read back and found good."""
         path = self._drop(period, readings_wh)
-        good = validate(read(path, COLUMNS), self.meters, self.scenario.mtu, range(period, period + 1))
+        good = validate(
+            read(path, COLUMNS), self.meters, self.scenario.mtu, range(period, period + 1)
+        )
         return good.by_period(self.members.number_of).get(period, {})
 
     def _drop(self, period: int, readings_wh: NDArray[np.int64]) -> Path:
@@ -46,7 +48,9 @@ class MeterDrop:
         rows = [
             (f"{start:%Y-%m-%dT%H:%M:%SZ}", point, wh, self._sign(point, period, wh))
             for point, wh in zip(
-                self.members.table.index, readings_wh[self.members.table["at"]].tolist(), strict=True
+                self.members.table.index,
+                readings_wh[self.members.table["at"]].tolist(),
+                strict=True,
             )
         ]
         path = self.folder / f"{start:%Y%m%dT%H%MZ}.csv"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from gridbourse.metering.errors import ReadingError, Refusal, Rule
+from gridbourse.metering.sources import Columns, read
+from gridbourse.metering.validation import Meters, Readings, validate
 from gridbourse.model.periods import Mtu
-from oracle.errors import ReadingError, Refusal, Rule
-from oracle.sources import Columns, read
-from oracle.validation import Meters, Readings, validate
 
 MTU = Mtu(900)
 METERS = Meters({"A": 10_000.0, "B": 40_000.0})  # 2,500 Wh and 10,000 Wh in a quarter-hour

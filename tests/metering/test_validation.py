@@ -7,11 +7,11 @@ import pytest
 from eth_account import Account
 
 from gridbourse.errors import GridbourseError
-from oracle.errors import ReadingError, Rule
-from oracle.signatures import sign_reading
-from oracle.sources import Columns, read
-from oracle.validation import Meters, validate
-from tests.oracle.meters import (
+from gridbourse.metering.errors import ReadingError, Rule
+from gridbourse.metering.signatures import sign_reading
+from gridbourse.metering.sources import Columns, read
+from gridbourse.metering.validation import Meters, validate
+from tests.metering.meters import (
     BERLIN,
     FIRST,
     METERS,

@@ -10,12 +10,12 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from gridbourse.metering.errors import ReadingError, Refusal, Rule
+from gridbourse.metering.local_time import to_utc
+from gridbourse.metering.signatures import signer_of
+from gridbourse.metering.sources import Raw
 from gridbourse.model.caps import NO_CAP
 from gridbourse.model.periods import Mtu
-from oracle.errors import ReadingError, Refusal, Rule
-from oracle.local_time import to_utc
-from oracle.signatures import signer_of
-from oracle.sources import Raw
 
 _WH_PER_UNIT: Final = {"Wh": 1.0, "kWh": 1000.0}
 _W_PER_UNIT: Final = {"W": 1.0, "kW": 1000.0}

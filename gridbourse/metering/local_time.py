@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
 
-from oracle.errors import ReadingError, Refusal, Rule
-from oracle.sources import Raw
+from gridbourse.metering.errors import ReadingError, Refusal, Rule
+from gridbourse.metering.sources import Raw
 
 _OFFSET: Final = r"\d:\d\d.*?(?:Z|[+-]\d\d(?::?\d\d)?)$"
 """A UTC offset after a time of day (a date alone ends in -01 too)."""

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from oracle.errors import ReadingError, Refusal, Rule
+from gridbourse.metering.errors import ReadingError, Refusal, Rule
 
 Unit = Literal["Wh", "kWh", "W", "kW"]
 
@@ -31,7 +31,7 @@ class Columns:
     point, value: columns of a long file.  Without them the file is wide: every column but ``time``
         is a metering point.
     unit: of the values; power is the mean over the period.  Positive = injects.
-    signature: column of the meters' signatures, long files only; see `oracle.signatures`.
+    signature: column of the meters' signatures, long files only; see ``signatures``.
     timezone: IANA name that times without offset are in, e.g. ``Europe/Berlin``.
     time_format: as for strptime; None = ISO 8601.
     marks: which end of its period a time is, as meters differ in that.

@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from oracle.errors import Rule
-from oracle.sources import Columns
-from tests.oracle.meters import FIRST, START, judge, stamp, unreadable, write
+from gridbourse.metering.errors import Rule
+from gridbourse.metering.sources import Columns
+from tests.metering.meters import FIRST, START, judge, stamp, unreadable, write
 
 WIDE = Columns(point=None, value=None)
 WANTED = [("A", FIRST, 100), ("B", FIRST, -200), ("A", FIRST + 1, 101), ("B", FIRST + 1, -201)]

@@ -1,0 +1,1 @@
+"""Metered data: files as they come, each row judged, readings signed by their meters."""

@@ -1,0 +1,65 @@
+"""What is wrong with metered data: the rule, the file, the row, the column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gridbourse.errors import GridbourseError
+
+
+class Rule(StrEnum):
+    """What a meter reading must be; the word a refusal names."""
+
+    SCHEMA = "schema"  # the file has the columns the mapping names
+    TIME = "time"  # a moment, with a UTC offset or in the stated timezone
+    DST = "daylight-saving"  # a local time that exists, and of two equal ones both are there
+    GRID = "grid"  # on the start of a delivery period
+    EXPECTED = "expected"  # inside the periods asked for
+    NUMBER = "number"  # a finite number
+    METER = "meter"  # a known metering point
+    RANGE = "range"  # not beyond what the connection can carry
+    DUPLICATE = "duplicate"  # one reading per metering point and period
+    SIGNATURE = "signature"  # signed by the meter of that point
+    GAP = "gap"  # no period without a reading
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One thing wrong with one file.
+
+    row: line of a CSV file (its header is line 1), record of a Parquet file (the first is 1);
+        None for what is wrong with no row in particular, such as a gap.
+    """
+
+    file: str
+    row: int | None
+    column: str | None
+    rule: Rule
+    reason: str
+
+    def __str__(self) -> str:
+        place = [self.file]
+        if self.row is not None:
+            place.append(f"row {self.row}")
+        if self.column is not None:
+            place.append(f"column {self.column}")
+        return f"{', '.join(place)}: {self.reason} (rule {self.rule})"
+
+
+class ReadingError(GridbourseError):
+    """Metered data that break a rule; `refusals` holds every one found."""
+
+    def __init__(self, refusals: Sequence[Refusal], listed: int = 5):
+        """listed: how many refusals the one-line message spells out."""
+        self.refusals = tuple(refusals)
+        message = "; ".join(map(str, self.refusals[:listed]))
+        if (more := len(self.refusals) - listed) > 0:
+            message += f"; and {more} more"
+        super().__init__(message)
+
+    @property
+    def first(self) -> Refusal:
+        """The refusal the message begins with."""
+        return self.refusals[0]
