@@ -3,9 +3,10 @@
 from gridbourse.audit.against_scenario import compare_scenario
 from gridbourse.audit.ending import compare_end
 from gridbourse.audit.events import Decoder
-from gridbourse.audit.folder import CONTRACTS, Run
+from gridbourse.audit.folder import Run
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.chain.compiler import load_artifacts
+from gridbourse.chain.deployments import CONTRACTS
 from gridbourse.scenario.scenario import Scenario
 
 

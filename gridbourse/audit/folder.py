@@ -9,20 +9,9 @@ from typing import Any, TypeVar
 from gridbourse.audit.errors import AuditError
 from gridbourse.audit.events import Log
 from gridbourse.chain.compiler import CHECKOUT
-from gridbourse.chain.deployments import DeploymentRecord
+from gridbourse.chain.deployments import CONTRACTS, DeploymentRecord
 from gridbourse.model.clearing import Band
 
-CONTRACTS = (
-    "ParticipantRegistry",
-    "MarketClock",
-    "SettlementCurrency",
-    "Tariff",
-    "ClearingHouse",
-    "MeterOracle",
-    "GridOracle",
-    "CallAuction",
-    "Settlement",
-)
 T = TypeVar("T")
 
 

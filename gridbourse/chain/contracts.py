@@ -8,16 +8,30 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from eth_account.signers.local import LocalAccount
+from hexbytes import HexBytes
 from web3.contract import Contract
 from web3.exceptions import ContractLogicError
+from web3.logs import DISCARD
 from web3.types import TxReceipt
 
-from gridbourse.chain.lanes import MASK56, energy_lane, group_words, lanes56, lanes64, pack_readings, pair
+from gridbourse.chain.lanes import (
+    MASK56,
+    energy_lane,
+    group_words,
+    lanes56,
+    lanes64,
+    pack_readings,
+    pair,
+    unpack_readings,
+)
 from gridbourse.chain.transactions import Chain
 from gridbourse.model.caps import NO_CAP
 
 ALL_GROUPS = 1 << 31
 """More groups than an area has: as many as one transaction carries is for the caller to choose."""
+
+CAP_GROUPS_A_CALL = 40
+"""Groups of four capped in one transaction: 12 M gas when every one of them has to shrink its order."""
 
 UNJUDGED, CAPPING = 0, 1
 """Of `IGridOracle.Verdict`: what is no whole verdict."""
@@ -108,8 +122,14 @@ class ClearingHouse(Bound):
         return dict(enumerate(self.read("balances", limit)))
 
     def money_sum(self, limit: int) -> int:
-        """Accounts + holds + open trades − currency held, µEUR: zero, always."""
-        return self.read("moneySum", limit)
+        """What does not add up, µEUR: zero, always.
+
+        |accounts + holds + open trades − currency held| + |currency held − (deposits − withdrawals)|
+        """
+        currency = self.chain.bind("SettlementCurrency", self.read("currency"))
+        held = currency.functions.balanceOf(self.address).call()
+        kept = self.read("depositsMicroEur") - self.read("withdrawalsMicroEur")
+        return abs(self.read("moneySum", limit)) + abs(held - kept)
 
     def positions(self, period: int, groups: Sequence[int]) -> dict[int, tuple[int, int]]:
         """(sold, bought) Wh of the participants in the groups who traded."""
@@ -134,6 +154,16 @@ class MeterOracle(Bound):
             self.account, "readings", "submit", period, version, first, data, units=len(readings)
         )
         return receipt["transactionHash"].to_0x_hex()
+
+    def batch(self, tx_hash: str) -> dict[int, int]:
+        """Wh by participant number of a batch, as the chain's log has it."""
+        receipt = self.chain.w3.eth.get_transaction_receipt(HexBytes(tx_hash))
+        submitted = self.contract.events.ReadingsSubmitted().process_receipt(receipt, errors=DISCARD)
+        return {
+            who: wh
+            for event in submitted
+            for who, wh in unpack_readings(event["args"]["firstBlock"], event["args"]["readings"]).items()
+        }
 
 
 class GridOracle(Bound):
@@ -193,9 +223,10 @@ class GridOracle(Bound):
         caps: Mapping[int, tuple[int, int]],
         report_hash: bytes,
     ) -> str:
-        """Cap participants, (export, import) Wh, and have the book cleared again; the transaction's hash.
+        """Cap participants, (export, import) Wh, and have the book cleared again; the last hash.
 
-        Who is in force capped already keeps at most its present cap: caps only fall.
+        Who is in force capped already keeps at most its present cap: caps only fall. Called again
+        after an interruption between two transactions, it says all of it again and then the rest.
         """
         present = self.caps(period)
         lanes = {}
@@ -203,11 +234,14 @@ class GridOracle(Bound):
             both = [caps.get(who, (NO_CAP, NO_CAP)), present.get(who, (NO_CAP, NO_CAP))]
             lanes[who] = energy_lane(*(min(pair_) for pair_ in zip(*both, strict=True)))
         words = group_words(lanes, empty=MASK56)
-        receipt = self.write(
-            self.account, "caps", "cap",
-            self.area, period, round_, book_root, self.ALGORITHM, report_hash, words, True,
-            units=len(caps),
-        )  # fmt: skip
+        last = max(0, len(words) - 1) // CAP_GROUPS_A_CALL
+        for page in range(last + 1):
+            groups = words[page * CAP_GROUPS_A_CALL :][:CAP_GROUPS_A_CALL]
+            receipt = self.write(
+                self.account, "caps", "cap",
+                self.area, period, round_, book_root, self.ALGORITHM, report_hash, groups, page == last,
+                units=len(caps) if page == last else 0,
+            )  # fmt: skip
         return receipt["transactionHash"].to_0x_hex()
 
 

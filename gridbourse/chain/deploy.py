@@ -21,6 +21,7 @@ from gridbourse.chain.contracts import (
     Settlement,
 )
 from gridbourse.chain.deployments import (
+    CONTRACTS,
     DeployedContract,
     DeploymentRecord,
     chain_identity,
@@ -82,7 +83,7 @@ class Market:
     def bind(cls, chain: Chain, keys: Keyring, record: DeploymentRecord) -> "Market":
         """Bind a record to its chain; DeploymentError when the chain is another."""
         record.require_chain(chain.w3)
-        at = {n: chain.bind(n, c.address) for n, c in record.contracts.items()}
+        at = {name: chain.bind(name, record.contracts[name].address) for name in CONTRACTS}
         auction = CallAuction(chain, at["CallAuction"])
         return cls(
             chain=chain,

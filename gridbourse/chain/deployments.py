@@ -12,6 +12,18 @@ from gridbourse.chain.compiler import CHECKOUT, compiler_settings
 from gridbourse.errors import GridbourseError
 
 FOLDER = CHECKOUT / "deployments"
+CONTRACTS = (
+    "ParticipantRegistry",
+    "MarketClock",
+    "SettlementCurrency",
+    "Tariff",
+    "ClearingHouse",
+    "MeterOracle",
+    "GridOracle",
+    "CallAuction",
+    "Settlement",
+)
+"""What every deployment has."""
 
 
 class DeploymentError(GridbourseError):
@@ -41,7 +53,9 @@ class DeploymentRecord:
     def save(self, path: Path) -> None:
         """Write as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        draft = path.with_suffix(".draft")  # never half a record, nor half of two
+        draft.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        draft.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> "DeploymentRecord":
@@ -52,11 +66,13 @@ class DeploymentRecord:
             return cls(**fields, contracts=contracts)
         except FileNotFoundError:
             raise DeploymentError(f"no deployment record {path}: run python -m scripts.deploy") from None
+        except OSError as error:
+            raise DeploymentError(f"{path}: can not be read ({error.strerror})") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DeploymentError(f"{path}: not a deployment record ({error})") from error
 
     def require_chain(self, w3: Web3) -> None:
-        """Refuse a chain that is not the one recorded."""
+        """Refuse a chain that is not the one recorded, and a record that lacks a contract."""
         chain_id, genesis = chain_identity(w3)
         for field, recorded, found in (
             ("chain id", self.chain_id, chain_id),
@@ -64,9 +80,12 @@ class DeploymentRecord:
         ):
             if recorded != found:
                 raise DeploymentError(f"{field}: the record is of {recorded}, the chain is {found}")
-        for name, contract in self.contracts.items():
-            if not w3.eth.get_code(Web3.to_checksum_address(contract.address)):
-                raise DeploymentError(f"{name}: no code at {contract.address} on this chain")
+        for name in CONTRACTS:
+            address = self.contracts[name].address if name in self.contracts else None
+            if not Web3.is_address(address):
+                raise DeploymentError(f"{name}: the record has no address of it, but {address}")
+            if not w3.eth.get_code(Web3.to_checksum_address(address)):
+                raise DeploymentError(f"{name}: no code at {address} on this chain")
 
 
 def record_path(network: str) -> Path:

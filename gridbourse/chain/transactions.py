@@ -13,14 +13,14 @@ from web3 import Web3
 from web3.contract import Contract
 from web3.contract.contract import ContractConstructor, ContractFunction
 from web3.exceptions import ContractLogicError, TransactionNotFound, Web3Exception, Web3RPCError
-from web3.types import TxParams, TxReceipt
+from web3.types import TxParams, TxReceipt, Wei
 
 from gridbourse.chain.compiler import Artifact
 from gridbourse.chain.connect import NetworkError, gas_price
 from gridbourse.errors import GridbourseError
 
 GAS_LIMIT = 16_000_000
-"""Below EIP-7825's 16,777,216 a transaction; gas is free on a permissioned chain, blocks are not."""
+"""Below EIP-7825's 16,777,216 a transaction, and never more than a block of the chain holds."""
 RECEIPT_TIMEOUT_S = 120.0
 PANIC = bytes.fromhex("4e487b71")
 REVERT_STRING = bytes.fromhex("08c379a0")
@@ -52,8 +52,7 @@ class Chain:
     artifacts: dict[str, Artifact]
     gas: dict[str, GasUse] = field(default_factory=lambda: defaultdict(GasUse))
     _nonces: dict[str, int] = field(default_factory=dict)
-    _gas_price: int | None = None
-    _chain_id: int = 0
+    _terms: TxParams | None = None
 
     def send(
         self,
@@ -87,21 +86,19 @@ class Chain:
         return self.w3.eth.contract(Web3.to_checksum_address(address), abi=self.artifacts[name].abi)
 
     def _build(self, account: LocalAccount, call: Any) -> TxParams:
-        if self._gas_price is None:
-            self._gas_price, self._chain_id = gas_price(self.w3), self.w3.eth.chain_id
+        if self._terms is None:
+            room = self.w3.eth.get_block("latest")["gasLimit"]
+            self._terms = {
+                "gas": min(GAS_LIMIT, room),
+                "gasPrice": Wei(gas_price(self.w3)),
+                "chainId": self.w3.eth.chain_id,
+            }
         nonce = self._nonces.get(account.address)
         if nonce is None:
             nonce = self.w3.eth.get_transaction_count(account.address, "pending")
-        self._nonces[account.address] = nonce + 1
-        return call.build_transaction(
-            {
-                "from": account.address,
-                "nonce": nonce,
-                "gas": GAS_LIMIT,
-                "gasPrice": self._gas_price,
-                "chainId": self._chain_id,
-            }
-        )
+        request = call.build_transaction({**self._terms, "from": account.address, "nonce": nonce})
+        self._nonces[account.address] = nonce + 1  # only now: arguments that do not fit use none
+        return request
 
     def _receipt(self, tx_hash: HexBytes) -> TxReceipt:
         deadline = time.monotonic() + RECEIPT_TIMEOUT_S
