@@ -14,7 +14,7 @@ from gridbourse.chain.deploy import Market
 from gridbourse.model.settlement import Charges, Prices, settle, without_market
 from gridbourse.report.record import GAS_COLUMNS, ORDER_COLUMNS
 from gridbourse.scenario.network import Flow
-from gridbourse.scenario.plant import Delivery, Plant
+from gridbourse.scenario.plant import Delivery, Plant, energy_gap_wh
 from gridbourse.scenario.scenario import Scenario
 from replay.onboarding import DSO_ACCOUNT, SUPPLIER_ACCOUNT, Membership
 from replay.walk import PeriodResult, ReplayError
@@ -55,19 +55,20 @@ class Accounts:
 
     def add(self, result: PeriodResult) -> None:
         """Take a settled period in."""
-        delivery = result.delivery
-        if delivery is None:
+        delivery, metered = result.delivery, result.metered_wh
+        if delivery is None or metered is None:
             raise ReplayError(f"period {result.period}: is not delivered yet")
-        readings = delivery.readings_wh[self._rows]
+        readings = metered[self._rows]
         contracts = result.contracts_wh[self._rows]
         caps = result.caps.export_cap_wh[self._rows]
         payments = self._payments(result)
         charges = settle(readings, contracts, caps, self._prices)
         self._add_people(readings, contracts, payments, charges, delivery)
         self._add_money(payments, charges)
-        self.periods.append(self._period(result, delivery, readings, contracts))
+        gap_wh = energy_gap_wh(metered, delivery.flow, self.scenario.mtu.hours)
+        self.gap_wh += abs(gap_wh)
+        self.periods.append(self._period(result, delivery, readings, contracts) | {"gap_wh": gap_wh})
         self.orders.append(self._filled(result))
-        self.gap_wh += abs(delivery.gap_wh)
 
     def _payments(self, result: PeriodResult) -> Ints:
         paid = {who: fill.payment_micro_eur for who, fill in result.fills.items()}
@@ -127,7 +128,6 @@ class Accounts:
             "import_wh": max(exchange, 0),
             "export_wh": max(-exchange, 0),
             "losses_wh": round(delivery.flow.losses_w[0] * hours),
-            "gap_wh": delivery.gap_wh,
             **{key: value for name, flow in states.items() for key, value in _extremes(name, flow)},
         }
 

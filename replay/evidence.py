@@ -7,27 +7,31 @@ from typing import Any
 from web3 import Web3
 
 from gridbourse.chain.deploy import Market
-from replay.walk import Walk
+from replay.walk import ReplayError, Walk
 
 BLOCKS_A_QUERY = 2_000
 
 
-def write(folder: Path, walk: Walk, scenario_file: str, overrides: dict[str, Any]) -> None:
+def write(folder: Path, walk: Walk) -> None:
     """logs.json, deployment.json, scenario.json, state.json and the mapping of participants."""
     market = walk.market
     market.record.save(folder / "deployment.json")
-    _dump(folder / "scenario.json", {"file": scenario_file, "overrides": overrides})
+    _dump(folder / "scenario.json", market.record.scenario)
     _dump(folder / "logs.json", {"chain_id": market.record.chain_id, "logs": logs(market)})
     _dump(folder / "state.json", state(walk))
     walk.members.table.to_csv(folder / "participants.csv")
 
 
 def logs(market: Market) -> list[dict[str, Any]]:
-    """Every log of the deployment's contracts, in order, by block range."""
+    """Every log of the deployment's contracts, in order, by block range.
+
+    ReplayError when the chain was reorganised meanwhile: the logs would be of two chains.
+    """
     w3 = market.chain.w3
     addresses = [Web3.to_checksum_address(c.address) for c in market.record.contracts.values()]
     first = min(c.block for c in market.record.contracts.values())
-    last = w3.eth.block_number
+    head = w3.eth.get_block("latest")
+    last = head["number"]
     found = []
     for start in range(first, last + 1, BLOCKS_A_QUERY):
         end = min(start + BLOCKS_A_QUERY - 1, last)
@@ -41,6 +45,8 @@ def logs(market: Market) -> list[dict[str, Any]]:
                     "logIndex": log["logIndex"],
                 }
             )
+    if w3.eth.get_block(last)["hash"] != head["hash"]:  # a block's hash is that of all before it
+        raise ReplayError(f"block {last}: the chain was reorganised while its logs were read")
     return sorted(found, key=lambda log: (log["blockNumber"], log["logIndex"]))
 
 

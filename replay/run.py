@@ -16,7 +16,7 @@ from gridbourse.report.record import RunRecord
 from gridbourse.report.tables import over_periods
 from gridbourse.scenario.network import Network
 from gridbourse.scenario.plant import Plant
-from gridbourse.scenario.scenario import Scenario, load
+from gridbourse.scenario.scenario import Scenario
 from oracle.grid_feed import GridFeed
 from oracle.journal import Journal
 from oracle.meter_feed import MeterFeed
@@ -55,21 +55,19 @@ def found_market(w3: Web3, scenario: Scenario, about: dict[str, Any]) -> tuple[M
 
 
 def replay(
-    w3: Web3, network_name: str, scenario_file: Path, overrides: dict[str, Any], out: Path
+    w3: Web3, network_name: str, scenario: Scenario, about: dict[str, Any], out: Path
 ) -> Replay:
-    """Run the whole scenario on a chain; everything it leaves is below `out`."""
+    """Run the whole scenario on a chain; everything it leaves is below `out`.
+
+    about: what a checker loads the scenario by, its `file` and `overrides`.
+    """
     began = time.monotonic()
-    out.mkdir(parents=True, exist_ok=True)
-    scenario = load(scenario_file, overrides)
     network = Network.load(scenario.grid_file, scenario.points)
-    about = {"file": str(scenario_file), "overrides": overrides}
     market, members = found_market(w3, scenario, about)
     plant = Plant(scenario, network)
     accounts = Accounts(scenario, members, plant)
     limit = market.registry.seat_limit()
     before = market.house.balances(limit)
-    # A replay is a new deployment: what another one left in the outbox is not its own.
-    (out / "oracle.sqlite").unlink(missing_ok=True)
     with Journal(out / "oracle.sqlite") as journal:
         walk = Walk(
             scenario=scenario,
@@ -85,7 +83,7 @@ def replay(
         walk.run(periods, lambda period: accounts.add(walk.results[period]))
     after = market.house.balances(limit)
     accounts.require_equal(before, after)
-    evidence.write(out, walk, str(scenario_file), overrides)
+    evidence.write(out, walk)
     record = _record(network_name, walk, accounts, market.house.money_sum(limit), began)
     record.save(out / "record")
     return Replay(record, walk)

@@ -33,7 +33,10 @@ class ReplayError(GridbourseError):
 
 @dataclass
 class PeriodResult:
-    """What happened in one period; arrays over all connection points of the scenario."""
+    """What happened in one period; arrays over all connection points of the scenario.
+
+    metered_wh: what the meters say, participants' as the chain holds it; None before delivery.
+    """
 
     period: int
     orders: pd.DataFrame
@@ -44,6 +47,7 @@ class PeriodResult:
     contracts_wh: Ints
     caps: Caps
     delivery: Delivery | None = None
+    metered_wh: Ints | None = None
 
 
 @dataclass
@@ -113,10 +117,20 @@ class Walk:
         result = self.results[period]
         result.delivery = self.plant.deliver(period, result.caps)
         readings = self.meters.collect(period, result.delivery.readings_wh)
-        self.meter_feed.push(period, readings)
+        sent = self.meter_feed.push(period, readings)
+        result.metered_wh = self._metered(result.delivery.readings_wh, sent)
         settler = self.market.keys["operator"]
         self.market.settlement.settle(settler, AREA, period, GROUPS_A_CALL, len(readings))
         on_settled(period)
+
+    def _metered(self, delivered_wh: Ints, sent: list[str]) -> Ints:
+        """Meters the chain knows nothing of, and of all others what the batches on the chain say."""
+        metered = delivered_wh.copy()
+        metered[self.members.table["at"].to_numpy()] = 0
+        for tx_hash in sent:
+            for who, wh in self.market.meter.batch(tx_hash).items():
+                metered[self.members.row_of[who]] = wh
+        return metered
 
     def _caps(self, period: int) -> Caps:
         caps = Caps.none(len(self.scenario.points))

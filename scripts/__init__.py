@@ -1,14 +1,37 @@
 """Command lines. Each script has ``main(*args, web3=None)``, so that ``python -m scripts.NAME`` and
-``brownie run NAME`` share their code; the former comes in through :func:`run`."""
+``brownie run NAME`` share their code; the former comes in through :func:`run`.
 
+``brownie run NAME main -- --option value``: brownie takes what is before the ``--`` for its own.
+"""
+
+import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
+from web3 import Web3
+
+from gridbourse.chain.connect import session
 from gridbourse.errors import GridbourseError
 
 BAD_INPUT = 2
 INTERRUPTED = 130
+
+
+def parse(parser: argparse.ArgumentParser, args: Sequence[str]) -> argparse.Namespace:
+    """The options; the ``--`` that brownie leaves in front of them is none."""
+    return parser.parse_args(args[1:] if args[:1] == ("--",) else args)
+
+
+@contextmanager
+def chain(network: str, given: Web3 | None) -> Iterator[Web3]:
+    """The connection given, else one to the network for as long as the block lasts."""
+    if given is not None:
+        yield given
+        return
+    with session(network) as w3:
+        yield w3
 
 
 def run(main: Callable[..., int | None]) -> NoReturn:

@@ -14,6 +14,7 @@ from gridbourse.audit.check import check
 from gridbourse.audit.folder import load_run
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.scenario.scenario import load
+from scripts import parse
 from scripts import run as run_script
 
 DIFFERENT = 1
@@ -23,7 +24,7 @@ def main(*args: str, web3: Web3 | None = None) -> int:
     """Entry of ``python -m scripts.check``; exit code 1 when anything differs; asks no chain."""
     parser = argparse.ArgumentParser(prog="scripts.check", description=__doc__)
     parser.add_argument("folder", type=Path, help="out folder of a replay, such as out/demo")
-    options = parser.parse_args(args)
+    options = parse(parser, args)
 
     run = load_run(options.folder)
     rebuilt = check(run, load(run.scenario_file, run.overrides))

@@ -5,14 +5,14 @@ import argparse
 from web3 import Web3
 
 from gridbourse.chain.compiler import MAX_DEPLOYED_BYTES, compiler_settings, load_artifacts
-from scripts import run
+from scripts import parse, run
 
 
 def main(*args: str, web3: Web3 | None = None) -> None:
     """Entry of ``python -m scripts.compile [--sizes]``; no chain is needed."""
     parser = argparse.ArgumentParser(prog="scripts.compile", description=__doc__)
     parser.add_argument("--sizes", action="store_true", help="list every contract, largest first")
-    options = parser.parse_args(args)
+    options = parse(parser, args)
 
     settings = compiler_settings()
     largest_first = sorted(

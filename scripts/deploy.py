@@ -15,27 +15,23 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
-from gridbourse.chain.connect import session
 from gridbourse.chain.deployments import record_path
-from gridbourse.scenario.scenario import load
+from gridbourse.scenario.scenario import Scenario, load
 from replay.run import found_market
-from scripts import run
+from scripts import chain, parse, run
 
 
 def main(*args: str, web3: Web3 | None = None) -> None:
     """Deploy to `web3` when given, else to the network the arguments name."""
-    options = _parser().parse_args(args)
-    if web3 is not None:
-        _deploy(web3, options)
-        return
-    with session(options.network) as w3:
-        _deploy(w3, options)
-
-
-def _deploy(w3: Web3, options: argparse.Namespace) -> None:
-    scenario = load(Path(options.scenario))
-    market, members = found_market(w3, scenario, {"file": options.scenario, "overrides": {}})
+    options = parse(_parser(), args)
     record = record_path(options.network)
+    scenario = load(Path(options.scenario))
+    with chain(options.network, web3) as w3:
+        _deploy(w3, scenario, record, options)
+
+
+def _deploy(w3: Web3, scenario: Scenario, record: Path, options: argparse.Namespace) -> None:
+    market, members = found_market(w3, scenario, {"file": options.scenario, "overrides": {}})
     market.record.save(record)
     mapping = record.with_suffix(".participants.csv")
     members.table.to_csv(mapping)

@@ -16,14 +16,14 @@ from gridbourse.chain.devnet import (
     start_standing,
     stop_standing,
 )
-from scripts import run
+from scripts import parse, run
 
 NOT_RUNNING = 1
 
 
 def main(*args: str, web3: Web3 | None = None) -> int:
     """Entry of ``python -m scripts.devnet``; it makes its own connection, ``web3`` is not used."""
-    options = _parser().parse_args(args)
+    options = parse(_parser(), args)
     if options.command == "up":
         return _up(options.port, options.state)
     return _down() if options.command == "down" else _status()
@@ -68,11 +68,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts.devnet", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start it in the background")
-    up.add_argument("--port", type=int, default=DEFAULT_PORT, help="default: %(default)s")
+    up.add_argument("--port", type=_port, default=DEFAULT_PORT, help="default: %(default)s")
     up.add_argument("--state", type=Path, help="file to load the chain from and save it to")
     commands.add_parser("down", help="stop it")
     commands.add_parser("status", help="say whether it is up; exit code 1 when it is not")
     return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 < port < 1 << 16:
+        raise argparse.ArgumentTypeError(f"{port} is no port: 1 to {(1 << 16) - 1}")
+    return port
 
 
 if __name__ == "__main__":

@@ -11,31 +11,32 @@ from typing import Any
 
 from web3 import Web3
 
-from gridbourse.chain.connect import session
 from gridbourse.report import html, tables
+from gridbourse.report.record import ReportError
 from gridbourse.report.summary import summary
+from gridbourse.scenario.scenario import load
+from replay.folder import whole_or_not_at_all
 from replay.run import replay
-from scripts import run
+from scripts import chain, parse, run
 
 
 def main(*args: str, web3: Web3 | None = None) -> None:
     """Replay on `web3` when given, else on the network the arguments name."""
-    options = _parser().parse_args(args)
-    out = Path(options.out)
-    if web3 is not None:
-        _replay(web3, "given", options, out)
-        return
-    with session(options.network) as w3:
-        _replay(w3, options.network, options, out)
-
-
-def _replay(w3: Web3, network: str, options: argparse.Namespace, out: Path) -> None:
-    record = replay(w3, network, Path(options.scenario), _overrides(options), out).record
-    (out / "summary.json").write_text(json.dumps(summary(record), indent=2) + "\n")
-    page = html.write(record, out / "report.html", options.curve_period)
+    options = parse(_parser(), args)
+    out, overrides = Path(options.out), _overrides(options)
+    scenario = load(Path(options.scenario), overrides)
+    curve = options.curve_period
+    if curve is not None and curve not in scenario.replayed:
+        raise ReportError(f"curve_period: {curve} is not in {_span(scenario.replayed)}")
+    about = {"file": options.scenario, "overrides": overrides}
+    name = options.network if web3 is None else "given"
+    with whole_or_not_at_all(out) as folder, chain(options.network, web3) as w3:
+        record = replay(w3, name, scenario, about, folder).record
+        (folder / "summary.json").write_text(json.dumps(summary(record), indent=2) + "\n")
+        html.write(record, folder / "report.html", curve)
     tables.print_summary(
         record,
-        page,
+        out / "report.html",
         next_steps=[
             f"python -m scripts.check {out}    rebuild every balance from the logs alone",
             f"{out / 'summary.json'}    the figures for a script",
@@ -43,9 +44,14 @@ def _replay(w3: Web3, network: str, options: argparse.Namespace, out: Path) -> N
     )
 
 
+def _span(periods: range) -> str:
+    return f"{periods.start} to {periods.stop - 1}"
+
+
 def _overrides(options: argparse.Namespace) -> dict[str, Any]:
     chosen = {
         "pv_factor": options.pv_factor,
+        "start": options.start,
         "periods": options.periods,
         "season": options.season,
         "market.pricing": options.pricing,
@@ -70,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pv-factor", type=float, help="scale the scenario's PV")
     parser.add_argument("--periods", type=int, help="how many delivery periods")
     parser.add_argument("--season", help="which of the scenario's weeks")
+    parser.add_argument("--start", help="first period, such as 2016-07-24T10:30Z")
     parser.add_argument("--pricing", choices=["uniform", "pay_as_bid"])
     parser.add_argument("--seed", type=int, help="of the strategies")
     parser.add_argument("--curve-period", type=int, help="whose clearing curve the report draws")

@@ -11,12 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
-from gridbourse.chain.connect import session
 from gridbourse.chain.deploy import AREA, Market, open_market
 from gridbourse.chain.deployments import record_path
 from gridbourse.chain.overview import due
 from gridbourse.errors import GridbourseError
-from scripts import run
+from scripts import chain, parse, run
 
 GROUPS_A_CALL = 500
 
@@ -25,11 +24,10 @@ def main(*args: str, web3: Web3 | None = None) -> int:
     """Settle on `web3` when given, else on the network the arguments name."""
     parser = argparse.ArgumentParser(prog="python -m scripts.settle", description=__doc__)
     parser.add_argument("--network", default="devnet", help="devnet or an RPC address")
-    options = parser.parse_args(args)
-    if web3 is not None:
-        return _settle(open_market(web3, record_path(options.network)))
-    with session(options.network) as w3:
-        return _settle(open_market(w3, record_path(options.network)))
+    options = parse(parser, args)
+    record = record_path(options.network)
+    with chain(options.network, web3) as w3:
+        return _settle(open_market(w3, record))
 
 
 def _settle(market: Market) -> int:

@@ -10,11 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
-from gridbourse.chain.connect import session
 from gridbourse.chain.deploy import Market, open_market
 from gridbourse.chain.deployments import record_path
 from gridbourse.chain.overview import due, ring
-from scripts import run
+from scripts import chain, parse, run
 
 LAST = 12
 """Periods shown."""
@@ -24,12 +23,10 @@ def main(*args: str, web3: Web3 | None = None) -> None:
     """Show the market recorded for the network."""
     parser = argparse.ArgumentParser(prog="python -m scripts.status", description=__doc__)
     parser.add_argument("--network", default="devnet", help="devnet or an RPC address")
-    options = parser.parse_args(args)
-    if web3 is not None:
-        _show(open_market(web3, record_path(options.network)), options.network)
-        return
-    with session(options.network) as w3:
-        _show(open_market(w3, record_path(options.network)), options.network)
+    options = parse(parser, args)
+    record = record_path(options.network)
+    with chain(options.network, web3) as w3:
+        _show(open_market(w3, record), options.network)
 
 
 def _show(market: Market, network: str) -> None:

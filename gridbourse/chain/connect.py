@@ -46,6 +46,8 @@ from gridbourse.errors import GridbourseError
 CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 120.0  # a node replaying a 16 M gas call may take a while
 FUNDS_WEI = 100 * 10**18
+PASSING = ("embedded", "devnet-child")
+"""Networks that end with their connection."""
 UNUSED_MIDDLEWARE = ("validation", "gas_price_strategy", "gas_estimate", "ens_name_to_address")
 """web3's own: it asks for the chain id before every call, twice the traffic; we set it ourselves."""
 

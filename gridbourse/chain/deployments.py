@@ -9,6 +9,7 @@ from typing import Any
 from web3 import Web3
 
 from gridbourse.chain.compiler import CHECKOUT, compiler_settings
+from gridbourse.chain.connect import PASSING
 from gridbourse.errors import GridbourseError
 
 FOLDER = CHECKOUT / "deployments"
@@ -89,7 +90,12 @@ class DeploymentRecord:
 
 
 def record_path(network: str) -> Path:
-    """Where the record of a network is: an RPC address becomes a file name."""
+    """Where the record of a network is: an RPC address becomes a file name.
+
+    DeploymentError for a chain that ends with the command that made it.
+    """
+    if network in PASSING:
+        raise DeploymentError(f"network {network} ends with its command: nothing to keep a record of")
     name = network.split("://")[-1].replace("/", "_").replace(":", "_")
     return FOLDER / f"{name}.json"
 
