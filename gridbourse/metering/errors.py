@@ -18,6 +18,7 @@ class Rule(StrEnum):
     GRID = "grid"  # on the start of a delivery period
     EXPECTED = "expected"  # inside the periods asked for
     NUMBER = "number"  # a finite number
+    SIGN = "sign"  # a register that counts one way only is not negative
     METER = "meter"  # a known metering point
     RANGE = "range"  # not beyond what the connection can carry
     DUPLICATE = "duplicate"  # one reading per metering point and period

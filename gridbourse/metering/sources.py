@@ -35,7 +35,7 @@ class Columns:
     timezone: IANA name that times without offset are in, e.g. ``Europe/Berlin``.
     time_format: as for strptime; None = ISO 8601.
     marks: which end of its period a time is, as meters differ in that.
-    separator: between the fields of a CSV file.
+    separator: between the fields of a CSV file; decimal: before the fraction of a number in text.
     """
 
     time: str = "time"
@@ -47,6 +47,7 @@ class Columns:
     time_format: str | None = None
     marks: Literal["start", "end"] = "start"
     separator: str = ","
+    decimal: Literal[".", ","] = "."
 
     @property
     def wide(self) -> bool:

@@ -55,6 +55,7 @@ def validate(
     mtu: Mtu,
     expected: range | None = None,
     *,
+    one_way: bool = False,
     strict: bool = True,
     listed: int = 5,
 ) -> Readings:
@@ -62,6 +63,7 @@ def validate(
 
     expected: the periods the file is to hold for every known point; None = whatever lies between
         its first and last period, for the points it has.
+    one_way: the values count one direction, such as an import register: none is negative.
     strict: raise ReadingError with all refusals, `listed` of them spelled out; otherwise the good
         readings come back beside the refusals.
     A reading is rounded to the nearest Wh.  An equal second reading is refused, of two that differ
@@ -71,7 +73,7 @@ def validate(
     _place_in_time(sieve, mtu, expected)
     _know_the_meter(sieve, meters)
     held = sieve.rows[["point", "period"]]
-    _measure(sieve, meters, mtu)
+    _measure(sieve, meters, mtu, one_way)
     _verify(sieve, meters)
     _refuse_doubles(sieve)
     points = held["point"].unique() if expected is None else list(meters.capacity_w)
@@ -145,14 +147,16 @@ def _know_the_meter(sieve: _Sieve, meters: Meters) -> None:
     sieve.refuse(unknown, Rule.METER, reason, column=sieve.raw.columns.point, once_per=once_per)
 
 
-def _measure(sieve: _Sieve, meters: Meters, mtu: Mtu) -> None:
-    values = sieve.rows["value"].map(lambda v: None if isinstance(v, bool | np.bool_) else v)
-    unit = sieve.raw.columns.unit
+def _measure(sieve: _Sieve, meters: Meters, mtu: Mtu, one_way: bool) -> None:
+    unit, decimal = sieve.raw.columns.unit, sieve.raw.columns.decimal
+    values = sieve.rows["value"].map(lambda value: _numeral(value, decimal))
     wh_per_unit = _WH_PER_UNIT.get(unit) or _W_PER_UNIT[unit] * mtu.hours
     wh = pd.to_numeric(values, errors="coerce").astype("float64") * wh_per_unit
     sieve.rows = sieve.rows.assign(wh=wh.round())
     no_number = wh.isna() | wh.abs().eq(np.inf)
     sieve.refuse(no_number, Rule.NUMBER, _says("value", "is not a finite number"))
+    if one_way:
+        sieve.refuse(sieve.rows["wh"] < 0, Rule.SIGN, _says("value", "must not be negative"))
     capacity_wh = sieve.rows["point"].map(dict(meters.capacity_w)).astype("float64") * mtu.hours
     limit_wh = np.minimum(capacity_wh, NO_CAP)
     sieve.rows = sieve.rows.assign(limit_wh=limit_wh)
@@ -164,6 +168,15 @@ def _measure(sieve: _Sieve, meters: Meters, mtu: Mtu) -> None:
             f" the connection of {row.point} carries"
         ),
     )
+
+
+def _numeral(value: Any, decimal: str) -> Any:
+    """What pandas may read as a number: no truth values, and the decimal sign the file states."""
+    if isinstance(value, bool | np.bool_):
+        return None
+    if isinstance(value, str) and decimal != ".":
+        return None if "." in value else value.replace(decimal, ".")
+    return value
 
 
 def _verify(sieve: _Sieve, meters: Meters) -> None:

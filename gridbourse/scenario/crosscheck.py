@@ -8,6 +8,7 @@ import numpy as np
 import pandapower
 import pandas as pd
 
+from gridbourse.scenario import pandapower_grid
 from gridbourse.scenario.errors import NetworkError
 from gridbourse.scenario.network import Array, Flow
 
@@ -15,13 +16,17 @@ from gridbourse.scenario.network import Array, Flow
 class PandapowerNetwork:
     """Answers ``run`` as ``Network`` does: the same order of nodes and branches, within 1e-8.
 
-    The file holds the grid and one static generator per connection point, named by its point_id.
+    Every connection point is a static generator, at the bus whose index is the point's ``node``;
+    the file's own appliances are taken off.
     """
 
     def __init__(self, path: Path | str, points: pd.DataFrame):
-        self._net = pandapower.from_json(str(path))
-        if list(self._net.sgen["name"]) != list(points.index):
-            raise NetworkError(f"{path}: sgen: must be one per connection point, in their order")
+        self._net = net = pandapower_grid.read(Path(path).read_text(encoding="utf-8"))
+        self._nodes = pandapower_grid.representatives(net).unique()
+        for point_id, bus in points["node"].items():
+            if bus not in net.bus.index:
+                raise NetworkError(f"{path}: point {point_id}: bus {bus} is not in the net")
+            pandapower.create_sgen(net, bus, p_mw=0.0, name=point_id)
 
     def run(self, injection_w: Array, reactive_var: Array) -> Flow:
         """Solve ``k`` states one by one; shapes and signs as ``Network.run``."""
@@ -39,11 +44,11 @@ class PandapowerNetwork:
         net = self._net
         net.sgen["p_mw"], net.sgen["q_mvar"] = injection_w / 1e6, reactive_var / 1e6
         pandapower.runpp(net, trafo_model="pi", tolerance_mva=1e-9, numba=False)
+        nodes = net.res_bus.loc[self._nodes]
+        percent = pd.concat([net.res_line["loading_percent"], net.res_trafo["loading_percent"]])
         return Flow(
-            u_pu=net.res_bus["vm_pu"].to_numpy(),
-            loading=np.concatenate(
-                [net.res_line["loading_percent"] / 100, net.res_trafo["loading_percent"] / 100]
-            ),
+            u_pu=nodes["vm_pu"].dropna().to_numpy(),
+            loading=percent.fillna(0).to_numpy() / 100,
             exchange_w=net.res_ext_grid["p_mw"].sum() * 1e6,
             losses_w=(net.res_line["pl_mw"].sum() + net.res_trafo["pl_mw"].sum()) * 1e6,
         )

@@ -1,4 +1,7 @@
-"""A scenario's data files: connection points (CSV) and their profiles (Parquet or CSV)."""
+"""A scenario's data files: connection points (CSV) and profiles as gridbourse writes them.
+
+Profiles in a form of the user's own: see ``readings``.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ from numpy.typing import NDArray
 from gridbourse.model.periods import Mtu
 from gridbourse.scenario.errors import ScenarioError, first_line
 
-POINT_COLUMNS: Final = ("point_id", "node", "zone", "capacity_w")
+POINT_COLUMNS: Final = ("point_id", "zone", "capacity_w")
+NODE_COLUMNS: Final = ("node", "node_name")
+"""A file has the one or the other."""
 POINT_NOTES: Final = ("pandapower_bus", "peak_load_w", "rated_pv_w")
 """Columns that may be there for the reader; nothing depends on them."""
 QUANTITIES: Final = ("load_w", "load_var", "pv_w")
@@ -43,24 +48,41 @@ class Profiles:
         return self.pv_w.loc[period].to_numpy() - self.load_w.loc[period].to_numpy()
 
 
-def read_points(path: Path, zones: Collection[str]) -> pd.DataFrame:
+def read_points(path: Path, zones: Collection[str], node_names: pd.Series) -> pd.DataFrame:
     """Connection points: index point_id, columns node, zone, capacity_w.
 
+    The file has the node's number in the grid file (``node``) or its name (``node_name``).
+    node_names: number -> name, of the nodes that have one.
     Raises ScenarioError naming file, row (1 = first below the header), column and rule.
     """
-    table = _read(path, lambda: pd.read_csv(path, dtype={"point_id": str, "zone": str}))
-    _require_columns(path, table, POINT_COLUMNS, POINT_NOTES)
+    table = _read(
+        path, lambda: pd.read_csv(path, dtype={"point_id": str, "zone": str, "node_name": str})
+    )
+    _require_columns(path, table, POINT_COLUMNS, (*NODE_COLUMNS, *POINT_NOTES))
+    if ("node" in table) == ("node_name" in table):
+        raise ScenarioError(f"{path}: node, node_name: one of these columns must be there")
     if table.empty:
         raise ScenarioError(f"{path}: has no connection point")
     _require(path, table, "point_id", table["point_id"].notna(), "is missing")
     _require(path, table, "point_id", ~table["point_id"].duplicated(), "is there twice")
+    if "node_name" in table:
+        table = _with_numbers(path, table, node_names)
     table = _numeric(path, table, "node", "capacity_w")
     whole = (table["node"] % 1 == 0) & table["node"].between(0, MAX_NODE)
     _require(path, table, "node", whole, "is not a node id")
     _require(path, table, "capacity_w", table["capacity_w"] > 0, "must be above 0 W")
     _require(path, table, "zone", table["zone"].isin(zones), "is not a zone of the scenario")
     table = table.astype({"node": "int64", "capacity_w": "float64"})
-    return table.set_index("point_id")[list(POINT_COLUMNS[1:])]
+    return table.set_index("point_id")[["node", "zone", "capacity_w"]]
+
+
+def _with_numbers(path: Path, table: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
+    """With a column node, by name; a name that two nodes have says nothing."""
+    given = table["node_name"]
+    _require(path, table, "node_name", given.isin(names), "is not the name of a node in the grid")
+    several = names[names.duplicated()]
+    _require(path, table, "node_name", ~given.isin(several), "is the name of several nodes")
+    return table.assign(node=given.map(pd.Series(names.index, index=names).loc[given.unique()]))
 
 
 def read_profiles(path: Path, points: pd.DataFrame, mtu: Mtu, pv_factor: float) -> Profiles:
@@ -92,7 +114,7 @@ def read_profiles(path: Path, points: pd.DataFrame, mtu: Mtu, pv_factor: float) 
         load_var=frames["load_var"],
         pv_w=frames["pv_w"] * pv_factor,
     )
-    _require_capacity(path, profiles, points, pv_factor)
+    require_capacity(path, profiles, points, pv_factor)
     return profiles
 
 
@@ -102,9 +124,10 @@ def _wide(table: pd.DataFrame, quantity: str, points: pd.Index) -> pd.DataFrame:
     return wide.reindex(columns=points).astype("float64")
 
 
-def _require_capacity(
+def require_capacity(
     path: Path, profiles: Profiles, points: pd.DataFrame, pv_factor: float
 ) -> None:
+    """ScenarioError where a point exchanges more than its connection carries."""
     peak_w = (profiles.pv_w - profiles.load_w).abs().max()
     over = peak_w > points["capacity_w"]
     if over.any():

@@ -36,6 +36,10 @@ class Fields:
         value = self._take(key, dict, "a table", REQUIRED)
         return Fields(self._where, value, f"{self._prefix}{key}.")
 
+    def table_or_none(self, key: str) -> Fields | None:
+        """A table inside this one that may be left out."""
+        return self.table(key) if key in self._values else None
+
     def tables(self, key: str) -> dict[str, Fields]:
         """A table of tables: name -> table; at least one."""
         value = self._take(key, dict, "a table of tables", REQUIRED)
@@ -50,9 +54,9 @@ class Fields:
             self.refuse(key, "must not be empty")
         return value
 
-    def choice(self, key: str, *choices: str) -> str:
+    def choice(self, key: str, *choices: str, default: Any = REQUIRED) -> Any:
         """One of some words."""
-        value = self.text(key)
+        value = self.text(key, default)
         if value not in choices:
             self.refuse(key, f"{value!r} is not one of {', '.join(choices)}")
         return value
@@ -64,9 +68,11 @@ class Fields:
             self.refuse(key, f"{value} is not in {least}..{most}")
         return value
 
-    def number(self, key: str, least: float = 0.0, most: float = math.inf) -> float:
+    def number(
+        self, key: str, least: float = 0.0, most: float = math.inf, default: Any = REQUIRED
+    ) -> float:
         """A finite number in least..most."""
-        value = float(self._take(key, (int, float), "a number", REQUIRED))
+        value = float(self._take(key, (int, float), "a number", default))
         if not (math.isfinite(value) and least <= value <= most):
             self.refuse(key, f"{value:g} is not in {least:g}..{most:g}")
         return value

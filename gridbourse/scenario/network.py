@@ -7,7 +7,6 @@ constant-power appliance, so what flows is what the points inject and nothing el
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,19 +14,25 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from power_grid_model import LoadGenType, PowerGridModel, initialize_array
+from power_grid_model import (
+    CalculationMethod,
+    ComponentType,
+    LoadGenType,
+    PowerGridModel,
+    initialize_array,
+)
 from power_grid_model.errors import PowerGridError
-from power_grid_model.utils import json_deserialize
-from power_grid_model.validation import validate_input_data
 
 from gridbourse.scenario.errors import NetworkError, first_line
+from gridbourse.scenario.grid import BRANCHES, Grid, Wires, read_grid
 
 Array = NDArray[np.float64]
 
-BRANCHES: Final = ("line", "link", "transformer")
-WIRES: Final = ("node", "source", *BRANCHES)
 ERROR_TOLERANCE_PU: Final = 1e-10
 """Newton-Raphson stops at this voltage step: an energy gap far below a watt-hour."""
+LINK_TOLERANCE_PU: Final = 1e-6
+"""The same in a grid with links: they conduct so well that rounding alone moves a voltage by 1e-8,
+and a step below 1e-6 is followed by one below that."""
 
 
 @dataclass(frozen=True)
@@ -55,61 +60,58 @@ class Flow:
 class Network:
     """A grid with one appliance per connection point.
 
+    Nodes that no source reaches (open switches, buses out of service) are left out of every result.
     node_names, branch_names: what a person calls them, in the order of Flow's columns.
     point_nodes: shape (points,), the column of ``Flow.u_pu`` each connection point is at.
     """
 
-    def __init__(self, wires: dict[str, NDArray[Any]], names: dict[int, str], nodes: pd.Series):
-        """wires: power-grid-model input without appliances; nodes: point_id -> node id."""
-        position = {int(node): i for i, node in enumerate(wires["node"]["id"])}
-        for point_id, node in nodes.items():
-            if node not in position:
-                raise NetworkError(f"point {point_id}: node {node} is not in the grid")
+    def __init__(self, grid: Grid, numbers: pd.Series):
+        """numbers: point_id -> number of its node in the grid file.
+
+        Raises NetworkError for a node the grid does not have, or that no source reaches.
+        """
+        wires, names = grid.wires, grid.names
+        ids = [_node_of(grid, str(point), number) for point, number in numbers.items()]
         self._branches = [name for name in BRANCHES if len(wires.get(name, ()))]
         self._rated_a = [_rated_a(name, wires[name]) for name in self._branches]
-        self._nodes = len(position)
-        self.point_nodes = np.array([position[node] for node in nodes], dtype=np.int64)
-        self.node_names = [_name(names, "node", int(i)) for i in wires["node"]["id"]]
+        self._tolerance_pu = LINK_TOLERANCE_PU if "link" in self._branches else ERROR_TOLERANCE_PU
+        self._appliances = _appliances(wires, np.array(ids, dtype=np.int64))
+        self._model = PowerGridModel(
+            {**wires, "sym_gen": self._appliances}, system_frequency=grid.frequency_hz
+        )
+        self._live = self._energized(grid)
+        live = [int(node) for node in wires["node"]["id"][self._live]]
+        position = {node: i for i, node in enumerate(live)}
+        for point, node in zip(numbers.index, ids, strict=True):
+            if node not in position:
+                name = _name(names, "node", node)
+                raise NetworkError(
+                    f"{grid.file}: point {point}: {name} is cut off from every source"
+                )
+        self.point_nodes = np.array([position[node] for node in ids], dtype=np.int64)
+        self.node_names = [_name(names, "node", node) for node in live]
         self.branch_names = [
             _name(names, branch, int(i)) for branch in self._branches for i in wires[branch]["id"]
         ]
-        self._appliances = _appliances(wires, nodes.to_numpy(dtype=np.int64))
-        self._model = PowerGridModel({**wires, "sym_gen": self._appliances})
 
     @classmethod
     def load(cls, path: Path | str, points: pd.DataFrame) -> Network:
-        """Read a power-grid-model JSON file of nodes, sources and branches.
+        """Read a grid file, see ``read_grid``.
 
-        points: index point_id, column ``node``.  A component may carry a ``name``.
-        Raises NetworkError for a file that is no such grid, an appliance in it (energy that no
-        meter would see), or a point whose node it does not have.
+        points: index point_id, column ``node``, the number of its node in the file.
         """
-        path = Path(path)
+        return cls(read_grid(path), points["node"])
+
+    def _energized(self, grid: Grid) -> NDArray[np.bool_]:
+        """Which nodes have a way to a source."""
         try:
-            text = path.read_text(encoding="utf-8")
-            document = json.loads(text)
-            if not isinstance(document, dict) or not isinstance(document.get("data"), dict):
-                raise ValueError("no table of components under data")
-            wires = {str(k.value): v for k, v in json_deserialize(text).items()}
-        except OSError as error:
-            raise NetworkError(f"{path}: can not be read ({error.strerror})") from error
-        except (ValueError, PowerGridError) as error:
-            reason = first_line(error)
-            raise NetworkError(f"{path}: is not a power-grid-model input ({reason})") from error
-        names = _names(document["data"])
-        if others := sorted(
-            name for name, rows in wires.items() if len(rows) and name not in WIRES
-        ):
-            raise NetworkError(f"{path}: {others[0]}: a grid file holds {', '.join(WIRES)} only")
-        for component in ("node", "source"):
-            if not len(wires.get(component, ())):
-                raise NetworkError(f"{path}: {component}: a grid needs at least one")
-        for fault in validate_input_data(wires, symmetric=True) or ():
-            raise NetworkError(f"{path}: {_first_fault(fault)}")
-        try:
-            return cls(wires, names, points["node"])
-        except NetworkError as error:
-            raise NetworkError(f"{path}: {error}") from error
+            solved = self._model.calculate_power_flow(
+                calculation_method=CalculationMethod.linear, output_component_types=["node"]
+            )
+        except PowerGridError as error:
+            reason = f"no power flow solution ({first_line(error)})"
+            raise NetworkError(f"{grid.file}: {reason}") from error
+        return np.asarray(solved[ComponentType.node]["energized"], dtype=bool)
 
     def run(self, injection_w: Array, reactive_var: Array) -> Flow:
         """Solve ``k`` states.
@@ -132,7 +134,7 @@ class Network:
         try:
             solved = self._model.calculate_power_flow(
                 update_data={"sym_gen": states},
-                error_tolerance=ERROR_TOLERANCE_PU,
+                error_tolerance=self._tolerance_pu,
                 output_component_types=["node", "source", *self._branches],
             )
         except PowerGridError as error:
@@ -142,7 +144,7 @@ class Network:
         amperes = [np.stack([out[b]["i_from"], out[b]["i_to"]]) for b in branches]
         loading = [(a / rated).max(axis=0) for a, rated in zip(amperes, self._rated_a, strict=True)]
         return Flow(
-            u_pu=np.ascontiguousarray(out["node"]["u_pu"]),
+            u_pu=np.ascontiguousarray(out["node"]["u_pu"][:, self._live]),
             loading=np.concatenate(loading, axis=1),
             exchange_w=out["source"]["p"].sum(axis=1),
             losses_w=np.add.reduce(
@@ -151,7 +153,13 @@ class Network:
         )
 
 
-def _appliances(wires: dict[str, NDArray[Any]], nodes: NDArray[np.int64]) -> NDArray[Any]:
+def _node_of(grid: Grid, point: str, number: int) -> int:
+    if number not in grid.nodes.index:
+        raise NetworkError(f"{grid.file}: point {point}: node {number} is not in the grid")
+    return int(grid.nodes[number])
+
+
+def _appliances(wires: Wires, nodes: NDArray[np.int64]) -> NDArray[Any]:
     """One constant-power appliance per point, numbered after the highest id of the grid."""
     first = 1 + max(int(rows["id"].max()) for rows in wires.values() if len(rows))
     appliances = initialize_array("input", "sym_gen", len(nodes))
@@ -178,15 +186,5 @@ def _rated_a(branch: str, rows: NDArray[Any]) -> Array:
     return np.stack(ends)[:, np.newaxis, :]
 
 
-def _names(data: dict[str, list[dict[str, Any]]]) -> dict[int, str]:
-    return {row["id"]: row["name"] for rows in data.values() for row in rows if "name" in row}
-
-
 def _name(names: dict[int, str], component: str, number: int) -> str:
     return names.get(number, f"{component} {number}")
-
-
-def _first_fault(fault: Any) -> str:
-    """power-grid-model's own finding, e.g. ``line.from_node: ... (ids 129, 130)``."""
-    ids = ", ".join(str(getattr(i, "id", i)) for i in (fault.ids or [])[:5])
-    return f"{fault.component!s}.{fault.field!s}: {fault} (ids {ids})"

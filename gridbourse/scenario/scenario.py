@@ -23,7 +23,9 @@ from gridbourse.scenario import draws, sections
 from gridbourse.scenario.data import Profiles, read_points, read_profiles
 from gridbourse.scenario.errors import ScenarioError
 from gridbourse.scenario.fields import Fields
+from gridbourse.scenario.grid import read_grid
 from gridbourse.scenario.network import Network
+from gridbourse.scenario.readings import read_readings
 from gridbourse.scenario.rules import Limits, MarketRules, Parties, StrategySpec, TariffTable
 
 DAY = timedelta(days=1)
@@ -35,7 +37,8 @@ class Scenario:
 
     points: index point_id, columns node, zone, capacity_w (W, both directions), participant.
     zones: grid zone -> its parent zone, None where the upstream grid begins.
-    pandapower_file: the same grid for a second opinion, None if the scenario has none.
+    pandapower_file: the same grid for a second opinion; the grid file itself where that is a
+        pandapower net, None if the scenario has none.
     """
 
     name: str
@@ -107,7 +110,8 @@ def load(path: Path | str, overrides: Mapping[str, Any] | None = None) -> Scenar
 
     overrides: values put in the place of the file's, e.g. ``{"pv_factor": 1, "season": "winter",
     "market.pricing": "pay_as_bid"}``; a table is named before the dot, or given as a mapping.
-    Raises ScenarioError naming file, key and rule.
+    Raises ScenarioError naming file, key and rule, ReadingError naming file, row, column and rule
+    for the user's own readings.
     """
     path = Path(path)
     values = _read_toml(path)
@@ -120,22 +124,30 @@ def load(path: Path | str, overrides: Mapping[str, Any] | None = None) -> Scenar
 def _scenario(path: Path, fields: Fields) -> Scenario:
     folder = path.parent / fields.text("folder")
     mtu = sections.mtu(fields)
-    pv_factor = fields.number("pv_factor")
+    columns = sections.columns(fields)
+    pv_factor = sections.pv_factor(fields, columns)
     season, profile_file, season_start = sections.season(fields)
     start = fields.moment("start", None) or season_start
     zones, fees = sections.zones(fields)
     tariff = sections.tariff(fields, fees)
-    with fields.table("grid") as grid:
-        grid_file, points_file = folder / grid.text("file"), folder / grid.text("points")
-        second_file = grid.text("pandapower", None)
-        limits = sections.limits(grid)
+    with fields.table("grid") as table:
+        grid_file, points_file = folder / table.text("file"), folder / table.text("points")
+        second_name = table.text("pandapower", None)
+        second_file = folder / second_name if second_name else None
+        limits = sections.limits(table)
     strategy, parties = sections.strategy(fields), sections.parties(fields)
-    points = read_points(points_file, zones)
+    grid = read_grid(grid_file)
+    points = read_points(points_file, zones, grid.node_names)
     points["participant"] = [
         draws.share(parties.participation, strategy.seed, "participation", point_id)
         for point_id in points.index
     ]
-    Network.load(grid_file, points)
+    Network(grid, points["node"])
+    profile_path = folder / profile_file
+    if columns is None:
+        profiles = read_profiles(profile_path, points, mtu, pv_factor)
+    else:
+        profiles = read_readings(profile_path, columns, points, mtu, pv_factor)
     scenario = Scenario(
         name=fields.text("name"),
         description=fields.text("description"),
@@ -147,7 +159,7 @@ def _scenario(path: Path, fields: Fields) -> Scenario:
         periods=fields.integer("periods", least=1),
         points=points,
         zones=zones,
-        profiles=read_profiles(folder / profile_file, points, mtu, pv_factor),
+        profiles=profiles,
         pv_factor=pv_factor,
         market=sections.market(fields, tariff),
         tariff=tariff,
@@ -155,7 +167,7 @@ def _scenario(path: Path, fields: Fields) -> Scenario:
         strategy=strategy,
         parties=parties,
         grid_file=grid_file,
-        pandapower_file=folder / second_file if second_file else None,
+        pandapower_file=second_file or (grid_file if grid.from_pandapower else None),
     )
     if start.timestamp() % mtu.seconds:
         fields.refuse("start", f"{_show(start)} is not the start of a period")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from gridbourse.metering.sources import Columns
 from gridbourse.model.errors import ModelError
 from gridbourse.model.periods import Mtu
 from gridbourse.scenario.fields import Fields
+from gridbourse.scenario.readings import POWER_FACTOR, ReadingColumns
 from gridbourse.scenario.rules import (
     Limits,
     MarketRules,
@@ -34,7 +36,10 @@ def mtu(fields: Fields) -> Mtu:
 
 def timezone(fields: Fields) -> str:
     """The name of the time zone local days are in."""
-    name = fields.text("timezone")
+    return _zone(fields, fields.text("timezone"))
+
+
+def _zone(fields: Fields, name: str) -> str:
     try:
         return ZoneInfo(name).key
     except (OSError, ValueError, KeyError):
@@ -49,6 +54,53 @@ def season(fields: Fields) -> tuple[str, str, datetime]:
             seasons[name] = table.text("profiles"), table.moment("start")
     chosen = fields.choice("season", *seasons)
     return chosen, *seasons[chosen]
+
+
+QUANTITIES = ("net", "import", "export", "load", "pv", "reactive")
+MEASURED = ({"net"}, {"import", "export"}, {"load", "pv"})
+
+
+def columns(fields: Fields) -> ReadingColumns | None:
+    """How the profile files are written; None = as ``data.read_profiles`` has them."""
+    table = fields.table_or_none("columns")
+    if table is None:
+        return None
+    with table:
+        point, zone = table.text("point", None), table.text("timezone", None)
+        named = {name: table.text(name, None) for name in QUANTITIES}
+        quantities = {name: column for name, column in named.items() if column is not None}
+        if point is None:
+            if quantities:
+                table.refuse(
+                    next(iter(quantities)),
+                    "without the key point a file is wide: every column but time is a point",
+                )
+            quantities = {"net": None}
+        elif set(quantities) - {"reactive"} not in MEASURED:
+            table.refuse("net", "name the columns of net, of import and export, or of load and pv")
+        positive = table.choice("positive", "injects", "consumes") if "net" in quantities else ""
+        file = Columns(
+            time=table.text("time"),
+            point=point,
+            unit=table.choice("unit", "Wh", "kWh", "W", "kW"),
+            timezone=None if zone is None else _zone(table, zone),
+            time_format=table.text("time_format", None),
+            marks=table.choice("marks", "start", "end"),
+            separator=table.text("separator", ","),
+            decimal=table.choice("decimal", ".", ",", default="."),
+        )
+        power_factor = POWER_FACTOR
+        if "reactive" not in quantities:
+            power_factor = table.number("power_factor", 0.1, 1.0, default=POWER_FACTOR)
+        return ReadingColumns(file, quantities, positive == "consumes", power_factor)
+
+
+def pv_factor(fields: Fields, columns: ReadingColumns | None) -> float:
+    """What the profiles' PV is multiplied by; net readings do not tell what the PV was."""
+    factor = fields.number("pv_factor")
+    if factor != 1 and columns is not None and not columns.gross:
+        fields.refuse("pv_factor", f"{factor:g} must be 1: net readings hide what the PV produced")
+    return factor
 
 
 def zones(fields: Fields) -> tuple[dict[str, str | None], dict[str, ZoneFees]]:

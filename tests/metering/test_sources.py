@@ -75,6 +75,14 @@ def test_german_file(tmp_path: Path) -> None:
     assert rows_of(path, columns) == WANTED[:1]
 
 
+def test_decimal_comma(tmp_path: Path) -> None:
+    columns = Columns(unit="kWh", separator=";", decimal=",")
+    rows = [[f"{stamp(0)};A;0,1"], [f"{stamp(1)};A;1.000,5"], [f"{stamp(1)};A;0.101"]]
+    readings = judge(write(tmp_path / "m.csv", rows, "time;point;wh"), columns)
+    assert list(readings.table.itertuples(index=False, name=None)) == WANTED[:1]
+    assert [(r.rule, r.row) for r in readings.refusals] == [(Rule.NUMBER, 3), (Rule.NUMBER, 4)]
+
+
 def test_times_that_mark_the_end_of_a_period(tmp_path: Path) -> None:
     path = write(tmp_path / "m.csv", [(stamp(1), "A", 100)])
     assert rows_of(path, Columns(marks="end")) == WANTED[:1]

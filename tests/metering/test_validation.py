@@ -62,6 +62,14 @@ def test_bad_row_between_good_ones(
     assert readings.by_period({"A": 7}) == {FIRST: {7: 2500}, FIRST + 2: {7: -2500}}
 
 
+def test_a_register_that_counts_one_way_is_never_negative(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.csv", [(stamp(0), "A", 5), (stamp(1), "A", -1), (stamp(2), "A", 0)])
+    assert refused(path) == []
+    assert refused(path, one_way=True) == [(Rule.SIGN, 3)]
+    (refusal,) = judge(path, one_way=True).refusals
+    assert "row 3, column wh: '-1' must not be negative" in str(refusal)
+
+
 def test_no_reading_is_absurd_enough_to_overflow_the_chain(tmp_path: Path) -> None:
     endless = Meters({"A": float("inf")})
     path = write(tmp_path / "m.csv", [(stamp(0), "A", 2**28 - 1), (stamp(1), "A", 2**28)])

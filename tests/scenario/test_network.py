@@ -114,6 +114,10 @@ def _add_load(grid):
     grid["data"]["sym_load"] = [load]
 
 
+def _forget_rating(grid):
+    del grid["data"]["line"][0]["i_n"]
+
+
 def _move_line(grid):
     grid["data"]["line"][0]["to_node"] = 77
 
@@ -125,7 +129,8 @@ def _move_line(grid):
         (_add_load, "sym_load: a grid file holds"),
         (_move_line, "line.to_node"),
         (_remove_node, "line.to_node"),
-        (lambda grid: grid.update(data=[]), "is not a power-grid-model input"),
+        (_forget_rating, "line cable to the farm: has no rated current"),
+        (lambda grid: grid.update(data=[]), "is neither a power-grid-model input nor a pandapower"),
         (lambda grid: grid["data"].update(line=[{"id": "x"}]), "is not a power-grid-model input"),
     ],
 )
@@ -143,6 +148,20 @@ def test_a_point_outside_of_the_grid_is_named(tmp_path):
         load(path)
 
 
-def test_pandapower_refuses_other_points(rural3):
-    with pytest.raises(NetworkError, match="one per connection point"):
-        PandapowerNetwork(rural3.pandapower_file, rural3.points.iloc[::-1])
+def test_an_island_is_left_out_and_no_place_for_a_point(tmp_path):
+    def cut(grid):
+        grid["data"]["line"][0]["from_status"] = 0
+
+    miniature.write(tmp_path, edit_grid=cut)
+    file, points = tmp_path / "data" / "grid.json", miniature.points().set_index("point_id")
+    with pytest.raises(NetworkError, match=r"grid\.json: point B1: node 4 is cut off from every"):
+        Network.load(file, points)
+    network = Network.load(file, points.drop("B1"))
+    assert network.node_names == ["node 1", "node 2", "node 3"]
+    assert network.run(np.zeros(1), np.zeros(1)).u_pu.shape == (1, 3)
+
+
+def test_pandapower_refuses_a_point_at_a_bus_it_does_not_have(rural3):
+    points = rural3.points.replace({"node": {rural3.points["node"].iloc[4]: 999}})
+    with pytest.raises(NetworkError, match=r"\.json: point P0005: bus 999 is not in the net"):
+        PandapowerNetwork(rural3.pandapower_file, points)

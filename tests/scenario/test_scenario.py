@@ -162,7 +162,7 @@ def test_many_zones_with_a_parent(tmp_path):
         ({"seasons": {"only": {"profiles": "grid.json"}}}, "profiles are .parquet or .csv"),
         ({"grid.points": "none.csv"}, "none.csv: is missing"),
         ({"grid.file": "none.json"}, "none.json: can not be read"),
-        ({"grid.file": "points.csv"}, "points.csv: is not a power-grid-model input"),
+        ({"grid.file": "points.csv"}, "points.csv: is not JSON"),
         ({"grid.v_min_pu": 1.2}, "grid.v_min_pu: must be below v_max_pu"),
         ({"market.pricing": "vickrey"}, "market.pricing: 'vickrey' is not one of uniform"),
         ({"market.tick_micro_eur_per_wh": 3}, "220 µEUR/Wh is not a whole number of ticks of 3"),

@@ -1,0 +1,226 @@
+"""A pandapower net as wires for power-grid-model, or a refusal: never in silence another grid.
+
+power-grid-model-io's PandaPowerConverter does the arithmetic.  Around it this module
+
+- takes off what the connection points stand for: loads, static generators, storages, motors (the
+  converter refuses storages, and makes three loads of each load);
+- refuses what has no counterpart (voltage-controlled generators, shunts, three-winding
+  transformers ...) and transformer data that the two programs read differently, above all a tap
+  position without ``tap_changer_type``, which pandapower 3 ignores and the converter does not;
+- makes one node of buses behind closed switches, as pandapower does; links, which the converter
+  makes of the switches, conduct so well that dozens of them keep Newton-Raphson from converging;
+- makes the upstream sources as stiff as pandapower's external grids, whatever their short-circuit
+  power.
+
+``tests/scenario/test_pandapower_grid.py`` holds the result against pandapower itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandapower
+import pandas as pd
+from pandapower import topology
+from pandapower.toolbox import pp_elements
+from power_grid_model_io.converters import PandaPowerConverter
+
+from gridbourse.scenario.errors import NetworkError, first_line
+from gridbourse.scenario.grid import Grid, Wires
+
+APPLIANCES: Final = ("load", "sgen", "storage", "motor", "asymmetric_load", "asymmetric_sgen")
+WIRES: Final = ("bus", "line", "trafo", "switch", "ext_grid")
+ENDS: Final = (
+    ("line", "from_bus"),
+    ("line", "to_bus"),
+    ("trafo", "hv_bus"),
+    ("trafo", "lv_bus"),
+    ("switch", "bus"),
+    ("ext_grid", "bus"),
+)
+"""Columns that hold a bus index."""
+NO_WIRE: Final = ("measurement",)
+STIFF_SOURCE_VA: Final = 1e14
+TAP_CHANGERS: Final = ("Ratio", "Symmetrical")
+"""The same in pandapower as long as a step turns no phase."""
+
+
+def read(text: str) -> Any:
+    """The net in a pandapower JSON text, without its appliances.
+
+    pandapower imports the classes such a text names: only for files of people one trusts.
+    """
+    try:
+        net = pandapower.from_json_string(text, convert=True)
+        for table in APPLIANCES:
+            net[table] = net[table].iloc[:0]
+    except Exception as error:  # whatever pandapower stumbles over is a fault of the file
+        raise NetworkError(f"is not a pandapower net ({first_line(error)})") from error
+    return net
+
+
+def convert(path: Path, net: Any) -> Grid:
+    """The grid of a net that ``read`` found in the file ``path``.
+
+    Node numbers are bus indices.  Raises NetworkError naming table, element and rule.
+    """
+    _require_wires_only(net)
+    _require_plain_transformers(net)
+    converter = PandaPowerConverter(system_frequency=net.f_hz, log_level=logging.ERROR)
+    nodes_of = representatives(net)
+    named = net.bus["name"].notna() & (net.bus["name"] != "")
+    names = net.bus.loc[named, "name"].astype(str)
+    _fuse(net, nodes_of)
+    # A branch ends at a bus out of service: pandapower leaves a line there open.
+    on = net.bus["in_service"].astype(bool)
+    net.trafo["in_service"] &= _at(net.trafo, "hv_bus", on) & _at(net.trafo, "lv_bus", on)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # that tan1 is uninitialised: see below
+            data, _ = converter.load_input_data(net, make_extra_info=False)
+    except Exception as error:  # it raises whatever it meets: KeyError, NotImplementedError ...
+        raise NetworkError(f"can not be converted ({first_line(error)})") from error
+    wires: Wires = {str(getattr(k, "value", k)): rows for k, rows in data.items() if len(rows)}
+    if "line" in wires:
+        _mend_lines(net, wires, on)
+    wires["source"]["sk"] = STIFF_SOURCE_VA
+    ids = pd.Series(wires["node"]["id"].astype("int64"), index=net.bus.index)
+    return Grid(
+        path,
+        wires,
+        _names(net, wires),
+        nodes=nodes_of.map(ids),
+        node_names=names,
+        frequency_hz=float(net.f_hz),
+        from_pandapower=True,
+    )
+
+
+def representatives(net: Any) -> pd.Series:
+    """Bus index -> the first of the buses that closed switches make one node with it."""
+    first = pd.Series(net.bus.index, index=net.bus.index)
+    order = {bus: i for i, bus in enumerate(net.bus.index)}
+    switches = topology.create_nxgraph(net, include_lines=False, include_trafos=False)
+    for node in topology.connected_components(switches):
+        first[list(node)] = min(node, key=order.__getitem__)
+    return first
+
+
+def _fuse(net: Any, nodes_of: pd.Series) -> None:
+    """Put every branch, switch and source at the first bus of its node; drop the other buses."""
+    net.switch = net.switch[net.switch["et"] != "b"]
+    for table, end in ENDS:
+        net[table][end] = net[table][end].map(nodes_of)
+    net.bus = net.bus.loc[nodes_of.unique()]
+
+
+def _require_wires_only(net: Any) -> None:
+    for table in sorted(pp_elements(bus=False) - {*WIRES, *APPLIANCES, *NO_WIRE}):
+        rows = net.get(table)
+        if rows is not None and len(rows):
+            raise NetworkError(
+                f"{table}: a grid is made of {', '.join(WIRES)}"
+                f" ({', '.join(APPLIANCES)} are taken off)"
+            )
+    for table in ("bus", "ext_grid"):
+        if net[table].empty:
+            raise NetworkError(f"{table}: a grid needs at least one")
+    for table, end in ENDS:
+        known = net[table][end].isin(net.bus.index)
+        _require(net, table, known, end, "is not the index of a bus")
+    between = net.switch["et"] == "b"
+    there = ~between | net.switch["element"].isin(net.bus.index)
+    _require(net, "switch", there, "element", "is not the index of a bus")
+    if "z_ohm" in net.switch:
+        free = ~between | ~(net.switch["z_ohm"].fillna(0) > 0)
+        _require(net, "switch", free, "z_ohm", "a switch between buses can not have a resistance")
+
+
+def _require_plain_transformers(net: Any) -> None:
+    """Refuse what pandapower and the converter read differently."""
+    trafo = net.trafo
+
+    def column(name: str, empty: Any) -> pd.Series:
+        values = trafo.get(name, pd.Series(empty, index=trafo.index))
+        return values.where(values.notna(), empty)
+
+    moved = column("tap_pos", 0).astype(float) != column("tap_neutral", 0).astype(float)
+    rules = [
+        (
+            ~moved | column("tap_changer_type", "").isin(TAP_CHANGERS),
+            "tap_changer_type",
+            "with this pandapower 3 ignores or turns the tap position, which is not tap_neutral:"
+            f" write {' or '.join(TAP_CHANGERS)}, or move the tap to tap_neutral",
+        ),
+        (~moved | column("tap_side", "").isin(["hv", "lv"]), "tap_side", "must be hv or lv"),
+        (~moved | column("tap_neutral", np.nan).notna(), "tap_neutral", "is missing"),
+        (~moved | column("tap_step_percent", np.nan).notna(), "tap_step_percent", "is missing"),
+        (column("tap_pos", 0).astype(float) % 1 == 0, "tap_pos", "must be a whole number"),
+        (
+            ~moved | column("tap_step_degree", 0).astype(float).eq(0),
+            "tap_step_degree",
+            "must be 0: a tap that turns the phase is not supported",
+        ),
+        (
+            ~column("tap_dependency_table", False).astype(bool),
+            "tap_dependency_table",
+            "an impedance that depends on the tap is not supported",
+        ),
+        (
+            column("tap2_pos", 0).astype(float) == column("tap2_neutral", 0).astype(float),
+            "tap2_pos",
+            "a second tap changer is not supported",
+        ),
+        (
+            column("shift_degree", 0).astype(float) % 30 == 0,
+            "shift_degree",
+            "must be a multiple of 30",
+        ),
+        (column("df", 1).astype(float) == 1, "df", "must be 1: state the rated power that counts"),
+    ]
+    for holds, name, rule in rules:
+        _require(net, "trafo", holds, name, rule)
+
+
+def _mend_lines(net: Any, wires: Wires, on: pd.Series) -> None:
+    """Open ends at buses out of service, and the loss angle of lines without capacitance."""
+    lines = wires["line"]
+    lines["from_status"] &= _at(net.line, "from_bus", on).to_numpy(dtype=np.int8)
+    lines["to_status"] &= _at(net.line, "to_bus", on).to_numpy(dtype=np.int8)
+    bare = lines["c1"] == 0
+    if "g_us_per_km" in net.line:
+        lossless = ~bare | (net.line["g_us_per_km"].fillna(0) == 0).to_numpy()
+        _require(
+            net, "line", pd.Series(lossless, net.line.index), "g_us_per_km", "needs c_nf_per_km"
+        )
+    lines["tan1"][bare] = 0.0  # the converter leaves these to chance
+
+
+def _at(table: pd.DataFrame, end: str, on: pd.Series) -> pd.Series:
+    return table[end].map(on)
+
+
+def _names(net: Any, wires: Wires) -> dict[int, str]:
+    """The converter keeps the order of every table."""
+    tables = {
+        "node": ("bus", net.bus),
+        "line": ("line", net.line),
+        "transformer": ("trafo", net.trafo),
+    }
+    names = {}
+    for component, (table, rows) in tables.items():
+        for number, (index, name) in zip(
+            wires[component]["id"] if component in wires else (), rows["name"].items(), strict=True
+        ):
+            names[int(number)] = str(name) if pd.notna(name) and name else f"{table} {index}"
+    return names
+
+
+def _require(net: Any, table: str, holds: pd.Series, column: str, rule: str) -> None:
+    if not holds.all():
+        index = holds.index[int(np.argmin(holds.to_numpy(dtype=bool)))]
+        value = net[table].at[index, column] if column in net[table] else "empty"
+        raise NetworkError(f"{table} {index}: {column}: {value}: {rule}")
