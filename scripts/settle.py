@@ -15,9 +15,8 @@ from gridbourse.chain.deploy import AREA, Market, open_market
 from gridbourse.chain.deployments import record_path
 from gridbourse.chain.overview import due
 from gridbourse.errors import GridbourseError
+from replay.trading import GROUPS_A_CALL
 from scripts import chain, parse, run
-
-GROUPS_A_CALL = 500
 
 
 def main(*args: str, web3: Web3 | None = None) -> int:
