@@ -10,6 +10,7 @@ from gridbourse.model.caps import NO_CAP
 from gridbourse.model.clearing import clear
 from gridbourse.model.settlement import hold_micro_eur
 from tests.contracts.market import FIRST, HOLD_RATE, RETAIL, SPREAD, Market
+from tests.contracts.refusal import ask
 from tests.model.books import BAND, EDGE_BOOKS, Book, random_books
 
 P = FIRST + 2
@@ -38,7 +39,7 @@ def test_a_book_trades_and_pays_as_the_model_does(hall, book: Book):
 
     expected = clear(book.is_offer, book.tick, book.wh, BAND, hall.pay_as_bid)
     members = hall.members[: len(book.wh)]
-    accounts = [tuple(hall.house.accountInPeriod(m.number, P)) for m in members]
+    accounts = ask(*((hall.house.accountInPeriod, m.number, P) for m in members))
     held, sell, buy, sold, bought = np.array(accounts, dtype=np.int64).reshape(-1, 5).T
     fills = expected.fills_wh
     assert sell.tolist() == np.where(book.is_offer, book.wh, 0).tolist()

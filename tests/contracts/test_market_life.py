@@ -1,0 +1,353 @@
+"""A market lived at random: whatever is done, in whatever order, money and energy add up.
+
+Hypothesis draws the actions; a refusal is part of life, but only by the rule that belongs to it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import pytest
+from brownie import chain
+from brownie.exceptions import VirtualMachineError
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from gridbourse.chain.lanes import MISSING_WH, OFFER
+from tests.contracts.market import (
+    BOOKED,
+    CLEARED,
+    FIRST,
+    HOLD_RATE,
+    HORIZON,
+    MAX_ROUNDS,
+    OPEN,
+    READING_WINDOW,
+    RETAIL,
+    RING,
+    VOID,
+    Market,
+    Member,
+)
+from tests.contracts.refusal import ask
+from tests.model.books import LAST
+
+AREAS = (0, 1)
+GROUPS_OF = {0: [2, 3], 1: [4]}
+PURSE = 4_000_000  # backs some 11,000 Wh: an order or two, so that money runs out
+MEMBERS = 8
+Place = tuple[int, int]  # (period, area)
+MEMBER = st.integers(0, MEMBERS - 1)
+SIDE = st.sampled_from((0, 1))
+TICK = st.one_of(st.integers(20, 24), st.integers(0, LAST))  # most meet, some do not
+ENERGY = st.integers(1, 5_000)
+GROUPS = st.integers(0, 2)
+AHEAD = st.integers(1, HORIZON)
+AMOUNT = st.integers(1, PURSE)
+PLACING = ("InsufficientMoney", "InDebt", "AboveConnectionCapacity", "RingSlotBusy")
+
+
+@contextmanager
+def perhaps(*refusals: str) -> Iterator[None]:
+    """Lets an action be refused by these errors, and by no other."""
+    try:
+        yield
+    except VirtualMachineError as error:
+        name = str(error.revert_msg).split(":")[0]
+        if name not in refusals:
+            raise
+
+
+@dataclass
+class Sight:
+    """All there is to see of a market at one moment, asked for in few requests."""
+
+    slots: dict[int, Any]  # by period
+    sessions: dict[Place, Any]
+    progress: dict[Place, Any]
+    orders: dict[tuple[int, Member], Any]
+    accounts: dict[tuple[int, Member], Any]
+
+    @classmethod
+    def of(cls, market: Market) -> "Sight":
+        house, settlement = market.house, market.settlement
+        slots = {s["period"]: s for s in ask(*((house.periodAt, i) for i in range(RING)))}
+        slots.pop(0, None)
+        places = list(product(slots, AREAS))
+        seats = list(product(slots, market.members))
+
+        def by_place(method: Any) -> dict[Place, Any]:
+            return dict(zip(places, ask(*((method, a, p) for p, a in places)), strict=True))
+
+        def by_seat(method: Any) -> dict[tuple[int, Member], Any]:
+            answers = ask(*((method, m.number, p) for p, m in seats))
+            return dict(zip(seats, map(tuple, answers), strict=True))
+
+        return cls(
+            slots,
+            by_place(market.auction.sessionOf),
+            by_place(settlement.progressOf),
+            by_seat(market.auction.orderOf),
+            by_seat(house.accountInPeriod),
+        )
+
+    def finished(self, period: int) -> bool:
+        return self.slots[period]["areasSettled"] == self.slots[period]["areas"]
+
+
+class MarketLife(RuleBasedStateMachine):
+    """Every action there is, on the periods around a clock that moves on."""
+
+    def __init__(self, market: Market) -> None:
+        super().__init__()
+        chain.snapshot()
+        self.market = market
+        self.house, self.auction = market.house, market.auction
+        self.now = FIRST
+        self.sight = Sight.of(market)
+
+    def teardown(self) -> None:
+        chain.revert()
+
+    def member(self, index: int) -> Member:
+        return self.market.members[index]
+
+    def closed(self, *phases: int) -> list[Place]:
+        """Areas of closed periods whose auction is in one of these phases."""
+        return [
+            (period, area)
+            for (period, area), session in self.sight.sessions.items()
+            if period <= self.now and session["phase"] in phases
+        ]
+
+    def unsettled(self) -> list[Place]:
+        booked = [place for place in self.closed(BOOKED) if place[0] < self.now]
+        return [place for place in booked if not self.sight.progress[place]["done"]]
+
+    # --- orders --------------------------------------------------------------------------------
+
+    @rule(who=MEMBER, ahead=AHEAD, side=SIDE, tick=TICK, wh=ENERGY)
+    def place(self, who, ahead, side, tick, wh):
+        with perhaps(*PLACING):
+            sends = self.member(who).sends
+            self.auction.place(self.now + ahead, side, tick, wh, sends)
+
+    @rule(ahead=AHEAD, rows=st.dictionaries(MEMBER, st.tuples(SIDE, TICK, ENERGY), min_size=1))
+    def place_batches(self, ahead, rows):
+        period = self.now + ahead
+        for area in AREAS:
+            orders = {self.member(i): order for i, order in rows.items()}
+            orders = {m: order for m, order in orders.items() if m.area == area}
+            sequences = [self.auction.orderOf(m.number, period)[3] for m in orders]
+            if orders:
+                with perhaps(*PLACING):
+                    self.market.place(period, orders, max(sequences) + 1)
+
+    @rule(who=MEMBER, ahead=AHEAD)
+    def cancel(self, who, ahead):
+        with perhaps("NoOrder"):
+            self.auction.cancel(self.now + ahead, self.member(who).sends)
+
+    @rule()
+    def pass_gate_closure(self):
+        """The gate of the next period closes, and the present one has been delivered."""
+        self.now += 1
+        self.market.close_gate(self.now)
+
+    # --- clearing and verdict ------------------------------------------------------------------
+
+    @precondition(lambda self: self.closed(OPEN))
+    @rule(data=st.data())
+    def clear(self, data):
+        period, area = data.draw(st.sampled_from(self.closed(OPEN)))
+        self.market.clear(period, area)
+
+    @precondition(lambda self: self.closed(CLEARED))
+    @rule(data=st.data(), share=st.floats(0, 1), who=st.sets(MEMBER, min_size=1))
+    def cap(self, data, share, who):
+        period, area = data.draw(st.sampled_from(self.closed(CLEARED)))
+        caps = {}
+        for member in map(self.member, who):
+            lane = self.market.grid.capsOf(period, member.group) >> (56 * member.lane)
+            present = (lane >> 28 & (1 << 28) - 1, lane & (1 << 28) - 1)
+            if member.area == area:
+                caps[member] = tuple(int(min(cap, 9_000) * share) for cap in present)
+        # What was accepted stands.
+        with perhaps("OtherBook"):
+            self.market.cap(period, caps, area)
+
+    @precondition(lambda self: self.closed(CLEARED))
+    @rule(data=st.data(), groups=GROUPS)
+    def accept_and_book_some(self, data, groups):
+        period, area = data.draw(st.sampled_from(self.closed(CLEARED)))
+        with perhaps("OtherBook"):
+            self.market.accept(period, area)
+        self.market.book(period, area, groups)
+
+    @precondition(lambda self: self.closed(VOID))
+    @rule(data=st.data())
+    def book_without_trade(self, data):
+        period, area = data.draw(st.sampled_from(self.closed(VOID)))
+        self.market.book(period, area)
+
+    # --- metering and settlement ---------------------------------------------------------------
+
+    @rule(data=st.data(), who=st.sets(MEMBER, min_size=1), back=st.integers(1, 3))
+    def meter(self, data, who, back):
+        period = self.now - back
+        readings = {self.member(i).number: data.draw(st.integers(-9_000, 9_000)) for i in who}
+        with perhaps("SettlementBegun", "RingSlotBusy"):
+            self.market.deliver(period)
+            self.market.meter(period, readings)
+
+    @precondition(lambda self: self.unsettled())
+    @rule(data=st.data(), groups=GROUPS)
+    def settle_some(self, data, groups):
+        period, area = data.draw(st.sampled_from(self.unsettled()))
+        self.market.deliver(period)
+        with perhaps("ReadingMissing"):
+            self.market.settle(period, area, groups)
+
+    @precondition(lambda self: self.unsettled())
+    @rule(data=st.data())
+    def settle_on_estimates(self, data):
+        period, area = data.draw(st.sampled_from(self.unsettled()))
+        self.market.deliver(period)
+        self.market.settlement.awaitReadings(area, period, {"from": self.market.stranger})
+        chain.sleep(READING_WINDOW + 1)
+        self.market.settle(period, area)
+
+    @precondition(lambda self: min(self.sight.slots, default=self.now) < self.now)
+    @rule()
+    def finish_the_oldest(self):
+        """The oldest period goes all the way, so that ring slots come round."""
+        period = min(self.sight.slots)
+        self.market.deliver(period)
+        if not self.sight.finished(period):
+            read = self.market.meters.readingOf
+            missing = [m for m in self.market.members if read(period, m.number) == MISSING_WH]
+            if missing:
+                self.market.meter(period, {m.number: 100 - 7 * m.number for m in missing})
+            for area in AREAS:
+                self.finish_area(period, area)
+
+        assert Sight.of(self.market).finished(period)
+
+    def finish_area(self, period: int, area: int) -> None:
+        phase = self.sight.sessions[period, area]["phase"]
+        if phase == OPEN:
+            self.market.clear(period, area)
+        if phase in (OPEN, CLEARED):
+            with perhaps("OtherBook"):  # accepted before
+                self.market.accept(period, area)
+        if phase != BOOKED:
+            self.market.book(period, area)
+        if not self.sight.progress[period, area]["done"]:
+            self.market.settle(period, area)
+
+    # --- money ---------------------------------------------------------------------------------
+
+    @rule(who=MEMBER, amount=AMOUNT)
+    def deposit(self, who, amount):
+        self.market.fund({self.member(who).number: amount})
+
+    @rule(who=MEMBER, amount=AMOUNT)
+    def withdraw(self, who, amount):
+        member = self.member(who)
+        free = self.house.balanceOf(member.number)
+        with perhaps(*["InsufficientMoney"] * (free < amount)):
+            self.house.withdraw(amount, member.sends)
+            assert self.house.balanceOf(member.number) == free - amount
+
+    # --- what always holds ---------------------------------------------------------------------
+
+    @invariant()
+    def everything_adds_up(self):
+        self.sight = Sight.of(self.market)
+        self.money_is_all_there()
+        for period in self.sight.slots:
+            self.holds_are_those_of_the_participants(period)
+            self.reservations_are_the_open_orders(period)
+
+    def money_is_all_there(self) -> None:
+        """Accounts, holds and open trades are the currency held: deposits less withdrawals."""
+        seats = self.market.registry.seatLimit()
+        total, deposits, withdrawals, held = ask(
+            (self.house.moneySum, seats),
+            (self.house.depositsMicroEur,),
+            (self.house.withdrawalsMicroEur,),
+            (self.market.currency.balanceOf, self.house.address),
+        )
+        assert total == 0
+        assert deposits - withdrawals == held
+
+    def holds_are_those_of_the_participants(self, period: int) -> None:
+        slot = self.sight.slots[period]
+        if self.sight.finished(period):
+            assert (slot["holdsMicroEur"], slot["tradesMicroEur"]) == (0, 0)
+            return
+        mine = 0
+        for member in self.market.members:
+            held, _, buy, _, bought = self.sight.accounts[period, member]
+            assert held == buy * HOLD_RATE - bought * RETAIL >= 0
+            settled = self.sight.progress[period, member.area]["nextGroup"]
+            if GROUPS_OF[member.area].index(member.group) >= settled:
+                mine += held
+        assert mine == slot["holdsMicroEur"]
+
+    def reservations_are_the_open_orders(self, period: int) -> None:
+        traded = {area: [0, 0] for area in AREAS}
+        for member in self.market.members:
+            side, _, wh, _ = self.sight.orders[period, member]
+            _, sell, buy, sold, bought = self.sight.accounts[period, member]
+            assert (sell, buy) == ((wh, 0) if side == OFFER else (0, wh))
+            assert sold <= sell
+            assert bought <= buy
+            traded[member.area][0] += sold
+            traded[member.area][1] += bought
+        for place in self.closed(BOOKED):
+            if place[0] == period:
+                sold, bought = traded[place[1]]
+                assert sold == bought
+
+
+@pytest.fixture(scope="module")
+def small_market(market):
+    """Two areas, three groups, and little money."""
+    return Market(market.contracts).admit(5, 3, purse=PURSE)
+
+
+def test_whatever_happens_money_and_energy_stay_accounted_for(small_market):
+    life: Callable[[], MarketLife] = lambda: MarketLife(small_market)  # noqa: E731
+
+    run_state_machine_as_test(
+        life,
+        settings=settings(
+            max_examples=17,  # Hypothesis begins with ten short ones
+            stateful_step_count=50,
+            deadline=None,
+            database=None,
+            phases=(Phase.generate, Phase.shrink),
+            suppress_health_check=HealthCheck.all(),
+        ),
+    )
+
+
+def test_a_period_is_capped_no_more_often_than_there_are_rounds(small_market):
+    """The life above may void a period only by running out of rounds."""
+    period = FIRST + 1
+    small_market.close_gate(period)
+    for _ in range(MAX_ROUNDS):
+        small_market.clear(period)
+        small_market.cap(period, {small_market.members[0]: (0, 0)})
+
+    assert small_market.auction.sessionOf(0, period)["phase"] == VOID
