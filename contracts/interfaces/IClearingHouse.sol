@@ -3,6 +3,13 @@ pragma solidity 0.8.37;
 
 /// @title What markets, oracles and the settlement ask the clearing house
 interface IClearingHouse {
+    /// @notice Energy lanes (sell, buy) of a group: what is given back and what is claimed in its place
+    struct Exchange {
+        uint256 group;
+        uint256 released;
+        uint256 claimed;
+    }
+
     /// @notice Number of period slots in every ring
     function ringSize() external view returns (uint256);
 
@@ -10,11 +17,9 @@ interface IClearingHouse {
     /// @return areas How many areas the period has: those opened later are not in it
     function activate(uint256 period) external returns (uint256 areas);
 
-    /// @notice Exchanges reservations of a group: energy lanes (sell, buy) given back and claimed
-    /// @return profiles The group's profiles, as the registry holds them
-    function reserve(uint256 period, uint256 group, uint256 released, uint256 claimed)
-        external
-        returns (uint256 profiles);
+    /// @notice Exchanges reservations of groups
+    /// @return profiles The groups' profiles, as the registry holds them
+    function reserve(uint256 period, Exchange[] calldata exchanges) external returns (uint256[] memory profiles);
 
     /// @notice Books trades of groups: energy lanes (sold, bought) and signed payments (+ received)
     function book(uint256 period, uint256[] calldata groups, uint256[] calldata fills, uint256[] calldata payments)
@@ -35,8 +40,20 @@ interface IClearingHouse {
     /// @notice Marks one more area of the period as settled
     function finishArea(uint256 period) external;
 
-    /// @notice Energy lanes (sold, bought) of a group in a period
-    function positionsOf(uint256 period, uint256 group) external view returns (uint256);
+    /// @notice Changes the accounts of a group that is settled already; sums to zero
+    function correct(
+        uint256 period,
+        uint256 group,
+        uint256 deltas,
+        int256 supplierMicroEur,
+        int256 dsoMicroEur
+    ) external;
+
+    /// @notice Energy lanes (sold, bought) of groups in a period
+    function positionsOfGroups(uint256 period, uint256[] calldata groups)
+        external
+        view
+        returns (uint256[] memory positions);
 
     /// @notice Whether settlement of the period has begun
     function settling(uint256 period) external view returns (bool);

@@ -17,12 +17,15 @@ interface IGridOracle {
         view
         returns (Verdict verdict, uint8 round, bool capsInForce);
 
-    /// @notice Energy lanes (export cap, import cap) of a group; Lanes.MAX_WH = none
-    function capsOf(uint256 period, uint256 group) external view returns (uint256);
+    /// @notice Energy lanes (export cap, import cap) of each group; Lanes.MAX_WH = none
+    function capsOfGroups(uint256 period, uint256[] calldata groups) external view returns (uint256[] memory caps);
 }
 
 /// @title What the settlement asks the meter oracle
 interface IMeterOracle {
-    /// @notice Four signed 64-bit lanes: the net reading in Wh (+ injects); type(int32).min = missing
-    function groupReadings(uint256 period, uint256 group) external view returns (uint256);
+    /// @notice For each group four signed 64-bit lanes: the net reading in Wh (+ injects); type(int32).min = missing
+    function readingsOfGroups(uint256 period, uint256[] calldata groups)
+        external
+        view
+        returns (uint256[] memory readings);
 }

@@ -23,6 +23,15 @@ interface IParticipantRegistry is IAccessControl {
     /// @notice Four packed profiles (see Profile)
     function profilesOf(uint256 group) external view returns (uint256);
 
+    /// @notice Four packed profiles of each group
+    function profilesOfGroups(uint256[] calldata groups) external view returns (uint256[] memory profiles);
+
+    /// @notice Groups of an area, as `groupsOf`, with their profiles
+    function membersOf(uint256 area, uint256 from, uint256 count)
+        external
+        view
+        returns (uint256[] memory groups, uint256[] memory profiles);
+
     /// @notice How many groups of four the area has
     function groupCount(uint256 area) external view returns (uint256);
 

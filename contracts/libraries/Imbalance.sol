@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+/// @dev unchecked: energies of 32 bits times prices of 16 bits
 /// @title What one participant owes for one period beyond its trades
 /// @notice Energy beyond the contract goes to the supplier at the feed-in tariff, energy short of it comes
 ///         from there at the retail price. Import fee on what the supplier sends, local fee on what was
@@ -26,19 +27,21 @@ library Imbalance {
         pure
         returns (int256 supplierMicroEur, int256 dsoMicroEur)
     {
-        if (readingWh > int256(exportCapWh)) readingWh = int256(exportCapWh);
-        int256 deviationWh = readingWh - contractWh;
-        if (deviationWh < 0) {
-            supplierMicroEur = -deviationWh * int256(prices.retail);
-            dsoMicroEur = -deviationWh * int256(prices.importFee);
-        } else {
-            supplierMicroEur = -deviationWh * int256(prices.feedIn);
-            int256 exportedWh = deviationWh < readingWh ? deviationWh : readingWh;
-            if (exportedWh > 0) dsoMicroEur = exportedWh * int256(prices.exportFee);
-        }
-        if (contractWh < 0 && readingWh < 0) {
-            int256 localWh = readingWh > contractWh ? -readingWh : -contractWh;
-            dsoMicroEur += localWh * int256(prices.localFee);
+        unchecked {
+            if (readingWh > int256(exportCapWh)) readingWh = int256(exportCapWh);
+            int256 deviationWh = readingWh - contractWh;
+            if (deviationWh < 0) {
+                supplierMicroEur = -deviationWh * int256(prices.retail);
+                dsoMicroEur = -deviationWh * int256(prices.importFee);
+            } else {
+                supplierMicroEur = -deviationWh * int256(prices.feedIn);
+                int256 exportedWh = deviationWh < readingWh ? deviationWh : readingWh;
+                if (exportedWh > 0) dsoMicroEur = exportedWh * int256(prices.exportFee);
+            }
+            if (contractWh < 0 && readingWh < 0) {
+                int256 localWh = readingWh > contractWh ? -readingWh : -contractWh;
+                dsoMicroEur += localWh * int256(prices.localFee);
+            }
         }
     }
 }

@@ -5,6 +5,8 @@ pragma solidity 0.8.37;
 /// @notice Of the welfare-maximal outcomes the one of greatest volume; the uniform price is the middle,
 ///         rounded down to a tick, of [max(marginal ask, first rejected bid), min(marginal bid, first
 ///         rejected ask)]. The reference is `gridbourse.model.clearing`; this is its equal.
+/// @dev    Energy per tick comes in words of seven ticks, 32 bits each, the lowest tick lowest. Nothing here
+///         is checked for overflow: sums of a few hundred values of 32 bits stay far below 256 bits.
 library MeritOrder {
     /// @notice `accepted` of `offered` Wh at the marginal tick of a side: what is rationed pro rata there
     struct Margin {
@@ -20,38 +22,85 @@ library MeritOrder {
         Margin ask;
     }
 
-    /// @param bids Wh bid at each tick, at most 32 bits each
-    /// @param asks Wh offered at each tick, the same length
-    /// @dev   unchecked: sums of at most 65,536 values of 32 bits stay far below 256 bits
-    function clear(uint256[] memory bids, uint256[] memory asks) internal pure returns (Outcome memory outcome) {
-        uint256 volume = _volume(bids, asks);
-        if (volume == 0) return outcome;
-        outcome.volumeWh = volume;
+    uint256 internal constant TICKS_PER_WORD = 7;
+    uint256 private constant MASK = type(uint32).max;
+    uint256 private constant NONE = type(uint256).max;
+
+    /// @notice Clears bids and offers given as words of Wh per tick, the same number of words
+    function clear(uint256[] memory bids, uint256[] memory asks) internal pure returns (Outcome memory) {
         unchecked {
-            uint256 ticks = asks.length;
-            // Offers ascending: the margin is where their sum first covers the volume.
-            uint256 tick;
-            uint256 sum = asks[0];
-            while (sum < volume) sum += asks[++tick];
-            outcome.ask = Margin(tick, volume + asks[tick] - sum, asks[tick]);
-            uint256 low = tick;
-            uint256 rejectedAsk = tick;
-            if (sum == volume) {
-                do ++rejectedAsk; while (rejectedAsk < ticks && asks[rejectedAsk] == 0);
+            uint256 demand = _sum(bids); // at the tick or above
+            uint256 supply; // below the tick
+            for (uint256 i; i < asks.length; ++i) {
+                uint256 bidWord = bids[i];
+                uint256 askWord = asks[i];
+                if (bidWord | askWord == 0) continue;
+                uint256 tick = i * TICKS_PER_WORD;
+                for (uint256 end = tick + TICKS_PER_WORD; tick < end; ++tick) {
+                    uint256 ask = askWord & MASK;
+                    if (supply + ask >= demand) return _outcome(bids, asks, tick, demand, supply);
+                    supply += ask;
+                    demand -= bidWord & MASK;
+                    bidWord >>= 32;
+                    askWord >>= 32;
+                }
             }
-            // Bids descending: one above the tick, so that the walk may end at tick 0.
-            uint256 above = ticks;
-            sum = bids[above - 1];
-            while (sum < volume) sum += bids[--above - 1];
-            tick = above - 1;
-            outcome.bid = Margin(tick, volume + bids[tick] - sum, bids[tick]);
-            uint256 high = tick;
-            if (rejectedAsk < high) high = rejectedAsk;
-            if (sum == volume) {
-                do --above; while (above > 0 && bids[above - 1] == 0);
+            return _outcome(bids, asks, asks.length * TICKS_PER_WORD, demand, supply);
+        }
+    }
+
+    /// @dev `tick` is the first one up to which more is offered than is bid for from there on: the volume is
+    ///      the demand from it on, or the supply below it, whichever is more
+    function _outcome(uint256[] memory bids, uint256[] memory asks, uint256 tick, uint256 demand, uint256 supply)
+        private
+        pure
+        returns (Outcome memory outcome)
+    {
+        unchecked {
+            uint256 rejectedBid;
+            uint256 rejectedAsk;
+            if (demand >= supply) {
+                if (demand == 0) return outcome;
+                outcome.volumeWh = demand;
+                outcome.bid = _whole(bids, _atOrAbove(bids, tick));
+                rejectedBid = _below(bids, tick);
+            } else {
+                outcome.volumeWh = supply;
+                rejectedBid = _below(bids, tick);
+                outcome.bid = Margin(rejectedBid, supply - demand, _at(bids, rejectedBid));
             }
-            if (above > 0 && above - 1 > low) low = above - 1;
+            if (supply >= demand) {
+                outcome.ask = _whole(asks, _below(asks, tick));
+                rejectedAsk = _atOrAbove(asks, tick);
+            } else {
+                outcome.ask = Margin(tick, demand - supply, _at(asks, tick));
+                bool part = outcome.ask.acceptedWh < outcome.ask.offeredWh;
+                rejectedAsk = part ? tick : _atOrAbove(asks, tick + 1);
+            }
+            uint256 low = outcome.ask.tick;
+            if (rejectedBid != NONE && rejectedBid > low) low = rejectedBid;
+            uint256 high = rejectedAsk < outcome.bid.tick ? rejectedAsk : outcome.bid.tick;
             outcome.priceTick = (low + high) >> 1;
+        }
+    }
+
+    /// @notice What an order at `tick` gets, in participant order: cumulative rounding makes the fills at
+    ///         the margin sum to exactly the accepted energy
+    /// @param better Whether the order's tick is strictly better than the margin's
+    /// @param cumulativeWh Energy of the earlier orders at the marginal tick of this side
+    /// @return fillWh Energy that trades
+    /// @return cumulative The cumulative energy, this order included when it is at the margin
+    function fill(Margin memory margin, uint256 tick, bool better, uint256 wh, uint256 cumulativeWh)
+        internal
+        pure
+        returns (uint256 fillWh, uint256 cumulative)
+    {
+        if (better) return (wh, cumulativeWh);
+        if (tick != margin.tick) return (0, cumulativeWh);
+        unchecked {
+            cumulative = cumulativeWh + wh;
+            fillWh = (cumulative * margin.acceptedWh) / margin.offeredWh
+                - (cumulativeWh * margin.acceptedWh) / margin.offeredWh;
         }
     }
 
@@ -73,36 +122,55 @@ library MeritOrder {
         return Margin((packed >> 64) & 0xffff, uint32(packed >> 32), uint32(packed));
     }
 
-    /// @dev Greatest volume = max over ticks of min(demand at or above, supply at or below)
-    function _volume(uint256[] memory bids, uint256[] memory asks) private pure returns (uint256 volume) {
+    function _sum(uint256[] memory words) private pure returns (uint256 sum) {
         unchecked {
-            uint256 demand;
-            for (uint256 tick; tick < bids.length; ++tick) demand += bids[tick];
-            uint256 supply;
-            for (uint256 tick; tick < asks.length; ++tick) {
-                supply += asks[tick];
-                if (supply >= demand) return demand > volume ? demand : volume;
-                volume = supply; // supply only rises, and is below demand here
-                demand -= bids[tick];
+            for (uint256 i; i < words.length; ++i) {
+                for (uint256 word = words[i]; word != 0; word >>= 32) sum += word & MASK;
             }
         }
     }
 
-    /// @notice What an order at `tick` gets, in participant order: cumulative rounding makes the fills at
-    ///         the margin sum to exactly the accepted energy
-    /// @param better Whether the order's tick is strictly better than the margin's
-    /// @param cumulativeWh Energy of the earlier orders at the marginal tick of this side
-    /// @return fillWh Energy that trades
-    /// @return cumulative The cumulative energy, this order included when it is at the margin
-    function fill(Margin memory margin, uint256 tick, bool better, uint256 wh, uint256 cumulativeWh)
-        internal
-        pure
-        returns (uint256 fillWh, uint256 cumulative)
-    {
-        if (better) return (wh, cumulativeWh);
-        if (tick != margin.tick) return (0, cumulativeWh);
-        cumulative = cumulativeWh + wh;
-        fillWh = (cumulative * margin.acceptedWh) / margin.offeredWh
-            - (cumulativeWh * margin.acceptedWh) / margin.offeredWh;
+    /// @dev A margin all of which is accepted
+    function _whole(uint256[] memory words, uint256 tick) private pure returns (Margin memory) {
+        uint256 wh = _at(words, tick);
+        return Margin(tick, wh, wh);
+    }
+
+    function _at(uint256[] memory words, uint256 tick) private pure returns (uint256) {
+        unchecked {
+            return (words[tick / TICKS_PER_WORD] >> ((tick % TICKS_PER_WORD) * 32)) & MASK;
+        }
+    }
+
+    /// @dev The lowest tick with energy from `tick` on, or NONE
+    function _atOrAbove(uint256[] memory words, uint256 tick) private pure returns (uint256) {
+        unchecked {
+            uint256 end = words.length * TICKS_PER_WORD;
+            while (tick < end) {
+                if (words[tick / TICKS_PER_WORD] == 0) {
+                    tick += TICKS_PER_WORD - (tick % TICKS_PER_WORD);
+                } else if (_at(words, tick) != 0) {
+                    return tick;
+                } else {
+                    ++tick;
+                }
+            }
+            return NONE;
+        }
+    }
+
+    /// @dev The highest tick with energy below `tick`, or NONE
+    function _below(uint256[] memory words, uint256 tick) private pure returns (uint256) {
+        unchecked {
+            while (tick != 0) {
+                --tick;
+                if (words[tick / TICKS_PER_WORD] == 0) {
+                    tick -= tick % TICKS_PER_WORD;
+                } else if (_at(words, tick) != 0) {
+                    return tick;
+                }
+            }
+            return NONE;
+        }
     }
 }

@@ -160,12 +160,12 @@ contract GridOracle is IGridOracle {
         return (state.verdict, state.round, state.capsInForce);
     }
 
-    /// @inheritdoc IGridOracle
+    /// @notice Energy lanes (export cap, import cap) of a group; Lanes.MAX_WH = none
     function capsOf(uint256 period, uint256 group) external view returns (uint256) {
         return _capsOf(period, group);
     }
 
-    /// @notice Energy lanes (export cap, import cap) of many groups
+    /// @inheritdoc IGridOracle
     function capsOfGroups(uint256 period, uint256[] calldata groups) external view returns (uint256[] memory caps) {
         caps = new uint256[](groups.length);
         for (uint256 i; i < groups.length; ++i) {

@@ -18,6 +18,9 @@ contract MeterOracle is IMeterOracle {
     /// @notice Stands for no reading: type(int32).min
     uint32 public constant MISSING = 0x80000000;
     int256 private constant MISSING_WH = type(int32).min;
+    int256 private constant MAX_WH = int256(Lanes.MAX_WH);
+    /// @dev MISSING in each of the seven lanes
+    uint256 private constant ALL_MISSING = 0x80000000800000008000000080000000800000008000000080000000;
 
     IParticipantRegistry public immutable registry;
     IMarketClock public immutable clock;
@@ -73,18 +76,21 @@ contract MeterOracle is IMeterOracle {
     function _store(uint256 period, uint256 block_, uint256 word, uint256 seatLimit, bool begun) private {
         uint256 key = _key(period, block_);
         uint256 present = _blocks[key];
-        bool fresh = Lanes.tag(present) != period;
+        if (Lanes.tag(present) != period) present = ALL_MISSING;
         uint256 next = Lanes.fresh(period);
-        for (uint256 lane; lane < PER_BLOCK; ++lane) {
-            uint256 shift = lane * 32;
-            int256 wh = int32(uint32(word >> shift));
-            int256 former = fresh ? MISSING_WH : int256(int32(uint32(present >> shift)));
-            if (wh == MISSING_WH) {
-                wh = former;
-            } else {
-                _requirePlausible(period, block_ * PER_BLOCK + lane, wh, former, seatLimit, begun);
+        unchecked {
+            uint256 participant = block_ * PER_BLOCK;
+            for (uint256 shift; shift < 224; shift += 32) {
+                uint256 lane = uint32(word >> shift);
+                uint256 former = uint32(present >> shift);
+                if (lane == MISSING) {
+                    lane = former;
+                } else {
+                    _requirePlausible(period, participant, lane, former, seatLimit, begun);
+                }
+                next |= lane << shift;
+                ++participant;
             }
-            next |= uint256(uint32(int32(wh))) << shift;
         }
         _blocks[key] = next;
     }
@@ -92,17 +98,16 @@ contract MeterOracle is IMeterOracle {
     function _requirePlausible(
         uint256 period,
         uint256 participant,
-        int256 wh,
-        int256 former,
+        uint256 lane,
+        uint256 former,
         uint256 seatLimit,
         bool begun
     ) private pure {
         if (participant >= seatLimit) revert UnknownMeter(participant, seatLimit);
-        if (wh > int256(Lanes.MAX_WH) || wh < -int256(Lanes.MAX_WH)) {
-            revert ReadingAbsurd(participant, wh, Lanes.MAX_WH);
-        }
-        if (begun && former != MISSING_WH && former != wh) {
-            revert SettlementBegun(period, participant, former, wh);
+        int256 wh = int32(uint32(lane));
+        if (wh > MAX_WH || wh < -MAX_WH) revert ReadingAbsurd(participant, wh, Lanes.MAX_WH);
+        if (begun && former != MISSING && former != lane) {
+            revert SettlementBegun(period, participant, int32(uint32(former)), wh);
         }
     }
 
@@ -120,9 +125,30 @@ contract MeterOracle is IMeterOracle {
     }
 
     /// @inheritdoc IMeterOracle
-    function groupReadings(uint256 period, uint256 group) external view returns (uint256 four) {
-        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
-            four = Lanes.setInt64(four, lane, readingOf(period, Lanes.participantAt(group, lane)));
+    function readingsOfGroups(uint256 period, uint256[] calldata groups)
+        external
+        view
+        returns (uint256[] memory readings)
+    {
+        readings = new uint256[](groups.length);
+        uint256 block_ = type(uint256).max;
+        uint256 word;
+        unchecked {
+            for (uint256 i; i < groups.length; ++i) {
+                uint256 participant = groups[i] * Lanes.PER_GROUP;
+                uint256 four;
+                for (uint256 shift; shift < 256; shift += 64) {
+                    if (participant / PER_BLOCK != block_) {
+                        block_ = participant / PER_BLOCK;
+                        word = _blocks[_key(period, block_)];
+                        if (Lanes.tag(word) != period) word = ALL_MISSING;
+                    }
+                    int256 wh = int32(uint32(word >> ((participant % PER_BLOCK) * 32)));
+                    four |= uint256(uint64(int64(wh))) << shift;
+                    ++participant;
+                }
+                readings[i] = four;
+            }
         }
     }
 

@@ -279,12 +279,39 @@ contract ParticipantRegistry is AccessControl, IParticipantRegistry {
     }
 
     /// @inheritdoc IParticipantRegistry
-    function groupsOf(uint256 area, uint256 from, uint256 count) external view returns (uint256[] memory groups) {
+    function groupsOf(uint256 area, uint256 from, uint256 count) public view returns (uint256[] memory groups) {
         uint32[] storage all = _groups[area];
         uint256 end = from + count < all.length ? from + count : all.length;
         groups = new uint256[](end > from ? end - from : 0);
-        for (uint256 i; i < groups.length; ++i) {
-            groups[i] = all[from + i];
+        unchecked {
+            for (uint256 i; i < groups.length; ++i) {
+                groups[i] = all[from + i];
+            }
+        }
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function membersOf(uint256 area, uint256 from, uint256 count)
+        external
+        view
+        returns (uint256[] memory groups, uint256[] memory profiles)
+    {
+        groups = groupsOf(area, from, count);
+        profiles = new uint256[](groups.length);
+        unchecked {
+            for (uint256 i; i < groups.length; ++i) {
+                profiles[i] = _profiles[groups[i]];
+            }
+        }
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function profilesOfGroups(uint256[] calldata groups) external view returns (uint256[] memory profiles) {
+        profiles = new uint256[](groups.length);
+        unchecked {
+            for (uint256 i; i < groups.length; ++i) {
+                profiles[i] = _profiles[groups[i]];
+            }
         }
     }
 

@@ -7,15 +7,20 @@ import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IGridOracle, IMeterOracle} from "../interfaces/IOracles.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
+import {Commitment} from "../libraries/Commitment.sol";
 import {Imbalance} from "../libraries/Imbalance.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
+import {Roles} from "../libraries/Roles.sol";
 
 /// @title Contract against meter: residual at retail and feed-in, grid fees, in participant order
 /// @notice Anyone may settle a period once it is booked and metered, or once the reading deadline has passed; a
 ///         missing reading then counts as what was contracted. A participant who cannot pay goes into debt; the
-///         range goes on.
+///         range goes on. What a period was settled on is committed as one hash; a correction brings its leaf and
+///         proof, whenever it comes, and books the difference only.
 contract Settlement {
+    using Commitment for Commitment.Leaf;
+
     /// @dev One slot: how far an area's settlement of a period has come
     struct Progress {
         uint32 period;
@@ -24,11 +29,9 @@ contract Settlement {
         uint64 deadline;
     }
 
-    /// @dev What stays the same over the groups of one call
+    /// @dev What stays the same over the groups of one call, and what the house accounts come to
     struct Range {
-        uint256 area;
         uint256 period;
-        bool capsInForce;
         bool estimate;
         uint256 deadline;
         uint256 zone;
@@ -37,32 +40,16 @@ contract Settlement {
         int256 dsoMicroEur;
     }
 
-    IParticipantRegistry public immutable registry;
-    IMarketClock public immutable clock;
-    IClearingHouse public immutable clearingHouse;
-    IGridOracle public immutable gridOracle;
-    IMeterOracle public immutable meterOracle;
-    ITariff public immutable tariff;
-    IMarket public immutable market;
-    /// @notice Seconds of block time after the first try to settle in which readings may still come
-    uint256 public immutable readingWindowSeconds;
-    uint256 private immutable _ringSize;
+    /// @dev What the groups of one call are settled on, word by word; no caps when none is in force
+    struct Evidence {
+        uint256[] groups;
+        uint256[] profiles;
+        uint256[] positions;
+        uint256[] readings;
+        uint256[] caps;
+    }
 
-    mapping(uint256 key => Progress) private _progress;
-
-    /// @notice Readings of the period are awaited until the deadline (block time), then estimated
-    event ReadingsAwaited(uint256 indexed area, uint256 indexed period, uint256 deadline);
-    /// @notice A missing reading was taken to be the contracted energy
-    event ReadingEstimated(uint256 indexed period, uint256 indexed participant, int256 estimateWh);
-    /// @notice Every participant of the area is settled for the period
-    event Settled(uint256 indexed area, uint256 indexed period);
-
-    error NotBooked(uint256 area, uint256 period);
-    error AlreadySettled(uint256 area, uint256 period);
-    error ReadingMissing(uint256 participant, uint256 period, uint256 deadline);
-    error NotDelivered(uint256 period);
-    error UnknownArea(uint256 area);
-
+    /// @notice Where the settlement is anchored and its rules
     struct Settings {
         IParticipantRegistry registry;
         IMarketClock clock;
@@ -73,6 +60,53 @@ contract Settlement {
         IMarket market;
         uint256 readingWindowSeconds;
     }
+
+    /// @dev No zone has this number: the first participant's fees are looked up
+    uint256 private constant NO_ZONE = type(uint256).max;
+    uint256 private constant NO_CAPS = type(uint256).max;
+
+    /// @notice Who is settled
+    IParticipantRegistry public immutable registry;
+    /// @notice Market time
+    IMarketClock public immutable clock;
+    /// @notice Where money is
+    IClearingHouse public immutable clearingHouse;
+    /// @notice Whose caps bind
+    IGridOracle public immutable gridOracle;
+    /// @notice Whose readings count
+    IMeterOracle public immutable meterOracle;
+    /// @notice Prices outside the market and fees
+    ITariff public immutable tariff;
+    /// @notice The market whose trades are settled
+    IMarket public immutable market;
+    /// @notice Seconds of block time readings may still come once they are awaited
+    uint256 public immutable readingWindowSeconds;
+    uint256 private immutable _ringSize;
+
+    mapping(uint256 key => Progress) private _progress;
+    /// @notice What an area and period was settled on; see Commitment
+    mapping(uint256 area => mapping(uint256 period => bytes32)) public commitmentOf;
+
+    /// @notice Readings of the period are awaited until the deadline (block time), then estimated
+    event ReadingsAwaited(uint256 indexed area, uint256 indexed period, uint256 deadline);
+    /// @notice A missing reading was taken to be the contracted energy
+    event ReadingEstimated(uint256 indexed period, uint256 indexed participant, int256 estimateWh);
+    /// @notice Every participant of the area is settled for the period
+    event Settled(uint256 indexed area, uint256 indexed period, bytes32 commitment);
+    /// @notice A group's readings (signed 64-bit lanes) were corrected after settlement
+    event ReadingsCorrected(
+        uint256 indexed area, uint256 indexed period, uint256 group, uint256 settled, uint256 corrected, bytes32 commitment
+    );
+
+    error NotBooked(uint256 area, uint256 period);
+    error AlreadySettled(uint256 area, uint256 period);
+    error NotSettled(uint256 area, uint256 period);
+    error ReadingMissing(uint256 participant, uint256 period, uint256 deadline);
+    error ReadingAbsurd(uint256 participant, int256 wh, uint256 limitWh);
+    error ReadingOfNobody(uint256 participant, int256 wh);
+    error NotDelivered(uint256 period);
+    error UnknownArea(uint256 area);
+    error ProofDoesNotMatch(uint256 area, uint256 period, bytes32 committed, bytes32 proven);
 
     constructor(Settings memory settings) {
         registry = settings.registry;
@@ -85,6 +119,8 @@ contract Settlement {
         readingWindowSeconds = settings.readingWindowSeconds;
         _ringSize = settings.clearingHouse.ringSize();
     }
+
+    // --- settling ------------------------------------------------------------------------------
 
     /// @notice Starts the reading window of a delivered period; anyone may
     function awaitReadings(uint256 area, uint32 period) external {
@@ -101,81 +137,180 @@ contract Settlement {
         if (!clock.delivered(period)) revert NotDelivered(period);
         Progress memory progress = _open(area, period);
         if (!market.booked(area, period)) revert NotBooked(area, period);
-        Range memory range = _rangeOf(area, period);
+        Range memory range = _rangeOf(period);
         range.deadline = progress.deadline;
         range.estimate = progress.deadline != 0 && block.timestamp > progress.deadline;
-        uint256[] memory groups = registry.groupsOf(area, progress.nextGroup, maxGroups);
-        uint256[] memory deltas = new uint256[](groups.length);
-        for (uint256 i; i < groups.length; ++i) {
-            deltas[i] = _settleGroup(range, groups[i]);
-        }
-        clearingHouse.settle(period, groups, deltas, range.supplierMicroEur, range.dsoMicroEur);
-        progress.nextGroup += uint32(groups.length);
+        uint256 settled = _settleRange(range, area, progress.nextGroup, maxGroups);
+        progress.nextGroup += uint32(settled);
         progress.done = progress.nextGroup >= registry.groupCount(area);
         _progress[_key(area, period)] = progress;
         if (progress.done) {
             clearingHouse.finishArea(period);
-            emit Settled(area, period);
+            emit Settled(area, period, commitmentOf[area][period]);
         }
     }
 
-    function _rangeOf(uint256 area, uint256 period) private view returns (Range memory range) {
-        range.area = area;
-        range.period = period;
-        (,, range.capsInForce) = gridOracle.verdictOf(area, period);
-        (range.prices.retail, range.prices.feedIn) = tariff.energyPrices(period);
-        range.zone = type(uint256).max; // no zone has this number: the first participant's fees are looked up
-    }
-
-    function _settleGroup(Range memory range, uint256 group) private returns (uint256 deltas) {
-        uint256 profiles = registry.profilesOf(group);
-        uint256 positions = clearingHouse.positionsOf(range.period, group);
-        uint256 readings = meterOracle.groupReadings(range.period, group);
-        uint256 caps = range.capsInForce ? gridOracle.capsOf(range.period, group) : type(uint256).max;
-        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
-            uint256 profile = Lanes.get64(profiles, lane);
-            if (profile == 0) continue;
-            _useZone(range, Profile.zone(profile));
-            int256 delta = _settleLane(
-                range,
-                Lanes.participantAt(group, lane),
-                Lanes.get56(positions, lane),
-                Lanes.getInt64(readings, lane),
-                Lanes.outOf(Lanes.get56(caps, lane))
-            );
-            deltas = Lanes.setInt64(deltas, lane, delta);
-        }
-    }
-
-    function _settleLane(
-        Range memory range,
-        uint256 participant,
-        uint256 position,
-        int256 readingWh,
-        uint256 exportCapWh
-    ) private returns (int256 deltaMicroEur) {
-        int256 contractWh = int256(Lanes.outOf(position)) - int256(Lanes.intoOf(position));
-        readingWh = _orEstimate(range, participant, readingWh, contractWh);
-        (int256 supplier, int256 dso) = Imbalance.charge(readingWh, contractWh, exportCapWh, range.prices);
-        range.supplierMicroEur += supplier;
-        range.dsoMicroEur += dso;
-        return -supplier - dso;
-    }
-
-    /// @dev The reading; where it is missing, the contracted energy: nothing for who is no member in the period
-    function _orEstimate(Range memory range, uint256 participant, int256 readingWh, int256 contractWh)
+    function _settleRange(Range memory range, uint256 area, uint256 from, uint256 maxGroups)
         private
-        returns (int256)
+        returns (uint256)
     {
-        if (readingWh != type(int32).min) return readingWh;
-        if (!_isMember(participant, range.period)) return 0;
-        if (!range.estimate) revert ReadingMissing(participant, range.period, range.deadline);
-        emit ReadingEstimated(range.period, participant, contractWh);
-        return contractWh;
+        Evidence memory evidence = _evidenceOf(area, range.period, from, maxGroups);
+        uint256[] memory deltas = new uint256[](evidence.groups.length);
+        bytes32[] memory leaves = new bytes32[](deltas.length);
+        for (uint256 i; i < deltas.length; ++i) {
+            Commitment.Leaf memory leaf = Commitment.Leaf(
+                range.period,
+                evidence.groups[i],
+                evidence.profiles[i],
+                evidence.positions[i],
+                evidence.readings[i],
+                evidence.caps.length == 0 ? NO_CAPS : evidence.caps[i]
+            );
+            _estimate(range, leaf);
+            deltas[i] = _charge(range, leaf);
+            leaves[i] = leaf.hash();
+        }
+        commitmentOf[area][range.period] = Commitment.extend(commitmentOf[area][range.period], leaves);
+        clearingHouse.settle(
+            range.period, evidence.groups, deltas, range.supplierMicroEur, range.dsoMicroEur
+        );
+        return deltas.length;
+    }
+
+    function _evidenceOf(uint256 area, uint256 period, uint256 from, uint256 maxGroups)
+        private
+        view
+        returns (Evidence memory evidence)
+    {
+        (evidence.groups, evidence.profiles) = registry.membersOf(area, from, maxGroups);
+        evidence.positions = clearingHouse.positionsOfGroups(period, evidence.groups);
+        evidence.readings = meterOracle.readingsOfGroups(period, evidence.groups);
+        (,, bool capsInForce) = gridOracle.verdictOf(area, period);
+        if (capsInForce) evidence.caps = gridOracle.capsOfGroups(period, evidence.groups);
+    }
+
+    /// @dev Puts the contracted energy in place of a missing reading: nothing for who is no member in the period
+    function _estimate(Range memory range, Commitment.Leaf memory leaf) private {
+        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+            if (Lanes.getInt64(leaf.readings, lane) != type(int32).min) continue;
+            uint256 participant = Lanes.participantAt(leaf.group, lane);
+            int256 wh;
+            if (_isMember(participant, range.period)) {
+                if (!range.estimate) revert ReadingMissing(participant, range.period, range.deadline);
+                wh = _net(Lanes.get56(leaf.positions, lane));
+                emit ReadingEstimated(range.period, participant, wh);
+            }
+            leaf.readings = Lanes.setInt64(leaf.readings, lane, wh);
+        }
+    }
+
+    /// @dev What the accounts of a group change by; the counterparts add up in `range`
+    function _charge(Range memory range, Commitment.Leaf memory leaf) private view returns (uint256 deltas) {
+        unchecked {
+            for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+                uint256 profile = Lanes.get64(leaf.profiles, lane);
+                if (profile == 0) continue;
+                if (Profile.zone(profile) != range.zone) _useZone(range, Profile.zone(profile));
+                (int256 supplier, int256 dso) = Imbalance.charge(
+                    Lanes.getInt64(leaf.readings, lane),
+                    _net(Lanes.get56(leaf.positions, lane)),
+                    Lanes.outOf(Lanes.get56(leaf.caps, lane)),
+                    range.prices
+                );
+                range.supplierMicroEur += supplier;
+                range.dsoMicroEur += dso;
+                deltas |= uint256(uint64(int64(-supplier - dso))) << (lane * 64);
+            }
+        }
+    }
+
+    // --- correcting ----------------------------------------------------------------------------
+
+    /// @notice Corrects the readings of a group in a settled period and books the difference
+    /// @param leaf What the group was settled on, or last corrected to
+    /// @param path Proof that it is what the period's commitment stands for
+    /// @param readings Four signed 64-bit lanes: all readings as they should be, in Wh
+    function correct(
+        uint256 area,
+        Commitment.Leaf calldata leaf,
+        Commitment.Path calldata path,
+        uint256 readings
+    ) external {
+        registry.requireRole(Roles.METER_ORACLE, msg.sender);
+        Commitment.Leaf memory settled = leaf;
+        bytes32 committed = commitmentOf[area][settled.period];
+        if (!_isDone(area, settled.period)) revert NotSettled(area, settled.period);
+        bytes32 proven = Commitment.commitmentOf(settled.hash(), path);
+        if (proven != committed) revert ProofDoesNotMatch(area, settled.period, committed, proven);
+        _requirePlausible(settled, readings);
+        uint256 before = settled.readings;
+        Range memory range = _rangeOf(settled.period);
+        uint256 charged = _charge(range, settled);
+        (int256 supplier, int256 dso) = (range.supplierMicroEur, range.dsoMicroEur);
+        settled.readings = readings;
+        uint256 due = _charge(range, settled);
+        committed = Commitment.commitmentOf(settled.hash(), path);
+        commitmentOf[area][settled.period] = committed;
+        emit ReadingsCorrected(area, settled.period, settled.group, before, readings, committed);
+        // `range` holds the charges before and after: twice the former is to be taken off.
+        clearingHouse.correct(
+            settled.period,
+            settled.group,
+            _difference(due, charged),
+            range.supplierMicroEur - 2 * supplier,
+            range.dsoMicroEur - 2 * dso
+        );
+    }
+
+    function _difference(uint256 due, uint256 charged) private pure returns (uint256 deltas) {
+        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+            deltas = Lanes.setInt64(deltas, lane, Lanes.getInt64(due, lane) - Lanes.getInt64(charged, lane));
+        }
+    }
+
+    function _requirePlausible(Commitment.Leaf memory leaf, uint256 readings) private pure {
+        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+            int256 wh = Lanes.getInt64(readings, lane);
+            uint256 participant = Lanes.participantAt(leaf.group, lane);
+            if (wh > int256(Lanes.MAX_WH) || wh < -int256(Lanes.MAX_WH)) {
+                revert ReadingAbsurd(participant, wh, Lanes.MAX_WH);
+            }
+            if (Lanes.get64(leaf.profiles, lane) == 0 && wh != 0) revert ReadingOfNobody(participant, wh);
+        }
+    }
+
+    // --- questions -----------------------------------------------------------------------------
+
+    /// @notice How far the settlement of an area and period is
+    function progressOf(uint256 area, uint256 period) external view returns (Progress memory) {
+        return _progressOf(area, period);
+    }
+
+    function _progressOf(uint256 area, uint256 period) private view returns (Progress memory progress) {
+        progress = _progress[_key(area, period)];
+        if (progress.period != period) progress = Progress(uint32(period), 0, false, 0);
+    }
+
+    function _open(uint256 area, uint256 period) private view returns (Progress memory progress) {
+        if (area >= registry.areaCount()) revert UnknownArea(area);
+        progress = _progressOf(area, period);
+        if (progress.done || _isDone(area, period)) revert AlreadySettled(area, period);
+    }
+
+    /// @dev A period whose slot a later one took was settled before that
+    function _isDone(uint256 area, uint256 period) private view returns (bool) {
+        Progress storage progress = _progress[_key(area, period)];
+        if (progress.period == period) return progress.done;
+        return commitmentOf[area][period] != bytes32(0);
+    }
+
+    function _rangeOf(uint256 period) private view returns (Range memory range) {
+        range.period = period;
+        range.zone = NO_ZONE;
+        (range.prices.retail, range.prices.feedIn) = tariff.energyPrices(period);
     }
 
     function _useZone(Range memory range, uint256 zone) private view {
-        if (zone == range.zone) return;
         range.zone = zone;
         ITariff.ZoneFees memory fees = tariff.feesOf(zone, range.period);
         range.prices.importFee = fees.importMicroEurPerWh;
@@ -188,17 +323,8 @@ contract Settlement {
         return from <= period && period < until;
     }
 
-    /// @notice How far the settlement of an area and period is
-    function progressOf(uint256 area, uint256 period) external view returns (Progress memory progress) {
-        progress = _progress[_key(area, period)];
-        if (progress.period != period) progress = Progress(uint32(period), 0, false, 0);
-    }
-
-    function _open(uint256 area, uint256 period) private view returns (Progress memory progress) {
-        if (area >= registry.areaCount()) revert UnknownArea(area);
-        progress = _progress[_key(area, period)];
-        if (progress.period != period) progress = Progress(uint32(period), 0, false, 0);
-        if (progress.done) revert AlreadySettled(area, period);
+    function _net(uint256 position) private pure returns (int256) {
+        return int256(Lanes.outOf(position)) - int256(Lanes.intoOf(position));
     }
 
     function _key(uint256 area, uint256 period) private view returns (uint256) {

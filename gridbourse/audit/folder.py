@@ -138,7 +138,7 @@ def _rules(deployment: DeploymentRecord) -> Rules:
         return deployment.contracts[name].arguments
 
     try:
-        [[*_, floor, tick, ticks, pay_as_bid, max_rounds]] = given("CallAuction")
+        [[*_, floor, tick, ticks, pay_as_bid, max_rounds, _]] = given("CallAuction")
         [_, replay, mtu, gate_closure, horizon] = given("MarketClock")
         [_, _, _, ring_size, _] = given("ClearingHouse")
     except (TypeError, ValueError) as error:

@@ -60,6 +60,7 @@ class MarketSettings:
     ring_size: int = 128
     timelock_seconds: int = 172_800
     reading_window_seconds: int = 86_400
+    verdict_window_seconds: int = 86_400
 
 
 @dataclass
@@ -144,7 +145,7 @@ def deploy(
         "CallAuction",
         [registry, clock, house, grid, tariff,
          settings.band.floor_micro_eur_per_wh, settings.band.tick_micro_eur_per_wh, settings.band.ticks,
-         settings.pay_as_bid, settings.max_rounds],
+         settings.pay_as_bid, settings.max_rounds, settings.verdict_window_seconds],
     )  # fmt: skip
     settlement = put(
         "Settlement",

@@ -33,6 +33,7 @@ RING = 6
 TIMELOCK = 2 * 86_400
 READING_WINDOW = 86_400
 MAX_ROUNDS = 3
+VERDICT_WINDOW = 7_200
 
 DSO, SUPPLIER, OPERATOR, ROUNDING, SPREAD = 1, 2, 3, 4, 5
 FIRST_PARTICIPANT = 8
@@ -142,6 +143,7 @@ class Market:
             "ticks": self.band.ticks,
             "payAsBid": self.pay_as_bid,
             "maxRounds": MAX_ROUNDS,
+            "verdictWindow": VERDICT_WINDOW,
         }
         return tuple((settings | other).values())
 

@@ -69,12 +69,13 @@ def amounts(lanes):
 
 
 def reserve(house, desk, released, claimed, period=P):
-    return house.reserve(period, GROUP, energies(released), energies(claimed), {"from": desk})
+    exchange = (GROUP, energies(released), energies(claimed))
+    return house.reserve(period, [exchange], {"from": desk})
 
 
 def refused_reserve(house, desk, released, claimed, period=P):
-    words = energies(released), energies(claimed)
-    return refusal(house.reserve, period, GROUP, *words, by=desk)
+    exchange = (GROUP, energies(released), energies(claimed))
+    return refusal(house.reserve, period, [exchange], by=desk)
 
 
 def account(house, member, period=P):

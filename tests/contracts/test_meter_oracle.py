@@ -49,7 +49,7 @@ def test_the_lowest_lane_is_the_first_participant_of_a_block(delivered):
 def test_readings_reach_the_settlement_by_group(delivered):
     delivered.meter(P, {8: 1, 9: -2, 11: 4})
 
-    word = delivered.meters.groupReadings(P, 2)
+    word = delivered.meters.readingsOfGroups(P, [2])[0]
     lanes = [word >> (64 * lane) & (2**64 - 1) for lane in range(4)]
     signed = [lane - 2**64 if lane >> 63 else lane for lane in lanes]
     assert signed == [1, -2, MISSING_WH, 4]

@@ -22,10 +22,12 @@ contract Rules {
         outcomes = new MeritOrder.Outcome[](books.length);
         fills = new uint256[][](books.length);
         for (uint256 i; i < books.length; ++i) {
-            uint256[][2] memory sides = [new uint256[](ticks), new uint256[](ticks)];
+            uint256 words = (ticks + 6) / 7;
+            uint256[][2] memory sides = [new uint256[](words), new uint256[](words)];
             for (uint256 j; j < books[i].length; ++j) {
                 uint256 order = books[i][j];
-                sides[OrderLane.side(order)][OrderLane.tick(order)] += OrderLane.wh(order);
+                uint256 tick = OrderLane.tick(order);
+                sides[OrderLane.side(order)][tick / 7] += OrderLane.wh(order) << (32 * (tick % 7));
             }
             // Packed and unpacked, as the auction keeps it between clearing and booking.
             outcomes[i] = MeritOrder.unpack(
@@ -76,7 +78,11 @@ contract Rules {
         _book.remove(period, side, tick, wh);
     }
 
-    function volumes(uint256 period, uint256 side, uint256 ticks) external view returns (uint256[] memory) {
-        return _book.volumes(period, side, ticks);
+    function volumes(uint256 period, uint256 side, uint256 ticks) external view returns (uint256[] memory wh) {
+        uint256[] memory words = _book.load(period, side, ticks);
+        wh = new uint256[](ticks);
+        for (uint256 tick; tick < ticks; ++tick) {
+            wh[tick] = uint32(words[tick / 7] >> (32 * (tick % 7)));
+        }
     }
 }

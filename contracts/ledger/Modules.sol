@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {Roles} from "../libraries/Roles.sol";
+
+/// @title Which contracts may move money and energy, and how one comes to
+/// @notice No proxies: a new market is a new module, proposed in public and authorised behind a timelock.
+abstract contract Modules {
+    struct Proposal {
+        uint8 permissions;
+        uint64 executableAt;
+    }
+
+    /// @notice May reserve, book trades and collect the spread
+    uint8 public constant MARKET = 1;
+    /// @notice May settle and correct
+    uint8 public constant SETTLEMENT = 2;
+    /// @notice May take ring slots only
+    uint8 public constant ORACLE = 4;
+
+    /// @notice Where roles are held
+    IParticipantRegistry public immutable registry;
+    /// @notice Seconds between the proposal of a module and its authorisation, once sealed
+    uint256 public immutable timelockSeconds;
+
+    /// @notice Permissions of a module, as bits
+    mapping(address module => uint8) public permissionsOf;
+    /// @notice What was proposed for a module and is not authorised yet
+    mapping(address module => Proposal) public proposalOf;
+    /// @notice Whether the initial modules are in place and the timelock binds
+    bool public isSealed;
+
+    /// @notice A module was proposed; it can be authorised from `executableAt` (block time) on
+    event ModuleProposed(address indexed module, uint8 permissions, uint256 executableAt);
+    /// @notice A module got its permissions
+    event ModuleAuthorised(address indexed module, uint8 permissions);
+    /// @notice A module lost all permissions
+    event ModuleRevoked(address indexed module);
+    /// @notice The setting up is over
+    event Sealed();
+
+    error MissingPermission(address module, uint8 permission);
+    error TimelockRunning(address module, uint256 executableAt);
+    error NotProposed(address module);
+
+    constructor(IParticipantRegistry registry_, uint256 timelockSeconds_) {
+        registry = registry_;
+        timelockSeconds = timelockSeconds_;
+    }
+
+    modifier onlyModule(uint8 permission) {
+        if (permissionsOf[msg.sender] & permission == 0) revert MissingPermission(msg.sender, permission);
+        _;
+    }
+
+    /// @notice Proposes a module; it can be authorised once the timelock has run
+    function proposeModule(address module, uint8 permissions) external {
+        registry.requireRole(Roles.OPERATOR, msg.sender);
+        uint256 executableAt = isSealed ? block.timestamp + timelockSeconds : block.timestamp;
+        proposalOf[module] = Proposal(permissions, uint64(executableAt));
+        emit ModuleProposed(module, permissions, executableAt);
+    }
+
+    /// @notice Authorises a proposed module
+    function authoriseModule(address module) external {
+        registry.requireRole(Roles.OPERATOR, msg.sender);
+        Proposal memory proposal = proposalOf[module];
+        if (proposal.executableAt == 0) revert NotProposed(module);
+        if (block.timestamp < proposal.executableAt) revert TimelockRunning(module, proposal.executableAt);
+        delete proposalOf[module];
+        permissionsOf[module] = proposal.permissions;
+        emit ModuleAuthorised(module, proposal.permissions);
+    }
+
+    /// @notice Takes a module's permissions at once
+    function revokeModule(address module) external {
+        registry.requireRole(Roles.OPERATOR, msg.sender);
+        delete permissionsOf[module];
+        emit ModuleRevoked(module);
+    }
+
+    /// @notice Ends the setting up: from now on the timelock binds
+    function seal() external {
+        registry.requireRole(Roles.OPERATOR, msg.sender);
+        isSealed = true;
+        emit Sealed();
+    }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {HouseAccounts} from "../libraries/HouseAccounts.sol";
+import {Lanes} from "../libraries/Lanes.sol";
+import {Roles} from "../libraries/Roles.sol";
+import {Modules} from "./Modules.sol";
+
+/// @title Internal money accounts of participants and of the house, four to a storage word
+/// @notice An account holds free money; below zero it is in debt. What comes in pays the debt off first,
+///         being the same number. Pull, never push: money leaves only by its holder's withdrawal.
+abstract contract MoneyAccounts is Modules {
+    using SafeERC20 for IERC20;
+    using SafeCast for uint256;
+
+    /// @notice The settlement currency
+    IERC20 public immutable currency;
+    /// @notice Currency ever brought in
+    uint256 public depositsMicroEur;
+    /// @notice Currency ever taken out
+    uint256 public withdrawalsMicroEur;
+    /// @notice How far below zero a participant's orders may take its account
+    mapping(uint256 participant => uint256) public creditLimitOf;
+
+    mapping(uint256 group => uint256 fourBalances) internal _balances;
+
+    /// @notice Currency came into an account
+    event Deposited(uint256 indexed account, address indexed from, uint256 amountMicroEur);
+    /// @notice Currency left an account
+    event Withdrawn(uint256 indexed account, address indexed to, uint256 amountMicroEur);
+    /// @notice A participant's credit standing was set
+    event CreditLimitSet(uint256 indexed participant, uint256 limitMicroEur);
+
+    error InsufficientMoney(uint256 participant, int256 freeMicroEur, uint256 neededMicroEur);
+    error LengthsDiffer(uint256 a, uint256 b);
+    error UnknownAccount(uint256 account);
+    error BalanceOutOfRange(uint256 account, int256 balanceMicroEur);
+
+    constructor(IERC20 currency_) {
+        currency = currency_;
+    }
+
+    /// @notice Brings currency of the caller into accounts: its own, or anyone's
+    function deposit(uint256[] calldata accounts, uint256[] calldata amountsMicroEur) external {
+        if (accounts.length != amountsMicroEur.length) revert LengthsDiffer(accounts.length, amountsMicroEur.length);
+        uint256 total;
+        for (uint256 i; i < accounts.length; ++i) {
+            uint256 account = accounts[i];
+            _requireAccount(account);
+            total += amountsMicroEur[i];
+            _change(account, amountsMicroEur[i].toInt256());
+            emit Deposited(account, msg.sender, amountsMicroEur[i]);
+        }
+        depositsMicroEur += total;
+        currency.safeTransferFrom(msg.sender, address(this), total);
+    }
+
+    /// @notice Takes free money of the caller's own account out
+    function withdraw(uint256 amountMicroEur) external {
+        _withdraw(registry.numberOf(msg.sender), amountMicroEur);
+    }
+
+    /// @notice Takes money of a named account out: the DSO, the supplier, or for the others the operator
+    function withdrawHouse(uint256 account, uint256 amountMicroEur) external {
+        bytes32 role = account == HouseAccounts.DSO
+            ? Roles.DSO
+            : account == HouseAccounts.SUPPLIER ? Roles.SUPPLIER : Roles.OPERATOR;
+        registry.requireRole(role, msg.sender);
+        if (account == 0 || account >= HouseAccounts.FIRST_PARTICIPANT) revert UnknownAccount(account);
+        _withdraw(account, amountMicroEur);
+    }
+
+    /// @notice Sets how far below zero a participant's orders may take its account
+    function setCreditLimit(uint256 participant, uint256 limitMicroEur) external {
+        registry.requireRole(Roles.TREASURER, msg.sender);
+        if (participant < HouseAccounts.FIRST_PARTICIPANT) revert UnknownAccount(participant);
+        _requireAccount(participant);
+        creditLimitOf[participant] = limitMicroEur;
+        emit CreditLimitSet(participant, limitMicroEur);
+    }
+
+    /// @notice Free money of an account in µEUR; negative = debt
+    function balanceOf(uint256 account) public view returns (int256) {
+        return Lanes.getInt64(_balances[Lanes.groupOf(account)], Lanes.laneOf(account));
+    }
+
+    /// @notice Free money of every account below `limit`
+    function balances(uint256 limit) external view returns (int256[] memory all) {
+        all = new int256[](limit);
+        for (uint256 account; account < limit; ++account) {
+            all[account] = balanceOf(account);
+        }
+    }
+
+    function _withdraw(uint256 account, uint256 amountMicroEur) private {
+        int256 free = balanceOf(account);
+        if (free < amountMicroEur.toInt256()) revert InsufficientMoney(account, free, amountMicroEur);
+        _change(account, -amountMicroEur.toInt256());
+        withdrawalsMicroEur += amountMicroEur;
+        emit Withdrawn(account, msg.sender, amountMicroEur);
+        currency.safeTransfer(msg.sender, amountMicroEur);
+    }
+
+    function _change(uint256 account, int256 byMicroEur) internal {
+        uint256 group = Lanes.groupOf(account);
+        uint256 lane = Lanes.laneOf(account);
+        uint256 four = _balances[group];
+        _balances[group] = _withBalance(four, lane, account, Lanes.getInt64(four, lane) + byMicroEur);
+    }
+
+    /// @dev `four` with one balance replaced; refuses what 64 bits do not hold
+    function _withBalance(uint256 four, uint256 lane, uint256 account, int256 balance)
+        internal
+        pure
+        returns (uint256)
+    {
+        if (balance != int64(balance)) revert BalanceOutOfRange(account, balance);
+        return Lanes.setInt64(four, lane, balance);
+    }
+
+    function _requireAccount(uint256 account) private view {
+        bool house = account != 0 && account < HouseAccounts.FIRST_PARTICIPANT;
+        if (!house && registry.accountOf(account) == address(0)) revert UnknownAccount(account);
+    }
+}

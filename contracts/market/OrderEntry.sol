@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
+import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {IMarketClock} from "../interfaces/IMarketClock.sol";
+import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {ITariff} from "../interfaces/ITariff.sol";
+import {Lanes} from "../libraries/Lanes.sol";
+import {OrderLane} from "../libraries/OrderLane.sol";
+import {Profile} from "../libraries/Profile.sol";
+import {TickBook} from "../libraries/TickBook.sol";
+
+/// @title The book of a call auction while it takes orders
+/// @notice One limit order per participant and delivery period, placed, replaced and cancelled until gate closure:
+///         by the participant itself, by a gateway with its mandate, or signed by it for a gateway.
+abstract contract OrderEntry is EIP712 {
+    using TickBook for TickBook.Book;
+
+    enum Phase {
+        Open,
+        Cleared,
+        Booked,
+        Void
+    }
+
+    /// @dev One slot: where an area's auction of a period stands, and a running hash of everything in its book
+    struct Session {
+        uint32 period;
+        Phase phase;
+        uint8 round;
+        uint40 clearedAt;
+        bytes20 root;
+    }
+
+    /// @notice One order as a participant signs it; `lane` holds energy, tick, side and sequence
+    struct SignedOrder {
+        uint32 participant;
+        uint56 lane;
+        uint40 expiry;
+        bytes32 r;
+        bytes32 vs;
+    }
+
+    /// @notice Wh are net of the connection; `expiry` is unix seconds of block time
+    bytes32 public constant ORDER_TYPEHASH = keccak256(
+        "Order(uint8 area,uint32 period,uint32 participant,uint8 side,uint16 tick,uint32 wh,uint8 sequence,address gateway,uint40 expiry)"
+    );
+
+    /// @notice Who may order
+    IParticipantRegistry public immutable registry;
+    /// @notice Market time
+    IMarketClock public immutable clock;
+    /// @notice Where orders are backed
+    IClearingHouse public immutable clearingHouse;
+    /// @notice Whose retail price the band stays under
+    ITariff public immutable tariff;
+    /// @notice Price of tick 0
+    uint256 public immutable floorMicroEurPerWh;
+    /// @notice Price step between ticks
+    uint256 public immutable tickMicroEurPerWh;
+    /// @notice Number of ticks in the price band
+    uint256 public immutable ticks;
+
+    uint256 internal immutable _ringSize;
+
+    mapping(uint256 key => Session) internal _sessions;
+    mapping(uint256 key => uint256 fourOrders) internal _orders;
+    mapping(uint256 key => TickBook.Book) internal _books;
+
+    /// @notice A participant placed, replaced or (0 Wh) cancelled its own order
+    event OrderPlaced(
+        uint256 indexed area,
+        uint256 indexed period,
+        uint256 indexed participant,
+        uint256 side,
+        uint256 tick,
+        uint256 wh,
+        uint256 sequence
+    );
+    /// @notice A gateway placed orders: words of a group (32 bits) and four order lanes (56 bits each)
+    event OrdersPlaced(
+        uint256 indexed area, uint256 indexed period, address indexed gateway, bool isSigned, uint256[] groups
+    );
+    /// @notice Caps of the DSO shrank the orders of a group to these lanes
+    event OrdersShrunk(uint256 indexed area, uint256 indexed period, uint256 group, uint256 orders);
+
+    error TickOutOfBand(uint256 participant, uint256 tick, uint256 ticks);
+    error ZeroQuantity(uint256 participant);
+    error MalformedOrder(uint256 participant, uint256 lane);
+    error StaleSequence(uint256 participant, uint256 sequence, uint256 current);
+    error SequenceExhausted(uint256 participant);
+    error NoOrder(uint256 participant, uint256 period);
+    error NoMandate(uint256 participant, uint256 mandated, uint256 gateway);
+    error OtherArea(uint256 participant, uint256 itsArea, uint256 area);
+    error SignatureExpired(uint256 participant, uint256 expiry, uint256 timestamp);
+    error SignerIsNotParticipant(uint256 participant, address signer, address account);
+    error UnknownArea(uint256 area);
+    error BandAboveRetail(uint256 topMicroEurPerWh, uint256 retailMicroEurPerWh);
+    error BadBand(uint256 floorMicroEurPerWh, uint256 tickMicroEurPerWh, uint256 ticks);
+
+    constructor(
+        IParticipantRegistry registry_,
+        IMarketClock clock_,
+        IClearingHouse clearingHouse_,
+        ITariff tariff_,
+        uint256 floor_,
+        uint256 tick_,
+        uint256 ticks_
+    ) {
+        if (tick_ == 0 || ticks_ == 0 || ticks_ > TickBook.MAX_TICKS) revert BadBand(floor_, tick_, ticks_);
+        registry = registry_;
+        clock = clock_;
+        clearingHouse = clearingHouse_;
+        tariff = tariff_;
+        floorMicroEurPerWh = floor_;
+        tickMicroEurPerWh = tick_;
+        ticks = ticks_;
+        _ringSize = clearingHouse_.ringSize();
+    }
+
+    // --- the three ways in ---------------------------------------------------------------------
+
+    /// @notice Places the caller's order for a period, in place of any it has there
+    /// @param side 0 bid (buy), 1 offer (sell)
+    /// @param tick Limit price as a tick of the band
+    function place(uint32 period, uint256 side, uint256 tick, uint256 wh) external {
+        uint256 participant = registry.numberOf(msg.sender);
+        if (wh == 0) revert ZeroQuantity(participant);
+        if (side > OrderLane.OFFER || wh > Lanes.MAX_WH) revert MalformedOrder(participant, wh);
+        if (tick >= ticks) revert TickOutOfBand(participant, tick, ticks);
+        _placeOwn(period, participant, OrderLane.pack(wh, tick, side, 0));
+    }
+
+    /// @notice Cancels the caller's order for a period
+    function cancel(uint32 period) external {
+        uint256 participant = registry.numberOf(msg.sender);
+        if (OrderLane.wh(_orderOf(participant, period)) == 0) revert NoOrder(participant, period);
+        _placeOwn(period, participant, 0);
+    }
+
+    /// @param order An order lane without its sequence, which is the next one
+    function _placeOwn(uint256 period, uint256 participant, uint256 order) private {
+        clock.requireOpen(period);
+        uint256 sequence = OrderLane.sequence(_orderOf(participant, period)) + 1;
+        if (sequence > type(uint8).max) revert SequenceExhausted(participant);
+        order |= sequence;
+        uint256[] memory words = new uint256[](1);
+        words[0] = Lanes.set56(Lanes.fresh(Lanes.groupOf(participant)), Lanes.laneOf(participant), order);
+        uint256 area = Profile.area(
+            Lanes.get64(registry.profilesOf(Lanes.groupOf(participant)), Lanes.laneOf(participant))
+        );
+        _placeAll(area, period, words);
+        emit OrderPlaced(
+            area, period, participant, OrderLane.side(order), OrderLane.tick(order), OrderLane.wh(order), sequence
+        );
+    }
+
+    /// @notice Places orders of participants who gave the calling gateway their mandate
+    /// @param groups Words of a group (top 32 bits) and its four order lanes; an empty lane changes nothing
+    function placeBatch(uint256 area, uint32 period, uint256[] calldata groups) external {
+        uint256 gateway = registry.gatewayNumberOf(msg.sender);
+        clock.requireOpen(period);
+        uint256[] memory words = groups;
+        uint256[] memory profiles = _placeAll(area, period, words);
+        for (uint256 i; i < words.length; ++i) {
+            _requireMandates(gateway, words[i], profiles[i]);
+        }
+        emit OrdersPlaced(area, period, msg.sender, false, words);
+    }
+
+    /// @notice Places orders that participants signed for the calling gateway (EIP-712)
+    function placeSigned(uint256 area, uint32 period, SignedOrder[] calldata orders) external {
+        registry.gatewayNumberOf(msg.sender);
+        clock.requireOpen(period);
+        uint256[] memory words = new uint256[](orders.length);
+        bytes32 domain = _domainSeparatorV4();
+        for (uint256 i; i < orders.length; ++i) {
+            SignedOrder calldata order = orders[i];
+            _requireSignature(area, period, order, domain);
+            uint256 participant = order.participant;
+            words[i] =
+                Lanes.set56(Lanes.fresh(Lanes.groupOf(participant)), Lanes.laneOf(participant), order.lane);
+        }
+        _placeAll(area, period, words);
+        emit OrdersPlaced(area, period, msg.sender, true, words);
+    }
+
+    function _requireMandates(uint256 gateway, uint256 word, uint256 profiles) private pure {
+        unchecked {
+            for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+                if (Lanes.get56(word, lane) == 0) continue;
+                uint256 mandated = Profile.gateway(Lanes.get64(profiles, lane));
+                if (mandated != gateway) {
+                    revert NoMandate(Lanes.participantAt(Lanes.tag(word), lane), mandated, gateway);
+                }
+            }
+        }
+    }
+
+    function _requireSignature(uint256 area, uint256 period, SignedOrder calldata order, bytes32 domain)
+        private
+        view
+    {
+        if (order.expiry < block.timestamp) {
+            revert SignatureExpired(order.participant, order.expiry, block.timestamp);
+        }
+        uint256 lane = order.lane;
+        bytes32 terms = keccak256(
+            abi.encode(
+                ORDER_TYPEHASH,
+                area,
+                period,
+                order.participant,
+                OrderLane.side(lane),
+                OrderLane.tick(lane),
+                OrderLane.wh(lane),
+                OrderLane.sequence(lane),
+                msg.sender,
+                order.expiry
+            )
+        );
+        (address signer,,) = ECDSA.tryRecover(MessageHashUtils.toTypedDataHash(domain, terms), order.r, order.vs);
+        address account = registry.accountOf(order.participant);
+        if (signer == address(0) || signer != account) {
+            revert SignerIsNotParticipant(order.participant, signer, account);
+        }
+    }
+
+    // --- the book ------------------------------------------------------------------------------
+
+    /// @dev Puts the lanes of the words into the book, each in place of the participant's former order, and backs them
+    /// @return profiles What the registry holds of each word's group
+    function _placeAll(uint256 area, uint256 period, uint256[] memory words)
+        private
+        returns (uint256[] memory profiles)
+    {
+        Session memory session = _enter(area, period);
+        IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](words.length);
+        TickBook.Book storage book_ = _books[_key(area, period)];
+        for (uint256 i; i < words.length; ++i) {
+            uint256 orders = _placeGroup(book_, period, words[i], exchanges[i]);
+            _extendRoot(session, exchanges[i].group, orders);
+        }
+        profiles = clearingHouse.reserve(period, exchanges);
+        for (uint256 i; i < words.length; ++i) {
+            _requireInArea(area, words[i], profiles[i]);
+        }
+        _sessions[_key(area, period)] = session;
+    }
+
+    function _placeGroup(
+        TickBook.Book storage book_,
+        uint256 period,
+        uint256 word,
+        IClearingHouse.Exchange memory exchange
+    ) private returns (uint256 orders) {
+        exchange.group = Lanes.tag(word);
+        uint256 key = _orderKey(period, exchange.group);
+        orders = Lanes.ofPeriod(_orders[key], period);
+        unchecked {
+            for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+                uint256 order = Lanes.get56(word, lane);
+                if (order == 0) continue;
+                uint256 former = Lanes.get56(orders, lane);
+                _requireWellFormed(Lanes.participantAt(exchange.group, lane), order, former);
+                if (former != 0) {
+                    book_.remove(
+                        period, OrderLane.side(former), OrderLane.tick(former), OrderLane.wh(former)
+                    );
+                    exchange.released |= OrderLane.energy(former) << (lane * 56);
+                }
+                book_.add(period, OrderLane.side(order), OrderLane.tick(order), OrderLane.wh(order));
+                exchange.claimed |= OrderLane.energy(order) << (lane * 56);
+                orders = Lanes.set56(orders, lane, order);
+            }
+        }
+        _orders[key] = orders;
+    }
+
+    function _requireWellFormed(uint256 participant, uint256 order, uint256 former) private view {
+        if (order >> OrderLane.BITS != 0) revert MalformedOrder(participant, order);
+        if (OrderLane.tick(order) >= ticks) revert TickOutOfBand(participant, OrderLane.tick(order), ticks);
+        if (OrderLane.sequence(order) <= OrderLane.sequence(former)) {
+            revert StaleSequence(participant, OrderLane.sequence(order), OrderLane.sequence(former));
+        }
+    }
+
+    function _requireInArea(uint256 area, uint256 word, uint256 profiles) private pure {
+        unchecked {
+            for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+                if (Lanes.get56(word, lane) == 0) continue;
+                uint256 itsArea = Profile.area(Lanes.get64(profiles, lane));
+                if (itsArea != area) {
+                    revert OtherArea(Lanes.participantAt(Lanes.tag(word), lane), itsArea, area);
+                }
+            }
+        }
+    }
+
+    /// @dev Brings the orders of a group under caps and gives back what backed the rest
+    function _shrink(uint256 area, uint256 period, uint256 group, uint256 caps) internal {
+        uint256 key = _orderKey(period, group);
+        uint256 orders = Lanes.ofPeriod(_orders[key], period);
+        uint256 before = orders;
+        TickBook.Book storage book_ = _books[_key(area, period)];
+        IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](1);
+        exchanges[0].group = group;
+        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+            uint256 order = Lanes.get56(orders, lane);
+            uint256 cap = Lanes.get56(caps, lane);
+            cap = OrderLane.side(order) == OrderLane.OFFER ? Lanes.outOf(cap) : Lanes.intoOf(cap);
+            if (OrderLane.wh(order) <= cap) continue;
+            uint256 shrunk = OrderLane.withWh(order, cap);
+            book_.remove(period, OrderLane.side(order), OrderLane.tick(order), OrderLane.wh(order) - cap);
+            exchanges[0].released |= OrderLane.energy(order) << (lane * 56);
+            exchanges[0].claimed |= OrderLane.energy(shrunk) << (lane * 56);
+            orders = Lanes.set56(orders, lane, shrunk);
+        }
+        if (orders == before) return;
+        _orders[key] = orders;
+        Session memory session = _sessions[_key(area, period)];
+        _extendRoot(session, group, orders);
+        _sessions[_key(area, period)] = session;
+        clearingHouse.reserve(period, exchanges);
+        emit OrdersShrunk(area, period, group, orders);
+    }
+
+    /// @dev The first action in a period takes its ring slot, and refuses an area or a tariff that cannot be
+    function _enter(uint256 area, uint256 period) internal returns (Session memory session) {
+        session = _sessions[_key(area, period)];
+        if (session.period == period) return session;
+        (uint256 retail,) = tariff.energyPrices(period);
+        uint256 top = _price(ticks - 1);
+        if (top > retail) revert BandAboveRetail(top, retail);
+        if (area >= clearingHouse.activate(period)) revert UnknownArea(area);
+        session = _freshSession(period);
+    }
+
+    function _freshSession(uint256 period) internal pure returns (Session memory) {
+        return Session(uint32(period), Phase.Open, 0, 0, bytes20(0));
+    }
+
+    function _extendRoot(Session memory session, uint256 group, uint256 orders) private pure {
+        session.root = bytes20(keccak256(abi.encode(session.root, group, orders)));
+    }
+
+    // --- questions -----------------------------------------------------------------------------
+
+    /// @notice A participant's order in a period; all zero when it has none
+    function orderOf(uint256 participant, uint256 period)
+        external
+        view
+        returns (uint256 side, uint256 tick, uint256 wh, uint256 sequence)
+    {
+        uint256 order = _orderOf(participant, period);
+        return (OrderLane.side(order), OrderLane.tick(order), OrderLane.wh(order), OrderLane.sequence(order));
+    }
+
+    /// @notice EIP-712 domain separator orders are signed under
+    function domainSeparator() external view returns (bytes32) {
+        return _domainSeparatorV4();
+    }
+
+    function _orderOf(uint256 participant, uint256 period) private view returns (uint256) {
+        uint256 orders = Lanes.ofPeriod(_orders[_orderKey(period, Lanes.groupOf(participant))], period);
+        return Lanes.get56(orders, Lanes.laneOf(participant));
+    }
+
+    function _price(uint256 tick) internal view returns (uint256) {
+        unchecked {
+            return floorMicroEurPerWh + tick * tickMicroEurPerWh; // both below the retail price, 16 bits
+        }
+    }
+
+    function _key(uint256 area, uint256 period) internal view returns (uint256) {
+        return ((period % _ringSize) << 64) | area;
+    }
+
+    function _orderKey(uint256 period, uint256 group) internal view returns (uint256) {
+        return ((period % _ringSize) << 64) | group;
+    }
+}
