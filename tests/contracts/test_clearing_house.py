@@ -146,7 +146,7 @@ def test_the_operator_alone_decides_on_modules(market, method):
     ("method", "arguments", "permission"),
     [
         ("activate", (P,), MARKET | SETTLEMENT | ORACLE),
-        ("reserve", (P, GROUP, 0, 0), MARKET),
+        ("reserve", (P, []), MARKET),
         ("book", (P, [], [], []), MARKET),
         ("collectSpread", (P, 1), MARKET),
         ("settle", (P, [], [], 0, 0), SETTLEMENT),
@@ -325,7 +325,7 @@ def test_an_area_opened_later_is_not_in_the_period(market, house, desk):
 @pytest.mark.parametrize(
     ("method", "arguments"),
     [
-        ("reserve", (GROUP, 0, 0)),
+        ("reserve", ([(GROUP, 0, 0)],)),
         ("book", ([], [], [])),
         ("collectSpread", (1,)),
         ("settle", ([], [], 0, 0)),
@@ -424,7 +424,7 @@ def test_who_is_suspended_may_only_reduce(market, house, desk, alice):
 
 
 def test_seats_without_a_participant_reserve_nothing(market, house, desk):
-    refused = refusal(house.reserve, P, 4, 0, energy_lane(1, 0) << (56 * 2), by=desk)
+    refused = refusal(house.reserve, P, [(4, 0, energy_lane(1, 0) << (56 * 2))], by=desk)
     assert refused == ("ParticipantNotActive", 18, 0)
 
 

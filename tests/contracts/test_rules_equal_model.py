@@ -31,6 +31,7 @@ def rules(tmp_path_factory, accounts):
     root = tmp_path_factory.mktemp("harness")
     shutil.copytree(CHECKOUT / "contracts/libraries", root / "contracts/libraries")
     shutil.copytree(Path(__file__).parent / "harness", root / "contracts/harness")
+    (root / "node_modules").symlink_to(CHECKOUT / "node_modules")
     artifact = compile_contracts(root)["Rules"]
     factory = web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
     receipt = web3.eth.wait_for_transaction_receipt(

@@ -84,7 +84,7 @@ def test_accounts_change_as_the_model_says_each_by_the_fees_of_its_zone(market):
     assert house_accounts(market) == (supplier, dso)
     assert sum(by_member) + supplier + dso == 0
     assert {member.zone for member in members} == {0, 1, 2}
-    assert fact(tx, "Settled") == (0, P)
+    assert fact(tx, "Settled") == (0, P, market.settlement.commitmentOf(0, P))
     assert market.money_sum() == 0
 
 
@@ -147,7 +147,7 @@ def test_who_cannot_pay_goes_into_debt_and_the_range_goes_on(market):
     owed = 1_000 * (RETAIL + 50)
     assert fact(tx, "DebtIncurred") == (poor.number, P, -owed)
     assert market.house.balanceOf(poor.number) == -owed
-    assert fact(tx, "Settled") == (0, P)
+    assert fact(tx, "Settled") == (0, P, market.settlement.commitmentOf(0, P))
     refused_ = refusal(market.auction.place, P + 2, OFFER, 3, 5, by=poor.account)
     assert refused_ == ("InDebt", poor.number, -owed)
     assert market.money_sum() == 0
@@ -200,7 +200,7 @@ def test_an_area_without_participants_is_settled_too(market):
     market.trade(P, 2)
     market.deliver(P)
 
-    assert fact(market.settle(P, 2), "Settled") == (2, P)
+    assert fact(market.settle(P, 2), "Settled") == (2, P, "0x" + 64 * "0")
 
 
 # --- what comes first --------------------------------------------------------------------------
