@@ -2,9 +2,13 @@
 
     python scenarios/extract_simbench.py 1-LV-rural3--2-sw scenarios/rural3 \\
         --week summer=2016-07-21 --week winter=2016-01-25
+    python scenarios/extract_simbench.py 1-LV-semiurb5--1-sw scenarios/semiurb5 --as-metered \\
+        --week summer=2016-07-21 --week autumn=2016-10-24
 
-needs the extra ``extract`` (simbench 1.6.1, whose wheel holds all grids).  The result needs neither
-simbench nor, at run time, pandapower.
+needs the extra ``extract`` (simbench 1.6.1, whose wheel holds all grids).  The first form writes
+gridbourse's own files, which need neither simbench nor, at run time, pandapower.  ``--as-metered``
+writes what a grid operator has at hand: a pandapower net with everything in it, and the net energy
+of smart meters under column names of its own, in local time.
 
 Time: SimBench labels its 35,136 rows with German wall-clock time.  The labels jump over 02:00 on
 27 March 2016 and count it twice on 30 October, and the profiles follow them, so row i is the
@@ -50,6 +54,9 @@ def main() -> None:
         metavar="NAME=YYYY-MM-DD",
         help="first day (UTC) of seven; the day before, which the forecast needs, comes along",
     )
+    parser.add_argument(
+        "--as-metered", action="store_true", help="a pandapower net and net readings in local time"
+    )
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
 
@@ -60,8 +67,14 @@ def main() -> None:
     load_w, load_var, pv_w = year_of_profiles(net)
     points = connection_points(net, load_w, load_var, pv_w)
     net_w, net_var = (pv_w - load_w).to_numpy(), -load_var.to_numpy()
-    write_grid(net, points, arguments.folder)
-    points.to_csv(arguments.folder / "points.csv", lineterminator="\n")
+    if arguments.as_metered:
+        write_net(net, arguments.folder / "grid.json")
+        by_name = points.assign(node_name=net.bus.name[points.node].to_numpy())
+        by_name = by_name[["node_name", "zone", "capacity_w"]]
+        by_name.to_csv(arguments.folder / "points.csv", lineterminator="\n")
+    else:
+        write_grid(net, arguments.folder)
+        points.to_csv(arguments.folder / "points.csv", lineterminator="\n")
     check(net, points, net_w, net_var, arguments.folder)
 
     for week in arguments.week:
@@ -70,12 +83,14 @@ def main() -> None:
         inside = (load_w.index >= start - pd.Timedelta(days=1)) & (
             load_w.index < start + pd.Timedelta(days=7)
         )
-        frames = {"load_w": load_w, "load_var": load_var, "pv_w": pv_w}
-        write_profiles(
-            {key: frame[inside] for key, frame in frames.items()},
-            points,
-            arguments.folder / f"{name}.parquet",
-        )
+        path = arguments.folder / f"{name}.parquet"
+        if arguments.as_metered:
+            table = readings((pv_w - load_w)[inside], points)
+        else:
+            frames = {"load_w": load_w, "load_var": load_var, "pv_w": pv_w}
+            table = profiles({key: frame[inside] for key, frame in frames.items()}, points)
+        table.to_parquet(path, index=False, compression="zstd", store_schema=False)
+        print(f"{path}: {len(table)} rows, {path.stat().st_size} bytes")
 
 
 def year_of_profiles(net: Any) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -151,13 +166,12 @@ def zone_of_bus(net: Any) -> dict[int, str]:
     return zone
 
 
-def write_grid(net: Any, points: pd.DataFrame, folder: Path) -> None:
-    """The wires for power-grid-model, and for pandapower the same with one sgen per point."""
+def write_grid(net: Any, folder: Path) -> None:
+    """The wires for power-grid-model, and the same for pandapower."""
     wires = pp.pandapowerNet(net)
     for table in ("load", "sgen", "storage"):
         wires[table] = wires[table].iloc[:0]
-    wires.pop("profiles")
-    wires.pop("loadcases")
+    write_net(wires, folder / "grid.pandapower.json")
     data, _ = PandaPowerConverter().load_input_data(wires)
     document = json.loads(json_serialize({k: rows for k, rows in data.items() if len(rows)}))
     for component, table in {
@@ -177,15 +191,19 @@ def write_grid(net: Any, points: pd.DataFrame, folder: Path) -> None:
     head = json.dumps(document)[:-1]
     (folder / "grid.json").write_text(f'{head}, "data": {{\n{lines}\n}}}}\n', encoding="utf-8")
 
-    for point_id, bus in points.pandapower_bus.items():
-        pp.create_sgen(wires, bus, p_mw=0.0, q_mvar=0.0, name=point_id)
-    for name, table in wires.items():  # simbench's order of columns changes from run to run
+
+def write_net(net: Any, path: Path) -> None:
+    """A pandapower net as it is, without its year of profiles."""
+    net = pp.pandapowerNet(net)
+    net.pop("profiles")
+    net.pop("loadcases")
+    for name, table in net.items():  # simbench's order of columns changes from run to run
         if isinstance(table, pd.DataFrame) and not name.startswith("_"):
-            wires[name] = table[sorted(table.columns)]
-    pp.to_json(wires, str(folder / "grid.pandapower.json"))
+            net[name] = table[sorted(table.columns)]
+    pp.to_json(net, str(path))
 
 
-def write_profiles(frames: dict[str, pd.DataFrame], points: pd.DataFrame, path: Path) -> None:
+def profiles(frames: dict[str, pd.DataFrame], points: pd.DataFrame) -> pd.DataFrame:
     """Long table, sorted by point and time: start (UTC), point_id, load_w, load_var, pv_w.
 
     Whole watts: half a watt is an eighth of a watt-hour in 15 minutes, less than a meter shows.
@@ -196,9 +214,19 @@ def write_profiles(frames: dict[str, pd.DataFrame], points: pd.DataFrame, path: 
         columns[key] = named.T.stack()
     table = pd.DataFrame(columns).reset_index()
     table["start"] = table["start"].astype("datetime64[s, UTC]")
-    table = table[["start", "point_id", "load_w", "load_var", "pv_w"]]
-    table.to_parquet(path, index=False, compression="zstd", store_schema=False)
-    print(f"{path}: {len(table)} rows, {path.stat().st_size} bytes")
+    return table[["start", "point_id", "load_w", "load_var", "pv_w"]]
+
+
+def readings(net_w: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
+    """What a meter operator delivers: net consumption in kWh, stamped at the quarter-hour's end.
+
+    Sorted by time; whole watt-hours.  Times are German local time with their offset, as text.
+    """
+    wh = (-net_w / 4).round().astype("int64").set_axis(points.index, axis=1)
+    local = (wh.index + pd.Timedelta(minutes=15)).tz_convert("Europe/Berlin")
+    stamps = pd.Index([stamp.isoformat() for stamp in local], name="Zeitpunkt")
+    kwh = wh.set_axis(stamps).stack() / 1000
+    return kwh.rename_axis(["Zeitpunkt", "Zählpunkt"]).rename("Saldo_kWh").reset_index()
 
 
 def check(

@@ -7,8 +7,8 @@ power-grid-model-io's PandaPowerConverter does the arithmetic.  Around it this m
 - refuses what has no counterpart (voltage-controlled generators, shunts, three-winding
   transformers ...) and transformer data that the two programs read differently, above all a tap
   position without ``tap_changer_type``, which pandapower 3 ignores and the converter does not;
-- makes one node of buses behind closed switches, as pandapower does; links, which the converter
-  makes of the switches, conduct so well that dozens of them keep Newton-Raphson from converging;
+- makes one node of buses behind closed switches, as pandapower does; the links the converter makes
+  of them conduct so well that rounding shows;
 - makes the upstream sources as stiff as pandapower's external grids, whatever their short-circuit
   power.
 
