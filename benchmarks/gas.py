@@ -10,6 +10,7 @@ embedded one; gas does not depend on the machine.
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from eth_utils import keccak
@@ -20,7 +21,7 @@ from gridbourse.chain.accounts import Keyring
 from gridbourse.chain.compiler import load_artifacts
 from gridbourse.chain.connect import connect
 from gridbourse.chain.contracts import Registration
-from gridbourse.chain.deploy import AREA, Market, MarketSettings, deploy
+from gridbourse.chain.deploy import AREA, MarketSettings, deploy
 from gridbourse.chain.lanes import order_lane
 from gridbourse.chain.signing import OrderTerms, order_domain, sign_order
 from gridbourse.chain.transactions import Chain, GasUse
@@ -115,7 +116,9 @@ class Bench:
         orders = list(drawn)
         # The mandated ones first: own and signed orders then meet tick words of this period, as
         # they do in a market that is not empty.
-        lanes = {who: order_lane(side, tick, wh, 1) for who, side, tick, wh in orders[own + signed :]}
+        lanes = {
+            who: order_lane(side, tick, wh, 1) for who, side, tick, wh in orders[own + signed :]
+        }
         auction.place_batch(gateway, AREA, period, lanes)
         terms = [
             (i, OrderTerms(AREA, period, who, side, tick, wh, 1, gateway.address, FAR))
@@ -158,7 +161,7 @@ def main() -> None:
     large = measure(1_000, own=20, signed=200)
     clears = {str(n): both(measure(n, 0, 0), "clear") for n in (100, 5_000)}
     clears["1000"] = both(large, "clear")
-    results = {
+    results: dict[str, dict[str, Any]] = {
         "own_order": both(large, "order own"),
         "batch_order_mandate": both(large, "orders mandate"),
         "batch_order_signed": both(large, "orders signed"),
@@ -172,13 +175,13 @@ def main() -> None:
     show(results)
 
 
-def show(results: dict[str, dict[str, int]]) -> None:
+def show(results: dict[str, dict[str, Any]]) -> None:
     """Print the figures beside their targets."""
     table = Table(title="gas a unit", title_justify="left")
     for heading in ("step", "first", "recycled", "target"):
         table.add_column(heading, justify="left" if heading == "step" else "right")
     for step, figures in results.items():
-        rows = figures.items() if step == "clear" else [("", figures)]
+        rows = list(figures.items()) if step == "clear" else [("", figures)]
         for n, figure in rows:
             name = f"{step} {n} orders" if n else step
             target = f"{TARGETS[step]:,}"

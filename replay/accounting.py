@@ -67,7 +67,9 @@ class Accounts:
         self._add_money(payments, charges)
         gap_wh = energy_gap_wh(metered, delivery.flow, self.scenario.mtu.hours)
         self.gap_wh += abs(gap_wh)
-        self.periods.append(self._period(result, delivery, readings, contracts) | {"gap_wh": gap_wh})
+        self.periods.append(
+            self._period(result, delivery, readings, contracts) | {"gap_wh": gap_wh}
+        )
         self.orders.append(self._filled(result))
 
     def _payments(self, result: PeriodResult) -> Ints:
@@ -134,7 +136,9 @@ class Accounts:
     def _gross(self, period: int, delivery: Delivery) -> tuple[Ints, Ints]:
         """Production and consumption behind each meter, Wh, such that their difference is the reading."""
         hours = self.scenario.mtu.hours
-        wanted = np.rint(self.scenario.profiles.load_w.loc[period].to_numpy() * hours).astype(np.int64)
+        wanted = np.rint(self.scenario.profiles.load_w.loc[period].to_numpy() * hours).astype(
+            np.int64
+        )
         produces = self.scenario.profiles.pv_w.loc[period].to_numpy() > 0
         # Where nothing is produced the reading is the consumption, less what an import cap held back.
         load = np.where(produces, np.maximum(wanted, -delivery.readings_wh), -delivery.readings_wh)
@@ -151,7 +155,8 @@ class Accounts:
     def _filled(self, result: PeriodResult) -> pd.DataFrame:
         fills = result.orders["number"].map(lambda who: result.fills.get(who, (0, 0)))
         filled = result.orders.assign(
-            fill_wh=[abs(fill[0]) for fill in fills], paid_micro_eur=[abs(fill[1]) for fill in fills]
+            fill_wh=[abs(fill[0]) for fill in fills],
+            paid_micro_eur=[abs(fill[1]) for fill in fills],
         )
         return filled[list(ORDER_COLUMNS)]
 
@@ -162,7 +167,7 @@ class Accounts:
             "spread": ("buyers", "spread account"),
             "retail": ("participants", "supplier"),
             "feed_in": ("supplier", "participants"),
-        } | {fee: ("participants", "dso") for fee in FEES}
+        } | dict.fromkeys(FEES, ("participants", "dso"))
         rows = [(*ways[kind], kind, amount) for kind, amount in self.money.items() if amount]
         return pd.DataFrame(rows, columns=["payer", "payee", "kind", "micro_eur"])
 

@@ -80,8 +80,11 @@ def _set_tariff(market: Market, scenario: Scenario) -> dict[str, int]:
         fees = (prices.import_fee, prices.local_fee, prices.export_fee)
         market.tariff.write(dso, "tariff", "setGridFees", number, 0, fees)
         zones[name] = number
-    prices = scenario.tariff.retail_micro_eur_per_wh, scenario.tariff.feed_in_micro_eur_per_wh
-    market.tariff.write(supplier, "tariff", "setEnergyPrices", 0, *prices)
+    retail, feed_in = (
+        scenario.tariff.retail_micro_eur_per_wh,
+        scenario.tariff.feed_in_micro_eur_per_wh,
+    )
+    market.tariff.write(supplier, "tariff", "setEnergyPrices", 0, retail, feed_in)
     return zones
 
 
@@ -113,7 +116,9 @@ def _register(market: Market, scenario: Scenario, zones: dict[str, int]) -> pd.D
     ]
     numbers: list[int] = []
     for start in range(0, len(rows), ROWS_A_CALL):
-        numbers += market.registry.register(market.keys["operator"], rows[start : start + ROWS_A_CALL])
+        numbers += market.registry.register(
+            market.keys["operator"], rows[start : start + ROWS_A_CALL]
+        )
     table["number"] = numbers
     return table[["number", "account", "at", "zone"]]
 
@@ -132,7 +137,9 @@ def _pay_in(market: Market, scenario: Scenario, table: pd.DataFrame) -> None:
     amounts[SUPPLIER_ACCOUNT] = scenario.parties.supplier_deposit_micro_eur
     total = sum(amounts.values())
     reference = keccak(text=f"bank/{scenario.name}/{scenario.first_period}")
-    market.currency.write(treasurer, "deposit", "mint", treasurer.address, total, reference, units=0)
+    market.currency.write(
+        treasurer, "deposit", "mint", treasurer.address, total, reference, units=0
+    )
     market.currency.write(treasurer, "deposit", "approve", market.house.address, total, units=0)
     numbers = list(amounts)
     for start in range(0, len(numbers), 4 * ROWS_A_CALL):

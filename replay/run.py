@@ -50,7 +50,9 @@ def settings_of(scenario: Scenario) -> MarketSettings:
 
 def found_market(w3: Web3, scenario: Scenario, about: dict[str, Any]) -> tuple[Market, Membership]:
     """Deploy the scenario's market on a chain and bring its participants in."""
-    market = deploy(Chain(w3, load_artifacts()), Keyring.for_chain(w3), settings_of(scenario), about)
+    market = deploy(
+        Chain(w3, load_artifacts()), Keyring.for_chain(w3), settings_of(scenario), about
+    )
     return market, onboard(market, scenario)
 
 

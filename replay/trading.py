@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,9 @@ class Desk:
         parties = self.scenario.parties
         draw = np.random.default_rng([self.scenario.strategy.seed, len(points)]).random(len(points))
         edges = [parties.own_share, parties.own_share + parties.signed_share]
-        self.route_of = dict(zip(points, (ROUTES[i] for i in np.digitize(draw, edges)), strict=True))
+        self.route_of = dict(
+            zip(points, (ROUTES[i] for i in np.digitize(draw, edges)), strict=True)
+        )
         chain = self.market.chain
         self._domain = order_domain(chain.w3.eth.chain_id, self.market.auction.address)
 
@@ -69,7 +72,7 @@ class Desk:
         self.market.auction.book(self.market.keys["operator"], AREA, period, GROUPS_A_CALL, fills)
 
     def _place_own(self, period: int, orders: pd.DataFrame) -> None:
-        for order in orders.itertuples():
+        for order in _rows(orders):
             account = self.market.keys[account_name(order.point_id)]
             self.market.auction.place(account, period, order.code, order.tick, order.wh)
 
@@ -77,7 +80,7 @@ class Desk:
         gateway = self.market.keys["gateway"]
         for some in _slices(orders, MANDATED_A_CALL):
             lanes = {
-                o.number: order_lane(o.code, o.tick, o.wh, FIRST_SEQUENCE) for o in some.itertuples()
+                o.number: order_lane(o.code, o.tick, o.wh, FIRST_SEQUENCE) for o in _rows(some)
             }
             self.market.auction.place_batch(gateway, AREA, period, lanes)
 
@@ -94,9 +97,24 @@ class Desk:
                         FIRST_SEQUENCE, gateway.address, expiry,
                     ),
                 )
-                for o in some.itertuples()
+                for o in _rows(some)
             ]  # fmt: skip
             self.market.auction.place_signed(gateway, AREA, period, signed)
+
+
+class Placed(NamedTuple):
+    """A row of the orders that are placed, in types of the chain."""
+
+    point_id: str
+    number: int
+    code: int
+    tick: int
+    wh: int
+
+
+def _rows(orders: pd.DataFrame) -> Iterator[Placed]:
+    columns = (orders[name].tolist() for name in Placed._fields)
+    return (Placed(*row) for row in zip(*columns, strict=True))
 
 
 def _slices(frame: pd.DataFrame, rows: int) -> Iterator[pd.DataFrame]:

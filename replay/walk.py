@@ -64,7 +64,9 @@ class Walk:
     grid_feed: GridFeed
     results: dict[int, PeriodResult] = field(default_factory=dict)
 
-    def run(self, periods: Iterable[int], on_settled: Callable[[int], None] = lambda _: None) -> None:
+    def run(
+        self, periods: Iterable[int], on_settled: Callable[[int], None] = lambda _: None
+    ) -> None:
         """Take every period from its first order to its settlement."""
         mtu, lead = self.scenario.mtu_seconds, self.scenario.market.gate_closure_s
         waiting: list[int] = []
@@ -145,4 +147,3 @@ class Walk:
         for who, value in by_number.items():
             values[self.members.row_of[who]] = value
         return values
-

@@ -45,7 +45,9 @@ def _deploy(w3: Web3, scenario: Scenario, record: Path, options: argparse.Namesp
     out.print(table)
     gas = sum(use.gas for use in market.chain.gas.values())
     out.print(f"{len(members.table)} participants, {gas / 1e6:.1f} M gas")
-    out.print(f"Record   {record}\nMapping  {mapping}   (personal data: keep it, do not publish it)")
+    out.print(
+        f"Record   {record}\nMapping  {mapping}   (personal data: keep it, do not publish it)"
+    )
     out.print(f"Next     python -m scripts.status --network {options.network}")
 
 

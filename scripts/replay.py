@@ -1,7 +1,7 @@
 """Replay a scenario through the whole market and show what came of it.
 
-    python -m scripts.replay scenarios/rural3.toml --network devnet-child --out out/demo
-    python -m scripts.replay scenarios/rural3.toml --pv-factor 1 --network embedded --periods 16
+python -m scripts.replay scenarios/rural3.toml --network devnet-child --out out/demo
+python -m scripts.replay scenarios/rural3.toml --pv-factor 1 --network embedded --periods 16
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Show where a deployed market stands.
 
-    python -m scripts.status --network devnet
+python -m scripts.status --network devnet
 """
 
 import argparse
@@ -36,13 +36,30 @@ def _show(market: Market, network: str) -> None:
     limit = market.registry.seat_limit()
     time = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M:%S} UTC"
     mode = "replay clock" if clock.read("replay") else "block time"
-    out.print(f"[bold]{market.record.scenario.get('file', '')}[/] on {network}, commit {market.record.commit}")
+    out.print(
+        f"[bold]{market.record.scenario.get('file', '')}[/] on {network}, commit {market.record.commit}"
+    )
     out.print(f"Market time   {time} ({mode}), period {now // clock.read('mtuSeconds')}")
-    out.print(f"Currency held {market.currency.read('balanceOf', market.house.address) / 1e6:,.2f} EUR")
-    out.print(f"Money sum     {market.house.money_sum(limit)} µEUR (accounts + holds − currency; 0 always)")
+    out.print(
+        f"Currency held {market.currency.read('balanceOf', market.house.address) / 1e6:,.2f} EUR"
+    )
+    out.print(
+        f"Money sum     {market.house.money_sum(limit)} µEUR (accounts + holds − currency; 0 always)"
+    )
     periods = ring(market)
-    table = Table(title=f"last {min(LAST, len(periods))} of {len(periods)} periods", title_justify="left")
-    for heading in ("period", "start (UTC)", "phase", "verdict", "rounds", "readings", "settled", "held EUR"):
+    table = Table(
+        title=f"last {min(LAST, len(periods))} of {len(periods)} periods", title_justify="left"
+    )
+    for heading in (
+        "period",
+        "start (UTC)",
+        "phase",
+        "verdict",
+        "rounds",
+        "readings",
+        "settled",
+        "held EUR",
+    ):
         table.add_column(heading, justify="right" if heading in ("rounds", "held EUR") else "left")
     mtu = clock.read("mtuSeconds")
     for s in periods[-LAST:]:
@@ -50,7 +67,9 @@ def _show(market: Market, network: str) -> None:
         version = f"version {s.readings_version}" if s.readings_version else "none"
         settled = "yes" if s.settled else "no"
         held = f"{s.held_micro_eur / 1e6:,.2f}"
-        table.add_row(str(s.period), start, s.phase, s.verdict, str(s.rounds), version, settled, held)
+        table.add_row(
+            str(s.period), start, s.phase, s.verdict, str(s.rounds), version, settled, held
+        )
     out.print(table)
     if due(market):
         out.print(f"Next     python -m scripts.settle --network {network}")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-/// @title What markets, oracles and the settlement ask the clearing house
+/// @notice What markets, oracles and the settlement ask the clearing house
 interface IClearingHouse {
     /// @notice Energy lanes (sell, buy) of a group: what is given back and what is claimed in its place
     struct Exchange {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-/// @title What the grid oracle and the settlement ask every market
+/// @notice What the grid oracle and the settlement ask every market
 interface IMarket {
     /// @notice Round and root of the cleared book of an area and period that a verdict must bind
     /// @return cleared Whether there is a cleared book that waits for a verdict

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-/// @title Market time
+/// @notice Market time
 interface IMarketClock {
     /// @notice Length of a delivery period (market time unit) in seconds
     function mtuSeconds() external view returns (uint256);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-/// @title What markets and settlement ask the grid oracle
+/// @notice What markets and settlement ask the grid oracle
 interface IGridOracle {
     enum Verdict {
         None,
@@ -21,7 +21,7 @@ interface IGridOracle {
     function capsOfGroups(uint256 period, uint256[] calldata groups) external view returns (uint256[] memory caps);
 }
 
-/// @title What the settlement asks the meter oracle
+/// @notice What the settlement asks the meter oracle
 interface IMeterOracle {
     /// @notice For each group four signed 64-bit lanes: the net reading in Wh (+ injects); type(int32).min = missing
     function readingsOfGroups(uint256 period, uint256[] calldata groups)

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 
-/// @title What the other contracts ask the registry
+/// @notice What the other contracts ask the registry
 interface IParticipantRegistry is IAccessControl {
     /// @notice A role this call needs is missing
     error MissingRole(address account, bytes32 role);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-/// @title Prices outside the local market and grid fees, all in µEUR per Wh
+/// @notice Prices outside the local market and grid fees, all in µEUR per Wh
 interface ITariff {
     struct ZoneFees {
         uint16 importMicroEurPerWh;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-/// @title Numbers of the named accounts: they share one numbering with participants, who start at FIRST_PARTICIPANT
+/// @notice Numbers of the named accounts: they share one numbering with participants, who start at FIRST_PARTICIPANT
 library HouseAccounts {
     uint256 internal constant DSO = 1;
     uint256 internal constant SUPPLIER = 2;

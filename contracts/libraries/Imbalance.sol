@@ -17,6 +17,7 @@ library Imbalance {
         uint256 exportFee;
     }
 
+    /// @notice What one participant owes the supplier and the DSO
     /// @param readingWh Net metered energy, + injects
     /// @param contractWh Net contracted energy, + sells
     /// @param exportCapWh Injection above this cap is not paid for

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-/// @title One limit order of a call auction, in 53 bits
+/// @notice One limit order of a call auction, in 53 bits
 /// @dev   Wh: 28 | tick: 16 | side: 1 (0 bid, 1 offer) | sequence: 8. Wh = 0 with a sequence is a cancelled order:
 ///        the sequence stays, so that a replaced or cancelled order never comes back.
 library OrderLane {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-/// @title What the markets need to know of a participant, in 64 bits
+/// @notice What the markets need to know of a participant, in 64 bits
 /// @dev   capacity in Wh per period: 28 | area: 8 | zone: 12 | gateway: 12 | status: 4
 library Profile {
     uint256 internal constant NONE = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-/// @title Roles a service account may hold; held in the registry, read by every contract
+/// @notice Roles a service account may hold; held in the registry, read by every contract
 library Roles {
     bytes32 internal constant OPERATOR = keccak256("OPERATOR");
     bytes32 internal constant DSO = keccak256("DSO");

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {Lanes} from "./Lanes.sol";
 import {MeritOrder} from "./MeritOrder.sol";
 
-/// @title Energy on each price tick of both sides of a book, seven ticks to a storage word
+/// @notice Energy on each price tick of both sides of a book, seven ticks to a storage word
 library TickBook {
     uint256 internal constant MAX_TICKS = 259;
     uint256 private constant PER_WORD = MeritOrder.TICKS_PER_WORD;
@@ -38,7 +38,7 @@ library TickBook {
         }
     }
 
-    /// @return words Energy on each tick as `MeritOrder` takes it: seven ticks a word, no tag
+    /// @dev Energy on each tick as `MeritOrder` takes it: seven ticks a word, no tag
     function load(Book storage book, uint256 period, uint256 side, uint256 ticks)
         internal
         view

@@ -141,7 +141,7 @@ abstract contract OrderEntry is EIP712 {
         _placeOwn(period, participant, 0);
     }
 
-    /// @param order An order lane without its sequence, which is the next one
+    /// @dev `order` is an order lane without its sequence, which is the next one
     function _placeOwn(uint256 period, uint256 participant, uint256 order) private {
         clock.requireOpen(period);
         uint256 sequence = OrderLane.sequence(_orderOf(participant, period)) + 1;
@@ -231,8 +231,8 @@ abstract contract OrderEntry is EIP712 {
 
     // --- the book ------------------------------------------------------------------------------
 
-    /// @dev Puts the lanes of the words into the book, each in place of the participant's former order, and backs them
-    /// @return profiles What the registry holds of each word's group
+    /// @dev Puts the lanes of the words into the book, each in place of the participant's former order, and backs them;
+    ///      returns what the registry holds of each word's group
     function _placeAll(uint256 area, uint256 period, uint256[] memory words)
         private
         returns (uint256[] memory profiles)

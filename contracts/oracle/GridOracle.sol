@@ -33,6 +33,7 @@ contract GridOracle is IGridOracle {
     /// @dev ring slot | group => period: 32 | 4 × (export cap: 28, import cap: 28)
     mapping(uint256 key => uint256) private _caps;
 
+    /// @notice The market was named
     event MarketSet(address indexed market);
     /// @notice The scheduled injections are inside all limits; `report` is the hash of the published power flow
     event Accepted(

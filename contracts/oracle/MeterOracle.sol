@@ -12,8 +12,9 @@ import {Roles} from "../libraries/Roles.sol";
 /// @notice Every batch of a period is its next version; a batch out of turn is refused, so that an oracle that
 ///         sends again after a crash cannot send twice. Each version stays in the log.
 contract MeterOracle is IMeterOracle {
-    /// @notice Readings per block (storage word) and bytes of a block in calldata
+    /// @notice Readings per block (storage word)
     uint256 public constant PER_BLOCK = 7;
+    /// @notice Bytes of a block in calldata
     uint256 public constant BLOCK_BYTES = 28;
     /// @notice Stands for no reading: type(int32).min
     uint32 public constant MISSING = 0x80000000;
@@ -41,7 +42,6 @@ contract MeterOracle is IMeterOracle {
     error UnknownMeter(uint256 participant, uint256 seatLimit);
     error ReadingAbsurd(uint256 participant, int256 wh, uint256 limitWh);
     error SettlementBegun(uint256 period, uint256 participant, int256 settledWh, int256 newWh);
-    error RingSlotTaken(uint256 period, uint256 occupant);
 
     constructor(IParticipantRegistry registry_, IMarketClock clock_, IClearingHouse clearingHouse_) {
         registry = registry_;

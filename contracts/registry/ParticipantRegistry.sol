@@ -54,9 +54,13 @@ contract ParticipantRegistry is AccessControl, IParticipantRegistry {
     /// @notice Market time, by which memberships end
     IMarketClock public clock;
 
+    /// @notice A market area was opened
     event AreaAdded(uint256 indexed area, bytes32 name);
+    /// @notice A grid zone was added below a parent (0 = none)
     event ZoneAdded(uint256 indexed zone, uint256 indexed parent, bytes32 name);
+    /// @notice An account became a gateway
     event GatewayAdded(uint256 indexed gateway, address indexed account);
+    /// @notice A participant got its number; metered and settled here from `fromPeriod` on
     event ParticipantRegistered(
         uint256 indexed participant,
         address indexed account,
@@ -66,9 +70,13 @@ contract ParticipantRegistry is AccessControl, IParticipantRegistry {
         uint256 capacityWh,
         uint256 fromPeriod
     );
+    /// @notice A participant lets a gateway order in its name (0 = nobody)
     event MandateGiven(uint256 indexed participant, uint256 indexed gateway);
+    /// @notice A participant may not order until reinstated
     event ParticipantSuspended(uint256 indexed participant);
+    /// @notice A participant may order again
     event ParticipantReinstated(uint256 indexed participant);
+    /// @notice A participant left for its supplier; settled here before `untilPeriod`
     event ParticipantLeft(uint256 indexed participant, uint256 untilPeriod);
 
     error UnknownParticipant(address account);
@@ -85,7 +93,7 @@ contract ParticipantRegistry is AccessControl, IParticipantRegistry {
     error ZeroAccount();
     error ClockIsSet(address clock);
 
-    /// @param operator The first operator; it may give and take roles
+    /// @notice Makes the first operator, who may give and take roles
     constructor(address operator) {
         _grantRole(DEFAULT_ADMIN_ROLE, operator);
         _grantRole(Roles.OPERATOR, operator);

@@ -35,9 +35,13 @@ class Keyring:
         """The secret of GRIDBOURSE_SECRET; without it the development one, on development chains only."""
         secret = os.environ.get(SECRET_VARIABLE)
         if secret is not None and len(secret) < MIN_SECRET:
-            raise SecretError(f"{SECRET_VARIABLE}: at least {MIN_SECRET} characters, got {len(secret)}")
+            raise SecretError(
+                f"{SECRET_VARIABLE}: at least {MIN_SECRET} characters, got {len(secret)}"
+            )
         if secret is None and not is_development_chain(w3):
-            raise SecretError(f"{SECRET_VARIABLE} is not set: development keys are for development chains")
+            raise SecretError(
+                f"{SECRET_VARIABLE} is not set: development keys are for development chains"
+            )
         return cls(secret or DEVELOPMENT_SECRET)
 
     def __getitem__(self, name: str) -> LocalAccount:

@@ -63,7 +63,9 @@ class Bound:
         return self.chain.send(by, self.contract.functions[function](*arguments), step, units)
 
 
-def _lanes_set(groups: Sequence[int], words: Sequence[int], unset: int) -> dict[int, tuple[int, int]]:
+def _lanes_set(
+    groups: Sequence[int], words: Sequence[int], unset: int
+) -> dict[int, tuple[int, int]]:
     """Energy pairs by participant, without the lanes that hold nothing."""
     return {
         participant: pair(lane)
@@ -115,7 +117,9 @@ class ClearingHouse(Bound):
 
     def deposit(self, by: LocalAccount, amounts: Mapping[int, int]) -> None:
         """Bring currency of the caller into accounts, µEUR by account number."""
-        self.write(by, "deposit", "deposit", list(amounts), list(amounts.values()), units=len(amounts))
+        self.write(
+            by, "deposit", "deposit", list(amounts), list(amounts.values()), units=len(amounts)
+        )
 
     def balances(self, limit: int) -> dict[int, int]:
         """Free money of every account below `limit`, µEUR."""
@@ -158,11 +162,15 @@ class MeterOracle(Bound):
     def batch(self, tx_hash: str) -> dict[int, int]:
         """Wh by participant number of a batch, as the chain's log has it."""
         receipt = self.chain.w3.eth.get_transaction_receipt(HexBytes(tx_hash))
-        submitted = self.contract.events.ReadingsSubmitted().process_receipt(receipt, errors=DISCARD)
+        submitted = self.contract.events.ReadingsSubmitted().process_receipt(
+            receipt, errors=DISCARD
+        )
         return {
             who: wh
             for event in submitted
-            for who, wh in unpack_readings(event["args"]["firstBlock"], event["args"]["readings"]).items()
+            for who, wh in unpack_readings(
+                event["args"]["firstBlock"], event["args"]["readings"]
+            ).items()
         }
 
 
@@ -172,7 +180,12 @@ class GridOracle(Bound):
     ALGORITHM = 1
 
     def __init__(
-        self, chain: Chain, contract: Contract, account: LocalAccount, auction: "CallAuction", area: int
+        self,
+        chain: Chain,
+        contract: Contract,
+        account: LocalAccount,
+        auction: "CallAuction",
+        area: int,
     ) -> None:
         super().__init__(chain, contract)
         self.account, self.auction, self.area = account, auction, area
@@ -272,7 +285,9 @@ class CallAuction(Bound):
         """The caller's own order."""
         self.write(by, "order own", "place", period, side, tick, wh)
 
-    def place_batch(self, gateway: LocalAccount, area: int, period: int, lanes: Mapping[int, int]) -> None:
+    def place_batch(
+        self, gateway: LocalAccount, area: int, period: int, lanes: Mapping[int, int]
+    ) -> None:
         """Orders under mandate: order lanes by participant number."""
         words = group_words(lanes)
         self.write(gateway, "orders mandate", "placeBatch", area, period, words, units=len(lanes))
@@ -291,7 +306,7 @@ class CallAuction(Bound):
         return Outcome(matched, found["priceMicroEurPerWh"] if matched else None)
 
     def phase(self, area: int, period: int) -> str:
-        """"open", "cleared", "booked" or "void"."""
+        """ "open", "cleared", "booked" or "void"."""
         return PHASES[self.read("sessionOf", area, period)[1]]
 
     def fills(self, area: int, period: int) -> dict[int, Fill]:
@@ -305,7 +320,9 @@ class CallAuction(Bound):
                     fills[participant] = Fill(sold - bought, paid[participant])
         return fills
 
-    def book(self, by: LocalAccount, area: int, period: int, groups_a_call: int, units: int = 0) -> None:
+    def book(
+        self, by: LocalAccount, area: int, period: int, groups_a_call: int, units: int = 0
+    ) -> None:
         """Book every fill, in as many transactions as it takes; `units` counts them for the gas."""
         while self.phase(area, period) != "booked":
             self.write(by, "book", "book", area, period, groups_a_call, units=units)
@@ -315,7 +332,9 @@ class CallAuction(Bound):
 class Settlement(Bound):
     """Contract against meter."""
 
-    def settle(self, by: LocalAccount, area: int, period: int, groups_a_call: int, units: int = 0) -> None:
+    def settle(
+        self, by: LocalAccount, area: int, period: int, groups_a_call: int, units: int = 0
+    ) -> None:
         """Settle every group, in as many transactions as it takes; `units` counts accounts for the gas."""
         while not self.done(area, period):
             self.write(by, "settle", "settle", area, period, groups_a_call, units=units)

@@ -121,7 +121,7 @@ def deploy(
             abi=chain.artifacts[name].abi, bytecode=chain.artifacts[name].bytecode
         )
         receipt = chain.send(operator, contract.constructor(*arguments), "deploy")
-        address = receipt["contractAddress"]
+        address = str(receipt["contractAddress"])
         deployed[name] = DeployedContract(address, list(arguments), receipt["blockNumber"])
         return address
 

@@ -66,7 +66,9 @@ class DeploymentRecord:
             contracts = {n: DeployedContract(**c) for n, c in fields.pop("contracts").items()}
             return cls(**fields, contracts=contracts)
         except FileNotFoundError:
-            raise DeploymentError(f"no deployment record {path}: run python -m scripts.deploy") from None
+            raise DeploymentError(
+                f"no deployment record {path}: run python -m scripts.deploy"
+            ) from None
         except OSError as error:
             raise DeploymentError(f"{path}: can not be read ({error.strerror})") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -82,7 +84,7 @@ class DeploymentRecord:
             if recorded != found:
                 raise DeploymentError(f"{field}: the record is of {recorded}, the chain is {found}")
         for name in CONTRACTS:
-            address = self.contracts[name].address if name in self.contracts else None
+            address = str(self.contracts[name].address) if name in self.contracts else "nothing"
             if not Web3.is_address(address):
                 raise DeploymentError(f"{name}: the record has no address of it, but {address}")
             if not w3.eth.get_code(Web3.to_checksum_address(address)):
@@ -95,7 +97,9 @@ def record_path(network: str) -> Path:
     DeploymentError for a chain that ends with the command that made it.
     """
     if network in PASSING:
-        raise DeploymentError(f"network {network} ends with its command: nothing to keep a record of")
+        raise DeploymentError(
+            f"network {network} ends with its command: nothing to keep a record of"
+        )
     name = network.split("://")[-1].replace("/", "_").replace(":", "_")
     return FOLDER / f"{name}.json"
 
@@ -109,6 +113,7 @@ def chain_identity(w3: Web3) -> tuple[int, str]:
 def current_commit() -> str:
     """The checkout's commit, "+" behind it when files differ from it; "unknown" outside git."""
     try:
+
         def git(*words: str) -> str:
             return subprocess.run(
                 ["git", *words], cwd=CHECKOUT, capture_output=True, text=True, check=True

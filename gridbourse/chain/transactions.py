@@ -7,7 +7,7 @@ from typing import Any
 
 from eth_abi.abi import decode
 from eth_account.signers.local import LocalAccount
-from eth_utils.abi import collapse_if_tuple, function_abi_to_4byte_selector
+from eth_utils.abi import collapse_if_tuple, function_signature_to_4byte_selector
 from hexbytes import HexBytes
 from web3 import Web3
 from web3.contract import Contract
@@ -66,7 +66,7 @@ class Chain:
         A refused transaction still uses its nonce, and its gas counts for the step.
         """
         request = self._build(account, call)
-        signed = account.sign_transaction(request)
+        signed = account.sign_transaction(dict(request))  # type: ignore[arg-type]
         try:
             tx_hash = self.w3.eth.send_raw_transaction(signed.raw_transaction)
         except (Web3RPCError, ValueError) as error:
@@ -124,11 +124,20 @@ class Chain:
     def explain(self, error: Exception, what: str) -> GridbourseError:
         """The typed error behind a refused call."""
         data = getattr(error, "data", None)
-        raw = HexBytes(data) if isinstance(data, str | bytes) and data not in ("", b"") else HexBytes(b"")
+        raw = (
+            HexBytes(data)
+            if isinstance(data, str | bytes) and data not in ("", b"")
+            else HexBytes(b"")
+        )
         for artifact in self.artifacts.values():
             for entry in artifact.abi:
-                if entry["type"] == "error" and function_abi_to_4byte_selector(entry) == raw[:4]:
-                    types = [collapse_if_tuple(i) for i in entry["inputs"]]
+                if entry["type"] != "error":
+                    continue
+                types = [collapse_if_tuple(i) for i in entry["inputs"]]
+                if (
+                    function_signature_to_4byte_selector(f"{entry['name']}({','.join(types)})")
+                    == raw[:4]
+                ):
                     names = [i["name"] or f"arg{n}" for n, i in enumerate(entry["inputs"])]
                     values = dict(zip(names, decode(types, raw[4:]), strict=True))
                     return Reverted(what, entry["name"], values)

@@ -137,7 +137,8 @@ def ration(wh: Ints, accepted_wh: int, offered_wh: int) -> Ints:
     """Pro rata shares by cumulative rounding: integer, in order, summing to exactly `accepted_wh`."""
     # Python integers: cumulative energy times accepted energy may pass 63 bits.
     cumulative = [0, *(int(c) * accepted_wh // offered_wh for c in np.cumsum(wh))]
-    return np.diff(np.array(cumulative, dtype=np.int64))
+    totals: Ints = np.array(cumulative, dtype=np.int64)
+    return totals[1:] - totals[:-1]
 
 
 def _require_orders(tick: Ints, wh: Ints, band: Band) -> None:

@@ -65,12 +65,16 @@ def settle(readings_wh: Ints, contracts_wh: Ints, export_caps_wh: Ints, prices: 
     long = np.maximum(deviation, 0)
     exported = np.clip(readings, 0, long)
     local = np.minimum(np.maximum(-readings, 0), np.maximum(-contracts_wh, 0))
+    import_fee, local_fee, export_fee = (
+        np.asarray(fee, dtype=np.int64)
+        for fee in (prices.import_fee, prices.local_fee, prices.export_fee)
+    )
     return Charges(
         retail=short * prices.retail,
         feed_in=-long * prices.feed_in,
-        import_fee=short * prices.import_fee,
-        local_fee=local * prices.local_fee,
-        export_fee=exported * prices.export_fee,
+        import_fee=short * import_fee,
+        local_fee=local * local_fee,
+        export_fee=exported * export_fee,
     )
 
 
