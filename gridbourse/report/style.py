@@ -118,10 +118,9 @@ def local_time_axis(ax: Axes, record: RunRecord, edges: np.ndarray) -> None:
     ).tz_convert(record.timezone)
     days = edges[-1] - edges[0]
     step = 1 if days < 0.4 else 3 if days < 1.5 else 12 if days < 5 else 24
-    if days < 0.05:
-        round_hours = quarters
-    else:
-        round_hours = quarters[(quarters.minute == 0) & (quarters.hour % step == 0)]
+    round_hours = (
+        quarters if days < 0.05 else quarters[(quarters.minute == 0) & (quarters.hour % step == 0)]
+    )
     ax.set_xticks(mdates.date2num(round_hours.tz_convert("UTC").tz_localize(None).to_numpy()))
     ax.set_xticklabels(
         [f"{t.day} {t:%b}" if days >= 1.5 and t.hour == 0 else f"{t:%H:%M}" for t in round_hours]

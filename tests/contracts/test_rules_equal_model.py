@@ -17,6 +17,7 @@ from gridbourse.chain.lanes import order_lane
 from gridbourse.model.caps import NO_CAP
 from gridbourse.model.clearing import clear
 from gridbourse.model.settlement import Prices, settle
+from tests.contracts.refusal import refused
 from tests.model.books import BAND, EDGE_BOOKS, LAST, Book, random_books
 
 BOOKS_PER_CALL = 50
@@ -120,8 +121,9 @@ def test_a_tick_holds_32_bits_and_refuses_more(rules, accounts):
     send(rules.add(P, OFFER, 8, 1), accounts)
 
     assert rules.volumes(P, OFFER, 14).call()[7:10] == [0, MOST, MOST]
-    with pytest.raises(ValueError, match="reverted"):
-        rules.add(P, OFFER, 8, 1).call()
+    one_more = rules.add(P, OFFER, 8, 1).build_transaction({"gas": 100_000})
+    call = {"to": one_more["to"], "data": one_more["data"]}
+    assert refused(call, "add") == ("TickFull", OFFER, 8, MOST, 1)
     send(rules.remove(P, OFFER, 8, MOST), accounts)
     assert rules.volumes(P, OFFER, 14).call()[7:10] == [0, 0, MOST]
 

@@ -39,7 +39,7 @@ def test_a_bad_end_leaves_the_earlier_run_as_it_was(tmp_path: Path, end: BaseExc
     (tmp_path / "check.json").write_text("of the first run")
     before = names(tmp_path)
 
-    with pytest.raises(type(end)), whole_or_not_at_all(tmp_path) as folder:
+    with pytest.raises(type(end)), whole_or_not_at_all(tmp_path) as folder:  # noqa: PT012
         fill(folder, "second")
         raise end
 
