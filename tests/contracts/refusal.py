@@ -15,17 +15,16 @@ PANIC = {"name": "Panic", "inputs": [{"type": "uint256"}]}
 def refusal(method: Any, *args: Any, by: Any) -> tuple:
     """The custom error (name, *values) a call is refused by; one that goes through fails."""
     data = method.encode_input(*args)
-    return _refused({"from": str(by), "to": method._address, "data": data}, method._name)
+    return refused({"from": str(by), "to": method._address, "data": data}, method._name)
 
 
 def deployment_refusal(container: Any, *args: Any, by: Any) -> tuple:
     """The custom error by which a constructor refuses its arguments."""
-    return _refused(
-        {"from": str(by), "data": container.deploy.encode_input(*args)}, container._name
-    )
+    return refused({"from": str(by), "data": container.deploy.encode_input(*args)}, container._name)
 
 
-def _refused(call: dict[str, str], name: str) -> tuple:
+def refused(call: dict[str, str], name: str) -> tuple:
+    """The custom error a raw call is refused by."""
     try:
         web3.eth.call(call)
     except ValueError as error:  # brownie's middleware hands the node's answer on as it is

@@ -151,6 +151,7 @@ def test_the_operator_alone_decides_on_modules(market, method):
         ("collectSpread", (P, 1), MARKET),
         ("settle", (P, [], [], 0, 0), SETTLEMENT),
         ("finishArea", (P,), SETTLEMENT),
+        ("correct", (P, GROUP, 0, 0, 0), SETTLEMENT),
     ],
 )
 def test_each_action_needs_its_permission(market, method, arguments, permission):
@@ -428,6 +429,58 @@ def test_seats_without_a_participant_reserve_nothing(market, house, desk):
     assert refused == ("ParticipantNotActive", 18, 0)
 
 
+# --- credit ------------------------------------------------------------------------------------
+
+
+def grant(market, member, limit):
+    return market.house.setCreditLimit(member.number, limit, {"from": market.treasurer})
+
+
+def test_the_treasurer_sets_how_far_an_account_may_go_below_zero(market, alice):
+    assert fact(grant(market, alice, 500), "CreditLimitSet") == (alice.number, 500)
+    assert market.house.creditLimitOf(alice.number) == 500
+    for by in (market.operator, alice.account):
+        refused = refusal(market.house.setCreditLimit, alice.number, 1, by=by)
+        assert refused == ("MissingRole", by, role("TREASURER"))
+
+
+@pytest.mark.parametrize("number", [0, DSO, 7, 18, 1_000])
+def test_credit_is_for_participants(market, number):
+    refused = refusal(market.house.setCreditLimit, number, 1, by=market.treasurer)
+    assert refused == ("UnknownAccount", number)
+
+
+def test_credit_backs_orders_as_money_does(market, house, desk, alice):
+    house.withdraw(PURSE, alice.sends)
+    grant(market, alice, 100 * HOLD_RATE)
+
+    refused = refused_reserve(house, desk, {}, {alice: (0, 101)})
+    assert refused == ("InsufficientMoney", alice.number, 0, 101 * HOLD_RATE)
+    reserve(house, desk, {}, {alice: (0, 100)})
+    assert house.balanceOf(alice.number) == -100 * HOLD_RATE
+    assert market.money_sum() == 0
+
+
+def test_who_owes_more_than_its_credit_does_not_order(market, house, desk, alice):
+    owed = PURSE + 40
+    house.settle(P, [GROUP], [amounts({alice: -owed})], owed, 0, {"from": desk})
+    house.activate(P + 1, {"from": desk})
+    grant(market, alice, 39)
+
+    refused = refused_reserve(house, desk, {}, {alice: (1, 0)}, P + 1)
+    assert refused == ("InDebt", alice.number, -40)
+    grant(market, alice, 40)
+    reserve(house, desk, {}, {alice: (1, 0)}, P + 1)
+    assert refused_reserve(house, desk, {}, {alice: (0, 1)}, P + 1)[0] == "InsufficientMoney"
+
+
+def test_credit_is_not_money_to_withdraw(market, alice):
+    grant(market, alice, 500)
+
+    refused = refusal(market.house.withdraw, PURSE + 1, by=alice.account)
+    assert refused == ("InsufficientMoney", alice.number, PURSE, PURSE + 1)
+
+
 # --- trades ------------------------------------------------------------------------------------
 
 
@@ -535,6 +588,24 @@ def test_who_cannot_pay_goes_into_debt_and_may_not_order(market, house, desk, al
         assert refused == ("InDebt", alice.number, -40)
     market.fund({alice.number: 40})
     reserve(house, desk, {}, {alice: (1, 0)}, P + 1)
+
+
+def test_a_correction_sums_to_zero_too(market, house, desk, alice):
+    words = (P, GROUP, amounts({alice: -5_000}))
+
+    assert refusal(house.correct, *words, 5_000, 1, by=desk) == ("SumNotZero", 1)
+    tx = house.correct(*words, 4_000, 1_000, {"from": desk})
+    assert fact(tx, "GroupCorrected") == (*words, 4_000, 1_000)
+    assert house.balanceOf(alice.number) == PURSE - 5_000
+    assert market.money_sum() == 0
+
+
+def test_a_balance_stays_within_its_64_bits(market, house, desk, alice):
+    most = 2**63 - 1 - PURSE
+
+    house.correct(P, GROUP, amounts({alice: most}), -most, 0, {"from": desk})
+    refused = refusal(house.correct, P, GROUP, amounts({alice: 1}), -1, 0, by=desk)
+    assert refused == ("BalanceOutOfRange", alice.number, 2**63)
 
 
 def test_a_period_ends_without_open_money(house, desk, alice):

@@ -1,13 +1,14 @@
 """Verdicts of the DSO: what they bind, how caps fall, what comes after the last round."""
 
 import pytest
-from brownie import GridOracle
+from brownie import GridOracle, chain
 
 from gridbourse.chain.lanes import BID, OFFER, energy_lane, group_words
 from gridbourse.model.caps import NO_CAP
 from tests.contracts.market import (
     ACCEPTED,
     ALGORITHM,
+    BOOKED,
     CAPPED,
     CAPPING,
     FALLBACK,
@@ -15,8 +16,10 @@ from tests.contracts.market import (
     HOLD_RATE,
     MAX_ROUNDS,
     NO_VERDICT,
+    OPEN,
     PURSE,
     REPORT,
+    VERDICT_WINDOW,
     VOID,
     role,
 )
@@ -280,6 +283,63 @@ def test_a_book_that_waits_for_its_verdict_is_not_booked(cleared):
     cleared.clear(P)
     refused = refusal(cleared.auction.book, 0, P, 9, by=cleared.stranger)
     assert refused == ("NotAccepted", 0, P, CAPPED, 0, 1)
+
+
+# --- no verdict in time ------------------------------------------------------------------------
+
+
+def refused_expiry(market):
+    return refusal(market.auction.expire, 0, P, by=market.stranger)
+
+
+def test_a_book_without_a_verdict_is_void_once_its_window_has_passed(cleared):
+    buyer = cleared.members[1]
+    deadline = chain[-1].timestamp + VERDICT_WINDOW
+    assert refused_expiry(cleared) == ("VerdictAwaited", 0, P, deadline)
+    chain.sleep(VERDICT_WINDOW - 60)
+    chain.mine()
+    assert refused_expiry(cleared) == ("VerdictAwaited", 0, P, deadline)
+
+    chain.sleep(61)
+    tx = cleared.auction.expire(0, P, {"from": cleared.stranger})
+    assert fact(tx, "Voided") == (0, P)
+    assert cleared.auction.sessionOf(0, P)["phase"] == VOID
+    assert refused_accept(cleared) == ("NothingToJudge", 0, P)
+    assert fact(cleared.book(P), "Booked") == (0, P, 0, 0)
+    cleared.deliver(P)
+    cleared.meter(P, {m.number: 0 for m in cleared.in_area(0)})
+    cleared.settle(P)
+    assert cleared.house.balanceOf(buyer.number) == PURSE
+
+
+def test_half_a_verdict_does_not_keep_a_book_alive(cleared):
+    words = group_words({number: energy_lane(9, 9) for number in range(8, 12)})
+    cleared.grid.cap(*cleared.judged(P), words, False, {"from": cleared.grid_oracle})
+    chain.sleep(VERDICT_WINDOW + 1)
+    cleared.auction.expire(0, P, {"from": cleared.stranger})
+
+    assert fact(cleared.book(P), "Booked") == (0, P, 0, 0)
+
+
+def test_each_clearing_has_a_window_of_its_own(cleared):
+    chain.sleep(VERDICT_WINDOW + 1)
+    cleared.cap(P, {cleared.members[0]: (1_000, NO_CAP)})
+    assert refused_expiry(cleared) == ("WrongPhase", 0, P, OPEN)
+    cleared.clear(P)
+
+    assert refused_expiry(cleared)[0] == "VerdictAwaited"
+
+
+def test_what_was_accepted_does_not_expire(cleared):
+    cleared.accept(P)
+    chain.sleep(VERDICT_WINDOW + 1)
+    chain.mine()
+
+    assert refused_expiry(cleared)[0] == "VerdictAwaited"
+    cleared.book(P, groups=1)
+    assert refused_expiry(cleared)[0] == "VerdictAwaited"
+    cleared.book(P)
+    assert refused_expiry(cleared) == ("WrongPhase", 0, P, BOOKED)
 
 
 # --- wiring ------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ from tests.contracts.market import (
     READING_WINDOW,
     RETAIL,
     RING,
+    VERDICT_WINDOW,
     VOID,
     Market,
     Member,
@@ -192,6 +193,14 @@ class MarketLife(RuleBasedStateMachine):
         with perhaps("OtherBook"):
             self.market.accept(period, area)
         self.market.book(period, area, groups)
+
+    @precondition(lambda self: self.closed(CLEARED))
+    @rule(data=st.data())
+    def wait_in_vain_for_a_verdict(self, data):
+        period, area = data.draw(st.sampled_from(self.closed(CLEARED)))
+        chain.sleep(VERDICT_WINDOW + 1)
+        with perhaps("VerdictAwaited"):  # accepted before
+            self.auction.expire(area, period, {"from": self.market.stranger})
 
     @precondition(lambda self: self.closed(VOID))
     @rule(data=st.data())
