@@ -16,6 +16,7 @@ from web3.types import TxReceipt
 
 from gridbourse.chain.lanes import (
     MASK56,
+    PER_GROUP,
     energy_lane,
     group_words,
     lanes56,
@@ -238,15 +239,20 @@ class GridOracle(Bound):
     ) -> str:
         """Cap participants, (export, import) Wh, and have the book cleared again; the last hash.
 
-        Who is in force capped already keeps at most its present cap: caps only fall. Called again
-        after an interruption between two transactions, it says all of it again and then the rest.
+        Who is in force capped already keeps at most its present cap: caps only fall. Groups where
+        nothing falls are left out, so what an interrupted call has brought in is not sent again.
         """
         present = self.caps(period)
-        lanes = {}
+        lanes, fallen = {}, set()
         for who in {*caps, *present}:
-            both = [caps.get(who, (NO_CAP, NO_CAP)), present.get(who, (NO_CAP, NO_CAP))]
-            lanes[who] = energy_lane(*(min(pair_) for pair_ in zip(*both, strict=True)))
-        words = group_words(lanes, empty=MASK56)
+            former = present.get(who, (NO_CAP, NO_CAP))
+            both = zip(caps.get(who, former), former, strict=True)
+            lanes[who] = energy_lane(*map(min, both))
+            if lanes[who] != energy_lane(*former):
+                fallen.add(who // PER_GROUP)
+        words = group_words(
+            {who: lane for who, lane in lanes.items() if who // PER_GROUP in fallen}, empty=MASK56
+        )
         last = max(0, len(words) - 1) // CAP_GROUPS_A_CALL
         for page in range(last + 1):
             groups = words[page * CAP_GROUPS_A_CALL :][:CAP_GROUPS_A_CALL]

@@ -14,7 +14,7 @@ from gridbourse.chain.connect import session
 from gridbourse.chain.deployments import DeploymentRecord
 from scripts import replay
 from tests.replay.noon import PERIODS, START, write_scenario
-from tests.replay.storage import storage_roots
+from tests.replay.storage import Storage, storage_of
 
 NETWORKS = ("devnet-child", "embedded")
 
@@ -25,12 +25,12 @@ class Run:
 
     folder: Path
     said: str
-    storage: dict[str, bytes]
+    storage: dict[str, Storage]
 
 
 def run(network: str, scenario_file: Path, folder: Path) -> Run:
     """The command line of a replay, with a look at the chain before it ends."""
-    storage: dict[str, bytes] = {}
+    storage: dict[str, Storage] = {}
 
     @contextlib.contextmanager
     def watched(name: str) -> Iterator[Web3]:
@@ -38,7 +38,7 @@ def run(network: str, scenario_file: Path, folder: Path) -> Run:
             yield w3
             (draft,) = folder.glob(".unfinished-*/deployment.json")
             contracts = DeploymentRecord.load(draft).contracts
-            storage.update(storage_roots(w3, {n: c.address for n, c in contracts.items()}))
+            storage.update({name: storage_of(w3, c.address) for name, c in contracts.items()})
 
     said = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):

@@ -1,4 +1,4 @@
-"""The Merkle root of a contract's storage, on both development chains: equal roots, equal storage."""
+"""All that a contract has in storage, on both development chains."""
 
 import gzip
 import json
@@ -6,30 +6,21 @@ import json
 import rlp
 from eth_utils import keccak
 from trie import HexaryTrie
+from trie.iter import NodeIterator
 from web3 import Web3
 
 from gridbourse.chain.embedded import EmbeddedProvider
 
-
-def storage_roots(w3: Web3, addresses: dict[str, str]) -> dict[str, bytes]:
-    """Root by contract name, `addresses` by name as well."""
-    root_at = _embedded_root if isinstance(w3.provider, EmbeddedProvider) else _anvil_root
-    return {name: root_at(w3, address) for name, address in addresses.items()}
+Storage = dict[bytes, int]
+"""Word by hashed slot, which is how a state trie has it; without the empty ones."""
 
 
-def _embedded_root(w3: Web3, address: str) -> bytes:
-    # py-evm keeps the root in the account, and has no public way to it.
-    state = w3.provider.ethereum_tester.backend.chain.get_vm().state
-    return state._account_db._get_account(Web3.to_bytes(hexstr=address)).storage_root
-
-
-def _anvil_root(w3: Web3, address: str) -> bytes:
-    """From the slots: anvil's own `storageHash` counts emptied slots as if they held something."""
-    trie = HexaryTrie({})
-    for slot, word in slots_of(w3, address).items():
-        if word:
-            trie[keccak(slot.to_bytes(32, "big"))] = rlp.encode(word)
-    return trie.root_hash
+def storage_of(w3: Web3, address: str) -> Storage:
+    """Everything: nothing the other chain might have more of is left out."""
+    if isinstance(w3.provider, EmbeddedProvider):
+        return _embedded(w3, address)
+    slots = slots_of(w3, address)
+    return {keccak(slot.to_bytes(32, "big")): word for slot, word in slots.items() if word}
 
 
 def slots_of(w3: Web3, address: str) -> dict[int, int]:
@@ -40,8 +31,19 @@ def slots_of(w3: Web3, address: str) -> dict[int, int]:
 
 
 def add_to_slot(w3: Web3, address: str, slot: int, amount: int) -> None:
-    """Behind the contract's back."""
+    """Behind the contract's back, on an anvil."""
     word = slots_of(w3, address)[slot] + amount
     w3.provider.make_request(
         "anvil_setStorageAt", [address, f"0x{slot:064x}", f"0x{word % (1 << 256):064x}"]
     )
+
+
+def _embedded(w3: Web3, address: str) -> Storage:
+    chain = w3.provider.ethereum_tester.backend.chain
+    # py-evm has no public way to the root of an account's storage.
+    accounts = chain.get_vm().state._account_db
+    root = accounts._get_account(Web3.to_bytes(hexstr=address)).storage_root
+    trie = HexaryTrie(chain.chaindb.db, root)
+    return {
+        key: rlp.decode(word, rlp.sedes.big_endian_int) for key, word in NodeIterator(trie).items()
+    }
