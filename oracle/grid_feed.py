@@ -124,8 +124,10 @@ class GridFeed:
         for name, given in (("schedule_wh", schedule_wh), ("reactive_var", reactive_var)):
             if given.shape != (len(self._points),):
                 raise FeedError(f"{name}: {given.shape} must be ({len(self._points)},)")
-        self.resume(period)
+        # First the round, then what is left over: posting caps opens the next round, whose book
+        # has to be cleared before there is anything to judge.
         round_ = self._port.round(period)
+        self.resume(period)
         known = {entry.version: entry for entry in self._journal.entries(FEED, period)}
         if round_ in known:
             verdict = read_report(known[round_].payload)
