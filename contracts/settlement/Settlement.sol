@@ -101,6 +101,7 @@ contract Settlement {
     error NotBooked(uint256 area, uint256 period);
     error AlreadySettled(uint256 area, uint256 period);
     error NotSettled(uint256 area, uint256 period);
+    error NothingToSettle(uint256 area, uint256 period);
     error ReadingMissing(uint256 participant, uint256 period, uint256 deadline);
     error ReadingAbsurd(uint256 participant, int256 wh, uint256 limitWh);
     error ReadingOfNobody(uint256 participant, int256 wh);
@@ -123,10 +124,12 @@ contract Settlement {
     // --- settling ------------------------------------------------------------------------------
 
     /// @notice Starts the reading window of a delivered period; anyone may
+    /// @dev The period has to hold the ring slot: no other one of the slot can undo a settlement under way
     function awaitReadings(uint256 area, uint32 period) external {
         if (!clock.delivered(period)) revert NotDelivered(period);
         Progress memory progress = _open(area, period);
         if (progress.deadline != 0) return;
+        clearingHouse.activate(period);
         progress.deadline = uint64(block.timestamp + readingWindowSeconds);
         _progress[_key(area, period)] = progress;
         emit ReadingsAwaited(area, period, progress.deadline);
@@ -135,6 +138,7 @@ contract Settlement {
     /// @notice Settles up to `maxGroups` more groups of an area in a period
     function settle(uint256 area, uint32 period, uint256 maxGroups) external {
         if (!clock.delivered(period)) revert NotDelivered(period);
+        if (maxGroups == 0) revert NothingToSettle(area, period);
         Progress memory progress = _open(area, period);
         if (!market.booked(area, period)) revert NotBooked(area, period);
         Range memory range = _rangeOf(period);

@@ -315,6 +315,20 @@ def test_a_settlement_that_began_without_a_window_can_still_open_one(market):
     assert market.money_sum() == 0
 
 
+@pytest.mark.parametrize("laps", [-1, 1])
+def test_awaiting_another_period_of_the_slot_does_not_undo_a_settlement_under_way(market, laps):
+    """Else anyone could do it between two ranges, and the period would never be finished."""
+    members = traded(market)
+    market.meter(P, dict(zip([m.number for m in members], READINGS, strict=True)))
+    market.settle(P, groups=1)
+    market.deliver(P + RING)
+
+    other = refusal(market.settlement.awaitReadings, 0, P + laps * RING, by=market.stranger)
+    assert other[0] == "RingSlotBusy"
+    assert market.settlement.progressOf(0, P)["nextGroup"] == 1
+    assert "Settled" in market.settle(P).events
+
+
 # --- members and others ------------------------------------------------------------------------
 
 
@@ -371,3 +385,10 @@ def test_a_bid_is_backed_for_all_it_may_come_to_owe(market):
 
     assert "DebtIncurred" not in tx.events
     assert market.house.balanceOf(buyer.number) == (wh // 3) * (60 - 20)
+
+
+def test_settling_no_group_at_all_is_refused(market):
+    """It would begin a settlement, after which the meter oracle takes no correction."""
+    traded(market)
+    refused = refusal(market.settlement.settle, 0, P, 0, by=market.stranger)
+    assert refused == ("NothingToSettle", 0, P)
