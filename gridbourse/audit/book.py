@@ -8,7 +8,15 @@ import numpy as np
 from eth_utils.crypto import keccak
 
 from gridbourse.audit.money import Position
-from gridbourse.chain.lanes import OFFER, PER_GROUP, lanes56, order_lane, pair
+from gridbourse.chain.lanes import (
+    OFFER,
+    energy_lane,
+    lanes56,
+    order_lane,
+    pair,
+    seats_of,
+    word56,
+)
 from gridbourse.model.caps import NO_CAP
 from gridbourse.model.clearing import Band, Clearing, clear
 
@@ -91,8 +99,8 @@ class Book:
 
     def word(self, group: int) -> int:
         """The orders of a group as the contract stores them."""
-        lanes = (self.order(group * PER_GROUP + i).lane << (56 * i) for i in range(PER_GROUP))
-        return self.period << 224 | sum(lanes)
+        lanes = {seat: self.order(seat).lane for seat in seats_of([group])}
+        return self.period << 224 | word56(lanes)
 
     def extend_root(self, group: int) -> None:
         """`CallAuction._extendRoot`: keccak of (root, group, orders), its first 20 bytes."""
@@ -136,6 +144,22 @@ class Book:
         self.capping = False
         self.round += 1
         self.phase = Phase.VOID if self.round >= max_rounds else Phase.OPEN
+
+    def void(self) -> None:
+        """Drop the clearing that no verdict came for: the period trades nothing."""
+        self.clearing, self.fills, self.payments = None, {}, {}
+        self.phase = Phase.VOID
+
+    @property
+    def has_caps(self) -> bool:
+        """Whether a verdict, finished or not, has put caps in force."""
+        return self.capping or self.round > 0
+
+    def cap_word(self, group: int) -> int:
+        """The caps of a group as the grid oracle holds them."""
+        pairs = {seat: self.caps.get(seat, (NO_CAP, NO_CAP)) for seat in seats_of([group])}
+        lanes = {seat: energy_lane(*caps) for seat, caps in pairs.items()}
+        return self.period << 224 | word56(lanes)
 
     def export_cap(self, participant: int) -> int:
         """Injection above this is not paid for, Wh."""

@@ -89,7 +89,8 @@ class Market:
             return
         self._require("order", where, member.active, "not active")
         self._require("order", where, order.wh <= member.capacity_wh, "above the connection")
-        self._require("order", where, self._money.free[participant] >= 0, "not enough money")
+        backed = self._money.free[participant] >= -self._money.credit_limits[participant]
+        self._require("order", where, backed, "not enough money")
 
     # --- clearing and verdicts ---------------------------------------------------------------
 
@@ -136,8 +137,17 @@ class Market:
         self._reopened[event["area"], event["period"]] = ("reopened", event["round"])
 
     def voided(self, event: Event) -> None:
-        """Voided: kept until the caps that explain it come."""
+        """Voided: by the caps that come next, or because no verdict came in time."""
         self._reopened[event["area"], event["period"]] = ("voided", self._rules.max_rounds)
+
+    def expire(self) -> None:
+        """Void the books that no caps voided. When is not in the logs, so any moment is allowed."""
+        for key in [key for key, (end, _) in self._reopened.items() if end == "voided"]:
+            del self._reopened[key]
+            book = self.book(*key)
+            awaited = book.phase is Phase.CLEARED and not book.accepted
+            self._require("verdict", f"expiry, {book.where}", awaited, "no verdict is awaited")
+            book.void()
 
     def capped(self, event: Event) -> None:
         """Capped: shrink the orders from the caps alone, and compare with what the auction did."""

@@ -6,8 +6,9 @@ from eth_utils.crypto import keccak
 
 from gridbourse.audit.events import Event
 from gridbourse.audit.findings import Findings
-from gridbourse.chain.lanes import PER_GROUP
+from gridbourse.chain.lanes import PER_GROUP, word64
 
+ACTIVE, SUSPENDED, LEFT = 1, 2, 3  # Profile.sol
 GATEWAY_ROLE = keccak(text="GATEWAY")
 FIRST_PARTICIPANT = 8  # HouseAccounts.sol: below are the named accounts
 
@@ -32,6 +33,13 @@ class Participant:
         return self.from_period <= period and (
             self.until_period is None or period < self.until_period
         )
+
+    @property
+    def profile(self) -> int:
+        """As the registry packs it: capacity Wh: 28 | area: 8 | zone: 12 | gateway: 12 | status: 4."""
+        status = ACTIVE if self.active else SUSPENDED if self.until_period is None else LEFT
+        place = self.capacity_wh << 36 | self.area << 28 | self.zone << 16
+        return place | self.gateway << 4 | status
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,10 @@ class Members:
         """The taken seats of a group, in order."""
         seats = range(group * PER_GROUP, (group + 1) * PER_GROUP)
         return [self.participants[seat] for seat in seats if seat in self.participants]
+
+    def profiles(self, group: int) -> int:
+        """The four profiles of a group, as the registry holds them now."""
+        return word64({seat.number: seat.profile for seat in self.in_group(group)})
 
     def gateway_number(self, account: str) -> int | None:
         """Number of a gateway that may bring orders."""

@@ -1,19 +1,22 @@
 """Readings and settlement, rebuilt and compared (`MeterOracle.sol`, `Settlement.sol`)."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from gridbourse.audit.book import Phase
 from gridbourse.audit.events import Event
+from gridbourse.audit.evidence import Evidence
 from gridbourse.audit.findings import Findings
 from gridbourse.audit.market import Market
 from gridbourse.audit.members import Members, Participant
 from gridbourse.audit.money import DSO, SUPPLIER, Money
 from gridbourse.audit.tariffs import Clock, Tariffs
-from gridbourse.chain.lanes import lanes64, unpack_readings
-from gridbourse.model.settlement import Charges, Prices, settle
+from gridbourse.chain.lanes import lanes64, seats_of, unpack_readings
+from gridbourse.model.settlement import Prices, settle
 
 
 @dataclass
@@ -22,6 +25,14 @@ class SupplierEnergy:
 
     metered_wh: int = 0
     beyond_contracts_wh: int = 0
+
+
+class Changes(NamedTuple):
+    """What accounts change by, µEUR: of participants by number, of the supplier and of the DSO."""
+
+    deltas: dict[int, int]
+    supplier: int
+    dso: int
 
 
 class Metering:
@@ -42,6 +53,7 @@ class Metering:
         self._settled_groups: defaultdict[int, set[int]] = defaultdict(set)
         self._settled_areas: defaultdict[int, set[int]] = defaultdict(set)
         self._awaited: set[tuple[int, int]] = set()
+        self.evidence = Evidence(members, market, money)
         # Events that come before the settlement they belong to.
         self._estimates: defaultdict[int, dict[int, int]] = defaultdict(dict)
         self._debts: defaultdict[int, dict[int, int]] = defaultdict(dict)
@@ -88,24 +100,22 @@ class Metering:
         seats = [seat for group in event["groups"] for seat in self._members.in_group(group)]
         for group in event["groups"]:
             self._require_may_settle(period, group, where)
-        charges = self._charges(period, seats, where)
-        deltas = dict(zip((seat.number for seat in seats), charges.delta.tolist(), strict=True))
-        supplier, dso = int(charges.supplier.sum()), int(charges.dso.sum())
-        chain = [
+        readings = {
+            **{seat: self.readings[period].get(seat, 0) for seat in seats_of(event["groups"])},
+            **{seat.number: self._reading(period, seat, where) for seat in seats},
+        }
+        self.evidence.settled(period, event["groups"], readings)
+        changes = self.changes(period, seats, readings)
+        self._count_energy(period, seats, readings)
+        chain = dict(
             lane
             for group, word in zip(event["groups"], event["deltas"], strict=True)
             for lane in lanes64(group, word)
-        ]
-        for participant, delta in chain:
-            place = f"µEUR, participant {participant}, {where}"
-            self._findings.compare("settlement", place, delta, deltas.get(participant, 0))
-        self._findings.compare(
-            "settlement", f"supplier µEUR, {where}", event["supplierMicroEur"], supplier
         )
-        self._findings.compare("settlement", f"DSO µEUR, {where}", event["dsoMicroEur"], dso)
-        total = sum(delta for _, delta in chain) + event["supplierMicroEur"] + event["dsoMicroEur"]
-        self._findings.compare("identity", f"changes of a settlement sum to 0, {where}", total, 0)
-        self._pay(period, deltas, supplier, dso, where)
+        house = (event["supplierMicroEur"], event["dsoMicroEur"])
+        self.compare_changes("settlement", Changes(chain, *house), changes, where)
+        debts = self._money.settle(period, changes.deltas)
+        self.pay(period, changes, debts, where)
 
     def _require_may_settle(self, period: int, group: int, where: str) -> None:
         area = self._members.area_of_group(group)
@@ -117,27 +127,63 @@ class Metering:
         self._findings.require("settlement", place, first, "settled before")
         self._settled_groups[period].add(group)
 
-    def _charges(self, period: int, seats: list[Participant], where: str) -> Charges:
+    def changes(
+        self, period: int, seats: list[Participant], readings_wh: Mapping[int, int]
+    ) -> Changes:
+        """What the model makes of readings (Wh by seat): changes of the accounts, in µEUR."""
         contracts = [self._money.position(period, seat.number).net_wh for seat in seats]
-        pairs = zip(seats, contracts, strict=True)
-        readings = [self._reading(period, seat, contract, where) for seat, contract in pairs]
+        readings = [readings_wh[seat.number] for seat in seats]
         caps = [self._market.book(seat.area, period).export_cap(seat.number) for seat in seats]
         fees = [self._tariffs.fees(seat.zone, period) for seat in seats]
         columns = np.array(fees, dtype=np.int64).reshape(-1, 3).T
         reading, contract, cap = (
             np.array(row, dtype=np.int64) for row in (readings, contracts, caps)
         )
-        paid = np.minimum(reading, cap)
-        self.energy[period].metered_wh += int(paid.sum())
-        self.energy[period].beyond_contracts_wh += int((paid - contract).sum())
-        return settle(reading, contract, cap, Prices(*self._tariffs.energy(period), *columns))
+        prices = Prices(*self._tariffs.energy(period), *columns)
+        charges = settle(reading, contract, cap, prices)
+        numbers = (seat.number for seat in seats)
+        return Changes(
+            dict(zip(numbers, charges.delta.tolist(), strict=True)),
+            int(charges.supplier.sum()),
+            int(charges.dso.sum()),
+        )
 
-    def _reading(self, period: int, seat: Participant, contract_wh: int, where: str) -> int:
+    def compare_changes(self, what: str, chain: Changes, rebuilt: Changes, where: str) -> None:
+        """Every account's change, and that those of the chain sum to zero."""
+        for participant, delta in chain.deltas.items():
+            place = f"µEUR, participant {participant}, {where}"
+            self._findings.compare(what, place, delta, rebuilt.deltas.get(participant, 0))
+        self._findings.compare(what, f"supplier µEUR, {where}", chain.supplier, rebuilt.supplier)
+        self._findings.compare(what, f"DSO µEUR, {where}", chain.dso, rebuilt.dso)
+        total = sum(chain.deltas.values()) + chain.supplier + chain.dso
+        self._findings.compare("identity", f"changes of a {what} sum to 0, {where}", total, 0)
+
+    def pay(self, period: int, changes: Changes, debts: Mapping[int, int], where: str) -> None:
+        """Book what the house accounts change by, and compare who is in debt now."""
+        self._money.free[SUPPLIER] += changes.supplier
+        self._money.free[DSO] += changes.dso
+        chain = self._debts.pop(period, {})
+        for participant in sorted({*debts, *chain}):
+            place = f"µEUR, participant {participant}, {where}"
+            self._findings.compare("debt", place, chain.get(participant), debts.get(participant))
+
+    def _count_energy(
+        self, period: int, seats: list[Participant], readings_wh: Mapping[int, int]
+    ) -> None:
+        for seat in seats:
+            cap = self._market.book(seat.area, period).export_cap(seat.number)
+            paid = min(readings_wh[seat.number], cap)
+            contract = self._money.position(period, seat.number).net_wh
+            self.energy[period].metered_wh += paid
+            self.energy[period].beyond_contracts_wh += paid - contract
+
+    def _reading(self, period: int, seat: Participant, where: str) -> int:
         """The reading; where it is missing, the contract of a member and nothing of others."""
         place = f"participant {seat.number}, {where}"
         estimate = self._estimates[period].pop(seat.number, None)
         reading = self.readings[period].get(seat.number)
         missing = reading is None and seat.is_member(period)
+        contract_wh = self._money.position(period, seat.number).net_wh
         if estimate is not None or missing:
             expected = contract_wh if missing else None
             self._findings.compare("estimate", f"Wh, {place}", estimate, expected)
@@ -146,21 +192,6 @@ class Metering:
             self._findings.require("estimate", place, awaited, "readings were not awaited")
             return contract_wh
         return reading or 0
-
-    def _pay(
-        self, period: int, deltas: dict[int, int], supplier: int, dso: int, where: str
-    ) -> None:
-        debts = {
-            participant: self._money.free[participant]
-            for participant, delta in deltas.items()
-            if self._money.settle(period, participant, delta)
-        }
-        self._money.free[SUPPLIER] += supplier
-        self._money.free[DSO] += dso
-        chain = self._debts.pop(period, {})
-        for participant in sorted({*debts, *chain}):
-            place = f"µEUR, participant {participant}, {where}"
-            self._findings.compare("debt", place, chain.get(participant), debts.get(participant))
 
     def area_settled(self, event: Event) -> None:
         """Settled: every group of the area was settled."""
@@ -171,6 +202,12 @@ class Metering:
             "settlement", place, not missing, f"groups {sorted(missing)} are not settled"
         )
         self._settled_areas[period].add(area)
+        committed = self.evidence.of(area, period).value
+        self._findings.compare("commitment", place, event["commitment"], committed)
+
+    def is_settled(self, area: int, period: int) -> bool:
+        """Whether the area and period are settled to the end."""
+        return area in self._settled_areas[period]
 
     def period_finished(self, event: Event) -> None:
         """PeriodFinished: nothing of it is held or open any more, and its energy adds up."""

@@ -1,6 +1,7 @@
 """Money accounts, holds and positions, rebuilt (`ClearingHouse.sol`, `SettlementCurrency.sol`)."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from gridbourse.audit.events import Event
@@ -41,6 +42,7 @@ class Money:
         self.holds: defaultdict[tuple[int, int], int] = defaultdict(int)
         self.open_trades: defaultdict[int, int] = defaultdict(int)
         self.positions: defaultdict[int, dict[int, Position]] = defaultdict(dict)
+        self.credit_limits: defaultdict[int, int] = defaultdict(int)
         self.deposits = self.withdrawals = self.currency_held = 0
 
     @property
@@ -70,6 +72,10 @@ class Money:
         self._findings.require("money rule", where, self.free[account] >= amount, "not free")
         self.free[account] -= amount
         self.withdrawals += amount
+
+    def credit_limited(self, event: Event) -> None:
+        """CreditLimitSet: how far below zero orders may take an account."""
+        self.credit_limits[event["participant"]] = event["limitMicroEur"]
 
     def transferred(self, event: Event) -> None:
         """Transfer of the currency, into the clearing house or out of it."""
@@ -112,11 +118,20 @@ class Money:
         self.open_trades[period] -= amount
         self.free[SPREAD] += amount
 
-    def settle(self, period: int, participant: int, delta: int) -> bool:
-        """Give the hold back and change the account; whether the participant is in debt by it."""
-        held = self.holds.pop((period, participant), 0)
-        self.free[participant] += held + delta
-        return (held != 0 or delta != 0) and self.free[participant] < 0
+    def settle(self, period: int, deltas: Mapping[int, int]) -> dict[int, int]:
+        """Give holds back and change the accounts; the balances of those in debt by it."""
+        held = {who: self.holds.pop((period, who), 0) for who in deltas}
+        changed = {who: held[who] + delta for who, delta in deltas.items() if held[who] or delta}
+        return self._change(changed)
+
+    def correct(self, deltas: Mapping[int, int]) -> dict[int, int]:
+        """Change accounts by a correction; the balances of those in debt by it."""
+        return self._change({who: delta for who, delta in deltas.items() if delta})
+
+    def _change(self, changes: Mapping[int, int]) -> dict[int, int]:
+        for who, change in changes.items():
+            self.free[who] += change
+        return {who: self.free[who] for who in changes if self.free[who] < 0}
 
     def _rates_of(self, period: int) -> Rates:
         return self._rates.get(period, Rates(0, 0))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from gridbourse.audit.corrections import Corrections
 from gridbourse.audit.errors import AuditError
 from gridbourse.audit.events import Event
 from gridbourse.audit.findings import Findings
@@ -44,6 +45,7 @@ class Rebuilt:
         self.metering = Metering(
             self.members, self.tariffs, self.clock, self.market, self.money, findings
         )
+        self.corrections = Corrections(self.members, self.metering, self.money, findings)
         self.events = 0
         self._auction = auction.lower()
         self._on = self._handlers()
@@ -53,6 +55,8 @@ class Rebuilt:
         for event in events:
             self.events += 1
             key = (event.contract, event.name)
+            if key != ("GridOracle", "Capped"):  # caps are told right after the book they void
+                self.market.expire()
             if key in NO_EFFECT:
                 continue
             if key not in self._on:
@@ -63,11 +67,13 @@ class Rebuilt:
                     "module", f"{event.name}, {event.where}", market, self._auction
                 )
             self._on[key](event)
-        self.market.require_nothing_loose()
-        self.metering.require_nothing_loose()
+        self.market.expire()
+        for part in (self.market, self.metering, self.corrections):
+            part.require_nothing_loose()
 
     def _handlers(self) -> dict[tuple[str, str], Callable[[Event], None]]:
         members, money, market, metering = self.members, self.money, self.market, self.metering
+        corrections = self.corrections
         return {
             ("ParticipantRegistry", "AreaAdded"): members.area_added,
             ("ParticipantRegistry", "ZoneAdded"): members.zone_added,
@@ -85,6 +91,7 @@ class Rebuilt:
             ("SettlementCurrency", "Transfer"): money.transferred,
             ("ClearingHouse", "Deposited"): money.deposited,
             ("ClearingHouse", "Withdrawn"): money.withdrawn,
+            ("ClearingHouse", "CreditLimitSet"): money.credit_limited,
             ("ClearingHouse", "PeriodActivated"): money.activated,
             ("CallAuction", "OrderPlaced"): market.order_placed,
             ("CallAuction", "OrdersPlaced"): market.orders_placed_by_gateway,
@@ -104,4 +111,6 @@ class Rebuilt:
             ("ClearingHouse", "GroupsSettled"): metering.groups_settled,
             ("Settlement", "Settled"): metering.area_settled,
             ("ClearingHouse", "PeriodFinished"): metering.period_finished,
+            ("Settlement", "ReadingsCorrected"): corrections.readings_corrected,
+            ("ClearingHouse", "GroupCorrected"): corrections.group_corrected,
         }

@@ -14,6 +14,7 @@ from web3.exceptions import ContractLogicError
 from web3.logs import DISCARD
 from web3.types import TxReceipt
 
+from gridbourse.chain.commitment import Leaf, Path
 from gridbourse.chain.lanes import (
     MASK56,
     PER_GROUP,
@@ -349,3 +350,13 @@ class Settlement(Bound):
     def done(self, area: int, period: int) -> bool:
         """Whether every participant of the area is settled for the period."""
         return self.read("progressOf", area, period)[2]
+
+    def correct(
+        self, by: LocalAccount, area: int, leaf: Leaf, path: Path, corrected: Leaf
+    ) -> TxReceipt:
+        """Correct a settled group's readings from `leaf` to those of `corrected`; the difference is booked."""
+        return self.write(by, "correct", "correct", area, leaf, path, corrected.readings)
+
+    def commitment(self, area: int, period: int) -> bytes:
+        """What the area and period were settled on, as one hash; zeros before."""
+        return self.read("commitmentOf", area, period)

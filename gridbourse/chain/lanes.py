@@ -5,7 +5,7 @@ A group is the participants 4g..4g+3. A tagged word is group or period (32 bits)
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 PER_GROUP = 4
 MASK28 = (1 << 28) - 1
@@ -37,6 +37,11 @@ def group_words(lanes: Mapping[int, int], empty: int = 0) -> list[int]:
     ]
 
 
+def seats_of(groups: Iterable[int]) -> list[int]:
+    """The four seats of each group, taken or not."""
+    return [group * PER_GROUP + lane for group in groups for lane in range(PER_GROUP)]
+
+
 def lanes56(group: int, word: int) -> Iterator[tuple[int, int]]:
     """(participant, lane) of the four 56-bit lanes of a word."""
     for i in range(PER_GROUP):
@@ -48,6 +53,16 @@ def lanes64(group: int, word: int) -> Iterator[tuple[int, int]]:
     for i in range(PER_GROUP):
         lane = word >> (64 * i) & 0xFFFF_FFFF_FFFF_FFFF
         yield group * PER_GROUP + i, lane - (1 << 64) if lane >> 63 else lane
+
+
+def word56(lanes: Mapping[int, int]) -> int:
+    """The untagged word of one group's 56-bit lanes, by participant number."""
+    return sum(lane << (56 * (who % PER_GROUP)) for who, lane in lanes.items())
+
+
+def word64(lanes: Mapping[int, int]) -> int:
+    """The word of one group's signed 64-bit lanes, by participant number."""
+    return sum((lane % (1 << 64)) << (64 * (who % PER_GROUP)) for who, lane in lanes.items())
 
 
 def pair(lane: int) -> tuple[int, int]:

@@ -1,0 +1,71 @@
+"""Readings corrected after settlement, rebuilt and compared (`Settlement.sol`, `ClearingHouse.sol`)."""
+
+from gridbourse.audit.events import Event
+from gridbourse.audit.findings import Findings
+from gridbourse.audit.members import Members
+from gridbourse.audit.metering import Changes, Metering
+from gridbourse.audit.money import Money
+from gridbourse.chain.commitment import Leaf, ProofError
+from gridbourse.chain.lanes import lanes64
+
+NOTHING = Changes({}, 0, 0)
+
+
+class Corrections:
+    """What was settled on before and after each correction; the difference is what is booked."""
+
+    def __init__(
+        self, members: Members, metering: Metering, money: Money, findings: Findings
+    ) -> None:
+        self._members, self._metering = members, metering
+        self._money, self._findings = money, findings
+        # Kept from the readings to the money they move.
+        self._differences: dict[tuple[int, int], Changes] = {}
+        self.count = 0
+
+    def readings_corrected(self, event: Event) -> None:
+        """ReadingsCorrected: of what stands, to what is committed from now on."""
+        area, period, group = event["area"], event["period"], event["group"]
+        where = event.at("area", "period", "group")
+        settled = self._metering.is_settled(area, period)
+        self._findings.require("correction", where, settled, "not settled")
+        commitment = self._metering.evidence.of(area, period)
+        try:
+            before = commitment.leaf(group)
+        except ProofError as error:
+            self._findings.require("correction", where, False, str(error))
+            return
+        after = before._replace(readings=event["corrected"])
+        self._findings.compare(
+            "correction", f"settled readings, {where}", event["settled"], before.readings
+        )
+        commitment.replace(after)
+        self._findings.compare("commitment", where, event["commitment"], commitment.value)
+        self._differences[period, group] = self._difference(before, after)
+        self.count += 1
+
+    def _difference(self, before: Leaf, after: Leaf) -> Changes:
+        """By the model, settled twice; who sits in a group does not change."""
+        seats = self._members.in_group(before.group)
+        was, is_ = (
+            self._metering.changes(before.period, seats, leaf.readings_wh)
+            for leaf in (before, after)
+        )
+        deltas = {who: is_.deltas[who] - was.deltas[who] for who in is_.deltas}
+        return Changes(deltas, is_.supplier - was.supplier, is_.dso - was.dso)
+
+    def group_corrected(self, event: Event) -> None:
+        """GroupCorrected: compare what it moves with the model, and book that."""
+        period, group = event["period"], event["group"]
+        where = event.at("period", "group")
+        rebuilt = self._differences.pop((period, group), NOTHING)
+        deltas = dict(lanes64(group, event["deltas"]))
+        chain = Changes(deltas, event["supplierMicroEur"], event["dsoMicroEur"])
+        self._metering.compare_changes("correction", chain, rebuilt, where)
+        self._metering.pay(period, rebuilt, self._money.correct(rebuilt.deltas), where)
+
+    def require_nothing_loose(self) -> None:
+        """At the end: every correction has moved its money."""
+        for period, group in self._differences:
+            place = f"period {period}, group {group}"
+            self._findings.require("correction", place, False, "no money was moved for it")

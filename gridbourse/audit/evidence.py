@@ -1,0 +1,41 @@
+"""What every period was settled on, as leaves of its commitment (`Commitment.sol`), from the log."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from gridbourse.audit.market import Market
+from gridbourse.audit.members import Members
+from gridbourse.audit.money import Money
+from gridbourse.chain.commitment import NO_CAPS, Commitment, Leaf
+from gridbourse.chain.lanes import energy_lane, seats_of, word56, word64
+
+
+class Evidence:
+    """Commitments of each area and period, with the leaves that corrections need a proof of."""
+
+    def __init__(self, members: Members, market: Market, money: Money) -> None:
+        self._members, self._market, self._money = members, market, money
+        self._commitments: defaultdict[tuple[int, int], Commitment] = defaultdict(Commitment)
+
+    def of(self, area: int, period: int) -> Commitment:
+        """What an area and period were settled on; empty before."""
+        return self._commitments[area, period]
+
+    def settled(self, period: int, groups: Sequence[int], readings_wh: Mapping[int, int]) -> None:
+        """One call settled these groups, of one area, on readings by seat and all else as it is."""
+        area = self._members.area_of_group(groups[0]) if groups else None
+        if area is not None:
+            leaves = [self._leaf(area, period, group, readings_wh) for group in groups]
+            self.of(area, period).extend(leaves)
+
+    def _leaf(self, area: int, period: int, group: int, readings_wh: Mapping[int, int]) -> Leaf:
+        book, seats = self._market.book(area, period), seats_of([group])
+        traded = {seat: energy_lane(*self._money.position(period, seat)) for seat in seats}
+        return Leaf(
+            period,
+            group,
+            self._members.profiles(group),
+            period << 224 | word56(traded),
+            word64({seat: readings_wh[seat] for seat in seats}),
+            book.cap_word(group) if book.has_caps else NO_CAPS,
+        )
