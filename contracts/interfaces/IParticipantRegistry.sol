@@ -50,7 +50,7 @@ interface IParticipantRegistry is IAccessControl {
     /// @notice Whether an account may hold the settlement currency
     function mayHoldCurrency(address account) external view returns (bool);
 
-    /// @notice The first delivery period in which the participant is metered and settled, and the first
-    ///         in which it no longer is
+    /// @notice The first delivery period in which a reading of the participant is awaited, and the first in which
+    ///         none is any more
     function membershipOf(uint256 participant) external view returns (uint32 fromPeriod, uint32 untilPeriod);
 }

@@ -16,6 +16,9 @@ abstract contract MoneyAccounts is Modules {
     using SafeERC20 for IERC20;
     using SafeCast for uint256;
 
+    /// @notice Highest credit limit: 281 M EUR, so that a balance stays inside its 64 bits
+    uint256 public constant MAX_CREDIT = type(uint48).max;
+
     /// @notice The settlement currency
     IERC20 public immutable currency;
     /// @notice Currency ever brought in
@@ -35,6 +38,7 @@ abstract contract MoneyAccounts is Modules {
     event CreditLimitSet(uint256 indexed participant, uint256 limitMicroEur);
 
     error InsufficientMoney(uint256 participant, int256 freeMicroEur, uint256 neededMicroEur);
+    error CreditLimitOutOfRange(uint256 participant, uint256 limitMicroEur, uint256 maximumMicroEur);
     error LengthsDiffer(uint256 a, uint256 b);
     error UnknownAccount(uint256 account);
     error BalanceOutOfRange(uint256 account, int256 balanceMicroEur);
@@ -78,6 +82,7 @@ abstract contract MoneyAccounts is Modules {
         registry.requireRole(Roles.TREASURER, msg.sender);
         if (participant < HouseAccounts.FIRST_PARTICIPANT) revert UnknownAccount(participant);
         _requireAccount(participant);
+        if (limitMicroEur > MAX_CREDIT) revert CreditLimitOutOfRange(participant, limitMicroEur, MAX_CREDIT);
         creditLimitOf[participant] = limitMicroEur;
         emit CreditLimitSet(participant, limitMicroEur);
     }

@@ -450,6 +450,13 @@ def test_credit_is_for_participants(market, number):
     assert refused == ("UnknownAccount", number)
 
 
+def test_credit_is_bounded_so_that_a_balance_stays_in_its_lane(market, alice):
+    most = 2**48 - 1
+    refused = refusal(market.house.setCreditLimit, alice.number, most + 1, by=market.treasurer)
+    assert refused == ("CreditLimitOutOfRange", alice.number, most + 1, most)
+    grant(market, alice, most)
+
+
 def test_credit_backs_orders_as_money_does(market, house, desk, alice):
     house.withdraw(PURSE, alice.sends)
     grant(market, alice, 100 * HOLD_RATE)
