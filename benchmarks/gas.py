@@ -8,7 +8,8 @@ embedded one; gas does not depend on the machine.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from gridbourse.chain.signing import OrderTerms, order_domain, sign_order
 from gridbourse.chain.transactions import Chain, GasUse
 from gridbourse.model.clearing import Band
 
+Pair = tuple[int, int]
 RESULTS = Path(__file__).parent / "results" / "gas.json"
 BAND = Band(45, 1, 256)
 MTU, LEAD = 900, 300
@@ -43,6 +45,8 @@ TARGETS = {
     "settle_account": 2_800,
 }
 FAR = 2**39
+ORDERS_A_CALL, READINGS_A_CALL = 500, 2_100
+"""What a transaction carries when every slot is new; multiples of a group and of a block."""
 
 
 class Bench:
@@ -119,7 +123,8 @@ class Bench:
         lanes = {
             who: order_lane(side, tick, wh, 1) for who, side, tick, wh in orders[own + signed :]
         }
-        auction.place_batch(gateway, AREA, period, lanes)
+        for some in batched(lanes.items(), ORDERS_A_CALL):
+            auction.place_batch(gateway, AREA, period, dict(some))
         terms = [
             (i, OrderTerms(AREA, period, who, side, tick, wh, 1, gateway.address, FAR))
             for i, (who, side, tick, wh) in enumerate(orders[own : own + signed], start=own)
@@ -134,7 +139,9 @@ class Bench:
 
     def _meter(self, period: int) -> None:
         wh = self.rng.integers(-5_000, 5_000, len(self.numbers)).tolist()
-        self.market.meter.submit(period, 1, dict(zip(self.numbers, wh, strict=True)))
+        readings = zip(self.numbers, wh, strict=True)
+        for version, some in enumerate(batched(readings, READINGS_A_CALL), start=1):
+            self.market.meter.submit(period, version, dict(some))
 
 
 def measure(people: int, own: int, signed: int) -> tuple[dict[str, GasUse], dict[str, GasUse]]:
@@ -143,6 +150,13 @@ def measure(people: int, own: int, signed: int) -> tuple[dict[str, GasUse], dict
     return tuple(  # type: ignore[return-value]
         bench.period(FIRST_PERIOD + lap * LAP, own, signed) for lap in (0, 1)
     )
+
+
+def batched(items: Iterable[Pair], size: int) -> Iterator[list[Pair]]:
+    """The items in lists of at most `size`."""
+    rest = iter(items)
+    while some := list(islice(rest, size)):
+        yield some
 
 
 def each(use: GasUse) -> int:

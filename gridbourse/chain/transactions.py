@@ -69,8 +69,10 @@ class Chain:
         signed = account.sign_transaction(dict(request))  # type: ignore[arg-type]
         try:
             tx_hash = self.w3.eth.send_raw_transaction(signed.raw_transaction)
-        except (Web3RPCError, ValueError) as error:
-            self._nonces.pop(account.address, None)  # not in a block: ask the chain again
+        except (Web3RPCError, ValueError, NetworkError) as error:
+            self._nonces.pop(account.address, None)  # perhaps not in a block: ask the chain again
+            if isinstance(error, NetworkError):
+                raise
             raise NetworkError(f"{step}: the node refused the transaction: {error}") from error
         receipt = self._receipt(tx_hash)
         use = self.gas[step]

@@ -14,7 +14,9 @@ import {Context} from "@openzeppelin/contracts/utils/Context.sol";
 
 contract Tally is Context {
     uint256[] public entries;
+    struct Pair { uint256 left; bytes4 right; }
     error NotAllowed(uint256 count);
+    error Unfit(address who, Pair pair);
 
     function fill(uint256 count) external {
         for (uint256 i = 1; i <= count; i++) entries.push(i);
@@ -22,6 +24,9 @@ contract Tally is Context {
 
     function refuse(uint256 count) external pure { revert NotAllowed(count); }
     function explain() external pure { revert("for a reason"); }
+    function unfit() external view { revert Unfit(msg.sender, Pair(7, 0x01020304)); }
+    function panic() external pure { assert(false); }
+    function mute() external pure { revert(); }
 }
 """
 
