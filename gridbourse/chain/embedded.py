@@ -7,6 +7,7 @@ from eth.abc import BlockHeaderAPI
 from eth.exceptions import TransactionNotFound
 from eth.validation import validate_gas_limit
 from eth.vm.forks import ParisVM
+from eth_abi.abi import encode
 from eth_tester import EthereumTester, PyEVMBackend
 from eth_tester.backends.pyevm.serializers import serialize_transaction_receipt
 from eth_tester.exceptions import TransactionFailed
@@ -16,6 +17,8 @@ from web3.types import RPCEndpoint, RPCError, RPCResponse
 
 EXECUTION_REVERTED = 3  # the JSON-RPC error codes that nodes give
 TRANSACTION_REFUSED = -32000
+REVERTED = "execution reverted"
+REVERT_STRING = bytes.fromhex("08c379a0")
 
 
 class FreeGasParisVM(ParisVM):
@@ -81,10 +84,15 @@ class EmbeddedProvider(EthereumTesterProvider):
 
 
 def _reason_and_data(message: str) -> tuple[str, str]:
-    """Split eth-tester's "execution reverted: b'…'" into words and hex; without bytes, no hex."""
+    """Split eth-tester's "execution reverted: b'…'" into words and hex; without bytes, no hex.
+
+    A reason in words has been decoded already: it becomes the `Error(string)` it was.
+    """
     words, _, detail = message.partition(": ")
     try:
         data = ast.literal_eval(detail)
     except (SyntaxError, ValueError):
-        return message, "0x"
+        data = None
+    if words == REVERTED and detail and not isinstance(data, bytes):
+        return message, f"0x{(REVERT_STRING + encode(['string'], [detail])).hex()}"
     return (words, f"0x{data.hex()}") if isinstance(data, bytes) else (message, "0x")

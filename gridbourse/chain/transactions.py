@@ -17,13 +17,13 @@ from web3.types import TxParams, TxReceipt, Wei
 
 from gridbourse.chain.compiler import Artifact
 from gridbourse.chain.connect import NetworkError, gas_price
+from gridbourse.chain.embedded import REVERT_STRING
 from gridbourse.errors import GridbourseError
 
 GAS_LIMIT = 16_000_000
 """Below EIP-7825's 16,777,216 a transaction, and never more than a block of the chain holds."""
 RECEIPT_TIMEOUT_S = 120.0
 PANIC = bytes.fromhex("4e487b71")
-REVERT_STRING = bytes.fromhex("08c379a0")
 
 
 class Reverted(GridbourseError):
