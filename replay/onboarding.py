@@ -8,6 +8,7 @@ from eth_utils import keccak
 from gridbourse.chain.contracts import Registration
 from gridbourse.chain.deploy import AREA, Market
 from gridbourse.model.settlement import Prices
+from gridbourse.onboarding.pseudonyms import deployment_salt, pseudonym
 from gridbourse.scenario.scenario import Scenario
 
 SUPPLIER_ACCOUNT, DSO_ACCOUNT = 2, 1
@@ -48,11 +49,6 @@ def onboard(market: Market, scenario: Scenario) -> Membership:
 def account_name(point_id: str) -> str:
     """Name of a participant's key in the keyring."""
     return f"participant/{point_id}"
-
-
-def pseudonym(market: Market, point_id: str) -> bytes:
-    """Metering point as the chain knows it: unlinkable without the secret of the deployment."""
-    return keccak(market.keys["metering point salt"].key + point_id.encode())
 
 
 def zone_prices(scenario: Scenario, zone: str) -> Prices:
@@ -103,10 +99,11 @@ def _register(market: Market, scenario: Scenario, zones: dict[str, int]) -> pd.D
     table = points[points["participant"]].copy()
     table["account"] = [market.keys[account_name(p)].address for p in table.index]
     hours = scenario.mtu_seconds / 3600
+    salt = deployment_salt(market.keys)
     rows = [
         Registration(
             point.account,
-            pseudonym(market, str(point_id)),
+            pseudonym(salt, str(point_id)),
             AREA,
             zones[point.zone],
             int(point.capacity_w * hours),

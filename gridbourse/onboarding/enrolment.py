@@ -1,0 +1,76 @@
+"""Steps that touch both the register of people and the chain, each of them safe to be killed in.
+
+The account is on the disk before the chain hears of it, and the chain is asked before anything is
+sent: whatever an interrupted run has brought about is found there and not done again.
+"""
+
+from gridbourse.onboarding.errors import PersonError
+from gridbourse.onboarding.keystores import Keystores
+from gridbourse.onboarding.members import Members
+from gridbourse.onboarding.people import People, Person, Status
+
+
+def enrol(
+    people: People, keystores: Keystores, password: str, members: Members, person: Person
+) -> int:
+    """Register a checked person with its credit limit and its mandate; the participant number."""
+    if person.status != Status.CHECKED:
+        raise PersonError(f"{person.id}: status is {person.status}, not {Status.CHECKED}")
+    application = person.applied()
+    account = application.account or keystores.make(person.id, password)
+    key = keystores.unlock(person.id, password) if application.mandate else None
+    people.intend(person.id, account)
+    number = _number_on_chain(members, person, account)
+    if number is None:
+        number = members.register(account, person.pseudonym, application)
+    members.grant_credit(number, application.credit_limit_micro_eur)
+    if key is not None and not members.mandated(number):
+        members.give_mandate(key)
+    people.registered(person.id, number)
+    return number
+
+
+def leave(people: People, members: Members, person: Person) -> None:
+    """End a membership; what is open is settled and can be withdrawn as before."""
+    if person.status != Status.REGISTERED or person.number is None:
+        raise PersonError(f"{person.id}: status is {person.status}, not {Status.REGISTERED}")
+    if not members.has_left(person.number):  # else it left by itself, or before an interruption
+        members.leave(person.number)
+    people.left(person.id)
+
+
+def erase(people: People, keystores: Keystores, members: Members, person: Person) -> int | None:
+    """Forget a person; PersonError while it is a member or owes money. The number the chain keeps.
+
+    The key of an account that is on the chain stays: it is the only way to the account's money.
+    """
+    number = person.number
+    if number is None and person.account is not None:
+        number = _number_on_chain(members, person, person.account)
+    if number is not None:
+        if not members.has_left(number):
+            raise PersonError(
+                f"{person.id}: is participant {number}; the membership ends first (leave)"
+            )
+        if (balance := members.balance_micro_eur(number)) < 0:
+            raise PersonError(f"{person.id}: owes {-balance / 1e6:,.6f} EUR; that is paid first")
+    else:
+        keystores.remove(person.id)
+    people.erase(person.id, number)
+    return number
+
+
+def _number_on_chain(members: Members, person: Person, account: str) -> int | None:
+    """The person's number; PersonError when account or metering point is another's."""
+    number = members.number_of(account)
+    if number is not None:
+        if members.pseudonym_of(number) != person.pseudonym:
+            raise PersonError(f"{person.id}: account {account} is participant {number}'s")
+        return number
+    other = members.at(person.pseudonym)
+    if other is not None:
+        raise PersonError(
+            f"{person.id}: the metering point is participant {other}'s, whose account is"
+            f" {members.account_of(other)} and not {account}: was its keystore lost?"
+        )
+    return None

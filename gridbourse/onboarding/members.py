@@ -1,0 +1,132 @@
+"""The chain's side of onboarding: what the registry and the clearing house know, and change."""
+
+from dataclasses import dataclass
+
+from eth_account.signers.local import LocalAccount
+
+from gridbourse.chain.contracts import Registration
+from gridbourse.chain.deploy import AREA, Market
+from gridbourse.chain.transactions import Reverted
+from gridbourse.onboarding.applications import Application
+from gridbourse.onboarding.errors import Refusal, Rule
+from gridbourse.onboarding.pseudonyms import deployment_salt, pseudonym
+
+LEFT = 3
+"""Status of a profile: `Profile.sol`."""
+
+
+@dataclass(frozen=True)
+class Members:
+    """Participants of a deployed market."""
+
+    market: Market
+
+    @property
+    def identity(self) -> str:
+        """Of the deployment: chain id, beginning of the genesis hash, registry."""
+        record = self.market.record
+        return f"{record.chain_id}/{record.genesis_hash[:18]}/{self.market.registry.address}"
+
+    @property
+    def mtu_seconds(self) -> int:
+        """Length of a period."""
+        return self.market.clock.read("mtuSeconds")
+
+    def zones(self) -> dict[str, int]:
+        """Grid zones by name, as the registry's log has them; the flat one is not for people."""
+        events = self.market.registry.contract.events.ZoneAdded().get_logs(from_block=self._first)
+        named = ((e["args"]["name"].rstrip(b"\0"), e["args"]["zone"]) for e in events)
+        return {name.decode(errors="replace"): zone for name, zone in named}
+
+    def number_of(self, account: str) -> int | None:
+        """The account's participant number, which it keeps when it leaves."""
+        try:
+            return self.market.registry.read("numberOf", account)
+        except Reverted as refusal:
+            if refusal.name != "UnknownParticipant":
+                raise
+            return None
+
+    def pseudonym_of(self, number: int) -> bytes:
+        """The metering point a number was given for."""
+        return self.market.registry.read("meteringPointOf", number)
+
+    def at(self, known_as: bytes) -> int | None:
+        """Who is at the metering point and has not left."""
+        registered = self.market.registry.contract.events.ParticipantRegistered()
+        events = registered.get_logs(
+            argument_filters={"meteringPoint": known_as}, from_block=self._first
+        )
+        numbers = [e["args"]["participant"] for e in events]
+        return next((n for n in numbers if not self.has_left(n)), None)
+
+    def has_left(self, number: int) -> bool:
+        """Whether the participant has left the market."""
+        return self.market.registry.read("profileOf", number)[4] == LEFT
+
+    def balance_micro_eur(self, number: int) -> int:
+        """Free money, below zero a debt."""
+        return self.market.house.read("balanceOf", number)
+
+    def account_of(self, number: int) -> str:
+        """The participant's account."""
+        return self.market.registry.read("accountOf", number)
+
+    def refuse_known(
+        self, applications: dict[int, Application]
+    ) -> tuple[dict[int, Application], list[Refusal]]:
+        """Leave out whose account or metering point the market has from elsewhere, as a scenario."""
+        salt = deployment_salt(self.market.keys)
+        new, refusals = {}, []
+        for row, application in applications.items():
+            account, point = application.account, application.metering_point
+            if account and (number := self.number_of(account)) is not None:
+                reason = f"{account} is participant {number}'s"
+                refusals.append(Refusal(row, "account", Rule.DUPLICATE, reason))
+            elif (number := self.at(pseudonym(salt, point))) is not None:
+                reason = f"{point!r} is participant {number}'s"
+                refusals.append(Refusal(row, "metering_point", Rule.DUPLICATE, reason))
+            else:
+                new[row] = application
+        return new, refusals
+
+    def register(self, account: str, known_as: bytes, application: Application) -> int:
+        """A new participant, from the first period on that still takes orders; its number."""
+        clock = self.market.clock
+        horizon = clock.read("horizonPeriods")
+        row = Registration(
+            account,
+            known_as,
+            AREA,
+            self.zones()[application.zone],
+            application.capacity_wh,
+            clock.read("lastOpenPeriod") - horizon + 1,
+        )
+        return self.market.registry.register(self.market.keys["operator"], [row])[0]
+
+    def grant_credit(self, number: int, limit_micro_eur: int) -> None:
+        """How far below zero orders may take the account; nothing is sent when it is so already."""
+        house = self.market.house
+        if house.read("creditLimitOf", number) != limit_micro_eur:
+            treasurer = self.market.keys["treasurer"]
+            house.write(treasurer, "credit", "setCreditLimit", number, limit_micro_eur)
+
+    def mandated(self, number: int) -> bool:
+        """Whether the participant lets the gateway order."""
+        return self.market.registry.read("profileOf", number)[3] == self._gateway
+
+    def give_mandate(self, account: LocalAccount) -> None:
+        """Let the gateway order in the account's name."""
+        self.market.registry.write(account, "mandate", "giveMandate", self._gateway)
+
+    def leave(self, number: int) -> None:
+        """End a membership after the periods that take orders now."""
+        self.market.registry.write(self.market.keys["operator"], "leave", "leaveMarket", number)
+
+    @property
+    def _gateway(self) -> int:
+        return self.market.registry.read("gatewayNumberOf", self.market.keys["gateway"].address)
+
+    @property
+    def _first(self) -> int:
+        return self.market.record.contracts["ParticipantRegistry"].block

@@ -1,0 +1,17 @@
+"""Metering points as the chain knows them."""
+
+from eth_utils.crypto import keccak
+
+from gridbourse.chain.accounts import Keyring
+
+SALT_BYTES = 32
+
+
+def pseudonym(salt: bytes, metering_point: str) -> bytes:
+    """Unlinkable to the metering point without the salt, which is secret, and can be erased."""
+    return keccak(salt + metering_point.encode())
+
+
+def deployment_salt(keys: Keyring) -> bytes:
+    """Salt of the points a scenario brings in: they are nobody's, so it lasts with the deployment."""
+    return bytes(keys["metering point salt"].key)

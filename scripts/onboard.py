@@ -1,0 +1,228 @@
+"""Bring people into a deployed market: from an application file to verified accounts.
+
+    python -m scripts.onboard apply FILE
+    python -m scripts.onboard check ID --operator NAME
+    python -m scripts.onboard register --password-file FILE
+    python -m scripts.onboard status
+    python -m scripts.onboard leave ID
+    python -m scripts.onboard erase ID
+
+Columns of FILE: name, contact, metering_point, zone, connection_kw, meter_address, reading_period,
+reading_wh, reading_signature, credit_limit_eur; and, as wanted, account, mandate (yes or no).
+Exit code 1: some rows or people were refused, the rest went in. Names and keys stay in a folder
+beside the deployment record, for its owner alone; the chain sees pseudonyms.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from web3 import Web3
+
+from gridbourse.chain.connect import NetworkError
+from gridbourse.chain.deploy import open_market
+from gridbourse.chain.deployments import record_path
+from gridbourse.errors import GridbourseError
+from gridbourse.onboarding import enrolment
+from gridbourse.onboarding.applications import Terms, read_applications, read_meters
+from gridbourse.onboarding.errors import Refusal
+from gridbourse.onboarding.keystores import PASSWORD_VARIABLE, Keystores, find_password
+from gridbourse.onboarding.mapping import write_mapping
+from gridbourse.onboarding.members import Members
+from gridbourse.onboarding.people import People, Person, Status
+from scripts import chain, parse, run
+
+SOME_REFUSED = 1
+MAX_CREDIT_EUR = 1_000
+
+
+def main(*args: str, web3: Web3 | None = None) -> int:
+    """Entry of ``python -m scripts.onboard``; on `web3` when given, else on the network named."""
+    options = parse(_parser(), args)
+    record = record_path(options.network)
+    folder = options.folder or record.with_suffix(".onboarding")
+    if options.command == "status" and not folder.exists():
+        return _say(f"Nobody has applied.\nNext     {_next('apply FILE', options)}")
+    with People(folder) as people:
+        if options.command == "check":
+            return _check(people, options)
+        if options.command == "status":
+            return _status(people, options)
+        with chain(options.network, web3) as w3:
+            members = Members(open_market(w3, record))
+            people.belong_to(members.identity)
+            act = {"apply": _apply, "register": _register, "leave": _leave, "erase": _erase}
+            return act[options.command](people, members, options)
+
+
+def _apply(people: People, members: Members, options: argparse.Namespace) -> int:
+    terms = Terms(
+        zones=frozenset(members.zones()),
+        mtu_seconds=members.mtu_seconds,
+        over_before=int(time.time()) // members.mtu_seconds,
+        max_credit_eur=options.max_credit_eur,
+        meters=read_meters(options.meters) if options.meters else None,
+    )
+    judged = read_applications(options.file, terms)
+    good, known_to_chain = members.refuse_known(judged.good)
+    new, known_to_us = people.apply(good)
+    refusals = [*judged.refusals, *known_to_chain, *known_to_us]
+    rows = len({refusal.row for refusal in refusals})
+    if refusals:
+        _show_refusals(options.file, refusals)
+    if new:
+        _show_people(new, "applied")
+    _say(f"{len(new)} applied, {rows} rows refused")
+    if new:
+        _say(f"Next     {_next('check ID --operator NAME', options)}   (or --all)")
+    else:
+        _say(f"Next     put the rows right, then {_next('apply FILE', options)}")
+    return SOME_REFUSED if refusals else 0
+
+
+def _check(people: People, options: argparse.Namespace) -> int:
+    chosen = people.everyone(Status.APPLIED) if options.all else [people.person(options.id)]
+    for person in chosen:
+        people.check(person.id, options.operator)
+    _show_people([people.person(p.id) for p in chosen], f"checked by {options.operator}")
+    _say(f"Next     {_next('register --password-file FILE', options)}")
+    return 0
+
+
+def _register(people: People, members: Members, options: argparse.Namespace) -> int:
+    password = find_password(options.password_file)
+    keystores = _keystores(people)
+    registered, refused = [], []
+    for person in people.everyone(Status.CHECKED):
+        try:
+            enrolment.enrol(people, keystores, password, members, person)
+            registered.append(people.person(person.id))
+        except NetworkError:
+            raise  # of the node, not of the person
+        except GridbourseError as error:
+            refused.append(f"{person.id}: {error}")
+    mapping = write_mapping(people)
+    _show_people(registered, "registered")
+    for line in refused:
+        _say(f"refused  {line}")
+    waiting = len(people.everyone(Status.APPLIED))
+    _say(f"{len(registered)} registered, {len(refused)} refused, {waiting} wait for their check")
+    _say(f"Keys     {keystores.folder}   (keep them and the password, each in its own place)")
+    _say(f"Mapping  {mapping}   (personal data: keep it, do not publish it)")
+    _say(f"Next     {_next('status', options)}")
+    return SOME_REFUSED if refused else 0
+
+
+def _leave(people: People, members: Members, options: argparse.Namespace) -> int:
+    enrolment.leave(people, members, people.person(options.id))
+    _say(f"{options.id} has left; what it traded before is still settled")
+    _say(f"Next     {_next(f'erase {options.id}', options)}   (when all of that is settled)")
+    return 0
+
+
+def _erase(people: People, members: Members, options: argparse.Namespace) -> int:
+    person = people.person(options.id)
+    number = enrolment.erase(people, _keystores(people), members, person)
+    write_mapping(people)
+    kept = "nothing" if number is None else f"the account and the number {number}, of nobody known"
+    _say(f"{options.id}: personal data and salt erased, and the log says so; the chain has {kept}")
+    _say("Backups, application files and shell history are yours to erase")
+    _say(f"Next     {_next('status', options)}")
+    return 0
+
+
+def _status(people: People, options: argparse.Namespace) -> int:
+    everyone = people.everyone()
+    _show_people(everyone, f"{len(everyone)} people")
+    if any(p.status == Status.APPLIED for p in everyone):
+        _say(f"Next     {_next('check ID --operator NAME', options)}   (or --all)")
+    elif any(p.status == Status.CHECKED for p in everyone):
+        _say(f"Next     {_next('register --password-file FILE', options)}")
+    else:
+        _say(f"Next     python -m scripts.status --network {options.network}")
+    return 0
+
+
+def _keystores(people: People) -> Keystores:
+    return Keystores(people.path.parent / "keystores")
+
+
+def _show_refusals(file: Path, refusals: Sequence[Refusal]) -> None:
+    table = Table(title=f"refused in {file.name}", title_justify="left")
+    table.add_column("row", justify="right")
+    for heading in ("column", "rule", "reason"):
+        table.add_column(heading, overflow="fold")
+    for refusal in sorted(refusals, key=lambda refusal: refusal.row):
+        table.add_row(str(refusal.row), refusal.column, refusal.rule, refusal.reason)
+    _console().print(table)
+
+
+def _show_people(people: Sequence[Person], title: str) -> None:
+    table = Table(title=title, title_justify="left")
+    for heading in ("id", "status", "name", "contact", "point", "meter", "credit EUR"):
+        table.add_column(heading, justify="right" if "EUR" in heading else "left", overflow="fold")
+    table.add_column("number", justify="right")
+    table.add_column("account", overflow="fold")
+    for p in people:
+        a = p.application
+        words = ("", "", "", "", "") if a is None else (
+            a.name, a.contact, a.metering_point, a.meter_address,
+            f"{a.credit_limit_micro_eur / 1e6:,.2f}",
+        )  # fmt: skip
+        number = "" if p.number is None else str(p.number)
+        table.add_row(p.id, p.status, *words, number, p.account or "")
+    _console().print(table)
+
+
+def _console() -> Console:
+    return Console(markup=False, highlight=False, emoji=False)  # names are not ours
+
+
+def _say(text: str) -> int:
+    _console().print(text, soft_wrap=True)
+    return 0
+
+
+def _next(command: str, options: argparse.Namespace) -> str:
+    folder = f" --folder {options.folder}" if options.folder else ""
+    return f"python -m scripts.onboard {command} --network {options.network}{folder}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--network", default="devnet", help="devnet or an RPC address")
+    shared.add_argument("--folder", type=Path, help="default: beside the deployment record")
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.onboard",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def command(name: str, what: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, parents=[shared], help=what, description=what)
+
+    apply = command("apply", "judge an application file; list what is refused, keep the rest")
+    apply.add_argument("file", type=Path, help="CSV, UTF-8")
+    apply.add_argument("--meters", type=Path, help="CSV of the meter operator: metering_point,"
+                       " meter_address; without it the identity check vouches for the meter")  # fmt: skip
+    apply.add_argument("--max-credit-eur", type=int, default=MAX_CREDIT_EUR, help="%(default)s")
+    check = command("check", "state that an operator has checked identities")
+    who = check.add_mutually_exclusive_group(required=True)
+    who.add_argument("id", nargs="?", help="of the person")
+    who.add_argument("--all", action="store_true", help="everyone who has applied")
+    check.add_argument("--operator", required=True, help="name of who checked")
+    register = command("register", "register everyone checked; finish what was interrupted")
+    register.add_argument("--password-file", type=Path,
+                          help=f"of the keystores, first line; else {PASSWORD_VARIABLE}")  # fmt: skip
+    command("leave", "end a membership").add_argument("id", help="of the person")
+    command("erase", "forget a person who is not a member").add_argument("id", help="of the person")
+    command("status", "who is how far, and what is next")
+    return parser
+
+
+if __name__ == "__main__":
+    run(main)
