@@ -172,20 +172,43 @@ abstract contract OrderEntry is EIP712 {
     }
 
     /// @notice Places orders that participants signed for the calling gateway (EIP-712)
+    /// @dev    Orders of one group that follow each other share a word, and so what a group costs: sort them
     function placeSigned(uint256 area, uint32 period, SignedOrder[] calldata orders) external {
         registry.gatewayNumberOf(msg.sender);
         clock.requireOpen(period);
         uint256[] memory words = new uint256[](orders.length);
         bytes32 domain = _domainSeparatorV4();
+        uint256 count;
         for (uint256 i; i < orders.length; ++i) {
-            SignedOrder calldata order = orders[i];
-            _requireSignature(area, period, order, domain);
-            uint256 participant = order.participant;
-            words[i] =
-                Lanes.set56(Lanes.fresh(Lanes.groupOf(participant)), Lanes.laneOf(participant), order.lane);
+            _requireSignature(area, period, orders[i], domain);
+            count = _append(words, count, orders[i].participant, orders[i].lane);
+        }
+        assembly ("memory-safe") {
+            mstore(words, count) // only ever shorter than it was made
         }
         _placeAll(area, period, words);
         emit OrdersPlaced(area, period, msg.sender, true, words);
+    }
+
+    /// @dev Puts an order into the last word when that is of its group and has the lane free, else into a new one
+    function _append(uint256[] memory words, uint256 count, uint256 participant, uint256 order)
+        private
+        pure
+        returns (uint256)
+    {
+        uint256 group = Lanes.groupOf(participant);
+        uint256 lane = Lanes.laneOf(participant);
+        unchecked {
+            if (count != 0) {
+                uint256 last = words[count - 1];
+                if (Lanes.tag(last) == group && Lanes.get56(last, lane) == 0) {
+                    words[count - 1] = Lanes.set56(last, lane, order);
+                    return count;
+                }
+            }
+            words[count] = Lanes.set56(Lanes.fresh(group), lane, order);
+            return count + 1;
+        }
     }
 
     function _requireMandates(uint256 gateway, uint256 word, uint256 profiles) private pure {
