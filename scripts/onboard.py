@@ -60,7 +60,7 @@ def main(*args: str, web3: Web3 | None = None) -> int:
 
 def _apply(people: People, members: Members, options: argparse.Namespace) -> int:
     terms = Terms(
-        zones=frozenset(members.zones()),
+        zones=frozenset(members.zones),
         mtu_seconds=members.mtu_seconds,
         over_before=int(time.time()) // members.mtu_seconds,
         max_credit_eur=options.max_credit_eur,

@@ -1,6 +1,7 @@
 """The chain's side of onboarding: what the registry and the clearing house know, and change."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from eth_account.signers.local import LocalAccount
 
@@ -8,7 +9,7 @@ from gridbourse.chain.contracts import Registration
 from gridbourse.chain.deploy import AREA, Market
 from gridbourse.chain.transactions import Reverted
 from gridbourse.onboarding.applications import Application
-from gridbourse.onboarding.errors import Refusal, Rule
+from gridbourse.onboarding.errors import PersonError, Refusal, Rule
 from gridbourse.onboarding.pseudonyms import deployment_salt, pseudonym
 
 LEFT = 3
@@ -32,6 +33,7 @@ class Members:
         """Length of a period."""
         return self.market.clock.read("mtuSeconds")
 
+    @cached_property
     def zones(self) -> dict[str, int]:
         """Grid zones by name, as the registry's log has them; the flat one is not for people."""
         events = self.market.registry.contract.events.ZoneAdded().get_logs(from_block=self._first)
@@ -92,13 +94,16 @@ class Members:
 
     def register(self, account: str, known_as: bytes, application: Application) -> int:
         """A new participant, from the first period on that still takes orders; its number."""
+        zones = self.zones
+        if application.zone not in zones:
+            raise PersonError(f"zone {application.zone!r}: the registry has none of this name")
         clock = self.market.clock
         horizon = clock.read("horizonPeriods")
         row = Registration(
             account,
             known_as,
             AREA,
-            self.zones()[application.zone],
+            zones[application.zone],
             application.capacity_wh,
             clock.read("lastOpenPeriod") - horizon + 1,
         )

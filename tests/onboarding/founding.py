@@ -1,0 +1,30 @@
+"""Founds a market without anyone in it."""
+
+from gridbourse.chain.accounts import Keyring
+from gridbourse.chain.deploy import Market, MarketSettings, deploy
+from gridbourse.chain.transactions import Chain
+from gridbourse.model.clearing import Band
+from tests.onboarding.applying import TERMS
+
+RETAIL, FEED_IN, IMPORT_FEE = 300, 80, 95
+NOW = 1_900_100
+"""The market's current period."""
+
+
+def found(chain: Chain, keys: Keyring) -> Market:
+    settings = MarketSettings(
+        mtu_seconds=TERMS.mtu_seconds,
+        gate_closure_seconds=300,
+        band=Band(FEED_IN, 1, RETAIL - FEED_IN + 1),
+        pay_as_bid=False,
+        max_rounds=3,
+        area="test",
+    )
+    market = deploy(chain, keys, settings)
+    operator = keys["operator"]
+    for zone, name in enumerate(sorted(TERMS.zones), start=1):
+        market.registry.write(operator, "setup", "addZone", name.encode().ljust(32, b"\0"), 0)
+        market.tariff.write(keys["dso"], "setup", "setGridFees", zone, 0, (IMPORT_FEE, 40, 0))
+    market.tariff.write(keys["supplier"], "setup", "setEnergyPrices", 0, RETAIL, FEED_IN)
+    market.clock.advance_to(operator, NOW * TERMS.mtu_seconds)
+    return market
