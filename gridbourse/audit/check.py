@@ -1,31 +1,38 @@
 """One check of a run: read, rebuild, compare."""
 
+from collections.abc import Sequence
+
 from gridbourse.audit.against_scenario import compare_scenario
 from gridbourse.audit.ending import compare_end
-from gridbourse.audit.events import Decoder
-from gridbourse.audit.folder import Run
+from gridbourse.audit.events import Decoder, Log
+from gridbourse.audit.folder import Rules, Run
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.deployments import CONTRACTS
+from gridbourse.chain.deployments import CONTRACTS, DeploymentRecord
 from gridbourse.scenario.scenario import Scenario
 
 
-def rebuild(run: Run) -> Rebuilt:
-    """The market as the logs alone give it; AuditError for a log that cannot be read."""
+def start(deployment: DeploymentRecord, rules: Rules) -> tuple[Decoder, Rebuilt]:
+    """What reads the logs of a deployment, and its market before the first of them."""
     artifacts = load_artifacts()
-    at = {name: run.deployment.contracts[name].address for name in CONTRACTS}
+    at = {name: deployment.contracts[name].address for name in CONTRACTS}
     decoder = Decoder(
         {address.lower(): name for name, address in at.items()},
         {name: artifacts[name].abi for name in CONTRACTS},
     )
-    rebuilt = Rebuilt(run.rules, house=at["ClearingHouse"], auction=at["CallAuction"])
-    rebuilt.walk(decoder.decode(run.logs))
+    return decoder, Rebuilt(rules, house=at["ClearingHouse"], auction=at["CallAuction"])
+
+
+def rebuild(deployment: DeploymentRecord, rules: Rules, logs: Sequence[Log]) -> Rebuilt:
+    """The market as the logs alone give it; AuditError for a log that cannot be read."""
+    decoder, rebuilt = start(deployment, rules)
+    rebuilt.walk(decoder.decode(logs))
     return rebuilt
 
 
 def check(run: Run, scenario: Scenario) -> Rebuilt:
     """Rebuild the market and compare it with the scenario and with the chain's own storage."""
-    rebuilt = rebuild(run)
+    rebuilt = rebuild(run.deployment, run.rules, run.logs)
     compare_scenario(rebuilt, run.rules, scenario)
     compare_end(rebuilt, run.rules, run.state)
     return rebuilt

@@ -1,7 +1,7 @@
 """The files a run leaves behind for the checker, read and refused when damaged."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -69,7 +69,7 @@ def load_run(folder: Path) -> Run:
         )
     scenario = _read(folder / "scenario.json", _scenario)
     state = _read(folder / "state.json", _state)
-    return Run(logs[1], deployment, _rules(deployment), state, *scenario)
+    return Run(logs[1], deployment, rules_of(deployment), state, *scenario)
 
 
 def _deployment(path: Path) -> DeploymentRecord:
@@ -95,17 +95,21 @@ def _read(path: Path, understand: Callable[[Any], T]) -> T:
 
 
 def _logs(fields: dict[str, Any]) -> tuple[int, list[Log]]:
-    logs = [
+    return _integer(fields["chain_id"]), logs_of(fields["logs"])
+
+
+def logs_of(rows: Iterable[Mapping[str, Any]]) -> list[Log]:
+    """Logs from JSON as a node writes it, in the order of the rows."""
+    return [
         Log(
-            log["address"],
-            [_bytes(topic) for topic in log["topics"]],
-            _bytes(log["data"]),
-            _integer(log["blockNumber"]),
-            _integer(log["logIndex"]),
+            row["address"],
+            [_bytes(topic) for topic in row["topics"]],
+            _bytes(row["data"]),
+            _integer(row["blockNumber"]),
+            _integer(row["logIndex"]),
         )
-        for log in fields["logs"]
+        for row in rows
     ]
-    return _integer(fields["chain_id"]), logs
 
 
 def _state(fields: dict[str, Any]) -> State:
@@ -131,8 +135,8 @@ def _scenario(fields: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
     return path if path.exists() else CHECKOUT / path, dict(fields["overrides"])
 
 
-def _rules(deployment: DeploymentRecord) -> Rules:
-    """The arguments are those of the constructors, in their order."""
+def rules_of(deployment: DeploymentRecord) -> Rules:
+    """What the arguments of the constructors, in their order, fixed."""
 
     def given(name: str) -> list[Any]:
         return deployment.contracts[name].arguments

@@ -354,7 +354,7 @@ class Settlement(Bound):
     def correct(
         self, by: LocalAccount, area: int, leaf: Leaf, path: Path, corrected: Leaf
     ) -> TxReceipt:
-        """Correct a settled group's readings from `leaf` to those of `corrected`; the difference is booked."""
+        """Correct a settled group from `leaf` to the readings of `corrected`; the difference is booked."""
         return self.write(by, "correct", "correct", area, leaf, path, corrected.readings)
 
     def commitment(self, area: int, period: int) -> bytes:

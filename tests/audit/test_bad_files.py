@@ -80,8 +80,9 @@ def test_log_of_nothing(honest: Path, change: Callable[[Any], Any], message: str
         change(content["logs"])
 
     _spoil(honest, "logs", in_place)
+    run = load_run(honest)
     with pytest.raises(AuditError, match=message):
-        rebuild(load_run(honest))
+        rebuild(run.deployment, run.rules, run.logs)
 
 
 def test_command_says_it_in_one_line(honest: Path, capsys: pytest.CaptureFixture[str]) -> None:
