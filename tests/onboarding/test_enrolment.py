@@ -145,9 +145,9 @@ def test_killed_at_any_instant_a_person_is_registered_once(
     people, keystores, members, tmp_path, instants
 ):
     """Every instant of one enrolment; each time another person, and then once more to the end."""
+    number = FIRST + seats(members)
     for instant in itertools.count(1):
         person = checked(people, tmp_path, credit_limit_eur="3", mandate="yes")
-        before = seats(members)
         instants[0] = instant
         try:
             enrol(people, keystores, members, person)
@@ -158,13 +158,14 @@ def test_killed_at_any_instant_a_person_is_registered_once(
             for waiting in people.everyone(Status.CHECKED):
                 enrol(people, keystores, members, waiting)
         found = people.person(person.id)
-        assert seats(members) == before + 1
         assert (found.status, found.account) == (Status.REGISTERED, keystores.address(person.id))
-        assert members.number_of(found.account) == found.number
-        assert members.market.house.read("creditLimitOf", found.number) == 3_000_000
-        assert members.mandated(found.number)
+        assert (found.number, members.number_of(found.account)) == (number, number)  # the next free
+        assert members.market.house.read("creditLimitOf", number) == 3_000_000
+        assert members.mandated(number)
+        number += 1
         if done:
             break
+    assert FIRST + seats(members) == number
     # folder's .gitignore and keystore, account, register, credit, mandate, number: two each
     assert instant == 2 * 7 + 1
 
