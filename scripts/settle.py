@@ -21,7 +21,11 @@ from scripts import chain, parse, run
 
 def main(*args: str, web3: Web3 | None = None) -> int:
     """Settle on `web3` when given, else on the network the arguments name."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.settle", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.settle",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--network", default="devnet", help="devnet or an RPC address")
     options = parse(parser, args)
     record = record_path(options.network)

@@ -21,7 +21,11 @@ LAST = 12
 
 def main(*args: str, web3: Web3 | None = None) -> None:
     """Show the market recorded for the network."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.status", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.status",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--network", default="devnet", help="devnet or an RPC address")
     options = parse(parser, args)
     record = record_path(options.network)

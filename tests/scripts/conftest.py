@@ -1,6 +1,7 @@
 """Command lines, as a user gives them: in a checkout of their own, so that no other's devnet is met."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,8 @@ import pytest
 
 from gridbourse.chain.compiler import CHECKOUT, load_artifacts
 from gridbourse.chain.connect import connect
-from gridbourse.chain.devnet import Devnet
+from gridbourse.chain.devnet import Devnet, free_port
+from tests.replay.noon import write_scenario
 
 COPIED = (
     "gridbourse", "oracle", "replay", "scripts", "contracts", "scenarios", "build",
@@ -62,6 +64,31 @@ def node() -> Iterator[str]:
     with Devnet() as devnet:
         assert connect(devnet.rpc_url).eth.block_number == 0
         yield devnet.rpc_url
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_scenario(tmp_path_factory.mktemp("scenario"), 0.07)
+
+
+@pytest.fixture(scope="module")
+def devnet(command: Command) -> Iterator[str]:
+    """RPC address of the checkout's standing devnet."""
+    up = command("devnet", "up", "--port", str(free_port()))
+    assert (up.returncode, up.stderr) == (0, "")
+    (url,) = re.findall(r"devnet up at (\S+) ", up.stdout)
+    yield url
+    down = command("devnet", "down")
+    assert (down.returncode, down.stdout) == (0, f"devnet at {url} stopped\n")
+
+
+@pytest.fixture(scope="module")
+def record(command: Command, checkout: Path, devnet: str, small: Path) -> Path:
+    deployed = command("deploy", str(small))
+    assert (deployed.returncode, deployed.stderr) == (0, "")
+    assert "CallAuction" in deployed.stdout
+    assert "python -m scripts.status --network devnet" in deployed.stdout
+    return checkout / "deployments" / "devnet.json"
 
 
 def assert_refused(done: subprocess.CompletedProcess[str], said: str) -> None:

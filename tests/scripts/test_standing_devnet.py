@@ -4,42 +4,14 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gridbourse.chain.connect import connect
 from gridbourse.chain.deploy import AREA, Market, open_market
-from gridbourse.chain.devnet import free_port
 from gridbourse.scenario.scenario import load
-from tests.replay.noon import write_scenario
 from tests.scripts.conftest import Command, assert_refused, environment
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_scenario(tmp_path_factory.mktemp("scenario"), 0.07)
-
-
-@pytest.fixture(scope="module")
-def devnet(command: Command) -> Iterator[str]:
-    """RPC address of the checkout's standing devnet."""
-    up = command("devnet", "up", "--port", str(free_port()))
-    assert (up.returncode, up.stderr) == (0, "")
-    (url,) = re.findall(r"devnet up at (\S+) ", up.stdout)
-    yield url
-    down = command("devnet", "down")
-    assert (down.returncode, down.stdout) == (0, f"devnet at {url} stopped\n")
-
-
-@pytest.fixture(scope="module")
-def record(command: Command, checkout: Path, devnet: str, small: Path) -> Path:
-    deployed = command("deploy", str(small))
-    assert (deployed.returncode, deployed.stderr) == (0, "")
-    assert "CallAuction" in deployed.stdout
-    assert "python -m scripts.status --network devnet" in deployed.stdout
-    return checkout / "deployments" / "devnet.json"
 
 
 @pytest.fixture
@@ -165,7 +137,6 @@ def test_a_devnet_that_started_anew_is_not_the_one_on_record(
 ) -> None:
     port = devnet.rpartition(":")[2]
     assert command("devnet", "down").returncode == 0
-    assert_refused(command("status"), "no node answers")
     assert command("devnet", "up", "--port", port).returncode == 0
     assert_refused(command("status"), "DeploymentError: genesis hash: the record is of 0x")
     assert_refused(command("settle"), "DeploymentError: genesis hash: the record is of 0x")
