@@ -74,7 +74,7 @@ def _apply(people: People, members: Members, options: argparse.Namespace) -> int
     if refusals:
         _show_refusals(options.file, refusals)
     if new:
-        _show_people(new, "applied")
+        _show_applicants(new, "applied")
     _say(f"{len(new)} applied, {rows} rows refused")
     if new:
         _say(f"Next     {_next('check ID --operator NAME', options)}   (or --all)")
@@ -87,7 +87,7 @@ def _check(people: People, options: argparse.Namespace) -> int:
     chosen = people.everyone(Status.APPLIED) if options.all else [people.person(options.id)]
     for person in chosen:
         people.check(person.id, options.operator)
-    _show_people([people.person(p.id) for p in chosen], f"checked by {options.operator}")
+    _show_applicants(chosen, f"checked by {options.operator}")
     _say(f"Next     {_next('register --password-file FILE', options)}")
     return 0
 
@@ -151,30 +151,44 @@ def _keystores(people: People) -> Keystores:
 
 
 def _show_refusals(file: Path, refusals: Sequence[Refusal]) -> None:
-    table = Table(title=f"refused in {file.name}", title_justify="left")
-    table.add_column("row", justify="right")
-    for heading in ("column", "rule", "reason"):
-        table.add_column(heading, overflow="fold")
+    table = _table(f"refused in {file.name}", "row", "column", "rule", "reason")
     for refusal in sorted(refusals, key=lambda refusal: refusal.row):
         table.add_row(str(refusal.row), refusal.column, refusal.rule, refusal.reason)
     _console().print(table)
 
 
-def _show_people(people: Sequence[Person], title: str) -> None:
-    table = Table(title=title, title_justify="left")
-    for heading in ("id", "status", "name", "contact", "point", "meter", "credit EUR"):
-        table.add_column(heading, justify="right" if "EUR" in heading else "left", overflow="fold")
-    table.add_column("number", justify="right")
-    table.add_column("account", overflow="fold")
+def _show_applicants(people: Sequence[Person], title: str) -> None:
+    """What an operator compares with papers and with the meter."""
+    table = _table(title, "id", "name", "contact", "point", "meter", "credit EUR")
     for p in people:
-        a = p.application
-        words = ("", "", "", "", "") if a is None else (
-            a.name, a.contact, a.metering_point, a.meter_address,
-            f"{a.credit_limit_micro_eur / 1e6:,.2f}",
-        )  # fmt: skip
-        number = "" if p.number is None else str(p.number)
-        table.add_row(p.id, p.status, *words, number, p.account or "")
+        a = p.applied()
+        credit = f"{a.credit_limit_micro_eur / 1e6:,.2f}"
+        table.add_row(p.id, a.name, a.contact, a.metering_point, a.meter_address, credit)
     _console().print(table)
+
+
+def _show_people(people: Sequence[Person], title: str) -> None:
+    table = _table(title, "id", "status", "name", "point", "number", "account")
+    for p in people:
+        name, point = ("", "")
+        if p.application is not None:
+            name, point = p.application.name, p.application.metering_point
+        number = "" if p.number is None else str(p.number)
+        table.add_row(p.id, p.status, name, point, number, p.account or "")
+    _console().print(table)
+
+
+def _table(title: str, *headings: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for heading in headings:
+        right = heading in ("row", "number", "credit EUR")
+        table.add_column(
+            heading,
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=heading in ("id", "status", "column", "rule"),
+        )
+    return table
 
 
 def _console() -> Console:
