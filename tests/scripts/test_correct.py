@@ -8,7 +8,6 @@ import pytest
 from web3 import Web3
 
 from gridbourse.chain.connect import session
-from gridbourse.chain.deploy import AREA
 from gridbourse.chain.lanes import BID, OFFER
 from gridbourse.metering.errors import ReadingError
 from scripts import correct
@@ -27,15 +26,7 @@ def market() -> Iterator[RingMarket]:
         market = RingMarket(w3)
         market.deposit(dict.fromkeys(NUMBERS, 400_000))
         for period in (FIRST, FIRST + RING):
-            market.close_gate(period - 1)
-            market.place_batch(period, ORDERS, dict.fromkeys(ORDERS, 1))
-            market.close_gate(period)
-            market.market.auction.clear(market.keys["gateway"], AREA, period)
-            market.accept(period)
-            market.book(period, 9)
-            market.close_gate(period + 2)
-            market.meter(period, {n: 900 if n == 8 else -n for n in NUMBERS})
-            market.settle(period, 2)
+            market.live(period, ORDERS, 2)
         yield market
 
 
