@@ -84,6 +84,12 @@ class Commitment:
         call, at = self._place(group)
         return self._calls[call][at]
 
+    def has(self, participant: int) -> bool:
+        """Whether the participant was settled: its group was, and its seat was taken by then."""
+        group = participant // PER_GROUP
+        leaves = (leaf for call in self._calls for leaf in call if leaf.group == group)
+        return any(dict(lanes64(group, leaf.profiles))[participant] for leaf in leaves)
+
     def path(self, group: int) -> Path:
         """Proof that a group's leaf is part of the commitment."""
         call, at = self._place(group)

@@ -64,6 +64,11 @@ class Bound:
         """Send a transaction; Reverted when the contract refuses."""
         return self.chain.send(by, self.contract.functions[function](*arguments), step, units)
 
+    def events_in(self, receipt: TxReceipt, name: str) -> list[dict[str, Any]]:
+        """Values of this contract's events of one name in a receipt."""
+        found = self.contract.events[name]().process_receipt(receipt, errors=DISCARD)
+        return [dict(event["args"]) for event in found]
+
 
 def _lanes_set(
     groups: Sequence[int], words: Sequence[int], unset: int

@@ -29,23 +29,10 @@ def corrected() -> Iterator[RingMarket]:
         market = RingMarket(w3)
         market.deposit(dict.fromkeys(NUMBERS, 400_000))
         for period in (PERIOD, PERIOD + RING):
-            live(market, period)
+            market.live(period, ORDERS, 1)
         market.correct(PERIOD, {8: 950, 15: 70})
         market.correct(PERIOD, {8: 1_000, 9: -3_000})
         yield market
-
-
-def live(market: RingMarket, period: int) -> None:
-    market.close_gate(period - 1)
-    market.place_batch(period, ORDERS, dict.fromkeys(ORDERS, 1))
-    market.close_gate(period)
-    market.market.auction.clear(market.keys["gateway"], AREA, period)
-    market.accept(period)
-    market.book(period, 9)
-    market.close_gate(period + 2)
-    market.meter(period, {n: 900 if n == 8 else -n for n in NUMBERS})
-    market.settle(period, 1)
-    market.look()
 
 
 @pytest.fixture

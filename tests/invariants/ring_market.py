@@ -185,6 +185,19 @@ class RingMarket:
         self.market.settlement.write(self.keys["gateway"], "await", "awaitReadings", AREA, period)
         self.wait()
 
+    def live(self, period: int, orders: Mapping[int, Order], groups_a_call: int) -> None:
+        """A whole period as it should be: everyone reads its own number, drawn; 8 injects 900 Wh."""
+        self.close_gate(period - 1)
+        self.place_batch(period, orders, dict.fromkeys(orders, 1))
+        self.close_gate(period)
+        self.market.auction.clear(self.keys["gateway"], AREA, period)
+        self.accept(period)
+        self.book(period, 9)
+        self.close_gate(period + 2)
+        self.meter(period, {n: 900 if n == 8 else -n for n in NUMBERS})
+        self.settle(period, groups_a_call)
+        self.look()
+
     def correct(self, period: int, readings: Mapping[int, int]) -> None:
         """By leaf and proof from the logs the checker has read, group by group."""
         settlement, by = self.market.settlement, self.keys["meter oracle"]

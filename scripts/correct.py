@@ -1,0 +1,146 @@
+"""Correct readings of settled periods, however long ago: the difference is booked.
+
+    python -m scripts.correct --network devnet corrections.csv
+
+Columns of the file: participant (number) or point (metering point), period or time (its start, ISO
+8601 with UTC offset), wh (net, + injects). A row that is refused is one line; then nothing is sent,
+unless --skip-refused lets the others in. Done again, it sends what is not corrected yet.
+"""
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+from web3 import Web3
+
+from gridbourse.audit.check import rebuild
+from gridbourse.audit.folder import logs_of, rules_of
+from gridbourse.audit.rebuild import Rebuilt
+from gridbourse.chain.commitment import ProofError
+from gridbourse.chain.deploy import AREA, Market, open_market
+from gridbourse.chain.deployments import record_path
+from gridbourse.chain.lanes import PER_GROUP, lanes64
+from gridbourse.metering.corrections import Known, read_corrections
+from gridbourse.model.periods import Mtu
+from replay.evidence import logs
+from scripts import BAD_INPUT, chain, parse, run
+
+SOME_REFUSED = 1
+
+
+class Difference(NamedTuple):
+    """What a correction comes to for one participant."""
+
+    period: int
+    participant: int
+    settled_wh: int
+    corrected_wh: int
+    micro_eur: int
+
+
+def main(*args: str, web3: Web3 | None = None) -> int:
+    """Correct on `web3` when given, else on the network the arguments name."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.correct",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", type=Path, help="CSV, UTF-8")
+    parser.add_argument("--network", default="devnet", help="devnet or an RPC address")
+    parser.add_argument("--participants", type=Path, help="CSV: point_id, number; default: beside"
+                        " the deployment record")  # fmt: skip
+    parser.add_argument("--skip-refused", action="store_true", help="send the rows that are good")
+    options = parse(parser, args)
+    record = record_path(options.network)
+    with chain(options.network, web3) as w3:
+        market = open_market(w3, record)
+        numbers = _numbers(options.participants or record.with_suffix(".participants.csv"))
+        return _correct(market, options.file, numbers, options.skip_refused)
+
+
+def _correct(market: Market, file: Path, numbers: dict[str, int], skip_refused: bool) -> int:
+    rebuilt = rebuild(market.record, rules_of(market.record), logs_of(logs(market)))
+    found = read_corrections(file, _known(market, rebuilt, numbers))
+    for refusal in found.refusals:
+        print(refusal, file=sys.stderr)
+    if found.refusals and not skip_refused:
+        return BAD_INPUT
+    _require_same_commitments(market, rebuilt, list(found.readings))
+    _show(
+        [
+            difference
+            for period, readings in sorted(found.readings.items())
+            for difference in _send(market, rebuilt, period, readings)
+        ]
+    )
+    return SOME_REFUSED if found.refusals else 0
+
+
+def _known(market: Market, rebuilt: Rebuilt, numbers: dict[str, int]) -> Known:
+    members = rebuilt.members.participants
+
+    def is_settled(number: int, period: int) -> bool:
+        metering = rebuilt.metering
+        return metering.is_settled(AREA, period) and metering.evidence.of(AREA, period).has(number)
+
+    capacity = {number: who.capacity_wh for number, who in members.items() if who.area == AREA}
+    return Known(numbers, capacity, is_settled, Mtu(market.clock.read("mtuSeconds")))
+
+
+def _numbers(path: Path) -> dict[str, int]:
+    """Participant number by metering point; nobody where there is no mapping."""
+    if not path.exists():
+        return {}
+    with path.open(newline="") as file:
+        return {row["point_id"]: int(row["number"]) for row in csv.DictReader(file)}
+
+
+def _require_same_commitments(market: Market, rebuilt: Rebuilt, periods: list[int]) -> None:
+    """A proof made of logs that are not the chain's would only be refused: say so before."""
+    for period in periods:
+        committed = market.settlement.commitment(AREA, period)
+        if rebuilt.metering.evidence.of(AREA, period).value != committed:
+            raise ProofError(f"period {period}: the log does not give what the chain committed to")
+
+
+def _send(
+    market: Market, rebuilt: Rebuilt, period: int, readings: dict[int, int]
+) -> Iterator[Difference]:
+    """Group by group; a group that stands as it should be is left alone."""
+    commitment = rebuilt.metering.evidence.of(AREA, period)
+    for group in sorted({number // PER_GROUP for number in readings}):
+        wanted = {number: wh for number, wh in readings.items() if number // PER_GROUP == group}
+        leaf = commitment.leaf(group)
+        corrected = leaf.corrected(wanted)
+        if corrected == leaf:
+            continue
+        path, by = commitment.path(group), market.keys["meter oracle"]
+        receipt = market.settlement.correct(by, AREA, leaf, path, corrected)
+        commitment.replace(corrected)
+        (event,) = market.house.events_in(receipt, "GroupCorrected")
+        changes = dict(lanes64(group, event["deltas"]))
+        for number, wh in wanted.items():
+            if wh != (settled := leaf.readings_wh[number]):
+                yield Difference(period, number, settled, wh, changes[number])
+
+
+def _show(differences: list[Difference]) -> None:
+    out = Console(highlight=False)
+    table = Table(title="corrected", title_justify="left")
+    for heading in ("period", "participant", "settled Wh", "corrected Wh", "account EUR"):
+        table.add_column(heading, justify="right")
+    for period, who, settled, corrected, micro_eur in differences:
+        energies = (f"{settled:,}", f"{corrected:,}")
+        table.add_row(str(period), str(who), *energies, f"{micro_eur / 1e6:+,.6f}")
+    out.print(table if differences else "Everything stands as it should be.")
+    if differences:
+        out.print(f"{len(differences)} readings; the supplier and the DSO stand against them")
+
+
+if __name__ == "__main__":
+    run(main)
