@@ -65,7 +65,10 @@ def zone_prices(scenario: Scenario, zone: str) -> Prices:
 
 
 def _set_tariff(market: Market, scenario: Scenario) -> dict[str, int]:
-    """Zones by name, each with its fees; then the energy prices, which open the tariff."""
+    """Zones by name, each with its fees; then the energy prices, which open the tariff.
+
+    Nothing has a price before the first period, so nobody can fill the ring with ancient ones.
+    """
     operator, dso, supplier = (market.keys[n] for n in ("operator", "dso", "supplier"))
     zones: dict[str, int] = {}
     for number, name in enumerate(_from_the_top(scenario.zones), start=1):
@@ -74,13 +77,13 @@ def _set_tariff(market: Market, scenario: Scenario) -> dict[str, int]:
         market.registry.write(operator, "register", "addZone", label, parent, units=0)
         prices = zone_prices(scenario, name)
         fees = (prices.import_fee, prices.local_fee, prices.export_fee)
-        market.tariff.write(dso, "tariff", "setGridFees", number, 0, fees)
+        market.tariff.write(dso, "tariff", "setGridFees", number, scenario.first_period, fees)
         zones[name] = number
     retail, feed_in = (
         scenario.tariff.retail_micro_eur_per_wh,
         scenario.tariff.feed_in_micro_eur_per_wh,
     )
-    market.tariff.write(supplier, "tariff", "setEnergyPrices", 0, retail, feed_in)
+    market.tariff.write(supplier, "tariff", "setEnergyPrices", scenario.first_period, retail, feed_in)
     return zones
 
 

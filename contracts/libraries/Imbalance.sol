@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-/// @dev unchecked: energies of 32 bits times prices of 16 bits
 /// @title What one participant owes for one period beyond its trades
 /// @notice Energy beyond the contract goes to the supplier at the feed-in tariff, energy short of it comes
 ///         from there at the retail price. Import fee on what the supplier sends, local fee on what was
 ///         bought and received, export fee on what is injected beyond what was sold. The reference is
 ///         `gridbourse.model.settlement`.
+/// @dev   Unchecked: energies of 32 bits times prices of 16 bits.
 library Imbalance {
     /// @dev all in µEUR per Wh
     struct Prices {

@@ -261,6 +261,7 @@ abstract contract OrderEntry is EIP712 {
         returns (uint256[] memory profiles)
     {
         Session memory session = _enter(area, period);
+        if (session.root == bytes20(0)) _requireBand(period);
         IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](words.length);
         TickBook.Book storage book_ = _books[_key(area, period)];
         for (uint256 i; i < words.length; ++i) {
@@ -351,13 +352,18 @@ abstract contract OrderEntry is EIP712 {
         emit OrdersShrunk(area, period, group, orders);
     }
 
-    /// @dev The first action in a period takes its ring slot, and refuses an area or a tariff that cannot be
-    function _enter(uint256 area, uint256 period) internal returns (Session memory session) {
-        session = _sessions[_key(area, period)];
-        if (session.period == period) return session;
+    /// @dev What may be paid here stays at or below what the supplier asks; a period in which it would not takes no
+    ///      orders, and is cleared, metered and settled like any other
+    function _requireBand(uint256 period) private view {
         (uint256 retail,) = tariff.energyPrices(period);
         uint256 top = _price(ticks - 1);
         if (top > retail) revert BandAboveRetail(top, retail);
+    }
+
+    /// @dev The first action in a period takes its ring slot, and refuses an area that is not in it
+    function _enter(uint256 area, uint256 period) internal returns (Session memory session) {
+        session = _sessions[_key(area, period)];
+        if (session.period == period) return session;
         if (area >= clearingHouse.activate(period)) revert UnknownArea(area);
         session = _freshSession(period);
     }

@@ -143,7 +143,7 @@ contract ParticipantRegistry is AccessControl, IParticipantRegistry {
     // --- participants --------------------------------------------------------------------------
 
     /// @notice Registers participants in order; all or none
-    /// @return first Number of the first of them (numbers of one area are consecutive within a call)
+    /// @return first Number of the first of them; the events hold all
     function register(Registration[] calldata rows) external onlyOperator returns (uint256 first) {
         for (uint256 i; i < rows.length; ++i) {
             uint256 number = _register(rows[i]);

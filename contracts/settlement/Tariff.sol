@@ -30,6 +30,8 @@ contract Tariff is ITariff {
     mapping(uint256 zone => DatedFees[]) private _fees;
     /// @notice The highest import or local fee any zone ever had: what orders are backed for
     uint16 public highestFeeMicroEurPerWh;
+    /// @notice The highest retail price there ever was; with the highest fee it fits 16 bits in every period
+    uint16 public highestRetailMicroEurPerWh;
 
     /// @notice New energy prices of the supplier
     event EnergyPricesSet(uint256 indexed fromPeriod, uint256 retailMicroEurPerWh, uint256 feedInMicroEurPerWh);
@@ -62,6 +64,7 @@ contract Tariff is ITariff {
         uint256 versions = _prices.length;
         if (versions != 0) _requireLater(fromPeriod, _prices[versions - 1].fromPeriod);
         _requireRange(retailMicroEurPerWh, highestFeeMicroEurPerWh);
+        if (retailMicroEurPerWh > highestRetailMicroEurPerWh) highestRetailMicroEurPerWh = retailMicroEurPerWh;
         _prices.push(EnergyPrices(fromPeriod, retailMicroEurPerWh, feedInMicroEurPerWh));
         emit EnergyPricesSet(fromPeriod, retailMicroEurPerWh, feedInMicroEurPerWh);
     }
@@ -79,7 +82,7 @@ contract Tariff is ITariff {
         uint16 higher =
             fees.importMicroEurPerWh > fees.localMicroEurPerWh ? fees.importMicroEurPerWh : fees.localMicroEurPerWh;
         if (higher > highestFeeMicroEurPerWh) highestFeeMicroEurPerWh = higher;
-        if (_prices.length != 0) _requireRange(_prices[_prices.length - 1].retailMicroEurPerWh, higher);
+        _requireRange(highestRetailMicroEurPerWh, higher);
         emit GridFeesSet(
             zone, fromPeriod, fees.importMicroEurPerWh, fees.localMicroEurPerWh, fees.exportMicroEurPerWh
         );

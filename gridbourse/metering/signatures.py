@@ -23,7 +23,7 @@ def signer_of(signature: str, point: str, period: int, wh: int) -> str | None:
     """The checksummed address that signed this very reading; None for what is no signature."""
     try:
         address: str = Account.recover_message(_message(point, period, wh), signature=signature)
-    except (ValueError, TypeError, BadSignature, ValidationError):
+    except (ValueError, TypeError, IndexError, BadSignature, ValidationError):
         return None
     return address
 

@@ -431,6 +431,9 @@ def test_a_band_above_the_retail_price_takes_no_orders(market, alice):
 
     refused = refusal(auction.place, P, BID, 3, 5, by=alice.account)
     assert refused == ("BandAboveRetail", RETAIL + 4, RETAIL)
+    # The period goes its way all the same: else its ring slot would never be free again.
+    market.deliver(P)
+    assert "Cleared" in auction.clear(0, P, {"from": market.stranger}).events
 
 
 # --- pay as bid --------------------------------------------------------------------------------

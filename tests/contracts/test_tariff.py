@@ -149,3 +149,12 @@ def test_retail_price_and_fee_fit_the_word_they_are_held_in(market):
     assert refused == ("PriceOutOfRange", most + 1, most)
     set_fees(market, 1, NEXT, (most - RETAIL, 0, 0))
     assert tuple(market.tariff.holdRates(NEXT)) == (RETAIL, most)
+
+
+def test_a_dearer_price_that_still_runs_counts_for_new_fees(market):
+    most = 2**16 - 1
+    market.tariff.setEnergyPrices(NEXT, most - 60, 0, {"from": market.supplier})
+    market.tariff.setEnergyPrices(NEXT + 1, 100, 0, {"from": market.supplier})
+
+    refused = refusal(market.tariff.setGridFees, 1, NEXT, (61, 0, 0), by=market.dso)
+    assert refused == ("PriceOutOfRange", most + 1, most)
