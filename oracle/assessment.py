@@ -69,7 +69,7 @@ class Assessment:
 def assess(network: Network, injection_w: Array, reactive_var: Array, limits: Limits) -> Assessment:
     """Solves one state, injections of shape (points,), W and var (+ injects), and judges it.
 
-    Raises NetworkError where the grid has no operating point.
+    Raises GridError where the grid has no operating point.
     """
     return assess_flow(network, network.run(injection_w, reactive_var), limits)
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from gridbourse.model.caps import NO_CAP, Caps
 from gridbourse.model.periods import Mtu
-from gridbourse.scenario.errors import NetworkError
+from gridbourse.scenario.errors import GridError
 from gridbourse.scenario.network import Network
 from gridbourse.scenario.rules import Limits
 from oracle.assessment import excess_pu
@@ -93,7 +93,7 @@ def propose_caps(
     """Caps for a schedule of net injections, Wh in a period of ``mtu_seconds``, shape (points,).
 
     cappable: which points may be capped; None = all.  Only a point whose schedule exceeds its cap
-    gets one.  Raises NetworkError where the grid has no operating point whatever is curtailed.
+    gets one.  Raises GridError where the grid has no operating point whatever is curtailed.
     """
     free = np.ones(len(schedule_wh), dtype=bool) if cappable is None else cappable
     search = _Search(network, schedule_wh, reactive_var, limits, Mtu(mtu_seconds).hours, free)
@@ -101,7 +101,7 @@ def propose_caps(
     candidates.append(search.linear_programme(candidates))
     best = min(candidates, key=_rank)
     if not np.isfinite(best.excess_pu):
-        raise NetworkError("schedule: the grid has no operating point, whatever is curtailed")
+        raise GridError("schedule: the grid has no operating point, whatever is curtailed")
     return CapProposal(
         _caps(schedule_wh, best.kept_wh),
         best.curtailed_wh,
@@ -225,7 +225,7 @@ class _Search:
         states_w = np.stack(kept_wh) / self.hours
         try:
             flow = self.network.run(states_w, np.broadcast_to(self.reactive_var, states_w.shape))
-        except NetworkError:
+        except GridError:
             if len(kept_wh) == 1:
                 return np.array([np.inf])
             return np.concatenate([self._excess_pu([state]) for state in kept_wh])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridbourse.model.caps import NO_CAP
-from gridbourse.scenario.errors import NetworkError
+from gridbourse.scenario.errors import GridError
 from gridbourse.scenario.network import Network
 from oracle.assessment import Assessment, Kind, Violation
 from oracle.caps import CapProposal
@@ -64,7 +64,7 @@ def _what_is_wrong(
         return
     try:
         at = sensitivities(network, injection_w, reactive_var, np.arange(len(names)))
-    except NetworkError:
+    except GridError:
         at = None  # so near to collapse that one more watt is too much
     for violation in before.violations[:TOLD]:
         blame = "" if at is None else _causers(violation, at, names, injection_w)

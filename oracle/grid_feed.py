@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridbourse.model.periods import Mtu
-from gridbourse.scenario.errors import NetworkError
+from gridbourse.scenario.errors import GridError
 from gridbourse.scenario.network import Network
 from gridbourse.scenario.rules import Limits
 from oracle.assessment import Assessment, assess
@@ -118,7 +118,7 @@ class GridFeed:
         """The verdict on the round the period is in, posted; asking again changes nothing.
 
         schedule_wh: forecast net injection of every point, Wh (+ injects); reactive_var: var.
-        Raises FeedError for a round another oracle has judged, NetworkError where the grid has no
+        Raises FeedError for a round another oracle has judged, GridError where the grid has no
         operating point whatever is curtailed.
         """
         for name, given in (("schedule_wh", schedule_wh), ("reactive_var", reactive_var)):
@@ -221,7 +221,7 @@ class GridFeed:
     ) -> Assessment | None:
         try:
             return assess(self._network, net_wh / self._hours, reactive_var, self._limits)
-        except NetworkError:
+        except GridError:
             return None
 
     def _propose(self, net_wh: NDArray[np.int64], reactive_var: NDArray[np.float64]) -> CapProposal:

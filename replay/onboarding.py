@@ -83,7 +83,9 @@ def _set_tariff(market: Market, scenario: Scenario) -> dict[str, int]:
         scenario.tariff.retail_micro_eur_per_wh,
         scenario.tariff.feed_in_micro_eur_per_wh,
     )
-    market.tariff.write(supplier, "tariff", "setEnergyPrices", scenario.first_period, retail, feed_in)
+    market.tariff.write(
+        supplier, "tariff", "setEnergyPrices", scenario.first_period, retail, feed_in
+    )
     return zones
 
 

@@ -183,6 +183,7 @@ abstract contract OrderEntry is EIP712 {
             _requireSignature(area, period, orders[i], domain);
             count = _append(words, count, orders[i].participant, orders[i].lane);
         }
+        // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             mstore(words, count) // only ever shorter than it was made
         }

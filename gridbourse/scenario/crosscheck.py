@@ -9,7 +9,7 @@ import pandapower
 import pandas as pd
 
 from gridbourse.scenario import pandapower_grid
-from gridbourse.scenario.errors import NetworkError
+from gridbourse.scenario.errors import GridError
 from gridbourse.scenario.network import Array, Flow
 
 
@@ -25,7 +25,7 @@ class PandapowerNetwork:
         self._nodes = pandapower_grid.representatives(net).unique()
         for point_id, bus in points["node"].items():
             if bus not in net.bus.index:
-                raise NetworkError(f"{path}: point {point_id}: bus {bus} is not in the net")
+                raise GridError(f"{path}: point {point_id}: bus {bus} is not in the net")
             pandapower.create_sgen(net, bus, p_mw=0.0, name=point_id)
 
     def run(self, injection_w: Array, reactive_var: Array) -> Flow:

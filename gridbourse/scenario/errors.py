@@ -7,7 +7,7 @@ class ScenarioError(GridbourseError):
     """A scenario or one of its data files breaks a rule; names file, key and rule."""
 
 
-class NetworkError(ScenarioError):
+class GridError(ScenarioError):
     """The grid file can not carry the scenario's points, or its power flow has no solution."""
 
 

@@ -14,7 +14,7 @@ from power_grid_model.errors import PowerGridError
 from power_grid_model.utils import json_deserialize
 from power_grid_model.validation import validate_input_data
 
-from gridbourse.scenario.errors import NetworkError, first_line
+from gridbourse.scenario.errors import GridError, first_line
 
 BRANCHES: Final = ("line", "link", "transformer")
 WIRES: Final = ("node", "source", *BRANCHES)
@@ -49,14 +49,14 @@ def read_grid(path: Path | str) -> Grid:
 
     power-grid-model: nodes, sources and branches only, a component may carry a ``name``; an
     appliance in it is energy that no meter would see, and refused.  pandapower: see
-    ``pandapower_grid``.  Raises NetworkError naming file, component and rule.
+    ``pandapower_grid``.  Raises GridError naming file, component and rule.
     """
     path = Path(path)
     try:
         grid = _read(path)
         _require_sound(grid)
-    except NetworkError as error:
-        raise NetworkError(f"{path}: {error}") from error
+    except GridError as error:
+        raise GridError(f"{path}: {error}") from error
     return grid
 
 
@@ -65,9 +65,9 @@ def _read(path: Path) -> Grid:
         text = path.read_text(encoding="utf-8")
         document = json.loads(text)
     except OSError as error:
-        raise NetworkError(f"can not be read ({error.strerror})") from error
+        raise GridError(f"can not be read ({error.strerror})") from error
     except ValueError as error:
-        raise NetworkError(f"is not JSON ({first_line(error)})") from error
+        raise GridError(f"is not JSON ({first_line(error)})") from error
     if isinstance(document, dict) and document.get("_class") == "pandapowerNet":
         # pandapower takes seconds to import, and a power-grid-model file does not need it.
         from gridbourse.scenario import pandapower_grid
@@ -75,14 +75,14 @@ def _read(path: Path) -> Grid:
         return pandapower_grid.convert(path, pandapower_grid.read(text))
     if isinstance(document, dict) and isinstance(document.get("data"), dict):
         return _power_grid_model(path, text, document["data"])
-    raise NetworkError("is neither a power-grid-model input nor a pandapower net")
+    raise GridError("is neither a power-grid-model input nor a pandapower net")
 
 
 def _power_grid_model(path: Path, text: str, data: dict[str, list[dict[str, Any]]]) -> Grid:
     try:
         wires = {str(k.value): v for k, v in json_deserialize(text).items()}
     except (ValueError, PowerGridError) as error:
-        raise NetworkError(f"is not a power-grid-model input ({first_line(error)})") from error
+        raise GridError(f"is not a power-grid-model input ({first_line(error)})") from error
     names = {row["id"]: row["name"] for rows in data.values() for row in rows if "name" in row}
     ids = [int(node) for node in wires["node"]["id"]] if "node" in wires else []
     nodes = pd.Series(ids, index=ids, dtype="int64")
@@ -93,16 +93,16 @@ def _require_sound(grid: Grid) -> None:
     wires = grid.wires
     others = sorted(name for name, rows in wires.items() if len(rows) and name not in WIRES)
     if others:
-        raise NetworkError(f"{others[0]}: a grid file holds {', '.join(WIRES)} only")
+        raise GridError(f"{others[0]}: a grid file holds {', '.join(WIRES)} only")
     for component in ("node", "source"):
         if not len(wires.get(component, ())):
-            raise NetworkError(f"{component}: a grid needs at least one")
+            raise GridError(f"{component}: a grid needs at least one")
     for fault in validate_input_data(wires, symmetric=True) or ():
-        raise NetworkError(_first_fault(fault))
+        raise GridError(_first_fault(fault))
     for line in wires.get("line", ()):
         if not np.isfinite(line["i_n"]):  # nothing would ever be above it
             name = grid.names.get(int(line["id"]), line["id"])
-            raise NetworkError(f"line {name}: has no rated current")
+            raise GridError(f"line {name}: has no rated current")
 
 
 def _first_fault(fault: Any) -> str:

@@ -23,7 +23,7 @@ from power_grid_model import (
 )
 from power_grid_model.errors import PowerGridError
 
-from gridbourse.scenario.errors import NetworkError, first_line
+from gridbourse.scenario.errors import GridError, first_line
 from gridbourse.scenario.grid import BRANCHES, Grid, Wires, read_grid
 
 Array = NDArray[np.float64]
@@ -68,7 +68,7 @@ class Network:
     def __init__(self, grid: Grid, numbers: pd.Series):
         """numbers: point_id -> number of its node in the grid file.
 
-        Raises NetworkError for a node the grid does not have, or that no source reaches.
+        Raises GridError for a node the grid does not have, or that no source reaches.
         """
         wires, names = grid.wires, grid.names
         ids = [_node_of(grid, str(point), number) for point, number in numbers.items()]
@@ -85,9 +85,7 @@ class Network:
         for point, node in zip(numbers.index, ids, strict=True):
             if node not in position:
                 name = _name(names, "node", node)
-                raise NetworkError(
-                    f"{grid.file}: point {point}: {name} is cut off from every source"
-                )
+                raise GridError(f"{grid.file}: point {point}: {name} is cut off from every source")
         self.point_nodes = np.array([position[node] for node in ids], dtype=np.int64)
         self.node_names = [_name(names, "node", node) for node in live]
         self.branch_names = [
@@ -110,24 +108,24 @@ class Network:
             )
         except PowerGridError as error:
             reason = f"no power flow solution ({first_line(error)})"
-            raise NetworkError(f"{grid.file}: {reason}") from error
+            raise GridError(f"{grid.file}: {reason}") from error
         return np.asarray(solved[ComponentType.node]["energized"], dtype=bool)
 
     def run(self, injection_w: Array, reactive_var: Array) -> Flow:
         """Solve ``k`` states.
 
         injection_w, reactive_var: shape (k, points) or (points,), W and var, positive = injects.
-        Raises NetworkError where no operating point exists (voltage collapse).
+        Raises GridError where no operating point exists (voltage collapse).
         """
         injection_w, reactive_var = np.atleast_2d(injection_w), np.atleast_2d(reactive_var)
         points = len(self._appliances)
         if injection_w.shape != reactive_var.shape or injection_w.shape[1] != points:
-            raise NetworkError(
+            raise GridError(
                 f"injection_w {injection_w.shape}, reactive_var {reactive_var.shape}:"
                 f" both must be (k, {points})"
             )
         if not (np.isfinite(injection_w).all() and np.isfinite(reactive_var).all()):
-            raise NetworkError("injection_w, reactive_var: must be finite")
+            raise GridError("injection_w, reactive_var: must be finite")
         states = initialize_array("update", "sym_gen", injection_w.shape)
         states["id"] = self._appliances["id"]
         states["p_specified"], states["q_specified"] = injection_w, reactive_var
@@ -138,7 +136,7 @@ class Network:
                 output_component_types=["node", "source", *self._branches],
             )
         except PowerGridError as error:
-            raise NetworkError(f"no power flow solution ({first_line(error)})") from error
+            raise GridError(f"no power flow solution ({first_line(error)})") from error
         out: dict[str, NDArray[Any]] = {component.value: rows for component, rows in solved.items()}
         branches = self._branches
         amperes = [np.stack([out[b]["i_from"], out[b]["i_to"]]) for b in branches]
@@ -155,7 +153,7 @@ class Network:
 
 def _node_of(grid: Grid, point: str, number: int) -> int:
     if number not in grid.nodes.index:
-        raise NetworkError(f"{grid.file}: point {point}: node {number} is not in the grid")
+        raise GridError(f"{grid.file}: point {point}: node {number} is not in the grid")
     return int(grid.nodes[number])
 
 

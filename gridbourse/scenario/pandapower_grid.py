@@ -29,7 +29,7 @@ from pandapower import topology
 from pandapower.toolbox import pp_elements
 from power_grid_model_io.converters import PandaPowerConverter
 
-from gridbourse.scenario.errors import NetworkError, first_line
+from gridbourse.scenario.errors import GridError, first_line
 from gridbourse.scenario.grid import Grid, Wires
 
 APPLIANCES: Final = ("load", "sgen", "storage", "motor", "asymmetric_load", "asymmetric_sgen")
@@ -59,14 +59,14 @@ def read(text: str) -> Any:
         for table in APPLIANCES:
             net[table] = net[table].iloc[:0]
     except Exception as error:  # whatever pandapower stumbles over is a fault of the file
-        raise NetworkError(f"is not a pandapower net ({first_line(error)})") from error
+        raise GridError(f"is not a pandapower net ({first_line(error)})") from error
     return net
 
 
 def convert(path: Path, net: Any) -> Grid:
     """The grid of a net that ``read`` found in the file ``path``.
 
-    Node numbers are bus indices.  Raises NetworkError naming table, element and rule.
+    Node numbers are bus indices.  Raises GridError naming table, element and rule.
     """
     _require_wires_only(net)
     _require_plain_transformers(net)
@@ -82,7 +82,7 @@ def convert(path: Path, net: Any) -> Grid:
         with warnings.catch_warnings(action="ignore"):  # that tan1 is uninitialised: see below
             data, _ = converter.load_input_data(net, make_extra_info=False)
     except Exception as error:  # it raises whatever it meets: KeyError, NotImplementedError ...
-        raise NetworkError(f"can not be converted ({first_line(error)})") from error
+        raise GridError(f"can not be converted ({first_line(error)})") from error
     wires: Wires = {str(getattr(k, "value", k)): rows for k, rows in data.items() if len(rows)}
     if "line" in wires:
         _mend_lines(net, wires, on)
@@ -121,13 +121,13 @@ def _require_wires_only(net: Any) -> None:
     for table in sorted(pp_elements(bus=False) - {*WIRES, *APPLIANCES, *NO_WIRE}):
         rows = net.get(table)
         if rows is not None and len(rows):
-            raise NetworkError(
+            raise GridError(
                 f"{table}: a grid is made of {', '.join(WIRES)}"
                 f" ({', '.join(APPLIANCES)} are taken off)"
             )
     for table in ("bus", "ext_grid"):
         if net[table].empty:
-            raise NetworkError(f"{table}: a grid needs at least one")
+            raise GridError(f"{table}: a grid needs at least one")
     for table, end in ENDS:
         known = net[table][end].isin(net.bus.index)
         _require(net, table, known, end, "is not the index of a bus")
@@ -223,4 +223,4 @@ def _require(net: Any, table: str, holds: pd.Series, column: str, rule: str) -> 
     if not holds.all():
         index = holds.index[int(np.argmin(holds.to_numpy(dtype=bool)))]
         value = net[table].at[index, column] if column in net[table] else "empty"
-        raise NetworkError(f"{table} {index}: {column}: {value}: {rule}")
+        raise GridError(f"{table} {index}: {column}: {value}: {rule}")

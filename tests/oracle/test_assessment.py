@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gridbourse.scenario.errors import NetworkError
+from gridbourse.scenario.errors import GridError
 from gridbourse.scenario.rules import Limits
 from oracle.assessment import Kind, assess, excess_pu
 from oracle.sensitivities import sensitivities
@@ -71,7 +71,7 @@ def test_the_excess_of_a_batch_is_its_worst_violation(network):
 
 
 def test_a_grid_that_collapses_has_no_assessment(network):
-    with pytest.raises(NetworkError):
+    with pytest.raises(GridError):
         assess(network, kw(0, -500, -500, 0), NO_VAR, LIMITS)
 
 

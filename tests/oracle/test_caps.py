@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gridbourse.model.caps import NO_CAP
-from gridbourse.scenario.errors import NetworkError
+from gridbourse.scenario.errors import GridError
 from gridbourse.scenario.rules import Limits
 from oracle.assessment import assess, excess_pu
 from oracle.caps import EVERYBODY, propose_caps
@@ -135,7 +135,7 @@ def test_with_nobody_to_cap_nothing_is_capped(network):
 
 
 def test_no_operating_point_whatever_is_curtailed(network):
-    with pytest.raises(NetworkError, match="whatever is curtailed"):
+    with pytest.raises(GridError, match="whatever is curtailed"):
         propose(network, wh(0, -500, -500, 0), np.array([True, False, False, True]))
 
 

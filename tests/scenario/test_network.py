@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gridbourse.scenario.crosscheck import PandapowerNetwork
-from gridbourse.scenario.errors import NetworkError
+from gridbourse.scenario.errors import GridError
 from gridbourse.scenario.network import Network
 from gridbourse.scenario.scenario import load
 from tests.scenario import miniature
@@ -92,7 +92,7 @@ def test_loading_is_the_current_over_the_rated_current(small):
 
 
 def test_voltage_collapse_is_an_error(small):
-    with pytest.raises(NetworkError, match="no power flow solution"):
+    with pytest.raises(GridError, match="no power flow solution"):
         small.run(np.array([0.0, -50e6]), np.zeros(2))
 
 
@@ -101,7 +101,7 @@ def test_voltage_collapse_is_an_error(small):
     [(np.zeros(3), "must be"), (np.array([np.nan, 0.0]), "finite")],
 )
 def test_injections_have_to_fit(small, injection_w, rule):
-    with pytest.raises(NetworkError, match=rule):
+    with pytest.raises(GridError, match=rule):
         small.run(injection_w, np.zeros(len(injection_w)))
 
 
@@ -136,7 +136,7 @@ def _move_line(grid):
 )
 def test_a_broken_grid_file_is_named(tmp_path, edit, message):
     miniature.write(tmp_path, edit_grid=edit)
-    with pytest.raises(NetworkError, match=r"grid\.json: ") as refusal:
+    with pytest.raises(GridError, match=r"grid\.json: ") as refusal:
         Network.load(tmp_path / "data" / "grid.json", miniature.points().set_index("point_id"))
     assert message in str(refusal.value)
     assert "\n" not in str(refusal.value)
@@ -144,7 +144,7 @@ def test_a_broken_grid_file_is_named(tmp_path, edit, message):
 
 def test_a_point_outside_of_the_grid_is_named(tmp_path):
     path = miniature.write(tmp_path, edit_points=lambda table: table.replace({"node": {4: 5}}))
-    with pytest.raises(NetworkError, match=r"grid\.json: point B1: node 5 is not in the grid"):
+    with pytest.raises(GridError, match=r"grid\.json: point B1: node 5 is not in the grid"):
         load(path)
 
 
@@ -154,7 +154,7 @@ def test_an_island_is_left_out_and_no_place_for_a_point(tmp_path):
 
     miniature.write(tmp_path, edit_grid=cut)
     file, points = tmp_path / "data" / "grid.json", miniature.points().set_index("point_id")
-    with pytest.raises(NetworkError, match=r"grid\.json: point B1: node 4 is cut off from every"):
+    with pytest.raises(GridError, match=r"grid\.json: point B1: node 4 is cut off from every"):
         Network.load(file, points)
     network = Network.load(file, points.drop("B1"))
     assert network.node_names == ["node 1", "node 2", "node 3"]
@@ -163,5 +163,5 @@ def test_an_island_is_left_out_and_no_place_for_a_point(tmp_path):
 
 def test_pandapower_refuses_a_point_at_a_bus_it_does_not_have(rural3):
     points = rural3.points.replace({"node": {rural3.points["node"].iloc[4]: 999}})
-    with pytest.raises(NetworkError, match=r"\.json: point P0005: bus 999 is not in the net"):
+    with pytest.raises(GridError, match=r"\.json: point P0005: bus 999 is not in the net"):
         PandapowerNetwork(rural3.pandapower_file, points)

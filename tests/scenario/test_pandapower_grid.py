@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from gridbourse.scenario.crosscheck import PandapowerNetwork
-from gridbourse.scenario.errors import NetworkError
+from gridbourse.scenario.errors import GridError
 from gridbourse.scenario.grid import read_grid
 from gridbourse.scenario.network import Network
 from tests.scenario import small_net
@@ -132,7 +132,7 @@ def test_nothing_flows_but_what_the_points_inject(tmp_path):
     ],
 )
 def test_what_would_be_another_grid_is_refused(tmp_path, edit, message):
-    with pytest.raises(NetworkError, match=r"net\.json: ") as refusal:
+    with pytest.raises(GridError, match=r"net\.json: ") as refusal:
         Network.load(written(tmp_path, edit), POINTS)
     assert message in str(refusal.value)
     assert "\n" not in str(refusal.value)
@@ -140,7 +140,7 @@ def test_what_would_be_another_grid_is_refused(tmp_path, edit, message):
 
 def test_a_point_at_a_bus_out_of_service_is_named(tmp_path):
     path = written(tmp_path, lambda net: net.bus.__setitem__("in_service", net.bus.index != 32))
-    with pytest.raises(NetworkError, match="point S2: south end is cut off from every source"):
+    with pytest.raises(GridError, match="point S2: south end is cut off from every source"):
         Network.load(path, POINTS)
 
 
@@ -148,8 +148,8 @@ def test_a_file_cut_short_is_no_net(tmp_path):
     path = written(tmp_path)
     text = path.read_text()
     path.write_text(text[: len(text) // 2])
-    with pytest.raises(NetworkError, match="is not JSON"):
+    with pytest.raises(GridError, match="is not JSON"):
         read_grid(path)
     path.write_text('{"_module": "pandapower.auxiliary", "_class": "pandapowerNet", "_object": 5}')
-    with pytest.raises(NetworkError, match="is not a pandapower net"):
+    with pytest.raises(GridError, match="is not a pandapower net"):
         read_grid(path)
