@@ -185,9 +185,9 @@ def snapshot() -> dict[str, dict[str, int]]:
 def main(*options: str) -> None:
     """Measure, write, show against the targets."""
     RESULTS.parent.mkdir(exist_ok=True)
-    SNAPSHOT.write_text(json.dumps(snapshot(), indent=2) + "\n")
-    print(f"Written to {SNAPSHOT}")
     if "--snapshot" in options:
+        SNAPSHOT.write_text(json.dumps(snapshot(), indent=2) + "\n")
+        print(f"Written to {SNAPSHOT}")
         return
     large = measure(1_000, own=20, signed=200)
     clears = {str(n): both(measure(n, 0, 0), "clear") for n in (100, 5_000)}

@@ -10,11 +10,12 @@ from typing import Any, Final, Literal
 import numpy as np
 from eth_utils.crypto import keccak
 
+from gridbourse.chain.contracts import GridOracle
 from gridbourse.model.caps import NO_CAP, Caps
 from oracle.assessment import Assessment, Kind, Violation
 from oracle.caps import CapProposal
 
-ALGORITHM: Final = 1
+ALGORITHM: Final = GridOracle.ALGORITHM
 """Version of how verdicts are found; a verdict names it, so raise it when one could differ."""
 
 NumberedCaps = Mapping[int, tuple[int, int]]

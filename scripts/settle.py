@@ -7,13 +7,15 @@ Anyone may: the contracts decide what is due and what it comes to.
 
 import argparse
 
+from eth_account.signers.local import LocalAccount
 from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
 from gridbourse.chain.deploy import AREA, Market, open_market
 from gridbourse.chain.deployments import record_path
-from gridbourse.chain.overview import due
+from gridbourse.chain.overview import PeriodStatus, due
+from gridbourse.chain.transactions import Reverted
 from gridbourse.errors import GridbourseError
 from replay.trading import GROUPS_A_CALL
 from scripts import chain, parse, run
@@ -43,18 +45,36 @@ def _settle(market: Market) -> int:
     operator = market.keys["operator"]
     for status in due(market):
         before = market.house.balances(3)
-        try:
-            if status.phase != "booked":
-                market.auction.book(operator, AREA, status.period, GROUPS_A_CALL)
-            market.settlement.settle(operator, AREA, status.period, GROUPS_A_CALL)
-            reason = ""
-        except GridbourseError as error:
-            reason, refused = str(error), refused + 1
+        reason = _settle_period(market, operator, status)
+        refused += bool(reason)
         after = market.house.balances(3)
         supplier, dso = ((after[who] - before[who]) / 1e6 for who in (2, 1))
         table.add_row(str(status.period), f"{supplier:,.6f}", f"{dso:,.6f}", reason)
     out.print(table if table.row_count else "Nothing is due.")
     return 1 if refused else 0
+
+
+def _settle_period(market: Market, by: LocalAccount, status: PeriodStatus) -> str:
+    """Bring one period to its end; why not, when the contracts refuse.
+
+    A verdict that is overdue voids the book; readings that are missing get their deadline, and are
+    estimated once it has passed: neither needs an oracle.
+    """
+    period = status.period
+    try:
+        if status.phase == "cleared" and status.verdict != "accepted":
+            market.auction.write(by, "expire", "expire", AREA, period)
+        if status.phase != "booked":
+            market.auction.book(by, AREA, period, GROUPS_A_CALL)
+        market.settlement.settle(by, AREA, period, GROUPS_A_CALL)
+    except Reverted as error:
+        if error.name == "ReadingMissing" and error.values["deadline"] == 0:
+            market.settlement.write(by, "await", "awaitReadings", AREA, period)
+            return f"{error}; from now on awaited, and estimated once the deadline has passed"
+        return str(error)
+    except GridbourseError as error:
+        return str(error)
+    return ""
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ abstract contract Modules {
     mapping(address module => Proposal) public proposalOf;
     /// @notice Whether the initial modules are in place and the timelock binds
     bool public isSealed;
+    /// @notice Block time of the seal
+    uint256 public sealedAt;
 
     /// @notice A module was proposed; it can be authorised from `executableAt` (block time) on
     event ModuleProposed(address indexed module, uint8 permissions, uint256 executableAt);
@@ -43,6 +45,7 @@ abstract contract Modules {
     error MissingPermission(address module, uint8 permission);
     error TimelockRunning(address module, uint256 executableAt);
     error NotProposed(address module);
+    error AlreadySealed(uint256 sealedAt);
 
     constructor(IParticipantRegistry registry_, uint256 timelockSeconds_) {
         registry = registry_;
@@ -67,23 +70,29 @@ abstract contract Modules {
         registry.requireRole(Roles.OPERATOR, msg.sender);
         Proposal memory proposal = proposalOf[module];
         if (proposal.executableAt == 0) revert NotProposed(module);
-        if (block.timestamp < proposal.executableAt) revert TimelockRunning(module, proposal.executableAt);
+        // What was proposed before the seal waits as long as what comes after it.
+        uint256 earliest = isSealed ? sealedAt + timelockSeconds : 0;
+        uint256 executableAt = proposal.executableAt > earliest ? proposal.executableAt : earliest;
+        if (block.timestamp < executableAt) revert TimelockRunning(module, executableAt);
         delete proposalOf[module];
         permissionsOf[module] = proposal.permissions;
         emit ModuleAuthorised(module, proposal.permissions);
     }
 
-    /// @notice Takes a module's permissions at once
+    /// @notice Takes a module's permissions, and what is proposed for it, at once
     function revokeModule(address module) external {
         registry.requireRole(Roles.OPERATOR, msg.sender);
         delete permissionsOf[module];
+        delete proposalOf[module];
         emit ModuleRevoked(module);
     }
 
     /// @notice Ends the setting up: from now on the timelock binds
     function seal() external {
         registry.requireRole(Roles.OPERATOR, msg.sender);
+        if (isSealed) revert AlreadySealed(sealedAt);
         isSealed = true;
+        sealedAt = block.timestamp;
         emit Sealed();
     }
 }

@@ -23,6 +23,7 @@ contract SettlementCurrency is ERC20 {
     event SystemHolderAdded(address indexed holder);
 
     error HolderNotPermitted(address account);
+    error OnlyByHolder(address holder, address caller);
     error BankReferenceSpent(bytes32 bankReference);
 
     constructor(IParticipantRegistry registry_) ERC20("gridbourse settlement euro", "gEUR") {
@@ -57,7 +58,12 @@ contract SettlementCurrency is ERC20 {
     }
 
     function _update(address from, address to, uint256 amount) internal override {
-        if (to != address(0) && !systemHolder[to] && !registry.mayHoldCurrency(to)) revert HolderNotPermitted(to);
+        if (systemHolder[to]) {
+            // A contract takes currency only when it asks for it: what it holds is then what it has booked.
+            if (msg.sender != to) revert OnlyByHolder(to, msg.sender);
+        } else if (to != address(0) && !registry.mayHoldCurrency(to)) {
+            revert HolderNotPermitted(to);
+        }
         super._update(from, to, amount);
     }
 }

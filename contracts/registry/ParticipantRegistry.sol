@@ -53,6 +53,8 @@ contract ParticipantRegistry is AccessControl, IParticipantRegistry {
     uint256 private _gateways;
     /// @notice Market time, by which memberships end
     IMarketClock public clock;
+    /// @dev First period in which whoever left a metering point is no longer settled there
+    mapping(bytes32 meteringPoint => uint32) private _freeFrom;
 
     /// @notice A market area was opened
     event AreaAdded(uint256 indexed area, bytes32 name);
@@ -86,6 +88,7 @@ contract ParticipantRegistry is AccessControl, IParticipantRegistry {
     error UnknownGateway(address account, uint256 gateway);
     error TooMany(string what, uint256 limit);
     error AccountTaken(address account, uint256 participant);
+    error MeteringPointStillSettled(bytes32 meteringPoint, uint256 untilPeriod);
     error MeteringPointTaken(bytes32 meteringPoint, uint256 participant);
     error CapacityOutOfRange(uint256 capacityWh, uint256 maximumWh);
     error NotActive(uint256 participant, uint256 status);
@@ -156,6 +159,9 @@ contract ParticipantRegistry is AccessControl, IParticipantRegistry {
         if (_numberOf[row.account] != 0) revert AccountTaken(row.account, _numberOf[row.account]);
         uint256 holder = _atMeteringPoint[row.meteringPoint];
         if (holder != 0) revert MeteringPointTaken(row.meteringPoint, holder);
+        if (row.fromPeriod < _freeFrom[row.meteringPoint]) {
+            revert MeteringPointStillSettled(row.meteringPoint, _freeFrom[row.meteringPoint]);
+        }
         if (row.area >= _areas.length) revert UnknownArea(row.area);
         if (row.zone >= _zones.length) revert UnknownZone(row.zone);
         if (row.capacityWh == 0 || row.capacityWh >= Lanes.MAX_WH) {
@@ -227,6 +233,7 @@ contract ParticipantRegistry is AccessControl, IParticipantRegistry {
         _setProfile(participant, Profile.withStatus(_profileOf(participant), Profile.LEFT));
         who.untilPeriod = untilPeriod;
         delete _atMeteringPoint[who.meteringPoint];
+        _freeFrom[who.meteringPoint] = untilPeriod;
         emit ParticipantLeft(participant, untilPeriod);
     }
 
@@ -289,8 +296,8 @@ contract ParticipantRegistry is AccessControl, IParticipantRegistry {
     /// @inheritdoc IParticipantRegistry
     function groupsOf(uint256 area, uint256 from, uint256 count) public view returns (uint256[] memory groups) {
         uint32[] storage all = _groups[area];
-        uint256 end = from + count < all.length ? from + count : all.length;
-        groups = new uint256[](end > from ? end - from : 0);
+        uint256 left = from < all.length ? all.length - from : 0;
+        groups = new uint256[](count < left ? count : left);
         unchecked {
             for (uint256 i; i < groups.length; ++i) {
                 groups[i] = all[from + i];

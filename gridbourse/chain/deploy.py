@@ -57,7 +57,7 @@ class MarketSettings:
     area: str
     replay: bool = True
     horizon_periods: int = 96
-    ring_size: int = 128
+    ring_size: int = 256
     timelock_seconds: int = 172_800
     reading_window_seconds: int = 86_400
     verdict_window_seconds: int = 86_400

@@ -630,3 +630,26 @@ def test_after_a_period_ended_nothing_is_held_in_it(house, desk, alice):
         house.finishArea(P, {"from": desk})
 
     assert account(house, alice) == (0, 0, 100, 0, 0)
+
+
+def test_what_was_proposed_before_the_seal_waits_as_long_as_what_comes_after(market):
+    house = ClearingHouse.deploy(
+        market.registry, market.currency, market.tariff, RING, TIMELOCK, {"from": market.operator}
+    )
+    by = {"from": market.operator}
+    house.proposeModule(market.stranger, MARKET, by)
+    sealed = house.seal(by)
+
+    refused = refusal(house.authoriseModule, market.stranger, by=market.operator)
+    assert refused == ("TimelockRunning", market.stranger, sealed.timestamp + TIMELOCK)
+    assert refusal(house.seal, by=market.operator) == ("AlreadySealed", sealed.timestamp)
+
+
+def test_a_revoked_module_has_nothing_proposed_either(market):
+    by = {"from": market.operator}
+    market.house.proposeModule(market.stranger, MARKET, by)
+    market.house.revokeModule(market.stranger, by)
+    chain.sleep(TIMELOCK + 1)
+
+    refused = refusal(market.house.authoriseModule, market.stranger, by=market.operator)
+    assert refused == ("NotProposed", market.stranger)

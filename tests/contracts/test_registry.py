@@ -140,8 +140,12 @@ def test_who_leaves_is_settled_through_the_last_period_that_takes_orders(market)
 def test_a_number_is_never_given_twice(market):
     leaver = market.members[0]
     market.registry.leaveMarket(leaver.number, leaver.sends)
-    successor = (signer(NEWCOMER), metering_point(0), 0, 0, CAPACITY_WH, FIRST)
-    register(market, successor)
+    until = market.registry.membershipOf(leaver.number)[1]
+    successor = [signer(NEWCOMER), metering_point(0), 0, 0, CAPACITY_WH, until - 1]
+    refused = refusal(market.registry.register, [tuple(successor)], by=market.operator)
+    assert refused == ("MeteringPointStillSettled", metering_point(0), until)
+    successor[-1] = until
+    register(market, tuple(successor))
 
     assert market.registry.numberOf(signer(NEWCOMER)) == 18
     assert market.registry.numberOf(leaver.account) == leaver.number  # it may still withdraw

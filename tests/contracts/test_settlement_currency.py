@@ -102,5 +102,17 @@ def test_a_system_contract_holds_currency_once_the_operator_says_so(market, alic
     tx = market.currency.addSystemHolder(contract, {"from": market.operator})
     assert fact(tx, "SystemHolderAdded") == (contract,)
     assert market.currency.systemHolder(contract)
-    market.currency.transfer(contract, 1, {"from": alice})
-    assert market.currency.balanceOf(contract) == 1
+    refused = refusal(market.currency.transfer, contract, 1, by=alice)
+    assert refused == ("OnlyByHolder", contract, alice)
+
+
+def test_a_contract_takes_currency_only_when_it_asks_for_it(market, alice):
+    """Else anyone could put the clearing house's holdings off what it has booked."""
+    mint(market, alice, 10)
+    refused = refusal(market.currency.transfer, market.house, 1, by=alice)
+    assert refused == ("OnlyByHolder", market.house, alice)
+    assert market.money_sum() == 0
+
+    market.currency.approve(market.house, 10, {"from": alice})
+    market.house.deposit([1], [10], {"from": alice})
+    assert market.money_sum() == 0
