@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gridbourse.chain.contracts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
 from gridbourse.chain.deploy import Market
 from gridbourse.model.settlement import Charges, Prices, settle, without_market
 from gridbourse.report.record import GAS_COLUMNS, ORDER_COLUMNS
 from gridbourse.scenario.network import Flow
 from gridbourse.scenario.plant import Delivery, Plant, energy_gap_wh
 from gridbourse.scenario.scenario import Scenario
-from replay.onboarding import DSO_ACCOUNT, SUPPLIER_ACCOUNT, Membership
+from replay.onboarding import Membership
 from replay.walk import PeriodResult, ReplayError
 
 Ints = NDArray[np.int64]

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 import pandas as pd
 from eth_utils import keccak
 
-from gridbourse.chain.contracts import Registration
+from gridbourse.chain.contracts import SUPPLIER_ACCOUNT, Registration
 from gridbourse.chain.deploy import AREA, Market
 from gridbourse.model.settlement import Prices
 from gridbourse.onboarding.pseudonyms import deployment_salt, pseudonym
 from gridbourse.scenario.scenario import Scenario
 
-SUPPLIER_ACCOUNT, DSO_ACCOUNT = 2, 1
 ROWS_A_CALL = 50
 """Registrations in one transaction: about 9 M gas."""
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
+from gridbourse.chain.contracts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
 from gridbourse.chain.deploy import AREA, Market, open_market
 from gridbourse.chain.deployments import record_path
 from gridbourse.chain.overview import PeriodStatus, due
@@ -44,11 +45,13 @@ def _settle(market: Market) -> int:
     refused = 0
     operator = market.keys["operator"]
     for status in due(market):
-        before = market.house.balances(3)
+        before = market.house.balances(1 + SUPPLIER_ACCOUNT)
         reason = _settle_period(market, operator, status)
         refused += bool(reason)
-        after = market.house.balances(3)
-        supplier, dso = ((after[who] - before[who]) / 1e6 for who in (2, 1))
+        after = market.house.balances(1 + SUPPLIER_ACCOUNT)
+        supplier, dso = (
+            (after[who] - before[who]) / 1e6 for who in (SUPPLIER_ACCOUNT, DSO_ACCOUNT)
+        )
         table.add_row(str(status.period), f"{supplier:,.6f}", f"{dso:,.6f}", reason)
     out.print(table if table.row_count else "Nothing is due.")
     return 1 if refused else 0

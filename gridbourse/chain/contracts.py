@@ -35,6 +35,8 @@ ALL_GROUPS = 1 << 31
 CAP_GROUPS_A_CALL = 40
 """Groups of four capped in one transaction: 12 M gas when every one of them has to shrink its order."""
 
+DSO_ACCOUNT, SUPPLIER_ACCOUNT = 1, 2
+"""Of `HouseAccounts.sol`: named accounts, numbered below the participants."""
 UNJUDGED, CAPPING = 0, 1
 """Of `IGridOracle.Verdict`: what is no whole verdict."""
 PHASES = ("open", "cleared", "booked", "void")
