@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+/// @notice What the settlement and the grid oracle ask of the list of modules
+interface IModules {
+    /// @notice Every module that may book trades: no period is settled before each of them is done with it
+    function markets() external view returns (address[] memory);
+}
+
 /// @notice What markets, oracles and the settlement ask the clearing house
-interface IClearingHouse {
+interface IClearingHouse is IModules {
     /// @notice Energy lanes (sell, buy) of a group: what is given back and what is claimed in its place
     struct Exchange {
         uint256 group;
@@ -27,6 +33,9 @@ interface IClearingHouse {
 
     /// @notice Moves what payers paid above what payees received (pay-as-bid) to the spread account
     function collectSpread(uint256 period, uint256 amountMicroEur) external;
+
+    /// @notice Moves free money from one account to another: subscriptions, margins, compensations
+    function transfer(uint256 from, uint256 to, uint256 amountMicroEur) external;
 
     /// @notice Changes accounts at settlement and gives back what the period still holds; sums to zero
     function settle(
@@ -54,6 +63,9 @@ interface IClearingHouse {
         external
         view
         returns (uint256[] memory positions);
+
+    /// @notice The last period in `from` .. `to` in which the participant has energy reserved; 0 = none
+    function lastReserved(uint256 participant, uint256 from, uint256 to) external view returns (uint256);
 
     /// @notice Whether settlement of the period has begun
     function settling(uint256 period) external view returns (bool);

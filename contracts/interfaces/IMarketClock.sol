@@ -9,6 +9,9 @@ interface IMarketClock {
     /// @notice The period market time is in
     function currentPeriod() external view returns (uint256);
 
+    /// @notice The first period that takes orders now: the one whose gate closes next
+    function nextOpenPeriod() external view returns (uint256);
+
     /// @notice The last period that takes orders now
     function lastOpenPeriod() external view returns (uint256);
 

@@ -23,11 +23,14 @@ interface IParticipantRegistry is IAccessControl {
     /// @notice Four packed profiles (see Profile)
     function profilesOf(uint256 group) external view returns (uint256);
 
-    /// @notice Four packed profiles of each group
-    function profilesOfGroups(uint256[] calldata groups) external view returns (uint256[] memory profiles);
+    /// @notice Four packed profiles of each group, as of a delivery period: blank for who is no member in it
+    function profilesOfGroups(uint256 period, uint256[] calldata groups)
+        external
+        view
+        returns (uint256[] memory profiles);
 
-    /// @notice Groups of an area, as `groupsOf`, with their profiles
-    function membersOf(uint256 area, uint256 from, uint256 count)
+    /// @notice Groups of an area, as `groupsOf`, with their profiles as of a delivery period
+    function membersOf(uint256 area, uint256 period, uint256 from, uint256 count)
         external
         view
         returns (uint256[] memory groups, uint256[] memory profiles);
@@ -41,11 +44,17 @@ interface IParticipantRegistry is IAccessControl {
     /// @notice How many market areas there are; they are numbered from 0
     function areaCount() external view returns (uint256);
 
+    /// @notice 256 seats from number 256 × `word` on, one bit each: set where a participant was ever registered
+    function seatsTaken(uint256 word) external view returns (uint256);
+
     /// @notice One above the highest participant number a seat exists for
     function seatLimit() external view returns (uint256);
 
     /// @notice The zone above a zone; 0 = none
     function parentZone(uint256 zone) external view returns (uint256);
+
+    /// @notice What a participant's energy is made from, one bit a source, as attested
+    function sourcesOf(uint256 participant) external view returns (uint256);
 
     /// @notice Whether an account may hold the settlement currency
     function mayHoldCurrency(address account) external view returns (bool);

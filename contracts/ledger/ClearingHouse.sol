@@ -73,6 +73,8 @@ contract ClearingHouse is IClearingHouse, MoneyAccounts {
     );
     /// @notice A participant could not pay and owes
     event DebtIncurred(uint256 indexed participant, uint256 indexed period, int256 balanceMicroEur);
+    /// @notice A market moved money from one account to another
+    event Transferred(address indexed market, uint256 indexed from, uint256 indexed to, uint256 amountMicroEur);
     /// @notice Every area of a period is settled; nothing is held in it any more
     event PeriodFinished(uint256 indexed period);
 
@@ -131,7 +133,7 @@ contract ClearingHouse is IClearingHouse, MoneyAccounts {
         uint256 rate = slot.holdMicroEurPerWh;
         Four memory four;
         int256 holds;
-        profiles = _profilesOf(exchanges);
+        profiles = _profilesOf(period, exchanges);
         for (uint256 i; i < exchanges.length; ++i) {
             _load(four, period, exchanges[i].group);
             four.profiles = profiles[i];
@@ -142,12 +144,12 @@ contract ClearingHouse is IClearingHouse, MoneyAccounts {
         slot.holdsMicroEur = (int256(uint256(slot.holdsMicroEur)) + holds).toUint256().toUint80();
     }
 
-    function _profilesOf(Exchange[] calldata exchanges) private view returns (uint256[] memory) {
+    function _profilesOf(uint256 period, Exchange[] calldata exchanges) private view returns (uint256[] memory) {
         uint256[] memory groups = new uint256[](exchanges.length);
         for (uint256 i; i < groups.length; ++i) {
             groups[i] = exchanges[i].group;
         }
-        return registry.profilesOfGroups(groups);
+        return registry.profilesOfGroups(period, groups);
     }
 
     /// @dev Gives each lane's reservation back and takes the claim in its place
@@ -276,6 +278,17 @@ contract ClearingHouse is IClearingHouse, MoneyAccounts {
     }
 
     /// @inheritdoc IClearingHouse
+    function transfer(uint256 from, uint256 to, uint256 amountMicroEur) external onlyModule(MARKET) {
+        _requireAccount(from);
+        _requireAccount(to);
+        int256 free = balanceOf(from);
+        if (free < amountMicroEur.toInt256()) revert InsufficientMoney(from, free, amountMicroEur);
+        _change(from, -amountMicroEur.toInt256());
+        _change(to, amountMicroEur.toInt256());
+        emit Transferred(msg.sender, from, to, amountMicroEur);
+    }
+
+    /// @inheritdoc IClearingHouse
     function settle(
         uint256 period,
         uint256[] calldata groups,
@@ -400,6 +413,17 @@ contract ClearingHouse is IClearingHouse, MoneyAccounts {
                 positions[i] = Lanes.ofPeriod(_positions[_key(period, groups[i])], period);
             }
         }
+    }
+
+    /// @inheritdoc IClearingHouse
+    function lastReserved(uint256 participant, uint256 from, uint256 to) external view returns (uint256) {
+        uint256 group = Lanes.groupOf(participant);
+        uint256 lane = Lanes.laneOf(participant);
+        for (uint256 after_ = to + 1; after_ > from; --after_) {
+            uint256 period = after_ - 1;
+            if (Lanes.get56(Lanes.ofPeriod(_reserved[_key(period, group)], period), lane) != 0) return period;
+        }
+        return 0;
     }
 
     /// @inheritdoc IClearingHouse

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {IModules} from "../interfaces/IClearingHouse.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {Roles} from "../libraries/Roles.sol";
 
 /// @title Which contracts may move money and energy, and how one comes to
 /// @notice No proxies: a new market is a new module, proposed in public and authorised behind a timelock.
-abstract contract Modules {
+abstract contract Modules is IModules {
     struct Proposal {
         uint8 permissions;
         uint64 executableAt;
@@ -19,6 +20,9 @@ abstract contract Modules {
     /// @notice May take ring slots only
     uint8 public constant ORACLE = 4;
 
+    /// @notice The most markets at a time: settlement asks each of them
+    uint256 public constant MAX_MARKETS = 16;
+
     /// @notice Where roles are held
     IParticipantRegistry public immutable registry;
     /// @notice Seconds between the proposal of a module and its authorisation, once sealed
@@ -28,6 +32,7 @@ abstract contract Modules {
     mapping(address module => uint8) public permissionsOf;
     /// @notice What was proposed for a module and is not authorised yet
     mapping(address module => Proposal) public proposalOf;
+    address[] private _markets;
     /// @notice Whether the initial modules are in place and the timelock binds
     bool public isSealed;
     /// @notice Block time of the seal
@@ -46,6 +51,7 @@ abstract contract Modules {
     error TimelockRunning(address module, uint256 executableAt);
     error NotProposed(address module);
     error AlreadySealed(uint256 sealedAt);
+    error TooManyMarkets(address module, uint256 maximum);
 
     constructor(IParticipantRegistry registry_, uint256 timelockSeconds_) {
         registry = registry_;
@@ -75,6 +81,7 @@ abstract contract Modules {
         uint256 executableAt = proposal.executableAt > earliest ? proposal.executableAt : earliest;
         if (block.timestamp < executableAt) revert TimelockRunning(module, executableAt);
         delete proposalOf[module];
+        _list(module, proposal.permissions);
         permissionsOf[module] = proposal.permissions;
         emit ModuleAuthorised(module, proposal.permissions);
     }
@@ -82,9 +89,32 @@ abstract contract Modules {
     /// @notice Takes a module's permissions, and what is proposed for it, at once
     function revokeModule(address module) external {
         registry.requireRole(Roles.OPERATOR, msg.sender);
+        _list(module, 0);
         delete permissionsOf[module];
         delete proposalOf[module];
         emit ModuleRevoked(module);
+    }
+
+    /// @inheritdoc IModules
+    function markets() external view returns (address[] memory) {
+        return _markets;
+    }
+
+    /// @dev Keeps the list of markets in step with the permissions a module is about to get
+    function _list(address module, uint8 permissions) private {
+        bool before = permissionsOf[module] & MARKET != 0;
+        bool after_ = permissions & MARKET != 0;
+        if (before == after_) return;
+        if (after_) {
+            if (_markets.length == MAX_MARKETS) revert TooManyMarkets(module, MAX_MARKETS);
+            _markets.push(module);
+            return;
+        }
+        uint256 last = _markets.length - 1;
+        for (uint256 i; i < last; ++i) {
+            if (_markets[i] == module) _markets[i] = _markets[last];
+        }
+        _markets.pop();
     }
 
     /// @notice Ends the setting up: from now on the timelock binds

@@ -126,7 +126,7 @@ abstract contract MoneyAccounts is Modules {
         return Lanes.setInt64(four, lane, balance);
     }
 
-    function _requireAccount(uint256 account) private view {
+    function _requireAccount(uint256 account) internal view {
         bool house = account != 0 && account < HouseAccounts.FIRST_PARTICIPANT;
         if (!house && registry.accountOf(account) == address(0)) revert UnknownAccount(account);
     }

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
-import {IMarket} from "../interfaces/IMarket.sol";
+import {IMarket, IPoolMarket} from "../interfaces/IMarket.sol";
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IGridOracle} from "../interfaces/IOracles.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
@@ -18,7 +18,7 @@ import {OrderEntry} from "./OrderEntry.sol";
 /// @notice Cleared in O(ticks) after gate closure; checked by the DSO; cleared again under caps; booked in participant
 ///         order. A book that finds no verdict in time, or no round in which it fits the grid, is void: no trade, the
 ///         period runs on caps and supplier alone.
-contract CallAuction is IMarket, OrderEntry {
+contract CallAuction is IPoolMarket, OrderEntry {
     using TickBook for TickBook.Book;
 
     /// @dev What booking has reached, in participant order
@@ -135,18 +135,18 @@ contract CallAuction is IMarket, OrderEntry {
         _;
     }
 
-    /// @inheritdoc IMarket
+    /// @inheritdoc IPoolMarket
     function bookOf(uint256 area, uint256 period) external view returns (bool cleared, uint8 round, bytes20 root) {
         Session storage session = _sessions[_key(area, period)];
         return (session.period == period && session.phase == Phase.Cleared, session.round, session.root);
     }
 
-    /// @inheritdoc IMarket
+    /// @inheritdoc IPoolMarket
     function applyCaps(uint256 area, uint256 period, uint256 group, uint256 caps) external onlyGridOracle {
         _shrink(area, period, group, caps);
     }
 
-    /// @inheritdoc IMarket
+    /// @inheritdoc IPoolMarket
     function reopen(uint256 area, uint256 period) external onlyGridOracle returns (bool fallback_) {
         Session memory session = _sessions[_key(area, period)];
         session.round += 1;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IMarket} from "../interfaces/IMarket.sol";
+import {IPoolMarket, ITradeMarket} from "../interfaces/IMarket.sol";
 import {IGridOracle} from "../interfaces/IOracles.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {Roles} from "../libraries/Roles.sol";
@@ -24,16 +25,17 @@ contract GridOracle is IGridOracle {
     }
 
     IParticipantRegistry public immutable registry;
+    IMarketClock public immutable clock;
     IClearingHouse public immutable clearingHouse;
     uint256 private immutable _ringSize;
-    /// @notice The market whose cleared book the verdicts are about
-    IMarket public market;
+    /// @notice The pool whose cleared book is judged as a whole; zero where there is none
+    IPoolMarket public market;
 
     mapping(uint256 key => State) private _states;
     /// @dev ring slot | group => period: 32 | 4 × (export cap: 28, import cap: 28)
     mapping(uint256 key => uint256) private _caps;
 
-    /// @notice The market was named
+    /// @notice The pool was named
     event MarketSet(address indexed market);
     /// @notice The scheduled injections are inside all limits; `report` is the hash of the published power flow
     event Accepted(
@@ -51,6 +53,25 @@ contract GridOracle is IGridOracle {
         bool last
     );
 
+    /// @notice A group of trades was judged: `rejected` has one bit a trade; caps as in Capped
+    event TradesJudged(
+        uint256 indexed area,
+        uint256 indexed period,
+        address indexed market,
+        uint256 group,
+        uint256 rejected,
+        uint256 algorithm,
+        bytes32 report,
+        uint256[] groups
+    );
+    /// @notice What flows outside any pool was capped; caps as in Capped
+    event ScheduleCapped(
+        uint256 indexed area, uint256 indexed period, uint256 algorithm, bytes32 report, uint256[] groups
+    );
+
+    error NotAMarket(address market);
+    error PoolUnjudged(uint256 area, uint256 period);
+    error DeliveryBegun(uint256 period, uint256 currentPeriod);
     error MarketIsSet(address market);
     error NothingToJudge(uint256 area, uint256 period);
     error OtherBook(uint256 area, uint256 period, uint8 round, bytes20 root, uint8 givenRound, bytes20 givenRoot);
@@ -59,14 +80,15 @@ contract GridOracle is IGridOracle {
     error GroupOfOtherArea(uint256 group, uint256 area);
     error CapsUnfinished(uint256 area, uint256 period);
 
-    constructor(IParticipantRegistry registry_, IClearingHouse clearingHouse_) {
+    constructor(IParticipantRegistry registry_, IMarketClock clock_, IClearingHouse clearingHouse_) {
         registry = registry_;
+        clock = clock_;
         clearingHouse = clearingHouse_;
         _ringSize = clearingHouse_.ringSize();
     }
 
     /// @notice Names the market, once: market and oracle need each other's address
-    function setMarket(IMarket market_) external {
+    function setMarket(IPoolMarket market_) external {
         registry.requireRole(Roles.OPERATOR, msg.sender);
         if (address(market) != address(0)) revert MarketIsSet(address(market));
         market = market_;
@@ -99,11 +121,77 @@ contract GridOracle is IGridOracle {
         state.verdict = Verdict.Capping;
         state.capsInForce = true;
         for (uint256 i; i < groups.length; ++i) {
-            _capGroup(area, period, groups[i]);
+            _capGroup(area, period, groups[i], true);
         }
         if (last) state.verdict = market.reopen(area, period) ? Verdict.Fallback : Verdict.Capped;
         _states[_key(area, period)] = state;
         emit Capped(area, period, round, root, algorithm, report, groups, last);
+    }
+
+    /// @notice Judges a sealed group of trades one by one, and caps what would not fit the grid
+    /// @param trades Every trade of the group in order (see TradeWord)
+    /// @param rejected One bit a trade, the lowest for the first
+    /// @param groups Caps as words of a group (32 bits) and four lanes (export cap, import cap); none may be needed
+    function judge(
+        ITradeMarket tradeMarket,
+        uint256 area,
+        uint32 period,
+        uint256 group,
+        uint256[] calldata trades,
+        uint256 rejected,
+        uint16 algorithm,
+        bytes32 report,
+        uint256[] calldata groups
+    ) external {
+        registry.requireRole(Roles.GRID_ORACLE, msg.sender);
+        _requireMarket(address(tradeMarket));
+        if (groups.length != 0) _capSchedule(area, period, groups);
+        tradeMarket.applyVerdict(area, period, group, trades, rejected);
+        emit TradesJudged(area, period, address(tradeMarket), group, rejected, algorithm, report, groups);
+    }
+
+    /// @notice Caps what flows without a verdict on any trade, before delivery begins
+    function capSchedule(
+        uint256 area,
+        uint32 period,
+        uint16 algorithm,
+        bytes32 report,
+        uint256[] calldata groups
+    ) external {
+        registry.requireRole(Roles.GRID_ORACLE, msg.sender);
+        _capSchedule(area, period, groups);
+        emit ScheduleCapped(area, period, algorithm, report, groups);
+    }
+
+    /// @dev Nobody is capped for what has flown already
+    function _capSchedule(uint256 area, uint256 period, uint256[] calldata groups) private {
+        uint256 current = clock.currentPeriod();
+        if (current >= period) revert DeliveryBegun(period, current);
+        clearingHouse.activate(period);
+        State memory state = _stateOf(area, period);
+        bool shrinksPool = _poolIsOpen(area, period, state.verdict);
+        state.capsInForce = true;
+        _states[_key(area, period)] = state;
+        for (uint256 i; i < groups.length; ++i) {
+            _capGroup(area, period, groups[i], shrinksPool);
+        }
+    }
+
+    /// @dev Whether a pool's orders still have to come under caps. Its cleared book is judged first, and what was
+    ///      accepted of it stands
+    function _poolIsOpen(uint256 area, uint256 period, Verdict verdict) private view returns (bool) {
+        if (address(market) == address(0) || verdict == Verdict.Accepted || verdict == Verdict.Fallback) return false;
+        (bool cleared,,) = market.bookOf(area, period);
+        if (cleared) revert PoolUnjudged(area, period);
+        return true;
+    }
+
+    function _requireMarket(address candidate) private view {
+        address[] memory markets = clearingHouse.markets();
+        for (uint256 i; i < markets.length; ++i) {
+            if (markets[i] == candidate) return;
+        }
+        revert NotAMarket(candidate);
     }
 
     /// @dev The verdict a round has so far, after the checks that bind it to the book
@@ -129,7 +217,7 @@ contract GridOracle is IGridOracle {
         state.algorithm = algorithm;
     }
 
-    function _capGroup(uint256 area, uint256 period, uint256 word) private {
+    function _capGroup(uint256 area, uint256 period, uint256 word, bool shrinksPool) private {
         uint256 group = Lanes.tag(word);
         _requireInArea(group, area);
         uint256 key = _capKey(period, group);
@@ -142,7 +230,7 @@ contract GridOracle is IGridOracle {
             caps = Lanes.set56(caps, lane, given);
         }
         _caps[key] = caps;
-        market.applyCaps(area, period, group, caps);
+        if (shrinksPool) market.applyCaps(area, period, group, caps);
     }
 
     function _requireNotRaised(uint256 group, uint256 lane, uint256 present, uint256 given) private pure {

@@ -28,6 +28,14 @@ contract MeterOracle is IMeterOracle {
     IClearingHouse public immutable clearingHouse;
     uint256 private immutable _ringSize;
 
+    /// @dev What stays the same over the blocks of one call, and the 256 seats looked up last
+    struct Batch {
+        uint256 period;
+        bool settling;
+        uint256 seatWord;
+        uint256 seatsTaken;
+    }
+
     /// @dev ring slot | block => period: 32 | 7 × int32, lowest lane first
     mapping(uint256 key => uint256) private _blocks;
     /// @dev ring slot => period: 32 | version: 32
@@ -39,7 +47,7 @@ contract MeterOracle is IMeterOracle {
     error VersionOutOfTurn(uint256 period, uint256 version, uint256 expected);
     error NotDelivered(uint256 period, uint256 currentPeriod);
     error BadLength(uint256 bytesGiven, uint256 blockBytes);
-    error UnknownMeter(uint256 participant, uint256 seatLimit);
+    error UnknownMeter(uint256 participant);
     error ReadingAbsurd(uint256 participant, int256 wh, uint256 limitWh);
     error SettlementBegun(uint256 period, uint256 participant, int256 settledWh, int256 newWh);
 
@@ -59,25 +67,21 @@ contract MeterOracle is IMeterOracle {
         if (readings.length == 0 || readings.length % BLOCK_BYTES != 0) {
             revert BadLength(readings.length, BLOCK_BYTES);
         }
-        uint256 seatLimit = registry.seatLimit();
-        uint256 first = firstBlock * PER_BLOCK;
-        if (first >= seatLimit) revert UnknownMeter(first, seatLimit);
         clearingHouse.activate(period);
-        bool begun = clearingHouse.settling(period);
+        Batch memory batch = Batch(period, clearingHouse.settling(period), type(uint256).max, 0);
         for (uint256 offset; offset < readings.length; offset += BLOCK_BYTES) {
             uint256 block_ = firstBlock + offset / BLOCK_BYTES;
-            uint256 word = uint224(bytes28(readings[offset:offset + BLOCK_BYTES]));
-            _store(period, block_, word, seatLimit, begun);
+            _store(batch, block_, uint224(bytes28(readings[offset:offset + BLOCK_BYTES])));
         }
         _versions[period % _ringSize] = (uint256(period) << 32) | version;
         emit ReadingsSubmitted(period, version, firstBlock, readings);
     }
 
-    function _store(uint256 period, uint256 block_, uint256 word, uint256 seatLimit, bool begun) private {
-        uint256 key = _key(period, block_);
+    function _store(Batch memory batch, uint256 block_, uint256 word) private {
+        uint256 key = _key(batch.period, block_);
         uint256 present = _blocks[key];
-        if (Lanes.tag(present) != period) present = ALL_MISSING;
-        uint256 next = Lanes.fresh(period);
+        if (Lanes.tag(present) != batch.period) present = ALL_MISSING;
+        uint256 next = Lanes.fresh(batch.period);
         unchecked {
             uint256 participant = block_ * PER_BLOCK;
             for (uint256 shift; shift < 224; shift += 32) {
@@ -86,7 +90,7 @@ contract MeterOracle is IMeterOracle {
                 if (lane == MISSING) {
                     lane = former;
                 } else {
-                    _requirePlausible(period, participant, lane, former, seatLimit, begun);
+                    _requirePlausible(batch, participant, lane, former);
                 }
                 next |= lane << shift;
                 ++participant;
@@ -95,19 +99,16 @@ contract MeterOracle is IMeterOracle {
         _blocks[key] = next;
     }
 
-    function _requirePlausible(
-        uint256 period,
-        uint256 participant,
-        uint256 lane,
-        uint256 former,
-        uint256 seatLimit,
-        bool begun
-    ) private pure {
-        if (participant >= seatLimit) revert UnknownMeter(participant, seatLimit);
+    function _requirePlausible(Batch memory batch, uint256 participant, uint256 lane, uint256 former) private view {
+        if (participant >> 8 != batch.seatWord) {
+            batch.seatWord = participant >> 8;
+            batch.seatsTaken = registry.seatsTaken(batch.seatWord);
+        }
+        if ((batch.seatsTaken >> (participant & 0xff)) & 1 == 0) revert UnknownMeter(participant);
         int256 wh = int32(uint32(lane));
         if (wh > MAX_WH || wh < -MAX_WH) revert ReadingAbsurd(participant, wh, Lanes.MAX_WH);
-        if (begun && former != MISSING && former != lane) {
-            revert SettlementBegun(period, participant, int32(uint32(former)), wh);
+        if (batch.settling && former != MISSING && former != lane) {
+            revert SettlementBegun(batch.period, participant, int32(uint32(former)), wh);
         }
     }
 

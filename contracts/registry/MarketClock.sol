@@ -66,8 +66,13 @@ contract MarketClock is IMarketClock {
     }
 
     /// @inheritdoc IMarketClock
+    function nextOpenPeriod() public view returns (uint256) {
+        return (timestamp() + gateClosureSeconds) / mtuSeconds + 1;
+    }
+
+    /// @inheritdoc IMarketClock
     function lastOpenPeriod() public view returns (uint256) {
-        return (timestamp() + gateClosureSeconds) / mtuSeconds + horizonPeriods;
+        return nextOpenPeriod() + horizonPeriods - 1;
     }
 
     /// @notice Market time from which the period takes no more orders

@@ -2,17 +2,19 @@
 pragma solidity 0.8.37;
 
 import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
+import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {Roles} from "../libraries/Roles.sol";
+import {Memberships} from "./Memberships.sol";
 
 /// @title Who may do what, and where each metering point sits in the grid
 /// @notice Participants get dense numbers, four to a group, each group in one market area; a number is
 ///         never given twice. Metering points are pseudonymous: who is behind one is kept off the chain.
-contract ParticipantRegistry is AccessControl, IParticipantRegistry {
+contract ParticipantRegistry is AccessControl, Memberships {
     /// @notice What the operator states of a new participant
     /// @param capacityWh What the connection can carry in one delivery period, either way
     struct Registration {
@@ -26,8 +28,6 @@ contract ParticipantRegistry is AccessControl, IParticipantRegistry {
 
     struct Participant {
         address account;
-        uint32 fromPeriod;
-        uint32 untilPeriod;
         bytes32 meteringPoint;
     }
 
@@ -55,6 +55,10 @@ contract ParticipantRegistry is AccessControl, IParticipantRegistry {
     IMarketClock public clock;
     /// @dev First period in which whoever left a metering point is no longer settled there
     mapping(bytes32 meteringPoint => uint32) private _freeFrom;
+    /// @notice What a participant's energy is made from, one bit a source: attested, never claimed by the seller
+    mapping(uint256 participant => uint256) public sourcesOf;
+    /// @notice Where promises are kept: who leaves is a member until the last of them is delivered
+    IClearingHouse public clearingHouse;
 
     /// @notice A market area was opened
     event AreaAdded(uint256 indexed area, bytes32 name);
@@ -78,6 +82,8 @@ contract ParticipantRegistry is AccessControl, IParticipantRegistry {
     event ParticipantSuspended(uint256 indexed participant);
     /// @notice A participant may order again
     event ParticipantReinstated(uint256 indexed participant);
+    /// @notice What a participant's energy is made from was attested, one bit a source
+    event SourcesAttested(uint256 indexed participant, uint256 sources);
     /// @notice A participant left for its supplier; settled here before `untilPeriod`
     event ParticipantLeft(uint256 indexed participant, uint256 untilPeriod);
 
@@ -94,7 +100,7 @@ contract ParticipantRegistry is AccessControl, IParticipantRegistry {
     error NotActive(uint256 participant, uint256 status);
     error NotSuspended(uint256 participant, uint256 status);
     error ZeroAccount();
-    error ClockIsSet(address clock);
+    error AlreadyConnected(address clock, address clearingHouse);
 
     /// @notice Makes the first operator, who may give and take roles
     constructor(address operator) {
@@ -172,7 +178,8 @@ contract ParticipantRegistry is AccessControl, IParticipantRegistry {
         _profiles[group] = Lanes.set64(
             _profiles[group], Lanes.laneOf(number), Profile.pack(row.capacityWh, row.area, row.zone)
         );
-        _participants[number] = Participant(row.account, row.fromPeriod, type(uint32).max, row.meteringPoint);
+        _participants[number] = Participant(row.account, row.meteringPoint);
+        _join(number, row.fromPeriod);
         _numberOf[row.account] = number;
         _atMeteringPoint[row.meteringPoint] = number;
         emit ParticipantRegistered(
@@ -199,6 +206,13 @@ contract ParticipantRegistry is AccessControl, IParticipantRegistry {
         emit MandateGiven(number, gateway);
     }
 
+    /// @notice Attests what a participant's energy is made from, one bit a source: markets of products ask for it
+    function attest(uint256 participant, uint256 sources) external onlyOperator {
+        _profileOf(participant); // refuses a number that was never given
+        sourcesOf[participant] = sources;
+        emit SourcesAttested(participant, sources);
+    }
+
     /// @notice Keeps a participant from ordering; what it already owes and is owed goes on
     function suspend(uint256 participant) external onlyOperator {
         _requireActive(participant);
@@ -214,27 +228,36 @@ contract ParticipantRegistry is AccessControl, IParticipantRegistry {
         emit ParticipantReinstated(participant);
     }
 
-    /// @notice Names the market clock, once
-    function setClock(IMarketClock clock_) external onlyOperator {
-        if (address(clock) != address(0)) revert ClockIsSet(address(clock));
+    /// @notice Names the market clock and the clearing house, once
+    function connect(IMarketClock clock_, IClearingHouse clearingHouse_) external onlyOperator {
+        if (address(clock) != address(0)) revert AlreadyConnected(address(clock), address(clearingHouse));
         clock = clock_;
+        clearingHouse = clearingHouse_;
     }
 
-    /// @notice Leaves the market for the supplier: no new orders; settled here through the last period
-    ///         that takes orders now
+    /// @notice Leaves the market for the supplier at the next gate closure: no new orders from now on. Who has
+    ///         orders or contracts in later periods leaves once the last of them is delivered: cancel what you can
+    ///         before you leave.
     /// @dev The metering point becomes free for a new registration; number and account do not, so that
     ///      the account can still withdraw what it is owed
     function leaveMarket(uint256 participant) external {
         Participant storage who = _participants[participant];
         if (msg.sender != who.account) requireRole(Roles.OPERATOR, msg.sender);
-        uint32 untilPeriod = uint32(clock.lastOpenPeriod() + 1);
         uint256 status = Profile.status(_profileOf(participant));
         if (status == Profile.NONE || status == Profile.LEFT) revert NotActive(participant, status);
         _setProfile(participant, Profile.withStatus(_profileOf(participant), Profile.LEFT));
-        who.untilPeriod = untilPeriod;
+        uint32 untilPeriod = _firstFree(participant);
+        _leave(participant, untilPeriod);
         delete _atMeteringPoint[who.meteringPoint];
         _freeFrom[who.meteringPoint] = untilPeriod;
         emit ParticipantLeft(participant, untilPeriod);
+    }
+
+    /// @dev The first period that takes orders now, or the one after the last with energy promised
+    function _firstFree(uint256 participant) private view returns (uint32) {
+        uint256 next = clock.nextOpenPeriod();
+        uint256 promised = clearingHouse.lastReserved(participant, next, clock.lastOpenPeriod());
+        return uint32(promised >= next ? promised + 1 : next);
     }
 
     // --- questions -----------------------------------------------------------------------------
@@ -253,12 +276,6 @@ contract ParticipantRegistry is AccessControl, IParticipantRegistry {
     /// @notice The pseudonymous id of the participant's metering point
     function meteringPointOf(uint256 participant) external view returns (bytes32) {
         return _participants[participant].meteringPoint;
-    }
-
-    /// @inheritdoc IParticipantRegistry
-    function membershipOf(uint256 participant) external view returns (uint32, uint32) {
-        Participant storage who = _participants[participant];
-        return (who.fromPeriod, who.untilPeriod);
     }
 
     /// @notice Area, zone, capacity, mandate and status (1 active, 2 suspended, 3 left) of a participant
@@ -306,27 +323,27 @@ contract ParticipantRegistry is AccessControl, IParticipantRegistry {
     }
 
     /// @inheritdoc IParticipantRegistry
-    function membersOf(uint256 area, uint256 from, uint256 count)
+    function membersOf(uint256 area, uint256 period, uint256 from, uint256 count)
         external
         view
         returns (uint256[] memory groups, uint256[] memory profiles)
     {
         groups = groupsOf(area, from, count);
         profiles = new uint256[](groups.length);
-        unchecked {
-            for (uint256 i; i < groups.length; ++i) {
-                profiles[i] = _profiles[groups[i]];
-            }
+        for (uint256 i; i < groups.length; ++i) {
+            profiles[i] = _membersIn(period, groups[i], _profiles[groups[i]]);
         }
     }
 
     /// @inheritdoc IParticipantRegistry
-    function profilesOfGroups(uint256[] calldata groups) external view returns (uint256[] memory profiles) {
+    function profilesOfGroups(uint256 period, uint256[] calldata groups)
+        external
+        view
+        returns (uint256[] memory profiles)
+    {
         profiles = new uint256[](groups.length);
-        unchecked {
-            for (uint256 i; i < groups.length; ++i) {
-                profiles[i] = _profiles[groups[i]];
-            }
+        for (uint256 i; i < groups.length; ++i) {
+            profiles[i] = _membersIn(period, groups[i], _profiles[groups[i]]);
         }
     }
 

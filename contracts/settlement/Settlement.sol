@@ -57,7 +57,6 @@ contract Settlement {
         IGridOracle gridOracle;
         IMeterOracle meterOracle;
         ITariff tariff;
-        IMarket market;
         uint256 readingWindowSeconds;
     }
 
@@ -77,8 +76,6 @@ contract Settlement {
     IMeterOracle public immutable meterOracle;
     /// @notice Prices outside the market and fees
     ITariff public immutable tariff;
-    /// @notice The market whose trades are settled
-    IMarket public immutable market;
     /// @notice Seconds of block time readings may still come once they are awaited
     uint256 public immutable readingWindowSeconds;
     uint256 private immutable _ringSize;
@@ -98,7 +95,7 @@ contract Settlement {
         uint256 indexed area, uint256 indexed period, uint256 group, uint256 settled, uint256 corrected, bytes32 commitment
     );
 
-    error NotBooked(uint256 area, uint256 period);
+    error NotBooked(address market, uint256 area, uint256 period);
     error AlreadySettled(uint256 area, uint256 period);
     error NotSettled(uint256 area, uint256 period);
     error NothingToSettle(uint256 area, uint256 period);
@@ -116,7 +113,6 @@ contract Settlement {
         gridOracle = settings.gridOracle;
         meterOracle = settings.meterOracle;
         tariff = settings.tariff;
-        market = settings.market;
         readingWindowSeconds = settings.readingWindowSeconds;
         _ringSize = settings.clearingHouse.ringSize();
     }
@@ -140,7 +136,7 @@ contract Settlement {
         if (!clock.delivered(period)) revert NotDelivered(period);
         if (maxGroups == 0) revert NothingToSettle(area, period);
         Progress memory progress = _open(area, period);
-        if (!market.booked(area, period)) revert NotBooked(area, period);
+        _requireBooked(area, period);
         Range memory range = _rangeOf(period);
         range.deadline = progress.deadline;
         range.estimate = progress.deadline != 0 && block.timestamp > progress.deadline;
@@ -151,6 +147,14 @@ contract Settlement {
         if (progress.done) {
             clearingHouse.finishArea(period);
             emit Settled(area, period, commitmentOf[area][period]);
+        }
+    }
+
+    /// @dev A contract is the sum over all markets, so each has to be done with the period
+    function _requireBooked(uint256 area, uint256 period) private view {
+        address[] memory markets = clearingHouse.markets();
+        for (uint256 i; i < markets.length; ++i) {
+            if (!IMarket(markets[i]).booked(area, period)) revert NotBooked(markets[i], area, period);
         }
     }
 
@@ -186,20 +190,22 @@ contract Settlement {
         view
         returns (Evidence memory evidence)
     {
-        (evidence.groups, evidence.profiles) = registry.membersOf(area, from, maxGroups);
+        (evidence.groups, evidence.profiles) = registry.membersOf(area, period, from, maxGroups);
         evidence.positions = clearingHouse.positionsOfGroups(period, evidence.groups);
         evidence.readings = meterOracle.readingsOfGroups(period, evidence.groups);
         (,, bool capsInForce) = gridOracle.verdictOf(area, period);
         if (capsInForce) evidence.caps = gridOracle.capsOfGroups(period, evidence.groups);
     }
 
-    /// @dev Puts the contracted energy in place of a missing reading: nothing for who is no member in the period
+    /// @dev Puts the contracted energy in place of a missing reading, and nothing in place of what a meter says of
+    ///      somebody who is no member in the period
     function _estimate(Range memory range, Commitment.Leaf memory leaf) private {
         for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
-            if (Lanes.getInt64(leaf.readings, lane) != type(int32).min) continue;
-            uint256 participant = Lanes.participantAt(leaf.group, lane);
+            bool member = Lanes.get64(leaf.profiles, lane) != 0;
+            if (member && Lanes.getInt64(leaf.readings, lane) != type(int32).min) continue;
             int256 wh;
-            if (_isMember(participant, range.period)) {
+            if (member) {
+                uint256 participant = Lanes.participantAt(leaf.group, lane);
                 if (!range.estimate) revert ReadingMissing(participant, range.period, range.deadline);
                 wh = _net(Lanes.get56(leaf.positions, lane));
                 emit ReadingEstimated(range.period, participant, wh);
@@ -320,11 +326,6 @@ contract Settlement {
         range.prices.importFee = fees.importMicroEurPerWh;
         range.prices.localFee = fees.localMicroEurPerWh;
         range.prices.exportFee = fees.exportMicroEurPerWh;
-    }
-
-    function _isMember(uint256 participant, uint256 period) private view returns (bool) {
-        (uint32 from, uint32 until) = registry.membershipOf(participant);
-        return from <= period && period < until;
     }
 
     function _net(uint256 position) private pure returns (int256) {

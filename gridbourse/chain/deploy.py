@@ -140,7 +140,7 @@ def deploy(
         "ClearingHouse", registry, currency, tariff, settings.ring_size, settings.timelock_seconds
     )
     meter = put("MeterOracle", registry, clock, house)
-    grid = put("GridOracle", registry, house)
+    grid = put("GridOracle", registry, clock, house)
     auction = put(
         "CallAuction",
         [registry, clock, house, grid, tariff,
@@ -149,14 +149,14 @@ def deploy(
     )  # fmt: skip
     settlement = put(
         "Settlement",
-        [registry, clock, house, grid, meter, tariff, auction, settings.reading_window_seconds],
+        [registry, clock, house, grid, meter, tariff, settings.reading_window_seconds],
     )
     chain_id, genesis = chain_identity(chain.w3)
     record = DeploymentRecord(
         chain_id, genesis, current_commit(), compiler_facts(), scenario or {}, deployed
     )
     market = Market.bind(chain, keys, record)
-    _wire(market, settings, {auction: MARKET, settlement: SETTLEMENT, meter: ORACLE})
+    _wire(market, settings, {auction: MARKET, settlement: SETTLEMENT, meter: ORACLE, grid: ORACLE})
     return market
 
 
@@ -166,7 +166,7 @@ def _wire(market: Market, settings: MarketSettings, modules: dict[str, int]) -> 
     def setup(contract: Bound, function: str, *arguments: Any) -> None:
         contract.write(operator, "deploy", function, *arguments)
 
-    setup(market.registry, "setClock", market.clock.address)
+    setup(market.registry, "connect", market.clock.address, market.house.address)
     setup(market.registry, "addArea", Web3.to_bytes(text=settings.area).ljust(32, b"\0")[:32])
     for name, role in ROLES.items():
         setup(market.registry, "grantRole", keccak(text=role), market.keys[name].address)

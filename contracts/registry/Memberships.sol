@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
+import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {Lanes} from "../libraries/Lanes.sol";
+
+/// @title In which delivery periods a participant trades, is metered and is settled
+/// @notice A membership is the periods from its first to the one before its end; a seat, once taken, is never given
+///         to somebody else.
+abstract contract Memberships is IParticipantRegistry {
+    using BitMaps for BitMaps.BitMap;
+
+    /// @dev Four memberships to a word, 64 bits each: first period: 32 | first period no more: 32
+    mapping(uint256 group => uint256 fourMemberships) private _memberships;
+    BitMaps.BitMap private _seats;
+
+    /// @inheritdoc IParticipantRegistry
+    function membershipOf(uint256 participant) external view returns (uint32, uint32) {
+        uint256 membership = Lanes.get64(_memberships[Lanes.groupOf(participant)], Lanes.laneOf(participant));
+        return (uint32(membership >> 32), uint32(membership));
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function seatsTaken(uint256 word) external view returns (uint256) {
+        return _seats._data[word];
+    }
+
+    function _join(uint256 participant, uint256 fromPeriod) internal {
+        _seats.set(participant);
+        _set(participant, (fromPeriod << 32) | type(uint32).max);
+    }
+
+    function _leave(uint256 participant, uint32 untilPeriod) internal {
+        uint256 membership = Lanes.get64(_memberships[Lanes.groupOf(participant)], Lanes.laneOf(participant));
+        _set(participant, ((membership >> 32) << 32) | untilPeriod);
+    }
+
+    /// @dev The profiles of a group without those who are no members in the period
+    function _membersIn(uint256 period, uint256 group, uint256 profiles) internal view returns (uint256) {
+        uint256 memberships = _memberships[group];
+        unchecked {
+            for (uint256 shift; shift < 256; shift += 64) {
+                uint256 membership = memberships >> shift;
+                if (uint32(membership >> 32) <= period && period < uint32(membership)) continue;
+                profiles &= ~(uint256(type(uint64).max) << shift);
+            }
+        }
+        return profiles;
+    }
+
+    function _set(uint256 participant, uint256 membership) private {
+        uint256 group = Lanes.groupOf(participant);
+        _memberships[group] = Lanes.set64(_memberships[group], Lanes.laneOf(participant), membership);
+    }
+}
