@@ -4,6 +4,7 @@ Prices, fills and payments come from the chain, charges from the model on the sa
 meet in `require_equal`, which refuses a run whose accounts differ from the model's by a micro-euro.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +19,7 @@ from gridbourse.scenario.network import Flow
 from gridbourse.scenario.plant import Delivery, Plant, energy_gap_wh
 from gridbourse.scenario.scenario import Scenario
 from replay.onboarding import Membership
+from replay.venues.venue import Trading
 from replay.walk import PeriodResult, ReplayError
 
 Ints = NDArray[np.int64]
@@ -71,11 +73,15 @@ class Accounts:
         self.periods.append(
             self._period(result, delivery, readings, contracts) | {"gap_wh": gap_wh}
         )
-        self.orders.append(self._filled(result))
+        self.orders.append(result.orders[list(ORDER_COLUMNS)])
 
     def _payments(self, result: PeriodResult) -> Ints:
-        paid = {who: fill.payment_micro_eur for who, fill in result.fills.items()}
-        return np.array([paid.get(n, 0) for n in self.members.table["number"]], dtype=np.int64)
+        numbers = self.members.table["number"]
+        of_markets = [
+            [trading.payments_micro_eur.get(who, 0) for who in numbers]
+            for trading in result.tradings
+        ]
+        return np.sum(of_markets, axis=0, dtype=np.int64)
 
     def _add_people(
         self, readings: Ints, contracts: Ints, payments: Ints, charges: Charges, delivery: Delivery
@@ -118,10 +124,10 @@ class Accounts:
             "period": result.period,
             "bid_wh": int(placed.get("bid", 0)),
             "offer_wh": int(placed.get("offer", 0)),
-            "matched_wh": result.outcome.matched_wh,
-            "price_micro_eur_per_wh": self._price(result),
+            "matched_wh": sum(trading.matched_wh for trading in result.tradings),
+            "price_micro_eur_per_wh": self._price(result.tradings),
             "verdict": _last_word(result),
-            "rounds": len(result.verdicts),
+            "rounds": sum(len(trading.verdicts) for trading in result.tradings),
             "curtailed_wh": int(delivery.curtailed_wh.sum()),
             "generation_wh": int(generation.sum()),
             "load_wh": int(load.sum()),
@@ -145,21 +151,14 @@ class Accounts:
         load = np.where(produces, np.maximum(wanted, -delivery.readings_wh), -delivery.readings_wh)
         return delivery.readings_wh + load, load
 
-    def _price(self, result: PeriodResult) -> int | None:
-        """The uniform price; with pay-as-bid the mean paid per Wh, rounded to a tick."""
-        if not result.outcome.matched_wh or self.scenario.market.pricing == "uniform":
-            return result.outcome.price_micro_eur_per_wh
-        paid = -sum(min(fill.payment_micro_eur, 0) for fill in result.fills.values())
+    def _price(self, tradings: Sequence[Trading]) -> int | None:
+        """The mean paid per Wh, rounded to a tick: in an auction with one price, that price."""
+        matched = sum(trading.matched_wh for trading in tradings)
+        if not matched:
+            return None
+        paid = sum(trading.paid_micro_eur for trading in tradings)
         tick = self.scenario.market.tick_micro_eur_per_wh
-        return round(paid / result.outcome.matched_wh / tick) * tick
-
-    def _filled(self, result: PeriodResult) -> pd.DataFrame:
-        fills = result.orders["number"].map(lambda who: result.fills.get(who, (0, 0)))
-        filled = result.orders.assign(
-            fill_wh=[abs(fill[0]) for fill in fills],
-            paid_micro_eur=[abs(fill[1]) for fill in fills],
-        )
-        return filled[list(ORDER_COLUMNS)]
+        return round(paid / matched / tick) * tick
 
     def money_table(self) -> pd.DataFrame:
         """Where each euro went, by group."""
@@ -210,7 +209,7 @@ def _both(metered: Ints, contracted: Ints) -> Ints:
 
 
 def _last_word(result: PeriodResult) -> str:
-    if result.fallback:
+    if any(trading.fallback for trading in result.tradings):
         return "fallback"
     return "capped" if result.caps.binding.any() else "accepted"
 

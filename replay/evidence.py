@@ -10,6 +10,8 @@ from gridbourse.chain.deploy import Market
 from replay.walk import ReplayError, Walk
 
 BLOCKS_A_QUERY = 2_000
+AUCTION = "call_auction"
+"""The kind of market that has one price a period."""
 
 
 def write(folder: Path, walk: Walk) -> None:
@@ -70,8 +72,10 @@ def state(walk: Walk) -> dict[str, Any]:
         "balances": {str(who): balance for who, balance in house.balances(limit).items()},
         "positions": positions,
         "prices": {
-            str(period): result.outcome.price_micro_eur_per_wh
+            str(period): trading.price_micro_eur_per_wh
             for period, result in walk.results.items()
+            for trading in result.tradings
+            if trading.kind == AUCTION
         },
         "currency_held": market.currency.read("balanceOf", house.address),
         "deposits": house.read("depositsMicroEur"),

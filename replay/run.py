@@ -24,7 +24,8 @@ from replay import evidence
 from replay.accounting import Accounts, gas_table
 from replay.metering import MeterDrop
 from replay.onboarding import Membership, onboard
-from replay.trading import Desk
+from replay.venues.call_auction import CallAuctionVenue
+from replay.venues.venue import Venue
 from replay.walk import Walk
 
 
@@ -71,15 +72,15 @@ def replay(
     limit = market.registry.seat_limit()
     before = market.house.balances(limit)
     with Journal(out / "oracle.sqlite") as journal:
+        grid_feed = _grid_feed(market, scenario, network, members, journal, out)
         walk = Walk(
             scenario=scenario,
             market=market,
             members=members,
-            desk=Desk(market, scenario, members, scenario.band),
+            venues=_venues(scenario, members, market, grid_feed),
             plant=plant,
             meters=MeterDrop(out / "readings", scenario, members, market.keys),
             meter_feed=MeterFeed(market.meter, journal),
-            grid_feed=_grid_feed(market, scenario, network, members, journal, out),
         )
         periods = over_periods(scenario.replayed, scenario.mtu_seconds, scenario.timezone)
         walk.run(periods, lambda period: accounts.add(walk.results[period]))
@@ -89,6 +90,13 @@ def replay(
     record = _record(network_name, walk, accounts, market.house.money_sum(limit), began)
     record.save(out / "record")
     return Replay(record, walk)
+
+
+def _venues(
+    scenario: Scenario, members: Membership, market: Market, grid_feed: GridFeed
+) -> list[Venue]:
+    """The scenario's markets."""
+    return [CallAuctionVenue(scenario, members, market, grid_feed)]
 
 
 def _grid_feed(
@@ -148,9 +156,9 @@ def _record(
 def _verdicts(walk: Walk) -> list[dict[str, Any]]:
     rows = []
     for period, result in walk.results.items():
-        for verdict in result.verdicts:
-            last = verdict is result.verdicts[-1]
-            kind = "fallback" if result.fallback and last else verdict.kind
+        for trading, verdict in ((t, v) for t in result.tradings for v in t.verdicts):
+            last = verdict is trading.verdicts[-1]
+            kind = "fallback" if trading.fallback and last else verdict.kind
             rows.append(
                 {
                     "period": period,

@@ -1,30 +1,25 @@
-"""Walks a scenario's delivery periods: orders, clearing, check, booking, delivery, metering, settlement.
+"""Walks a scenario's delivery periods: trading in every market, delivery, metering, settlement.
 
 Gate closure lies before delivery, so several periods are under way at once: while one takes orders,
 the one before waits for delivery. Market time only runs forward.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from gridbourse.chain.contracts import Fill, Outcome
 from gridbourse.chain.deploy import AREA, Market
 from gridbourse.errors import GridbourseError
 from gridbourse.model.caps import Caps
 from gridbourse.scenario.plant import Delivery, Plant
 from gridbourse.scenario.scenario import Scenario
-from gridbourse.scenario.strategy import orders as draw_orders
-from oracle.grid_feed import GridFeed, Verdict
 from oracle.meter_feed import MeterFeed
 from replay.metering import MeterDrop
 from replay.onboarding import Membership
-from replay.trading import GROUPS_A_CALL, Desk
-
-Ints = NDArray[np.int64]
+from replay.trading import GROUPS_A_CALL
+from replay.venues.venue import Ints, Trading, Venue
 
 
 class ReplayError(GridbourseError):
@@ -39,15 +34,20 @@ class PeriodResult:
     """
 
     period: int
-    orders: pd.DataFrame
-    outcome: Outcome
-    fills: dict[int, Fill]
-    verdicts: list[Verdict]
-    fallback: bool
-    contracts_wh: Ints
+    tradings: Sequence[Trading]
     caps: Caps
     delivery: Delivery | None = None
     metered_wh: Ints | None = None
+
+    @property
+    def contracts_wh(self) -> Ints:
+        """Net contract of every point: the sum over the markets."""
+        return np.sum([trading.contracts_wh for trading in self.tradings], axis=0, dtype=np.int64)
+
+    @property
+    def orders(self) -> pd.DataFrame:
+        """The orders of every market, with what they came to."""
+        return pd.concat([t.orders.assign(market=t.kind) for t in self.tradings], ignore_index=True)
 
 
 @dataclass
@@ -57,11 +57,10 @@ class Walk:
     scenario: Scenario
     market: Market
     members: Membership
-    desk: Desk
+    venues: Sequence[Venue]
     plant: Plant
     meters: MeterDrop
     meter_feed: MeterFeed
-    grid_feed: GridFeed
     results: dict[int, PeriodResult] = field(default_factory=dict)
 
     def run(
@@ -73,9 +72,11 @@ class Walk:
         last = 0
         for period in periods:
             self._advance(period * mtu - lead - 1)
-            placed = self.desk.place(period, draw_orders(self.scenario, period))
+            for venue in self.venues:
+                venue.trade(period)
             self._advance(period * mtu - lead)
-            self.results[period] = self._clear(period, placed)
+            tradings = [venue.close(period) for venue in self.venues]
+            self.results[period] = PeriodResult(period, tradings, self._caps(period))
             waiting.append(period)
             last = period
             while waiting and (waiting[0] + 1) * mtu <= period * mtu - lead:
@@ -86,33 +87,6 @@ class Walk:
 
     def _advance(self, timestamp: int) -> None:
         self.market.clock.advance_to(self.market.keys["operator"], timestamp)
-
-    def _clear(self, period: int, placed: pd.DataFrame) -> PeriodResult:
-        """Clear, let the DSO check, clear again under its caps, and book what it accepted."""
-        outcome = self.desk.clear(period)
-        schedule = self.scenario.forecast_wh(period)
-        reactive = self.scenario.reactive_var(period)
-        verdicts = [self.grid_feed.check(period, schedule, reactive)]
-        while verdicts[-1].kind == "capped" and not self._void(period):
-            outcome = self.desk.clear(period)
-            verdicts.append(self.grid_feed.check(period, schedule, reactive))
-        fallback = verdicts[-1].kind == "capped"
-        fills = {} if fallback else self.market.auction.fills(AREA, period)
-        self.desk.book(period, len(fills))
-        return PeriodResult(
-            period=period,
-            orders=placed,
-            outcome=Outcome(0, None) if fallback else outcome,
-            fills=fills,
-            verdicts=verdicts,
-            fallback=fallback,
-            contracts_wh=self._by_row({who: fill.net_wh for who, fill in fills.items()}),
-            caps=self._caps(period),
-        )
-
-    def _void(self, period: int) -> bool:
-        """Whether no clearing is left: the period runs on caps and supplier alone."""
-        return self.market.auction.phase(AREA, period) == "void"
 
     def _deliver(self, period: int, on_settled: Callable[[int], None]) -> None:
         """The plant delivers, the meters tell, the oracle brings it in, and the period is settled."""
@@ -141,9 +115,3 @@ class Walk:
             if row is not None:
                 caps.export_cap_wh[row], caps.import_cap_wh[row] = export, import_
         return caps
-
-    def _by_row(self, by_number: dict[int, int]) -> Ints:
-        values = np.zeros(len(self.scenario.points), dtype=np.int64)
-        for who, value in by_number.items():
-            values[self.members.row_of[who]] = value
-        return values

@@ -13,11 +13,10 @@ from gridbourse.chain.connect import connect
 from gridbourse.chain.contracts import Bound
 from gridbourse.chain.deploy import AREA, Market
 from gridbourse.chain.devnet import Devnet
-from gridbourse.scenario.strategy import orders as draw_orders
 from oracle import grid_feed
 from oracle.journal import Journal
 from replay.run import found_market
-from replay.trading import Desk
+from replay.venues.call_auction import CallAuctionVenue
 from tests.oracle.fake_chain import DeathClock, Killed, raise_killed
 from tests.replay.interrupted import BATCH, Scene
 from tests.replay.noon import write_scenario
@@ -35,12 +34,12 @@ def cleared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         market, members = found_market(connect(devnet.rpc_url), scene.scenario, {})
         market.record.save(folder / "deployment.json")
         members.table.to_csv(folder / "participants.csv", index_label="point_id")
-        desk = Desk(market, scene.scenario, members, scene.scenario.band)
+        venue = CallAuctionVenue(scene.scenario, members, market, grid_feed=None)  # type: ignore[arg-type]
         closure = scene.period * scene.scenario.mtu_seconds - scene.scenario.market.gate_closure_s
         market.clock.advance_to(market.keys["operator"], closure - 1)
-        desk.place(scene.period, draw_orders(scene.scenario, scene.period))
+        venue.trade(scene.period)
         market.clock.advance_to(market.keys["operator"], closure)
-        desk.clear(scene.period)
+        venue.clear(scene.period)
         yield scene
 
 

@@ -1,0 +1,53 @@
+"""What a replay asks of a market, whatever its rules: trade while the gate is open, then close."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from oracle.verdict import Verdict
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Trading:
+    """What came of one market's trading in a period; all of it is booked.
+
+    kind: which of the scenario's kinds of market.
+    orders: a row an order: period, point_id, number, route, side, wh, price_micro_eur_per_wh as
+        placed; fill_wh, paid_micro_eur as booked.
+    contracts_wh: net energy of every connection point of the scenario, + sells.
+    payments_micro_eur: by participant number, + received; fees and what the market itself takes
+        are not in it.
+    verdicts: of the DSO, in order; fallback: whether the last of them left nothing to trade.
+    matched_wh, paid_micro_eur: energy traded, and what its buyers paid.
+    price_micro_eur_per_wh: the one price of an auction, None where nothing was cleared.
+    """
+
+    kind: str
+    orders: pd.DataFrame
+    contracts_wh: Ints
+    payments_micro_eur: Mapping[int, int]
+    verdicts: Sequence[Verdict]
+    fallback: bool
+    matched_wh: int
+    paid_micro_eur: int
+    price_micro_eur_per_wh: int | None = None
+
+
+class Venue(Protocol):
+    """One market of a replay."""
+
+    @property
+    def kind(self) -> str:
+        """Which of the scenario's kinds of market."""
+
+    def trade(self, period: int) -> None:
+        """Bring in what participants want of the period; its gate is still open."""
+
+    def close(self, period: int) -> Trading:
+        """After gate closure: clear or match, have the DSO check it, book it."""
