@@ -1,0 +1,248 @@
+"""Neighbour to neighbour: buyers' preferences, their ranking of offers, and who trades with whom.
+
+Full peer-to-peer trade (DOMAIN row M4; seed 003 §2.2, 004 §2.1.4.1, 001 §3.1.1). An offer and a
+request may be paired when each side's limits allow it; the pairing chosen makes
+Σ Wh × (buyer's limit + its premiums − seller's limit) greatest and, among all that do, the volume.
+Premiums say what a buyer would rather have. They rank and match, they are never paid: the price
+stays within both limits.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from gridbourse.model.errors import ModelError
+from gridbourse.model.transport import Route, transport
+
+Distance = Callable[[int, int], int]
+"""Hops between two zones, 0 within one."""
+
+MOST_WH = (1 << 28) - 1
+"""The most energy of a listing, Wh: the 28-bit lane of a trade on-chain."""
+MOST_PRICE_MICRO_EUR_PER_WH = (1 << 16) - 1
+"""The highest price: the 16-bit lane of a trade on-chain. Premiums are no larger either."""
+MOST_HOPS = (1 << 8) - 1
+
+
+class ListingError(ModelError):
+    """An offer or request outside the rules."""
+
+
+class PriceRule(Enum):
+    """The price of a pairing, µEUR/Wh."""
+
+    SELLER = "seller"
+    """The least price of the offer."""
+    MIDPOINT = "midpoint"
+    """The middle of both limits, rounded down."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Up to `wh` for at least `least_micro_eur_per_wh`.
+
+    source, zone: what the registry attests of the seller, such as "pv".
+    buyer: the only one who may take it, or None: anyone.
+    """
+
+    seller: int
+    wh: int
+    least_micro_eur_per_wh: int
+    source: str
+    zone: int
+    buyer: int | None = None
+
+
+@dataclass(frozen=True)
+class Premiums:
+    """What a buyer finds energy worth beyond its limit, µEUR/Wh; negative: worth less.
+
+    sources: by source; sellers: by preferred seller; own_zone: from its own zone;
+    per_hop: for each hop of distance, as a rule negative.
+    """
+
+    sources: Mapping[str, int] = field(default_factory=dict)
+    sellers: Mapping[int, int] = field(default_factory=dict)
+    own_zone: int = 0
+    per_hop: int = 0
+
+    def of(self, offer: Offer, hops: int) -> int:
+        """The premium of an offer this many hops away, µEUR/Wh."""
+        return (
+            self.sources.get(offer.source, 0)
+            + self.sellers.get(offer.seller, 0)
+            + (0 if hops else self.own_zone)
+            + self.per_hop * hops
+        )
+
+
+@dataclass(frozen=True)
+class Request:
+    """Up to `wh` for at most `most_micro_eur_per_wh`.
+
+    sources: the only ones accepted, or None: any. farthest: most hops away, or None: anywhere.
+    seller: the only one it buys from, or None: anyone.
+    """
+
+    buyer: int
+    wh: int
+    most_micro_eur_per_wh: int
+    zone: int
+    sources: frozenset[str] | None = None
+    farthest: int | None = None
+    seller: int | None = None
+    premiums: Premiums = field(default_factory=Premiums)
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """`wh` at a price; `offer` and `request` are the rows of the two listings."""
+
+    offer: int
+    request: int
+    seller: int
+    buyer: int
+    wh: int
+    price_micro_eur_per_wh: int
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """An offer by its row, and what it is worth to the buyer above its price, µEUR/Wh."""
+
+    offer: int
+    surplus_micro_eur_per_wh: int
+
+
+def hops_over(parents: Mapping[int, int]) -> Distance:
+    """Distance along the tree of grid zones, given each zone's parent (0: the upstream grid).
+
+    Raises ListingError, when asked for a zone that is not in the tree.
+    """
+
+    def upwards(zone: int) -> list[int]:
+        path = [zone]
+        while path[-1]:
+            if path[-1] not in parents:
+                raise ListingError(f"zone: {path[-1]} is not a zone of the grid")
+            path.append(parents[path[-1]])
+        return path
+
+    def hops(one: int, other: int) -> int:
+        here, there = upwards(one), upwards(other)
+        shared = len(set(here) & set(there))
+        return len(here) + len(there) - 2 * shared
+
+    return hops
+
+
+def allowed(offer: Offer, request: Request, hops: int) -> bool:
+    """Whether every limit of both sides lets the two trade, their zones `hops` apart."""
+    return (
+        offer.seller != request.buyer
+        and offer.least_micro_eur_per_wh <= request.most_micro_eur_per_wh
+        and offer.buyer in (None, request.buyer)
+        and request.seller in (None, offer.seller)
+        and (request.sources is None or offer.source in request.sources)
+        and (request.farthest is None or hops <= request.farthest)
+    )
+
+
+def surplus(offer: Offer, request: Request, hops: int) -> int:
+    """Buyer's limit + its premiums − seller's limit, µEUR/Wh: what the matching makes greatest."""
+    return (
+        request.most_micro_eur_per_wh
+        + request.premiums.of(offer, hops)
+        - offer.least_micro_eur_per_wh
+    )
+
+
+def rank(request: Request, offers: Sequence[Offer], distance: Distance) -> list[Ranked]:
+    """The offers a buyer may take, best first; of equals the cheaper, then the earlier listed.
+
+    One whose premium makes it worth less than its price is left out: no matching would take it.
+    Raises ListingError.
+    """
+    _require_request(0, request)
+    found = []
+    for row, offer in enumerate(offers):
+        _require_offer(row, offer)
+        hops = _hops(offer, request, distance)
+        if allowed(offer, request, hops) and surplus(offer, request, hops) >= 0:
+            found.append(Ranked(row, surplus(offer, request, hops)))
+    return sorted(
+        found,
+        key=lambda ranked: (
+            -ranked.surplus_micro_eur_per_wh,
+            offers[ranked.offer].least_micro_eur_per_wh,
+        ),
+    )
+
+
+def match(
+    offers: Sequence[Offer],
+    requests: Sequence[Request],
+    distance: Distance,
+    price_rule: PriceRule = PriceRule.SELLER,
+) -> list[Pairing]:
+    """Who trades how much with whom, by request, then by offer; the same for the same input.
+
+    Of all pairings one of greatest Σ Wh × surplus and, among those, of greatest Σ Wh. A seller may
+    serve many buyers and a buyer have many sellers.
+    Raises ListingError.
+    """
+    for row, offer in enumerate(offers):
+        _require_offer(row, offer)
+    routes = []
+    for to, request in enumerate(requests):
+        _require_request(to, request)
+        for source, offer in enumerate(offers):
+            hops = _hops(offer, request, distance)
+            if allowed(offer, request, hops) and surplus(offer, request, hops) >= 0:
+                # Twice the surplus and one: the greatest sum has the greatest surplus, then volume.
+                # Two flows differ by paths and cycles; each changes the volume by at most one a
+                # unit, and the surplus by a whole number, which counts two.
+                routes.append(Route(source, to, 2 * surplus(offer, request, hops) + 1))
+    flows = transport([o.wh for o in offers], [r.wh for r in requests], routes)
+    return [
+        _pairing(route, wh, offers[route.source], requests[route.sink], price_rule)
+        for route, wh in zip(routes, flows, strict=True)
+        if wh
+    ]
+
+
+def _pairing(route: Route, wh: int, offer: Offer, request: Request, rule: PriceRule) -> Pairing:
+    price = offer.least_micro_eur_per_wh
+    if rule is PriceRule.MIDPOINT:
+        price = (price + request.most_micro_eur_per_wh) // 2
+    return Pairing(route.source, route.sink, offer.seller, request.buyer, wh, price)
+
+
+def _hops(offer: Offer, request: Request, distance: Distance) -> int:
+    hops = distance(offer.zone, request.zone)
+    _require(f"distance of zones {offer.zone} and {request.zone}", "hops", hops, 0, MOST_HOPS)
+    return hops
+
+
+def _require_offer(row: int, offer: Offer) -> None:
+    where = f"offer {row}"
+    _require(where, "wh", offer.wh, 1, MOST_WH)
+    _require(where, "least price", offer.least_micro_eur_per_wh, 0, MOST_PRICE_MICRO_EUR_PER_WH)
+
+
+def _require_request(row: int, request: Request) -> None:
+    where = f"request {row}"
+    _require(where, "wh", request.wh, 1, MOST_WH)
+    _require(where, "most price", request.most_micro_eur_per_wh, 0, MOST_PRICE_MICRO_EUR_PER_WH)
+    wished = request.premiums
+    for premium in (
+        *wished.sources.values(), *wished.sellers.values(), wished.own_zone, wished.per_hop,
+    ):  # fmt: skip
+        _require(
+            where, "premium", premium, -MOST_PRICE_MICRO_EUR_PER_WH, MOST_PRICE_MICRO_EUR_PER_WH
+        )
+
+
+def _require(where: str, name: str, value: int, least: int, most: int) -> None:
+    if type(value) is not int or not least <= value <= most:
+        raise ListingError(f"{where}: {name} {value} must be an integer in {least}..{most}")
