@@ -1,0 +1,199 @@
+"""Over the counter: a strip of periods at one price, the margins behind it, and what a default costs.
+
+Two parties agree in private (DOMAIN row M9; seed 001 §3.3): the same energy at the same price in one
+period (spot) or in many (forward). Each puts a margin aside. A party that cannot do its part in a
+period owes the other what the supplier makes it lose there, out of the margin, while it lasts.
+What `contracts/market/OverTheCounter.sol` must equal.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from gridbourse.model.errors import ModelError
+
+MOST_WH = (1 << 28) - 1
+"""The most energy of a period, Wh: the 28-bit lane of a trade on-chain."""
+MOST_PRICE_MICRO_EUR_PER_WH = (1 << 16) - 1
+"""The highest price: the 16-bit lane of a trade on-chain."""
+SALT_BYTES = 32
+
+
+class TermsError(ModelError):
+    """Terms outside the rules."""
+
+
+class Outcome(Enum):
+    """What became of one period of a strip."""
+
+    BOOKED = "booked"
+    REJECTED = "rejected by the grid: nobody's fault, nobody owes"
+    SELLER_DEFAULTS = "the seller had no energy to promise"
+    BUYER_DEFAULTS = "the buyer could not pay"
+    BOTH_DEFAULT = "neither did its part: neither owes"
+
+
+@dataclass(frozen=True)
+class SupplierPrices:
+    """What the supplier takes and pays in a period instead of the other party, µEUR/Wh."""
+
+    retail: int
+    feed_in: int
+
+
+@dataclass(frozen=True)
+class Margins:
+    """What each party has set aside, µEUR."""
+
+    seller: int
+    buyer: int
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What both parties sign. `wh` in each of `count` periods from `first_period` on.
+
+    salt: random bytes that keep the terms' commitment from being guessed.
+    Raises TermsError.
+    """
+
+    seller: int
+    buyer: int
+    first_period: int
+    count: int
+    wh: int
+    price_micro_eur_per_wh: int
+    seller_margin_micro_eur: int
+    buyer_margin_micro_eur: int
+    salt: bytes
+
+    def __post_init__(self) -> None:
+        if self.seller == self.buyer:
+            raise TermsError(f"terms: buyer {self.buyer} must not be the seller")
+        for name, value, least, most in (
+            ("first_period", self.first_period, 0, None),
+            ("count", self.count, 1, None),
+            ("wh", self.wh, 1, MOST_WH),
+            ("price", self.price_micro_eur_per_wh, 0, MOST_PRICE_MICRO_EUR_PER_WH),
+            ("seller_margin", self.seller_margin_micro_eur, 0, None),
+            ("buyer_margin", self.buyer_margin_micro_eur, 0, None),
+        ):
+            if type(value) is not int or value < least or (most is not None and value > most):
+                end = "" if most is None else f" and at most {most}"
+                raise TermsError(f"terms: {name} {value} must be an integer, at least {least}{end}")
+        if len(self.salt) != SALT_BYTES:
+            raise TermsError(f"terms: salt has {len(self.salt)} bytes, must have {SALT_BYTES}")
+
+    @property
+    def periods(self) -> range:
+        """The periods of the strip."""
+        return range(self.first_period, self.first_period + self.count)
+
+    @property
+    def margins(self) -> Margins:
+        """What both set aside when they sign."""
+        return Margins(self.seller_margin_micro_eur, self.buyer_margin_micro_eur)
+
+    @property
+    def payment_micro_eur(self) -> int:
+        """What the buyer pays in a period."""
+        return self.wh * self.price_micro_eur_per_wh
+
+
+@dataclass(frozen=True)
+class Step:
+    """One period of a strip, µEUR.
+
+    paid: price of the booked energy, from buyer to seller. to_buyer, to_seller: damages, out of the
+    other's margin. unpaid: damages that the margin no longer covered. left: the margins afterwards.
+    """
+
+    period: int
+    outcome: Outcome
+    paid: int
+    to_buyer: int
+    to_seller: int
+    unpaid: int
+    left: Margins
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A whole strip: its steps, and the change of each party's money from before it was signed.
+
+    Both changes sum to zero: what is left of the margins has gone back.
+    """
+
+    steps: tuple[Step, ...]
+    seller_micro_eur: int
+    buyer_micro_eur: int
+
+
+def damages(terms: Terms, outcome: Outcome, prices: SupplierPrices) -> int:
+    """What the party in default owes the other for one period, µEUR.
+
+    Without the seller the buyer buys at the retail price; without the buyer the seller is paid
+    the feed-in tariff. A default that leaves the other no worse off costs nothing.
+    """
+    price = terms.price_micro_eur_per_wh
+    match outcome:
+        case Outcome.SELLER_DEFAULTS:
+            return max(prices.retail - price, 0) * terms.wh
+        case Outcome.BUYER_DEFAULTS:
+            return max(price - prices.feed_in, 0) * terms.wh
+        case _:
+            return 0
+
+
+def margins_needed(terms: Terms, prices: SupplierPrices) -> Margins:
+    """The margins that cover a default in every period at these prices, µEUR."""
+    return Margins(
+        seller=terms.count * damages(terms, Outcome.SELLER_DEFAULTS, prices),
+        buyer=terms.count * damages(terms, Outcome.BUYER_DEFAULTS, prices),
+    )
+
+
+def step(
+    terms: Terms, period: int, held: Margins, outcome: Outcome, prices: SupplierPrices
+) -> Step:
+    """One period of a strip, with the margins held before it."""
+    if period not in terms.periods:
+        raise TermsError(f"period: {period} is not one of the strip's {terms.periods}")
+    owed = damages(terms, outcome, prices)
+    to_buyer = min(owed, held.seller) if outcome is Outcome.SELLER_DEFAULTS else 0
+    to_seller = min(owed, held.buyer) if outcome is Outcome.BUYER_DEFAULTS else 0
+    return Step(
+        period=period,
+        outcome=outcome,
+        paid=terms.payment_micro_eur if outcome is Outcome.BOOKED else 0,
+        to_buyer=to_buyer,
+        to_seller=to_seller,
+        unpaid=owed - to_buyer - to_seller,
+        left=Margins(held.seller - to_buyer, held.buyer - to_seller),
+    )
+
+
+def walk(terms: Terms, course: Sequence[tuple[Outcome, SupplierPrices]]) -> Walk:
+    """The whole strip, given how each of its periods went, in order.
+
+    Raises TermsError when the course is not as long as the strip.
+    """
+    if len(course) != terms.count:
+        raise TermsError(f"course: has {len(course)} periods, the strip {terms.count}")
+    steps: list[Step] = []
+    held = terms.margins
+    for period, (outcome, prices) in zip(terms.periods, course, strict=True):
+        steps.append(step(terms, period, held, outcome, prices))
+        held = steps[-1].left
+    paid = sum(each.paid for each in steps)
+    return Walk(
+        steps=tuple(steps),
+        seller_micro_eur=paid
+        + sum(each.to_seller for each in steps)
+        + held.seller
+        - terms.margins.seller,
+        buyer_micro_eur=-paid
+        + sum(each.to_buyer for each in steps)
+        + held.buyer
+        - terms.margins.buyer,
+    )
