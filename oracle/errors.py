@@ -13,3 +13,7 @@ class JournalError(OracleError):
 
 class FeedError(OracleError):
     """A feed is asked to send what contradicts what it, or another oracle, has sent before."""
+
+
+class SettledError(FeedError):
+    """A reading is to be corrected after settlement has begun: that takes a proof."""

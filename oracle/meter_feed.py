@@ -1,4 +1,8 @@
-"""Brings meter readings to the chain in batches; every batch is the next version of its period."""
+"""Brings meter readings to the chain in batches; every batch is the next version of its period.
+
+A reading that comes when its period is being settled, or was, may have been estimated: it is handed
+over, in the journal, to who books the difference (`oracle.corrections`).
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,12 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from gridbourse.model.caps import NO_CAP
-from oracle.errors import FeedError
-from oracle.journal import Entry, Journal
+from oracle.errors import FeedError, SettledError
+from oracle.journal import FOUND_ON_CHAIN, Entry, Journal
 
 FEED: Final = "meters"
+LATE: Final = "late readings"
+"""What the journal calls the readings handed over; settled on an estimate, unless they were in time."""
 BATCH_SIZE: Final = 700
 """Readings in a transaction; a multiple of the seven that share a storage word on-chain."""
 MOST_WH: Final = NO_CAP
@@ -30,6 +36,16 @@ class MeterPort(Protocol):
         """
 
 
+class SettlementPort(Protocol):
+    """What the feed needs to know of settlement."""
+
+    def begun(self, period: int) -> bool:
+        """Whether any of the period is settled; then only missing readings are taken."""
+
+    def done(self, period: int) -> bool:
+        """Whether all of the period is settled; then nothing needs to be sent any more."""
+
+
 class MeterFeed:
     """Sends readings, once, whatever happens in between.
 
@@ -38,20 +54,31 @@ class MeterFeed:
     says so where the chain shows that one did.
     """
 
-    def __init__(self, port: MeterPort, journal: Journal, batch_size: int = BATCH_SIZE):
-        """batch_size: most readings in one transaction."""
+    def __init__(
+        self,
+        port: MeterPort,
+        journal: Journal,
+        batch_size: int = BATCH_SIZE,
+        settlement: SettlementPort | None = None,
+    ):
+        """batch_size: most readings in one transaction.
+
+        settlement: None where nothing is settled before its readings are in, as in a replay.
+        """
         if batch_size < 1:
             raise FeedError(f"batch_size: {batch_size} must be at least 1")
         self._port = port
         self._journal = journal
         self._batch_size = batch_size
+        self._settlement = settlement
 
     def push(self, period: int, readings: Mapping[int, int]) -> list[str]:
         """Sends the readings the period does not have yet; doing it again sends nothing.
 
         readings: participant number -> net Wh of the period (+ injects).
-        Returns the hashes of the transactions sent now.  Raises FeedError, before anything is sent,
-        for a reading that differs from the one sent before: see :meth:`correct`.
+        Returns the hashes of the transactions sent now; readings of a settled period are handed
+        over instead.  Raises FeedError, before anything is sent, for a reading that differs from
+        the one sent before: see :meth:`correct`.
         """
         _check(period, readings)
         sent = self._deliver(period)
@@ -69,9 +96,15 @@ class MeterFeed:
     def correct(self, period: int, readings: Mapping[int, int]) -> list[str]:
         """Sends what differs from the readings that stand, as new versions.
 
-        Returns the hashes of the transactions sent now; doing it again sends nothing.
+        Returns the hashes of the transactions sent now; doing it again sends nothing.  Raises
+        SettledError, before anything is sent, once the period is being settled.
         """
         _check(period, readings)
+        if self._settlement is not None and self._settlement.begun(period):
+            raise SettledError(
+                f"period {period}: is settled, or being settled; once it is, scripts.correct"
+                " corrects it by proof"
+            )
         sent = self._deliver(period)
         standing = _standing(self._journal.entries(FEED, period))
         changed = {n: wh for n, wh in readings.items() if standing.get(n) != wh}
@@ -79,8 +112,11 @@ class MeterFeed:
 
     def resume(self) -> list[str]:
         """Sends what an interrupted run left in the journal: the first thing after a start."""
-        periods = sorted({entry.period for entry in self._journal.pending(FEED)})
-        return [tx_hash for period in periods for tx_hash in self._deliver(period)]
+        return [tx_hash for period in self.pending() for tx_hash in self._deliver(period)]
+
+    def pending(self) -> list[int]:
+        """Periods of which the journal holds what the chain is not known to have."""
+        return sorted({entry.period for entry in self._journal.pending(FEED)})
 
     def withdraw(self, period: int) -> int:
         """Strikes out the batches of a period that the chain refuses, so that others can follow.
@@ -103,24 +139,41 @@ class MeterFeed:
         ordered = sorted((int(number), int(wh)) for number, wh in readings.items())
         starts = range(0, len(ordered), self._batch_size)
         payloads = [_encode(dict(ordered[at : at + self._batch_size])) for at in starts]
-        self._journal.prepare(FEED, period, self._port.version(period) + 1, *payloads)
+        # The chain forgets how many it had when the period's ring slot is used again.
+        last = max(self._port.version(period), _newest(self._journal.entries(FEED, period)))
+        self._journal.prepare(FEED, period, last + 1, *payloads)
         return self._deliver(period)
 
     def _deliver(self, period: int) -> list[str]:
         """Brings the chain up to the journal: the chain says where to go on."""
+        over = self._settlement is not None and self._settlement.done(period)
         on_chain = self._port.version(period)
         sent = []
         for entry in self._journal.entries(FEED, period):
-            if entry.version > on_chain:
-                tx_hash = self._port.submit(period, entry.version, _decode(entry.payload))
-                self._journal.confirm(FEED, period, entry.version, tx_hash)
+            missing = entry.version > on_chain and not over
+            if entry.confirmed and not missing:
+                continue
+            tx_hash = FOUND_ON_CHAIN
+            if missing:
+                tx_hash = self._port.submit(period, entry.version, decode(entry.payload))
                 sent.append(tx_hash)
-            elif not entry.confirmed:
-                self._journal.confirm(FEED, period, entry.version)
+            self._hand_over(entry)
+            self._journal.confirm(FEED, period, entry.version, tx_hash)
         return sent
 
+    def _hand_over(self, entry: Entry) -> None:
+        """Asked after the readings were sent, and before they count as sent: none slips through.
+
+        Readings that were in time after all do no harm: they are no estimates.
+        """
+        if self._settlement is None or not self._settlement.begun(entry.period):
+            return
+        known = self._journal.entries(LATE, entry.period)
+        if all(entry.payload != late.payload for late in known):
+            self._journal.prepare(LATE, entry.period, _newest(known) + 1, entry.payload)
+
     def _refuse_unknown_versions(self, period: int, known: list[Entry]) -> None:
-        on_chain, newest = self._port.version(period), known[-1].version if known else 0
+        on_chain, newest = self._port.version(period), _newest(known)
         if on_chain > newest:
             raise FeedError(
                 f"period {period}: the chain has version {on_chain}, {self._journal.path} knows"
@@ -140,17 +193,22 @@ def _check(period: int, readings: Mapping[int, int]) -> None:
             )
 
 
+def _newest(entries: list[Entry]) -> int:
+    return entries[-1].version if entries else 0
+
+
 def _first_sent(entries: list[Entry]) -> dict[int, int]:
     return _standing(entries[::-1])
 
 
 def _standing(entries: list[Entry]) -> dict[int, int]:
-    return {number: wh for entry in entries for number, wh in _decode(entry.payload).items()}
+    return {number: wh for entry in entries for number, wh in decode(entry.payload).items()}
 
 
 def _encode(readings: Mapping[int, int]) -> bytes:
     return json.dumps(sorted(readings.items()), separators=(",", ":")).encode()
 
 
-def _decode(payload: bytes) -> dict[int, int]:
+def decode(payload: bytes) -> dict[int, int]:
+    """Readings of a message in the journal, participant number -> net Wh."""
     return dict(json.loads(payload))

@@ -10,37 +10,22 @@ unless --skip-refused lets the others in. Done again, it sends what is not corre
 import argparse
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
-from gridbourse.audit.check import rebuild
-from gridbourse.audit.folder import logs_of, rules_of
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.chain.commitment import ProofError
 from gridbourse.chain.deploy import AREA, Market, open_market
 from gridbourse.chain.deployments import record_path
-from gridbourse.chain.lanes import PER_GROUP, lanes64
 from gridbourse.metering.corrections import Known, read_corrections
 from gridbourse.model.periods import Mtu
-from replay.evidence import logs
+from oracle.corrections import Difference, book_corrections, read_history
 from scripts import BAD_INPUT, chain, parse, run
 
 SOME_REFUSED = 1
-
-
-class Difference(NamedTuple):
-    """What a correction comes to for one participant."""
-
-    period: int
-    participant: int
-    settled_wh: int
-    corrected_wh: int
-    micro_eur: int
 
 
 def main(*args: str, web3: Web3 | None = None) -> int:
@@ -64,20 +49,13 @@ def main(*args: str, web3: Web3 | None = None) -> int:
 
 
 def _correct(market: Market, file: Path, numbers: dict[str, int], skip_refused: bool) -> int:
-    rebuilt = rebuild(market.record, rules_of(market.record), logs_of(logs(market)))
+    rebuilt = read_history(market).rebuilt
     found = read_corrections(file, _known(market, rebuilt, numbers))
     for refusal in found.refusals:
         print(refusal, file=sys.stderr)
     if found.refusals and not skip_refused:
         return BAD_INPUT
-    _require_same_commitments(market, rebuilt, list(found.readings))
-    _show(
-        [
-            difference
-            for period, readings in sorted(found.readings.items())
-            for difference in _send(market, rebuilt, period, readings)
-        ]
-    )
+    _show(book_corrections(market, rebuilt, found.readings))
     return SOME_REFUSED if found.refusals else 0
 
 
@@ -100,36 +78,7 @@ def _numbers(path: Path) -> dict[str, int]:
         return {row["point_id"]: int(row["number"]) for row in csv.DictReader(file)}
 
 
-def _require_same_commitments(market: Market, rebuilt: Rebuilt, periods: list[int]) -> None:
-    """A proof made of logs that are not the chain's would only be refused: say so before."""
-    for period in periods:
-        committed = market.settlement.commitment(AREA, period)
-        if rebuilt.metering.evidence.of(AREA, period).value != committed:
-            raise ProofError(f"period {period}: the log does not give what the chain committed to")
-
-
-def _send(
-    market: Market, rebuilt: Rebuilt, period: int, readings: dict[int, int]
-) -> Iterator[Difference]:
-    """Group by group; a group that stands as it should be is left alone."""
-    commitment = rebuilt.metering.evidence.of(AREA, period)
-    for group in sorted({number // PER_GROUP for number in readings}):
-        wanted = {number: wh for number, wh in readings.items() if number // PER_GROUP == group}
-        leaf = commitment.leaf(group)
-        corrected = leaf.corrected(wanted)
-        if corrected == leaf:
-            continue
-        path, by = commitment.path(group), market.keys["meter oracle"]
-        receipt = market.settlement.correct(by, AREA, leaf, path, corrected)
-        commitment.replace(corrected)
-        (event,) = market.house.events_in(receipt, "GroupCorrected")
-        changes = dict(lanes64(group, event["deltas"]))
-        for number, wh in wanted.items():
-            if wh != (settled := leaf.readings_wh[number]):
-                yield Difference(period, number, settled, wh, changes[number])
-
-
-def _show(differences: list[Difference]) -> None:
+def _show(differences: Sequence[Difference]) -> None:
     out = Console(highlight=False)
     table = Table(title="corrected", title_justify="left")
     for heading in ("period", "participant", "settled Wh", "corrected Wh", "account EUR"):
