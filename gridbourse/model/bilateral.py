@@ -12,16 +12,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from gridbourse.model.errors import ModelError
+from gridbourse.model.trade_word import MOST_PRICE_MICRO_EUR_PER_WH, MOST_WH
 from gridbourse.model.transport import Route, transport
 
 Distance = Callable[[int, int], int]
 """Hops between two zones, 0 within one."""
 
-MOST_WH = (1 << 28) - 1
-"""The most energy of a listing, Wh: the 28-bit lane of a trade on-chain."""
-MOST_PRICE_MICRO_EUR_PER_WH = (1 << 16) - 1
-"""The highest price: the 16-bit lane of a trade on-chain. Premiums are no larger either."""
 MOST_HOPS = (1 << 8) - 1
+MOST_PREMIUM_MICRO_EUR_PER_WH = MOST_PRICE_MICRO_EUR_PER_WH
 
 
 class ListingError(ModelError):
@@ -239,7 +237,7 @@ def _require_request(row: int, request: Request) -> None:
         *wished.sources.values(), *wished.sellers.values(), wished.own_zone, wished.per_hop,
     ):  # fmt: skip
         _require(
-            where, "premium", premium, -MOST_PRICE_MICRO_EUR_PER_WH, MOST_PRICE_MICRO_EUR_PER_WH
+            where, "premium", premium, -MOST_PREMIUM_MICRO_EUR_PER_WH, MOST_PREMIUM_MICRO_EUR_PER_WH
         )
 
 

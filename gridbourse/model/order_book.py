@@ -14,9 +14,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from gridbourse.model.errors import ModelError
-
-MOST_WH = (1 << 28) - 1
-"""The largest order, Wh: the 28-bit lane on-chain."""
+from gridbourse.model.trade_word import MOST_WH
 
 
 class Side(IntEnum):

@@ -11,11 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gridbourse.model.errors import ModelError
+from gridbourse.model.trade_word import MOST_PRICE_MICRO_EUR_PER_WH, MOST_WH
 
-MOST_WH = (1 << 28) - 1
-"""The most energy of a period, Wh: the 28-bit lane of a trade on-chain."""
-MOST_PRICE_MICRO_EUR_PER_WH = (1 << 16) - 1
-"""The highest price: the 16-bit lane of a trade on-chain."""
 SALT_BYTES = 32
 
 

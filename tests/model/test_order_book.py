@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from gridbourse.model.order_book import (
-    MOST_WH,
     Ending,
     EnergyOutOfRange,
     GateClosed,
@@ -21,6 +20,7 @@ from gridbourse.model.order_book import (
     TooManyOpenOrders,
     UnknownOrder,
 )
+from gridbourse.model.trade_word import MOST_WH
 
 BID, OFFER = Side.BID, Side.OFFER
 ANNA, BERT, CARL, DORA = range(4)
