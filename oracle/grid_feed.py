@@ -1,41 +1,31 @@
-"""Brings the DSO's verdict on a cleared book to the chain: accepted, or capped and cleared again.
+"""Brings the DSO's verdicts to the chain: on a cleared book, on groups of trades, on what flows besides.
 
-What flows if nobody curtails is the forecast of every connection point, traded or not, participant
-or not; where a participant's contract is more than its forecast, the contract counts, since that is
-what it means to deliver.  Caps bind market and residual alike.
+A pool's book is accepted, or capped and cleared again.  Of a group of trades those are rejected that
+the caps leave no room for.  What breaks limits without any trade is capped.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from operator import le
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gridbourse.model.periods import Mtu
-from gridbourse.scenario.errors import GridError
 from gridbourse.scenario.network import Network
 from gridbourse.scenario.rules import Limits
-from oracle.assessment import Assessment, assess
-from oracle.caps import CapProposal, propose_caps
 from oracle.errors import FeedError
-from oracle.explanation import all_kept, explain
-from oracle.journal import Journal
-from oracle.verdict import (
-    NumberedCaps,
-    Verdict,
-    by_point,
-    numbered,
-    read_report,
-    told,
-    write_report,
-)
+from oracle.finding import Finding, GridView, Reals, Whole
+from oracle.journal import Entry, Journal
+from oracle.trades import Sums, Trade, TradeGroup, TradePort, beyond_caps, net, with_trades
+from oracle.verdict import NumberedCaps, Verdict, read_report, write_report
 
 FEED: Final = "grid"
+SCHEDULE: Final = "schedule"
+"""Stands for a market's name where what flows without a trade is capped."""
 
 
 class GridPort(Protocol):
@@ -52,6 +42,9 @@ class GridPort(Protocol):
 
     def positions_wh(self, period: int) -> Mapping[int, int]:
         """Contract positions of the cleared book, participant number -> Wh (+ sells)."""
+
+    def booked_wh(self, period: int) -> Sums:
+        """What all markets have booked."""
 
     def caps(self, period: int) -> NumberedCaps:
         """Caps in force, participant number -> (export, import), Wh."""
@@ -73,6 +66,9 @@ class GridPort(Protocol):
         between its transactions, it brings the rest.
         """
 
+    def cap_schedule(self, period: int, caps: NumberedCaps, report_hash: bytes) -> str:
+        """Caps what flows without a verdict on any trade; otherwise like :meth:`cap`."""
+
 
 class GridFeed:
     """Finds verdicts and posts each once, whatever happens in between.
@@ -91,44 +87,33 @@ class GridFeed:
         limits: Limits,
         mtu_seconds: int,
         out: Path,
+        markets: Sequence[TradePort] = (),
     ):
         """points: names of the connection points, in the order of every array and of ``network``.
 
         numbers: point -> participant number; points without one cannot be capped.  out: folder
-        that gets the reports, ``<period>-<round>.json``.
+        that gets the reports.  markets: whose trades are judged one by one.
         """
-        if strangers := sorted(set(numbers) - set(points)):
-            raise FeedError(f"participant of {strangers[0]}: is no connection point of this grid")
         self._port = port
         self._journal = journal
-        self._network = network
-        self._points = list(points)
-        self._numbers = dict(numbers)
-        self._limits = limits
-        self._mtu_seconds = mtu_seconds
-        self._hours = Mtu(mtu_seconds).hours
+        self._view = GridView(network, list(points), dict(numbers), limits, mtu_seconds)
         self._out = out
+        self._markets = {market.name: market for market in markets}
 
-    def check(
-        self,
-        period: int,
-        schedule_wh: NDArray[np.int64],
-        reactive_var: NDArray[np.float64],
-    ) -> Verdict:
-        """The verdict on the round the period is in, posted; asking again changes nothing.
+    # --- what a replay or a daemon asks for ------------------------------------------------------
+
+    def check(self, period: int, schedule_wh: Whole, reactive_var: Reals) -> Verdict:
+        """The verdict on the round the pool's book is in, posted; asking again changes nothing.
 
         schedule_wh: forecast net injection of every point, Wh (+ injects); reactive_var: var.
         Raises FeedError for a round another oracle has judged, GridError where the grid has no
         operating point whatever is curtailed.
         """
-        for name, given in (("schedule_wh", schedule_wh), ("reactive_var", reactive_var)):
-            if given.shape != (len(self._points),):
-                raise FeedError(f"{name}: {given.shape} must be ({len(self._points)},)")
         # First the round, then what is left over: posting caps opens the next round, whose book
         # has to be cleared before there is anything to judge.
         round_ = self._port.round(period)
         self.resume(period)
-        known = {entry.version: entry for entry in self._journal.entries(FEED, period)}
+        known = self._known(FEED, period)
         if round_ in known:
             verdict = read_report(known[round_].payload)
         elif self._port.judged(period, round_):
@@ -136,107 +121,163 @@ class GridFeed:
                 f"period {period}, round {round_}: has a verdict {self._journal.path} does not know"
             )
         else:
-            verdict = read_report(self._judge(period, round_, schedule_wh, reactive_var))
+            verdict = self._judge_book(period, round_, schedule_wh, reactive_var)
             self._journal.prepare(FEED, period, round_, verdict.report)
+        self._post(verdict)
+        return verdict
+
+    def check_trades(
+        self, market: str, period: int, schedule_wh: Whole, reactive_var: Reals
+    ) -> list[Verdict]:
+        """Verdicts on every group of a market that waits for one, posted in order.
+
+        Asking again judges only what was sealed since.  Raises what :meth:`check` raises.
+        """
+        self.resume(period)
+        verdicts = []
+        port = self._markets[market]
+        for group in port.sealed(period):
+            verdict = self._judge_group(port, period, group, schedule_wh, reactive_var)
+            self._journal.prepare(_feed(market), period, group.number, verdict.report)
+            self._post(verdict)
+            verdicts.append(verdict)
+        return verdicts
+
+    def check_schedule(
+        self, period: int, schedule_wh: Whole, reactive_var: Reals
+    ) -> Verdict | None:
+        """Caps on what flows besides and in spite of all verdicts on trades; None if none are needed.
+
+        For the time after gate closure, when every trade has its verdict.
+        """
+        self.resume(period)
+        found = self._find(period, schedule_wh, reactive_var, net(self._port.booked_wh(period)))
+        if found.inside:
+            return None
+        version = len(self._known(_feed(SCHEDULE), period))
+        verdict = _verdict(found, "capped", version, bytes(20), {"market": SCHEDULE})
+        self._journal.prepare(_feed(SCHEDULE), period, version, verdict.report)
         self._post(verdict)
         return verdict
 
     def resume(self, period: int | None = None) -> None:
         """Posts what an interrupted run left in the journal, of one period or all of them."""
-        for entry in self._journal.pending(FEED):
-            if period is None or entry.period == period:
-                self._post(read_report(entry.payload))
+        for feed in (FEED, *map(_feed, (*self._markets, SCHEDULE))):
+            for entry in self._journal.pending(feed):
+                if period is None or entry.period == period:
+                    self._post(read_report(entry.payload))
+
+    # --- posting -------------------------------------------------------------------------------
 
     def _post(self, verdict: Verdict) -> None:
         """The chain is asked first: a verdict it has is not posted again."""
-        period, round_ = verdict.period, verdict.round
         self._save(verdict)
-        if self._port.judged(period, round_):
-            self._journal.confirm(FEED, period, round_)
-            return
-        root, report_hash = verdict.book_root, verdict.report_hash
-        if verdict.kind == "accepted":
-            tx_hash = self._port.accept(period, round_, root, report_hash)
+        feed = _feed(verdict.market) if verdict.market else FEED
+        if self._on_chain(verdict):
+            self._journal.confirm(feed, verdict.period, verdict.round)
         else:
-            tx_hash = self._port.cap(period, round_, root, verdict.caps, report_hash)
-        self._journal.confirm(FEED, period, round_, tx_hash)
+            self._journal.confirm(feed, verdict.period, verdict.round, self._send(verdict))
 
-    def _judge(
-        self,
-        period: int,
-        round_: int,
-        schedule_wh: NDArray[np.int64],
-        reactive_var: NDArray[np.float64],
-    ) -> bytes:
-        positions_wh = self._port.positions_wh(period)
-        in_force = by_point(self._port.caps(period), self._points, self._numbers)
-        wanted_wh = self._wanted_wh(period, schedule_wh, positions_wh)
-        held_wh = in_force.clip(wanted_wh)
-        before = self._assess(held_wh, reactive_var)
-        kind: Literal["accepted", "capped"]
-        if before is not None and before.inside:
-            kind, caps, after, proposal = "accepted", in_force, None, None
-            explanation = [all_kept(before)]
-        else:
-            proposal = self._propose(held_wh, reactive_var)
-            kind, caps = "capped", in_force.tightened(proposal.caps)
-            after = self._assess(caps.clip(wanted_wh), reactive_var)
-            explanation = explain(
-                self._network, self._points, held_wh, reactive_var, self._hours, before, proposal
+    def _on_chain(self, verdict: Verdict) -> bool:
+        if verdict.market == SCHEDULE:
+            in_force = self._port.caps(verdict.period)
+            return all(
+                who in in_force and all(map(le, in_force[who], caps))
+                for who, caps in verdict.caps.items()
             )
-        facts: dict[str, Any] = {
-            "kind": kind,
-            "period": period,
-            "round": round_,
-            "book_root": self._port.book_root(period).hex(),
-            "explanation": explanation,
-            "curtailed_wh": int(np.abs(wanted_wh - caps.clip(wanted_wh)).sum()),
-            "before": told(before),
-            "after": told(after),
-            "caps": numbered(caps, self._points, self._numbers),
-            "caps_before": numbered(in_force, self._points, self._numbers),
-            "points": self._points,
-            "schedule_wh": [int(wh) for wh in schedule_wh],
-            "reactive_var": [float(var) for var in reactive_var],
-            "positions_wh": {int(n): int(wh) for n, wh in positions_wh.items()},
-            "mtu_seconds": self._mtu_seconds,
-            "limits": asdict(self._limits),
+        if verdict.market:
+            return self._markets[verdict.market].judged(verdict.period) > verdict.round
+        return self._port.judged(verdict.period, verdict.round)
+
+    def _send(self, verdict: Verdict) -> str:
+        period, root, report_hash = verdict.period, verdict.book_root, verdict.report_hash
+        if verdict.market == SCHEDULE:
+            return self._port.cap_schedule(period, verdict.caps, report_hash)
+        if verdict.market:
+            market = self._markets[verdict.market]
+            (group,) = (g for g in market.sealed(period) if g.number == verdict.round)
+            return market.judge(period, group, verdict.rejected, verdict.caps, report_hash)
+        if verdict.kind == "accepted":
+            return self._port.accept(period, verdict.round, root, report_hash)
+        return self._port.cap(period, verdict.round, root, verdict.caps, report_hash)
+
+    def _known(self, feed: str, period: int) -> dict[int, Entry]:
+        return {entry.version: entry for entry in self._journal.entries(feed, period)}
+
+    # --- finding -------------------------------------------------------------------------------
+
+    def _find(
+        self, period: int, schedule_wh: Whole, reactive_var: Reals, positions_wh: Mapping[int, int]
+    ) -> Finding:
+        in_force = self._port.caps(period)
+        return self._view.find(period, schedule_wh, reactive_var, positions_wh, in_force)
+
+    def _judge_book(
+        self, period: int, round_: int, schedule_wh: Whole, reactive_var: NDArray[np.float64]
+    ) -> Verdict:
+        positions_wh = net(self._port.booked_wh(period))
+        for who, wh in self._port.positions_wh(period).items():
+            positions_wh[who] = positions_wh.get(who, 0) + wh
+        found = self._find(period, schedule_wh, reactive_var, positions_wh)
+        kind = "accepted" if found.inside else "capped"
+        return _verdict(found, kind, round_, self._port.book_root(period))
+
+    def _judge_group(
+        self, port: TradePort, period: int, group: TradeGroup, schedule_wh: Whole,
+        reactive_var: Reals,
+    ) -> Verdict:  # fmt: skip
+        booked = self._port.booked_wh(period)
+        promised = with_trades(booked, group.trades)
+        found = self._find(period, schedule_wh, reactive_var, net(promised))
+        rejected = beyond_caps(group.trades, booked, found.caps_by_number)
+        kind = "capped" if not found.inside else "rejected" if rejected else "accepted"
+        told = {
+            "market": port.name,
+            "trades": [list(trade) for trade in group.trades],
+            "booked_wh": {int(who): list(sums) for who, sums in booked.items()},
+            "rejected": rejected,
         }
-        return write_report(facts, proposal)
+        found.explanation.extend(self._why(group.trades[at], found, promised) for at in rejected)
+        return _verdict(found, kind, group.number, group.root, told)
 
-    def _wanted_wh(
-        self, period: int, schedule_wh: NDArray[np.int64], positions_wh: Mapping[int, int]
-    ) -> NDArray[np.int64]:
-        """The schedule, or the contract where that is more; a small purchase hides no export."""
-        if strangers := sorted(set(positions_wh) - set(self._numbers.values())):
-            raise FeedError(f"period {period}: participant {strangers[0]} has no connection point")
-        contract_wh = np.array(
-            [positions_wh.get(self._numbers.get(point, -1), 0) for point in self._points],
-            dtype=np.int64,
-        )
-        return np.where(np.abs(contract_wh) > np.abs(schedule_wh), contract_wh, schedule_wh)
-
-    def _assess(
-        self, net_wh: NDArray[np.int64], reactive_var: NDArray[np.float64]
-    ) -> Assessment | None:
-        try:
-            return assess(self._network, net_wh / self._hours, reactive_var, self._limits)
-        except GridError:
-            return None
-
-    def _propose(self, net_wh: NDArray[np.int64], reactive_var: NDArray[np.float64]) -> CapProposal:
-        cappable = np.array([point in self._numbers for point in self._points])
-        return propose_caps(
-            self._network, net_wh, reactive_var, self._limits, self._mtu_seconds, cappable
-        )
+    def _why(self, trade: Trade, found: Finding, promised: Sums) -> str:
+        """The sentence for a rejected trade; numbers before any of the group was rejected."""
+        seller, buyer = (self._view.point_of[who] for who in (trade.seller, trade.buyer))
+        line = f"{trade.wh:,} Wh from {seller} to {buyer} rejected"
+        for who, name, way, side in (
+            (trade.seller, seller, "export", 0), (trade.buyer, buyer, "import", 1),
+        ):  # fmt: skip
+            cap = found.caps_by_number.get(who)
+            if cap is not None and promised[who][side] > cap[side]:
+                verb = ("sold", "bought")[side]
+                line += f": {name} {verb} {promised[who][side]:,} Wh, {way} cap {cap[side]:,} Wh"
+        return line
 
     def _save(self, verdict: Verdict) -> None:
         """On disk before the chain has the hash, and never half of it."""
         self._out.mkdir(parents=True, exist_ok=True)
-        path = self._out / f"{verdict.period}-{verdict.round}.json"
+        name = f"{verdict.market}-" if verdict.market else ""
+        path = self._out / f"{verdict.period}-{name}{verdict.round}.json"
         draft = path.with_suffix(".draft")
         with draft.open("wb") as file:
             file.write(verdict.report)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
+
+
+def _feed(market: str) -> str:
+    """The journal's name for the verdicts of a market."""
+    return f"{FEED} {market}"
+
+
+def _verdict(
+    found: Finding, kind: str, round_: int, root: bytes, more: Mapping[str, Any] | None = None
+) -> Verdict:
+    facts = found.facts | {
+        "kind": kind,
+        "round": round_,
+        "book_root": root.hex(),
+        "explanation": found.explanation,
+    }
+    return read_report(write_report(facts | dict(more or {}), found.proposal))

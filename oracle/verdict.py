@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from eth_utils.crypto import keccak
 
-from gridbourse.chain.contracts import GridOracle
+from gridbourse.chain.grid_oracle import GridOracle
 from gridbourse.model.caps import NO_CAP, Caps
 from oracle.assessment import Assessment, Kind, Violation
 from oracle.caps import CapProposal
@@ -24,14 +24,16 @@ NumberedCaps = Mapping[int, tuple[int, int]]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the DSO says of one round of a period.
+    """What the DSO says of one round of a period, or of one group of trades.
 
+    market: whose trades, "" for a pool and for what flows without a trade.  round: of the pool, or
+    the group's number.  book_root: what the verdict binds.  rejected: places in the group.
     curtailed_wh: what all caps in force take off the schedule.  before: the schedule under the caps
     so far; None where the grid has no operating point then.  after: under the new caps, None if
     there are none.  caps: all in force after the verdict, by participant number.
     """
 
-    kind: Literal["accepted", "capped"]
+    kind: Literal["accepted", "capped", "rejected"]
     period: int
     round: int
     book_root: bytes
@@ -41,6 +43,8 @@ class Verdict:
     after: Assessment | None
     caps: NumberedCaps
     report: bytes
+    market: str = ""
+    rejected: tuple[int, ...] = ()
 
     @property
     def report_hash(self) -> bytes:
@@ -92,6 +96,8 @@ def read_report(report: bytes) -> Verdict:
         _assessment(facts["after"]),
         {int(number): (out, into) for number, (out, into) in facts["caps"].items()},
         report,
+        facts.get("market", ""),
+        tuple(facts.get("rejected", ())),
     )
 
 

@@ -16,9 +16,6 @@ from web3.types import TxReceipt
 
 from gridbourse.chain.commitment import Leaf, Path
 from gridbourse.chain.lanes import (
-    MASK56,
-    PER_GROUP,
-    energy_lane,
     group_words,
     lanes56,
     lanes64,
@@ -27,18 +24,12 @@ from gridbourse.chain.lanes import (
     unpack_readings,
 )
 from gridbourse.chain.transactions import Chain
-from gridbourse.model.caps import NO_CAP
 
 ALL_GROUPS = 1 << 31
 """More groups than an area has: as many as one transaction carries is for the caller to choose."""
 
-CAP_GROUPS_A_CALL = 40
-"""Groups of four capped in one transaction: 12 M gas when every one of them has to shrink its order."""
-
 DSO_ACCOUNT, SUPPLIER_ACCOUNT = 1, 2
 """Of `HouseAccounts.sol`: named accounts, numbered below the participants."""
-UNJUDGED, CAPPING = 0, 1
-"""Of `IGridOracle.Verdict`: what is no whole verdict."""
 PHASES = ("open", "cleared", "booked", "void")
 
 
@@ -72,7 +63,7 @@ class Bound:
         return [dict(event["args"]) for event in found]
 
 
-def _lanes_set(
+def lanes_set(
     groups: Sequence[int], words: Sequence[int], unset: int
 ) -> dict[int, tuple[int, int]]:
     """Energy pairs by participant, without the lanes that hold nothing."""
@@ -146,7 +137,7 @@ class ClearingHouse(Bound):
 
     def positions(self, period: int, groups: Sequence[int]) -> dict[int, tuple[int, int]]:
         """(sold, bought) Wh of the participants in the groups who traded."""
-        return _lanes_set(groups, self.read("positionsOfGroups", period, list(groups)), unset=0)
+        return lanes_set(groups, self.read("positionsOfGroups", period, list(groups)), unset=0)
 
 
 class MeterOracle(Bound):
@@ -181,95 +172,6 @@ class MeterOracle(Bound):
                 event["args"]["firstBlock"], event["args"]["readings"]
             ).items()
         }
-
-
-class GridOracle(Bound):
-    """Port of the DSO feed, for one market area."""
-
-    ALGORITHM = 1
-
-    def __init__(
-        self,
-        chain: Chain,
-        contract: Contract,
-        account: LocalAccount,
-        auction: "CallAuction",
-        area: int,
-    ) -> None:
-        super().__init__(chain, contract)
-        self.account, self.auction, self.area = account, auction, area
-
-    def cleared(self, period: int) -> bool:
-        """Whether a cleared book waits for a verdict."""
-        return self.auction.read("bookOf", self.area, period)[0]
-
-    def round(self, period: int) -> int:
-        """Clearings the period had before the one that stands."""
-        return self.auction.read("bookOf", self.area, period)[1]
-
-    def judged(self, period: int, round_: int) -> bool:
-        """Whether the chain has a whole verdict on this round, or one on a later round."""
-        verdict, at_round, _ = self.read("verdictOf", self.area, period)
-        if verdict in (UNJUDGED, CAPPING):
-            return at_round > round_
-        return at_round >= round_
-
-    def book_root(self, period: int) -> bytes:
-        """Running hash of the book a verdict binds."""
-        return self.auction.read("bookOf", self.area, period)[2]
-
-    def positions_wh(self, period: int) -> dict[int, int]:
-        """Net contracts of the clearing that stands, + = sells."""
-        return {who: fill.net_wh for who, fill in self.auction.fills(self.area, period).items()}
-
-    def caps(self, period: int) -> dict[int, tuple[int, int]]:
-        """(export, import) caps in force by participant; who has none is left out."""
-        if not self.read("verdictOf", self.area, period)[2]:
-            return {}
-        groups = self.auction.groups(self.area)
-        return _lanes_set(groups, self.read("capsOfGroups", period, groups), unset=MASK56)
-
-    def accept(self, period: int, round_: int, book_root: bytes, report_hash: bytes) -> str:
-        """Accept the cleared book; the transaction's hash."""
-        receipt = self.write(
-            self.account, "verdict", "accept",
-            self.area, period, round_, book_root, self.ALGORITHM, report_hash,
-        )  # fmt: skip
-        return receipt["transactionHash"].to_0x_hex()
-
-    def cap(
-        self,
-        period: int,
-        round_: int,
-        book_root: bytes,
-        caps: Mapping[int, tuple[int, int]],
-        report_hash: bytes,
-    ) -> str:
-        """Cap participants, (export, import) Wh, and have the book cleared again; the last hash.
-
-        Who is in force capped already keeps at most its present cap: caps only fall. Groups where
-        nothing falls are left out, so what an interrupted call has brought in is not sent again.
-        """
-        present = self.caps(period)
-        lanes, fallen = {}, set()
-        for who in {*caps, *present}:
-            former = present.get(who, (NO_CAP, NO_CAP))
-            both = zip(caps.get(who, former), former, strict=True)
-            lanes[who] = energy_lane(*map(min, both))
-            if lanes[who] != energy_lane(*former):
-                fallen.add(who // PER_GROUP)
-        words = group_words(
-            {who: lane for who, lane in lanes.items() if who // PER_GROUP in fallen}, empty=MASK56
-        )
-        last = max(0, len(words) - 1) // CAP_GROUPS_A_CALL
-        for page in range(last + 1):
-            groups = words[page * CAP_GROUPS_A_CALL :][:CAP_GROUPS_A_CALL]
-            receipt = self.write(
-                self.account, "caps", "cap",
-                self.area, period, round_, book_root, self.ALGORITHM, report_hash, groups, page == last,
-                units=len(caps) if page == last else 0,
-            )  # fmt: skip
-        return receipt["transactionHash"].to_0x_hex()
 
 
 class Fill(NamedTuple):

@@ -14,7 +14,6 @@ from gridbourse.chain.contracts import (
     Bound,
     CallAuction,
     ClearingHouse,
-    GridOracle,
     MarketClock,
     MeterOracle,
     ParticipantRegistry,
@@ -28,6 +27,7 @@ from gridbourse.chain.deployments import (
     compiler_facts,
     current_commit,
 )
+from gridbourse.chain.grid_oracle import GridOracle
 from gridbourse.chain.transactions import Chain
 from gridbourse.model.clearing import Band
 

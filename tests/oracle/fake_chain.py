@@ -47,6 +47,7 @@ class GridChain:
         self.in_force: dict[int, dict[int, tuple[int, int]]] = {}
         self.posts: list[tuple[str, int, int, bytes, bytes]] = []
         self.positions = dict(positions_wh or {})
+        self.booked: dict[int, tuple[int, int]] = {}
 
     def round(self, period: int) -> int:
         return self.rounds.get(period, 0)
@@ -59,6 +60,9 @@ class GridChain:
 
     def positions_wh(self, period: int) -> Mapping[int, int]:
         return self.positions
+
+    def booked_wh(self, period: int) -> Mapping[int, tuple[int, int]]:
+        return self.booked
 
     def caps(self, period: int) -> NumberedCaps:
         return self.in_force.get(period, {})

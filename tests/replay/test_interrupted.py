@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from gridbourse.chain import contracts
+from gridbourse.chain import grid_oracle
 from gridbourse.chain.compiler import CHECKOUT
 from gridbourse.chain.connect import connect
 from gridbourse.chain.contracts import Bound
 from gridbourse.chain.deploy import AREA, Market
 from gridbourse.chain.devnet import Devnet
-from oracle import grid_feed
+from oracle import finding, grid_feed
 from oracle.journal import Journal
 from replay.run import found_market
 from replay.venues.call_auction import CallAuctionVenue
@@ -78,7 +78,7 @@ def delivered(scene: Scene) -> Scene:
 def thinks_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same schedule has the same caps: the search for them is done once in all these runs."""
     known: dict[bytes, object] = {}
-    search = grid_feed.propose_caps
+    search = finding.propose_caps
 
     def recall(network: object, schedule_wh: object, *rest: object) -> object:
         key = schedule_wh.tobytes()  # type: ignore[attr-defined]
@@ -86,8 +86,8 @@ def thinks_once(monkeypatch: pytest.MonkeyPatch) -> None:
             known[key] = search(network, schedule_wh, *rest)  # type: ignore[arg-type]
         return known[key]
 
-    monkeypatch.setattr(grid_feed, "propose_caps", recall)
-    monkeypatch.setattr(contracts, "CAP_GROUPS_A_CALL", 1)  # every group is a page of its own
+    monkeypatch.setattr(finding, "propose_caps", recall)
+    monkeypatch.setattr(grid_oracle, "CAP_GROUPS_A_CALL", 1)  # every group is a page of its own
 
 
 def events(market: Market, contract: Bound, name: str) -> list[dict]:
