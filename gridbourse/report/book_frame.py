@@ -1,0 +1,210 @@
+"""The order book rebuilt off-chain: one row an order that rested, from the contract's events alone.
+
+`OrderBook.sol` stores as little as it can; its logs say the rest. What has happened until a moment is
+`frame` of the events until then, and `book_at` is the book that stood at their end. An event is
+checked against the orders it touches: one that is missing or repeated does not pass unseen.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import pandas as pd
+
+from gridbourse.errors import GridbourseError
+from gridbourse.model.clearing import Band
+from gridbourse.model.errors import ModelError
+from gridbourse.model.order_book import Side
+from gridbourse.model.trade_word import TradeWord
+
+
+class BookEventsError(GridbourseError):
+    """Events that no order book emits in this order; the message names the event by its row."""
+
+
+@dataclass
+class OrderRow:
+    """One order that rested, and its life: placed = filled + cancelled + left.
+
+    position: its place in the queue of its tick; rested_at, ended_at: rows of the events.
+    """
+
+    area: int
+    period: int
+    participant: int
+    side: str
+    tick: int
+    position: int
+    price_micro_eur_per_wh: int
+    placed_wh: int
+    filled_wh: int
+    cancelled_wh: int
+    left_wh: int
+    rested_at: int
+    ended_at: int | None
+
+
+def frame(events: Iterable[Mapping[str, Any]], band: Band) -> pd.DataFrame:
+    """One row an order that rested, in order of time; columns are the fields of `OrderRow`.
+
+    events: in chain order, each its values by name and its own name as "event". Events of other
+    names are passed over, but count as rows. band: of the market.
+    Raises BookEventsError.
+    """
+    rebuilt = _Book(band)
+    for at, event in enumerate(events):
+        name = event.get("event")
+        reader = _READERS.get(str(name))
+        if reader is None:
+            continue
+        try:
+            reader(rebuilt, at, event)
+        except KeyError as missing:
+            raise BookEventsError(f"event {at} {name}: {missing} is missing") from missing
+        except (ModelError, _Impossible) as reason:
+            raise BookEventsError(f"event {at} {name}: {reason}") from reason
+    table = pd.DataFrame(map(asdict, rebuilt.rows), columns=[f.name for f in fields(OrderRow)])
+    whole = {f.name: "int64" for f in fields(OrderRow) if f.type is int}
+    return table.astype({**whole, "side": "str", "ended_at": "Int64"})
+
+
+def book_at(orders: pd.DataFrame, area: int, period: int) -> pd.DataFrame:
+    """The book of an area and period at the end of a frame's events, best price first.
+
+    One row a level. Index: side ("bid", "offer"), tick. Columns: price_micro_eur_per_wh, wh, orders.
+    """
+    resting = orders[(orders.area == area) & (orders.period == period) & (orders.left_wh > 0)]
+    levels = resting.groupby(["side", "tick"]).agg(
+        price_micro_eur_per_wh=("price_micro_eur_per_wh", "first"),
+        wh=("left_wh", "sum"),
+        orders=("left_wh", "size"),
+    )
+    bids, offers = (levels[levels.index.get_level_values("side") == s] for s in ("bid", "offer"))
+    return pd.concat([bids.iloc[::-1], offers])
+
+
+class _Impossible(Exception):
+    """What the book at hand rules out."""
+
+
+@dataclass(frozen=True)
+class _Level:
+    """Where orders queue."""
+
+    area: int
+    period: int
+    side: Side
+    tick: int
+
+
+class _Book:
+    """The orders of all areas and periods; each event changes it as it changed the chain's."""
+
+    def __init__(self, band: Band) -> None:
+        self.rows: list[OrderRow] = []
+        self._band = band
+        # By position, in order of time, the orders that rest.
+        self._queues: defaultdict[_Level, dict[int, OrderRow]] = defaultdict(dict)
+
+    def rested(self, at: int, event: Mapping[str, Any]) -> None:
+        level, position, wh = _level(event), event["position"], event["wh"]
+        if position in self._queues[level]:
+            raise _Impossible(f"position {position} of tick {level.tick} is taken")
+        if wh <= 0:
+            raise _Impossible(f"wh {wh} must be positive")
+        if not 0 <= level.tick < self._band.ticks:
+            raise _Impossible(f"tick {level.tick} must lie in 0..{self._band.ticks - 1}")
+        row = OrderRow(
+            area=level.area,
+            period=level.period,
+            participant=event["participant"],
+            side=level.side.name.lower(),
+            tick=level.tick,
+            position=position,
+            price_micro_eur_per_wh=self._band.price(level.tick),
+            placed_wh=wh,
+            filled_wh=0,
+            cancelled_wh=0,
+            left_wh=wh,
+            rested_at=at,
+            ended_at=None,
+        )
+        self.rows.append(row)
+        self._queues[level][position] = row
+
+    def matched(self, at: int, event: Mapping[str, Any]) -> None:
+        taker, side = event["taker"], _side(event)
+        trades = [TradeWord.unpack(word) for word in event["trades"]]
+        for trade in trades:
+            maker = trade.seller if side is Side.BID else trade.buyer
+            if taker != (trade.buyer if side is Side.BID else trade.seller):
+                raise _Impossible(f"trade {trade} is not of taker {taker}")
+            tick = self._band.tick_of(trade.price_micro_eur_per_wh)
+            level = _Level(event["area"], event["period"], side.other, tick)
+            self._fill(at, level, maker, trade.wh)
+        if sum(trade.wh for trade in trades) > event["wh"]:
+            raise _Impossible(f"trades more than the order's {event['wh']} Wh")
+
+    def cancelled(self, at: int, event: Mapping[str, Any]) -> None:
+        level, row = self._named(event)
+        if event["wh"] != row.left_wh:
+            raise _Impossible(f"cancels {event['wh']} Wh of an order that has {row.left_wh} left")
+        row.cancelled_wh += row.left_wh
+        self._take(at, level, row, row.left_wh)
+
+    def reduced(self, at: int, event: Mapping[str, Any]) -> None:
+        level, row = self._named(event)
+        if not 0 < event["wh"] < row.left_wh:
+            raise _Impossible(f"leaves {event['wh']} Wh of an order that has {row.left_wh} left")
+        gone = row.left_wh - event["wh"]
+        row.cancelled_wh += gone
+        self._take(at, level, row, gone)
+
+    def _fill(self, at: int, level: _Level, maker: int, wh: int) -> None:
+        queue = self._queues[level]
+        if not queue:
+            raise _Impossible(f"trades at tick {level.tick}, where no {level.side.name} rests")
+        row = next(iter(queue.values()))
+        if row.participant != maker:
+            raise _Impossible(f"trades with {maker}, but {row.participant} is first at its tick")
+        if not 0 < wh <= row.left_wh:
+            raise _Impossible(f"trades {wh} Wh of an order that has {row.left_wh} left")
+        row.filled_wh += wh
+        self._take(at, level, row, wh)
+
+    def _take(self, at: int, level: _Level, row: OrderRow, wh: int) -> None:
+        row.left_wh -= wh
+        if not row.left_wh:
+            row.ended_at = at
+            del self._queues[level][row.position]
+
+    def _named(self, event: Mapping[str, Any]) -> tuple[_Level, OrderRow]:
+        """The resting order an event names by its place and owner."""
+        level, position = _level(event), event["position"]
+        row = self._queues[level].get(position)
+        if row is None or row.participant != event["participant"]:
+            raise _Impossible(
+                f"participant {event['participant']} has no order at position {position} "
+                f"of tick {level.tick}"
+            )
+        return level, row
+
+
+def _level(event: Mapping[str, Any]) -> _Level:
+    return _Level(event["area"], event["period"], _side(event), event["tick"])
+
+
+def _side(event: Mapping[str, Any]) -> Side:
+    if event["side"] not in list(Side):
+        raise _Impossible(f"side {event['side']} must be 0 (bid) or 1 (offer)")
+    return Side(event["side"])
+
+
+_READERS = {
+    "OrderRested": _Book.rested,
+    "OrdersMatched": _Book.matched,
+    "OrderCancelled": _Book.cancelled,
+    "OrderReduced": _Book.reduced,
+}
+"""What each event does. An order killed left no trace in the book: `OrderKilled` does nothing."""
