@@ -15,12 +15,13 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gridbourse.model.trade_word import TradeWord
 from gridbourse.scenario.network import Network
 from gridbourse.scenario.rules import Limits
 from oracle.errors import FeedError
 from oracle.finding import Finding, GridView, Reals, Whole
 from oracle.journal import Entry, Journal
-from oracle.trades import Sums, Trade, TradeGroup, TradePort, beyond_caps, net, with_trades
+from oracle.trades import Sums, TradeGroup, TradePort, beyond_caps, net, with_trades
 from oracle.verdict import NumberedCaps, Verdict, read_report, write_report
 
 FEED: Final = "grid"
@@ -240,7 +241,7 @@ class GridFeed:
         found.explanation.extend(self._why(group.trades[at], found, promised) for at in rejected)
         return _verdict(found, kind, group.number, group.root, told)
 
-    def _why(self, trade: Trade, found: Finding, promised: Sums) -> str:
+    def _why(self, trade: TradeWord, found: Finding, promised: Sums) -> str:
         """The sentence for a rejected trade; numbers before any of the group was rejected."""
         seller, buyer = (self._view.point_of[who] for who in (trade.seller, trade.buyer))
         line = f"{trade.wh:,} Wh from {seller} to {buyer} rejected"

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from gridbourse.model.caps import NO_CAP
+from gridbourse.model.trade_word import TradeWord
 from oracle.verdict import NumberedCaps
-
-
-class Trade(NamedTuple):
-    """Energy between two participants, by number, at a price."""
-
-    seller: int
-    buyer: int
-    wh: int
-    price_micro_eur_per_wh: int
 
 
 @dataclass(frozen=True)
@@ -28,7 +20,7 @@ class TradeGroup:
 
     number: int
     root: bytes
-    trades: tuple[Trade, ...]
+    trades: tuple[TradeWord, ...]
 
 
 class TradePort(Protocol):
@@ -66,7 +58,7 @@ Sums = Mapping[int, tuple[int, int]]
 """participant number -> (sold, bought), Wh."""
 
 
-def with_trades(booked: Sums, trades: Iterable[Trade]) -> dict[int, tuple[int, int]]:
+def with_trades(booked: Sums, trades: Iterable[TradeWord]) -> dict[int, tuple[int, int]]:
     """What everybody has sold and bought once these trades are booked too."""
     sums = dict(booked)
     for trade in trades:
@@ -82,7 +74,7 @@ def net(sums: Sums) -> dict[int, int]:
     return {who: sold - bought for who, (sold, bought) in sums.items()}
 
 
-def beyond_caps(trades: Sequence[Trade], booked: Sums, caps: NumberedCaps) -> list[int]:
+def beyond_caps(trades: Sequence[TradeWord], booked: Sums, caps: NumberedCaps) -> list[int]:
     """The places of the trades to reject, ascending, so that the others fit the caps.
 
     The newest is looked at first: it goes where its seller has sold more than its export cap, or
