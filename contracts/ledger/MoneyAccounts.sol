@@ -41,6 +41,7 @@ abstract contract MoneyAccounts is Modules {
     error CreditLimitOutOfRange(uint256 participant, uint256 limitMicroEur, uint256 maximumMicroEur);
     error LengthsDiffer(uint256 a, uint256 b);
     error UnknownAccount(uint256 account);
+    error MarginIsHeldForOthers(uint256 account);
     error BalanceOutOfRange(uint256 account, int256 balanceMicroEur);
 
     constructor(IERC20 currency_) {
@@ -54,6 +55,7 @@ abstract contract MoneyAccounts is Modules {
         for (uint256 i; i < accounts.length; ++i) {
             uint256 account = accounts[i];
             _requireAccount(account);
+            if (account == HouseAccounts.MARGIN) revert MarginIsHeldForOthers(account);
             total += amountsMicroEur[i];
             _change(account, amountsMicroEur[i].toInt256());
             emit Deposited(account, msg.sender, amountsMicroEur[i]);
@@ -74,6 +76,7 @@ abstract contract MoneyAccounts is Modules {
             : account == HouseAccounts.SUPPLIER ? Roles.SUPPLIER : Roles.OPERATOR;
         registry.requireRole(role, msg.sender);
         if (account == 0 || account >= HouseAccounts.FIRST_PARTICIPANT) revert UnknownAccount(account);
+        if (account == HouseAccounts.MARGIN) revert MarginIsHeldForOthers(account);
         _withdraw(account, amountMicroEur);
     }
 

@@ -45,8 +45,8 @@ class Corrections:
         self.count += 1
 
     def _difference(self, before: Leaf, after: Leaf) -> Changes:
-        """By the model, settled twice; who sits in a group does not change."""
-        seats = self._members.in_group(before.group)
+        """By the model, settled twice; who was a member in the period does not change."""
+        seats = self._members.members_of(before.group, before.period)
         was, is_ = (
             self._metering.changes(before.period, seats, leaf.readings_wh)
             for leaf in (before, after)

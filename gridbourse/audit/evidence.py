@@ -34,7 +34,7 @@ class Evidence:
         return Leaf(
             period,
             group,
-            self._members.profiles(group),
+            self._members.profiles(group, period),
             period << 224 | word56(traded),
             word64({seat: readings_wh[seat] for seat in seats}),
             book.cap_word(group) if book.has_caps else NO_CAPS,

@@ -88,6 +88,7 @@ class Market:
         if member is None or not grows:
             return
         self._require("order", where, member.active, "not active")
+        self._require("order", where, member.is_member(book.period), "no member in the period")
         self._require("order", where, order.wh <= member.capacity_wh, "above the connection")
         backed = self._money.free[participant] >= -self._money.credit_limits[participant]
         self._require("order", where, backed, "not enough money")

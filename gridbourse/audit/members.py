@@ -77,9 +77,13 @@ class Members:
         seats = range(group * PER_GROUP, (group + 1) * PER_GROUP)
         return [self.participants[seat] for seat in seats if seat in self.participants]
 
-    def profiles(self, group: int) -> int:
-        """The four profiles of a group, as the registry holds them now."""
-        return word64({seat.number: seat.profile for seat in self.in_group(group)})
+    def members_of(self, group: int, period: int) -> list[Participant]:
+        """Who of a group is a member in a period, in order."""
+        return [seat for seat in self.in_group(group) if seat.is_member(period)]
+
+    def profiles(self, group: int, period: int) -> int:
+        """The four profiles of a group as of a period: blank for who is no member in it."""
+        return word64({seat.number: seat.profile for seat in self.members_of(group, period)})
 
     def gateway_number(self, account: str) -> int | None:
         """Number of a gateway that may bring orders."""

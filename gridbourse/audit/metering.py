@@ -97,11 +97,11 @@ class Metering:
         """GroupsSettled: settle the groups with the model, compare every change, and book it."""
         period, where = event["period"], event.at("period")
         self._clock.require_delivered(period, f"settlement, {where}")
-        seats = [seat for group in event["groups"] for seat in self._members.in_group(group)]
+        seats = [s for group in event["groups"] for s in self._members.members_of(group, period)]
         for group in event["groups"]:
             self._require_may_settle(period, group, where)
         readings = {
-            **{seat: self.readings[period].get(seat, 0) for seat in seats_of(event["groups"])},
+            **dict.fromkeys(seats_of(event["groups"]), 0),
             **{seat.number: self._reading(period, seat, where) for seat in seats},
         }
         self.evidence.settled(period, event["groups"], readings)
@@ -178,20 +178,19 @@ class Metering:
             self.energy[period].beyond_contracts_wh += paid - contract
 
     def _reading(self, period: int, seat: Participant, where: str) -> int:
-        """The reading; where it is missing, the contract of a member and nothing of others."""
+        """The reading of a member; where it is missing, its contract."""
         place = f"participant {seat.number}, {where}"
         estimate = self._estimates[period].pop(seat.number, None)
         reading = self.readings[period].get(seat.number)
-        missing = reading is None and seat.is_member(period)
         contract_wh = self._money.position(period, seat.number).net_wh
-        if estimate is not None or missing:
-            expected = contract_wh if missing else None
+        if estimate is not None or reading is None:
+            expected = contract_wh if reading is None else None
             self._findings.compare("estimate", f"Wh, {place}", estimate, expected)
-        if missing:
-            awaited = (seat.area, period) in self._awaited
-            self._findings.require("estimate", place, awaited, "readings were not awaited")
-            return contract_wh
-        return reading or 0
+        if reading is not None:
+            return reading
+        awaited = (seat.area, period) in self._awaited
+        self._findings.require("estimate", place, awaited, "readings were not awaited")
+        return contract_wh
 
     def area_settled(self, event: Event) -> None:
         """Settled: every group of the area was settled."""

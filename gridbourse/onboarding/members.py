@@ -98,14 +98,13 @@ class Members:
         if application.zone not in zones:
             raise PersonError(f"zone {application.zone!r}: the registry has none of this name")
         clock = self.market.clock
-        horizon = clock.read("horizonPeriods")
         row = Registration(
             account,
             known_as,
             AREA,
             zones[application.zone],
             application.capacity_wh,
-            clock.read("lastOpenPeriod") - horizon + 1,
+            clock.read("nextOpenPeriod"),
         )
         return self.market.registry.register(self.market.keys["operator"], [row])[0]
 
@@ -125,7 +124,7 @@ class Members:
         self.market.registry.write(account, "mandate", "giveMandate", self._gateway)
 
     def leave(self, number: int) -> None:
-        """End a membership after the periods that take orders now."""
+        """End a membership at the next gate closure, or after the last period with energy promised."""
         self.market.registry.write(self.market.keys["operator"], "leave", "leaveMarket", number)
 
     @property

@@ -116,16 +116,17 @@ class Market:
             self.registry, self.currency, self.tariff, RING, TIMELOCK, by
         )
         self.meters = c.MeterOracle.deploy(self.registry, self.clock, self.house, by)
-        self.grid = c.GridOracle.deploy(self.registry, self.house, by)
+        self.grid = c.GridOracle.deploy(self.registry, self.clock, self.house, by)
         self.auction = c.CallAuction.deploy(self.auction_settings(), by)
         self.settlement = c.Settlement.deploy(self.settlement_settings(), by)
         self.grid.setMarket(self.auction, by)
-        self.registry.setClock(self.clock, by)
+        self.registry.connect(self.clock, self.house, by)
         self.currency.addSystemHolder(self.house, by)
         for module, permission in (
             (self.auction, MARKET),
             (self.settlement, SETTLEMENT),
             (self.meters, ORACLE),
+            (self.grid, ORACLE),
         ):
             self.house.proposeModule(module, permission, by)
             self.house.authoriseModule(module, by)
@@ -155,7 +156,6 @@ class Market:
             self.grid,
             self.meters,
             self.tariff,
-            self.auction,
             READING_WINDOW,
         )
 

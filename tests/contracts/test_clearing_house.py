@@ -15,7 +15,6 @@ from tests.contracts.market import (
     HOLD_RATE,
     MARKET,
     OPERATOR,
-    ORACLE,
     PURSE,
     RETAIL,
     RING,
@@ -85,88 +84,6 @@ def account(house, member, period=P):
 
 def holds(house, period=P):
     return house.periodAt(period % RING)["holdsMicroEur"]
-
-
-# --- modules -----------------------------------------------------------------------------------
-
-
-def test_a_module_is_proposed_and_after_the_timelock_authorised(market):
-    module, by = market.stranger, {"from": market.operator}
-    tx = market.house.proposeModule(module, MARKET, by)
-
-    due = tx.timestamp + TIMELOCK
-    assert fact(tx, "ModuleProposed") == (module, MARKET, due)
-    refused = refusal(market.house.authoriseModule, module, by=market.operator)
-    assert refused == ("TimelockRunning", module, due)
-    assert market.house.permissionsOf(module) == 0
-    chain.sleep(TIMELOCK)
-    assert fact(market.house.authoriseModule(module, by), "ModuleAuthorised") == (module, MARKET)
-    assert market.house.permissionsOf(module) == MARKET
-    refused = refusal(market.house.authoriseModule, module, by=market.operator)
-    assert refused == ("NotProposed", module)
-
-
-def test_a_module_is_revoked_at_once(market):
-    tx = market.house.revokeModule(market.auction, {"from": market.operator})
-
-    assert fact(tx, "ModuleRevoked") == (market.auction,)
-    order = (P, BID, 3, 10)
-    refused = refusal(market.auction.place, *order, by=market.members[0].account)
-    assert refused == (
-        "MissingPermission",
-        market.auction.address,
-        MARKET | SETTLEMENT | ORACLE,
-    )
-
-
-def test_until_it_is_sealed_there_is_no_timelock(market):
-    by = {"from": market.operator}
-    house = ClearingHouse.deploy(
-        market.registry, market.currency, market.tariff, RING, TIMELOCK, by
-    )
-    house.proposeModule(market.stranger, MARKET, by)
-    house.authoriseModule(market.stranger, by)
-    assert house.permissionsOf(market.stranger) == MARKET
-
-    assert "Sealed" in house.seal(by).events
-    assert house.isSealed()
-    house.proposeModule(market.dso, MARKET, by)
-    assert refusal(house.authoriseModule, market.dso, by=market.operator)[0] == "TimelockRunning"
-
-
-@pytest.mark.parametrize("method", ["proposeModule", "authoriseModule", "revokeModule", "seal"])
-def test_the_operator_alone_decides_on_modules(market, method):
-    arguments = {"proposeModule": (market.dso, MARKET), "seal": ()}.get(method, (market.dso,))
-
-    refused = refusal(getattr(market.house, method), *arguments, by=market.dso)
-    assert refused == ("MissingRole", market.dso, role("OPERATOR"))
-
-
-@pytest.mark.parametrize(
-    ("method", "arguments", "permission"),
-    [
-        ("activate", (P,), MARKET | SETTLEMENT | ORACLE),
-        ("reserve", (P, []), MARKET),
-        ("book", (P, [], [], []), MARKET),
-        ("collectSpread", (P, 1), MARKET),
-        ("settle", (P, [], [], 0, 0), SETTLEMENT),
-        ("finishArea", (P,), SETTLEMENT),
-        ("correct", (P, GROUP, 0, 0, 0), SETTLEMENT),
-    ],
-)
-def test_each_action_needs_its_permission(market, method, arguments, permission):
-    action = getattr(market.house, method)
-
-    refused = refusal(action, *arguments, by=market.operator)
-    assert refused == ("MissingPermission", market.operator, permission)
-    for module, has in (
-        (market.auction, MARKET),
-        (market.settlement, SETTLEMENT),
-        (market.meters, ORACLE),
-    ):
-        if not has & permission:
-            refused = refusal(action, *arguments, by=module)
-            assert refused == ("MissingPermission", module.address, permission)
 
 
 def test_a_ring_has_two_slots_at_least(market):
@@ -630,26 +547,3 @@ def test_after_a_period_ended_nothing_is_held_in_it(house, desk, alice):
         house.finishArea(P, {"from": desk})
 
     assert account(house, alice) == (0, 0, 100, 0, 0)
-
-
-def test_what_was_proposed_before_the_seal_waits_as_long_as_what_comes_after(market):
-    house = ClearingHouse.deploy(
-        market.registry, market.currency, market.tariff, RING, TIMELOCK, {"from": market.operator}
-    )
-    by = {"from": market.operator}
-    house.proposeModule(market.stranger, MARKET, by)
-    sealed = house.seal(by)
-
-    refused = refusal(house.authoriseModule, market.stranger, by=market.operator)
-    assert refused == ("TimelockRunning", market.stranger, sealed.timestamp + TIMELOCK)
-    assert refusal(house.seal, by=market.operator) == ("AlreadySealed", sealed.timestamp)
-
-
-def test_a_revoked_module_has_nothing_proposed_either(market):
-    by = {"from": market.operator}
-    market.house.proposeModule(market.stranger, MARKET, by)
-    market.house.revokeModule(market.stranger, by)
-    chain.sleep(TIMELOCK + 1)
-
-    refused = refusal(market.house.authoriseModule, market.stranger, by=market.operator)
-    assert refused == ("NotProposed", market.stranger)

@@ -342,6 +342,61 @@ def test_what_was_accepted_does_not_expire(cleared):
     assert refused_expiry(cleared) == ("WrongPhase", 0, P, BOOKED)
 
 
+# --- caps beside a pool ------------------------------------------------------------------------
+
+
+def cap_schedule(market, caps):
+    words = group_words({member.number: energy_lane(*pair) for member, pair in caps.items()}, FREE)
+    return (0, P, ALGORITHM, REPORT, words)
+
+
+def test_what_flows_outside_the_pool_is_capped_before_delivery(market):
+    capped = market.members[0]
+    arguments = cap_schedule(market, {capped: (500, NO_CAP)})
+    tx = market.grid.capSchedule(*arguments, {"from": market.grid_oracle})
+
+    assert fact(tx, "ScheduleCapped")[:3] == (0, P, ALGORITHM)
+    assert caps(market, capped) == energy_lane(500, NO_CAP)
+    assert verdict(market) == (NO_VERDICT, 0, True)
+    refused = refusal(market.grid.capSchedule, *arguments, by=market.stranger)
+    assert refused == ("MissingRole", market.stranger, role("GRID_ORACLE"))
+    market.advance_to(P)
+    refused = refusal(market.grid.capSchedule, *arguments, by=market.grid_oracle)
+    assert refused == ("DeliveryBegun", P, P)
+
+
+def test_caps_shrink_an_open_pool_wait_for_a_cleared_one_and_leave_an_accepted_one(market):
+    seller, buyer = market.members[:2]
+    market.place(P, {seller: (OFFER, 10, 6_000), buyer: (BID, 50, 6_000)})
+    by = {"from": market.grid_oracle}
+    market.grid.capSchedule(*cap_schedule(market, {seller: (5_000, NO_CAP)}), by)
+    assert order(market, seller) == (OFFER, 10, 5_000)
+    market.close_gate(P)
+    market.clear(P)
+    further = cap_schedule(market, {seller: (4_000, NO_CAP)})
+    refused = refusal(market.grid.capSchedule, *further, by=market.grid_oracle)
+    assert refused == ("PoolUnjudged", 0, P)
+
+    market.accept(P)
+    market.grid.capSchedule(*further, by)
+    assert order(market, seller) == (OFFER, 10, 5_000)
+    assert verdict(market) == (ACCEPTED, 0, True)
+    assert fact(market.book(P), "Booked") == (0, P, 5_000, 0)
+    market.deliver(P)
+    market.meter(P, {m.number: 5_000 if m is seller else 0 for m in market.in_area(0)})
+    market.settle(P)
+    assert market.money_sum() == 0
+
+
+def test_only_a_market_of_the_clearing_house_is_judged(market):
+    arguments = (market.dso, 0, P, 0, [], 0, ALGORITHM, REPORT, [])
+
+    refused = refusal(market.grid.judge, *arguments, by=market.grid_oracle)
+    assert refused == ("NotAMarket", market.dso)
+    refused = refusal(market.grid.judge, *arguments, by=market.dso)
+    assert refused == ("MissingRole", market.dso, role("GRID_ORACLE"))
+
+
 # --- wiring ------------------------------------------------------------------------------------
 
 
@@ -349,7 +404,9 @@ def test_the_market_is_named_once_by_the_operator(market):
     refused = refusal(market.grid.setMarket, market.auction, by=market.operator)
     assert refused == ("MarketIsSet", market.auction.address)
 
-    fresh = GridOracle.deploy(market.registry, market.house, {"from": market.operator})
+    fresh = GridOracle.deploy(
+        market.registry, market.clock, market.house, {"from": market.operator}
+    )
     refused = refusal(fresh.setMarket, market.auction, by=market.grid_oracle)
     assert refused == ("MissingRole", market.grid_oracle, role("OPERATOR"))
     tx = fresh.setMarket(market.auction, {"from": market.operator})

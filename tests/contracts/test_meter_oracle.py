@@ -40,10 +40,12 @@ def test_a_batch_is_stored_and_told_as_it_came(delivered):
 
 
 def test_the_lowest_lane_is_the_first_participant_of_a_block(delivered):
-    data = block(70, 80, 90, 100, 110, 120, 130) + block(140, 150, 160, 170, 180, 190, 200)
+    data = block(MISSING_WH, 80, 90, 100, 110, 120, 130) + block(
+        140, 150, 160, 170, *[MISSING_WH] * 3
+    )
     delivered.meters.submit(P, 1, 1, data, {"from": delivered.meter_oracle})
 
-    assert readings_of(delivered, range(7, 21)) == list(range(70, 201, 10))
+    assert readings_of(delivered, range(8, 18)) == list(range(80, 171, 10))
 
 
 def test_readings_reach_the_settlement_by_group(delivered):
@@ -101,23 +103,26 @@ def test_a_batch_is_whole_blocks(delivered, size):
 
 @pytest.mark.parametrize("wh", [NO_CAP + 1, -NO_CAP - 1, 2**31 - 1, -(2**31) + 1])
 def test_an_absurd_reading_is_refused(delivered, wh):
-    data = block(0, 0, wh, 0, 0, 0, 0)
+    data = block(MISSING_WH, 0, wh, 0, 0, 0, 0)
 
     assert refused(delivered, data=data) == ("ReadingAbsurd", 9, wh, NO_CAP)
 
 
-def test_readings_of_seats_that_do_not_exist_are_refused(delivered):
-    """There are seats below 28; block 3 holds 21..27, block 4 begins beyond."""
-    assert refused(delivered, first=4) == ("UnknownMeter", 28, 28)
-    beyond = block(*[5] * PER_BLOCK) + block(MISSING_WH, 5, *[MISSING_WH] * 5)
-    assert refused(delivered, first=3, data=beyond) == ("UnknownMeter", 29, 28)
+def test_a_reading_of_nobody_is_refused(delivered):
+    """Seats 8..17 and 20..24 are taken: house accounts, empty seats and what is beyond are nobody."""
+    missing = MISSING_WH
+    for number in (0, 7, 18, 19, 25, 27, 28, 1_000_000):
+        lanes = [5 if number % PER_BLOCK == lane else missing for lane in range(PER_BLOCK)]
+        first, data = number // PER_BLOCK, block(*lanes)
+        assert refused(delivered, first=first, data=data) == ("UnknownMeter", number)
+        assert delivered.meters.versionOf(P) == 0
 
 
-def test_lanes_beyond_the_last_seat_may_be_missing(delivered):
-    padded = block(*[5] * PER_BLOCK) + block(*[MISSING_WH] * PER_BLOCK)
+def test_lanes_of_nobody_may_be_missing(delivered):
+    padded = block(*[5] * 4, *[MISSING_WH] * 3) + block(*[MISSING_WH] * PER_BLOCK)
     delivered.meters.submit(P, 1, 3, padded, {"from": delivered.meter_oracle})
 
-    assert readings_of(delivered, (21, 27, 28)) == [5, 5, MISSING_WH]
+    assert readings_of(delivered, (21, 24, 25, 28)) == [5, 5, MISSING_WH, MISSING_WH]
 
 
 def test_once_settlement_has_begun_a_reading_is_completed_but_not_changed(market):

@@ -3,6 +3,7 @@
 import pytest
 from brownie import ZERO_ADDRESS, ParticipantRegistry, web3
 
+from gridbourse.chain.lanes import BID, OFFER
 from gridbourse.model.caps import NO_CAP
 from tests.contracts.market import (
     ACTIVE,
@@ -128,13 +129,38 @@ def test_an_account_and_a_metering_point_have_one_number_each(market):
 # --- leaving, suspension -----------------------------------------------------------------------
 
 
-def test_who_leaves_is_settled_through_the_last_period_that_takes_orders(market):
+def test_who_leaves_is_gone_at_the_next_gate_closure(market):
     member = market.members[0]
     tx = market.registry.leaveMarket(member.number, member.sends)
 
-    assert fact(tx, "ParticipantLeft") == (member.number, FIRST + HORIZON + 1)
-    assert membership(market, member.number) == (FIRST, FIRST + HORIZON + 1)
+    assert fact(tx, "ParticipantLeft") == (member.number, FIRST + 1)
+    assert membership(market, member.number) == (FIRST, FIRST + 1)
     assert profile(market, member.number)[-1] == LEFT
+
+
+def test_who_promised_energy_leaves_after_the_last_of_it(market):
+    member, neighbour = market.members[:2]
+    for period in (FIRST + 1, FIRST + 2, FIRST + HORIZON):
+        market.place(period, {member: (OFFER, 3, 100), neighbour: (BID, 3, 100)})
+    market.auction.cancel(FIRST + HORIZON, member.sends)
+    market.registry.leaveMarket(member.number, member.sends)
+    market.registry.leaveMarket(neighbour.number, neighbour.sends)
+
+    assert membership(market, member.number)[1] == FIRST + 3
+    assert membership(market, neighbour.number)[1] == FIRST + HORIZON + 1
+
+
+def test_profiles_as_of_a_period_are_those_of_its_members(market):
+    leaver, group = market.members[0], market.members[0].group
+    market.registry.leaveMarket(leaver.number, leaver.sends)
+    here = [market.registry.profilesOfGroups(p, [group])[0] for p in (FIRST - 1, FIRST, FIRST + 1)]
+
+    everyone = market.registry.profilesOf(group)
+    assert here[0] == 0
+    assert here[1] == everyone
+    assert here[2] == everyone & ~((1 << 64) - 1)
+    _, profiles = market.registry.membersOf(0, FIRST + 1, 0, 1)
+    assert profiles == (here[2],)
 
 
 def test_a_number_is_never_given_twice(market):
@@ -245,7 +271,7 @@ def test_a_zone_lies_under_one_that_is_there(market):
 
 
 # Slots of the counters in the registry's storage: a full registry takes too long to fill.
-AREAS_SLOT, ZONES_SLOT, GATEWAYS_SLOT = 8, 9, 11
+AREAS_SLOT, ZONES_SLOT, GATEWAYS_SLOT = 10, 11, 13
 
 
 @pytest.mark.parametrize(
@@ -286,7 +312,8 @@ def test_the_lanes_of_a_profile_limit_areas_zones_and_gateways(
         ("register", [[]]),
         ("suspend", [8]),
         ("reinstate", [8]),
-        ("setClock", [NOBODY]),
+        ("connect", [NOBODY, NOBODY]),
+        ("attest", [8, 1]),
     ],
 )
 def test_the_operator_alone_keeps_the_registry(market, method, arguments):
@@ -295,13 +322,23 @@ def test_the_operator_alone_keeps_the_registry(market, method, arguments):
     assert refused == ("MissingRole", market.dso, role("OPERATOR"))
 
 
-def test_the_clock_is_named_once(market):
-    refused = refusal(market.registry.setClock, market.clock, by=market.operator)
-    assert refused == ("ClockIsSet", market.clock.address)
+def test_clock_and_clearing_house_are_named_once(market):
+    both = (market.clock.address, market.house.address)
+    refused = refusal(market.registry.connect, *both, by=market.operator)
+    assert refused == ("AlreadyConnected", *both)
 
     fresh = ParticipantRegistry.deploy(market.operator, {"from": market.operator})
-    fresh.setClock(market.clock, {"from": market.operator})
-    assert fresh.clock() == market.clock
+    fresh.connect(*both, {"from": market.operator})
+    assert (fresh.clock(), fresh.clearingHouse()) == both
+
+
+def test_what_energy_is_made_from_is_attested(market):
+    number = market.members[0].number
+    tx = market.registry.attest(number, 0b101, {"from": market.operator})
+
+    assert fact(tx, "SourcesAttested") == (number, 0b101)
+    assert market.registry.sourcesOf(number) == 0b101
+    assert refusal(market.registry.attest, 7, 1, by=market.operator) == ("UnknownNumber", 7)
 
 
 def test_roles_are_the_operators_to_give_and_to_take(market):

@@ -225,7 +225,7 @@ def test_nothing_settles_that_is_not_booked(market, step):
     market.deliver(P)
     market.meter(P, {m.number: 0 for m in market.in_area(0)})
 
-    assert refused(market) == ("NotBooked", 0, P)
+    assert refused(market) == ("NotBooked", market.auction.address, 0, P)
 
 
 def test_a_half_booked_period_does_not_settle(market):
@@ -237,7 +237,7 @@ def test_a_half_booked_period_does_not_settle(market):
     market.book(P, groups=1)
     market.deliver(P)
 
-    assert refused(market) == ("NotBooked", 0, P)
+    assert refused(market) == ("NotBooked", market.auction.address, 0, P)
 
 
 def test_areas_that_do_not_exist_are_refused(market):
@@ -344,9 +344,9 @@ def test_who_is_not_yet_a_member_needs_no_reading(market):
 
 
 def test_who_left_is_settled_through_its_last_period_and_not_beyond(market):
-    leaver = market.members[0]
+    leaver, last = market.members[0], FIRST + 3
+    market.place(last, {leaver: (OFFER, 20, 700)})
     market.registry.leaveMarket(leaver.number, leaver.sends)
-    last = FIRST + HORIZON
     others = {m.number: 0 for m in market.in_area(0)[1:]}
     market.deliver(last + 1)
     for period in (last, last + 1):

@@ -94,6 +94,10 @@ class ModelMarket:
         self.money[who] -= (order.bid_wh - self.order(period, who).bid_wh) * HOLD_RATE
         self.deliveries[period].orders[who] = order
 
+    def last_promised(self, who: int) -> int:
+        """The last period with energy of an order that stands; 0 = none."""
+        return max((p for p in self.deliveries if self.order(p, who).wh), default=0)
+
     def holds(self, period: int) -> int:
         """What backs the open orders of a period, of those who are not settled yet."""
         return sum(
@@ -148,12 +152,13 @@ class ModelMarket:
     # --- settlement ----------------------------------------------------------------------------
 
     def settle(self, period: int) -> None:
-        """Everyone, on readings, and on the contract where a member's is missing."""
+        """Every member, on its reading, and on its contract where that is missing."""
         delivery = self.deliveries[period]
         for who, seat in self.seats.items():
-            missing = delivery.contracts.get(who, 0) if seat.is_member(period) else 0
-            self.money[who] += self.hold(period, who)
-            delivery.settled_on[who] = delivery.readings.get(who, missing)
+            if seat.is_member(period):
+                self.money[who] += self.hold(period, who)
+                contract = delivery.contracts.get(who, 0)
+                delivery.settled_on[who] = delivery.readings.get(who, contract)
         self._charge(period, delivery.settled_on, +1)
 
     def correct(self, period: int, readings: dict[int, int]) -> None:

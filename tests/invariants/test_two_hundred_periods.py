@@ -126,7 +126,8 @@ class Life:
         if period == FIRST + PERIODS // 2:
             self.chain.operate("leaveMarket", 12)
             gone = self.model.seats[12]
-            gone.status, gone.until = "left", self.chain.market.clock.read("lastOpenPeriod") + 1
+            gone.status = "left"
+            gone.until = max(period, self.model.last_promised(12) + 1)
             self.check("leave")
         elif seat.status == "suspended":
             self.chain.operate("reinstate", who)
@@ -192,7 +193,10 @@ class Life:
             for n, wh in true.items()
         }
         first = {n: wh for n, wh in first.items() if n not in late}
-        self.chain.meter(period, first)
+        gone = {n: 777 for n, seat in self.model.seats.items() if not seat.is_member(period)}
+        self.chain.meter(
+            period, first | gone
+        )  # a meter that still talks of who left changes nothing
         wrong = {n: true[n] for n, wh in first.items() if wh != true[n]}
         if wrong:
             self.chain.meter(period, wrong)
@@ -225,7 +229,7 @@ class Life:
         settled = self.model.deliveries[period].settled_on
         given = {n: wh for n, wh in self.late[period].items() if settled[n] != wh}
         if not given:
-            chosen = self.draw.sample(NUMBERS, self.draw.randint(1, 3))
+            chosen = self.draw.sample(list(settled), self.draw.randint(1, 3))
             given = {n: settled[n] + self.draw.randint(-400, 400) for n in chosen}
         reused = period not in self.chain.ring()
         self.chain.correct(period, given)
