@@ -8,11 +8,14 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 from web3 import Web3
 
 from gridbourse.chain.connect import session
+from gridbourse.chain.deploy import Market, open_market
+from gridbourse.chain.deployments import record_path
 from gridbourse.errors import GridbourseError
 
 BAD_INPUT = 2
@@ -32,6 +35,19 @@ def chain(network: str, given: Web3 | None) -> Iterator[Web3]:
         return
     with session(network) as w3:
         yield w3
+
+
+@contextmanager
+def on_record(network: str, given: Web3 | None) -> Iterator[Market]:
+    """The market on record for a network, opened on the connection given or on one of its own."""
+    record = record_path(network)
+    with chain(network, given) as w3:
+        yield open_market(w3, record)
+
+
+def mapping_path(network: str) -> Path:
+    """Where `scripts.deploy` leaves the mapping from metering points to participants."""
+    return record_path(network).with_suffix(".participants.csv")
 
 
 def run(main: Callable[..., int | None]) -> NoReturn:

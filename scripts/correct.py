@@ -8,7 +8,6 @@ unless --skip-refused lets the others in. Done again, it sends what is not corre
 """
 
 import argparse
-import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,12 +17,12 @@ from rich.table import Table
 from web3 import Web3
 
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.chain.deploy import AREA, Market, open_market
-from gridbourse.chain.deployments import record_path
+from gridbourse.chain.deploy import AREA, Market
 from gridbourse.metering.corrections import Known, read_corrections
+from gridbourse.metering.points import read_numbers
 from gridbourse.model.periods import Mtu
 from oracle.corrections import Difference, book_corrections, read_history
-from scripts import BAD_INPUT, chain, parse, run
+from scripts import BAD_INPUT, mapping_path, on_record, parse, run
 
 SOME_REFUSED = 1
 
@@ -41,10 +40,9 @@ def main(*args: str, web3: Web3 | None = None) -> int:
                         " the deployment record")  # fmt: skip
     parser.add_argument("--skip-refused", action="store_true", help="send the rows that are good")
     options = parse(parser, args)
-    record = record_path(options.network)
-    with chain(options.network, web3) as w3:
-        market = open_market(w3, record)
-        numbers = _numbers(options.participants or record.with_suffix(".participants.csv"))
+    mapping = options.participants or mapping_path(options.network)
+    numbers = read_numbers(mapping) if mapping.exists() else {}
+    with on_record(options.network, web3) as market:
         return _correct(market, options.file, numbers, options.skip_refused)
 
 
@@ -68,14 +66,6 @@ def _known(market: Market, rebuilt: Rebuilt, numbers: dict[str, int]) -> Known:
 
     capacity = {number: who.capacity_wh for number, who in members.items() if who.area == AREA}
     return Known(numbers, capacity, is_settled, Mtu(market.clock.read("mtuSeconds")))
-
-
-def _numbers(path: Path) -> dict[str, int]:
-    """Participant number by metering point; nobody where there is no mapping."""
-    if not path.exists():
-        return {}
-    with path.open(newline="") as file:
-        return {row["point_id"]: int(row["number"]) for row in csv.DictReader(file)}
 
 
 def _show(differences: Sequence[Difference]) -> None:

@@ -23,7 +23,6 @@ from rich.table import Table
 from web3 import Web3
 
 from gridbourse.chain.connect import NetworkError
-from gridbourse.chain.deploy import open_market
 from gridbourse.chain.deployments import record_path
 from gridbourse.errors import GridbourseError
 from gridbourse.onboarding import enrolment
@@ -33,7 +32,7 @@ from gridbourse.onboarding.keystores import PASSWORD_VARIABLE, Keystores, find_p
 from gridbourse.onboarding.mapping import write_mapping
 from gridbourse.onboarding.members import Members
 from gridbourse.onboarding.people import People, Person, Status
-from scripts import chain, parse, run
+from scripts import on_record, parse, run
 
 SOME_REFUSED = 1
 MAX_CREDIT_EUR = 1_000
@@ -51,8 +50,8 @@ def main(*args: str, web3: Web3 | None = None) -> int:
             return _check(people, options)
         if options.command == "status":
             return _status(people, options)
-        with chain(options.network, web3) as w3:
-            members = Members(open_market(w3, record))
+        with on_record(options.network, web3) as market:
+            members = Members(market)
             people.belong_to(members.identity)
             act = {"apply": _apply, "register": _register, "leave": _leave, "erase": _erase}
             return act[options.command](people, members, options)

@@ -13,13 +13,12 @@ from rich.table import Table
 from web3 import Web3
 
 from gridbourse.chain.contracts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
-from gridbourse.chain.deploy import AREA, Market, open_market
-from gridbourse.chain.deployments import record_path
+from gridbourse.chain.deploy import AREA, Market
 from gridbourse.chain.overview import PeriodStatus, due
 from gridbourse.chain.transactions import Reverted
 from gridbourse.errors import GridbourseError
 from replay.trading import GROUPS_A_CALL
-from scripts import chain, parse, run
+from scripts import on_record, parse, run
 
 
 def main(*args: str, web3: Web3 | None = None) -> int:
@@ -31,9 +30,8 @@ def main(*args: str, web3: Web3 | None = None) -> int:
     )
     parser.add_argument("--network", default="devnet", help="devnet or an RPC address")
     options = parse(parser, args)
-    record = record_path(options.network)
-    with chain(options.network, web3) as w3:
-        return _settle(open_market(w3, record))
+    with on_record(options.network, web3) as market:
+        return _settle(market)
 
 
 def _settle(market: Market) -> int:

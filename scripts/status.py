@@ -10,10 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
-from gridbourse.chain.deploy import Market, open_market
-from gridbourse.chain.deployments import record_path
+from gridbourse.chain.deploy import Market
 from gridbourse.chain.overview import due, ring
-from scripts import chain, parse, run
+from scripts import on_record, parse, run
 
 LAST = 12
 """Periods shown."""
@@ -28,9 +27,8 @@ def main(*args: str, web3: Web3 | None = None) -> None:
     )
     parser.add_argument("--network", default="devnet", help="devnet or an RPC address")
     options = parse(parser, args)
-    record = record_path(options.network)
-    with chain(options.network, web3) as w3:
-        _show(open_market(w3, record), options.network)
+    with on_record(options.network, web3) as market:
+        _show(market, options.network)
 
 
 def _show(market: Market, network: str) -> None:

@@ -37,7 +37,7 @@ def run(market: RingMarket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     market.market.record.save(record)
     rows = "\n".join(f"P{n},{n}" for n in NUMBERS)
     record.with_suffix(".participants.csv").write_text(f"point_id,number\n{rows}\n")
-    monkeypatch.setattr(correct, "record_path", lambda network: record)
+    monkeypatch.setattr("scripts.record_path", lambda network: record)
 
     def on(*lines: str, options: tuple[str, ...] = (), web3: Web3 = market.chain.w3) -> int:
         file = tmp_path / "corrections.csv"

@@ -1,0 +1,126 @@
+"""Run an off-chain oracle until it is told to stop.
+
+    python -m scripts.oracle meter readings/ --network devnet
+    python -m scripts.oracle meter readings/ --once --value kwh --unit kWh --timezone Europe/Berlin
+
+meter: watches a folder of meter files (CSV, Parquet), judges each row, and brings the readings to the
+chain, once, whatever happens in between. Readings that come after their period was settled on an
+estimate are booked as corrections. Every refusal is a line of the log. Put files in by renaming them.
+Exit code 1: some were refused, the rest went in.
+"""
+
+import argparse
+import dataclasses
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from web3 import Web3
+
+from gridbourse.chain.deploy import Market
+from gridbourse.chain.deployments import record_path
+from gridbourse.metering.sources import Columns, Unit
+from gridbourse.model.periods import Mtu
+from gridbourse.onboarding.applications import read_meters
+from oracle.corrections import LateReadings, SettledPeriods
+from oracle.daemon import Daemon, Feed
+from oracle.journal import Journal
+from oracle.meter_feed import MeterFeed
+from oracle.meter_folder import KnownPoints, MeterFolder
+from scripts import mapping_path, on_record, parse, run
+
+SOME_REFUSED = 1
+POLL_S = 2.0
+
+
+def main(*args: str, web3: Web3 | None = None) -> int:
+    """Run on `web3` when given, else on the network the arguments name."""
+    options = parse(_parser(), args)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    with on_record(options.network, web3) as market:
+        path = options.journal or _journal(market, options.network)
+        with Journal(path) as journal:
+            meters = _meters(market, journal, options)
+            _run([meters, LateReadings(market, journal)], options.once)
+    return SOME_REFUSED if meters.refused else 0
+
+
+def _run(feeds: Sequence[Feed], once: bool) -> None:
+    """One cycle, in which a chain that is away is an error; else all of them, which bear with it."""
+    if not once:
+        return Daemon(feeds, POLL_S).run_until_signal()
+    for feed in feeds:
+        while feed.due():
+            feed.step()
+    return None
+
+
+def _meters(market: Market, journal: Journal, options: argparse.Namespace) -> MeterFolder:
+    mtu = Mtu(market.clock.read("mtuSeconds"))
+    mapping = options.participants or mapping_path(options.network)
+    addresses = read_meters(options.meters) if options.meters else {}
+    return MeterFolder(
+        options.folder,
+        _columns(options),
+        KnownPoints(market.registry, mapping, mtu, addresses),
+        MeterFeed(market.meter, journal, settlement=SettledPeriods(market)),
+        lambda: market.clock.timestamp() // mtu.seconds,
+        options.skip_refused,
+    )
+
+
+def _columns(options: argparse.Namespace) -> Columns:
+    names = {column.name: getattr(options, column.name) for column in dataclasses.fields(Columns)}
+    return Columns(**names | {"point": None, "value": None} if options.wide else names)
+
+
+def _journal(market: Market, network: str) -> Path:
+    """One a deployment: what was sent to another says nothing here."""
+    deployment = f"{market.record.genesis_hash[2:10]}-{market.meter.address[2:10]}"
+    return record_path(network).with_suffix(".oracle") / f"{deployment}.sqlite"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.oracle",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    meter = parser.add_subparsers(dest="oracle", required=True).add_parser(
+        "meter", help="readings from a folder of files"
+    )
+    option, usual = meter.add_argument, Columns()
+    option("folder", type=_folder, help="where the files are put")
+    option("--network", default="devnet", help="devnet or an RPC address")
+    option("--once", action="store_true", help="bring in what is there, and end")
+    option("--skip-refused", action="store_true", help="send the good rows of a file")
+    option("--participants", type=Path, help="CSV: point_id, number; default: beside the record")
+    option(
+        "--meters", type=Path, help="CSV: metering_point, meter_address; their readings are signed"
+    )
+    option("--journal", type=Path, help="SQLite file; default: beside the record")
+    option("--time", default=usual.time, help="column of times (%(default)s)")
+    option("--point", default=usual.point, help="column of metering points (%(default)s)")
+    option("--value", default=usual.value, help="column of values, + injects (%(default)s)")
+    option("--wide", action="store_true", help="every column but the time is a metering point")
+    option("--unit", default=usual.unit, choices=get_args(Unit), help="of values (%(default)s)")
+    option("--signature", help="column of the meters' signatures")
+    option("--timezone", help="of times without UTC offset, such as Europe/Berlin")
+    option("--time-format", help="as for strptime; default: ISO 8601")
+    option(
+        "--marks", default=usual.marks, choices=["start", "end"], help="(%(default)s of a period)"
+    )
+    option("--separator", default=usual.separator, help="of CSV fields")
+    option("--decimal", default=usual.decimal, choices=[".", ","], help="before a fraction")
+    return parser
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is no folder")
+    return Path(text)
+
+
+if __name__ == "__main__":
+    run(main)
