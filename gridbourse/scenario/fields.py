@@ -47,6 +47,19 @@ class Fields:
             self.refuse(key, "must be a table of at least one table")
         return {k: Fields(self._where, v, f"{self._prefix}{key}.{k}.") for k, v in value.items()}
 
+    def list_of_tables(self, key: str) -> list[Fields]:
+        """An array of tables, [[key]]; at least one."""
+        value = self._take(key, list, "an array of tables", REQUIRED)
+        if not value or not all(isinstance(one, dict) for one in value):
+            self.refuse(key, "must be an array of at least one table")
+        return [
+            Fields(self._where, one, f"{self._prefix}{key}[{n}].") for n, one in enumerate(value)
+        ]
+
+    def unread(self) -> list[str]:
+        """The keys nobody has read yet, for a table whose keys are names of the user's."""
+        return list(self._values)
+
     def text(self, key: str, default: Any = REQUIRED) -> Any:
         """A text that is not empty."""
         value = self._take(key, str, "a text", default)
@@ -61,9 +74,23 @@ class Fields:
             self.refuse(key, f"{value!r} is not one of {', '.join(choices)}")
         return value
 
-    def integer(self, key: str, least: int = 0, most: int = MAX_INT) -> int:
+    def choices(self, key: str, *choices: str, default: Any = REQUIRED) -> tuple[str, ...]:
+        """Some of these words, none of them twice; at least one."""
+        value = self._take(key, (list, tuple), "a list", default)
+        for n, one in enumerate(value):
+            if one not in choices:
+                self.refuse(key, f"{one!r} is not one of {', '.join(choices)}")
+            if one in value[:n]:
+                self.refuse(key, f"{one!r} is there twice")
+        if not value:
+            self.refuse(key, "must not be empty")
+        return tuple(value)
+
+    def integer(
+        self, key: str, least: int = 0, most: int = MAX_INT, default: Any = REQUIRED
+    ) -> int:
         """A whole number in least..most."""
-        value: int = self._take(key, int, "a whole number", REQUIRED)
+        value: int = self._take(key, int, "a whole number", default)
         if not least <= value <= most:
             self.refuse(key, f"{value} is not in {least}..{most}")
         return value

@@ -2,18 +2,95 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
+
+KINDS: Final = ("call_auction", "order_book", "bilateral", "over_the_counter")
+"""The kinds of market a scenario may run side by side."""
 
 
 @dataclass(frozen=True)
 class MarketRules:
-    """pricing: "uniform" or "pay_as_bid".  gate_closure_s: seconds before delivery begins."""
+    """kinds: which markets there are.  gate_closure_s: seconds before delivery begins.
 
+    pricing ("uniform" or "pay_as_bid") and max_rounds are of the call auction; without one they
+    have no effect.
+    """
+
+    kinds: tuple[str, ...]
     pricing: str
     tick_micro_eur_per_wh: int
     max_rounds: int
     gate_closure_s: int
     area: str
+
+
+@dataclass(frozen=True)
+class OrderBookRules:
+    """The continuous market, and how its participants quote.
+
+    min_wh: least energy of an order; max_fills: most makers an incoming order meets; max_open: most
+    resting orders of a participant in a period.
+    rounds: how often participants come by before gate closure, each time in another order;
+    revised_share: of the zero-intelligence, who give a resting order another price when they come
+    by again; withdrawn_share: of all, who take it out for good.
+    """
+
+    min_wh: int
+    max_fills: int
+    max_open: int
+    rounds: int
+    revised_share: float
+    withdrawn_share: float
+
+
+@dataclass(frozen=True)
+class PremiumLimits:
+    """What buyers find a wish worth at most, µEUR/Wh; each buyer's own is drawn between 0 and it.
+
+    source: energy from the source it likes; favourite: from its favourite seller; own_zone: from
+    its own zone; per_hop: less for each hop of distance.
+    """
+
+    source: int
+    favourite: int
+    own_zone: int
+    per_hop: int
+
+
+@dataclass(frozen=True)
+class BilateralRules:
+    """The market of neighbours, and what they wish.
+
+    pricing: "seller" (the least price of the offer, so the market adds no margin) or "midpoint".
+    choice: "preferences" (everybody is matched anew each period) or "standing" (each consumer has
+    picked a producer and buys from nobody else).
+    sources: share of the sellers whose energy is attested to be of a source; they sum to 1.
+    """
+
+    pricing: str
+    choice: str
+    min_wh: int
+    max_open: int
+    subscription_micro_eur_per_day: int
+    sources: Mapping[str, float]
+    premiums: PremiumLimits
+
+
+@dataclass(frozen=True)
+class OtcContract:
+    """Energy in each of ``count`` periods at one price, agreed in private.
+
+    first: periods from the start of the replay; wh: in each period.
+    """
+
+    seller: str
+    buyer: str
+    first: int
+    count: int
+    wh: int
+    price_micro_eur_per_wh: int
 
 
 @dataclass(frozen=True)

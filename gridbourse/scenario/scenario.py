@@ -19,14 +19,24 @@ from numpy.typing import NDArray
 
 from gridbourse.model.clearing import Band
 from gridbourse.model.periods import Mtu
-from gridbourse.scenario import draws, sections
+from gridbourse.scenario import draws, markets, sections
 from gridbourse.scenario.data import Profiles, read_points, read_profiles
 from gridbourse.scenario.errors import ScenarioError
 from gridbourse.scenario.fields import Fields
 from gridbourse.scenario.grid import read_grid
 from gridbourse.scenario.network import Network
 from gridbourse.scenario.readings import read_readings
-from gridbourse.scenario.rules import Limits, MarketRules, Parties, StrategySpec, TariffTable
+from gridbourse.scenario.resolution import in_longer_periods
+from gridbourse.scenario.rules import (
+    BilateralRules,
+    Limits,
+    MarketRules,
+    OrderBookRules,
+    OtcContract,
+    Parties,
+    StrategySpec,
+    TariffTable,
+)
 
 DAY = timedelta(days=1)
 
@@ -54,6 +64,9 @@ class Scenario:
     profiles: Profiles
     pv_factor: float
     market: MarketRules
+    order_book: OrderBookRules | None
+    bilateral: BilateralRules | None
+    over_the_counter: tuple[OtcContract, ...]
     tariff: TariffTable
     limits: Limits
     strategy: StrategySpec
@@ -124,6 +137,7 @@ def load(path: Path | str, overrides: Mapping[str, Any] | None = None) -> Scenar
 def _scenario(path: Path, fields: Fields) -> Scenario:
     folder = path.parent / fields.text("folder")
     mtu = sections.mtu(fields)
+    data_mtu = sections.profile_mtu(fields, mtu)
     columns = sections.columns(fields)
     pv_factor = sections.pv_factor(fields, columns)
     season, profile_file, season_start = sections.season(fields)
@@ -145,9 +159,12 @@ def _scenario(path: Path, fields: Fields) -> Scenario:
     Network(grid, points["node"])
     profile_path = folder / profile_file
     if columns is None:
-        profiles = read_profiles(profile_path, points, mtu, pv_factor)
+        profiles = read_profiles(profile_path, points, data_mtu, pv_factor)
     else:
-        profiles = read_readings(profile_path, columns, points, mtu, pv_factor)
+        profiles = read_readings(profile_path, columns, points, data_mtu, pv_factor)
+    profiles = in_longer_periods(profile_path, profiles, data_mtu, mtu)
+    market = markets.market(fields, tariff)
+    periods = fields.integer("periods", least=1)
     scenario = Scenario(
         name=fields.text("name"),
         description=fields.text("description"),
@@ -156,12 +173,15 @@ def _scenario(path: Path, fields: Fields) -> Scenario:
         mtu_seconds=mtu.seconds,
         season=season,
         first_period=mtu.period_at(start),
-        periods=fields.integer("periods", least=1),
+        periods=periods,
         points=points,
         zones=zones,
         profiles=profiles,
         pv_factor=pv_factor,
-        market=sections.market(fields, tariff),
+        market=market,
+        order_book=markets.order_book(fields, market),
+        bilateral=markets.bilateral(fields, market, mtu),
+        over_the_counter=markets.over_the_counter(fields, market, points, periods),
         tariff=tariff,
         limits=limits,
         strategy=strategy,

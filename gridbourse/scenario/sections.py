@@ -12,15 +12,12 @@ from gridbourse.scenario.fields import Fields
 from gridbourse.scenario.readings import POWER_FACTOR, ReadingColumns
 from gridbourse.scenario.rules import (
     Limits,
-    MarketRules,
     Parties,
     StrategySpec,
     TariffTable,
     ZoneFees,
 )
 
-MAX_TICKS = 256
-"""A clearing walks the band; the contract refuses a longer one."""
 MAX_PRICE = 2**16 - 1
 """Retail price plus fee is held in 16 bits on-chain."""
 
@@ -32,6 +29,14 @@ def mtu(fields: Fields) -> Mtu:
         return Mtu(seconds)
     except ModelError as error:
         fields.refuse("mtu_seconds", str(error).removeprefix("mtu_seconds: "))
+
+
+def profile_mtu(fields: Fields, mtu: Mtu) -> Mtu:
+    """The periods the data are of: those of the market, or shorter ones that make them up."""
+    seconds = fields.integer("profile_seconds", least=1, default=mtu.seconds)
+    if mtu.seconds % seconds:
+        fields.refuse("profile_seconds", f"{seconds} must divide mtu_seconds = {mtu.seconds}")
+    return Mtu(seconds)
 
 
 def timezone(fields: Fields) -> str:
@@ -143,31 +148,6 @@ def tariff(fields: Fields, fees: dict[str, ZoneFees]) -> TariffTable:
                 "feed_in_micro_eur_per_wh", f"{feed_in} is above the retail price {retail}"
             )
         return TariffTable(retail, feed_in, fees)
-
-
-def market(fields: Fields, tariff: TariffTable) -> MarketRules:
-    """Market rules; the band must be a whole number of ticks, and not too many."""
-    with fields.table("market") as table:
-        rules = MarketRules(
-            pricing=table.choice("pricing", "uniform", "pay_as_bid"),
-            tick_micro_eur_per_wh=table.integer("tick_micro_eur_per_wh", least=1),
-            max_rounds=table.integer("max_rounds", least=1, most=255),
-            gate_closure_s=table.integer("gate_closure_s"),
-            area=table.text("area"),
-        )
-        band = tariff.retail_micro_eur_per_wh - tariff.feed_in_micro_eur_per_wh
-        steps, rest = divmod(band, rules.tick_micro_eur_per_wh)
-        if rest:
-            table.refuse(
-                "tick_micro_eur_per_wh",
-                f"the band of {band} µEUR/Wh is not a whole number of ticks of"
-                f" {rules.tick_micro_eur_per_wh}",
-            )
-        if steps + 1 > MAX_TICKS:
-            table.refuse(
-                "tick_micro_eur_per_wh", f"makes {steps + 1} ticks; at most {MAX_TICKS} are allowed"
-            )
-        return rules
 
 
 def strategy(fields: Fields) -> StrategySpec:

@@ -1,0 +1,160 @@
+"""The markets of a scenario file: ``[market]`` and one table for each kind that needs one."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from gridbourse.model.periods import Mtu
+from gridbourse.model.trade_word import MOST_PRICE_MICRO_EUR_PER_WH, MOST_WH
+from gridbourse.scenario.fields import Fields
+from gridbourse.scenario.rules import (
+    KINDS,
+    BilateralRules,
+    MarketRules,
+    OrderBookRules,
+    OtcContract,
+    PremiumLimits,
+    TariffTable,
+)
+
+MAX_TICKS = 256
+"""A clearing walks the band; the contract refuses a longer one."""
+MAX_SOURCES = 64
+"""A bit for each on-chain."""
+DAY_S = 86_400
+
+
+def market(fields: Fields, tariff: TariffTable) -> MarketRules:
+    """Market rules; the band must be a whole number of ticks, and not too many."""
+    with fields.table("market") as table:
+        kinds = table.choices("kinds", *KINDS, default=KINDS[:1])
+        pool = "call_auction" in kinds
+        for key in () if pool else ("pricing", "max_rounds"):
+            if key in table.unread():
+                table.refuse(key, "is of the call auction, which is not one of market.kinds")
+        rules = MarketRules(
+            kinds=kinds,
+            pricing=table.choice("pricing", "uniform", "pay_as_bid") if pool else "uniform",
+            tick_micro_eur_per_wh=table.integer("tick_micro_eur_per_wh", least=1),
+            max_rounds=table.integer("max_rounds", least=1, most=255) if pool else 1,
+            gate_closure_s=table.integer("gate_closure_s"),
+            area=table.text("area"),
+        )
+        band = tariff.retail_micro_eur_per_wh - tariff.feed_in_micro_eur_per_wh
+        steps, rest = divmod(band, rules.tick_micro_eur_per_wh)
+        if rest:
+            table.refuse(
+                "tick_micro_eur_per_wh",
+                f"the band of {band} µEUR/Wh is not a whole number of ticks of"
+                f" {rules.tick_micro_eur_per_wh}",
+            )
+        if steps + 1 > MAX_TICKS:
+            table.refuse(
+                "tick_micro_eur_per_wh", f"makes {steps + 1} ticks; at most {MAX_TICKS} are allowed"
+            )
+        return rules
+
+
+def order_book(fields: Fields, rules: MarketRules) -> OrderBookRules | None:
+    """The continuous market, where there is one."""
+    if not _wanted(fields, "order_book", rules):
+        return None
+    with fields.table("order_book") as table:
+        return OrderBookRules(
+            min_wh=table.integer("min_wh", least=1, most=MOST_WH),
+            max_fills=table.integer("max_fills", least=1),
+            max_open=table.integer("max_open", least=1),
+            rounds=table.integer("rounds", least=1),
+            revised_share=table.number("revised_share", most=1),
+            withdrawn_share=table.number("withdrawn_share", most=1),
+        )
+
+
+def bilateral(fields: Fields, rules: MarketRules, mtu: Mtu) -> BilateralRules | None:
+    """The market of neighbours, where there is one."""
+    if not _wanted(fields, "bilateral", rules):
+        return None
+    with fields.table("bilateral") as table:
+        per_day = table.integer("subscription_micro_eur_per_day")
+        if per_day % (DAY_S // mtu.seconds):
+            table.refuse(
+                "subscription_micro_eur_per_day",
+                f"{per_day} is not a whole number of µEUR in each of"
+                f" {DAY_S // mtu.seconds} periods a day",
+            )
+        with table.table("premiums") as wishes:
+            premiums = PremiumLimits(
+                **{
+                    wish: wishes.integer(
+                        f"{wish}_micro_eur_per_wh", most=MOST_PRICE_MICRO_EUR_PER_WH
+                    )
+                    for wish in ("source", "favourite", "own_zone", "per_hop")
+                }
+            )
+        return BilateralRules(
+            pricing=table.choice("pricing", "seller", "midpoint"),
+            choice=table.choice("choice", "preferences", "standing"),
+            min_wh=table.integer("min_wh", least=1, most=MOST_WH),
+            max_open=table.integer("max_open", least=1),
+            subscription_micro_eur_per_day=per_day,
+            sources=_sources(table),
+            premiums=premiums,
+        )
+
+
+def _sources(bilateral: Fields) -> dict[str, float]:
+    with bilateral.table("sources") as table:
+        shares = {name: table.number(name, most=1) for name in table.unread()}
+    if not 1 <= len(shares) <= MAX_SOURCES:
+        bilateral.refuse("sources", f"must name 1 to {MAX_SOURCES} sources")
+    if not math.isclose(math.fsum(shares.values()), 1):
+        bilateral.refuse("sources", f"the shares sum to {math.fsum(shares.values()):g}, not to 1")
+    return shares
+
+
+def over_the_counter(
+    fields: Fields, rules: MarketRules, points: pd.DataFrame, periods: int
+) -> tuple[OtcContract, ...]:
+    """The contracts agreed in private, where there is such a market; points: as in a scenario."""
+    if not _wanted(fields, "over_the_counter", rules):
+        return ()
+    return tuple(_contract(table, points, periods) for table in fields.list_of_tables(_OTC))
+
+
+_OTC = "over_the_counter"
+
+
+def _contract(table: Fields, points: pd.DataFrame, periods: int) -> OtcContract:
+    with table:
+        seller, buyer = (_participant(table, side, points) for side in ("seller", "buyer"))
+        if seller == buyer:
+            table.refuse("buyer", f"{buyer!r} is the seller as well")
+        first = table.integer("first", most=periods - 1)
+        return OtcContract(
+            seller,
+            buyer,
+            first,
+            table.integer("count", least=1, most=periods - first),
+            table.integer("wh", least=1, most=MOST_WH),
+            table.integer("price_micro_eur_per_wh", most=MOST_PRICE_MICRO_EUR_PER_WH),
+        )
+
+
+def _participant(table: Fields, side: str, points: pd.DataFrame) -> str:
+    point: str = table.text(side)
+    if point not in points.index:
+        table.refuse(side, f"{point!r} is not a connection point")
+    if not points.at[point, "participant"]:
+        table.refuse(side, f"{point!r} does not take part in the market")
+    return point
+
+
+def _wanted(fields: Fields, kind: str, rules: MarketRules) -> bool:
+    """Whether a kind's table is needed; one that nobody will read is refused."""
+    if kind in rules.kinds:
+        return True
+    if kind in fields.unread():
+        fields.refuse(kind, f"{kind} is not one of market.kinds")
+    return False
