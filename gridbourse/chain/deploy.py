@@ -46,8 +46,27 @@ AREA = 0
 
 
 @dataclass(frozen=True)
+class OrderBookRules:
+    """Of the continuous double auction; see `gridbourse.model.order_book`."""
+
+    min_wh: int = 1
+    max_fills: int = 32
+    max_open: int = 16
+
+
+@dataclass(frozen=True)
+class BilateralRules:
+    """Of full P2P; seller_price: every trade at the offer's price, else anything within both limits."""
+
+    seller_price: bool = False
+    min_wh: int = 1
+    max_open: int = 16
+    subscription_micro_eur_per_period: int = 0
+
+
+@dataclass(frozen=True)
 class MarketSettings:
-    """What is fixed for the life of a deployment."""
+    """What is fixed for the life of a deployment; markets: which of `deployments.MARKETS` it has."""
 
     mtu_seconds: int
     gate_closure_seconds: int
@@ -55,6 +74,9 @@ class MarketSettings:
     pay_as_bid: bool
     max_rounds: int
     area: str
+    markets: tuple[str, ...] = ("CallAuction",)
+    order_book: OrderBookRules = OrderBookRules()
+    bilateral: BilateralRules = BilateralRules()
     replay: bool = True
     horizon_periods: int = 96
     ring_size: int = 256

@@ -21,10 +21,11 @@ CONTRACTS = (
     "ClearingHouse",
     "MeterOracle",
     "GridOracle",
-    "CallAuction",
     "Settlement",
 )
 """What every deployment has."""
+MARKETS = ("CallAuction", "OrderBook", "BilateralMarket", "OverTheCounter")
+"""Of these a deployment has one or more."""
 
 
 class DeploymentError(GridbourseError):
@@ -83,7 +84,8 @@ class DeploymentRecord:
         ):
             if recorded != found:
                 raise DeploymentError(f"{field}: the record is of {recorded}, the chain is {found}")
-        for name in CONTRACTS:
+        markets = [name for name in MARKETS if name in self.contracts]
+        for name in (*CONTRACTS, *(markets or MARKETS[:1])):
             address = str(self.contracts[name].address) if name in self.contracts else "nothing"
             if not Web3.is_address(address):
                 raise DeploymentError(f"{name}: the record has no address of it, but {address}")

@@ -12,7 +12,6 @@ from tests.contracts.market import (
     DSO,
     FIRST,
     HOLD_RATE,
-    HORIZON,
     MAX_ROUNDS,
     PURSE,
     READING_WINDOW,
@@ -341,6 +340,29 @@ def test_who_is_not_yet_a_member_needs_no_reading(market):
 
     assert "Settled" in market.settle(P).events
     assert market.house.balanceOf(market.registry.numberOf(newcomer[0])) == 0
+
+
+def test_what_a_meter_says_of_no_member_changes_nothing(market):
+    newcomer = market.registration(50, start=P + 1)
+    market.registry.register([newcomer], {"from": market.operator})
+    number = market.registry.numberOf(newcomer[0])
+    market.trade(P)
+    market.deliver(P)
+    market.meter(P, {m.number: 0 for m in market.in_area(0)} | {number: -5_000})
+    market.settle(P)
+
+    assert market.house.balanceOf(number) == market.house.balanceOf(SUPPLIER) == 0
+
+
+def test_who_is_not_yet_a_member_orders_nothing(market):
+    newcomer = market.registration(50, start=P + 1)
+    market.registry.register([newcomer], {"from": market.operator})
+    number = market.registry.numberOf(newcomer[0])
+    market.fund({number: PURSE})
+
+    refused = refusal(market.auction.place, P, OFFER, 20, 700, by=newcomer[0])
+    assert refused == ("ParticipantNotActive", number, 0)
+    market.auction.place(P + 1, OFFER, 20, 700, {"from": newcomer[0]})
 
 
 def test_who_left_is_settled_through_its_last_period_and_not_beyond(market):

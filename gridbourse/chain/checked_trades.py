@@ -1,0 +1,127 @@
+"""A market whose trades wait for the DSO's verdict in groups (`CheckedTrades.sol`), for one area."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from eth_account.signers.local import LocalAccount
+from web3.contract import Contract
+
+from gridbourse.chain.contracts import Bound
+from gridbourse.chain.grid_oracle import Caps, GridOracle
+from gridbourse.chain.transactions import Chain
+from gridbourse.model.trade_word import TradeWord
+
+BLOCKS_A_QUERY = 2_000
+
+
+@dataclass(frozen=True)
+class SealedTrades:
+    """A sealed group: its number in the area and period, the chain's hash of it, and its trades."""
+
+    number: int
+    root: bytes
+    trades: tuple[TradeWord, ...]
+
+
+class CheckedTrades(Bound):
+    """Seals groups, brings verdicts, and lets overdue groups expire."""
+
+    TRADE_EVENT = ""
+    """The event that tells of trades: with `area` and `period` among its indexed values."""
+
+    def __init__(self, chain: Chain, contract: Contract, area: int, first_block: int) -> None:
+        super().__init__(chain, contract)
+        self.area, self._first_block = area, first_block
+
+    def words_of(self, event: dict[str, Any]) -> list[int]:
+        """The trade words a trade event tells of, in order."""
+        raise NotImplementedError
+
+    # --- where the groups are ------------------------------------------------------------------
+
+    def open_trades(self, period: int) -> int:
+        """Trades in the open group."""
+        return self.read("ledgerOf", self.area, period)[3]
+
+    def judged(self, period: int) -> int:
+        """How many groups have a verdict, or expired without one."""
+        return self.read("ledgerOf", self.area, period)[2]
+
+    def sealed(self, period: int) -> list[SealedTrades]:
+        """The groups that wait for a verdict, in order, with their trades from the log."""
+        _, groups, judged, _, _ = self.read("ledgerOf", self.area, period)
+        if groups == judged:
+            return []
+        words = self.trades(period)
+        found, start = [], 0
+        for number in range(groups):
+            _, count, _, root = self.read("sealedGroupOf", self.area, period, number)
+            some = words[start : start + count]
+            start += count
+            if number >= judged:
+                found.append(SealedTrades(number, root, tuple(map(TradeWord.unpack, some))))
+        return found
+
+    def trades(self, period: int) -> list[int]:
+        """Every trade of a period as a word, in order, from the log."""
+        event = self.contract.events[self.TRADE_EVENT]()
+        filters = {"area": self.area, "period": period}
+        last = self.chain.w3.eth.block_number
+        words: list[int] = []
+        for start in range(self._first_block, last + 1, BLOCKS_A_QUERY):
+            end = min(start + BLOCKS_A_QUERY - 1, last)
+            for log in event.get_logs(from_block=start, to_block=end, argument_filters=filters):
+                words += self.words_of(dict(log["args"]))
+        return words
+
+    # --- what moves them on --------------------------------------------------------------------
+
+    def seal(self, by: LocalAccount, period: int) -> None:
+        """Seal the open group where it has trades."""
+        if self.open_trades(period):
+            self.write(by, "seal group", "sealGroup", self.area, period)
+
+    def expire(self, by: LocalAccount, period: int) -> None:
+        """Reject every sealed group without a verdict; Reverted while one may still come."""
+        for group in self.sealed(period):
+            words = [trade.pack() for trade in group.trades]
+            self.write(by, "expire", "expire", self.area, period, group.number, words)
+
+    def booked(self, period: int) -> bool:
+        """Whether the gate is closed and no trade waits."""
+        return self.read("booked", self.area, period)
+
+
+@dataclass(frozen=True)
+class TradeDesk:
+    """What the grid feed needs of such a market: it seals and judges by the grid oracle's account."""
+
+    name: str
+    market: CheckedTrades
+    grid: GridOracle
+
+    def seal(self, period: int) -> None:
+        """Seal the open group of a period, where it has trades."""
+        self.market.seal(self.grid.account, period)
+
+    def judged(self, period: int) -> int:
+        """How many groups of the period have a verdict, or expired without one."""
+        return self.market.judged(period)
+
+    def sealed(self, period: int) -> list[SealedTrades]:
+        """The groups that wait for a verdict, in order."""
+        return self.market.sealed(period)
+
+    def judge(
+        self,
+        period: int,
+        group: SealedTrades,
+        rejected: list[int],
+        caps: Caps,
+        report_hash: bytes,
+    ) -> str:
+        """Judge the next group; the last transaction's hash."""
+        words = [trade.pack() for trade in group.trades]
+        return self.grid.judge(
+            self.market.address, period, group.number, words, rejected, caps, report_hash
+        )
