@@ -19,13 +19,11 @@ class Delivery:
     readings_wh: metered net injection, Wh, shape (points,), positive = injected.
     curtailed_wh: what the caps held back, Wh >= 0, shape (points,).
     flow: the grid under exactly these readings.
-    gap_wh: see ``energy_gap_wh``.
     """
 
     readings_wh: NDArray[np.int64]
     curtailed_wh: NDArray[np.int64]
     flow: Flow
-    gap_wh: float
 
 
 @dataclass(frozen=True)
@@ -39,13 +37,8 @@ class Plant:
         """Every point follows its profile as far as its caps allow."""
         wanted_wh = self.scenario.net_wh(period)
         readings_wh = caps.clip(wanted_wh) if caps is not None else wanted_wh
-        flow = self.flow_of(period, readings_wh)
-        return Delivery(
-            readings_wh,
-            np.abs(wanted_wh - readings_wh),
-            flow,
-            energy_gap_wh(readings_wh, flow, self.scenario.mtu.hours),
-        )
+        curtailed_wh = np.abs(wanted_wh - readings_wh)
+        return Delivery(readings_wh, curtailed_wh, self.flow_of(period, readings_wh))
 
     def flow_of(self, period: int, net_wh: NDArray[np.int64]) -> Flow:
         """The grid if these net injections (Wh, shape (points,) or (k, points)) are delivered."""

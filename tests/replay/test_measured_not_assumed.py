@@ -72,12 +72,8 @@ def test_energy_that_no_meter_sees_is_an_energy_gap(
         delivery = honest(self, period, caps)
         drawn = delivery.readings_wh.copy()
         drawn[0] -= LIE_WH
-        return Delivery(
-            delivery.readings_wh,
-            delivery.curtailed_wh,
-            self.flow_of(period, drawn),
-            delivery.gap_wh,
-        )
+        flow = self.flow_of(period, drawn)
+        return Delivery(delivery.readings_wh, delivery.curtailed_wh, flow)
 
     monkeypatch.setattr(Plant, "deliver", stolen)
 

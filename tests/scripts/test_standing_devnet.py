@@ -7,11 +7,47 @@ import sys
 from pathlib import Path
 
 import pytest
+from web3.types import RPCEndpoint
 
 from gridbourse.chain.connect import connect
 from gridbourse.chain.deploy import AREA, Market, open_market
+from gridbourse.chain.lanes import BID, OFFER
 from gridbourse.scenario.scenario import load
 from tests.scripts.conftest import Command, assert_refused, environment
+
+READINGS = dict.fromkeys(range(8, 17), 0) | {8: 500, 9: -700}
+"""Of the nine; by contract 8 sells 400 Wh to 9."""
+
+
+def mapping(record: Path) -> dict[str, int]:
+    """Participant number by point."""
+    rows = record.with_suffix(".participants.csv").read_text().splitlines()[1:]
+    return {row.split(",")[0]: int(row.split(",")[1]) for row in rows}
+
+
+def trade(market: Market, small: Path, record: Path, later: int) -> int:
+    """The first two trade in a period, which is cleared; the period."""
+    scenario, accounts = load(small), market.keys
+    period = scenario.first_period + later
+    closure = period * scenario.mtu_seconds - scenario.market.gate_closure_s
+    first, second, *_ = mapping(record)
+    market.clock.advance_to(accounts["operator"], closure - 1)
+    market.auction.place(accounts[f"participant/{first}"], period, OFFER, 10, 500)
+    market.auction.place(accounts[f"participant/{second}"], period, BID, 30, 400)
+    market.clock.advance_to(accounts["operator"], closure)
+    market.auction.clear(accounts["operator"], AREA, period)
+    return period
+
+
+def deliver(market: Market, period: int) -> None:
+    market.clock.advance_to(market.keys["operator"], (period + 1) * market.clock.read("mtuSeconds"))
+
+
+def wait_for_a_day(market: Market) -> None:
+    """Longer than the windows of verdicts and readings, in block time."""
+    provider = market.chain.w3.provider
+    for method, arguments in (("evm_increaseTime", [86_401]), ("evm_mine", [])):
+        provider.make_request(RPCEndpoint(method), arguments)
 
 
 @pytest.fixture
@@ -44,25 +80,15 @@ def test_what_is_due_is_settled_and_then_nothing_is(
     command: Command, record: Path, small: Path, market: Market
 ) -> None:
     """A period traded, judged and metered by script; `settle` books it and settles it."""
-    scenario = load(small)
-    period, mtu = scenario.first_period, scenario.mtu_seconds
-    operator, accounts = market.keys["operator"], market.keys
-    points = [row.split(",")[0] for row in
-              record.with_suffix(".participants.csv").read_text().splitlines()[1:]]  # fmt: skip
-    closure = period * mtu - scenario.market.gate_closure_s
-    market.clock.advance_to(operator, closure - 1)
-    market.auction.place(accounts[f"participant/{points[0]}"], period, 1, 10, 500)
-    market.auction.place(accounts[f"participant/{points[1]}"], period, 0, 30, 400)
-    market.clock.advance_to(operator, closure)
-    market.auction.clear(operator, AREA, period)
+    period = trade(market, small, record, 0)
     market.grid.accept(period, 0, market.grid.book_root(period), bytes(32))
-    market.clock.advance_to(operator, (period + 1) * mtu)
+    deliver(market, period)
 
     refused = command("settle")
     assert refused.returncode == 1, "no readings yet: due, but the contracts do not settle it"
     assert "refused" in refused.stdout
     assert "python -m scripts.settle" in command("status").stdout
-    market.meter.submit(period, 1, dict.fromkeys(range(8, 17), 0) | {8: 500, 9: -700})
+    market.meter.submit(period, 1, READINGS)
     settled = command("settle")
 
     assert (settled.returncode, settled.stderr) == (0, "")
@@ -75,6 +101,69 @@ def test_what_is_due_is_settled_and_then_nothing_is(
     shown = command("status").stdout
     assert re.search(rf"{period} +.* booked .* accepted .* yes", shown)
     assert re.search(r"Money sum +0 µEUR", shown)
+
+
+def test_a_verdict_that_never_comes_costs_the_trades_and_nothing_else(
+    command: Command, record: Path, small: Path, market: Market
+) -> None:
+    """`settle` lets the book expire once its window has passed; what was held is free again."""
+    limit = market.registry.seat_limit()
+    period, before = trade(market, small, record, 2), market.house.balances(limit)
+    deliver(market, period)
+    market.meter.submit(period, 1, dict.fromkeys(READINGS, 0) | {8: 500})
+
+    early = command("settle")
+    assert early.returncode == 1
+    assert "VerdictAwaited" in early.stdout
+    assert market.auction.phase(AREA, period) == "cleared"
+    wait_for_a_day(market)
+    settled = command("settle")
+
+    assert (settled.returncode, settled.stderr) == (0, "")
+    assert market.settlement.done(AREA, period)
+    assert market.house.positions(period, market.auction.groups(AREA)) == {}
+    after = market.house.balances(limit)
+    held = 400 * (300 + 95)
+    assert after[8] - before[8] == 500 * 80, "all it injected is the supplier's"
+    assert after[9] - before[9] == held
+    assert market.house.money_sum(limit) == 0
+
+
+def test_readings_that_never_come_are_awaited_estimated_and_corrected_when_they_do(
+    command: Command, record: Path, small: Path, market: Market, tmp_path: Path
+) -> None:
+    """`settle` begins the reading window and settles when it has passed; `oracle meter` corrects."""
+    period = trade(market, small, record, 4)
+    market.grid.accept(period, 0, market.grid.book_root(period), bytes(32))
+    deliver(market, period)
+    early = {number: wh for number, wh in READINGS.items() if number != 9}
+    points = {number: point for point, number in mapping(record).items()}
+
+    def bring(readings: dict[int, int]) -> None:
+        start = f"{load(small).mtu.start(period):%Y-%m-%dT%H:%MZ}"
+        rows = "".join(f"{start},{points[number]},{wh}\n" for number, wh in readings.items())
+        (tmp_path / f"{len(readings)}.csv").write_text(f"time,point,wh\n{rows}")
+        done = command("oracle", "meter", str(tmp_path), "--once")
+        assert done.returncode == 0, done.stderr
+
+    bring(early)
+    first = command("settle")
+    assert first.returncode == 1
+    assert "ReadingMissing" in first.stdout
+    assert "from now on awaited" in re.sub(r"[│\s]+", " ", first.stdout)
+    again = command("settle")
+    assert again.returncode == 1
+    assert "from now on awaited" not in re.sub(r"[│\s]+", " ", again.stdout)
+    wait_for_a_day(market)
+    before = market.house.read("balanceOf", 9)
+    assert command("settle").returncode == 0
+    assert market.settlement.done(AREA, period)
+    held, fee = 400 * 95, 400 * 40
+    assert market.house.read("balanceOf", 9) - before == held - fee, "estimated as contracted"
+
+    bring({9: READINGS[9]})
+    assert market.house.read("balanceOf", 9) - before == held - fee - 300 * (300 + 95)
+    assert "Nothing is due." in command("settle").stdout
 
 
 def test_another_deployment_takes_the_place_of_the_first(
