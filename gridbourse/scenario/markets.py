@@ -21,6 +21,8 @@ from gridbourse.scenario.rules import (
 
 MAX_TICKS = 256
 """A clearing walks the band; the contract refuses a longer one."""
+MAX_BOOK_TICKS = 224
+"""The order book keeps one bit a tick in a word."""
 MAX_SOURCES = 64
 """A bit for each on-chain."""
 DAY_S = 86_400
@@ -50,9 +52,10 @@ def market(fields: Fields, tariff: TariffTable) -> MarketRules:
                 f"the band of {band} µEUR/Wh is not a whole number of ticks of"
                 f" {rules.tick_micro_eur_per_wh}",
             )
-        if steps + 1 > MAX_TICKS:
+        most = MAX_BOOK_TICKS if "order_book" in kinds else MAX_TICKS
+        if steps + 1 > most:
             table.refuse(
-                "tick_micro_eur_per_wh", f"makes {steps + 1} ticks; at most {MAX_TICKS} are allowed"
+                "tick_micro_eur_per_wh", f"makes {steps + 1} ticks; at most {most} are allowed"
             )
         return rules
 
@@ -100,6 +103,7 @@ def bilateral(fields: Fields, rules: MarketRules, mtu: Mtu) -> BilateralRules | 
             max_open=table.integer("max_open", least=1),
             subscription_micro_eur_per_day=per_day,
             sources=_sources(table),
+            strict_share=table.number("strict_share", most=1),
             premiums=premiums,
         )
 

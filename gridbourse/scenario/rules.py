@@ -67,6 +67,7 @@ class BilateralRules:
     choice: "preferences" (everybody is matched anew each period) or "standing" (each consumer has
     picked a producer and buys from nobody else).
     sources: share of the sellers whose energy is attested to be of a source; they sum to 1.
+    strict_share: of the buyers, who take energy from no other source than the one they like.
     """
 
     pricing: str
@@ -75,6 +76,7 @@ class BilateralRules:
     max_open: int
     subscription_micro_eur_per_day: int
     sources: Mapping[str, float]
+    strict_share: float
     premiums: PremiumLimits
 
 

@@ -41,13 +41,14 @@ class Trader:
         truthful = draws.share(scenario.strategy.truthful_share, seed, "truthful", point_id)
         return cls(point_id, truthful, valuation, cost)
 
-    def tick(self, side: str, period: int, seed: int, band: Band) -> int:
-        """The tick ordered at in a period."""
+    def tick(self, side: str, period: int, seed: int, band: Band, round_: int = 0) -> int:
+        """The tick ordered at in a period; in a later round the zero-intelligence draw again."""
         limit = self.valuation_tick if side == "bid" else self.cost_tick
         if self.truthful:
             return limit
         low, high = (0, limit) if side == "bid" else (limit, band.ticks - 1)
-        rng = draws.generator(seed, "price", self.point_id, period)
+        purpose = f"price {round_}" if round_ else "price"
+        rng = draws.generator(seed, purpose, self.point_id, period)
         return int(rng.integers(low, high, endpoint=True))
 
 

@@ -23,6 +23,7 @@ NEIGHBOURS = {
     "max_open": 4,
     "subscription_micro_eur_per_day": 96 * 7,
     "sources": {"pv": 0.75, "wind": 0.25},
+    "strict_share": 0.5,
     "premiums": {
         "source_micro_eur_per_wh": 20,
         "favourite_micro_eur_per_wh": 30,
@@ -96,6 +97,7 @@ def test_a_market_without_a_pool_needs_no_rules_of_one(path):
         ),
         (ALL | {"order_book": BOOK | {"depth": 3}}, "order_book.depth: is not a key of a scenario"),
         (ALL | {"order_book": BOOK | {"min_wh": 0}}, "order_book.min_wh: 0 is not in 1.."),
+        (ALL | {"tariff.retail_micro_eur_per_wh": 304}, "makes 225 ticks; at most 224 are allowed"),
         (ALL | {"order_book": BOOK | {"rounds": 0}}, "order_book.rounds: 0 is not in 1.."),
         (ALL | {"bilateral": NEIGHBOURS | {"pricing": "buyer"}}, "'buyer' is not one of seller, m"),
         (

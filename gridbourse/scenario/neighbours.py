@@ -1,0 +1,132 @@
+"""What neighbours offer and wish for: listings of a bilateral market, with seeded preferences.
+
+Every buyer has, drawn once: a source of energy it likes, a favourite seller, and what it finds its
+wishes worth.  What the sellers' energy is made from is attested, not claimed; here it is drawn by the
+scenario's shares, since benchmark profiles know PV alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from gridbourse.model.bilateral import Offer, Premiums, PriceRule, Request
+from gridbourse.scenario import draws
+from gridbourse.scenario.rules import BilateralRules
+from gridbourse.scenario.scenario import Scenario
+from gridbourse.scenario.strategy import Trader
+
+PRICE_RULES = {"seller": PriceRule.SELLER, "midpoint": PriceRule.MIDPOINT}
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The people of a bilateral market.
+
+    numbers: participant number by point; zone_numbers: of the grid zones, as the registry has them.
+    """
+
+    scenario: Scenario
+    rules: BilateralRules
+    numbers: Mapping[str, int]
+    zone_numbers: Mapping[str, int]
+
+    @property
+    def sources(self) -> list[str]:
+        """Names of the sources; the place in this list is the bit on-chain."""
+        return list(self.rules.sources)
+
+    @cached_property
+    def sellers(self) -> list[str]:
+        """The participants who have something to sell at some time of the season."""
+        produces = self.scenario.profiles.pv_w.max() > 0
+        points = self.scenario.points
+        return [str(point) for point in points.index[points["participant"]] if produces[point]]
+
+    def source_of(self, seller: str) -> str:
+        """What a seller's energy is made from."""
+        rng = draws.generator(self.scenario.strategy.seed, "source", seller)
+        return str(rng.choice(self.sources, p=list(self.rules.sources.values())))
+
+    def favourite_of(self, buyer: str) -> str | None:
+        """The seller a buyer likes best, or has picked for good; None where nobody sells."""
+        others = [seller for seller in self.sellers if seller != buyer]
+        if not others:
+            return None
+        return str(draws.generator(self.scenario.strategy.seed, "favourite", buyer).choice(others))
+
+    def listings(self, period: int) -> tuple[list[Offer], list[Request]]:
+        """Offers and requests of a period, each in the order of the points."""
+        offers, requests = [], []
+        forecast_wh = self.scenario.forecast_wh(period)
+        points = self.scenario.points
+        taking_part = points["participant"].to_numpy() & (np.abs(forecast_wh) >= self.rules.min_wh)
+        for row in np.flatnonzero(taking_part):
+            point_id, wh = str(points.index[row]), int(forecast_wh[row])
+            zone = self.zone_numbers[points["zone"].iloc[row]]
+            if wh > 0:
+                offers.append(self._offer(point_id, zone, wh, period))
+            else:
+                requests.append(self._request(point_id, zone, -wh, period))
+        return offers, requests
+
+    def hops(self, one: int, other: int) -> int:
+        """Steps between two zones, up to their common parent and down again."""
+        up, down = self._path(one), self._path(other)
+        shared = len(set(up) & set(down))
+        return len(up) + len(down) - 2 * shared
+
+    def _path(self, number: int) -> list[str]:
+        """A zone and all above it; zones without a parent meet upstream."""
+        names = {number: name for name, number in self.zone_numbers.items()}
+        path, name = [], names.get(number)
+        while name is not None:
+            path.append(name)
+            name = self.scenario.zones[name]
+        return path
+
+    @property
+    def _standing(self) -> bool:
+        return self.rules.choice == "standing"
+
+    def _offer(self, point_id: str, zone: int, wh: int, period: int) -> Offer:
+        """With standing choices a producer has one price, its cost; else the price of a strategy."""
+        trader, band = Trader.drawn(self.scenario, point_id), self.scenario.band
+        tick = trader.cost_tick
+        if not self._standing:
+            tick = trader.tick("offer", period, self.scenario.strategy.seed, band)
+        return Offer(self.numbers[point_id], wh, band.price(tick), self.source_of(point_id), zone)
+
+    def _request(self, point_id: str, zone: int, wh: int, period: int) -> Request:
+        """Who has picked a producer takes its energy at its price, up to the retail price."""
+        band, seed = self.scenario.band, self.scenario.strategy.seed
+        favourite = self.favourite_of(point_id)
+        if self._standing:
+            seller = None if favourite is None else self.numbers[favourite]
+            most = band.price(band.ticks - 1)
+            return Request(self.numbers[point_id], wh, most, zone, seller=seller)
+        tick = Trader.drawn(self.scenario, point_id).tick("bid", period, seed, band)
+        rng = draws.generator(seed, "wishes", point_id)
+        liked = str(rng.choice(self.sources))
+        limits = self.rules.premiums
+        source, favourite_, own_zone, per_hop = (
+            int(rng.integers(most, endpoint=True))
+            for most in (limits.source, limits.favourite, limits.own_zone, limits.per_hop)
+        )
+        strict = draws.share(self.rules.strict_share, seed, "strict", point_id)
+        return Request(
+            self.numbers[point_id],
+            wh,
+            band.price(tick),
+            zone,
+            sources=frozenset({liked}) if strict else None,
+            premiums=Premiums(
+                sources={liked: source},
+                sellers={} if favourite is None else {self.numbers[favourite]: favourite_},
+                own_zone=own_zone,
+                per_hop=-per_hop,
+            ),
+        )

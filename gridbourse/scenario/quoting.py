@@ -1,0 +1,71 @@
+"""How participants quote in a continuous market: who comes by when, and with what.
+
+Before gate closure everybody comes by several times, each time in another, seeded order. At first a
+participant places its forecast at a price from its strategy (see ``strategy``). When it comes by
+again and still has an order at rest, it may take that out for good, or, if it prices with zero
+intelligence, give it a price drawn anew: Gode and Sunder's traders draw for every quote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from gridbourse.scenario import draws
+from gridbourse.scenario.rules import OrderBookRules
+from gridbourse.scenario.scenario import Scenario
+from gridbourse.scenario.strategy import Trader
+
+Step = Literal["place", "keep", "replace", "withdraw"]
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A participant comes by.
+
+    step: what it does with an order at rest; "place" in the first round, when it has none.
+    wh: its forecast, tick: its limit price now.
+    """
+
+    point_id: str
+    side: Literal["bid", "offer"]
+    wh: int
+    tick: int
+    step: Step
+
+
+def visits(scenario: Scenario, rules: OrderBookRules, period: int, round_: int) -> Iterator[Visit]:
+    """The visits of one round, in order; deterministic by (seed, period, round, point).
+
+    Who expects to exchange less than the least order stays away.
+    """
+    forecast_wh = scenario.forecast_wh(period)
+    seed, band = scenario.strategy.seed, scenario.band
+    taking_part = np.flatnonzero(
+        scenario.points["participant"].to_numpy() & (np.abs(forecast_wh) >= rules.min_wh)
+    )
+    order = draws.generator(seed, f"arrival {round_}", "", period)
+    for row in order.permutation(taking_part):
+        point_id, wh = str(scenario.points.index[row]), int(forecast_wh[row])
+        side: Literal["bid", "offer"] = "offer" if wh > 0 else "bid"
+        trader = Trader.drawn(scenario, point_id)
+        yield Visit(
+            point_id,
+            side,
+            abs(wh),
+            trader.tick(side, period, seed, band, round_),
+            _step(rules, trader, seed, period, round_),
+        )
+
+
+def _step(rules: OrderBookRules, trader: Trader, seed: int, period: int, round_: int) -> Step:
+    if round_ == 0:
+        return "place"
+    mood = draws.generator(seed, f"mood {round_}", trader.point_id, period)
+    withdrawn, revised = mood.random(2)
+    if withdrawn < rules.withdrawn_share:
+        return "withdraw"
+    return "replace" if not trader.truthful and revised < rules.revised_share else "keep"
