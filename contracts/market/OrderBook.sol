@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {ITariff} from "../interfaces/ITariff.sol";
+import {BookOrder} from "../libraries/BookOrder.sol";
+import {BookTicks} from "../libraries/BookTicks.sol";
+import {Lanes} from "../libraries/Lanes.sol";
+import {Profile} from "../libraries/Profile.sol";
+import {RestingOrder} from "../libraries/RestingOrder.sol";
+import {MarketClock} from "../registry/MarketClock.sol";
+import {CheckedTrades} from "./CheckedTrades.sol";
+import {GatewayOrders} from "./GatewayOrders.sol";
+import {Matching} from "./Matching.sol";
+import {PriceBand} from "./PriceBand.sol";
+
+/// @title Continuous double auction of an area and delivery period, until gate closure
+/// @notice Orders of a participant itself, of a gateway with its mandate, or signed by it for a gateway. What is in an
+///         order is backed from the moment it comes in: what rests, waits for the DSO or is traded stays reserved, what
+///         is cancelled is free at once.
+/// @dev    Invariant: reserved in the clearing house = orders at rest + trades waiting or accepted.
+contract OrderBook is Matching, GatewayOrders {
+    /// @notice Where the book is anchored and its rules
+    /// @param groupSize Trades the DSO judges at once
+    /// @param minWh The least energy of an order
+    /// @param maxFills The most resting orders an incoming one trades with
+    /// @param maxOpen The most orders a participant may have at rest in a period
+    struct Settings {
+        CheckedTrades.Anchors anchors;
+        ITariff tariff;
+        uint256 floorMicroEurPerWh;
+        uint256 tickMicroEurPerWh;
+        uint256 ticks;
+        uint256 groupSize;
+        uint256 minWh;
+        uint256 maxFills;
+        uint256 maxOpen;
+    }
+
+    /// @notice What a participant signed (see BookOrder); `expiry` is unix seconds of block time
+    struct SignedOrder {
+        uint256 order;
+        uint40 expiry;
+        bytes32 r;
+        bytes32 vs;
+    }
+
+    /// @notice Kind: 0 limit, 1 immediate or cancel, 2 fill or kill, 3 cancel, 4 replace; tick and position name the
+    ///         resting order of a cancel or replace; Wh are net of the connection
+    bytes32 public constant ORDER_TYPEHASH = keccak256(
+        "BookOrder(uint8 area,uint32 period,uint32 participant,uint8 kind,uint8 side,uint8 tick,uint16 position,uint8 newTick,uint32 wh,uint32 sequence,address gateway,uint40 expiry)"
+    );
+    /// @notice The highest of the rules for fills and for orders at rest
+    uint256 public constant MAX_RULE = 255;
+
+    /// @notice The least energy of an order, in Wh
+    uint256 public immutable minWh;
+
+    // A clock that follows block time is not asked for it: its settings never change.
+    bool private immutable _isReplay;
+    uint256 private immutable _mtuSeconds;
+    uint256 private immutable _gateClosureSeconds;
+    uint256 private immutable _horizonPeriods;
+
+    /// @notice After gate closure orders that had stayed at rest were taken out, and what backed them given back
+    /// @param orders As `queueOf` has them
+    event BookReleased(uint256 indexed area, uint256 indexed period, uint256[] orders);
+
+    error BadRules(uint256 minWh, uint256 maxFills, uint256 maxOpen);
+    error MalformedOrder(uint256 participant, uint256 order);
+    error EnergyOutOfRange(uint256 participant, uint256 wh, uint256 minWh, uint256 maxWh);
+    error GateStillOpen(uint256 period);
+    error SettlementBegun(uint256 period);
+
+    constructor(Settings memory settings)
+        EIP712("gridbourse OrderBook", "1")
+        CheckedTrades(settings.anchors, settings.groupSize)
+        PriceBand(
+            settings.tariff,
+            settings.floorMicroEurPerWh,
+            settings.tickMicroEurPerWh,
+            settings.ticks,
+            BookTicks.MAX_TICKS
+        )
+    {
+        if (
+            settings.minWh == 0 || settings.minWh > Lanes.MAX_WH || settings.maxFills == 0
+                || settings.maxFills > MAX_RULE || settings.maxOpen == 0 || settings.maxOpen > MAX_RULE
+        ) revert BadRules(settings.minWh, settings.maxFills, settings.maxOpen);
+        minWh = settings.minWh;
+        maxFills = settings.maxFills;
+        maxOpen = settings.maxOpen;
+        MarketClock clock_ = MarketClock(address(settings.anchors.clock));
+        _isReplay = clock_.replay();
+        _mtuSeconds = clock_.mtuSeconds();
+        _gateClosureSeconds = clock_.gateClosureSeconds();
+        _horizonPeriods = clock_.horizonPeriods();
+    }
+
+    // --- own orders ----------------------------------------------------------------------------
+
+    /// @notice Places the caller's order for a period
+    /// @param side 0 bid (buy), 1 offer (sell)
+    /// @param tick Limit price as a tick of the band
+    /// @param kind 0 limit, 1 immediate or cancel, 2 fill or kill
+    function place(uint32 period, uint256 side, uint256 tick, uint256 wh, uint256 kind) external {
+        uint256 participant = registry.numberOf(msg.sender);
+        _requireOpen(period);
+        if (side > BookOrder.OFFER || kind > BookOrder.FILL_OR_KILL) revert MalformedOrder(participant, kind);
+        _requireTick(participant, tick);
+        _requireEnergy(participant, wh);
+        uint256 area = _areaOf(period, participant);
+        _begin(area, period);
+        _reserve(period, participant, 0, RestingOrder.energy(side, wh));
+        uint256 cancelledWh = _execute(area, period, BookOrder.pack(participant, kind, side, tick, wh));
+        if (cancelledWh != 0) _reserve(period, participant, RestingOrder.energy(side, cancelledWh), 0);
+    }
+
+    /// @notice Cancels the caller's order at rest
+    /// @param tick Where it rests
+    /// @param position Its position there, as the event of its resting says
+    function cancel(uint32 period, uint256 tick, uint256 position) external {
+        uint256 participant = registry.numberOf(msg.sender);
+        _requireOpen(period);
+        (, uint256 area) = _knownArea(period, participant);
+        uint256 lane = _remove(area, period, participant, tick, position);
+        _reserve(period, participant, RestingOrder.energy(lane), 0);
+    }
+
+    /// @notice Gives the caller's order at rest another price or energy. Less energy at the same tick keeps its place;
+    ///         anything else is an order placed anew
+    function replace(uint32 period, uint256 tick, uint256 position, uint256 newTick, uint256 wh) external {
+        uint256 participant = registry.numberOf(msg.sender);
+        _requireOpen(period);
+        (, uint256 area) = _knownArea(period, participant);
+        _replace(area, period, participant, tick, position, newTick, wh);
+    }
+
+    // --- orders through a gateway --------------------------------------------------------------
+
+    /// @notice Executes orders, one after the other, of participants who gave the calling gateway their mandate
+    /// @dev    All new orders are backed before the first is executed, and what is cancelled is free after the last
+    /// @param orders See BookOrder; the sequence is not asked for
+    function placeBatch(uint256 area, uint32 period, uint256[] calldata orders) external {
+        uint256 gateway = registry.gatewayNumberOf(msg.sender);
+        uint256[] memory words = orders;
+        uint256[] memory profiles = _back(area, period, words);
+        for (uint256 i; i < words.length; ++i) {
+            _requireMandate(BookOrder.participant(words[i]), profiles[i], gateway);
+        }
+        _executeAll(area, period, words);
+    }
+
+    /// @notice Executes orders, one after the other, that participants signed for the calling gateway (EIP-712)
+    /// @dev    As `placeBatch`
+    function placeSigned(uint256 area, uint32 period, SignedOrder[] calldata orders) external {
+        registry.gatewayNumberOf(msg.sender);
+        uint256[] memory words = new uint256[](orders.length);
+        bytes32 domain = _domainSeparatorV4();
+        for (uint256 i; i < orders.length; ++i) {
+            _requireSigned(area, period, orders[i], domain);
+            words[i] = orders[i].order;
+        }
+        _back(area, period, words);
+        for (uint256 i; i < words.length; ++i) {
+            uint256 participant = BookOrder.participant(words[i]);
+            uint256 sequence = BookOrder.sequence(words[i]);
+            uint256 former = _exchangeSequence(area, period, participant, sequence);
+            if (sequence <= former) revert StaleSequence(participant, sequence, former);
+        }
+        _executeAll(area, period, words);
+    }
+
+    function _requireSigned(uint256 area, uint256 period, SignedOrder calldata signed, bytes32 domain) private view {
+        uint256 order = signed.order;
+        uint256 participant = BookOrder.participant(order);
+        _requireFresh(participant, signed.expiry);
+        bytes memory place_ = abi.encode(
+            BookOrder.kind(order),
+            BookOrder.side(order),
+            BookOrder.tick(order),
+            BookOrder.position(order),
+            BookOrder.newTick(order)
+        );
+        bytes32 terms = keccak256(
+            bytes.concat(
+                abi.encode(ORDER_TYPEHASH, area, period, participant),
+                place_,
+                abi.encode(BookOrder.wh(order), BookOrder.sequence(order), msg.sender, signed.expiry)
+            )
+        );
+        _requireSigner(registry, participant, domain, terms, signed.r, signed.vs);
+    }
+
+    /// @dev Backs every new order of a batch in one call; returns everybody's profile, all of them of the area
+    function _back(uint256 area, uint256 period, uint256[] memory orders)
+        private
+        returns (uint256[] memory profiles)
+    {
+        _requireOpen(period);
+        _begin(area, period);
+        IClearingHouse.Exchange[] memory claims = new IClearingHouse.Exchange[](orders.length);
+        for (uint256 i; i < orders.length; ++i) {
+            uint256 order = orders[i];
+            uint256 participant = BookOrder.participant(order);
+            _requireWellFormed(participant, order);
+            uint256 claimed = BookOrder.kind(order) <= BookOrder.FILL_OR_KILL
+                ? RestingOrder.energy(BookOrder.side(order), BookOrder.wh(order))
+                : 0;
+            claims[i] = _exchange(participant, 0, claimed);
+        }
+        profiles = clearingHouse.reserve(period, claims);
+        for (uint256 i; i < orders.length; ++i) {
+            uint256 participant = BookOrder.participant(orders[i]);
+            profiles[i] = Lanes.get64(profiles[i], Lanes.laneOf(participant));
+            _requireArea(participant, profiles[i], area);
+        }
+    }
+
+    function _requireWellFormed(uint256 participant, uint256 order) private view {
+        uint256 kind = BookOrder.kind(order);
+        if (order >> BookOrder.BITS != 0 || kind > BookOrder.REPLACE || participant > RestingOrder.MAX_PARTICIPANT) {
+            revert MalformedOrder(participant, order);
+        }
+        if (kind > BookOrder.FILL_OR_KILL) return; // names an order at rest
+        _requireTick(participant, BookOrder.tick(order));
+        _requireEnergy(participant, BookOrder.wh(order));
+    }
+
+    function _executeAll(uint256 area, uint256 period, uint256[] memory orders) private {
+        IClearingHouse.Exchange[] memory freed = new IClearingHouse.Exchange[](orders.length);
+        uint256 count;
+        for (uint256 i; i < orders.length; ++i) {
+            uint256 energy = _executeOne(area, period, orders[i]);
+            if (energy != 0) freed[count++] = _exchange(BookOrder.participant(orders[i]), energy, 0);
+        }
+        if (count != 0) _giveBack(period, freed, count);
+    }
+
+    /// @dev Returns what of it is cancelled, as an energy lane
+    function _executeOne(uint256 area, uint256 period, uint256 order) private returns (uint256) {
+        uint256 kind = BookOrder.kind(order);
+        uint256 participant = BookOrder.participant(order);
+        if (kind == BookOrder.CANCEL) {
+            return RestingOrder.energy(
+                _remove(area, period, participant, BookOrder.tick(order), BookOrder.position(order))
+            );
+        }
+        if (kind == BookOrder.REPLACE) {
+            _replace(
+                area,
+                period,
+                participant,
+                BookOrder.tick(order),
+                BookOrder.position(order),
+                BookOrder.newTick(order),
+                BookOrder.wh(order)
+            );
+            return 0;
+        }
+        return RestingOrder.energy(BookOrder.side(order), _execute(area, period, order));
+    }
+
+    // --- after gate closure --------------------------------------------------------------------
+
+    /// @notice Gives back what backs the orders still at rest, up to `maxWords` words of four, after gate closure and
+    ///         before settlement, which gives it back as well; anyone may
+    function release(uint256 area, uint32 period, uint256 maxWords) external {
+        if (!clock.gateClosed(period)) revert GateStillOpen(period);
+        if (clearingHouse.settling(period)) revert SettlementBegun(period);
+        (uint256[] memory orders, uint256 count) = _takeOut(area, period, maxWords);
+        if (count == 0) return;
+        _shorten(orders, count);
+        IClearingHouse.Exchange[] memory freed = new IClearingHouse.Exchange[](count);
+        for (uint256 i; i < count; ++i) {
+            uint256 energy = RestingOrder.energy(BookOrder.side(orders[i]), BookOrder.wh(orders[i]));
+            freed[i] = _exchange(BookOrder.participant(orders[i]), energy, 0);
+        }
+        _giveBack(period, freed, count);
+        emit BookReleased(area, period, orders);
+    }
+
+    // --- what all ways share -------------------------------------------------------------------
+
+    function _replace(
+        uint256 area,
+        uint256 period,
+        uint256 participant,
+        uint256 tick,
+        uint256 position,
+        uint256 newTick,
+        uint256 wh
+    ) private {
+        _requireTick(participant, newTick);
+        _requireEnergy(participant, wh);
+        (, uint256 lane) = _ownOrder(area, period, participant, tick, position);
+        uint256 side = RestingOrder.side(lane);
+        if (newTick == tick && wh < RestingOrder.wh(lane)) {
+            _reduce(area, period, participant, tick, position, wh);
+            _reserve(period, participant, RestingOrder.energy(lane), RestingOrder.energy(side, wh));
+            return;
+        }
+        _remove(area, period, participant, tick, position);
+        _reserve(period, participant, RestingOrder.energy(lane), RestingOrder.energy(side, wh));
+        uint256 cancelledWh =
+            _execute(area, period, BookOrder.pack(participant, BookOrder.LIMIT, side, newTick, wh));
+        if (cancelledWh != 0) _reserve(period, participant, RestingOrder.energy(side, cancelledWh), 0);
+    }
+
+    /// @dev The first action in a book of a period takes the period's ring slot
+    function _begin(uint256 area, uint256 period) private {
+        if (_isOpen(area, period)) return;
+        _ledgers[_key(area, period)] = _enter(area, period);
+        _requireBand(period);
+        _books[_key(area, period)] = BookTicks.fresh(period / _ringSize);
+    }
+
+    function _areaOf(uint256 period, uint256 participant) private view returns (uint256) {
+        (bool known, uint256 area) = _knownArea(period, participant);
+        if (known) return area;
+        uint256 profiles = registry.profilesOf(Lanes.groupOf(participant));
+        return Profile.area(Lanes.get64(profiles, Lanes.laneOf(participant)));
+    }
+
+    function _reserve(uint256 period, uint256 participant, uint256 released, uint256 claimed) private {
+        IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](1);
+        exchanges[0] = _exchange(participant, released, claimed);
+        clearingHouse.reserve(period, exchanges);
+    }
+
+    function _giveBack(uint256 period, IClearingHouse.Exchange[] memory freed, uint256 count) private {
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            mstore(freed, count) // only ever shorter than it was made
+        }
+        clearingHouse.reserve(period, freed);
+    }
+
+    function _requireOpen(uint256 period) private view {
+        if (!_isReplay) {
+            uint256 nextOpen = (block.timestamp + _gateClosureSeconds) / _mtuSeconds + 1;
+            if (period >= nextOpen && period < nextOpen + _horizonPeriods) return;
+        }
+        clock.requireOpen(period);
+    }
+
+    function _requireTick(uint256 participant, uint256 tick) private view {
+        if (tick >= ticks) revert TickOutOfBand(participant, tick, ticks);
+    }
+
+    function _requireEnergy(uint256 participant, uint256 wh) private view {
+        if (wh < minWh || wh > Lanes.MAX_WH) revert EnergyOutOfRange(participant, wh, minWh, Lanes.MAX_WH);
+    }
+}

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {BookOrder} from "../libraries/BookOrder.sol";
+import {BookTicks} from "../libraries/BookTicks.sol";
+import {Lanes} from "../libraries/Lanes.sol";
+import {LevelQueue} from "../libraries/LevelQueue.sol";
+import {RestingOrder} from "../libraries/RestingOrder.sol";
+import {CheckedTrades} from "./CheckedTrades.sol";
+import {PriceBand} from "./PriceBand.sol";
+
+/// @title The orders that rest in the books of an area and period
+/// @notice Every word lies in a ring of periods and carries its period: it is rewritten, never created anew. An order is
+///         named by its tick and its position there; a position is used again once its order is gone.
+abstract contract RestingOrders is CheckedTrades, PriceBand {
+    using LevelQueue for LevelQueue.Levels;
+
+    /// @notice The most orders a participant may have at rest in a period
+    uint256 public immutable maxOpen;
+
+    /// @dev Which ticks hold orders (see BookTicks)
+    mapping(uint256 key => uint256) internal _books;
+    LevelQueue.Levels internal _levels;
+    /// @dev period: 32 | 168 unused | area: 8 | orders at rest: 16 | sequence: 32
+    mapping(uint256 key => uint256) internal _accounts;
+
+    /// @notice The most queue words one release takes out
+    uint256 public constant MAX_PAGE = 500;
+
+    uint256 private constant AREA_SHIFT = 48;
+    uint256 private constant OPEN_SHIFT = 32;
+
+    /// @notice An order, or what is left of it, rests at the end of its tick
+    event OrderRested(
+        uint256 indexed area,
+        uint256 indexed period,
+        uint256 indexed participant,
+        uint256 side,
+        uint256 tick,
+        uint256 position,
+        uint256 wh
+    );
+    /// @notice A resting order was cancelled, with what was left of it
+    event OrderCancelled(
+        uint256 indexed area,
+        uint256 indexed period,
+        uint256 indexed participant,
+        uint256 side,
+        uint256 tick,
+        uint256 position,
+        uint256 wh
+    );
+    /// @notice A resting order keeps its place with less energy: `wh` is left
+    event OrderReduced(
+        uint256 indexed area,
+        uint256 indexed period,
+        uint256 indexed participant,
+        uint256 side,
+        uint256 tick,
+        uint256 position,
+        uint256 wh
+    );
+
+    error TooManyOpenOrders(uint256 participant, uint256 maxOpen);
+    error UnknownOrder(uint256 participant, uint256 period, uint256 tick, uint256 position);
+    error NotTheOwner(uint256 participant, uint256 owner, uint256 tick, uint256 position);
+
+    // --- orders come to rest and go ------------------------------------------------------------
+
+    /// @dev Puts an order at the end of its tick; returns the book with that tick
+    function _rest(
+        uint256 area,
+        uint256 period,
+        uint256 book,
+        uint256 participant,
+        uint256 side,
+        uint256 tick,
+        uint256 wh
+    ) internal returns (uint256) {
+        _openOne(area, period, participant);
+        uint256 key = _levelKey(area, period, tick);
+        (uint256 position, bool isFirst) =
+            _levels.append(key, period, RestingOrder.pack(side, participant, wh));
+        emit OrderRested(area, period, participant, side, tick, position, wh);
+        return isFirst ? BookTicks.with(book, side, tick) : book;
+    }
+
+    /// @dev Takes a participant's own order out of the book; returns its lane
+    function _remove(uint256 area, uint256 period, uint256 participant, uint256 tick, uint256 position)
+        internal
+        returns (uint256 lane)
+    {
+        unchecked {
+            uint256 word;
+            (word, lane) = _ownOrder(area, period, participant, tick, position);
+            word -= lane << ((position % Lanes.PER_GROUP) * 56);
+            uint256 key = _levelKey(area, period, tick);
+            if (_levels.shrink(key, position / Lanes.PER_GROUP, word)) {
+                uint256 book = _key(area, period);
+                _books[book] = BookTicks.without(_books[book], tick);
+            }
+            _closeOne(period, participant);
+            emit OrderCancelled(
+                area, period, participant, RestingOrder.side(lane), tick, position, RestingOrder.wh(lane)
+            );
+        }
+    }
+
+    /// @dev Leaves `wh` of a participant's own order where it stands; there must be more
+    function _reduce(
+        uint256 area,
+        uint256 period,
+        uint256 participant,
+        uint256 tick,
+        uint256 position,
+        uint256 wh
+    ) internal {
+        unchecked {
+            (uint256 word, uint256 lane) = _ownOrder(area, period, participant, tick, position);
+            uint256 key = _levelKey(area, period, tick) | (position / Lanes.PER_GROUP);
+            uint256 shift = (position % Lanes.PER_GROUP) * 56;
+            _levels.words[key] = word - ((RestingOrder.wh(lane) - wh) << shift);
+            emit OrderReduced(area, period, participant, RestingOrder.side(lane), tick, position, wh);
+        }
+    }
+
+    /// @dev The word and the lane of a participant's own order
+    function _ownOrder(uint256 area, uint256 period, uint256 participant, uint256 tick, uint256 position)
+        internal
+        view
+        returns (uint256 word, uint256 lane)
+    {
+        if (tick < ticks && position <= LevelQueue.MAX_POSITION) {
+            word = _levels.words[_levelKey(area, period, tick) | (position / Lanes.PER_GROUP)];
+            if (Lanes.tag(word) == period) lane = Lanes.get56(word, position % Lanes.PER_GROUP);
+        }
+        if (lane == 0) revert UnknownOrder(participant, period, tick, position);
+        uint256 owner = RestingOrder.participant(lane);
+        if (owner != participant) revert NotTheOwner(participant, owner, tick, position);
+    }
+
+    /// @dev Takes up to `maxWords` queue words out of a book that trades no more; the words themselves stay as they are,
+    ///      no level counts them any more
+    function _takeOut(uint256 area, uint256 period, uint256 maxWords)
+        internal
+        returns (uint256[] memory orders, uint256 count)
+    {
+        if (!_isOpen(area, period)) return (orders, 0);
+        uint256 book = _books[_key(area, period)];
+        orders = new uint256[](Lanes.PER_GROUP * (maxWords < MAX_PAGE ? maxWords : MAX_PAGE));
+        for (uint256 tick; tick < ticks && count + Lanes.PER_GROUP <= orders.length; ++tick) {
+            if (!BookTicks.has(book, tick)) continue;
+            uint256 key = _levelKey(area, period, tick);
+            uint256 level = _levels.levels[key];
+            while (!LevelQueue.isEmpty(level) && count + Lanes.PER_GROUP <= orders.length) {
+                (level, count) = _takeHead(key, level, tick, orders, count);
+            }
+            _levels.levels[key] = level;
+            if (LevelQueue.isEmpty(level)) book = BookTicks.without(book, tick);
+        }
+        _books[_key(area, period)] = book;
+    }
+
+    /// @dev Adds the orders of a level's first word to a list
+    function _takeHead(uint256 key, uint256 level, uint256 tick, uint256[] memory orders, uint256 count)
+        private
+        view
+        returns (uint256, uint256)
+    {
+        uint256 index = LevelQueue.head(level);
+        uint256 word = _levels.words[key | index];
+        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+            uint256 order = Lanes.get56(word, lane);
+            if (order != 0) orders[count++] = _named(order, tick, index * Lanes.PER_GROUP + lane);
+        }
+        return (LevelQueue.without(level, index), count);
+    }
+
+    // --- how many orders a participant has ------------------------------------------------------
+
+    function _openOne(uint256 area, uint256 period, uint256 participant) private {
+        unchecked {
+            uint256 key = _accountKey(period, participant);
+            uint256 account = _accountOf(area, period, _accounts[key]);
+            if ((account >> OPEN_SHIFT) & type(uint16).max == maxOpen) {
+                revert TooManyOpenOrders(participant, maxOpen);
+            }
+            _accounts[key] = account + (1 << OPEN_SHIFT);
+        }
+    }
+
+    function _closeOne(uint256 period, uint256 participant) internal {
+        unchecked {
+            _accounts[_accountKey(period, participant)] -= 1 << OPEN_SHIFT; // it had one at rest
+        }
+    }
+
+    /// @dev The last sequence a participant signed under in a period is overwritten; returns it
+    function _exchangeSequence(uint256 area, uint256 period, uint256 participant, uint256 sequence)
+        internal
+        returns (uint256 former)
+    {
+        uint256 key = _accountKey(period, participant);
+        uint256 account = _accountOf(area, period, _accounts[key]);
+        former = uint32(account);
+        _accounts[key] = account - former + sequence;
+    }
+
+    function _accountOf(uint256 area, uint256 period, uint256 account) private pure returns (uint256) {
+        return Lanes.tag(account) == period ? account : Lanes.fresh(period) | (area << AREA_SHIFT);
+    }
+
+    /// @dev The area a participant has ordered in this period; false when it has not
+    function _knownArea(uint256 period, uint256 participant) internal view returns (bool known, uint256 area) {
+        uint256 account = _accounts[_accountKey(period, participant)];
+        return (Lanes.tag(account) == period, (account >> AREA_SHIFT) & 0xff);
+    }
+
+    // --- questions -----------------------------------------------------------------------------
+
+    /// @notice Best bid and best offer as ticks of the band, with their energy; 0 Wh = there is none
+    function top(uint256 area, uint256 period)
+        external
+        view
+        returns (uint256 bidTick, uint256 bidWh, uint256 offerTick, uint256 offerWh)
+    {
+        (bidTick, bidWh) = _best(area, period, BookOrder.BID);
+        (offerTick, offerWh) = _best(area, period, BookOrder.OFFER);
+    }
+
+    /// @notice Energy and orders of up to `maxTicks` ticks of a side, the best first
+    function depth(uint256 area, uint256 period, uint256 side, uint256 maxTicks)
+        external
+        view
+        returns (uint256[] memory atTicks, uint256[] memory wh, uint256[] memory orders)
+    {
+        uint256 left = _ticksOf(area, period, side);
+        uint256 count;
+        for (uint256 bits = left; bits != 0 && count < maxTicks; bits &= bits - 1) ++count;
+        atTicks = new uint256[](count);
+        wh = new uint256[](count);
+        orders = new uint256[](count);
+        for (uint256 i; i < count; ++i) {
+            atTicks[i] = BookTicks.best(left, side);
+            left &= ~(1 << atTicks[i]);
+            uint256[] memory queue = queueOf(area, period, atTicks[i]);
+            orders[i] = queue.length;
+            wh[i] = _sumWh(queue);
+        }
+    }
+
+    /// @notice Orders at rest at a tick in the order in which they will trade (participant: 32 | kind: 3 | side: 1 |
+    ///         tick: 8 | position: 10 | Wh: 28, as `BookOrder` has them)
+    function queueOf(uint256 area, uint256 period, uint256 tick) public view returns (uint256[] memory orders) {
+        uint256 key = _levelKey(area, period, tick);
+        uint256 level = _levels.levels[key];
+        orders = new uint256[](Lanes.PER_GROUP * LevelQueue.WORDS);
+        uint256 count;
+        if (Lanes.tag(level) == period && _isOpen(area, period)) {
+            while (!LevelQueue.isEmpty(level)) {
+                (level, count) = _takeHead(key, level, tick, orders, count);
+            }
+        }
+        _shorten(orders, count);
+    }
+
+    /// @notice A participant's orders at rest in a period, tick by tick, as in `queueOf`
+    function ordersOf(uint256 participant, uint256 period) external view returns (uint256[] memory orders) {
+        (bool known, uint256 area) = _knownArea(period, participant);
+        orders = new uint256[](maxOpen);
+        uint256 count;
+        for (uint256 tick; known && tick < ticks; ++tick) {
+            uint256[] memory queue = queueOf(area, period, tick);
+            for (uint256 i; i < queue.length; ++i) {
+                if (BookOrder.participant(queue[i]) == participant) orders[count++] = queue[i];
+            }
+        }
+        _shorten(orders, count);
+    }
+
+    function _best(uint256 area, uint256 period, uint256 side) private view returns (uint256 tick, uint256 wh) {
+        uint256 bits = _ticksOf(area, period, side);
+        if (bits == 0) return (0, 0);
+        tick = BookTicks.best(bits, side);
+        wh = _sumWh(queueOf(area, period, tick));
+    }
+
+    function _ticksOf(uint256 area, uint256 period, uint256 side) private view returns (uint256) {
+        if (!_isOpen(area, period)) return 0;
+        return BookTicks.ofSide(_books[_key(area, period)], side);
+    }
+
+    function _isOpen(uint256 area, uint256 period) internal view returns (bool) {
+        return BookTicks.isOf(_books[_key(area, period)], period / _ringSize);
+    }
+
+    function _named(uint256 lane, uint256 tick, uint256 position) internal pure returns (uint256) {
+        uint256 order = BookOrder.pack(
+            RestingOrder.participant(lane), BookOrder.LIMIT, RestingOrder.side(lane), tick, RestingOrder.wh(lane)
+        );
+        return order | (position << 28);
+    }
+
+    function _sumWh(uint256[] memory orders) private pure returns (uint256 sum) {
+        for (uint256 i; i < orders.length; ++i) {
+            sum += BookOrder.wh(orders[i]);
+        }
+    }
+
+    /// @dev A list is only ever made shorter than it was
+    function _shorten(uint256[] memory list, uint256 count) internal pure {
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            mstore(list, count)
+        }
+    }
+
+    function _levelKey(uint256 area, uint256 period, uint256 tick) internal view returns (uint256) {
+        return (_key(area, period) << 16) | (tick << 8);
+    }
+
+    function _accountKey(uint256 period, uint256 participant) private view returns (uint256) {
+        return ((period % _ringSize) << 64) | participant;
+    }
+}
