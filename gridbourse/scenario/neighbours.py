@@ -44,7 +44,8 @@ class Neighbours:
         """The participants who have something to sell at some time of the season."""
         produces = self.scenario.profiles.pv_w.max() > 0
         points = self.scenario.points
-        return [str(point) for point in points.index[points["participant"]] if produces[point]]
+        taking_part = zip(points.index, points["participant"], strict=True)
+        return [str(point) for point, takes_part in taking_part if takes_part and produces[point]]
 
     def source_of(self, seller: str) -> str:
         """What a seller's energy is made from."""
