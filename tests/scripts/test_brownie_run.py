@@ -71,3 +71,9 @@ def test_a_script_of_a_users_own(brownie_on, checkout: Path, record: Path, devne
     assert "balance 1000000000 sum 0" in done.stdout
     assert "clock 1469354400" in done.stdout
     assert open_market(connect(devnet), record).clock.timestamp() == 1_469_354_400
+
+
+def test_a_script_named_as_a_package_of_ours(brownie_on, record: Path, tmp_path: Path) -> None:
+    """`scripts/oracle.py` imports the package `oracle`, not itself."""
+    done = brownie_on("oracle", "--", "meter", str(tmp_path), "--once")
+    assert done.returncode == 0, done.stdout + done.stderr
