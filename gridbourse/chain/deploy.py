@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from eth_utils import keccak
 from web3 import Web3
 
 from gridbourse.chain.accounts import Keyring
+from gridbourse.chain.bilateral import BilateralMarket
+from gridbourse.chain.checked_trades import CheckedTrades
 from gridbourse.chain.compiler import load_artifacts
 from gridbourse.chain.connect import fund
 from gridbourse.chain.contracts import (
@@ -21,16 +23,22 @@ from gridbourse.chain.contracts import (
 )
 from gridbourse.chain.deployments import (
     CONTRACTS,
+    MARKETS,
     DeployedContract,
+    DeploymentError,
     DeploymentRecord,
     chain_identity,
     compiler_facts,
     current_commit,
 )
 from gridbourse.chain.grid_oracle import GridOracle
+from gridbourse.chain.markets import Anchors, arguments
+from gridbourse.chain.order_book import OrderBook
+from gridbourse.chain.over_the_counter import OverTheCounter
+from gridbourse.chain.settings import MarketSettings
 from gridbourse.chain.transactions import Chain
-from gridbourse.model.clearing import Band
 
+T = TypeVar("T", bound=CheckedTrades)
 MARKET, SETTLEMENT, ORACLE = 1, 2, 4
 """Permissions of a module in the clearing house."""
 
@@ -41,48 +49,14 @@ ROLES = {
     "grid oracle": "GRID_ORACLE",
     "treasurer": "TREASURER",
 }
+TRADE_MARKETS: dict[str, type[CheckedTrades]] = {
+    "OrderBook": OrderBook,
+    "BilateralMarket": BilateralMarket,
+    "OverTheCounter": OverTheCounter,
+}
+"""Markets whose trades are judged one by one, by the name of their contract."""
 AREA = 0
 """One market area a deployment: the first."""
-
-
-@dataclass(frozen=True)
-class OrderBookRules:
-    """Of the continuous double auction; see `gridbourse.model.order_book`."""
-
-    min_wh: int = 1
-    max_fills: int = 32
-    max_open: int = 16
-
-
-@dataclass(frozen=True)
-class BilateralRules:
-    """Of full P2P; seller_price: every trade at the offer's price, else anything within both limits."""
-
-    seller_price: bool = False
-    min_wh: int = 1
-    max_open: int = 16
-    subscription_micro_eur_per_period: int = 0
-
-
-@dataclass(frozen=True)
-class MarketSettings:
-    """What is fixed for the life of a deployment; markets: which of `deployments.MARKETS` it has."""
-
-    mtu_seconds: int
-    gate_closure_seconds: int
-    band: Band
-    pay_as_bid: bool
-    max_rounds: int
-    area: str
-    markets: tuple[str, ...] = ("CallAuction",)
-    order_book: OrderBookRules = OrderBookRules()
-    bilateral: BilateralRules = BilateralRules()
-    replay: bool = True
-    horizon_periods: int = 96
-    ring_size: int = 256
-    timelock_seconds: int = 172_800
-    reading_window_seconds: int = 86_400
-    verdict_window_seconds: int = 86_400
 
 
 @dataclass
@@ -99,15 +73,17 @@ class Market:
     house: ClearingHouse
     meter: MeterOracle
     grid: GridOracle
-    auction: CallAuction
     settlement: Settlement
+    pool: CallAuction | None = None
+    trade_markets: tuple[CheckedTrades, ...] = ()
 
     @classmethod
     def bind(cls, chain: Chain, keys: Keyring, record: DeploymentRecord) -> "Market":
         """Bind a record to its chain; DeploymentError when the chain is another."""
         record.require_chain(chain.w3)
-        at = {name: chain.bind(name, record.contracts[name].address) for name in CONTRACTS}
-        auction = CallAuction(chain, at["CallAuction"])
+        there = [name for name in (*CONTRACTS, *MARKETS) if name in record.contracts]
+        at = {name: chain.bind(name, record.contracts[name].address) for name in there}
+        pool = CallAuction(chain, at["CallAuction"]) if "CallAuction" in at else None
         return cls(
             chain=chain,
             keys=keys,
@@ -118,10 +94,43 @@ class Market:
             tariff=Bound(chain, at["Tariff"]),
             house=ClearingHouse(chain, at["ClearingHouse"]),
             meter=MeterOracle(chain, at["MeterOracle"], keys["meter oracle"]),
-            grid=GridOracle(chain, at["GridOracle"], keys["grid oracle"], auction, AREA),
-            auction=auction,
+            grid=GridOracle(chain, at["GridOracle"], keys["grid oracle"], pool, AREA),
             settlement=Settlement(chain, at["Settlement"]),
+            pool=pool,
+            trade_markets=tuple(
+                kind(chain, at[name], AREA, record.contracts[name].block)
+                for name, kind in TRADE_MARKETS.items()
+                if name in at
+            ),
         )
+
+    @property
+    def auction(self) -> CallAuction:
+        """The pool; DeploymentError where there is none."""
+        if self.pool is None:
+            raise DeploymentError("CallAuction: this deployment has none")
+        return self.pool
+
+    @property
+    def order_book(self) -> OrderBook:
+        """The continuous double auction; DeploymentError where there is none."""
+        return self._trade_market(OrderBook)
+
+    @property
+    def bilateral(self) -> BilateralMarket:
+        """The market of neighbours; DeploymentError where there is none."""
+        return self._trade_market(BilateralMarket)
+
+    @property
+    def over_the_counter(self) -> OverTheCounter:
+        """Private deals; DeploymentError where there are none."""
+        return self._trade_market(OverTheCounter)
+
+    def _trade_market(self, kind: type[T]) -> T:
+        for market in self.trade_markets:
+            if isinstance(market, kind):
+                return market
+        raise DeploymentError(f"{kind.__name__}: this deployment has none")
 
 
 def open_market(w3: Web3, record: Path) -> Market:
@@ -163,12 +172,10 @@ def deploy(
     )
     meter = put("MeterOracle", registry, clock, house)
     grid = put("GridOracle", registry, clock, house)
-    auction = put(
-        "CallAuction",
-        [registry, clock, house, grid, tariff,
-         settings.band.floor_micro_eur_per_wh, settings.band.tick_micro_eur_per_wh, settings.band.ticks,
-         settings.pay_as_bid, settings.max_rounds, settings.verdict_window_seconds],
-    )  # fmt: skip
+    anchors = Anchors(registry, clock, house, grid)
+    modules = {
+        put(name, *arguments(name, anchors, tariff, settings)): MARKET for name in settings.markets
+    }
     settlement = put(
         "Settlement",
         [registry, clock, house, grid, meter, tariff, settings.reading_window_seconds],
@@ -178,7 +185,7 @@ def deploy(
         chain_id, genesis, current_commit(), compiler_facts(), scenario or {}, deployed
     )
     market = Market.bind(chain, keys, record)
-    _wire(market, settings, {auction: MARKET, settlement: SETTLEMENT, meter: ORACLE, grid: ORACLE})
+    _wire(market, settings, modules | {settlement: SETTLEMENT, meter: ORACLE, grid: ORACLE})
     return market
 
 
@@ -194,7 +201,8 @@ def _wire(market: Market, settings: MarketSettings, modules: dict[str, int]) -> 
         setup(market.registry, "grantRole", keccak(text=role), market.keys[name].address)
     setup(market.registry, "addGateway", market.keys["gateway"].address)
     setup(market.currency, "addSystemHolder", market.house.address)
-    setup(market.grid, "setMarket", market.auction.address)
+    if market.pool:
+        setup(market.grid, "setMarket", market.pool.address)
     for module, permissions in modules.items():
         setup(market.house, "proposeModule", module, permissions)
         setup(market.house, "authoriseModule", module)

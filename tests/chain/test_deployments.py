@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def test_a_record_says_what_stands_where(market: Market, record: Path) -> None:
     assert fields["commit"] == current_commit()
     assert fields["compiler"]["solc"] == compiler_settings().solc
     assert fields["compiler"]["evm_version"] == "paris"
-    assert set(fields["contracts"]) == set(CONTRACTS)
+    assert set(fields["contracts"]) == {*CONTRACTS, "CallAuction"}
     for contract in fields["contracts"].values():
         assert len(w3.eth.get_code(contract["address"], contract["block"])) > 1_000
         assert w3.eth.get_code(contract["address"], contract["block"] - 1) == b""
@@ -137,3 +138,21 @@ def test_an_address_becomes_a_file_name() -> None:
 def test_a_chain_that_ends_with_its_command_has_no_record(network: str) -> None:
     with pytest.raises(DeploymentError, match="ends with its command"):
         record_path(network)
+
+
+def test_a_deployment_has_the_markets_it_is_to_have() -> None:
+    chain = Chain(connect("embedded"), load_artifacts())
+    settings = replace(SETTINGS, markets=("OrderBook", "BilateralMarket", "OverTheCounter"))
+    market = deploy(chain, Keyring.for_chain(chain.w3), settings)
+    addresses = [one.address for one in market.trade_markets]
+
+    assert market.house.read("markets") == addresses
+    assert addresses == [
+        market.order_book.address,
+        market.bilateral.address,
+        market.over_the_counter.address,
+    ]
+    rules = [market.order_book.read(name) for name in ("minWh", "maxFills", "maxOpen")]
+    assert rules == [1, 32, 16]
+    with pytest.raises(DeploymentError, match="CallAuction: this deployment has none"):
+        _ = market.auction

@@ -1,0 +1,45 @@
+"""What is fixed for the life of a deployment."""
+
+from dataclasses import dataclass
+
+from gridbourse.model.clearing import Band
+
+
+@dataclass(frozen=True)
+class OrderBookRules:
+    """Of the continuous double auction; see `gridbourse.model.order_book`."""
+
+    min_wh: int = 1
+    max_fills: int = 32
+    max_open: int = 16
+
+
+@dataclass(frozen=True)
+class BilateralRules:
+    """Of full P2P; seller_price: every trade at the offer's price, else anything within both limits."""
+
+    seller_price: bool = False
+    min_wh: int = 1
+    max_open: int = 16
+    subscription_micro_eur_per_period: int = 0
+
+
+@dataclass(frozen=True)
+class MarketSettings:
+    """What is fixed for the life of a deployment; markets: which of `deployments.MARKETS` it has."""
+
+    mtu_seconds: int
+    gate_closure_seconds: int
+    band: Band
+    pay_as_bid: bool
+    max_rounds: int
+    area: str
+    markets: tuple[str, ...] = ("CallAuction",)
+    order_book: OrderBookRules = OrderBookRules()
+    bilateral: BilateralRules = BilateralRules()
+    replay: bool = True
+    horizon_periods: int = 96
+    ring_size: int = 256
+    timelock_seconds: int = 172_800
+    reading_window_seconds: int = 86_400
+    verdict_window_seconds: int = 86_400
