@@ -14,10 +14,10 @@ from web3 import Web3
 
 from gridbourse.chain.contracts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
 from gridbourse.chain.deploy import AREA, Market
-from gridbourse.chain.overview import PeriodStatus, due
+from gridbourse.chain.ending import finish
+from gridbourse.chain.overview import due
 from gridbourse.chain.transactions import Reverted
 from gridbourse.errors import GridbourseError
-from replay.trading import GROUPS_A_CALL
 from scripts import on_record, parse, run
 
 
@@ -42,32 +42,26 @@ def _settle(market: Market) -> int:
         table.add_column(heading, justify="left" if "refused" in heading else "right")
     refused = 0
     operator = market.keys["operator"]
-    for status in due(market):
+    for period in (status.period for status in due(market)):
         before = market.house.balances(1 + SUPPLIER_ACCOUNT)
-        reason = _settle_period(market, operator, status)
+        reason = _settle_period(market, operator, period)
         refused += bool(reason)
         after = market.house.balances(1 + SUPPLIER_ACCOUNT)
         supplier, dso = (
             (after[who] - before[who]) / 1e6 for who in (SUPPLIER_ACCOUNT, DSO_ACCOUNT)
         )
-        table.add_row(str(status.period), f"{supplier:,.6f}", f"{dso:,.6f}", reason)
+        table.add_row(str(period), f"{supplier:,.6f}", f"{dso:,.6f}", reason)
     out.print(table if table.row_count else "Nothing is due.")
     return 1 if refused else 0
 
 
-def _settle_period(market: Market, by: LocalAccount, status: PeriodStatus) -> str:
+def _settle_period(market: Market, by: LocalAccount, period: int) -> str:
     """Bring one period to its end; why not, when the contracts refuse.
 
-    A verdict that is overdue voids the book; readings that are missing get their deadline, and are
-    estimated once it has passed: neither needs an oracle.
+    Readings that are missing get their deadline, and are estimated once it has passed.
     """
-    period = status.period
     try:
-        if status.phase == "cleared" and status.verdict != "accepted":
-            market.auction.write(by, "expire", "expire", AREA, period)
-        if status.phase != "booked":
-            market.auction.book(by, AREA, period, GROUPS_A_CALL)
-        market.settlement.settle(by, AREA, period, GROUPS_A_CALL)
+        finish(market, by, period)
     except Reverted as error:
         if error.name == "ReadingMissing" and error.values["deadline"] == 0:
             market.settlement.write(by, "await", "awaitReadings", AREA, period)

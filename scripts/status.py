@@ -16,6 +16,11 @@ from scripts import on_record, parse, run
 
 LAST = 12
 """Periods shown."""
+HEADINGS = (
+    "period", "start (UTC)", "pool", "trades waiting", "verdict", "rounds", "readings", "settled",
+    "held EUR",
+)  # fmt: skip
+NUMBERS = ("trades waiting", "rounds", "held EUR")
 
 
 def main(*args: str, web3: Web3 | None = None) -> None:
@@ -52,17 +57,8 @@ def _show(market: Market, network: str) -> None:
     table = Table(
         title=f"last {min(LAST, len(periods))} of {len(periods)} periods", title_justify="left"
     )
-    for heading in (
-        "period",
-        "start (UTC)",
-        "phase",
-        "verdict",
-        "rounds",
-        "readings",
-        "settled",
-        "held EUR",
-    ):
-        table.add_column(heading, justify="right" if heading in ("rounds", "held EUR") else "left")
+    for heading in HEADINGS:
+        table.add_column(heading, justify="right" if heading in NUMBERS else "left")
     mtu = clock.read("mtuSeconds")
     for s in periods[-LAST:]:
         start = f"{datetime.fromtimestamp(s.period * mtu, UTC):%Y-%m-%d %H:%M}"
@@ -70,7 +66,15 @@ def _show(market: Market, network: str) -> None:
         settled = "yes" if s.settled else "no"
         held = f"{s.held_micro_eur / 1e6:,.2f}"
         table.add_row(
-            str(s.period), start, s.phase, s.verdict, str(s.rounds), version, settled, held
+            str(s.period),
+            start,
+            s.phase,
+            str(s.waiting_trades),
+            s.verdict,
+            str(s.rounds),
+            version,
+            settled,
+            held,
         )
     out.print(table)
     if due(market):

@@ -47,6 +47,13 @@ class CheckedTrades(Bound):
         """How many groups have a verdict, or expired without one."""
         return self.read("ledgerOf", self.area, period)[2]
 
+    def waiting(self, period: int) -> int:
+        """Trades without a verdict: those of sealed groups and those of the open one."""
+        _, groups, judged, waiting, _ = self.read("ledgerOf", self.area, period)
+        for number in range(judged, groups):
+            waiting += self.read("sealedGroupOf", self.area, period, number)[1]
+        return waiting
+
     def sealed(self, period: int) -> list[SealedTrades]:
         """The groups that wait for a verdict, in order, with their trades from the log."""
         _, groups, judged, _, _ = self.read("ledgerOf", self.area, period)

@@ -14,6 +14,7 @@ CAP_GROUPS_A_CALL = 40
 """Groups of four capped in one transaction: 12 M gas when every one of them has to shrink its order."""
 UNJUDGED, CAPPING = 0, 1
 """Of `IGridOracle.Verdict`: what is no whole verdict."""
+VERDICTS = ("none", "capping", "capped", "accepted", "fallback")
 
 Caps = Mapping[int, tuple[int, int]]
 """(export, import) Wh by participant; who has none is left out."""

@@ -3,16 +3,19 @@
 from dataclasses import dataclass
 
 from gridbourse.chain.deploy import AREA, Market
-
-VERDICTS = ("none", "capping", "capped", "accepted", "fallback")
+from gridbourse.chain.grid_oracle import VERDICTS
 
 
 @dataclass(frozen=True)
 class PeriodStatus:
-    """A period of the ring."""
+    """A period of the ring.
+
+    phase: of the pool, where there is one; waiting_trades: those in other markets without a verdict.
+    """
 
     period: int
     phase: str
+    waiting_trades: int
     verdict: str
     rounds: int
     readings_version: int
@@ -31,7 +34,8 @@ def ring(market: Market) -> list[PeriodStatus]:
         found.append(
             PeriodStatus(
                 period,
-                market.auction.phase(AREA, period),
+                market.pool.phase(AREA, period) if market.pool else "none",
+                sum(trades.waiting(period) for trades in market.trade_markets),
                 VERDICTS[verdict],
                 round_ + 1 if verdict else 0,
                 market.meter.version(period),
