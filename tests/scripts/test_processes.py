@@ -99,7 +99,7 @@ def test_a_chain_that_dies_in_the_middle_of_a_run(
     assert anvil.name() == "anvil"
     anvil.kill()
 
-    _, said = running.communicate(timeout=30)
+    _, said = running.communicate(timeout=300)
 
     assert running.returncode == 2
     (line,) = said.splitlines()
@@ -111,7 +111,7 @@ def test_ctrl_c_in_the_middle_of_a_run(running: subprocess.Popen[str], tmp_path:
     (anvil,) = psutil.Process(running.pid).children()
 
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=30)
+    _, said = running.communicate(timeout=300)
 
     assert (running.returncode, said) == (130, "")
     assert as_before(tmp_path)
