@@ -78,11 +78,13 @@ class Deal:
 
     def __post_init__(self) -> None:
         for name, bits in _BITS.items():
-            value = getattr(self, name, None)
-            if value is None:
-                value = getattr(self.terms, name)
+            value = self._values[name]
             if type(value) is not int or not 0 <= value < 1 << bits:
                 raise DealError(f"deal: {name} {value} must be an integer of {bits} bits")
+
+    @property
+    def _values(self) -> dict[str, Any]:
+        return {**vars(self.terms), "area": self.area, "expiry": self.expiry}
 
     # --- as the chain has it -------------------------------------------------------------------
 
@@ -107,9 +109,7 @@ class Deal:
 
     def terms_hash(self) -> bytes:
         """The commitment to the hidden part; it serves as the commitment of a quote too."""
-        return keccak(
-            encode(["bytes32", *_TERMS], [keccak(text=_TERMS_KIND), *self.hidden])  # type: ignore[list-item]
-        )
+        return keccak(encode(["bytes32", *_TERMS], [keccak(text=_TERMS_KIND), *self.hidden]))
 
     def digest(self, domain: dict[str, Any]) -> bytes:
         """What both parties sign (EIP-712), and the deal's name on the chain."""
@@ -134,8 +134,7 @@ class Deal:
 
     def to_json(self) -> str:
         """The opened deal, for the other party and the DSO."""
-        values = {**vars(self.terms), "area": self.area, "expiry": self.expiry}
-        return json.dumps(values | {"salt": f"0x{self.terms.salt.hex()}"}, indent=2)
+        return json.dumps(self._values | {"salt": f"0x{self.terms.salt.hex()}"}, indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> "Deal":

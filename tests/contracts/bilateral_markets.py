@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from brownie import chain
+from brownie import chain, web3
+from eth_account import Account
 
+from gridbourse.chain.over_the_counter import Deal, Signature, deal_domain
+from gridbourse.model.over_the_counter import Terms
 from gridbourse.model.trade_word import TradeWord
 from tests.contracts.market import (
     ALGORITHM,
@@ -94,3 +97,65 @@ def judge(market: Market, module: Any, period: int, trades: list[TradeWord], are
     for group, trade in enumerate(trades, first):
         verdict = (group, [trade.pack()], int(group in rejected), ALGORITHM, REPORT, [])
         market.grid.judge(module, area, period, *verdict, {"from": market.grid_oracle})
+
+
+@dataclass
+class Counter:
+    """An over-the-counter market and short ways to use it."""
+
+    market: Market
+    contract: Any
+
+    @classmethod
+    def open(cls, market: Market) -> "Counter":
+        by = {"from": market.operator}
+        settings = (anchors(market), market.tariff)
+        contract = market.contracts.OverTheCounter.deploy(*settings, by)
+        authorise(market, contract)
+        return cls(market, contract)
+
+    @property
+    def domain(self) -> dict[str, Any]:
+        return deal_domain(web3.eth.chain_id, self.contract.address)
+
+    def deal(self, seller: Member, buyer: Member, first_period: int, **other: Any) -> Deal:
+        """A spot of 1 000 Wh at 150 µEUR/Wh with margins that cover a default, changed by `other`."""
+        rest = {"area": seller.area, "expiry": chain[-1].timestamp + 3_600}
+        values = {
+            "count": 1,
+            "wh": 1_000,
+            "price_micro_eur_per_wh": 150,
+            "seller_margin_micro_eur": 200_000,
+            "buyer_margin_micro_eur": 100_000,
+            "salt": b"s" * 32,
+        } | other
+        for name in rest:
+            rest[name] = values.pop(name, rest[name])
+        parties = (int(seller.number), int(buyer.number))  # brownie has integers of its own
+        return Deal(Terms(*parties, first_period, **values), **rest)
+
+    def sign(self, deal: Deal, member: Member, **domain: Any) -> Signature:
+        key = Account.from_key(member.account.private_key)
+        return deal.sign(key, self.domain | domain)
+
+    def signed(self, deal: Deal) -> tuple[Signature, Signature]:
+        by_number = {member.number: member for member in self.market.members}
+        parties = (by_number[deal.terms.seller], by_number[deal.terms.buyer])
+        return tuple(self.sign(deal, party) for party in parties)
+
+    def conclude(self, deal: Deal) -> bytes:
+        """The deal, on the record by a stranger who has both signatures; its digest."""
+        signed = self.signed(deal)
+        self.contract.conclude(deal.open, *signed, {"from": self.market.stranger})
+        return deal.digest(self.domain)
+
+    def perform(self, deal: Deal, period: int) -> Any:
+        by = {"from": self.market.operator}
+        return self.contract.perform(deal.open, deal.hidden, period, by)
+
+    def close(self, deal: Deal) -> Any:
+        return self.contract.close(deal.open, deal.hidden, {"from": self.market.stranger})
+
+    def left(self, deal: Deal) -> tuple[int, int]:
+        """What is left of the margins (seller's, buyer's), µEUR."""
+        return tuple(self.contract.stateOf(deal.digest(self.domain)))[1:]

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {ITariff} from "../interfaces/ITariff.sol";
+import {ClearingHouse} from "../ledger/ClearingHouse.sol";
+import {MoneyAccounts} from "../ledger/MoneyAccounts.sol";
+import {HouseAccounts} from "../libraries/HouseAccounts.sol";
+import {Lanes} from "../libraries/Lanes.sol";
+import {Profile} from "../libraries/Profile.sol";
+import {Roles} from "../libraries/Roles.sol";
+import {TradeWord} from "../libraries/TradeWord.sol";
+import {CheckedTrades} from "./CheckedTrades.sol";
+import {Deals} from "./Deals.sol";
+
+/// @title Over the counter: a deal of two parties, performed period by period, secured by margins
+/// @notice Performing a period makes it a trade that waits for the DSO, alone. Each side has to be able to back every
+///         period of the deal from the moment it takes orders until its gate closure: whoever cannot when it is performed
+///         is in default, and owes the other what the supplier makes it lose, out of the margin and no further. If
+///         neither can, neither owes. A period nobody performs lapses at its gate closure, without any call: either
+///         party could have performed it, so nobody pays. A trade the DSO rejects is nobody's fault: margins stay. The
+///         reference is `gridbourse.model.over_the_counter`; this is its equal.
+/// @dev    At all times the MARGIN account holds what is left of the margins of all deals that are not closed.
+contract OverTheCounter is Deals {
+    using BitMaps for BitMaps.BitMap;
+
+    /// @notice Prices by which a default is measured
+    ITariff public immutable tariff;
+
+    /// @dev One bit for each period of a deal, from its first on: performed, or found in default
+    mapping(bytes32 deal => BitMaps.BitMap) private _performed;
+
+    /// @notice A period of a deal was performed: the only trade (see TradeWord) of a group that waits for the DSO
+    event DealPerformed(
+        bytes32 indexed deal, uint256 indexed area, uint256 indexed period, uint256 group, uint256 trade
+    );
+    /// @notice A party could not do its part in a period: `owedMicroEur` to the other, of which its margin paid a part
+    event Defaulted(
+        bytes32 indexed deal,
+        uint256 indexed period,
+        uint256 indexed participant,
+        uint256 owedMicroEur,
+        uint256 paidMicroEur
+    );
+    /// @notice A deal is over; what was left of the margins went back
+    event Closed(bytes32 indexed deal, uint256 sellerMicroEur, uint256 buyerMicroEur);
+
+    error NotAParty(address caller);
+    error OutsideStrip(bytes32 deal, uint256 period, uint256 firstPeriod, uint256 count);
+    error PerformedBefore(bytes32 deal, uint256 period);
+    error QuantityOutOfRange(bytes32 deal, uint256 wh, uint256 maximumWh);
+    error PriceAboveRetail(bytes32 deal, uint256 priceMicroEurPerWh, uint256 retailMicroEurPerWh);
+    error OtherArea(uint256 participant, uint256 itsArea, uint256 area);
+    error StripRuns(bytes32 deal, uint256 untilPeriod, uint256 nextOpenPeriod);
+
+    constructor(Anchors memory anchors, ITariff tariff_)
+        CheckedTrades(anchors, 1)
+        EIP712("gridbourse OverTheCounter", "1")
+    {
+        tariff = tariff_;
+    }
+
+    /// @notice Performs one period of a deal before its gate closure, and opens the terms for all to see: either party,
+    ///         the operator or the DSO may
+    function perform(Deal calldata deal, Terms calldata terms, uint32 period) external {
+        (bytes32 hash, State memory state) = _opened(deal, terms);
+        _requireMayPerform(deal);
+        clock.requireOpen(period);
+        _take(hash, terms, period);
+        _requireTradable(hash, deal, terms, period);
+        Ledger memory ledger = _enter(terms.area, period);
+        bool sold = _tries(period, deal.seller, Lanes.energy(terms.wh, 0));
+        bool bought = _tries(period, deal.buyer, Lanes.energy(0, terms.wh));
+        if (sold && bought) {
+            uint256 trade = TradeWord.pack(deal.seller, deal.buyer, terms.wh, terms.priceMicroEurPerWh);
+            emit DealPerformed(hash, terms.area, period, ledger.groups, trade);
+            _record(ledger, terms.area, trade);
+            _ledgers[_key(terms.area, period)] = ledger;
+            return;
+        }
+        if (sold) _giveBack(period, deal.seller, Lanes.energy(terms.wh, 0));
+        if (bought) _giveBack(period, deal.buyer, Lanes.energy(0, terms.wh));
+        (uint256 bySeller, uint256 byBuyer) = _damages(terms, period);
+        if (!sold) {
+            state.sellerMarginMicroEur -=
+                _pay(hash, period, deal.seller, deal.buyer, bought ? bySeller : 0, state.sellerMarginMicroEur);
+        }
+        if (!bought) {
+            state.buyerMarginMicroEur -=
+                _pay(hash, period, deal.buyer, deal.seller, sold ? byBuyer : 0, state.buyerMarginMicroEur);
+        }
+        _states[hash] = state;
+    }
+
+    /// @notice Gives what is left of the margins back once the gate of the deal's last period has closed; anyone who has
+    ///         the terms may
+    function close(Deal calldata deal, Terms calldata terms) external {
+        (bytes32 hash, State memory state) = _opened(deal, terms);
+        uint256 until = uint256(terms.firstPeriod) + terms.count;
+        uint256 next = clock.nextOpenPeriod();
+        if (until > next) revert StripRuns(hash, until, next);
+        _states[hash] = State(Phase.Closed, 0, 0);
+        _move(HouseAccounts.MARGIN, deal.seller, state.sellerMarginMicroEur);
+        _move(HouseAccounts.MARGIN, deal.buyer, state.buyerMarginMicroEur);
+        emit Closed(hash, state.sellerMarginMicroEur, state.buyerMarginMicroEur);
+    }
+
+    /// @notice Whether a period of a deal, counted from its first, was performed or found in default
+    function performed(bytes32 deal, uint256 place) external view returns (bool) {
+        return _performed[deal].get(place);
+    }
+
+    // --- rules ---------------------------------------------------------------------------------
+
+    function _requireMayPerform(Deal calldata deal) private view {
+        if (msg.sender == registry.accountOf(deal.seller) || msg.sender == registry.accountOf(deal.buyer)) return;
+        if (registry.hasRole(Roles.OPERATOR, msg.sender) || registry.hasRole(Roles.DSO, msg.sender)) return;
+        revert NotAParty(msg.sender);
+    }
+
+    /// @dev Each period of the strip once
+    function _take(bytes32 hash, Terms calldata terms, uint256 period) private {
+        if (period < terms.firstPeriod || period - terms.firstPeriod >= terms.count) {
+            revert OutsideStrip(hash, period, terms.firstPeriod, terms.count);
+        }
+        uint256 place = period - terms.firstPeriod;
+        if (_performed[hash].get(place)) revert PerformedBefore(hash, period);
+        _performed[hash].set(place);
+    }
+
+    /// @dev What no trade can be is nobody's default: it cannot be performed at all
+    function _requireTradable(bytes32 hash, Deal calldata deal, Terms calldata terms, uint256 period) private view {
+        if (terms.wh == 0 || terms.wh > Lanes.MAX_WH) revert QuantityOutOfRange(hash, terms.wh, Lanes.MAX_WH);
+        (uint256 retail,) = tariff.energyPrices(period);
+        if (terms.priceMicroEurPerWh > retail) revert PriceAboveRetail(hash, terms.priceMicroEurPerWh, retail);
+        _requireInArea(deal.seller, terms.area);
+        _requireInArea(deal.buyer, terms.area);
+    }
+
+    function _requireInArea(uint256 participant, uint256 area) private view {
+        uint256 itsArea = Profile.area(_profileOf(participant));
+        if (itsArea != area) revert OtherArea(participant, itsArea, area);
+    }
+
+    // --- reservations --------------------------------------------------------------------------
+
+    /// @dev Whether the party can back its part. Only a refusal that says the party cannot counts as its default: any
+    ///      other one, such as too little gas, undoes the whole call
+    function _tries(uint256 period, uint256 participant, uint256 energy) private returns (bool) {
+        IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](1);
+        exchanges[0] = _exchange(participant, 0, energy);
+        try clearingHouse.reserve(period, exchanges) returns (uint256[] memory) {
+            return true;
+        } catch (bytes memory reason) {
+            bytes4 error_ = bytes4(reason);
+            if (
+                error_ == MoneyAccounts.InsufficientMoney.selector || error_ == ClearingHouse.InDebt.selector
+                    || error_ == ClearingHouse.AboveConnectionCapacity.selector
+                    || error_ == ClearingHouse.ParticipantNotActive.selector
+            ) return false;
+            // solhint-disable-next-line no-inline-assembly
+            assembly ("memory-safe") {
+                revert(add(reason, 32), mload(reason))
+            }
+        }
+    }
+
+    function _giveBack(uint256 period, uint256 participant, uint256 energy) private {
+        IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](1);
+        exchanges[0] = _exchange(participant, energy, 0);
+        clearingHouse.reserve(period, exchanges);
+    }
+
+    // --- defaults ------------------------------------------------------------------------------
+
+    /// @dev What a default in a period costs the other: without the seller the buyer pays the retail price, without the
+    ///      buyer the seller gets the feed-in tariff
+    function _damages(Terms calldata terms, uint256 period) private view returns (uint256 bySeller, uint256 byBuyer) {
+        (uint256 retail, uint256 feedIn) = tariff.energyPrices(period);
+        uint256 price = terms.priceMicroEurPerWh;
+        bySeller = (retail - price) * terms.wh; // above retail nothing is performed
+        byBuyer = price > feedIn ? (price - feedIn) * terms.wh : 0;
+    }
+
+    function _pay(bytes32 hash, uint256 period, uint256 from, uint256 to, uint256 owed, uint256 marginLeft)
+        private
+        returns (uint64 paid)
+    {
+        paid = uint64(owed < marginLeft ? owed : marginLeft);
+        _move(HouseAccounts.MARGIN, to, paid);
+        emit Defaulted(hash, period, from, owed, paid);
+    }
+}
