@@ -65,6 +65,13 @@ library LevelQueue {
         return level & LIVE == 0;
     }
 
+    /// @dev How many words hold an order
+    function wordsOf(uint256 level) internal pure returns (uint256 count) {
+        unchecked {
+            for (uint256 live = level & LIVE; live != 0; live &= live - 1) ++count;
+        }
+    }
+
     function head(uint256 level) internal pure returns (uint256) {
         return (level >> WORDS) & 0xff;
     }

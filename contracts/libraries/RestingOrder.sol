@@ -24,6 +24,11 @@ library RestingOrder {
         return lane >> 55;
     }
 
+    /// @dev As a limit order with its place in the book
+    function asBookOrder(uint256 lane, uint256 tick, uint256 position) internal pure returns (uint256) {
+        return BookOrder.pack(participant(lane), BookOrder.LIMIT, side(lane), tick, wh(lane)) | (position << 28);
+    }
+
     /// @dev As an energy lane: an offer promises energy out of the connection, a bid energy into it
     function energy(uint256 lane) internal pure returns (uint256) {
         return energy(side(lane), wh(lane));

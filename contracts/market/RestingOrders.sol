@@ -27,6 +27,7 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
     /// @notice The most queue words one release takes out
     uint256 public constant MAX_PAGE = 500;
 
+    uint256 private constant ANYBODY = 0;
     uint256 private constant AREA_SHIFT = 48;
     uint256 private constant OPEN_SHIFT = 32;
 
@@ -153,7 +154,7 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
             uint256 key = _levelKey(area, period, tick);
             uint256 level = _levels.levels[key];
             while (!LevelQueue.isEmpty(level) && count + Lanes.PER_GROUP <= orders.length) {
-                (level, count) = _takeHead(key, level, tick, orders, count);
+                (level, count) = _takeHead(key, level, ANYBODY, orders, count);
             }
             _levels.levels[key] = level;
             if (LevelQueue.isEmpty(level)) book = BookTicks.without(book, tick);
@@ -161,19 +162,24 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
         _books[_key(area, period)] = book;
     }
 
-    /// @dev Adds the orders of a level's first word to a list
-    function _takeHead(uint256 key, uint256 level, uint256 tick, uint256[] memory orders, uint256 count)
+    /// @dev Adds the orders of a level's first word, or only those of one participant, to a list
+    function _takeHead(uint256 key, uint256 level, uint256 participant, uint256[] memory orders, uint256 count)
         private
         view
         returns (uint256, uint256)
     {
-        uint256 index = LevelQueue.head(level);
-        uint256 word = _levels.words[key | index];
-        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
-            uint256 order = Lanes.get56(word, lane);
-            if (order != 0) orders[count++] = _named(order, tick, index * Lanes.PER_GROUP + lane);
+        unchecked {
+            uint256 index = LevelQueue.head(level);
+            uint256 word = _levels.words[key | index];
+            for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+                uint256 order = Lanes.get56(word, lane);
+                uint256 owner = RestingOrder.participant(order);
+                if (order == 0 || (participant != ANYBODY && participant != owner)) continue;
+                orders[count++] =
+                    RestingOrder.asBookOrder(order, (key >> 8) & 0xff, index * Lanes.PER_GROUP + lane);
+            }
+            return (LevelQueue.without(level, index), count);
         }
-        return (LevelQueue.without(level, index), count);
     }
 
     // --- how many orders a participant has ------------------------------------------------------
@@ -254,12 +260,11 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
     function queueOf(uint256 area, uint256 period, uint256 tick) public view returns (uint256[] memory orders) {
         uint256 key = _levelKey(area, period, tick);
         uint256 level = _levels.levels[key];
-        orders = new uint256[](Lanes.PER_GROUP * LevelQueue.WORDS);
+        if (Lanes.tag(level) != period) return orders;
+        orders = new uint256[](Lanes.PER_GROUP * LevelQueue.wordsOf(level));
         uint256 count;
-        if (Lanes.tag(level) == period && _isOpen(area, period)) {
-            while (!LevelQueue.isEmpty(level)) {
-                (level, count) = _takeHead(key, level, tick, orders, count);
-            }
+        while (!LevelQueue.isEmpty(level)) {
+            (level, count) = _takeHead(key, level, ANYBODY, orders, count);
         }
         _shorten(orders, count);
     }
@@ -267,12 +272,14 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
     /// @notice A participant's orders at rest in a period, tick by tick, as in `queueOf`
     function ordersOf(uint256 participant, uint256 period) external view returns (uint256[] memory orders) {
         (bool known, uint256 area) = _knownArea(period, participant);
+        if (!known) return orders;
         orders = new uint256[](maxOpen);
         uint256 count;
-        for (uint256 tick; known && tick < ticks; ++tick) {
-            uint256[] memory queue = queueOf(area, period, tick);
-            for (uint256 i; i < queue.length; ++i) {
-                if (BookOrder.participant(queue[i]) == participant) orders[count++] = queue[i];
+        for (uint256 tick; tick < ticks; ++tick) {
+            uint256 key = _levelKey(area, period, tick);
+            uint256 level = _levels.levels[key];
+            while (Lanes.tag(level) == period && !LevelQueue.isEmpty(level)) {
+                (level, count) = _takeHead(key, level, participant, orders, count);
             }
         }
         _shorten(orders, count);
@@ -292,13 +299,6 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
 
     function _isOpen(uint256 area, uint256 period) internal view returns (bool) {
         return BookTicks.isOf(_books[_key(area, period)], period / _ringSize);
-    }
-
-    function _named(uint256 lane, uint256 tick, uint256 position) internal pure returns (uint256) {
-        uint256 order = BookOrder.pack(
-            RestingOrder.participant(lane), BookOrder.LIMIT, RestingOrder.side(lane), tick, RestingOrder.wh(lane)
-        );
-        return order | (position << 28);
     }
 
     function _sumWh(uint256[] memory orders) private pure returns (uint256 sum) {
