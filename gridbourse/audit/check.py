@@ -8,17 +8,18 @@ from gridbourse.audit.events import Decoder, Log
 from gridbourse.audit.folder import Rules, Run
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.deployments import CONTRACTS, DeploymentRecord
+from gridbourse.chain.deployments import CONTRACTS, MARKETS, DeploymentRecord
 from gridbourse.scenario.scenario import Scenario
 
 
 def start(deployment: DeploymentRecord, rules: Rules) -> tuple[Decoder, Rebuilt]:
     """What reads the logs of a deployment, and its market before the first of them."""
     artifacts = load_artifacts()
-    at = {name: deployment.contracts[name].address for name in CONTRACTS}
+    there = [name for name in (*CONTRACTS, *MARKETS) if name in deployment.contracts]
+    at = {name: deployment.contracts[name].address for name in there}
     decoder = Decoder(
         {address.lower(): name for name, address in at.items()},
-        {name: artifacts[name].abi for name in CONTRACTS},
+        {name: artifacts[name].abi for name in there},
     )
     return decoder, Rebuilt(rules, house=at["ClearingHouse"], auction=at["CallAuction"])
 
