@@ -15,13 +15,14 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gridbourse.chain.checked_trades import SealedTrades
 from gridbourse.model.trade_word import TradeWord
 from gridbourse.scenario.network import Network
 from gridbourse.scenario.rules import Limits
 from oracle.errors import FeedError
 from oracle.finding import Finding, GridView, Reals, Whole
 from oracle.journal import Entry, Journal
-from oracle.trades import Sums, TradeGroup, TradePort, beyond_caps, net, with_trades
+from oracle.trades import Sums, TradePort, beyond_caps, net, with_trades
 from oracle.verdict import NumberedCaps, Verdict, read_report, write_report
 
 FEED: Final = "grid"
@@ -153,8 +154,8 @@ class GridFeed:
         """
         self.resume(period)
         found = self._find(period, schedule_wh, reactive_var, net(self._port.booked_wh(period)))
-        if found.inside:
-            return None
+        if found.inside or found.caps_by_number == found.facts["caps_before"]:
+            return None  # nothing more can be done where no lower cap would help
         version = len(self._known(_feed(SCHEDULE), period))
         verdict = _verdict(found, "capped", version, bytes(20), {"market": SCHEDULE})
         self._journal.prepare(_feed(SCHEDULE), period, version, verdict.report)
@@ -195,9 +196,10 @@ class GridFeed:
         if verdict.market == SCHEDULE:
             return self._port.cap_schedule(period, verdict.caps, report_hash)
         if verdict.market:
-            market = self._markets[verdict.market]
-            (group,) = (g for g in market.sealed(period) if g.number == verdict.round)
-            return market.judge(period, group, verdict.rejected, verdict.caps, report_hash)
+            group = SealedTrades(verdict.round, root, verdict.trades)
+            return self._markets[verdict.market].judge(
+                period, group, list(verdict.rejected), verdict.caps, report_hash
+            )
         if verdict.kind == "accepted":
             return self._port.accept(period, verdict.round, root, report_hash)
         return self._port.cap(period, verdict.round, root, verdict.caps, report_hash)
@@ -224,7 +226,7 @@ class GridFeed:
         return _verdict(found, kind, round_, self._port.book_root(period))
 
     def _judge_group(
-        self, port: TradePort, period: int, group: TradeGroup, schedule_wh: Whole,
+        self, port: TradePort, period: int, group: SealedTrades, schedule_wh: Whole,
         reactive_var: Reals,
     ) -> Verdict:  # fmt: skip
         booked = self._port.booked_wh(period)

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from gridbourse.chain.checked_trades import SealedTrades
 from gridbourse.model.caps import NO_CAP
 from gridbourse.model.trade_word import TradeWord
 from oracle.verdict import NumberedCaps
-
-
-@dataclass(frozen=True)
-class TradeGroup:
-    """A sealed group: its number in the area and period, and its trades in order.
-
-    root: the chain's running hash of them, which a verdict binds.
-    """
-
-    number: int
-    root: bytes
-    trades: tuple[TradeWord, ...]
 
 
 class TradePort(Protocol):
@@ -36,14 +24,14 @@ class TradePort(Protocol):
     def judged(self, period: int) -> int:
         """How many groups of the period have a verdict, or expired without one."""
 
-    def sealed(self, period: int) -> Sequence[TradeGroup]:
+    def sealed(self, period: int) -> Sequence[SealedTrades]:
         """The groups that wait for a verdict, in order."""
 
     def judge(
         self,
         period: int,
-        group: TradeGroup,
-        rejected: Sequence[int],
+        group: SealedTrades,
+        rejected: list[int],
         caps: NumberedCaps,
         report_hash: bytes,
     ) -> str:

@@ -12,6 +12,7 @@ from eth_utils.crypto import keccak
 
 from gridbourse.chain.grid_oracle import GridOracle
 from gridbourse.model.caps import NO_CAP, Caps
+from gridbourse.model.trade_word import TradeWord
 from oracle.assessment import Assessment, Kind, Violation
 from oracle.caps import CapProposal
 
@@ -27,7 +28,8 @@ class Verdict:
     """What the DSO says of one round of a period, or of one group of trades.
 
     market: whose trades, "" for a pool and for what flows without a trade.  round: of the pool, or
-    the group's number.  book_root: what the verdict binds.  rejected: places in the group.
+    the group's number.  book_root: what the verdict binds.  trades: of the group; rejected: places
+    in it.
     curtailed_wh: what all caps in force take off the schedule.  before: the schedule under the caps
     so far; None where the grid has no operating point then.  after: under the new caps, None if
     there are none.  caps: all in force after the verdict, by participant number.
@@ -44,6 +46,7 @@ class Verdict:
     caps: NumberedCaps
     report: bytes
     market: str = ""
+    trades: tuple[TradeWord, ...] = ()
     rejected: tuple[int, ...] = ()
 
     @property
@@ -97,6 +100,7 @@ def read_report(report: bytes) -> Verdict:
         {int(number): (out, into) for number, (out, into) in facts["caps"].items()},
         report,
         facts.get("market", ""),
+        tuple(TradeWord(*trade) for trade in facts.get("trades", ())),
         tuple(facts.get("rejected", ())),
     )
 

@@ -12,18 +12,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gridbourse.chain.contracts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
-from gridbourse.chain.deploy import Market
 from gridbourse.model.settlement import Charges, Prices, settle, without_market
-from gridbourse.report.record import GAS_COLUMNS, ORDER_COLUMNS
+from gridbourse.report.record import ORDER_COLUMNS
 from gridbourse.scenario.network import Flow
 from gridbourse.scenario.plant import Delivery, Plant, energy_gap_wh
 from gridbourse.scenario.scenario import Scenario
-from replay.onboarding import Membership
+from replay.onboarding import MARGIN_ACCOUNT, OPERATOR_ACCOUNT, SPREAD_ACCOUNT, Membership
 from replay.venues.venue import Trading
 from replay.walk import PeriodResult, ReplayError
 
 Ints = NDArray[np.int64]
 FEES = ("import_fee", "local_fee", "export_fee")
+HOUSE = (OPERATOR_ACCOUNT, MARGIN_ACCOUNT, SPREAD_ACCOUNT)
+"""Named accounts that markets move money to, beside the supplier's and the DSO's."""
 
 
 @dataclass
@@ -45,6 +46,7 @@ class Accounts:
             | {name: zeros.copy() for name in PEOPLE_COLUMNS},
             index=self.members.table.index,
         )
+        self._house: dict[int, int] = {}
         self._rows = self.members.table["at"].to_numpy()
         fees = self.scenario.tariff.fees
         zone_fees = [fees[zone] for zone in self.members.table["zone"]]
@@ -67,13 +69,14 @@ class Accounts:
         payments = self._payments(result)
         charges = settle(readings, contracts, caps, self._prices)
         self._add_people(readings, contracts, payments, charges, delivery)
-        self._add_money(payments, charges)
+        self._add_money(result.tradings, charges)
+        self._add_transfers(result.tradings)
         gap_wh = energy_gap_wh(metered, delivery.flow, self.scenario.mtu.hours)
         self.gap_wh += abs(gap_wh)
         self.periods.append(
             self._period(result, delivery, readings, contracts) | {"gap_wh": gap_wh}
         )
-        self.orders.append(result.orders[list(ORDER_COLUMNS)])
+        self.orders.append(self._delivered(result.orders, readings)[list(ORDER_COLUMNS)])
 
     def _payments(self, result: PeriodResult) -> Ints:
         numbers = self.members.table["number"]
@@ -97,15 +100,51 @@ class Accounts:
         people["fees_micro_eur"] += charges.dso
         people["curtailed_wh"] += delivery.curtailed_wh[self._rows]
 
-    def _add_money(self, payments: Ints, charges: Charges) -> None:
+    def _add_money(self, tradings: Sequence[Trading], charges: Charges) -> None:
+        paid = sum(trading.paid_micro_eur for trading in tradings)
+        spread = -sum(sum(trading.payments_micro_eur.values()) for trading in tradings)
         flows = {
-            "energy": int(np.maximum(payments, 0).sum()),
-            "spread": -int(payments.sum()),
+            "energy": paid - spread,
+            "spread": spread,
             "retail": int(charges.retail.sum()),
             "feed_in": -int(charges.feed_in.sum()),
         } | {fee: int(getattr(charges, fee).sum()) for fee in FEES}
         for kind, amount in flows.items():
             self.money[kind] = self.money.get(kind, 0) + amount
+
+    def _add_transfers(self, tradings: Sequence[Trading]) -> None:
+        for transfer in (each for trading in tradings for each in trading.transfers):
+            self.money[transfer.kind] = self.money.get(transfer.kind, 0) + transfer.micro_eur
+            for account, amount in (
+                (transfer.payer, -transfer.micro_eur), (transfer.payee, transfer.micro_eur),
+            ):  # fmt: skip
+                if account in HOUSE:
+                    self._house[account] = self._house.get(account, 0) + amount
+                else:
+                    who = self.people["number"] == account
+                    self.people.loc[who, "bill_micro_eur"] += amount
+
+    def _delivered(self, orders: pd.DataFrame, readings: Ints) -> pd.DataFrame:
+        """What of each order's trades was metered: where it is less, the last booked falls short.
+
+        A participant's contract is the net of its trades, so what it sold and bought meets in it.
+        """
+        metered = pd.Series(readings, index=self.members.table["number"].to_numpy())
+        signed = orders["fill_wh"].where(orders["side"] == "offer", -orders["fill_wh"])
+        contract = signed.groupby(orders["number"]).transform("sum")
+        reading = orders["number"].map(metered)
+        selling = orders["side"] == "offer"
+        short_sale = contract.clip(lower=0) - np.minimum(
+            reading.clip(lower=0), contract.clip(lower=0)
+        )
+        bought = (-contract).clip(lower=0)
+        short_purchase = bought - np.minimum((-reading).clip(lower=0), bought)
+        short = short_sale.where(selling, short_purchase)
+        later = (
+            orders[::-1].groupby(["number", "side"])["fill_wh"].cumsum()[::-1] - orders["fill_wh"]
+        )
+        missing = np.minimum((short - later).clip(lower=0), orders["fill_wh"])
+        return orders.assign(delivered_wh=orders["fill_wh"] - missing)
 
     def _period(
         self, result: PeriodResult, delivery: Delivery, readings: Ints, contracts: Ints
@@ -127,7 +166,7 @@ class Accounts:
             "matched_wh": sum(trading.matched_wh for trading in result.tradings),
             "price_micro_eur_per_wh": self._price(result.tradings),
             "verdict": _last_word(result),
-            "rounds": sum(len(trading.verdicts) for trading in result.tradings),
+            "rounds": len(result.verdicts),
             "curtailed_wh": int(delivery.curtailed_wh.sum()),
             "generation_wh": int(generation.sum()),
             "load_wh": int(load.sum()),
@@ -167,6 +206,8 @@ class Accounts:
             "spread": ("buyers", "spread account"),
             "retail": ("participants", "supplier"),
             "feed_in": ("supplier", "participants"),
+            "subscription": ("participants", "operator"),
+            "damages": ("participants", "participants"),
         } | dict.fromkeys(FEES, ("participants", "dso"))
         rows = [(*ways[kind], kind, amount) for kind, amount in self.money.items() if amount]
         return pd.DataFrame(rows, columns=["payer", "payee", "kind", "micro_eur"])
@@ -176,6 +217,8 @@ class Accounts:
         expected = dict(zip(self.people["number"], self.people["bill_micro_eur"], strict=True))
         expected[SUPPLIER_ACCOUNT] = self.money.get("retail", 0) - self.money.get("feed_in", 0)
         expected[DSO_ACCOUNT] = sum(self.money.get(fee, 0) for fee in FEES)
+        expected |= dict.fromkeys(HOUSE, 0) | self._house
+        expected[SPREAD_ACCOUNT] = self.money.get("spread", 0)
         for account, change in expected.items():
             found = after[account] - before[account]
             if found != change:
@@ -195,12 +238,6 @@ PEOPLE_COLUMNS = (
     "fees_micro_eur",
     "curtailed_wh",
 )
-
-
-def gas_table(market: Market) -> pd.DataFrame:
-    """Gas by step."""
-    rows = [(step, use.transactions, use.gas, use.units) for step, use in market.chain.gas.items()]
-    return pd.DataFrame(rows, columns=list(GAS_COLUMNS))
 
 
 def _both(metered: Ints, contracted: Ints) -> Ints:

@@ -1,6 +1,7 @@
 """Brings a scenario's participants, tariff and money into a fresh market."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 from eth_utils import keccak
@@ -9,8 +10,11 @@ from gridbourse.chain.contracts import SUPPLIER_ACCOUNT, Registration
 from gridbourse.chain.deploy import AREA, Market
 from gridbourse.model.settlement import Prices
 from gridbourse.onboarding.pseudonyms import deployment_salt, pseudonym
+from gridbourse.scenario.neighbours import Neighbours
 from gridbourse.scenario.scenario import Scenario
 
+OPERATOR_ACCOUNT, SPREAD_ACCOUNT, MARGIN_ACCOUNT = 3, 5, 6
+"""Of `HouseAccounts.sol`, beside those of the supplier and the DSO."""
 ROWS_A_CALL = 50
 """Registrations in one transaction: about 9 M gas."""
 
@@ -20,15 +24,21 @@ class Membership:
     """Who is who: the mapping that stays beside the chain.
 
     table: index point_id, columns number (participant number), account (address), at (row of the
-    point in the scenario's arrays).
+    point in the scenario's arrays). zones: number of each grid zone.
     """
 
     table: pd.DataFrame
+    zones: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def number_of(self) -> dict[str, int]:
         """Participant number by point id."""
         return dict(zip(self.table.index, self.table["number"].tolist(), strict=True))
+
+    @property
+    def point_of(self) -> dict[int, str]:
+        """Point id by participant number."""
+        return dict(zip(self.table["number"].tolist(), self.table.index, strict=True))
 
     @property
     def row_of(self) -> dict[int, int]:
@@ -42,7 +52,10 @@ def onboard(market: Market, scenario: Scenario) -> Membership:
     table = _register(market, scenario, zones)
     _give_mandates(market, table)
     _pay_in(market, scenario, table)
-    return Membership(table)
+    members = Membership(table, zones)
+    if scenario.bilateral is not None:
+        _attest(market, Neighbours(scenario, members.number_of, zones))
+    return members
 
 
 def account_name(point_id: str) -> str:
@@ -129,6 +142,19 @@ def _give_mandates(market: Market, table: pd.DataFrame) -> None:
     for point_id in table.index:
         account = market.keys[account_name(point_id)]
         market.registry.write(account, "mandate", "giveMandate", gateway)
+
+
+def source_bits(people: Neighbours, sources: Collection[str]) -> int:
+    """Sources as the registry has them, one bit each."""
+    return sum(1 << people.sources.index(source) for source in sources)
+
+
+def _attest(market: Market, people: Neighbours) -> None:
+    """The operator attests what each seller's energy is made from."""
+    for seller in people.sellers:
+        bits = source_bits(people, [people.source_of(seller)])
+        number = people.numbers[seller]
+        market.registry.write(market.keys["operator"], "attest", "attest", number, bits)
 
 
 def _pay_in(market: Market, scenario: Scenario, table: pd.DataFrame) -> None:

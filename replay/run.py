@@ -1,16 +1,18 @@
 """One replay from scenario file to record: deploy, onboard, walk the periods, account, check."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from web3 import Web3
 
 from gridbourse.chain.accounts import Keyring
+from gridbourse.chain.checked_trades import TradeDesk
 from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.deploy import Market, MarketSettings, deploy
+from gridbourse.chain.deploy import Market, deploy
+from gridbourse.chain.settings import BilateralRules, MarketSettings, OrderBookRules
 from gridbourse.chain.transactions import Chain
 from gridbourse.report.record import RunRecord
 from gridbourse.report.tables import over_periods
@@ -21,10 +23,15 @@ from oracle.grid_feed import GridFeed
 from oracle.journal import Journal
 from oracle.meter_feed import MeterFeed
 from replay import evidence
-from replay.accounting import Accounts, gas_table
+from replay.accounting import Accounts
 from replay.metering import MeterDrop
 from replay.onboarding import Membership, onboard
+from replay.recording import record_of
+from replay.venues.bilateral import BilateralVenue
 from replay.venues.call_auction import CallAuctionVenue
+from replay.venues.checked import Judging
+from replay.venues.order_book import OrderBookVenue
+from replay.venues.over_the_counter import OverTheCounterVenue
 from replay.venues.venue import Venue
 from replay.walk import Walk
 
@@ -37,8 +44,29 @@ class Replay:
     walk: Walk
 
 
+CONTRACTS = {
+    "over_the_counter": "OverTheCounter",
+    "bilateral": "BilateralMarket",
+    "order_book": "OrderBook",
+    "call_auction": "CallAuction",
+}
+"""Contract by kind of market, in the order in which they trade: what was agreed in private first, the
+pool, whose orders are sealed, last."""
+
+
 def settings_of(scenario: Scenario) -> MarketSettings:
     """Deployment settings a scenario asks for."""
+    book, neighbours = scenario.order_book, scenario.bilateral
+    rules: dict[str, Any] = {}
+    if book is not None:
+        rules["order_book"] = OrderBookRules(book.min_wh, book.max_fills, book.max_open)
+    if neighbours is not None:
+        rules["bilateral"] = BilateralRules(
+            neighbours.pricing == "seller",
+            neighbours.min_wh,
+            neighbours.max_open,
+            neighbours.subscription_micro_eur_per_period(scenario.mtu),
+        )
     return MarketSettings(
         mtu_seconds=scenario.mtu_seconds,
         gate_closure_seconds=scenario.market.gate_closure_s,
@@ -46,6 +74,8 @@ def settings_of(scenario: Scenario) -> MarketSettings:
         pay_as_bid=scenario.market.pricing == "pay_as_bid",
         max_rounds=scenario.market.max_rounds,
         area=scenario.market.area,
+        markets=tuple(name for kind, name in CONTRACTS.items() if kind in scenario.market.kinds),
+        **rules,
     )
 
 
@@ -77,26 +107,32 @@ def replay(
             scenario=scenario,
             market=market,
             members=members,
-            venues=_venues(scenario, members, market, grid_feed),
+            venues=_venues(Judging(scenario, members, market, grid_feed)),
             plant=plant,
             meters=MeterDrop(out / "readings", scenario, members, market.keys),
             meter_feed=MeterFeed(market.meter, journal),
+            grid_feed=grid_feed,
         )
         periods = over_periods(scenario.replayed, scenario.mtu_seconds, scenario.timezone)
         walk.run(periods, lambda period: accounts.add(walk.results[period]))
     after = market.house.balances(limit)
     accounts.require_equal(before, after)
     evidence.write(out, walk)
-    record = _record(network_name, walk, accounts, market.house.money_sum(limit), began)
+    record = record_of(walk, accounts, network_name, market.house.money_sum(limit), began)
     record.save(out / "record")
     return Replay(record, walk)
 
 
-def _venues(
-    scenario: Scenario, members: Membership, market: Market, grid_feed: GridFeed
-) -> list[Venue]:
-    """The scenario's markets."""
-    return [CallAuctionVenue(scenario, members, market, grid_feed)]
+def _venues(judging: Judging) -> list[Venue]:
+    """The scenario's markets, in the order in which they trade."""
+    makers: dict[str, Callable[[Judging], Venue]] = {
+        "over_the_counter": OverTheCounterVenue,
+        "bilateral": BilateralVenue,
+        "order_book": OrderBookVenue,
+        "call_auction": CallAuctionVenue,
+    }
+    kinds = judging.scenario.market.kinds
+    return [makers[kind](judging) for kind in CONTRACTS if kind in kinds]
 
 
 def _grid_feed(
@@ -116,55 +152,13 @@ def _grid_feed(
         scenario.limits,
         scenario.mtu_seconds,
         out / "verdicts",
+        markets=_desks(market),
     )
 
 
-def _record(
-    network_name: str, walk: Walk, accounts: Accounts, money_sum: int, began: float
-) -> RunRecord:
-    scenario = walk.scenario
-    attribution = scenario.folder / "LICENSE"
-    return RunRecord(
-        scenario=scenario.name,
-        description=scenario.description,
-        network=network_name,
-        area=scenario.market.area,
-        timezone=scenario.timezone,
-        mtu_seconds=scenario.mtu_seconds,
-        attribution=attribution.read_text().strip() if attribution.exists() else "",
-        pricing=scenario.market.pricing,
-        retail_micro_eur_per_wh=scenario.tariff.retail_micro_eur_per_wh,
-        feed_in_micro_eur_per_wh=scenario.tariff.feed_in_micro_eur_per_wh,
-        tick_micro_eur_per_wh=scenario.market.tick_micro_eur_per_wh,
-        pv_factor=scenario.pv_factor,
-        v_min=scenario.limits.v_min_pu,
-        v_max=scenario.limits.v_max_pu,
-        loading_max=scenario.limits.loading_max,
-        periods=pd.DataFrame(accounts.periods).set_index("period"),
-        participants=accounts.people,
-        orders=pd.concat(accounts.orders, ignore_index=True),
-        money=accounts.money_table(),
-        gas=gas_table(walk.market),
-        verdicts=_verdicts(walk),
-        money_sum_micro_eur=money_sum,
-        energy_gap_wh=round(accounts.gap_wh),
-        readings=walk.market.chain.gas["readings"].units,
-        wall_s=round(time.monotonic() - began, 1),
-    )
-
-
-def _verdicts(walk: Walk) -> list[dict[str, Any]]:
-    rows = []
-    for period, result in walk.results.items():
-        for trading, verdict in ((t, v) for t in result.tradings for v in t.verdicts):
-            last = verdict is trading.verdicts[-1]
-            kind = "fallback" if trading.fallback and last else verdict.kind
-            rows.append(
-                {
-                    "period": period,
-                    "round": verdict.round,
-                    "kind": kind,
-                    "explanation": list(verdict.explanation),
-                }
-            )
-    return rows
+def _desks(market: Market) -> list[TradeDesk]:
+    """The markets whose trades are judged one by one, by their kind."""
+    kinds = {name: kind for kind, name in CONTRACTS.items()}
+    return [
+        TradeDesk(kinds[type(some).__name__], some, market.grid) for some in market.trade_markets
+    ]

@@ -15,7 +15,9 @@ from gridbourse.errors import GridbourseError
 from gridbourse.model.caps import Caps
 from gridbourse.scenario.plant import Delivery, Plant
 from gridbourse.scenario.scenario import Scenario
+from oracle.grid_feed import GridFeed
 from oracle.meter_feed import MeterFeed
+from oracle.verdict import Verdict
 from replay.metering import MeterDrop
 from replay.onboarding import Membership
 from replay.trading import GROUPS_A_CALL
@@ -30,12 +32,14 @@ class ReplayError(GridbourseError):
 class PeriodResult:
     """What happened in one period; arrays over all connection points of the scenario.
 
+    beyond: the DSO's caps on what flows beside all trades, where it had to.
     metered_wh: what the meters say, participants' as the chain holds it; None before delivery.
     """
 
     period: int
     tradings: Sequence[Trading]
     caps: Caps
+    beyond: Verdict | None = None
     delivery: Delivery | None = None
     metered_wh: Ints | None = None
 
@@ -43,6 +47,22 @@ class PeriodResult:
     def contracts_wh(self) -> Ints:
         """Net contract of every point: the sum over the markets."""
         return np.sum([trading.contracts_wh for trading in self.tradings], axis=0, dtype=np.int64)
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """All of the DSO's, in order."""
+        found = [verdict for trading in self.tradings for verdict in trading.verdicts]
+        return found if self.beyond is None else [*found, self.beyond]
+
+    @property
+    def trades(self) -> pd.DataFrame:
+        """The trades the DSO judged one by one."""
+        frames = [
+            trading.trades.assign(market=trading.kind, period=self.period)
+            for trading in self.tradings
+            if len(trading.trades)
+        ]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
     @property
     def orders(self) -> pd.DataFrame:
@@ -61,6 +81,7 @@ class Walk:
     plant: Plant
     meters: MeterDrop
     meter_feed: MeterFeed
+    grid_feed: GridFeed
     results: dict[int, PeriodResult] = field(default_factory=dict)
 
     def run(
@@ -72,11 +93,9 @@ class Walk:
         last = 0
         for period in periods:
             self._advance(period * mtu - lead - 1)
-            for venue in self.venues:
-                venue.trade(period)
+            self._trade(period)
             self._advance(period * mtu - lead)
-            tradings = [venue.close(period) for venue in self.venues]
-            self.results[period] = PeriodResult(period, tradings, self._caps(period))
+            self.results[period] = self._close(period)
             waiting.append(period)
             last = period
             while waiting and (waiting[0] + 1) * mtu <= period * mtu - lead:
@@ -84,6 +103,25 @@ class Walk:
         self._advance((last + 1) * mtu)
         for period in waiting:
             self._deliver(period, on_settled)
+
+    def _trade(self, period: int) -> None:
+        """One market after the other: what is promised in one is not wanted in the next."""
+        wanted_wh = self.scenario.forecast_wh(period)
+        for venue in self.venues:
+            wanted_wh = wanted_wh - venue.trade(period, wanted_wh)
+
+    def _close(self, period: int) -> PeriodResult:
+        """Every market ends; what then flows besides, and breaks a limit all the same, is capped.
+
+        A pool's verdict is about all that flows, traded or not.
+        """
+        tradings = [venue.close(period) for venue in self.venues]
+        beyond = None
+        if self.market.pool is None:
+            schedule = self.scenario.forecast_wh(period)
+            reactive = self.scenario.reactive_var(period)
+            beyond = self.grid_feed.check_schedule(period, schedule, reactive)
+        return PeriodResult(period, tradings, self._caps(period), beyond)
 
     def _advance(self, timestamp: int) -> None:
         self.market.clock.advance_to(self.market.keys["operator"], timestamp)

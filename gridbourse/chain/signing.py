@@ -1,4 +1,4 @@
-"""EIP-712 orders, of the call auction and of the order book: what a participant signs for a gateway to bring in."""
+"""EIP-712 orders of the call auction and the order book: what a participant signs for a gateway."""
 
 from dataclasses import dataclass
 from typing import Any

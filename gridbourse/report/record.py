@@ -15,11 +15,13 @@ STATES: Final = ("unchecked", "checked", "delivered")
 VERDICTS: Final = ("accepted", "capped", "fallback")
 ROUTES: Final = ("mandate", "signed", "own")
 SIDES: Final = ("bid", "offer")
+MARKETS: Final = ("call_auction", "order_book", "bilateral", "over_the_counter")
 
 _INTEGER: Final = "int64"
 _NULLABLE: Final = "Int64"
 _FLOAT: Final = "float64"
 _TEXT: Final = "object"
+_BOOLEAN: Final = "bool"
 
 PERIOD_COLUMNS: Final[dict[str, str]] = {
     "bid_wh": _INTEGER,
@@ -54,13 +56,25 @@ PARTICIPANT_COLUMNS: Final[dict[str, str]] = {
 }
 ORDER_COLUMNS: Final[dict[str, str]] = {
     "period": _INTEGER,
+    "market": _TEXT,
     "point_id": _TEXT,
     "route": _TEXT,
     "side": _TEXT,
     "wh": _INTEGER,
     "price_micro_eur_per_wh": _INTEGER,
     "fill_wh": _INTEGER,
+    "rejected_wh": _INTEGER,
+    "delivered_wh": _INTEGER,
     "paid_micro_eur": _INTEGER,
+}
+TRADE_COLUMNS: Final[dict[str, str]] = {
+    "period": _INTEGER,
+    "market": _TEXT,
+    "seller": _TEXT,
+    "buyer": _TEXT,
+    "wh": _INTEGER,
+    "price_micro_eur_per_wh": _INTEGER,
+    "rejected": _BOOLEAN,
 }
 MONEY_COLUMNS: Final[dict[str, str]] = {
     "payer": _TEXT,
@@ -78,6 +92,7 @@ _TABLES: Final = {
     "periods": PERIOD_COLUMNS,
     "participants": PARTICIPANT_COLUMNS,
     "orders": ORDER_COLUMNS,
+    "trades": TRADE_COLUMNS,
     "money": MONEY_COLUMNS,
     "gas": GAS_COLUMNS,
 }
@@ -85,8 +100,10 @@ _CHOICES: Final = {
     ("periods", "verdict"): VERDICTS,
     ("orders", "route"): ROUTES,
     ("orders", "side"): SIDES,
+    ("orders", "market"): MARKETS,
+    ("trades", "market"): MARKETS,
 }
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 
 class ReportError(GridbourseError):
@@ -126,16 +143,22 @@ class RunRecord:
         (net at the meter), local_bought_wh (metered), fees_micro_eur (paid, positive),
         curtailed_wh
 
-    `orders`: period, point_id, route ("mandate", "signed", "own"), side ("bid", "offer"), wh and
-        price_micro_eur_per_wh as placed, fill_wh, paid_micro_eur (positive, by buyer or to seller)
+    `orders`: period, market, point_id, route ("mandate", "signed", "own"), side ("bid", "offer"), wh and
+        price_micro_eur_per_wh as placed; fill_wh: traded, and not rejected by the DSO; rejected_wh:
+        traded, and rejected; delivered_wh: of fill_wh, what the meter confirms; paid_micro_eur
+        (positive, by buyer or to seller)
+
+    `trades`: of markets whose trades are judged one by one, in the order of each market: period,
+        market, seller, buyer, wh, price_micro_eur_per_wh, rejected
 
     `money`: payer, payee, kind, micro_eur: where each euro went, by group ("buyers", "supplier",
         "dso"). Kinds ending in "_fee" are grid fees
 
     `gas`: step, transactions, gas, units (orders, readings or accounts processed)
 
-    `verdicts`: one dict per verdict: period, round, kind (as in `periods.verdict`), explanation
-        (list of sentences)
+    `verdicts`: one dict per verdict: period, market ("schedule" where no trade was judged), round
+        (or the number of the group of trades), kind (as in `periods.verdict`, or "rejected": trades
+        alone), explanation (list of sentences)
 
     Scalars: prices in µEUR/Wh, `v_min`, `v_max`, `loading_max` in pu, `attribution` = the words
     the data's licence asks for, `money_sum_micro_eur` and `energy_gap_wh` = the two identities
@@ -151,6 +174,7 @@ class RunRecord:
     timezone: str
     mtu_seconds: int
     attribution: str
+    markets: list[str]
     pricing: str
     retail_micro_eur_per_wh: int
     feed_in_micro_eur_per_wh: int
@@ -162,6 +186,7 @@ class RunRecord:
     periods: pd.DataFrame
     participants: pd.DataFrame
     orders: pd.DataFrame
+    trades: pd.DataFrame
     money: pd.DataFrame
     gas: pd.DataFrame
     verdicts: list[dict[str, Any]]
@@ -196,7 +221,7 @@ class RunRecord:
         self.periods = self.periods.sort_index().rename_axis("period")
         self.participants = self.participants.rename_axis("point_id")
         for row, verdict in enumerate(self.verdicts):
-            missing = {"period", "round", "kind", "explanation"} - set(verdict)
+            missing = {"period", "market", "round", "kind", "explanation"} - set(verdict)
             if missing:
                 raise ReportError(f"verdicts, row {row}: lacks {', '.join(sorted(missing))}")
 

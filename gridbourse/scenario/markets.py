@@ -10,6 +10,7 @@ from gridbourse.model.periods import Mtu
 from gridbourse.model.trade_word import MOST_PRICE_MICRO_EUR_PER_WH, MOST_WH
 from gridbourse.scenario.fields import Fields
 from gridbourse.scenario.rules import (
+    DAY_S,
     KINDS,
     BilateralRules,
     MarketRules,
@@ -25,7 +26,6 @@ MAX_BOOK_TICKS = 224
 """The order book keeps one bit a tick in a word."""
 MAX_SOURCES = 64
 """A bit for each on-chain."""
-DAY_S = 86_400
 
 
 def market(fields: Fields, tariff: TariffTable) -> MarketRules:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gridbourse.model.bilateral import Offer, Premiums, PriceRule, Request
 from gridbourse.scenario import draws
@@ -30,9 +31,13 @@ class Neighbours:
     """
 
     scenario: Scenario
-    rules: BilateralRules
     numbers: Mapping[str, int]
     zone_numbers: Mapping[str, int]
+
+    @property
+    def rules(self) -> BilateralRules:
+        """Of the scenario's market of neighbours."""
+        return self.scenario.bilateral_rules
 
     @property
     def sources(self) -> list[str]:
@@ -59,15 +64,20 @@ class Neighbours:
             return None
         return str(draws.generator(self.scenario.strategy.seed, "favourite", buyer).choice(others))
 
-    def listings(self, period: int) -> tuple[list[Offer], list[Request]]:
-        """Offers and requests of a period, each in the order of the points."""
+    def listings(
+        self, period: int, wanted_wh: NDArray[np.int64]
+    ) -> tuple[list[Offer], list[Request]]:
+        """Offers and requests of a period, each in the order of the points.
+
+        wanted_wh: net energy of every point to trade, Wh, + has a surplus.
+        """
         offers, requests = [], []
-        forecast_wh = self.scenario.forecast_wh(period)
         points = self.scenario.points
-        taking_part = points["participant"].to_numpy() & (np.abs(forecast_wh) >= self.rules.min_wh)
-        for row in np.flatnonzero(taking_part):
-            point_id, wh = str(points.index[row]), int(forecast_wh[row])
-            zone = self.zone_numbers[points["zone"].iloc[row]]
+        rows = zip(points.index, points["zone"], points["participant"], wanted_wh, strict=True)
+        for point, zone_name, takes_part, net_wh in rows:
+            point_id, wh, zone = str(point), int(net_wh), self.zone_numbers[zone_name]
+            if not takes_part or abs(wh) < self.rules.min_wh:
+                continue
             if wh > 0:
                 offers.append(self._offer(point_id, zone, wh, period))
             else:

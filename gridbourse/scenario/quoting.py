@@ -1,7 +1,7 @@
 """How participants quote in a continuous market: who comes by when, and with what.
 
 Before gate closure everybody comes by several times, each time in another, seeded order. At first a
-participant places its forecast at a price from its strategy (see ``strategy``). When it comes by
+participant places what it expects at a price from its strategy (see ``strategy``). When it comes by
 again and still has an order at rest, it may take that out for good, or, if it prices with zero
 intelligence, give it a price drawn anew: Gode and Sunder's traders draw for every quote.
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gridbourse.scenario import draws
 from gridbourse.scenario.rules import OrderBookRules
@@ -27,7 +28,7 @@ class Visit:
     """A participant comes by.
 
     step: what it does with an order at rest; "place" in the first round, when it has none.
-    wh: its forecast, tick: its limit price now.
+    wh: what it has to trade, tick: its limit price now.
     """
 
     point_id: str
@@ -37,19 +38,22 @@ class Visit:
     step: Step
 
 
-def visits(scenario: Scenario, rules: OrderBookRules, period: int, round_: int) -> Iterator[Visit]:
+def visits(
+    scenario: Scenario, period: int, round_: int, wanted_wh: NDArray[np.int64]
+) -> Iterator[Visit]:
     """The visits of one round, in order; deterministic by (seed, period, round, point).
 
-    Who expects to exchange less than the least order stays away.
+    wanted_wh: net energy of every point to trade, Wh, + has a surplus.  Who has less to trade than
+    the least order stays away.
     """
-    forecast_wh = scenario.forecast_wh(period)
+    rules = scenario.book_rules
     seed, band = scenario.strategy.seed, scenario.band
     taking_part = np.flatnonzero(
-        scenario.points["participant"].to_numpy() & (np.abs(forecast_wh) >= rules.min_wh)
+        scenario.points["participant"].to_numpy() & (np.abs(wanted_wh) >= rules.min_wh)
     )
     order = draws.generator(seed, f"arrival {round_}", "", period)
     for row in order.permutation(taking_part):
-        point_id, wh = str(scenario.points.index[row]), int(forecast_wh[row])
+        point_id, wh = str(scenario.points.index[row]), int(wanted_wh[row])
         side: Literal["bid", "offer"] = "offer" if wh > 0 else "bid"
         trader = Trader.drawn(scenario, point_id)
         yield Visit(

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from gridbourse.model.periods import Mtu
+
+DAY_S: Final = 86_400
 KINDS: Final = ("call_auction", "order_book", "bilateral", "over_the_counter")
 """The kinds of market a scenario may run side by side."""
 
@@ -78,6 +81,10 @@ class BilateralRules:
     sources: Mapping[str, float]
     strict_share: float
     premiums: PremiumLimits
+
+    def subscription_micro_eur_per_period(self, mtu: Mtu) -> int:
+        """What each participant pays for a delivery period."""
+        return self.subscription_micro_eur_per_day * mtu.seconds // DAY_S
 
 
 @dataclass(frozen=True)

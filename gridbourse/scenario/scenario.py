@@ -87,6 +87,20 @@ class Scenario:
         return Band(low, tick, (high - low) // tick + 1)
 
     @property
+    def book_rules(self) -> OrderBookRules:
+        """Of the order book; ScenarioError where there is none."""
+        if self.order_book is None:
+            raise ScenarioError(f"{self.name}: order_book is not one of market.kinds")
+        return self.order_book
+
+    @property
+    def bilateral_rules(self) -> BilateralRules:
+        """Of the market of neighbours; ScenarioError where there is none."""
+        if self.bilateral is None:
+            raise ScenarioError(f"{self.name}: bilateral is not one of market.kinds")
+        return self.bilateral
+
+    @property
     def replayed(self) -> range:
         """The periods to replay."""
         return range(self.first_period, self.first_period + self.periods)

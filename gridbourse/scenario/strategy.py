@@ -14,7 +14,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from gridbourse.model.clearing import Band
 from gridbourse.scenario import draws
@@ -52,8 +54,12 @@ class Trader:
         return int(rng.integers(low, high, endpoint=True))
 
 
-def orders(scenario: Scenario, period: int) -> pd.DataFrame:
+def orders(
+    scenario: Scenario, period: int, wanted_wh: NDArray[np.int64] | None = None
+) -> pd.DataFrame:
     """Orders of one period, in the order of the points; deterministic by (seed, point, period).
+
+    wanted_wh: net energy each point still has to trade, Wh, + has a surplus; None = its forecast.
 
     Columns: point_id, side ("bid" or "offer"), wh (> 0), price_micro_eur_per_wh (on a tick).  A
     participant that expects a surplus offers it, one that expects a shortage bids for it, one that
@@ -61,8 +67,9 @@ def orders(scenario: Scenario, period: int) -> pd.DataFrame:
     """
     band, seed = scenario.band, scenario.strategy.seed
     rows = []
-    forecast_wh = scenario.forecast_wh(period)
-    points = zip(scenario.points.index, scenario.points["participant"], forecast_wh, strict=True)
+    if wanted_wh is None:
+        wanted_wh = scenario.forecast_wh(period)
+    points = zip(scenario.points.index, scenario.points["participant"], wanted_wh, strict=True)
     for point_id, participant, wh in points:
         if participant and wh:
             side = "offer" if wh > 0 else "bid"

@@ -6,13 +6,11 @@ import numpy as np
 import pandas as pd
 
 from gridbourse.chain.contracts import Fill, Outcome
-from gridbourse.chain.deploy import AREA, Market
+from gridbourse.chain.deploy import AREA
 from gridbourse.chain.lanes import BID, OFFER, order_lane
 from gridbourse.chain.signing import OrderTerms, order_domain, sign_order
-from gridbourse.scenario.scenario import Scenario
 from gridbourse.scenario.strategy import orders as draw_orders
-from oracle.grid_feed import GridFeed
-from replay.onboarding import Membership, account_name
+from replay.onboarding import account_name
 from replay.trading import (
     FIRST_SEQUENCE,
     GROUPS_A_CALL,
@@ -24,6 +22,7 @@ from replay.trading import (
     routes_of,
     slices,
 )
+from replay.venues.checked import Judging
 from replay.venues.venue import Ints, Trading
 
 
@@ -31,21 +30,22 @@ from replay.venues.venue import Ints, Trading
 class CallAuctionVenue:
     """Places the orders of a period, clears them, and clears again under the DSO's caps."""
 
-    scenario: Scenario
-    members: Membership
-    market: Market
-    grid_feed: GridFeed
+    judging: Judging
     kind: str = "call_auction"
     _placed: dict[int, pd.DataFrame] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.scenario, self.members = self.judging.scenario, self.judging.members
+        self.market, self.grid_feed = self.judging.market, self.judging.grid_feed
         self._route_of = routes_of(self.scenario, self.members)
         chain = self.market.chain
         self._domain = order_domain(chain.w3.eth.chain_id, self.market.auction.address)
 
-    def trade(self, period: int) -> None:
-        """Every participant places its order."""
-        self._placed[period] = self.place(period, draw_orders(self.scenario, period))
+    def trade(self, period: int, wanted_wh: Ints) -> Ints:
+        """Every participant places its order; what is sealed promises nothing yet."""
+        orders = draw_orders(self.scenario, period, wanted_wh)
+        self._placed[period] = self.place(period, orders)
+        return np.zeros_like(wanted_wh)
 
     def place(self, period: int, orders: pd.DataFrame) -> pd.DataFrame:
         """Place orders (point_id, side, wh, price_micro_eur_per_wh); returns them with `route`, `number`."""
@@ -141,9 +141,10 @@ class CallAuctionVenue:
 
 
 def _filled(orders: pd.DataFrame, fills: dict[int, Fill]) -> pd.DataFrame:
-    """The orders with what each of them came to."""
+    """The orders with what each of them came to; a pool's shrink, none of its trades is rejected."""
     found = [fills.get(who, Fill(0, 0)) for who in orders["number"]]
     return orders.assign(
         fill_wh=[abs(fill.net_wh) for fill in found],
+        rejected_wh=0,
         paid_micro_eur=[abs(fill.payment_micro_eur) for fill in found],
     )

@@ -1,8 +1,8 @@
 """What a replay asks of a market, whatever its rules: trade while the gate is open, then close."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,17 @@ from oracle.verdict import Verdict
 
 Ints = NDArray[np.int64]
 
+TRADE_COLUMNS: Final = ("seller", "buyer", "wh", "price_micro_eur_per_wh", "rejected")
+
+
+class Transfer(NamedTuple):
+    """Money that moves for other reasons than energy, between accounts by number, µEUR."""
+
+    payer: int
+    payee: int
+    kind: str
+    micro_eur: int
+
 
 @dataclass(frozen=True)
 class Trading:
@@ -19,13 +30,14 @@ class Trading:
 
     kind: which of the scenario's kinds of market.
     orders: a row an order: period, point_id, number, route, side, wh, price_micro_eur_per_wh as
-        placed; fill_wh, paid_micro_eur as booked.
+        placed; fill_wh, paid_micro_eur as booked; rejected_wh: what the DSO rejected of its trades.
     contracts_wh: net energy of every connection point of the scenario, + sells.
-    payments_micro_eur: by participant number, + received; fees and what the market itself takes
-        are not in it.
+    payments_micro_eur: by participant number, + received, for energy alone.
     verdicts: of the DSO, in order; fallback: whether the last of them left nothing to trade.
     matched_wh, paid_micro_eur: energy traded, and what its buyers paid.
     price_micro_eur_per_wh: the one price of an auction, None where nothing was cleared.
+    trades: of markets whose trades are judged one by one, seller and buyer as points, in order.
+    transfers: fees of the market, damages.
     """
 
     kind: str
@@ -37,6 +49,8 @@ class Trading:
     matched_wh: int
     paid_micro_eur: int
     price_micro_eur_per_wh: int | None = None
+    trades: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=TRADE_COLUMNS))
+    transfers: Sequence[Transfer] = ()
 
 
 class Venue(Protocol):
@@ -46,8 +60,12 @@ class Venue(Protocol):
     def kind(self) -> str:
         """Which of the scenario's kinds of market."""
 
-    def trade(self, period: int) -> None:
-        """Bring in what participants want of the period; its gate is still open."""
+    def trade(self, period: int, wanted_wh: Ints) -> Ints:
+        """Bring in what participants want of the period; its gate is still open.
+
+        wanted_wh: net energy each point still has to trade, + has a surplus.  Returns what of it
+        is promised now, whatever the DSO will say.
+        """
 
     def close(self, period: int) -> Trading:
         """After gate closure: clear or match, have the DSO check it, book it."""

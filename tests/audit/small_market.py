@@ -12,11 +12,11 @@ from gridbourse.chain.compiler import CHECKOUT, load_artifacts
 from gridbourse.chain.connect import connect
 from gridbourse.chain.deploy import AREA, Market, deploy
 from gridbourse.chain.lanes import BID, OFFER, lanes56, order_lane, pair
+from gridbourse.chain.logs import deployment_logs
 from gridbourse.chain.signing import OrderTerms, order_domain, sign_order
 from gridbourse.chain.transactions import Chain
 from gridbourse.model.caps import NO_CAP
 from gridbourse.scenario.scenario import Scenario, load
-from replay.evidence import logs
 from replay.onboarding import account_name, onboard
 from replay.run import settings_of
 
@@ -142,7 +142,7 @@ class SmallMarket:
             "withdrawals": house.read("withdrawalsMicroEur"),
         }
         files = {
-            "logs": {"chain_id": self.chain.w3.eth.chain_id, "logs": logs(self.market)},
+            "logs": {"chain_id": self.chain.w3.eth.chain_id, "logs": deployment_logs(self.market)},
             "scenario": {"file": str(scenario_file), "overrides": given},
             "state": state,
         }

@@ -12,8 +12,8 @@ from gridbourse.chain.commitment import Commitment, Leaf, ProofError, proven
 from gridbourse.chain.connect import session
 from gridbourse.chain.deploy import AREA
 from gridbourse.chain.lanes import BID, OFFER
+from gridbourse.chain.logs import deployment_logs
 from gridbourse.chain.transactions import Reverted
-from replay.evidence import logs
 from tests.audit.forging import altered, dropped, plus, repeated
 from tests.invariants.model_market import Order
 from tests.invariants.ring_market import FIRST, NUMBERS, RING, RingMarket
@@ -37,7 +37,7 @@ def corrected() -> Iterator[RingMarket]:
 
 @pytest.fixture
 def content(corrected: RingMarket) -> dict[str, Any]:
-    return {"logs": logs(corrected.market)}
+    return {"logs": deployment_logs(corrected.market)}
 
 
 def rebuilt(market: RingMarket, content: dict[str, Any]) -> Rebuilt:

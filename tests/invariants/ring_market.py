@@ -21,8 +21,8 @@ from gridbourse.chain.compiler import load_artifacts
 from gridbourse.chain.contracts import Registration
 from gridbourse.chain.deploy import AREA, Market, MarketSettings, deploy
 from gridbourse.chain.lanes import PER_GROUP, lanes64, order_lane
+from gridbourse.chain.logs import deployment_logs
 from gridbourse.chain.transactions import Chain
-from replay.evidence import logs
 from tests.invariants.model_market import BAND, FEED_IN, FEES, RETAIL, Order
 
 MTU, GATE_CLOSURE = 900, 300
@@ -64,7 +64,7 @@ class RingMarket:
         self.close_gate(FIRST - 1)
         self._decoder, self.checker = start(self.market.record, rules_of(self.market.record))
         self.chain.unseen.clear()
-        self.checker.walk(self._decoder.decode(logs_of(logs(self.market))))
+        self.checker.walk(self._decoder.decode(logs_of(deployment_logs(self.market))))
         self.limit = self.market.registry.seat_limit()
         self._questions = self._money_questions()
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from gridbourse.chain.checked_trades import SealedTrades
 from gridbourse.model.trade_word import TradeWord
-from oracle.trades import TradeGroup, with_trades
+from oracle.trades import with_trades
 from oracle.verdict import NumberedCaps
 from tests.oracle.fake_chain import GridChain, Refused
 
@@ -29,7 +30,7 @@ class TradeMarket:
     def __init__(self, chain: TradeChain, name: str = "book"):
         self.name = name
         self._chain = chain
-        self._groups: list[TradeGroup] = []
+        self._groups: list[SealedTrades] = []
         self._judged = 0
         self.open: list[TradeWord] = []
         self.verdicts: list[tuple[int, tuple[int, ...], bytes]] = []
@@ -37,17 +38,17 @@ class TradeMarket:
     def seal(self, period: int) -> None:
         if self.open:
             number = len(self._groups)
-            self._groups.append(TradeGroup(number, bytes([number] * 20), tuple(self.open)))
+            self._groups.append(SealedTrades(number, bytes([number] * 20), tuple(self.open)))
             self.open = []
 
     def judged(self, period: int) -> int:
         return self._judged
 
-    def sealed(self, period: int) -> Sequence[TradeGroup]:
+    def sealed(self, period: int) -> Sequence[SealedTrades]:
         return self._groups[self._judged :]
 
     def judge(
-        self, period: int, group: TradeGroup, rejected: Sequence[int], caps: NumberedCaps,
+        self, period: int, group: SealedTrades, rejected: Sequence[int], caps: NumberedCaps,
         report_hash: bytes,
     ) -> str:  # fmt: skip
         if group.number != self._judged:

@@ -17,6 +17,7 @@ from oracle import finding, grid_feed
 from oracle.journal import Journal
 from replay.run import found_market
 from replay.venues.call_auction import CallAuctionVenue
+from replay.venues.checked import Judging
 from tests.oracle.fake_chain import DeathClock, Killed, raise_killed
 from tests.replay.interrupted import BATCH, Scene
 from tests.replay.noon import write_scenario
@@ -34,10 +35,11 @@ def cleared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         market, members = found_market(connect(devnet.rpc_url), scene.scenario, {})
         market.record.save(folder / "deployment.json")
         members.table.to_csv(folder / "participants.csv", index_label="point_id")
-        venue = CallAuctionVenue(scene.scenario, members, market, grid_feed=None)  # type: ignore[arg-type]
+        judging = Judging(scene.scenario, members, market, None)  # type: ignore[arg-type]
+        venue = CallAuctionVenue(judging)
         closure = scene.period * scene.scenario.mtu_seconds - scene.scenario.market.gate_closure_s
         market.clock.advance_to(market.keys["operator"], closure - 1)
-        venue.trade(scene.period)
+        venue.trade(scene.period, scene.scenario.forecast_wh(scene.period))
         market.clock.advance_to(market.keys["operator"], closure)
         venue.clear(scene.period)
         yield scene

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gridbourse.chain.connect import session
+from gridbourse.chain.connect import NetworkError, session
 from gridbourse.chain.deploy import Market
+from gridbourse.chain.logs import deployment_logs
 from gridbourse.model.caps import Caps
 from gridbourse.report.record import RunRecord
 from gridbourse.scenario.plant import Delivery, Plant
@@ -143,7 +144,7 @@ def test_logs_of_a_chain_that_changes_meanwhile_are_refused(noon: Path) -> None:
 
     with session("devnet-child") as w3:
         market, _ = found_market(w3, load(noon, OVERRIDES), {})
-        evidence.logs(market)
+        deployment_logs(market)
         honest = w3.eth.get_logs
 
         def reorganise(query: dict) -> list:
@@ -152,5 +153,5 @@ def test_logs_of_a_chain_that_changes_meanwhile_are_refused(noon: Path) -> None:
             return found
 
         w3.eth.get_logs = reorganise  # type: ignore[method-assign]
-        with pytest.raises(ReplayError, match="reorganised while its logs were read"):
-            evidence.logs(market)
+        with pytest.raises(NetworkError, match="reorganised while its logs were read"):
+            deployment_logs(market)

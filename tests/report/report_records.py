@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gridbourse.report.record import RunRecord
+from gridbourse.report.record import TRADE_COLUMNS, RunRecord
 
 MTU = 900
 RETAIL, FEED_IN = 300, 80
@@ -17,6 +17,7 @@ HEAD: dict[str, Any] = {
     "description": "A made-up village for the tests of the report",
     "network": "embedded",
     "area": "village",
+    "markets": ["call_auction"],
     "timezone": "Europe/Berlin",
     "mtu_seconds": MTU,
     "attribution": "Synthetic data, no licence needed.",
@@ -31,6 +32,17 @@ HEAD: dict[str, Any] = {
     "energy_gap_wh": 0,
     "wall_s": 12.5,
 }
+
+
+_PLACED = [
+    "period", "point_id", "route", "side", "wh", "price_micro_eur_per_wh", "fill_wh", "paid_micro_eur",
+]  # fmt: skip
+
+
+def _orders(rows: list[tuple], delivered_wh: list[int] | None = None) -> pd.DataFrame:
+    """Orders of an auction; delivered as traded unless it is said."""
+    placed = pd.DataFrame(rows, columns=_PLACED).assign(market="call_auction", rejected_wh=0)
+    return placed.assign(delivered_wh=placed["fill_wh"] if delivered_wh is None else delivered_wh)
 
 
 def hand_record(**changes: Any) -> RunRecord:
@@ -90,7 +102,7 @@ def hand_record(**changes: Any) -> RunRecord:
         },
         index=["S", "B"],
     )
-    orders = pd.DataFrame(
+    orders = _orders(
         [
             (first, "S", "mandate", "offer", 600, 90, 500, 50_000),
             (first, "B", "signed", "bid", 500, 110, 500, 50_000),
@@ -98,11 +110,8 @@ def hand_record(**changes: Any) -> RunRecord:
             (first + 1, "B", "own", "bid", 1000, 250, 1000, 200_000),
             (first + 2, "B", "signed", "bid", 300, 110, 0, 0),
         ],
-        columns=[
-            "period", "point_id", "route", "side", "wh", "price_micro_eur_per_wh", "fill_wh",
-            "paid_micro_eur",
-        ],
-    )  # fmt: skip
+        delivered_wh=[500, 500, 1000, 800, 0],
+    )
     money = pd.DataFrame(
         [
             ("buyers", "sellers", "energy", 250_000),
@@ -124,11 +133,13 @@ def hand_record(**changes: Any) -> RunRecord:
         "periods": periods,
         "participants": participants,
         "orders": orders,
+        "trades": pd.DataFrame(columns=list(TRADE_COLUMNS)),
         "money": money,
         "gas": gas,
         "verdicts": [
             {
                 "period": first + 1,
+                "market": "call_auction",
                 "round": 1,
                 "kind": "capped",
                 "explanation": ["Line L1 would carry 120.0 % of its rating.", "S: 2000 Wh."],
@@ -184,7 +195,7 @@ def day_record(
         if kind != "accepted":
             verdicts.append(
                 {
-                    "period": first + t, "round": 1, "kind": kind,
+                    "period": first + t, "market": "call_auction", "round": 1, "kind": kind,
                     "explanation": [
                         f"Transformer T1 would carry {1 + surplus / limit:.1%} of its rating,"
                         f" {surplus * 4 / 1000:.1f} kW over.",
@@ -215,11 +226,10 @@ def day_record(
                 "losses_wh": int(abs(flow) / 60), **state, "gap_wh": 0.0,
             }
         )  # fmt: skip
-    order_columns = list(hand_record().orders.columns)
     frame = pd.DataFrame(periods, index=range(first, first + len(hour)))
     frame["price_micro_eur_per_wh"] = frame["price_micro_eur_per_wh"].astype("Int64")
     whole = bills.astype(int)
-    table = pd.DataFrame(orders, columns=order_columns)
+    table = _orders(orders)
     short = int((frame["bid_wh"] - frame["matched_wh"]).sum())
     over = int((frame["offer_wh"] - frame["curtailed_wh"] - frame["matched_wh"]).sum())
     return hand_record(

@@ -45,7 +45,13 @@ def test_local_time_knows_both_hours_of_a_clock_change(record: RunRecord) -> Non
 
 
 def test_numpy_numbers_from_a_run_can_be_saved(tmp_path: Path) -> None:
-    verdict = {"period": np.int64(1), "round": np.int64(1), "kind": "capped", "explanation": []}
+    verdict = {
+        "period": np.int64(1),
+        "market": "call_auction",
+        "round": np.int64(1),
+        "kind": "capped",
+        "explanation": [],
+    }
     hand_record(verdicts=[verdict], readings=np.int64(6), wall_s=np.float64(1.5)).save(tmp_path)
     assert RunRecord.load(tmp_path).verdicts[0]["period"] == 1
 
@@ -76,7 +82,10 @@ def test_a_wrong_value_is_refused_by_name(
         ({"timezone": "Europe/Nowhere"}, "timezone"),
         ({"timezone": "../etc/passwd"}, "timezone"),
         ({"mtu_seconds": 0}, "mtu_seconds"),
-        ({"verdicts": [{"period": 1, "kind": "capped", "round": 1}]}, "row 0: lacks explanation"),
+        (
+            {"verdicts": [{"period": 1, "market": "call_auction", "kind": "capped", "round": 1}]},
+            "row 0: lacks explanation",
+        ),
         ({"periods": hand_record().periods.iloc[:0]}, "at least one period"),
         ({"periods": hand_record().periods.drop(columns="gap_wh")}, "gap_wh"),
         ({"periods": pd.concat([hand_record().periods] * 2)}, "twice"),
@@ -92,6 +101,6 @@ def test_a_folder_that_is_no_record_is_refused(tmp_path: Path, record: RunRecord
         RunRecord.load(tmp_path)
     record.save(tmp_path)
     text = (tmp_path / "record.json").read_text(encoding="utf-8")
-    (tmp_path / "record.json").write_text(text.replace('"format": 1', '"format": 0'))
+    (tmp_path / "record.json").write_text(text.replace('"format": 2', '"format": 1'))
     with pytest.raises(ReportError, match="format"):
         RunRecord.load(tmp_path)

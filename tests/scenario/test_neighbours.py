@@ -21,7 +21,7 @@ def neighbours(path=RURAL3, **rules):
     scenario = load(path, overrides)
     numbers = {point: 8 + row for row, point in enumerate(scenario.points.index)}
     zones = {zone: 1 + place for place, zone in enumerate(scenario.zones)}
-    return Neighbours(scenario, scenario.bilateral, numbers, zones)
+    return Neighbours(scenario, numbers, zones)
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +29,16 @@ def people():
     return neighbours()
 
 
+def listings(people, period):
+    return people.listings(period, people.scenario.forecast_wh(period))
+
+
 def noon(people):
     return people.scenario.first_period + 48
 
 
 def test_everybody_lists_its_forecast_at_the_price_of_its_strategy(people):
-    offers, requests = people.listings(noon(people))
+    offers, requests = listings(people, noon(people))
     book = orders(people.scenario, noon(people))
     book = book[book["wh"] >= 10]
     number = book["point_id"].map(people.numbers)
@@ -52,14 +56,14 @@ def test_sources_are_drawn_by_their_shares_once(people):
     drawn = Counter(people.source_of(f"X{i}") for i in range(2000))
     assert drawn["pv"] / 2000 == pytest.approx(0.75, abs=0.03)
     assert set(drawn) == {"pv", "wind"}
-    offers, _ = people.listings(noon(people))
-    later, _ = people.listings(noon(people) + 4)
+    offers, _ = listings(people, noon(people))
+    later, _ = listings(people, noon(people) + 4)
     sources = {offer.seller: offer.source for offer in offers}
     assert all(sources.get(offer.seller, offer.source) == offer.source for offer in later)
 
 
 def test_wishes_are_drawn_between_nothing_and_their_limit(people):
-    _, requests = people.listings(noon(people))
+    _, requests = listings(people, noon(people))
     for request in requests:
         wished: Premiums = request.premiums
         assert 0 <= wished.own_zone <= LIMITS["own_zone_micro_eur_per_wh"]
@@ -87,7 +91,7 @@ def test_a_standing_choice_is_one_producer_at_the_producers_one_price():
     numbers, band = people.numbers, people.scenario.band
     point_of = {number: point for point, number in numbers.items()}
     for period in (noon(people), noon(people) + 9):
-        offers, requests = people.listings(period)
+        offers, requests = listings(people, period)
         for offer in offers:
             cost = Trader.drawn(people.scenario, point_of[offer.seller]).cost_tick
             assert offer.least_micro_eur_per_wh == band.price(cost)

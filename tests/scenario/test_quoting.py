@@ -6,33 +6,42 @@ import numpy as np
 import pytest
 
 from gridbourse.scenario.quoting import visits
-from gridbourse.scenario.rules import OrderBookRules
 from gridbourse.scenario.scenario import load
 from gridbourse.scenario.strategy import Trader, orders
 
 RURAL3 = Path(__file__).parents[2] / "scenarios" / "rural3.toml"
-RULES = OrderBookRules(
-    min_wh=10, max_fills=8, max_open=4, rounds=3, revised_share=0.5, withdrawn_share=0.1
-)
+MIN_WH = 10
+BOOK = {
+    "market.kinds": ["call_auction", "order_book"],
+    "order_book": {
+        "min_wh": MIN_WH,
+        "max_fills": 8,
+        "max_open": 4,
+        "rounds": 3,
+        "revised_share": 0.5,
+        "withdrawn_share": 0.1,
+    },
+}
 
 
 @pytest.fixture(scope="module")
 def scenario():
-    return load(RURAL3)
+    return load(RURAL3, BOOK)
 
 
 def noon(scenario):
     return scenario.first_period + 48
 
 
-def round_of(scenario, round_, rules=RULES):
-    return list(visits(scenario, rules, noon(scenario), round_))
+def round_of(scenario, round_, later=0):
+    period = noon(scenario) + later
+    return list(visits(scenario, period, round_, scenario.forecast_wh(period)))
 
 
 def test_in_the_first_round_everybody_places_its_order_of_the_auction(scenario):
     book = orders(scenario, noon(scenario)).set_index("point_id")
     came = {visit.point_id: visit for visit in round_of(scenario, 0)}
-    assert set(came) == set(book.index[book["wh"] >= RULES.min_wh])
+    assert set(came) == set(book.index[book["wh"] >= MIN_WH])
     assert len(came) < len(book), "who expects less than the least order stays away"
     for point_id, visit in came.items():
         order = book.loc[point_id]
@@ -46,13 +55,13 @@ def test_every_round_and_period_has_its_own_order_of_arrival(scenario):
     assert sorted(names[0]) == sorted(names[1]) == sorted(names[2])
     assert names[0] != names[1] != names[2]
     assert names[0] != sorted(names[0])
-    other = [v.point_id for v in visits(scenario, RULES, noon(scenario) + 1, 0)]
+    other = [v.point_id for v in round_of(scenario, 0, later=1)]
     assert other != names[0]
 
 
 def test_the_same_seed_comes_by_the_same(scenario):
-    assert round_of(scenario, 1) == round_of(load(RURAL3), 1)
-    assert round_of(scenario, 1) != round_of(load(RURAL3, {"strategy.seed": 1}), 1)
+    assert round_of(scenario, 1) == round_of(load(RURAL3, BOOK), 1)
+    assert round_of(scenario, 1) != round_of(load(RURAL3, BOOK | {"strategy.seed": 1}), 1)
 
 
 def test_the_truthful_keep_their_price_and_others_draw_anew_within_their_limit(scenario):

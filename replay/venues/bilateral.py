@@ -1,0 +1,158 @@
+"""The market of neighbours of a replay: listed by everybody, matched by preference, paired on the chain."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from eth_account.signers.local import LocalAccount
+
+from gridbourse.chain.bilateral import ANY_SOURCE, ANYONE, Draft, PairingCall
+from gridbourse.model.bilateral import Offer, Pairing, Request, match
+from gridbourse.model.trade_word import TradeWord
+from gridbourse.scenario.neighbours import PRICE_RULES, Neighbours
+from replay.onboarding import OPERATOR_ACCOUNT, account_name, source_bits
+from replay.trading import routes_of
+from replay.venues.checked import Judging, Match, Placed
+from replay.venues.venue import Ints, Trading, Transfer
+
+LISTINGS_A_CALL = 80
+PAIRINGS_A_CALL = 80
+
+
+@dataclass
+class Session:
+    """One period's listings and pairings."""
+
+    placed: list[Placed]
+    matches: list[Match]
+    transfers: list[Transfer]
+
+
+@dataclass
+class BilateralVenue:
+    """Offers and requests go on the board, the operator pairs them as the model matches them."""
+
+    judging: Judging
+    kind: str = "bilateral"
+    _sessions: dict[int, Session] = field(default_factory=dict)
+    _subscribed_until: int = 0
+
+    def __post_init__(self) -> None:
+        self._scenario, self._members = self.judging.scenario, self.judging.members
+        self._market, self._contract = self.judging.market, self.judging.market.bilateral
+        self._route_of = {
+            point: "own" if route == "own" else "mandate"
+            for point, route in routes_of(self._scenario, self._members).items()
+        }
+
+    @cached_property
+    def _people(self) -> Neighbours:
+        return Neighbours(self._scenario, self._members.number_of, self._members.zones)
+
+    def trade(self, period: int, wanted_wh: Ints) -> Ints:
+        """List, match, pair."""
+        transfers = self._subscribe(period)
+        people = self._people
+        offers, requests = people.listings(period, wanted_wh)
+        listings: list[Offer | Request] = [*offers, *requests]
+        placed = [self._placed(listing) for listing in listings]
+        on_board = self._list(period, listings, placed)
+        rule = PRICE_RULES[people.rules.pricing]
+        pairings = match(offers, requests, people.hops, rule)
+        self._pair(period, pairings, on_board, len(offers))
+        matches = [
+            Match(_word(pairing), (placed[pairing.offer], placed[len(offers) + pairing.request]))
+            for pairing in pairings
+        ]
+        self._sessions[period] = Session(placed, matches, transfers)
+        return self.judging.promised(match_.trade for match_ in matches)
+
+    def close(self, period: int) -> Trading:
+        """Give back what backs the rest of the listings, and have the DSO judge each pairing."""
+        session = self._sessions.pop(period)
+        operator = self._market.keys["operator"]
+        self._contract.release(operator, period, LISTINGS_A_CALL)
+        return self.judging.decide(
+            self.kind, self._contract, period, session.placed, session.matches, session.transfers
+        )
+
+    # --- subscriptions -------------------------------------------------------------------------
+
+    def _subscribe(self, period: int) -> list[Transfer]:
+        """Both sides pay for the whole replay when its first period opens."""
+        each = self._people.rules.subscription_micro_eur_per_period(self._scenario.mtu)
+        last = self._scenario.replayed.stop
+        if not each or period < self._subscribed_until:
+            return []
+        self._subscribed_until = last
+        transfers = []
+        for point, number in self._members.number_of.items():
+            account = self._market.keys[account_name(point)]
+            self._contract.subscribe(account, last - period)
+            fee = each * (last - period)
+            transfers.append(Transfer(number, OPERATOR_ACCOUNT, "subscription", fee))
+        return transfers
+
+    # --- the board -----------------------------------------------------------------------------
+
+    def _placed(self, listing: Offer | Request) -> Placed:
+        who, side, price = _terms(listing)
+        point = self._members.point_of[who]
+        return Placed(point, self._route_of[point], side, listing.wh, price)
+
+    def _list(
+        self, period: int, listings: Sequence[Offer | Request], placed: Sequence[Placed]
+    ) -> list[int]:
+        """The numbers of the listings on the board, in their order."""
+        on_board = [-1] * len(listings)
+        for account, rows in self._callers(placed):
+            drafts = [self._draft(listings[row]) for row in rows]
+            numbers = self._contract.list_drafts(account, period, drafts)
+            for row, number in zip(rows, numbers, strict=True):
+                on_board[row] = number
+        return on_board
+
+    def _callers(self, placed: Sequence[Placed]) -> Iterator[tuple[LocalAccount, list[int]]]:
+        """Who sends which rows in one transaction."""
+        mandated = []
+        for row, order in enumerate(placed):
+            if order.route == "own":
+                yield self._market.keys[account_name(order.point_id)], [row]
+            else:
+                mandated.append(row)
+        for start in range(0, len(mandated), LISTINGS_A_CALL):
+            yield self._market.keys["gateway"], mandated[start : start + LISTINGS_A_CALL]
+
+    def _draft(self, listing: Offer | Request) -> Draft:
+        who, _, price = _terms(listing)
+        if isinstance(listing, Offer):
+            return Draft(who, False, listing.wh, price, listing.buyer or ANYONE)
+        accepted = ANY_SOURCE
+        if listing.sources is not None:
+            accepted = source_bits(self._people, listing.sources)
+        return Draft(who, True, listing.wh, price, listing.seller or ANYONE, sources=accepted)
+
+    def _pair(
+        self, period: int, pairings: Sequence[Pairing], on_board: Sequence[int], offers: int
+    ) -> None:
+        calls = [
+            PairingCall(
+                on_board[pairing.offer],
+                on_board[offers + pairing.request],
+                pairing.wh,
+                pairing.price_micro_eur_per_wh,
+            )
+            for pairing in pairings
+        ]
+        self._contract.pair(self._market.keys["operator"], period, calls, PAIRINGS_A_CALL)
+
+
+def _terms(listing: Offer | Request) -> tuple[int, str, int]:
+    """(participant, side, limit price)."""
+    if isinstance(listing, Offer):
+        return listing.seller, "offer", listing.least_micro_eur_per_wh
+    return listing.buyer, "bid", listing.most_micro_eur_per_wh
+
+
+def _word(pairing: Pairing) -> TradeWord:
+    return TradeWord(pairing.seller, pairing.buyer, pairing.wh, pairing.price_micro_eur_per_wh)

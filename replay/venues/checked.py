@@ -1,0 +1,147 @@
+"""What markets have in common whose trades the DSO judges one by one."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from gridbourse.chain.checked_trades import CheckedTrades
+from gridbourse.chain.deploy import Market
+from gridbourse.errors import GridbourseError
+from gridbourse.model.trade_word import TradeWord
+from gridbourse.scenario.scenario import Scenario
+from oracle.grid_feed import GridFeed
+from replay.onboarding import Membership
+from replay.venues.venue import TRADE_COLUMNS, Ints, Trading, Transfer
+
+
+class VenueError(GridbourseError):
+    """The chain does not trade as the reference model does."""
+
+
+@dataclass
+class Placed:
+    """An order or listing, and what its trades come to."""
+
+    point_id: str
+    route: str
+    side: str
+    wh: int
+    price_micro_eur_per_wh: int
+    fill_wh: int = 0
+    paid_micro_eur: int = 0
+    rejected_wh: int = 0
+
+    def settle(self, trade: TradeWord, rejected: bool) -> None:
+        """Count one of its trades."""
+        if rejected:
+            self.rejected_wh += trade.wh
+        else:
+            self.fill_wh += trade.wh
+            self.paid_micro_eur += trade.wh * trade.price_micro_eur_per_wh
+
+
+@dataclass(frozen=True)
+class Match:
+    """A trade, and the two orders it is of."""
+
+    trade: TradeWord
+    orders: tuple[Placed, Placed]
+
+
+@dataclass(frozen=True)
+class Judging:
+    """Takes a period's trades of one market to their verdicts, and says what came of them."""
+
+    scenario: Scenario
+    members: Membership
+    market: Market
+    grid_feed: GridFeed
+
+    def promised(self, trades: Iterable[TradeWord]) -> Ints:
+        """Net energy of every point by these trades, + sells."""
+        values = np.zeros(len(self.scenario.points), dtype=np.int64)
+        row_of = self.members.row_of
+        for trade in trades:
+            values[row_of[trade.seller]] += trade.wh
+            values[row_of[trade.buyer]] -= trade.wh
+        return values
+
+    def decide(
+        self,
+        kind: str,
+        contract: CheckedTrades,
+        period: int,
+        placed: Sequence[Placed],
+        matches: Sequence[Match],
+        transfers: Sequence[Transfer] = (),
+    ) -> Trading:
+        """Seal what is open, have the DSO judge it, and sum up.
+
+        Raises VenueError unless the trades judged are those of `matches`, in their order.
+        """
+        contract.seal(self.market.grid.account, period)
+        schedule, reactive = self.scenario.forecast_wh(period), self.scenario.reactive_var(period)
+        verdicts = self.grid_feed.check_trades(kind, period, schedule, reactive)
+        judged = [
+            (trade, place in verdict.rejected)
+            for verdict in verdicts
+            for place, trade in enumerate(verdict.trades)
+        ]
+        require_same(kind, period, [trade for trade, _ in judged], [m.trade for m in matches])
+        for match, (trade, rejected) in zip(matches, judged, strict=True):
+            for order in match.orders:
+                order.settle(trade, rejected)
+        booked = [trade for trade, rejected in judged if not rejected]
+        return Trading(
+            kind=kind,
+            orders=self._orders(period, placed),
+            contracts_wh=self.promised(booked),
+            payments_micro_eur=_payments(booked),
+            verdicts=verdicts,
+            fallback=False,
+            matched_wh=sum(trade.wh for trade in booked),
+            paid_micro_eur=sum(trade.wh * trade.price_micro_eur_per_wh for trade in booked),
+            trades=self._trades(judged),
+            transfers=transfers,
+        )
+
+    def _orders(self, period: int, placed: Sequence[Placed]) -> pd.DataFrame:
+        frame = pd.DataFrame([vars(order) for order in placed], columns=list(vars(_BLANK)))
+        number_of = self.members.number_of
+        return frame.assign(period=period, number=frame["point_id"].map(number_of))
+
+    def _trades(self, judged: Sequence[tuple[TradeWord, bool]]) -> pd.DataFrame:
+        points = self.members.point_of
+        rows = [
+            (points[t.seller], points[t.buyer], t.wh, t.price_micro_eur_per_wh, rejected)
+            for t, rejected in judged
+        ]
+        return pd.DataFrame(rows, columns=list(TRADE_COLUMNS))
+
+
+def require_same(
+    kind: str, period: int, chain: Sequence[TradeWord], model: Sequence[TradeWord]
+) -> None:
+    """VenueError unless the chain traded what the model did, in the same order."""
+    for place in range(max(len(chain), len(model))):
+        on_chain, by_model = (some[place] if place < len(some) else None for some in (chain, model))
+        if on_chain != by_model:
+            raise VenueError(
+                f"{kind}, period {period}, trade {place}: {on_chain} on the chain,"
+                f" {by_model} by the model"
+            )
+
+
+def _payments(booked: Iterable[TradeWord]) -> dict[int, int]:
+    payments: dict[int, int] = defaultdict(int)
+    for trade in booked:
+        paid = trade.wh * trade.price_micro_eur_per_wh
+        payments[trade.seller] += paid
+        payments[trade.buyer] -= paid
+    return dict(payments)
+
+
+_BLANK = Placed("", "", "", 0, 0)

@@ -1,0 +1,221 @@
+"""The continuous market of a replay: several rounds of quoting, each call matched by the model as well."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from eth_account.signers.local import LocalAccount
+from web3.types import TxReceipt
+
+from gridbourse.chain.book_order import Action, BookOrder
+from gridbourse.chain.signing import book_domain, sign_book_order
+from gridbourse.model.order_book import Order, OrderBook, Placement, Side
+from gridbourse.model.trade_word import TradeWord
+from gridbourse.scenario.quoting import Visit, visits
+from replay.onboarding import account_name
+from replay.trading import SIGNATURE_LIFE_S, routes_of
+from replay.venues.checked import Judging, Match, Placed, require_same
+from replay.venues.venue import Ints, Trading
+
+ORDERS_A_CALL = 40
+"""Each may take as many resting orders as the rules allow: 16 makers cost 250,000 gas."""
+SIDES = {"bid": Side.BID, "offer": Side.OFFER}
+
+
+@dataclass
+class Resting:
+    """An order of ours in the book: by the model's id, and by its place on the chain."""
+
+    order_id: int
+    placed: Placed
+    tick: int
+    position: int = -1
+
+
+@dataclass
+class Session:
+    """One period's book as the model has it."""
+
+    book: OrderBook
+    placed: list[Placed] = field(default_factory=list)
+    matches: list[Match] = field(default_factory=list)
+    at_rest: dict[str, Resting] = field(default_factory=dict)
+    by_id: dict[int, Placed] = field(default_factory=dict)
+
+
+@dataclass
+class OrderBookVenue:
+    """Brings every visit to the chain and to the model, and holds the one against the other."""
+
+    judging: Judging
+    kind: str = "order_book"
+    _sessions: dict[int, Session] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._scenario, self._members = self.judging.scenario, self.judging.members
+        self._market, self._contract = self.judging.market, self.judging.market.order_book
+        self._route_of = routes_of(self._scenario, self._members)
+        self._number_of = self._members.number_of
+        chain_id = self._market.chain.w3.eth.chain_id
+        self._domain = book_domain(chain_id, self._contract.address)
+
+    def trade(self, period: int, wanted_wh: Ints) -> Ints:
+        """Every round in which participants come by."""
+        rules = self._scenario.book_rules
+        ticks = self._scenario.band.ticks
+        book = OrderBook(ticks, rules.min_wh, rules.max_fills, rules.max_open)
+        session = self._sessions[period] = Session(book)
+        for round_ in range(rules.rounds):
+            for route, some in self._calls(visits(self._scenario, period, round_, wanted_wh)):
+                self._bring(period, round_, route, some)
+        return self.judging.promised(match.trade for match in session.matches)
+
+    def close(self, period: int) -> Trading:
+        """Give back what backs the orders still at rest, and have the DSO judge the trades."""
+        session = self._sessions.pop(period)
+        self._contract.release(self._market.keys["operator"], period)
+        return self.judging.decide(
+            self.kind, self._contract, period, session.placed, session.matches
+        )
+
+    # --- who comes in one transaction ----------------------------------------------------------
+
+    def _calls(self, arriving: Iterator[Visit]) -> Iterator[tuple[str, list[Visit]]]:
+        """Own orders one by one as they arrive; a gateway brings its own when the last is there."""
+        batches: dict[str, list[Visit]] = {"signed": [], "mandate": []}
+        for visit in arriving:
+            route = self._route_of[visit.point_id]
+            if route == "own":
+                yield route, [visit]
+            else:
+                batches[route].append(visit)
+        for route, batch in batches.items():
+            for start in range(0, len(batch), ORDERS_A_CALL):
+                yield route, batch[start : start + ORDERS_A_CALL]
+
+    def _bring(self, period: int, round_: int, route: str, some: Sequence[Visit]) -> None:
+        """One transaction: the model does the same, and has to find the same."""
+        session = self._sessions[period]
+        orders, rested, before = [], [], len(session.matches)
+        for visit in some:
+            order = self._order(session, visit)
+            if order is None:
+                continue
+            orders.append(order._replace(sequence=round_ + 1))
+            rested += self._execute(session, visit, order, route)
+        if not orders:
+            return
+        receipt = self._send(period, route, some, orders)
+        self._require_same_trades(period, receipt, session.matches[before:])
+        events = self._contract.events_in(receipt, "OrderRested")
+        for resting, event in zip(rested, events, strict=True):
+            resting.position = event["position"]
+
+    def _order(self, session: Session, visit: Visit) -> BookOrder | None:
+        """What the visit comes to, as a word for the chain; None where there is nothing to do."""
+        number, side = self._number_of[visit.point_id], SIDES[visit.side]
+        if visit.step == "place":
+            return BookOrder(number, Action.LIMIT, side, visit.tick, visit.wh)
+        mine = session.at_rest.get(visit.point_id)
+        left = self._left(session, mine)
+        if mine is None or left is None:
+            return None
+        if visit.step == "withdraw":
+            return BookOrder(number, Action.CANCEL, tick=mine.tick, position=mine.position)
+        moves = visit.step == "replace" and visit.tick != mine.tick
+        if not moves or left.wh < session.book.min_wh:
+            return None
+        return BookOrder(
+            number, Action.REPLACE, tick=mine.tick, position=mine.position, wh=left.wh,
+            new_tick=visit.tick,
+        )  # fmt: skip
+
+    def _left(self, session: Session, mine: Resting | None) -> Order | None:
+        """What is left of an order at rest."""
+        if mine is None:
+            return None
+        number = self._number_of[mine.placed.point_id]
+        orders = session.book.open_orders(number)
+        return next((order for order in orders if order.order_id == mine.order_id), None)
+
+    # --- the model -----------------------------------------------------------------------------
+
+    def _execute(
+        self, session: Session, visit: Visit, order: BookOrder, route: str
+    ) -> list[Resting]:
+        """Do it in the model; the order that came to rest by it, if one did."""
+        book = session.book
+        if order.action == Action.LIMIT:
+            side = Side(order.side)
+            return self._took(
+                session, visit, route, order.tick, order.wh,
+                book.place(order.participant, side, order.tick, order.wh),
+            )  # fmt: skip
+        mine = session.at_rest.pop(visit.point_id)
+        if order.action == Action.CANCEL:
+            book.cancel(order.participant, mine.order_id)
+            return []
+        return self._took(
+            session, visit, route, order.new_tick, order.wh,
+            book.replace(order.participant, mine.order_id, order.new_tick, order.wh),
+        )  # fmt: skip
+
+    def _took(
+        self, session: Session, visit: Visit, route: str, tick: int, wh: int, placement: Placement
+    ) -> list[Resting]:
+        price = self._scenario.band.price
+        placed = Placed(visit.point_id, route, visit.side, wh, price(tick))
+        session.placed.append(placed)
+        for trade in placement.trades:
+            word = TradeWord(trade.seller, trade.buyer, trade.wh, price(trade.tick))
+            maker = session.by_id[trade.maker_order_id]
+            session.matches.append(Match(word, (maker, placed)))
+        if placement.order_id is None:
+            return []
+        session.by_id[placement.order_id] = placed
+        resting = Resting(placement.order_id, placed, tick)
+        session.at_rest[visit.point_id] = resting
+        return [resting]
+
+    # --- the chain -----------------------------------------------------------------------------
+
+    def _send(
+        self, period: int, route: str, some: Sequence[Visit], orders: Sequence[BookOrder]
+    ) -> TxReceipt:
+        gateway = self._market.keys["gateway"]
+        if route == "mandate":
+            return self._contract.place_batch(gateway, period, orders)
+        accounts = {
+            self._number_of[visit.point_id]: self._market.keys[account_name(visit.point_id)]
+            for visit in some
+        }
+        if route == "signed":
+            latest = self._market.chain.w3.eth.get_block("latest")
+            expiry = latest["timestamp"] + SIGNATURE_LIFE_S
+            signed = [
+                sign_book_order(
+                    accounts[order.participant], self._domain, self._contract.area, period,
+                    order, gateway.address, expiry,
+                )
+                for order in orders
+            ]  # fmt: skip
+            return self._contract.place_signed(gateway, period, signed)
+        (order,) = orders
+        return self._send_own(accounts[order.participant], period, order)
+
+    def _send_own(self, account: LocalAccount, period: int, order: BookOrder) -> TxReceipt:
+        place = self._contract
+        if order.action == Action.LIMIT:
+            return place.place(account, period, Side(order.side), order.tick, order.wh)
+        if order.action == Action.CANCEL:
+            return place.cancel(account, period, order.tick, order.position)
+        return place.replace(account, period, order.tick, order.position, order.new_tick, order.wh)
+
+    def _require_same_trades(
+        self, period: int, receipt: TxReceipt, matches: Sequence[Match]
+    ) -> None:
+        words = [
+            TradeWord.unpack(word)
+            for event in self._contract.events_in(receipt, "OrdersMatched")
+            for word in event["trades"]
+        ]
+        require_same(self.kind, period, words, [match.trade for match in matches])
