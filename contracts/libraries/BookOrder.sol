@@ -19,6 +19,7 @@ library BookOrder {
     uint256 internal constant REPLACE = 4;
 
     uint256 internal constant BITS = 122;
+    uint256 internal constant MAX_POSITION = 0x3ff;
 
     function pack(uint256 ofParticipant, uint256 ofKind, uint256 onSide, uint256 atTick, uint256 energyWh)
         internal
@@ -28,12 +29,21 @@ library BookOrder {
         return (ofParticipant << 90) | (ofKind << 47) | (onSide << 46) | (atTick << 38) | energyWh;
     }
 
+    /// @dev Names an order at rest, to cancel or replace it
+    function naming(uint256 ofParticipant, uint256 atTick, uint256 atPosition) internal pure returns (uint256) {
+        return (ofParticipant << 90) | (CANCEL << 47) | (atTick << 38) | (atPosition << 28);
+    }
+
+    function withWh(uint256 order, uint256 energyWh) internal pure returns (uint256) {
+        return (order >> 28 << 28) | energyWh;
+    }
+
     function wh(uint256 order) internal pure returns (uint256) {
         return order & ((1 << 28) - 1);
     }
 
     function position(uint256 order) internal pure returns (uint256) {
-        return (order >> 28) & 0x3ff;
+        return (order >> 28) & MAX_POSITION;
     }
 
     function tick(uint256 order) internal pure returns (uint256) {

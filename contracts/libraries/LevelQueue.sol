@@ -17,7 +17,6 @@ library LevelQueue {
     }
 
     uint256 internal constant WORDS = 216;
-    uint256 internal constant MAX_POSITION = WORDS * Lanes.PER_GROUP - 1;
     uint256 private constant LIVE = (1 << WORDS) - 1;
 
     /// @notice From the first order of this tick to the last, no word is left for another

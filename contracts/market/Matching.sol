@@ -25,9 +25,7 @@ abstract contract Matching is RestingOrders {
     struct Incoming {
         uint256 area;
         uint256 period;
-        uint256 participant;
-        uint256 side;
-        uint256 tick;
+        uint256 order;
         uint256 leftWh;
         uint256 book;
         uint256 count;
@@ -55,53 +53,82 @@ abstract contract Matching is RestingOrders {
     );
 
     /// @dev Matches an order, rests or cancels what is left of it by its kind; returns what is cancelled
-    function _execute(uint256 area, uint256 period, uint256 order) internal returns (uint256 cancelledWh) {
-        Incoming memory incoming = _incoming(area, period, order);
+    function _execute(uint256 area, uint256 period, uint256 order) internal returns (uint256 leftWh) {
         uint256 kind = BookOrder.kind(order);
-        if (kind == BookOrder.FILL_OR_KILL && !_fillsWhole(area, period, order)) {
-            incoming.ending = Ending.FillOrKill;
-        } else {
-            uint256 before = incoming.book;
-            _match(incoming);
-            if (incoming.count != 0) _recordAll(incoming, BookOrder.wh(order));
-            if (incoming.leftWh != 0 && incoming.ending == Ending.None) {
-                if (kind == BookOrder.LIMIT) _restWhatIsLeft(incoming);
-                else incoming.ending = Ending.Immediate;
+        uint256 before = _books[_key(area, period)];
+        uint256 book = before;
+        Ending ending;
+        leftWh = BookOrder.wh(order);
+        if (_crosses(book, order)) {
+            if (kind == BookOrder.FILL_OR_KILL && !_fillsWhole(area, period, order, book)) {
+                ending = Ending.FillOrKill;
+            } else {
+                (leftWh, book, ending) = _take(area, period, order, book);
             }
-            if (incoming.book != before) _books[_key(area, period)] = incoming.book;
         }
-        cancelledWh = incoming.leftWh;
-        if (cancelledWh != 0) _reportKilled(incoming);
+        if (leftWh != 0 && ending == Ending.None) {
+            if (kind == BookOrder.LIMIT) {
+                book = _rest(area, period, book, BookOrder.withWh(order, leftWh));
+                leftWh = 0;
+            } else {
+                ending = kind == BookOrder.FILL_OR_KILL ? Ending.FillOrKill : Ending.Immediate;
+            }
+        }
+        if (book != before) _books[_key(area, period)] = book;
+        if (leftWh != 0) _reportKilled(area, period, order, leftWh, ending);
     }
 
-    function _incoming(uint256 area, uint256 period, uint256 order) private view returns (Incoming memory incoming) {
-        incoming.area = area;
-        incoming.period = period;
-        incoming.participant = BookOrder.participant(order);
-        incoming.side = BookOrder.side(order);
-        incoming.tick = BookOrder.tick(order);
-        incoming.leftWh = BookOrder.wh(order);
-        incoming.book = _books[_key(area, period)];
+    function _reportKilled(uint256 area, uint256 period, uint256 order, uint256 wh, Ending ending) private {
+        emit OrderKilled(
+            area, period, BookOrder.participant(order), BookOrder.side(order), BookOrder.tick(order), wh, ending
+        );
+    }
+
+    /// @dev Whether the best order of the other side is one to trade with
+    function _crosses(uint256 book, uint256 order) private pure returns (bool) {
+        uint256 makers = 1 - BookOrder.side(order);
+        uint256 candidates = BookTicks.ofSide(book, makers);
+        if (candidates == 0) return false;
+        uint256 best = BookTicks.best(candidates, makers);
+        return makers == BookOrder.OFFER ? best <= BookOrder.tick(order) : best >= BookOrder.tick(order);
+    }
+
+    /// @dev Trades with the orders it meets; returns what is left, the book, and what ended it if not the price
+    function _take(uint256 area, uint256 period, uint256 order, uint256 book)
+        private
+        returns (uint256, uint256, Ending)
+    {
+        Incoming memory incoming = _incoming(area, period, order, book);
+        _match(incoming);
+        if (incoming.count != 0) _recordAll(incoming);
+        return (incoming.leftWh, incoming.book, incoming.ending);
     }
 
     /// @dev A trial run that writes nothing
-    function _fillsWhole(uint256 area, uint256 period, uint256 order) private returns (bool) {
-        Incoming memory trial = _incoming(area, period, order);
+    function _fillsWhole(uint256 area, uint256 period, uint256 order, uint256 book) private returns (bool) {
+        Incoming memory trial = _incoming(area, period, order, book);
         trial.isTrial = true;
         _match(trial);
         return trial.leftWh == 0;
     }
 
+    function _incoming(uint256 area, uint256 period, uint256 order, uint256 book)
+        private
+        view
+        returns (Incoming memory)
+    {
+        return Incoming(
+            area, period, order, BookOrder.wh(order), book, 0, new uint256[](maxFills), Ending.None, false
+        );
+    }
+
     function _match(Incoming memory incoming) private {
-        uint256 makers = 1 - incoming.side;
-        while (incoming.leftWh != 0 && incoming.ending == Ending.None) {
-            uint256 candidates = BookTicks.ofSide(incoming.book, makers);
-            if (candidates == 0) return;
-            uint256 tick = BookTicks.best(candidates, makers);
-            if (incoming.side == BookOrder.BID ? tick > incoming.tick : tick < incoming.tick) return;
-            if (incoming.trades.length == 0) incoming.trades = new uint256[](maxFills);
-            _matchTick(incoming, tick);
-        }
+        uint256 makers = 1 - BookOrder.side(incoming.order);
+        do {
+            _matchTick(incoming, BookTicks.best(BookTicks.ofSide(incoming.book, makers), makers));
+        } while (
+            incoming.leftWh != 0 && incoming.ending == Ending.None && _crosses(incoming.book, incoming.order)
+        );
     }
 
     function _matchTick(Incoming memory incoming, uint256 tick) private {
@@ -124,12 +151,14 @@ abstract contract Matching is RestingOrders {
     /// @dev Trades with the orders of a queue word one after the other; returns the word without what they lost
     function _matchWord(Incoming memory incoming, uint256 word, uint256 tick) private returns (uint256 rest) {
         rest = word;
+        uint256 taker = BookOrder.participant(incoming.order);
+        uint256 price = _price(tick);
         unchecked {
             for (uint256 shift; shift < 224 && incoming.leftWh != 0; shift += 56) {
                 uint256 lane = (word >> shift) & Lanes.MASK56;
                 if (lane == 0) continue;
                 uint256 maker = RestingOrder.participant(lane);
-                if (maker == incoming.participant) {
+                if (maker == taker) {
                     incoming.ending = Ending.OwnOrder;
                     return rest;
                 }
@@ -146,47 +175,29 @@ abstract contract Matching is RestingOrders {
                     if (!incoming.isTrial) _closeOne(incoming.period, maker);
                 }
                 incoming.leftWh -= wh;
-                incoming.trades[incoming.count++] = incoming.side == BookOrder.BID
-                    ? TradeWord.pack(maker, incoming.participant, wh, _price(tick))
-                    : TradeWord.pack(incoming.participant, maker, wh, _price(tick));
+                incoming.trades[incoming.count++] = RestingOrder.side(lane) == BookOrder.OFFER
+                    ? TradeWord.pack(maker, taker, wh, price)
+                    : TradeWord.pack(taker, maker, wh, price);
             }
         }
     }
 
-    function _recordAll(Incoming memory incoming, uint256 wh) private {
+    function _recordAll(Incoming memory incoming) private {
+        uint256 key = _key(incoming.area, incoming.period);
         _shorten(incoming.trades, incoming.count);
-        Ledger memory ledger = _ledgers[_key(incoming.area, incoming.period)];
+        Ledger memory ledger = _ledgers[key];
         for (uint256 i; i < incoming.count; ++i) {
             _record(ledger, incoming.area, incoming.trades[i]);
         }
-        _ledgers[_key(incoming.area, incoming.period)] = ledger;
+        _ledgers[key] = ledger;
+        uint256 order = incoming.order;
         emit OrdersMatched(
-            incoming.area, incoming.period, incoming.participant, incoming.side, wh, incoming.trades
-        );
-    }
-
-    function _restWhatIsLeft(Incoming memory incoming) private {
-        incoming.book = _rest(
             incoming.area,
             incoming.period,
-            incoming.book,
-            incoming.participant,
-            incoming.side,
-            incoming.tick,
-            incoming.leftWh
-        );
-        incoming.leftWh = 0;
-    }
-
-    function _reportKilled(Incoming memory incoming) private {
-        emit OrderKilled(
-            incoming.area,
-            incoming.period,
-            incoming.participant,
-            incoming.side,
-            incoming.tick,
-            incoming.leftWh,
-            incoming.ending
+            BookOrder.participant(order),
+            BookOrder.side(order),
+            BookOrder.wh(order),
+            incoming.trades
         );
     }
 }

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
+import {BookAccount} from "../libraries/BookAccount.sol";
 import {BookOrder} from "../libraries/BookOrder.sol";
 import {BookTicks} from "../libraries/BookTicks.sol";
 import {Lanes} from "../libraries/Lanes.sol";
@@ -19,7 +20,8 @@ import {PriceBand} from "./PriceBand.sol";
 /// @notice Orders of a participant itself, of a gateway with its mandate, or signed by it for a gateway. What is in an
 ///         order is backed from the moment it comes in: what rests, waits for the DSO or is traded stays reserved, what
 ///         is cancelled is free at once.
-/// @dev    Invariant: reserved in the clearing house = orders at rest + trades waiting or accepted.
+/// @dev    Invariant: reserved in the clearing house = orders at rest + trades waiting or accepted + what a participant
+///         chose to keep reserved for its next orders (see `keep`).
 contract OrderBook is Matching, GatewayOrders {
     /// @notice Where the book is anchored and its rules
     /// @param groupSize Trades the DSO judges at once
@@ -51,8 +53,10 @@ contract OrderBook is Matching, GatewayOrders {
     bytes32 public constant ORDER_TYPEHASH = keccak256(
         "BookOrder(uint8 area,uint32 period,uint32 participant,uint8 kind,uint8 side,uint8 tick,uint16 position,uint8 newTick,uint32 wh,uint32 sequence,address gateway,uint40 expiry)"
     );
-    /// @notice The highest of the rules for fills and for orders at rest
-    uint256 public constant MAX_RULE = 255;
+    string private constant NAME = "gridbourse OrderBook";
+    string private constant VERSION = "1";
+    /// @dev The highest of the rules for fills and for orders at rest
+    uint256 private constant MAX_RULE = 255;
 
     /// @notice The least energy of an order, in Wh
     uint256 public immutable minWh;
@@ -63,6 +67,12 @@ contract OrderBook is Matching, GatewayOrders {
     uint256 private immutable _gateClosureSeconds;
     uint256 private immutable _horizonPeriods;
 
+    mapping(address account => uint256 participant) private _numbers;
+
+    /// @notice What a participant keeps reserved for its orders to come was set
+    event CollateralKept(
+        uint256 indexed area, uint256 indexed period, uint256 indexed participant, uint256 sellWh, uint256 buyWh
+    );
     /// @notice After gate closure orders that had stayed at rest were taken out, and what backed them given back
     /// @param orders As `queueOf` has them
     event BookReleased(uint256 indexed area, uint256 indexed period, uint256[] orders);
@@ -70,11 +80,12 @@ contract OrderBook is Matching, GatewayOrders {
     error BadRules(uint256 minWh, uint256 maxFills, uint256 maxOpen);
     error MalformedOrder(uint256 participant, uint256 order);
     error EnergyOutOfRange(uint256 participant, uint256 wh, uint256 minWh, uint256 maxWh);
+    error ParticipantNotActive(uint256 participant, uint256 status);
     error GateStillOpen(uint256 period);
     error SettlementBegun(uint256 period);
 
     constructor(Settings memory settings)
-        EIP712("gridbourse OrderBook", "1")
+        EIP712(NAME, VERSION)
         CheckedTrades(settings.anchors, settings.groupSize)
         PriceBand(
             settings.tariff,
@@ -105,36 +116,58 @@ contract OrderBook is Matching, GatewayOrders {
     /// @param tick Limit price as a tick of the band
     /// @param kind 0 limit, 1 immediate or cancel, 2 fill or kill
     function place(uint32 period, uint256 side, uint256 tick, uint256 wh, uint256 kind) external {
-        uint256 participant = registry.numberOf(msg.sender);
+        uint256 participant = _caller();
         _requireOpen(period);
         if (side > BookOrder.OFFER || kind > BookOrder.FILL_OR_KILL) revert MalformedOrder(participant, kind);
-        _requireTick(participant, tick);
-        _requireEnergy(participant, wh);
+        _requireTerms(participant, tick, wh);
         uint256 area = _areaOf(period, participant);
         _begin(area, period);
-        _reserve(period, participant, 0, RestingOrder.energy(side, wh));
+        _claim(period, participant, RestingOrder.energy(side, wh));
         uint256 cancelledWh = _execute(area, period, BookOrder.pack(participant, kind, side, tick, wh));
-        if (cancelledWh != 0) _reserve(period, participant, RestingOrder.energy(side, cancelledWh), 0);
+        if (cancelledWh != 0) _free(period, participant, RestingOrder.energy(side, cancelledWh));
     }
 
     /// @notice Cancels the caller's order at rest
     /// @param tick Where it rests
     /// @param position Its position there, as the event of its resting says
     function cancel(uint32 period, uint256 tick, uint256 position) external {
-        uint256 participant = registry.numberOf(msg.sender);
+        uint256 participant = _caller();
         _requireOpen(period);
-        (, uint256 area) = _knownArea(period, participant);
-        uint256 lane = _remove(area, period, participant, tick, position);
-        _reserve(period, participant, RestingOrder.energy(lane), 0);
+        uint256 area = BookAccount.area(_accounts[_accountKey(period, participant)]);
+        uint256 lane = _remove(area, period, _naming(period, participant, tick, position));
+        _free(period, participant, RestingOrder.energy(lane));
     }
 
     /// @notice Gives the caller's order at rest another price or energy. Less energy at the same tick keeps its place;
     ///         anything else is an order placed anew
     function replace(uint32 period, uint256 tick, uint256 position, uint256 newTick, uint256 wh) external {
-        uint256 participant = registry.numberOf(msg.sender);
+        uint256 participant = _caller();
         _requireOpen(period);
-        (, uint256 area) = _knownArea(period, participant);
-        _replace(area, period, participant, tick, position, newTick, wh);
+        uint256 area = BookAccount.area(_accounts[_accountKey(period, participant)]);
+        _replace(area, period, _naming(period, participant, tick, position), newTick, wh);
+    }
+
+    /// @notice Keeps energy, and the money behind it, reserved for the caller's own orders to come in a period: they
+    ///         draw on it, and what they do not need comes back to it, so that neither asks the clearing house.
+    ///         Zero of both gives everything back, and from then on what is cancelled is free at once
+    /// @param sellWh To sell beyond the orders at rest
+    /// @param buyWh To buy beyond the orders at rest
+    function keep(uint32 period, uint256 sellWh, uint256 buyWh) external {
+        uint256 participant = _caller();
+        if (sellWh > Lanes.MAX_WH || buyWh > Lanes.MAX_WH) revert MalformedOrder(participant, sellWh | buyWh);
+        uint256 energy = Lanes.energy(sellWh, buyWh);
+        uint256 area = _areaOf(period, participant);
+        if (energy != 0) {
+            _requireOpen(period);
+            _begin(area, period);
+        } else if (clearingHouse.settling(period)) {
+            revert SettlementBegun(period);
+        }
+        uint256 key = _accountKey(period, participant);
+        uint256 account = BookAccount.ofPeriod(_accounts[key], period, area);
+        _reserve(period, participant, BookAccount.kept(account), energy);
+        _accounts[key] = BookAccount.withKept(account, energy);
+        emit CollateralKept(area, period, participant, sellWh, buyWh);
     }
 
     // --- orders through a gateway --------------------------------------------------------------
@@ -164,10 +197,7 @@ contract OrderBook is Matching, GatewayOrders {
         }
         _back(area, period, words);
         for (uint256 i; i < words.length; ++i) {
-            uint256 participant = BookOrder.participant(words[i]);
-            uint256 sequence = BookOrder.sequence(words[i]);
-            uint256 former = _exchangeSequence(area, period, participant, sequence);
-            if (sequence <= former) revert StaleSequence(participant, sequence, former);
+            _advanceSequence(area, period, BookOrder.participant(words[i]), BookOrder.sequence(words[i]));
         }
         _executeAll(area, period, words);
     }
@@ -176,21 +206,29 @@ contract OrderBook is Matching, GatewayOrders {
         uint256 order = signed.order;
         uint256 participant = BookOrder.participant(order);
         _requireFresh(participant, signed.expiry);
-        bytes memory place_ = abi.encode(
-            BookOrder.kind(order),
-            BookOrder.side(order),
-            BookOrder.tick(order),
-            BookOrder.position(order),
-            BookOrder.newTick(order)
-        );
-        bytes32 terms = keccak256(
-            bytes.concat(
-                abi.encode(ORDER_TYPEHASH, area, period, participant),
-                place_,
-                abi.encode(BookOrder.wh(order), BookOrder.sequence(order), msg.sender, signed.expiry)
-            )
-        );
-        _requireSigner(registry, participant, domain, terms, signed.r, signed.vs);
+        uint256[13] memory terms;
+        terms[0] = uint256(ORDER_TYPEHASH);
+        terms[1] = area;
+        terms[2] = period;
+        terms[3] = participant;
+        terms[4] = BookOrder.kind(order);
+        terms[5] = BookOrder.side(order);
+        terms[6] = BookOrder.tick(order);
+        terms[7] = BookOrder.position(order);
+        terms[8] = BookOrder.newTick(order);
+        terms[9] = BookOrder.wh(order);
+        terms[10] = BookOrder.sequence(order);
+        terms[11] = uint160(msg.sender);
+        terms[12] = signed.expiry;
+        _requireSigner(registry, participant, domain, keccak256(abi.encode(terms)), signed.r, signed.vs);
+    }
+
+    function _advanceSequence(uint256 area, uint256 period, uint256 participant, uint256 sequence) private {
+        uint256 key = _accountKey(period, participant);
+        uint256 account = BookAccount.ofPeriod(_accounts[key], period, area);
+        uint256 former = BookAccount.sequence(account);
+        if (sequence <= former) revert StaleSequence(participant, sequence, former);
+        _accounts[key] = BookAccount.withSequence(account, sequence);
     }
 
     /// @dev Backs every new order of a batch in one call; returns everybody's profile, all of them of the area
@@ -224,42 +262,28 @@ contract OrderBook is Matching, GatewayOrders {
             revert MalformedOrder(participant, order);
         }
         if (kind > BookOrder.FILL_OR_KILL) return; // names an order at rest
-        _requireTick(participant, BookOrder.tick(order));
-        _requireEnergy(participant, BookOrder.wh(order));
+        _requireTerms(participant, BookOrder.tick(order), BookOrder.wh(order));
     }
 
     function _executeAll(uint256 area, uint256 period, uint256[] memory orders) private {
-        IClearingHouse.Exchange[] memory freed = new IClearingHouse.Exchange[](orders.length);
         uint256 count;
         for (uint256 i; i < orders.length; ++i) {
-            uint256 energy = _executeOne(area, period, orders[i]);
-            if (energy != 0) freed[count++] = _exchange(BookOrder.participant(orders[i]), energy, 0);
+            uint256 cancelled = _executeOne(area, period, orders[i]);
+            if (cancelled != 0) orders[count++] = cancelled; // never ahead of the next to execute
         }
-        if (count != 0) _giveBack(period, freed, count);
+        if (count != 0) _giveBack(period, orders, count);
     }
 
-    /// @dev Returns what of it is cancelled, as an energy lane
+    /// @dev Returns what of it is cancelled, as an order
     function _executeOne(uint256 area, uint256 period, uint256 order) private returns (uint256) {
         uint256 kind = BookOrder.kind(order);
-        uint256 participant = BookOrder.participant(order);
-        if (kind == BookOrder.CANCEL) {
-            return RestingOrder.energy(
-                _remove(area, period, participant, BookOrder.tick(order), BookOrder.position(order))
-            );
-        }
+        if (kind == BookOrder.CANCEL) return RestingOrder.asBookOrder(_remove(area, period, order), 0, 0);
         if (kind == BookOrder.REPLACE) {
-            _replace(
-                area,
-                period,
-                participant,
-                BookOrder.tick(order),
-                BookOrder.position(order),
-                BookOrder.newTick(order),
-                BookOrder.wh(order)
-            );
+            _replace(area, period, order, BookOrder.newTick(order), BookOrder.wh(order));
             return 0;
         }
-        return RestingOrder.energy(BookOrder.side(order), _execute(area, period, order));
+        uint256 cancelledWh = _execute(area, period, order);
+        return cancelledWh == 0 ? 0 : BookOrder.withWh(order, cancelledWh);
     }
 
     // --- after gate closure --------------------------------------------------------------------
@@ -271,41 +295,113 @@ contract OrderBook is Matching, GatewayOrders {
         if (clearingHouse.settling(period)) revert SettlementBegun(period);
         (uint256[] memory orders, uint256 count) = _takeOut(area, period, maxWords);
         if (count == 0) return;
+        _giveBack(period, orders, count);
+        emit BookReleased(area, period, orders);
+    }
+
+    // --- what backs orders ---------------------------------------------------------------------
+
+    /// @dev Backs an own order: by what its participant keeps reserved here, and by more where that is not enough
+    function _claim(uint256 period, uint256 participant, uint256 energy) private {
+        uint256 key = _accountKey(period, participant);
+        uint256 account = _accounts[key];
+        if (Lanes.tag(account) == period && BookAccount.keeps(account)) {
+            uint256 drawn = _least(BookAccount.kept(account), energy);
+            _accounts[key] = BookAccount.minusKept(account, drawn);
+            energy -= drawn;
+            if (energy == 0) return _requireActive(participant); // else the clearing house does
+        }
+        _reserve(period, participant, 0, energy);
+    }
+
+    /// @dev Gives back what backed an own order: to what its participant keeps reserved, or free
+    function _free(uint256 period, uint256 participant, uint256 energy) private {
+        uint256 key = _accountKey(period, participant);
+        uint256 account = _accounts[key];
+        if (Lanes.tag(account) == period && BookAccount.keeps(account)) {
+            _accounts[key] = BookAccount.plusKept(account, energy);
+        } else {
+            _reserve(period, participant, energy, 0);
+        }
+    }
+
+    /// @dev An energy lane as far as another goes that has only one direction
+    function _least(uint256 lane, uint256 oneWay) private pure returns (uint256) {
+        uint256 available = oneWay > Lanes.MASK28 ? lane & (Lanes.MASK28 << 28) : lane & Lanes.MASK28;
+        return available < oneWay ? available : oneWay;
+    }
+
+    function _requireActive(uint256 participant) private view {
+        uint256 status = Profile.status(_profileOf(participant));
+        if (status != Profile.ACTIVE) revert ParticipantNotActive(participant, status);
+    }
+
+    function _reserve(uint256 period, uint256 participant, uint256 released, uint256 claimed) private {
+        IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](1);
+        exchanges[0] = _exchange(participant, released, claimed);
+        clearingHouse.reserve(period, exchanges);
+    }
+
+    /// @dev Shortens the list to `count` orders, and gives back what backed each
+    function _giveBack(uint256 period, uint256[] memory orders, uint256 count) private {
         _shorten(orders, count);
-        IClearingHouse.Exchange[] memory freed = new IClearingHouse.Exchange[](count);
+        IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](count);
         for (uint256 i; i < count; ++i) {
             uint256 energy = RestingOrder.energy(BookOrder.side(orders[i]), BookOrder.wh(orders[i]));
-            freed[i] = _exchange(BookOrder.participant(orders[i]), energy, 0);
+            exchanges[i] = _exchange(BookOrder.participant(orders[i]), energy, 0);
         }
-        _giveBack(period, freed, count);
-        emit BookReleased(area, period, orders);
+        clearingHouse.reserve(period, exchanges);
+    }
+
+    /// @inheritdoc EIP712
+    /// @dev As the base has it, with literals: reading its short strings back costs more code than this contract has room
+    function eip712Domain()
+        public
+        view
+        override
+        returns (bytes1, string memory, string memory, uint256, address, bytes32, uint256[] memory)
+    {
+        return (hex"0f", NAME, VERSION, block.chainid, address(this), bytes32(0), new uint256[](0));
     }
 
     // --- what all ways share -------------------------------------------------------------------
 
-    function _replace(
-        uint256 area,
-        uint256 period,
-        uint256 participant,
-        uint256 tick,
-        uint256 position,
-        uint256 newTick,
-        uint256 wh
-    ) private {
-        _requireTick(participant, newTick);
-        _requireEnergy(participant, wh);
-        (, uint256 lane) = _ownOrder(area, period, participant, tick, position);
+    /// @dev `named` names the order at rest
+    function _replace(uint256 area, uint256 period, uint256 named, uint256 newTick, uint256 wh) private {
+        uint256 participant = BookOrder.participant(named);
+        _requireTerms(participant, newTick, wh);
+        (, uint256 lane) = _ownOrder(area, period, named);
         uint256 side = RestingOrder.side(lane);
-        if (newTick == tick && wh < RestingOrder.wh(lane)) {
-            _reduce(area, period, participant, tick, position, wh);
-            _reserve(period, participant, RestingOrder.energy(lane), RestingOrder.energy(side, wh));
+        if (newTick == BookOrder.tick(named) && wh < RestingOrder.wh(lane)) {
+            _reduce(area, period, named, wh);
+            _free(period, participant, RestingOrder.energy(side, RestingOrder.wh(lane) - wh));
             return;
         }
-        _remove(area, period, participant, tick, position);
+        _remove(area, period, named);
         _reserve(period, participant, RestingOrder.energy(lane), RestingOrder.energy(side, wh));
         uint256 cancelledWh =
             _execute(area, period, BookOrder.pack(participant, BookOrder.LIMIT, side, newTick, wh));
-        if (cancelledWh != 0) _reserve(period, participant, RestingOrder.energy(side, cancelledWh), 0);
+        if (cancelledWh != 0) _free(period, participant, RestingOrder.energy(side, cancelledWh));
+    }
+
+    /// @dev Number of the participant that calls. The registry never gives an account another: it is asked once
+    function _caller() private returns (uint256 participant) {
+        participant = _numbers[msg.sender];
+        if (participant == 0) {
+            participant = registry.numberOf(msg.sender);
+            _numbers[msg.sender] = participant;
+        }
+    }
+
+    function _naming(uint256 period, uint256 participant, uint256 tick, uint256 position)
+        private
+        pure
+        returns (uint256)
+    {
+        if (tick > type(uint8).max || position > BookOrder.MAX_POSITION) {
+            revert UnknownOrder(participant, period, tick, position);
+        }
+        return BookOrder.naming(participant, tick, position);
     }
 
     /// @dev The first action in a book of a period takes the period's ring slot
@@ -317,24 +413,13 @@ contract OrderBook is Matching, GatewayOrders {
     }
 
     function _areaOf(uint256 period, uint256 participant) private view returns (uint256) {
-        (bool known, uint256 area) = _knownArea(period, participant);
-        if (known) return area;
-        uint256 profiles = registry.profilesOf(Lanes.groupOf(participant));
-        return Profile.area(Lanes.get64(profiles, Lanes.laneOf(participant)));
+        uint256 account = _accounts[_accountKey(period, participant)];
+        if (Lanes.tag(account) == period) return BookAccount.area(account);
+        return Profile.area(_profileOf(participant));
     }
 
-    function _reserve(uint256 period, uint256 participant, uint256 released, uint256 claimed) private {
-        IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](1);
-        exchanges[0] = _exchange(participant, released, claimed);
-        clearingHouse.reserve(period, exchanges);
-    }
-
-    function _giveBack(uint256 period, IClearingHouse.Exchange[] memory freed, uint256 count) private {
-        // solhint-disable-next-line no-inline-assembly
-        assembly ("memory-safe") {
-            mstore(freed, count) // only ever shorter than it was made
-        }
-        clearingHouse.reserve(period, freed);
+    function _profileOf(uint256 participant) private view returns (uint256) {
+        return Lanes.get64(registry.profilesOf(Lanes.groupOf(participant)), Lanes.laneOf(participant));
     }
 
     function _requireOpen(uint256 period) private view {
@@ -345,11 +430,8 @@ contract OrderBook is Matching, GatewayOrders {
         clock.requireOpen(period);
     }
 
-    function _requireTick(uint256 participant, uint256 tick) private view {
+    function _requireTerms(uint256 participant, uint256 tick, uint256 wh) private view {
         if (tick >= ticks) revert TickOutOfBand(participant, tick, ticks);
-    }
-
-    function _requireEnergy(uint256 participant, uint256 wh) private view {
         if (wh < minWh || wh > Lanes.MAX_WH) revert EnergyOutOfRange(participant, wh, minWh, Lanes.MAX_WH);
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {BookAccount} from "../libraries/BookAccount.sol";
 import {BookOrder} from "../libraries/BookOrder.sol";
 import {BookTicks} from "../libraries/BookTicks.sol";
 import {Lanes} from "../libraries/Lanes.sol";
@@ -21,15 +22,13 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
     /// @dev Which ticks hold orders (see BookTicks)
     mapping(uint256 key => uint256) internal _books;
     LevelQueue.Levels internal _levels;
-    /// @dev period: 32 | 168 unused | area: 8 | orders at rest: 16 | sequence: 32
+    /// @dev See BookAccount
     mapping(uint256 key => uint256) internal _accounts;
 
-    /// @notice The most queue words one release takes out
-    uint256 public constant MAX_PAGE = 500;
+    /// @dev The most queue words one release takes out
+    uint256 private constant MAX_PAGE = 500;
 
     uint256 private constant ANYBODY = 0;
-    uint256 private constant AREA_SHIFT = 48;
-    uint256 private constant OPEN_SHIFT = 32;
 
     /// @notice An order, or what is left of it, rests at the end of its tick
     event OrderRested(
@@ -69,72 +68,64 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
     // --- orders come to rest and go ------------------------------------------------------------
 
     /// @dev Puts an order at the end of its tick; returns the book with that tick
-    function _rest(
-        uint256 area,
-        uint256 period,
-        uint256 book,
-        uint256 participant,
-        uint256 side,
-        uint256 tick,
-        uint256 wh
-    ) internal returns (uint256) {
+    function _rest(uint256 area, uint256 period, uint256 book, uint256 order) internal returns (uint256) {
+        uint256 participant = BookOrder.participant(order);
+        uint256 side = BookOrder.side(order);
+        uint256 tick = BookOrder.tick(order);
+        uint256 wh = BookOrder.wh(order);
         _openOne(area, period, participant);
-        uint256 key = _levelKey(area, period, tick);
-        (uint256 position, bool isFirst) =
-            _levels.append(key, period, RestingOrder.pack(side, participant, wh));
+        (uint256 position, bool isFirst) = _levels.append(
+            _levelKey(area, period, tick), period, RestingOrder.pack(side, participant, wh)
+        );
         emit OrderRested(area, period, participant, side, tick, position, wh);
         return isFirst ? BookTicks.with(book, side, tick) : book;
     }
 
-    /// @dev Takes a participant's own order out of the book; returns its lane
-    function _remove(uint256 area, uint256 period, uint256 participant, uint256 tick, uint256 position)
-        internal
-        returns (uint256 lane)
-    {
+    /// @dev Takes the order that `named` names out of the book; returns its lane
+    function _remove(uint256 area, uint256 period, uint256 named) internal returns (uint256 lane) {
+        uint256 word;
+        (word, lane) = _ownOrder(area, period, named);
+        uint256 tick = BookOrder.tick(named);
+        uint256 position = BookOrder.position(named);
+        uint256 participant = BookOrder.participant(named);
         unchecked {
-            uint256 word;
-            (word, lane) = _ownOrder(area, period, participant, tick, position);
             word -= lane << ((position % Lanes.PER_GROUP) * 56);
-            uint256 key = _levelKey(area, period, tick);
-            if (_levels.shrink(key, position / Lanes.PER_GROUP, word)) {
-                uint256 book = _key(area, period);
-                _books[book] = BookTicks.without(_books[book], tick);
-            }
-            _closeOne(period, participant);
-            emit OrderCancelled(
-                area, period, participant, RestingOrder.side(lane), tick, position, RestingOrder.wh(lane)
-            );
         }
+        if (_levels.shrink(_levelKey(area, period, tick), position / Lanes.PER_GROUP, word)) {
+            uint256 key = _key(area, period);
+            _books[key] = BookTicks.without(_books[key], tick);
+        }
+        _closeOne(period, participant);
+        emit OrderCancelled(
+            area, period, participant, RestingOrder.side(lane), tick, position, RestingOrder.wh(lane)
+        );
     }
 
-    /// @dev Leaves `wh` of a participant's own order where it stands; there must be more
-    function _reduce(
-        uint256 area,
-        uint256 period,
-        uint256 participant,
-        uint256 tick,
-        uint256 position,
-        uint256 wh
-    ) internal {
+    /// @dev Leaves `wh` of the order that `named` names where it stands; there must be more
+    function _reduce(uint256 area, uint256 period, uint256 named, uint256 wh) internal {
+        (uint256 word, uint256 lane) = _ownOrder(area, period, named);
+        uint256 tick = BookOrder.tick(named);
+        uint256 position = BookOrder.position(named);
         unchecked {
-            (uint256 word, uint256 lane) = _ownOrder(area, period, participant, tick, position);
-            uint256 key = _levelKey(area, period, tick) | (position / Lanes.PER_GROUP);
-            uint256 shift = (position % Lanes.PER_GROUP) * 56;
-            _levels.words[key] = word - ((RestingOrder.wh(lane) - wh) << shift);
-            emit OrderReduced(area, period, participant, RestingOrder.side(lane), tick, position, wh);
+            word -= (RestingOrder.wh(lane) - wh) << ((position % Lanes.PER_GROUP) * 56);
         }
+        _levels.words[_levelKey(area, period, tick) | (position / Lanes.PER_GROUP)] = word;
+        emit OrderReduced(
+            area, period, BookOrder.participant(named), RestingOrder.side(lane), tick, position, wh
+        );
     }
 
-    /// @dev The word and the lane of a participant's own order
-    function _ownOrder(uint256 area, uint256 period, uint256 participant, uint256 tick, uint256 position)
+    /// @dev The word and the lane of the order that `named` names, which has to be its participant's
+    function _ownOrder(uint256 area, uint256 period, uint256 named)
         internal
         view
         returns (uint256 word, uint256 lane)
     {
-        if (tick < ticks && position <= LevelQueue.MAX_POSITION) {
-            word = _levels.words[_levelKey(area, period, tick) | (position / Lanes.PER_GROUP)];
-            if (Lanes.tag(word) == period) lane = Lanes.get56(word, position % Lanes.PER_GROUP);
-        }
+        uint256 tick = BookOrder.tick(named);
+        uint256 position = BookOrder.position(named);
+        uint256 participant = BookOrder.participant(named);
+        word = _levels.words[_levelKey(area, period, tick) | (position / Lanes.PER_GROUP)];
+        if (Lanes.tag(word) == period) lane = Lanes.get56(word, position % Lanes.PER_GROUP);
         if (lane == 0) revert UnknownOrder(participant, period, tick, position);
         uint256 owner = RestingOrder.participant(lane);
         if (owner != participant) revert NotTheOwner(participant, owner, tick, position);
@@ -185,41 +176,16 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
     // --- how many orders a participant has ------------------------------------------------------
 
     function _openOne(uint256 area, uint256 period, uint256 participant) private {
-        unchecked {
-            uint256 key = _accountKey(period, participant);
-            uint256 account = _accountOf(area, period, _accounts[key]);
-            if ((account >> OPEN_SHIFT) & type(uint16).max == maxOpen) {
-                revert TooManyOpenOrders(participant, maxOpen);
-            }
-            _accounts[key] = account + (1 << OPEN_SHIFT);
-        }
-    }
-
-    function _closeOne(uint256 period, uint256 participant) internal {
-        unchecked {
-            _accounts[_accountKey(period, participant)] -= 1 << OPEN_SHIFT; // it had one at rest
-        }
-    }
-
-    /// @dev The last sequence a participant signed under in a period is overwritten; returns it
-    function _exchangeSequence(uint256 area, uint256 period, uint256 participant, uint256 sequence)
-        internal
-        returns (uint256 former)
-    {
         uint256 key = _accountKey(period, participant);
-        uint256 account = _accountOf(area, period, _accounts[key]);
-        former = uint32(account);
-        _accounts[key] = account - former + sequence;
+        uint256 account = BookAccount.ofPeriod(_accounts[key], period, area);
+        if (BookAccount.openOrders(account) == maxOpen) revert TooManyOpenOrders(participant, maxOpen);
+        _accounts[key] = BookAccount.withOneMore(account);
     }
 
-    function _accountOf(uint256 area, uint256 period, uint256 account) private pure returns (uint256) {
-        return Lanes.tag(account) == period ? account : Lanes.fresh(period) | (area << AREA_SHIFT);
-    }
-
-    /// @dev The area a participant has ordered in this period; false when it has not
-    function _knownArea(uint256 period, uint256 participant) internal view returns (bool known, uint256 area) {
-        uint256 account = _accounts[_accountKey(period, participant)];
-        return (Lanes.tag(account) == period, (account >> AREA_SHIFT) & 0xff);
+    /// @dev Of an account that has an order at rest
+    function _closeOne(uint256 period, uint256 participant) internal {
+        uint256 key = _accountKey(period, participant);
+        _accounts[key] = BookAccount.withOneLess(_accounts[key]);
     }
 
     // --- questions -----------------------------------------------------------------------------
@@ -271,12 +237,12 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
 
     /// @notice A participant's orders at rest in a period, tick by tick, as in `queueOf`
     function ordersOf(uint256 participant, uint256 period) external view returns (uint256[] memory orders) {
-        (bool known, uint256 area) = _knownArea(period, participant);
-        if (!known) return orders;
+        uint256 account = _accounts[_accountKey(period, participant)];
+        if (Lanes.tag(account) != period) return orders;
         orders = new uint256[](maxOpen);
         uint256 count;
         for (uint256 tick; tick < ticks; ++tick) {
-            uint256 key = _levelKey(area, period, tick);
+            uint256 key = _levelKey(BookAccount.area(account), period, tick);
             uint256 level = _levels.levels[key];
             while (Lanes.tag(level) == period && !LevelQueue.isEmpty(level)) {
                 (level, count) = _takeHead(key, level, participant, orders, count);
@@ -319,7 +285,7 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
         return (_key(area, period) << 16) | (tick << 8);
     }
 
-    function _accountKey(uint256 period, uint256 participant) private view returns (uint256) {
+    function _accountKey(uint256 period, uint256 participant) internal view returns (uint256) {
         return ((period % _ringSize) << 64) | participant;
     }
 }
