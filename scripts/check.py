@@ -49,8 +49,7 @@ def _totals(rebuilt: Rebuilt) -> dict[str, int]:
     return {
         "logs": rebuilt.events,
         "participants": len(rebuilt.members.participants),
-        "orders": rebuilt.market.orders_placed,
-        "books": len(rebuilt.market.books),
+        **{what: count for market in rebuilt.markets for what, count in market.totals().items()},
         "positions": sum(map(len, money.positions.values())),
         "readings": sum(map(len, readings.values())),
         "periods_settled": len(rebuilt.metering.finished),

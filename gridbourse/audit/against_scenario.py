@@ -1,7 +1,8 @@
 """The chain's rules, tariff and participants against those of the scenario it claims to replay."""
 
-from gridbourse.audit.folder import Rules
+from gridbourse.audit.against_markets import compare_markets
 from gridbourse.audit.rebuild import Rebuilt
+from gridbourse.audit.rules import Rules
 from gridbourse.scenario.scenario import Scenario
 
 WHAT = "scenario"
@@ -11,6 +12,7 @@ NAME_BYTES = 32
 def compare_scenario(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None:
     """Every rule, zone, price and connection point; points are registered in scenario order."""
     _compare_rules(rebuilt, rules, scenario)
+    compare_markets(rebuilt, rules, scenario)
     _compare_tariff(rebuilt, scenario)
     _compare_participants(rebuilt, scenario)
     settled = sorted(rebuilt.metering.finished)
@@ -23,9 +25,6 @@ def compare_scenario(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None
 def _compare_rules(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None:
     market = scenario.market
     for name, chain, wanted in (
-        ("price band", rules.band, scenario.band),
-        ("pay as bid", rules.pay_as_bid, market.pricing == "pay_as_bid"),
-        ("rounds", rules.max_rounds, market.max_rounds),
         ("gate closure, s", rules.gate_closure_seconds, market.gate_closure_s),
         ("market time unit, s", rules.mtu_seconds, scenario.mtu_seconds),
         ("areas", rebuilt.members.areas, [_label(market.area)]),

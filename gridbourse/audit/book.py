@@ -1,5 +1,6 @@
-"""The order book of one area and period, rebuilt from the orders and caps in the log."""
+"""The auction's book of one area and period, rebuilt from the orders and caps in the log."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
@@ -8,16 +9,8 @@ import numpy as np
 from eth_utils.crypto import keccak
 
 from gridbourse.audit.money import Position
-from gridbourse.chain.lanes import (
-    OFFER,
-    energy_lane,
-    lanes56,
-    order_lane,
-    pair,
-    seats_of,
-    word56,
-)
-from gridbourse.model.caps import NO_CAP
+from gridbourse.audit.reservations import Energy
+from gridbourse.chain.lanes import OFFER, order_lane, seats_of, word56
 from gridbourse.model.clearing import Band, Clearing, clear
 
 ORDER_BITS = 53
@@ -42,9 +35,13 @@ class Order(NamedTuple):
         return order_lane(self.side, self.tick, self.wh, self.sequence)
 
     @property
-    def bid_wh(self) -> int:
-        """What it needs money for."""
-        return 0 if self.side == OFFER else self.wh
+    def energy(self) -> Energy:
+        """What it promises of the connection."""
+        return Energy.of(self.side, self.wh)
+
+
+Shrunk = dict[int, tuple[Order, Order]]
+"""Orders before and after, by participant."""
 
 
 class Phase(Enum):
@@ -58,10 +55,10 @@ class Phase(Enum):
 
 @dataclass
 class Book:
-    """Orders, caps and the clearing that stands.
+    """Orders and the clearing that stands.
 
     fills, payments: by participant, Wh and µEUR (+ received). root: running hash of all that was
-    ever put into the book. caps: (export, import) Wh by participant.
+    ever put into the book. fallback: caps left no round in which it fits the grid.
     """
 
     area: int
@@ -71,8 +68,8 @@ class Book:
     root: bytes = bytes(20)
     accepted: bool = False
     capping: bool = False
+    fallback: bool = False
     orders: dict[int, Order] = field(default_factory=dict)
-    caps: dict[int, tuple[int, int]] = field(default_factory=dict)
     clearing: Clearing | None = None
     fills: dict[int, Position] = field(default_factory=dict)
     payments: dict[int, int] = field(default_factory=dict)
@@ -107,13 +104,12 @@ class Book:
         words = (group.to_bytes(32, "big"), self.word(group).to_bytes(32, "big"))
         self.root = keccak(self.root.ljust(32, b"\0") + b"".join(words))[:20]
 
-    def cap(self, group: int, word: int) -> dict[int, tuple[Order, Order]]:
-        """Bring a group under caps: (before, after) of each order that shrinks."""
+    def shrink(self, group: int, caps: Callable[[int], tuple[int, int]]) -> Shrunk:
+        """Bring a group's orders under (export, import) caps; (before, after) of those that shrink."""
         shrunk = {}
-        for participant, lane in lanes56(group, word):
-            self.caps[participant] = pair(lane)
+        for participant in seats_of([group]):
             before = self.order(participant)
-            limit = self.caps[participant][0 if before.side == OFFER else 1]
+            limit = caps(participant)[0 if before.side == OFFER else 1]
             if before.wh > limit:
                 self.orders[participant] = before._replace(wh=limit)
                 shrunk[participant] = (before, self.orders[participant])
@@ -143,24 +139,15 @@ class Book:
         self.clearing, self.fills, self.payments = None, {}, {}
         self.capping = False
         self.round += 1
-        self.phase = Phase.VOID if self.round >= max_rounds else Phase.OPEN
+        self.fallback = self.round >= max_rounds
+        self.phase = Phase.VOID if self.fallback else Phase.OPEN
+
+    @property
+    def takes_caps(self) -> bool:
+        """Whether orders still come under caps: not what was accepted, nor a book caps have voided."""
+        return not (self.accepted or self.fallback)
 
     def void(self) -> None:
         """Drop the clearing that no verdict came for: the period trades nothing."""
         self.clearing, self.fills, self.payments = None, {}, {}
         self.phase = Phase.VOID
-
-    @property
-    def has_caps(self) -> bool:
-        """Whether a verdict, finished or not, has put caps in force."""
-        return self.capping or self.round > 0
-
-    def cap_word(self, group: int) -> int:
-        """The caps of a group as the grid oracle holds them."""
-        pairs = {seat: self.caps.get(seat, (NO_CAP, NO_CAP)) for seat in seats_of([group])}
-        lanes = {seat: energy_lane(*caps) for seat, caps in pairs.items()}
-        return self.period << 224 | word56(lanes)
-
-    def export_cap(self, participant: int) -> int:
-        """Injection above this is not paid for, Wh."""
-        return self.caps.get(participant, (NO_CAP, NO_CAP))[0]

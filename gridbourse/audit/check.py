@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from gridbourse.audit.against_scenario import compare_scenario
 from gridbourse.audit.ending import compare_end
 from gridbourse.audit.events import Decoder, Log
-from gridbourse.audit.folder import Rules, Run
+from gridbourse.audit.folder import Run
 from gridbourse.audit.rebuild import Rebuilt
+from gridbourse.audit.rules import Rules
 from gridbourse.chain.compiler import load_artifacts
 from gridbourse.chain.deployments import CONTRACTS, MARKETS, DeploymentRecord
 from gridbourse.scenario.scenario import Scenario
@@ -21,7 +22,7 @@ def start(deployment: DeploymentRecord, rules: Rules) -> tuple[Decoder, Rebuilt]
         {address.lower(): name for name, address in at.items()},
         {name: artifacts[name].abi for name in there},
     )
-    return decoder, Rebuilt(rules, house=at["ClearingHouse"], auction=at["CallAuction"])
+    return decoder, Rebuilt(deployment, rules)
 
 
 def rebuild(deployment: DeploymentRecord, rules: Rules, logs: Sequence[Log]) -> Rebuilt:

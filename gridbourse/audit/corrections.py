@@ -1,10 +1,8 @@
 """Readings corrected after settlement, rebuilt and compared (`Settlement.sol`, `ClearingHouse.sol`)."""
 
+from gridbourse.audit.common import Common
 from gridbourse.audit.events import Event
-from gridbourse.audit.findings import Findings
-from gridbourse.audit.members import Members
 from gridbourse.audit.metering import Changes, Metering
-from gridbourse.audit.money import Money
 from gridbourse.chain.commitment import Leaf, ProofError
 from gridbourse.chain.lanes import lanes64
 
@@ -14,11 +12,9 @@ NOTHING = Changes({}, 0, 0)
 class Corrections:
     """What was settled on before and after each correction; the difference is what is booked."""
 
-    def __init__(
-        self, members: Members, metering: Metering, money: Money, findings: Findings
-    ) -> None:
-        self._members, self._metering = members, metering
-        self._money, self._findings = money, findings
+    def __init__(self, common: Common, metering: Metering) -> None:
+        self._members, self._metering = common.members, metering
+        self._money, self._findings = common.money, common.findings
         # Kept from the readings to the money they move.
         self._differences: dict[tuple[int, int], Changes] = {}
         self.count = 0

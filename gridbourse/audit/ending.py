@@ -1,8 +1,9 @@
 """The end: the rebuilt market against the chain's own storage, and the identities of both."""
 
-from gridbourse.audit.folder import Rules, State
-from gridbourse.audit.money import Position
+from gridbourse.audit.folder import State
+from gridbourse.audit.money import MARGIN, Position
 from gridbourse.audit.rebuild import Rebuilt
+from gridbourse.audit.rules import Rules
 
 
 def compare_end(rebuilt: Rebuilt, rules: Rules, state: State, area: int = 0) -> None:
@@ -22,7 +23,8 @@ def compare_end(rebuilt: Rebuilt, rules: Rules, state: State, area: int = 0) -> 
             where = f"(sold, bought) Wh, period {period}, participant {who}"
             chain = tuple(of_period.get(who, Position()))
             findings.compare("position", where, chain, tuple(money.position(period, who)))
-    prices = {b.period: b.price for b in rebuilt.market.books.values() if b.area == area}
+    books = rebuilt.pool.books.values() if rebuilt.pool else ()
+    prices = {book.period: book.price for book in books if book.area == area}
     for period in sorted({*state.prices, *prices}):
         where = f"at the end, µEUR per Wh, period {period}"
         findings.compare("price", where, state.prices.get(period), prices.get(period))
@@ -39,7 +41,13 @@ def _compare_identities(rebuilt: Rebuilt, state: State) -> None:
         findings.compare("money", f"{name}, µEUR", chain, found)
     in_accounts = sum(state.balances.values())
     elsewhere = sum(money.holds.values()) + sum(money.open_trades.values())
+    deals = rebuilt.over_the_counter
     for name, left, right in (
+        (
+            "margin account = margins left of all deals",
+            state.balances.get(MARGIN, 0),
+            deals.margins_left if deals else 0,
+        ),
         (
             "accounts + holds + open trades = currency held",
             in_accounts + elsewhere,

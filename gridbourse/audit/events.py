@@ -35,6 +35,7 @@ class Event:
     name: str
     values: dict[str, Any]
     where: str
+    block: int
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
@@ -93,4 +94,5 @@ class Decoder:
                 f"logs.json: {log.where}: damaged {contract}.{entry['name']}: {error}"
             ) from error
         names = [item["name"] for item in (*indexed, *plain)]
-        return Event(contract, entry["name"], dict(zip(names, values, strict=True)), log.where)
+        named = dict(zip(names, values, strict=True))
+        return Event(contract, entry["name"], named, log.where, log.block)

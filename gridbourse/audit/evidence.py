@@ -3,18 +3,18 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from gridbourse.audit.market import Market
+from gridbourse.audit.caps import Caps
 from gridbourse.audit.members import Members
 from gridbourse.audit.money import Money
-from gridbourse.chain.commitment import NO_CAPS, Commitment, Leaf
+from gridbourse.chain.commitment import Commitment, Leaf
 from gridbourse.chain.lanes import energy_lane, seats_of, word56, word64
 
 
 class Evidence:
     """Commitments of each area and period, with the leaves that corrections need a proof of."""
 
-    def __init__(self, members: Members, market: Market, money: Money) -> None:
-        self._members, self._market, self._money = members, market, money
+    def __init__(self, members: Members, caps: Caps, money: Money) -> None:
+        self._members, self._caps, self._money = members, caps, money
         self._commitments: defaultdict[tuple[int, int], Commitment] = defaultdict(Commitment)
 
     def of(self, area: int, period: int) -> Commitment:
@@ -29,7 +29,7 @@ class Evidence:
             self.of(area, period).extend(leaves)
 
     def _leaf(self, area: int, period: int, group: int, readings_wh: Mapping[int, int]) -> Leaf:
-        book, seats = self._market.book(area, period), seats_of([group])
+        seats = seats_of([group])
         traded = {seat: energy_lane(*self._money.position(period, seat)) for seat in seats}
         return Leaf(
             period,
@@ -37,5 +37,5 @@ class Evidence:
             self._members.profiles(group, period),
             period << 224 | word56(traded),
             word64({seat: readings_wh[seat] for seat in seats}),
-            book.cap_word(group) if book.has_caps else NO_CAPS,
+            self._caps.word(area, period, group),
         )

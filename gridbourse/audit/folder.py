@@ -8,25 +8,11 @@ from typing import Any, TypeVar
 
 from gridbourse.audit.errors import AuditError
 from gridbourse.audit.events import Log
+from gridbourse.audit.rules import Rules, rules_of
 from gridbourse.chain.compiler import CHECKOUT
-from gridbourse.chain.deployments import CONTRACTS, DeploymentRecord
-from gridbourse.model.clearing import Band
+from gridbourse.chain.deployments import CONTRACTS, MARKETS, DeploymentRecord
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What the constructors of the deployment fixed; `ring_size`: periods storage has room for."""
-
-    band: Band
-    pay_as_bid: bool
-    max_rounds: int
-    replay: bool
-    mtu_seconds: int
-    gate_closure_seconds: int
-    horizon_periods: int
-    ring_size: int
 
 
 @dataclass(frozen=True)
@@ -80,6 +66,8 @@ def _deployment(path: Path) -> DeploymentRecord:
     for name in CONTRACTS:
         if name not in deployment.contracts:
             raise AuditError(f"{path.name}: contracts.{name} is missing")
+    if not any(name in deployment.contracts for name in MARKETS):
+        raise AuditError(f"{path.name}: contracts has none of the markets {', '.join(MARKETS)}")
     return deployment
 
 
@@ -133,22 +121,6 @@ def _scenario(fields: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
     """A relative path is from where the replay ran, which is the checkout as a rule."""
     path = Path(fields["file"])
     return path if path.exists() else CHECKOUT / path, dict(fields["overrides"])
-
-
-def rules_of(deployment: DeploymentRecord) -> Rules:
-    """What the arguments of the constructors, in their order, fixed."""
-
-    def given(name: str) -> list[Any]:
-        return deployment.contracts[name].arguments
-
-    try:
-        [[*_, floor, tick, ticks, pay_as_bid, max_rounds, _]] = given("CallAuction")
-        [_, replay, mtu, gate_closure, horizon] = given("MarketClock")
-        [_, _, _, ring_size, _] = given("ClearingHouse")
-    except (TypeError, ValueError) as error:
-        raise AuditError(f"deployment.json: constructor arguments: {error}") from error
-    band = Band(floor, tick, ticks)
-    return Rules(band, pay_as_bid, max_rounds, replay, mtu, gate_closure, horizon, ring_size)
 
 
 def _integer(value: Any) -> int:

@@ -63,6 +63,7 @@ class Members:
         self._gateways: dict[str, int] = {}
         self._may_bring_orders: set[str] = set()
         self.participants: dict[int, Participant] = {}
+        self.sources: dict[int, int] = {}
 
     def groups(self, area: int) -> list[int]:
         """Groups of an area, in participant order."""
@@ -89,6 +90,19 @@ class Members:
         """Number of a gateway that may bring orders."""
         account = account.lower()
         return self._gateways.get(account) if account in self._may_bring_orders else None
+
+    def area_of(self, participant: int) -> int | None:
+        """The area a participant is in."""
+        member = self.participants.get(participant)
+        return None if member is None else member.area
+
+    def is_within(self, participant: int, zone: int) -> bool:
+        """Whether its grid zone is the given one or below it."""
+        member = self.participants.get(participant)
+        own = 0 if member is None else member.zone
+        while own not in (0, zone) and own < len(self.zones):
+            own = self.zones[own].parent
+        return own == zone
 
     # --- events ------------------------------------------------------------------------------
 
@@ -138,6 +152,11 @@ class Members:
         """MandateGiven: the gateway may order in its name."""
         if participant := self._known(event):
             participant.gateway = event["gateway"]
+
+    def attested(self, event: Event) -> None:
+        """SourcesAttested: what a participant's energy is made from, one bit a source."""
+        if participant := self._known(event):
+            self.sources[participant.number] = event["sources"]
 
     def suspended(self, event: Event) -> None:
         """ParticipantSuspended: no orders from now on."""

@@ -7,14 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gridbourse.audit.book import Phase
+from gridbourse.audit.common import Common
 from gridbourse.audit.events import Event
 from gridbourse.audit.evidence import Evidence
-from gridbourse.audit.findings import Findings
-from gridbourse.audit.market import Market
-from gridbourse.audit.members import Members, Participant
-from gridbourse.audit.money import DSO, SUPPLIER, Money
-from gridbourse.audit.tariffs import Clock, Tariffs
+from gridbourse.audit.members import Participant
+from gridbourse.audit.modules import Modules
+from gridbourse.audit.money import DSO, SUPPLIER
 from gridbourse.chain.lanes import lanes64, seats_of, unpack_readings
 from gridbourse.model.settlement import Prices, settle
 
@@ -38,22 +36,15 @@ class Changes(NamedTuple):
 class Metering:
     """What was metered in each period, and what settlement made of it."""
 
-    def __init__(
-        self,
-        members: Members,
-        tariffs: Tariffs,
-        clock: Clock,
-        market: Market,
-        money: Money,
-        findings: Findings,
-    ) -> None:
-        self._members, self._tariffs, self._clock = members, tariffs, clock
-        self._market, self._money, self._findings = market, money, findings
+    def __init__(self, common: Common, modules: Modules) -> None:
+        self._members, self._tariffs, self._clock = common.members, common.tariffs, common.clock
+        self._caps, self._modules = common.caps, modules
+        self._money, self._findings = common.money, common.findings
         self._versions: defaultdict[int, int] = defaultdict(int)
         self._settled_groups: defaultdict[int, set[int]] = defaultdict(set)
         self._settled_areas: defaultdict[int, set[int]] = defaultdict(set)
         self._awaited: set[tuple[int, int]] = set()
-        self.evidence = Evidence(members, market, money)
+        self.evidence = Evidence(common.members, common.caps, common.money)
         # Events that come before the settlement they belong to.
         self._estimates: defaultdict[int, dict[int, int]] = defaultdict(dict)
         self._debts: defaultdict[int, dict[int, int]] = defaultdict(dict)
@@ -119,10 +110,10 @@ class Metering:
 
     def _require_may_settle(self, period: int, group: int, where: str) -> None:
         area = self._members.area_of_group(group)
-        book = self._market.books.get((-1 if area is None else area, period))
-        booked = book is not None and book.phase is Phase.BOOKED
         place = f"group {group}, {where}"
-        self._findings.require("settlement", place, booked, "not booked")
+        for market in self._modules.in_service:
+            booked = area is not None and market.is_booked(area, period)
+            self._findings.require("settlement", place, booked, f"{market.name} is not booked")
         first = group not in self._settled_groups[period]
         self._findings.require("settlement", place, first, "settled before")
         self._settled_groups[period].add(group)
@@ -133,7 +124,7 @@ class Metering:
         """What the model makes of readings (Wh by seat): changes of the accounts, in µEUR."""
         contracts = [self._money.position(period, seat.number).net_wh for seat in seats]
         readings = [readings_wh[seat.number] for seat in seats]
-        caps = [self._market.book(seat.area, period).export_cap(seat.number) for seat in seats]
+        caps = [self._caps.of(period, seat.number)[0] for seat in seats]
         fees = [self._tariffs.fees(seat.zone, period) for seat in seats]
         columns = np.array(fees, dtype=np.int64).reshape(-1, 3).T
         reading, contract, cap = (
@@ -171,8 +162,8 @@ class Metering:
         self, period: int, seats: list[Participant], readings_wh: Mapping[int, int]
     ) -> None:
         for seat in seats:
-            cap = self._market.book(seat.area, period).export_cap(seat.number)
-            paid = min(readings_wh[seat.number], cap)
+            export_cap, _ = self._caps.of(period, seat.number)
+            paid = min(readings_wh[seat.number], export_cap)
             contract = self._money.position(period, seat.number).net_wh
             self.energy[period].metered_wh += paid
             self.energy[period].beyond_contracts_wh += paid - contract

@@ -9,7 +9,7 @@ from gridbourse.audit.findings import Findings
 from gridbourse.audit.members import Members
 from gridbourse.audit.tariffs import Tariffs
 
-DSO, SUPPLIER, SPREAD = 1, 2, 5  # HouseAccounts.sol
+DSO, SUPPLIER, OPERATOR, SPREAD, MARGIN = 1, 2, 3, 5, 6  # HouseAccounts.sol
 
 
 class Rates(NamedTuple):
@@ -43,6 +43,7 @@ class Money:
         self.open_trades: defaultdict[int, int] = defaultdict(int)
         self.positions: defaultdict[int, dict[int, Position]] = defaultdict(dict)
         self.credit_limits: defaultdict[int, int] = defaultdict(int)
+        self.settling: set[int] = set()
         self.deposits = self.withdrawals = self.currency_held = 0
 
     @property
@@ -61,7 +62,9 @@ class Money:
     # --- events ------------------------------------------------------------------------------
 
     def deposited(self, event: Event) -> None:
-        """Deposited."""
+        """Deposited: the margin account is filled by deals alone."""
+        where = f"deposit, {event.at('account')}"
+        self._findings.require("money rule", where, event["account"] != MARGIN, "held for others")
         self.free[event["account"]] += event["amountMicroEur"]
         self.deposits += event["amountMicroEur"]
 
@@ -96,9 +99,13 @@ class Money:
 
     # --- what orders, trades and settlement do -----------------------------------------------
 
-    def reserve(self, period: int, participant: int, before_wh: int, wh: int) -> None:
-        """Hold money for a bid of `wh` in place of one of `before_wh`."""
-        change = (wh - before_wh) * self._rates_of(period).hold
+    def hold_rate(self, period: int) -> int:
+        """What backs each Wh reserved into a connection, µEUR."""
+        return self._rates_of(period).hold
+
+    def hold(self, period: int, participant: int, wh: int) -> None:
+        """Hold money for `wh` more into a connection; below zero, give it back."""
+        change = wh * self.hold_rate(period)
         self.free[participant] -= change
         self.holds[period, participant] += change
 
@@ -120,6 +127,7 @@ class Money:
 
     def settle(self, period: int, deltas: Mapping[int, int]) -> dict[int, int]:
         """Give holds back and change the accounts; the balances of those in debt by it."""
+        self.settling.add(period)
         held = {who: self.holds.pop((period, who), 0) for who in deltas}
         changed = {who: held[who] + delta for who, delta in deltas.items() if held[who] or delta}
         return self._change(changed)

@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Iterable
 
+from gridbourse.audit.bilateral import BilateralMarket
+from gridbourse.audit.common import Common
 from gridbourse.audit.corrections import Corrections
 from gridbourse.audit.errors import AuditError
 from gridbourse.audit.events import Event
-from gridbourse.audit.findings import Findings
-from gridbourse.audit.folder import Rules
-from gridbourse.audit.market import Market
-from gridbourse.audit.members import Members
 from gridbourse.audit.metering import Metering
-from gridbourse.audit.money import Money
-from gridbourse.audit.tariffs import Clock, Tariffs
+from gridbourse.audit.modules import Market, Modules
+from gridbourse.audit.order_book import OrderBookMarket
+from gridbourse.audit.over_the_counter import OverTheCounter
+from gridbourse.audit.pool import Pool
+from gridbourse.audit.rules import Rules
+from gridbourse.audit.verdicts import Verdicts
+from gridbourse.chain.deployments import MARKETS, DeploymentRecord
 
 NO_EFFECT = frozenset(
     {
@@ -19,35 +22,44 @@ NO_EFFECT = frozenset(
         ("ParticipantRegistry", "RoleAdminChanged"),
         ("SettlementCurrency", "SystemHolderAdded"),
         ("ClearingHouse", "ModuleProposed"),
-        ("ClearingHouse", "ModuleAuthorised"),
-        ("ClearingHouse", "ModuleRevoked"),
         ("ClearingHouse", "Sealed"),
-        ("GridOracle", "MarketSet"),
-        ("CallAuction", "EIP712DomainChanged"),
+        *((market, "EIP712DomainChanged") for market in MARKETS),
         # each says again what a Transfer says
         ("SettlementCurrency", "Approval"),
         ("SettlementCurrency", "Minted"),
         ("SettlementCurrency", "Redeemed"),
     }
 )
+Handlers = dict[tuple[str, str], Callable[[Event], None]]
 
 
 class Rebuilt:
-    """State of the market after the events walked through; `findings` has what did not fit."""
+    """State of the market after the events walked through; `findings` has what did not fit.
 
-    def __init__(self, rules: Rules, house: str, auction: str) -> None:
-        self.findings = findings = Findings()
-        self.members = Members(findings)
-        self.tariffs = Tariffs(self.members)
-        self.clock = Clock(rules, findings)
-        self.money = Money(house, self.members, self.tariffs, findings)
-        self.market = Market(rules, self.members, self.clock, self.money, findings)
-        self.metering = Metering(
-            self.members, self.tariffs, self.clock, self.market, self.money, findings
+    pool, order_book, bilateral, over_the_counter: None where the deployment has none.
+    """
+
+    def __init__(self, deployment: DeploymentRecord, rules: Rules) -> None:
+        at = {name: contract.address for name, contract in deployment.contracts.items()}
+        self.common = common = Common(rules, at["ClearingHouse"])
+        self.findings, self.members, self.money = common.findings, common.members, common.money
+        self.tariffs = common.tariffs
+        self.pool = Pool(rules.pool, common) if rules.pool else None
+        self.order_book = OrderBookMarket(rules.order_book, common) if rules.order_book else None
+        self.bilateral = BilateralMarket(rules.bilateral, common) if rules.bilateral else None
+        self.over_the_counter = (
+            OverTheCounter((deployment.chain_id, at["OverTheCounter"]), common)
+            if rules.over_the_counter
+            else None
         )
-        self.corrections = Corrections(self.members, self.metering, self.money, findings)
+        found = (self.pool, self.order_book, self.bilateral, self.over_the_counter)
+        self.markets: list[Market] = [market for market in found if market is not None]
+        by_address = {at[market.name].lower(): market for market in self.markets}
+        self.modules = Modules(by_address, common.findings)
+        self.verdicts = Verdicts(common, self.modules, self.pool)
+        self.metering = Metering(common, self.modules)
+        self.corrections = Corrections(common, self.metering)
         self.events = 0
-        self._auction = auction.lower()
         self._on = self._handlers()
 
     def walk(self, events: Iterable[Event]) -> None:
@@ -55,25 +67,54 @@ class Rebuilt:
         for event in events:
             self.events += 1
             key = (event.contract, event.name)
-            if key != ("GridOracle", "Capped"):  # caps are told right after the book they void
-                self.market.expire()
+            if self.pool and key != ("GridOracle", "Capped"):
+                self.pool.expire()  # caps are told right after the book they void
             if key in NO_EFFECT:
                 continue
             if key not in self._on:
                 raise AuditError(f"{event.where}: no rule for {event.contract}.{event.name}")
-            if "market" in event.values:
-                market = event["market"].lower()
-                self.findings.compare(
-                    "module", f"{event.name}, {event.where}", market, self._auction
-                )
             self._on[key](event)
-        self.market.expire()
-        for part in (self.market, self.metering, self.corrections):
-            part.require_nothing_loose()
+        if self.pool:
+            self.pool.expire()
+        for market in self.markets:
+            market.require_nothing_loose()
+        self.common.transfers.require_nothing_loose()
+        self.metering.require_nothing_loose()
+        self.corrections.require_nothing_loose()
 
-    def _handlers(self) -> dict[tuple[str, str], Callable[[Event], None]]:
-        members, money, market, metering = self.members, self.money, self.market, self.metering
-        corrections = self.corrections
+    # --- what the clearing house does in the name of a market ----------------------------------
+
+    def _trades_booked(self, event: Event) -> None:
+        if market := self.modules.of(event):
+            market.trades_booked(event)
+
+    def _spread_collected(self, event: Event) -> None:
+        market = self.modules.of(event)
+        if market is self.pool and self.pool:
+            self.pool.spread_collected(event)
+        elif market:
+            self.findings.require("spread", event.at("period"), False, "its trades leave none")
+
+    def _transferred(self, event: Event) -> None:
+        if market := self.modules.of(event):
+            self.common.transfers.transferred(market.name, event)
+
+    def _pool_named(self, event: Event) -> None:
+        is_pool = self.modules.of(event) is self.pool
+        self.findings.require("module", f"pool, {event.where}", is_pool, "not the pool")
+
+    # -------------------------------------------------------------------------------------------
+
+    def _handlers(self) -> Handlers:
+        of_markets = {
+            (market.name, name): handler
+            for market in self.markets
+            for name, handler in market.handlers().items()
+        }
+        return of_markets | self._of_the_setting() | self._of_money() | self._of_the_oracles()
+
+    def _of_the_setting(self) -> Handlers:
+        members, tariffs = self.members, self.tariffs
         return {
             ("ParticipantRegistry", "AreaAdded"): members.area_added,
             ("ParticipantRegistry", "ZoneAdded"): members.zone_added,
@@ -82,35 +123,47 @@ class Rebuilt:
             ("ParticipantRegistry", "RoleRevoked"): members.role_revoked,
             ("ParticipantRegistry", "ParticipantRegistered"): members.registered,
             ("ParticipantRegistry", "MandateGiven"): members.mandated,
+            ("ParticipantRegistry", "SourcesAttested"): members.attested,
             ("ParticipantRegistry", "ParticipantSuspended"): members.suspended,
             ("ParticipantRegistry", "ParticipantReinstated"): members.reinstated,
             ("ParticipantRegistry", "ParticipantLeft"): members.left,
-            ("MarketClock", "ClockAdvanced"): self.clock.advanced,
-            ("Tariff", "EnergyPricesSet"): self.tariffs.prices_set,
-            ("Tariff", "GridFeesSet"): self.tariffs.fees_set,
+            ("MarketClock", "ClockAdvanced"): self.common.clock.advanced,
+            ("Tariff", "EnergyPricesSet"): tariffs.prices_set,
+            ("Tariff", "GridFeesSet"): tariffs.fees_set,
+            ("ClearingHouse", "ModuleAuthorised"): self.modules.authorised,
+            ("ClearingHouse", "ModuleRevoked"): self.modules.revoked,
+            ("GridOracle", "MarketSet"): self._pool_named,
+        }
+
+    def _of_money(self) -> Handlers:
+        money, metering = self.money, self.metering
+        return {
             ("SettlementCurrency", "Transfer"): money.transferred,
             ("ClearingHouse", "Deposited"): money.deposited,
             ("ClearingHouse", "Withdrawn"): money.withdrawn,
             ("ClearingHouse", "CreditLimitSet"): money.credit_limited,
             ("ClearingHouse", "PeriodActivated"): money.activated,
-            ("CallAuction", "OrderPlaced"): market.order_placed,
-            ("CallAuction", "OrdersPlaced"): market.orders_placed_by_gateway,
-            ("CallAuction", "Cleared"): market.cleared,
-            ("CallAuction", "OrdersShrunk"): market.shrunk,
-            ("CallAuction", "Reopened"): market.reopened,
-            ("CallAuction", "Voided"): market.voided,
-            ("GridOracle", "Capped"): market.capped,
-            ("GridOracle", "Accepted"): market.accepted,
-            ("ClearingHouse", "TradesBooked"): market.trades_booked,
-            ("ClearingHouse", "SpreadCollected"): market.spread_collected,
-            ("CallAuction", "Booked"): market.booked,
+            ("ClearingHouse", "TradesBooked"): self._trades_booked,
+            ("ClearingHouse", "SpreadCollected"): self._spread_collected,
+            ("ClearingHouse", "Transferred"): self._transferred,
+            ("ClearingHouse", "DebtIncurred"): metering.indebted,
+            ("ClearingHouse", "GroupsSettled"): metering.groups_settled,
+            ("ClearingHouse", "PeriodFinished"): metering.period_finished,
+            ("ClearingHouse", "GroupCorrected"): self.corrections.group_corrected,
+        }
+
+    def _of_the_oracles(self) -> Handlers:
+        metering = self.metering
+        handlers: Handlers = {
+            ("GridOracle", "TradesJudged"): self.verdicts.trades_judged,
+            ("GridOracle", "ScheduleCapped"): self.verdicts.schedule_capped,
             ("MeterOracle", "ReadingsSubmitted"): metering.submitted,
             ("Settlement", "ReadingsAwaited"): metering.awaited,
             ("Settlement", "ReadingEstimated"): metering.estimated,
-            ("ClearingHouse", "DebtIncurred"): metering.indebted,
-            ("ClearingHouse", "GroupsSettled"): metering.groups_settled,
             ("Settlement", "Settled"): metering.area_settled,
-            ("ClearingHouse", "PeriodFinished"): metering.period_finished,
-            ("Settlement", "ReadingsCorrected"): corrections.readings_corrected,
-            ("ClearingHouse", "GroupCorrected"): corrections.group_corrected,
+            ("Settlement", "ReadingsCorrected"): self.corrections.readings_corrected,
         }
+        if self.pool:
+            handlers["GridOracle", "Capped"] = self.pool.capped
+            handlers["GridOracle", "Accepted"] = self.pool.accepted
+        return handlers

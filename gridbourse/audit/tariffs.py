@@ -4,8 +4,8 @@ from typing import NamedTuple, TypeVar
 
 from gridbourse.audit.events import Event
 from gridbourse.audit.findings import Findings
-from gridbourse.audit.folder import Rules
 from gridbourse.audit.members import Members
+from gridbourse.audit.rules import Rules
 
 FLAT = 0
 Dated = TypeVar("Dated")
@@ -76,14 +76,29 @@ class Clock:
         )
         self._time = event["timestamp"]
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the logs tell market time."""
+        return self._rules.replay
+
+    @property
+    def next_open_period(self) -> int:
+        """The first period that takes orders; 0 while market time is not known."""
+        return (self._time + self._rules.gate_closure_seconds) // self._rules.mtu_seconds + 1
+
     def require_open(self, period: int, where: str) -> None:
         """Orders: before gate closure, and not beyond the horizon."""
-        last = (self._time + self._rules.gate_closure_seconds) // self._rules.mtu_seconds
-        open_ = self._time < self._closure(period) and period <= last + self._rules.horizon_periods
+        first = self.next_open_period
+        open_ = self._time < self._closure(period) and period < first + self._rules.horizon_periods
         self._require(open_, where, "the period takes no orders")
 
+    def require_undelivered(self, period: int, where: str) -> None:
+        """Caps on what flows: before delivery begins."""
+        coming = self._time < period * self._rules.mtu_seconds
+        self._require(coming, where, "delivery has begun")
+
     def require_closed(self, period: int, where: str) -> None:
-        """Clearing: after gate closure."""
+        """Clearing, and giving back what was not traded: after gate closure."""
         self._require(self._time >= self._closure(period), where, "the gate is open")
 
     def require_delivered(self, period: int, where: str) -> None:

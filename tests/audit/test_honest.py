@@ -36,8 +36,9 @@ def test_every_kind_of_fact_was_compared(runs: dict[str, Path]) -> None:
 
 def test_the_story_is_in_the_rebuilt_market(runs: dict[str, Path]) -> None:
     rebuilt = _check(runs["uniform"])
+    assert rebuilt.pool is not None
     first = rebuilt.members.participants[8].from_period
-    books = {period - first: book for (_, period), book in rebuilt.market.books.items()}
+    books = {period - first: book for (_, period), book in rebuilt.pool.books.items()}
     phases = [books[i].phase for i in range(6)]
     assert phases == [Phase.BOOKED] * 5 + [Phase.OPEN]
     assert [books[i].round for i in range(6)] == [0, 1, 2, 0, 0, 0]

@@ -1,30 +1,31 @@
-"""Orders, caps, clearings, trades: rebuilt and compared (`CallAuction.sol`, `GridOracle.sol`)."""
+"""The call auction: orders, caps, clearings, trades, rebuilt and compared (`CallAuction.sol`)."""
 
 from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
 
 from gridbourse.audit.book import ORDER_BITS, Book, Order, Phase
+from gridbourse.audit.caps import GROUP_SHIFT
+from gridbourse.audit.common import Common
 from gridbourse.audit.events import Event
-from gridbourse.audit.findings import Findings
-from gridbourse.audit.folder import Rules
-from gridbourse.audit.members import Members
-from gridbourse.audit.money import Money, Position
-from gridbourse.audit.tariffs import Clock
+from gridbourse.audit.modules import Handlers
+from gridbourse.audit.money import Position
+from gridbourse.audit.rules import PoolRules
 from gridbourse.chain.lanes import lanes56, lanes64, pair
-from gridbourse.model.caps import NO_CAP
 from gridbourse.model.clearing import Margin
 
-GROUP_SHIFT = 224
 NO_MARGIN = (0, 0, 0)
 
 
-class Market:
+class Pool:
     """The books of every area and period, and what the log says became of them."""
 
-    def __init__(
-        self, rules: Rules, members: Members, clock: Clock, money: Money, findings: Findings
-    ) -> None:
-        self._rules, self._members, self._clock = rules, members, clock
-        self._money, self._findings = money, findings
+    name = "CallAuction"
+
+    def __init__(self, rules: PoolRules, common: Common) -> None:
+        self._rules, self._findings = rules, common.findings
+        self._members, self._clock, self._caps = common.members, common.clock, common.caps
+        self._money, self._reservations = common.money, common.reservations
         # Events that come before the one they belong to, until that one has been seen.
         self._shrinks: defaultdict[tuple[int, int], dict[int, int]] = defaultdict(dict)
         self._reopened: dict[tuple[int, int], tuple[str, int]] = {}
@@ -32,9 +33,30 @@ class Market:
         self.books: dict[tuple[int, int], Book] = {}
         self.orders_placed = 0
 
+    def handlers(self) -> Handlers:
+        """What each event of the auction does."""
+        return {
+            "OrderPlaced": self.order_placed,
+            "OrdersPlaced": self.orders_placed_by_gateway,
+            "Cleared": self.cleared,
+            "OrdersShrunk": self.shrunk,
+            "Reopened": self.reopened,
+            "Voided": self.voided,
+            "Booked": self.booked,
+        }
+
+    def totals(self) -> dict[str, int]:
+        """How much of what the log told of."""
+        return {"orders": self.orders_placed, "books": len(self.books)}
+
     def book(self, area: int, period: int) -> Book:
         """The book of an area and period."""
         return self.books.setdefault((area, period), Book(area, period))
+
+    def is_booked(self, area: int, period: int) -> bool:
+        """Whether every trade is booked, or never will be."""
+        book = self.books.get((area, period))
+        return book is not None and book.phase is Phase.BOOKED
 
     # --- orders ------------------------------------------------------------------------------
 
@@ -76,22 +98,12 @@ class Market:
         where = f"{book.where}, participant {participant}, {log}"
         self.orders_placed += 1
         former = book.order(participant)
-        member = self._members.participants.get(participant)
-        self._require(
-            "order", where, member is not None and member.area == book.area, "of another area"
-        )
+        in_area = self._members.area_of(participant) == book.area
+        self._require("order", where, in_area, "of another area")
         self._require("order", where, order.tick < self._rules.band.ticks, "out of the band")
         self._require("order", where, order.sequence > former.sequence, "replayed")
         book.orders[participant] = order
-        self._money.reserve(book.period, participant, former.bid_wh, order.bid_wh)
-        grows = order.wh > (former.wh if order.side == former.side else 0)
-        if member is None or not grows:
-            return
-        self._require("order", where, member.active, "not active")
-        self._require("order", where, member.is_member(book.period), "no member in the period")
-        self._require("order", where, order.wh <= member.capacity_wh, "above the connection")
-        backed = self._money.free[participant] >= -self._money.credit_limits[participant]
-        self._require("order", where, backed, "not enough money")
+        self._reservations.exchange(book.period, participant, former.energy, order.energy, where)
 
     # --- clearing and verdicts ---------------------------------------------------------------
 
@@ -160,11 +172,7 @@ class Market:
         if not book.capping:  # later pages bind the root the verdict began with
             self._compare_binding(book, event)
         book.capping = True
-        chain = self._shrinks.pop(key, {})
-        for word in event["groups"]:
-            self._cap_group(book, word, chain, where)
-        for group, orders in chain.items():
-            self._findings.compare("cap", f"shrunk orders, group {group}, {where}", orders, None)
+        self._bring_under_caps(book, event["groups"], where)
         if event["last"]:
             book.next_round(self._rules.max_rounds)
         expected = ("voided" if book.phase is Phase.VOID else "reopened", book.round)
@@ -173,21 +181,33 @@ class Market:
             "cap", f"end, {where}", chain_end, expected if event["last"] else None
         )
 
-    def _cap_group(self, book: Book, word: int, chain: dict[int, int], where: str) -> None:
-        group = word >> GROUP_SHIFT
-        same_area = self._members.area_of_group(group) == book.area
-        self._require("cap", f"group {group}, {where}", same_area, "of another area")
-        for participant, lane in lanes56(group, word):
-            present = book.caps.get(participant, (NO_CAP, NO_CAP))
-            falls = all(new <= old for new, old in zip(pair(lane), present, strict=True))
-            self._require("cap", f"participant {participant}, {where}", falls, "caps only fall")
-        shrunk = book.cap(group, word)
+    def cap_schedule(self, area: int, period: int, words: Sequence[int], where: str) -> None:
+        """Caps on what flows in any market, set while no cleared book of the pool is to be judged."""
+        book = self.book(area, period)
+        judged = not (book.takes_caps and book.phase is Phase.CLEARED)
+        self._require("verdict", where, judged, "the pool is unjudged")
+        self._bring_under_caps(book, words, where)
+
+    def _bring_under_caps(self, book: Book, words: Sequence[int], where: str) -> None:
+        """Shrink orders by the caps alone, and compare with what the auction did."""
+        self._caps.enforce(book.area, book.period)
+        chain = self._shrinks.pop((book.area, book.period), {})
+        for word in words:
+            group = self._caps.lower(book.area, book.period, word, where)
+            shrunk = self._shrink(book, group) if book.takes_caps else None
+            place = f"shrunk orders, group {group}, {where}"
+            self._findings.compare("cap", place, chain.pop(group, None), shrunk)
+        for group, orders in chain.items():
+            self._findings.compare("cap", f"shrunk orders, group {group}, {where}", orders, None)
+
+    def _shrink(self, book: Book, group: int) -> int | None:
+        """The orders of a group as they are now; None where none had to shrink."""
+        shrunk = book.shrink(group, partial(self._caps.of, book.period))
         for participant, (before, after) in shrunk.items():
-            self._money.reserve(book.period, participant, before.bid_wh, after.bid_wh)
-        orders = book.word(group) if shrunk else None
-        self._findings.compare(
-            "cap", f"shrunk orders, group {group}, {where}", chain.pop(group, None), orders
-        )
+            self._reservations.exchange(
+                book.period, participant, before.energy, after.energy, book.where
+            )
+        return book.word(group) if shrunk else None
 
     def _compare_binding(self, book: Book, event: Event) -> None:
         where = f"{event.name}, {book.where}, {event.where}"

@@ -1,0 +1,97 @@
+"""The markets of a deployment and what they did, against those its scenario names."""
+
+from collections import Counter
+
+from gridbourse.audit.over_the_counter import OverTheCounter
+from gridbourse.audit.rebuild import Rebuilt
+from gridbourse.audit.rules import BoardRules, BookRules, PoolRules, Rules
+from gridbourse.chain.markets import GROUP_SIZE
+from gridbourse.scenario.scenario import Scenario
+
+WHAT = "scenario"
+DAY_S = 86_400
+CONTRACT_OF = {
+    "call_auction": "CallAuction",
+    "order_book": "OrderBook",
+    "bilateral": "BilateralMarket",
+    "over_the_counter": "OverTheCounter",
+}
+"""By the kind of market, as a scenario names it."""
+
+
+def compare_markets(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None:
+    """Which markets there are, by which rules, and what was agreed in private."""
+    findings = rebuilt.findings
+    wanted = sorted(CONTRACT_OF[kind] for kind in scenario.market.kinds)
+    there = sorted(market.name for market in rebuilt.markets)
+    findings.compare(WHAT, "markets", there, wanted)
+    in_service = sorted(market.name for market in rebuilt.modules.in_service)
+    findings.compare(WHAT, "markets in service", in_service, wanted)
+    for chain, expected in (
+        (rules.pool, _pool(scenario)),
+        (rules.order_book, _order_book(scenario)),
+        (rules.bilateral, _bilateral(scenario)),
+    ):
+        if chain is not None and expected is not None:
+            for name, value in vars(chain).items():
+                words = name.replace("_", " ").replace("band", "price band")
+                place = f"{words}, {type(chain).__name__}"
+                findings.compare(WHAT, place, value, getattr(expected, name))
+    if rebuilt.over_the_counter:
+        _compare_deals(rebuilt, rebuilt.over_the_counter, scenario)
+
+
+def _pool(scenario: Scenario) -> PoolRules | None:
+    market = scenario.market
+    if "call_auction" not in market.kinds:
+        return None
+    return PoolRules(scenario.band, market.pricing == "pay_as_bid", market.max_rounds)
+
+
+def _order_book(scenario: Scenario) -> BookRules | None:
+    if scenario.order_book is None:
+        return None
+    rules = scenario.order_book
+    return BookRules(scenario.band, GROUP_SIZE, rules.min_wh, rules.max_fills, rules.max_open)
+
+
+def _bilateral(scenario: Scenario) -> BoardRules | None:
+    if scenario.bilateral is None:
+        return None
+    rules = scenario.bilateral
+    per_period = rules.subscription_micro_eur_per_day * scenario.mtu_seconds // DAY_S
+    return BoardRules(rules.pricing == "seller", rules.min_wh, rules.max_open, per_period)
+
+
+def _compare_deals(rebuilt: Rebuilt, market: OverTheCounter, scenario: Scenario) -> None:
+    """Every trade is of a contract; the other periods of a contract ended in a default."""
+    numbers = sorted(rebuilt.members.participants)
+    points = scenario.points[scenario.points["participant"]]
+    number_of = dict(zip(points.index, numbers, strict=False))
+    agreed = Counter(
+        (
+            scenario.first_period + each.first + at,
+            number_of[each.seller],
+            number_of[each.buyer],
+            each.wh,
+            each.price_micro_eur_per_wh,
+        )
+        for each in scenario.over_the_counter
+        if {each.seller, each.buyer} <= number_of.keys()
+        for at in range(each.count)
+    )
+    done = Counter((period, *trade) for period, trade in market.performed)
+    beyond = sorted((done - agreed).elements())
+    rebuilt.findings.compare(WHAT, "trades that no contract agrees on", beyond, [])
+    in_default = Counter(
+        (default.period, deal.seller, deal.buyer)
+        for deal in market.deals.values()
+        for default in {d.period: d for d in deal.defaults}.values()
+    )
+    missing = Counter(row[:3] for row in (agreed - done).elements())
+    rebuilt.findings.compare(
+        WHAT,
+        "(period, seller, buyer) of contracts that were neither performed nor in default",
+        sorted((missing - in_default).elements()),
+        [],
+    )

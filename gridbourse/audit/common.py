@@ -1,0 +1,24 @@
+"""What every market is rebuilt with: who there is, what holds, and where money and energy are."""
+
+from gridbourse.audit.caps import Caps
+from gridbourse.audit.findings import Findings
+from gridbourse.audit.members import Members
+from gridbourse.audit.money import Money
+from gridbourse.audit.reservations import Reservations
+from gridbourse.audit.rules import Rules
+from gridbourse.audit.tariffs import Clock, Tariffs
+from gridbourse.audit.transfers import Transfers
+
+
+class Common:
+    """One of each for a deployment; `house` is the address of its clearing house."""
+
+    def __init__(self, rules: Rules, house: str) -> None:
+        self.findings = Findings()
+        self.members = Members(self.findings)
+        self.tariffs = Tariffs(self.members)
+        self.clock = Clock(rules, self.findings)
+        self.money = Money(house, self.members, self.tariffs, self.findings)
+        self.caps = Caps(self.members, self.findings)
+        self.transfers = Transfers(self.money, self.findings)
+        self.reservations = Reservations(self.members, self.money, self.findings)

@@ -1,0 +1,310 @@
+"""The order book: every incoming order met again by the model, and compared (`OrderBook.sol`)."""
+
+from collections import defaultdict
+from typing import NamedTuple
+
+from gridbourse.audit.common import Common
+from gridbourse.audit.events import Event
+from gridbourse.audit.modules import Handlers
+from gridbourse.audit.reservations import NOTHING, Energy
+from gridbourse.audit.rules import BookRules
+from gridbourse.audit.tick_queue import TickQueue
+from gridbourse.audit.trades import CheckedTrades, shown, trade_of
+from gridbourse.chain.book_order import BookOrder
+from gridbourse.model.order_book import (
+    Ending,
+    Kind,
+    Order,
+    OrderBook,
+    OrderBookError,
+    Placement,
+    Side,
+    Trade,
+)
+from gridbourse.model.trade_word import TradeWord
+
+KILLED = {
+    1: (Kind.IMMEDIATE_OR_CANCEL, Ending.IMMEDIATE),
+    2: (Kind.LIMIT, Ending.OWN_ORDER),
+    3: (Kind.LIMIT, Ending.FILL_LIMIT),
+    4: (Kind.FILL_OR_KILL, Ending.KILLED),
+}
+"""By `Matching.Ending`: a kind of order that can end so, and how the model says it."""
+
+
+class Incoming(NamedTuple):
+    """An order as the log tells of it; trades: words. tick: None where it filled whole."""
+
+    area: int
+    period: int
+    participant: int
+    side: Side
+    wh: int
+    trades: list[int]
+    block: int
+    where: str
+    tick: int | None = None
+
+
+class Book:
+    """The resting orders of an area and period: the model's, and where the chain keeps each."""
+
+    def __init__(self, rules: BookRules) -> None:
+        self.orders = OrderBook(rules.band.ticks, rules.min_wh, rules.max_fills, rules.max_open)
+        self._queues: defaultdict[int, TickQueue] = defaultdict(TickQueue)
+        self._places: dict[int, tuple[int, int]] = {}
+        self._owners: dict[int, int] = {}
+
+    def rest(self, order_id: int, participant: int, tick: int) -> int | None:
+        """A new order's position at its tick."""
+        self._owners[order_id] = participant
+        position = self._queues[tick].append(order_id)
+        if position is not None:
+            self._places[order_id] = (tick, position)
+        return position
+
+    def at(self, tick: int, position: int) -> Order | None:
+        """The order at a place."""
+        order_id = self._queues[tick].orders.get(position)
+        return None if order_id is None else self._order(order_id)
+
+    def _order(self, order_id: int) -> Order | None:
+        """The order, while something is left of it."""
+        own = self.orders.open_orders(self._owners[order_id])
+        return next((order for order in own if order.order_id == order_id), None)
+
+    def forget_filled(self, order_id: int) -> None:
+        """The place of an order of which nothing is left is free again."""
+        if order_id in self._places and self._order(order_id) is None:
+            tick, position = self._places.pop(order_id)
+            self._queues[tick].remove(position)
+            del self._owners[order_id]
+
+    def resting(self) -> list[Order]:
+        """Every order, by tick, those of a tick in order of time."""
+        both = [*self.orders.resting(Side.BID), *self.orders.resting(Side.OFFER)]
+        return sorted(both, key=lambda order: order.tick)
+
+    def word(self, order: Order) -> BookOrder:
+        """An order as `queueOf` and BookReleased have it."""
+        position = self._places.get(order.order_id, (order.tick, 0))[1]
+        return BookOrder(
+            order.participant, side=order.side, tick=order.tick, wh=order.wh, position=position
+        )
+
+
+class OrderBookMarket(CheckedTrades):
+    """The books of every area and period. `orders_placed` counts what came in."""
+
+    name = "OrderBook"
+
+    def __init__(self, rules: BookRules, common: Common) -> None:
+        super().__init__(rules.group_size, common)
+        self._rules = rules
+        self._books: dict[tuple[int, int], Book] = {}
+        # An order that traded, until the log says what became of the rest of it.
+        self._unfinished: Incoming | None = None
+        # What was just cancelled, as the first half of a replacement is: (block, whose, energy).
+        self._cancelled: tuple[int, tuple[int, int, int], Energy] | None = None
+        self.orders_placed = 0
+
+    def handlers(self) -> Handlers:
+        """What each event of the contract does."""
+        return super().handlers() | {
+            "OrdersMatched": self.matched,
+            "OrderRested": self.rested,
+            "OrderKilled": self.killed,
+            "OrderCancelled": self.cancelled,
+            "OrderReduced": self.reduced,
+            "BookReleased": self.released,
+        }
+
+    def totals(self) -> dict[str, int]:
+        """How much of what the log told of."""
+        return {"book_orders": self.orders_placed, "book_trades": self.trades}
+
+    def book(self, area: int, period: int) -> Book:
+        """The book of an area and period."""
+        return self._books.setdefault((area, period), Book(self._rules))
+
+    # --- orders come in ----------------------------------------------------------------------
+
+    def matched(self, event: Event) -> None:
+        """OrdersMatched: what is left of the order is told right behind."""
+        self._finish()
+        order = self._incoming(event, event["taker"], event["wh"], list(event["trades"]))
+        if sum(trade.wh for trade in map(trade_of, order.trades) if trade) == order.wh:
+            self._place(order, Kind.IMMEDIATE_OR_CANCEL, Ending.FILLED)
+        else:
+            self._unfinished = order
+
+    def rested(self, event: Event) -> None:
+        """OrderRested: an incoming order, or what is left of one."""
+        order = self._rest_of(event)
+        placement = self._place(order, Kind.LIMIT, Ending.RESTED)
+        if placement is None or placement.order_id is None:
+            return
+        where = f"{event['participant']}, {event.at('area', 'period')}"
+        book = self.book(order.area, order.period)
+        position = book.rest(placement.order_id, order.participant, event["tick"])
+        place = f"(Wh, position) at rest, participant {where}"
+        self._findings.compare(
+            "order", place, (event["wh"], event["position"]), (placement.rested_wh, position)
+        )
+
+    def killed(self, event: Event) -> None:
+        """OrderKilled: what was left neither traded nor came to rest."""
+        order = self._rest_of(event)
+        kind, ending = KILLED.get(event["ending"], (Kind.LIMIT, None))
+        placement = self._place(order, kind, ending)
+        place = f"Wh cancelled, participant {order.participant}, {event.at('area', 'period')}"
+        rebuilt = None if placement is None else placement.cancelled_wh
+        self._findings.compare("order", place, event["wh"], rebuilt)
+
+    def _incoming(
+        self, event: Event, participant: int, wh: int, trades: list[int], tick: int | None = None
+    ) -> Incoming:
+        self._require("order", event.where, event["side"] in tuple(Side), "of no side")
+        place = (event["area"], event["period"], participant, Side(event["side"] % 2))
+        return Incoming(*place, wh, trades, event.block, event.where, tick)
+
+    def _rest_of(self, event: Event) -> Incoming:
+        """The whole order of an event that tells of its rest."""
+        last, whose = self._unfinished, (event["area"], event["period"], event["participant"])
+        if last is not None and last[:4] == (*whose, event["side"]):
+            self._unfinished = None
+            return last._replace(tick=event["tick"])
+        self._finish()
+        return self._incoming(event, event["participant"], event["wh"], [], event["tick"])
+
+    def _finish(self) -> None:
+        """The rest of the last order was not told: nothing but its trades is known."""
+        if self._unfinished is not None:
+            order, self._unfinished = self._unfinished, None
+            self._require("order", order.where, False, "what became of its rest is not in the log")
+            self._place(order, Kind.IMMEDIATE_OR_CANCEL, Ending.FILLED)
+
+    def _place(self, order: Incoming, kind: Kind, ending: Ending | None) -> Placement | None:
+        """Place an order with the model, compare what it does, and record its trades."""
+        self.orders_placed += 1
+        place = f"area {order.area}, period {order.period}"
+        where = f"participant {order.participant}, {place}, {order.where}"
+        self._require_takes(order, where)
+        self._reservations.exchange(
+            order.period,
+            order.participant,
+            self._taken_out(order),
+            Energy.of(order.side, order.wh),
+            where,
+        )
+        book = self.book(order.area, order.period)
+        # One that filled whole would have filled so at any higher limit as well.
+        farthest = self._rules.band.ticks - 1 if order.side is Side.BID else 0
+        tick = farthest if order.tick is None else order.tick
+        try:
+            placement = book.orders.place(order.participant, order.side, tick, order.wh, kind)
+        except OrderBookError as error:
+            self._require("order", where, False, str(error))
+            self._give_back(order, order.wh)
+            return None
+        self._compare_trades(order, placement, where)
+        self._findings.compare("order", f"ending, {where}", ending, placement.ending)
+        for trade in placement.trades:
+            self.record(order.area, order.period, self._word(trade))
+            book.forget_filled(trade.maker_order_id)
+        self._give_back(order, placement.cancelled_wh)
+        return placement
+
+    def _require_takes(self, order: Incoming, where: str) -> None:
+        self._clock.require_open(order.period, f"order, {where}")
+        in_area = self._members.area_of(order.participant) == order.area
+        self._require("order", where, in_area, "of another area")
+        band, retail = self._rules.band, self._tariffs.energy(order.period).retail
+        first = (order.area, order.period) not in self._books
+        below = not first or band.price(band.ticks - 1) <= retail
+        self._require("order", where, below, "the band is above the retail price")
+
+    def _taken_out(self, order: Incoming) -> Energy:
+        """What a replacement gives back for what it claims; nothing for a new order."""
+        last, self._cancelled = self._cancelled, None
+        replaced = (order.block, (order.area, order.period, order.participant))
+        if last is None or last[:2] != replaced:
+            return NOTHING
+        self._reservations.take_back(order.period, order.participant, last[2])
+        return last[2]
+
+    def _compare_trades(self, order: Incoming, placement: Placement, where: str) -> None:
+        rebuilt = [shown(self._word(trade)) for trade in placement.trades]
+        chain = [shown(trade_of(word)) for word in order.trades]
+        self._findings.compare("trade", f"of the order of {where}", chain, rebuilt)
+
+    def _word(self, trade: Trade) -> TradeWord:
+        return TradeWord(trade.seller, trade.buyer, trade.wh, self._rules.band.price(trade.tick))
+
+    def _give_back(self, order: Incoming, wh: int) -> None:
+        energy = Energy.of(order.side, wh)
+        self._reservations.give_back(order.period, order.participant, energy)
+
+    # --- orders at rest ----------------------------------------------------------------------
+
+    def cancelled(self, event: Event) -> None:
+        """OrderCancelled: by its owner, with what was left of it."""
+        if (order := self._named(event)) is None:
+            return
+        where = event.at("area", "period", "participant")
+        self._findings.compare("order", f"Wh cancelled, {where}", event["wh"], order.wh)
+        self._take_out(self.book(event["area"], event["period"]), event["period"], order)
+        whose = (event["area"], event["period"], order.participant)
+        self._cancelled = (event.block, whose, Energy.of(order.side, order.wh))
+
+    def reduced(self, event: Event) -> None:
+        """OrderReduced: less energy keeps its place."""
+        if (order := self._named(event)) is None:
+            return
+        where = event.at("area", "period", "participant")
+        self._require("order", where, event["wh"] < order.wh, "does not get smaller")
+        try:
+            if event["wh"] < order.wh:
+                book = self.book(event["area"], event["period"]).orders
+                book.replace(order.participant, order.order_id, order.tick, event["wh"])
+        except OrderBookError as error:
+            self._require("order", where, False, str(error))
+            return
+        gone = Energy.of(order.side, max(order.wh - event["wh"], 0))
+        self._reservations.give_back(event["period"], order.participant, gone)
+
+    def released(self, event: Event) -> None:
+        """BookReleased: after gate closure the next of what rests, tick by tick."""
+        self._finish()
+        area, period, where = event["area"], event["period"], event.at("area", "period")
+        self._clock.require_closed(period, f"release, {where}")
+        self._require("order", where, period not in self._money.settling, "settlement has begun")
+        book = self.book(area, period)
+        page = book.resting()[: len(event["orders"])]
+        chain = [BookOrder.unpack(word) for word in event["orders"]]
+        self._findings.compare("order", f"released, {where}", chain, [*map(book.word, page)])
+        for order in page:
+            self._take_out(book, period, order)
+
+    def _named(self, event: Event) -> Order | None:
+        """The order an event names by its place, which has to be of that owner and side."""
+        self._finish()
+        self._cancelled = None
+        where = event.at("area", "period", "tick", "position")
+        self._clock.require_open(event["period"], f"order, {where}")
+        order = self.book(event["area"], event["period"]).at(event["tick"], event["position"])
+        rebuilt = None if order is None else (order.participant, int(order.side))
+        chain = (event["participant"], event["side"])
+        self._findings.compare("order", f"(participant, side), {where}", chain, rebuilt)
+        return order
+
+    def _take_out(self, book: Book, period: int, order: Order) -> None:
+        book.orders.cancel(order.participant, order.order_id)
+        book.forget_filled(order.order_id)
+        energy = Energy.of(order.side, order.wh)
+        self._reservations.give_back(period, order.participant, energy)
+
+    def require_nothing_loose(self) -> None:
+        """At the end: what became of every order is known."""
+        self._finish()
+        super().require_nothing_loose()

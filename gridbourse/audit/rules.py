@@ -1,0 +1,98 @@
+"""What the constructors of a deployment fixed, from the arguments in its record."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from gridbourse.audit.errors import AuditError
+from gridbourse.chain.deployments import DeploymentRecord
+from gridbourse.chain.markets import SELLERS_PRICE
+from gridbourse.model.clearing import Band
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class PoolRules:
+    """Of the call auction."""
+
+    band: Band
+    pay_as_bid: bool
+    max_rounds: int
+
+
+@dataclass(frozen=True)
+class BookRules:
+    """Of the order book; group_size: trades one verdict is about."""
+
+    band: Band
+    group_size: int
+    min_wh: int
+    max_fills: int
+    max_open: int
+
+
+@dataclass(frozen=True)
+class BoardRules:
+    """Of the bilateral market; seller_price: every pairing at the least price of the offer."""
+
+    seller_price: bool
+    min_wh: int
+    max_open: int
+    subscription_micro_eur_per_period: int
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What holds for all markets, and for each there is; None: there is none.
+
+    ring_size: periods storage has room for. over_the_counter: whether there is such a market.
+    """
+
+    replay: bool
+    mtu_seconds: int
+    gate_closure_seconds: int
+    horizon_periods: int
+    ring_size: int
+    pool: PoolRules | None
+    order_book: BookRules | None
+    bilateral: BoardRules | None
+    over_the_counter: bool
+
+
+def rules_of(deployment: DeploymentRecord) -> Rules:
+    """The rules of a deployment; AuditError for arguments that are not of its constructors."""
+
+    def given(name: str) -> list[Any]:
+        return deployment.contracts[name].arguments
+
+    def of_market(name: str, read: Callable[[list[Any]], T]) -> T | None:
+        return read(given(name)) if name in deployment.contracts else None
+
+    try:
+        [_, replay, mtu, gate_closure, horizon] = given("MarketClock")
+        [_, _, _, ring_size, _] = given("ClearingHouse")
+        return Rules(
+            replay, mtu, gate_closure, horizon, ring_size,
+            pool=of_market("CallAuction", _pool),
+            order_book=of_market("OrderBook", _order_book),
+            bilateral=of_market("BilateralMarket", _bilateral),
+            over_the_counter="OverTheCounter" in deployment.contracts,
+        )  # fmt: skip
+    except (TypeError, ValueError) as error:
+        raise AuditError(f"deployment.json: constructor arguments: {error}") from error
+
+
+def _pool(arguments: list[Any]) -> PoolRules:
+    [[*_, floor, tick, ticks, pay_as_bid, max_rounds, _]] = arguments
+    return PoolRules(Band(floor, tick, ticks), pay_as_bid, max_rounds)
+
+
+def _order_book(arguments: list[Any]) -> BookRules:
+    [[_, _, floor, tick, ticks, group_size, min_wh, max_fills, max_open]] = arguments
+    return BookRules(Band(floor, tick, ticks), group_size, min_wh, max_fills, max_open)
+
+
+def _bilateral(arguments: list[Any]) -> BoardRules:
+    [[_, _, price_rule, min_wh, max_open, subscription]] = arguments
+    return BoardRules(price_rule == SELLERS_PRICE, min_wh, max_open, subscription)
