@@ -1,0 +1,7 @@
+"""Measurement and verification: what was delivered, against a baseline anyone can recompute.
+
+DOMAIN rows M10 and M20 (seed 002 §II: "methods to calculate baseline, methods to measure actual
+consumption"). `methods` holds the named methods as data, `evidence` what they are computed from,
+`compute` the computation, `canonical` the bytes a commitment hashes, `delivery` what follows from a
+baseline and a reading.
+"""

@@ -1,0 +1,146 @@
+"""What a baseline and a reading say was delivered, what it pays, and where it leaves positions.
+
+Delivered energy is paid at the activation's price and leaves the seller's position; so it is not paid
+again as imbalance (DESIGN, "Settle"; the same is done in Great Britain by Applicable Balancing
+Services Volume Data, Balancing and Settlement Code Q6.4). Shortfall and, where the baseline is the
+seller's own word, everything off its schedule are penalised by rule.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from fractions import Fraction
+
+import numpy as np
+
+from gridbourse.model.baseline.errors import BaselineError
+from gridbourse.model.baseline.evidence import Bools, Ints
+
+
+class DeliveryError(BaselineError):
+    """Arrays that do not belong together, or a request below 0."""
+
+
+class UntruthfulTerms(BaselineError):
+    """Terms under which a false schedule would pay."""
+
+
+class Direction(Enum):
+    """Of an activation; the value is the sign of the change in net injection."""
+
+    UP = 1
+    """Inject more or withdraw less."""
+    DOWN = -1
+    """Inject less or withdraw more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Delivery:
+    """Wh of each period, ≥ 0 but for `beside_wh`; all shapes (periods,).
+
+    requested_wh = delivered_wh + shortfall_wh. beside_wh: response beyond the request, and below 0
+    what went the other way; delivered_wh + beside_wh is the whole response.
+    """
+
+    requested_wh: Ints
+    delivered_wh: Ints
+    shortfall_wh: Ints
+    beside_wh: Ints
+
+
+@dataclass(frozen=True)
+class Reward:
+    """What an activation pays, and what it costs to be off it.
+
+    price: µEUR per Wh delivered, beside the energy itself. penalty_percent: of the price, for each
+    Wh of shortfall; and, with `schedule`, for each Wh beside the request as well, in every period
+    of the schedule, activated or not.
+    """
+
+    price_micro_eur_per_wh: int
+    penalty_percent: int
+    schedule: bool = False
+
+    def __post_init__(self) -> None:
+        if self.price_micro_eur_per_wh < 0 or self.penalty_percent < 0:
+            raise DeliveryError(f"reward: price and penalty must not be negative: {self}")
+
+    @property
+    def truthful_share(self) -> Fraction:
+        """The greatest share of the offered periods that may be activated.
+
+        Up to f / (1 + f), where f is the penalty as a multiple of the price: a Wh of false schedule
+        earns the price where it is activated and costs f times the price where it is not.
+        """
+        return Fraction(self.penalty_percent, 100 + self.penalty_percent)
+
+
+def delivered_wh(baseline_wh: Ints, metered_wh: Ints, direction: Direction) -> Ints:
+    """The response: metered against baseline in the direction asked for, Wh, < 0 the other way."""
+    _require_same_shape(baseline_wh, metered_wh)
+    return (metered_wh - baseline_wh) * direction.value
+
+
+def deliver(
+    requested_wh: Ints, baseline_wh: Ints, metered_wh: Ints, direction: Direction
+) -> Delivery:
+    """The response, split into what was asked for and what was not; shapes (periods,).
+
+    Raises DeliveryError.
+    """
+    response = delivered_wh(baseline_wh, metered_wh, direction)
+    _require_same_shape(requested_wh, response)
+    if (requested_wh < 0).any():
+        row = int(np.argmax(requested_wh < 0))
+        raise DeliveryError(f"period {row}: requested_wh {requested_wh[row]} must not be negative")
+    delivered = np.clip(response, 0, requested_wh)
+    return Delivery(requested_wh, delivered, requested_wh - delivered, response - delivered)
+
+
+def reward_micro_eur(delivery: Delivery, reward: Reward) -> Ints:
+    """What the seller gets in each period, µEUR; < 0 where the penalty is more than the pay.
+
+    Penalties are rounded up, so that no Wh of shortfall is free.
+    """
+    off = delivery.shortfall_wh
+    if reward.schedule:
+        off = off + np.abs(delivery.beside_wh)
+    penalty = -(-off * reward.price_micro_eur_per_wh * reward.penalty_percent // 100)
+    return delivery.delivered_wh * reward.price_micro_eur_per_wh - penalty
+
+
+def require_truthful(reward: Reward, activated_share: Fraction) -> None:
+    """UntruthfulTerms where a seller who declares a false schedule could expect to gain by it."""
+    if not reward.schedule or activated_share > reward.truthful_share:
+        raise UntruthfulTerms(
+            f"reward: with a penalty of {reward.penalty_percent} % on "
+            f"{'every deviation' if reward.schedule else 'shortfall alone'} a schedule may be "
+            f"activated in {reward.truthful_share if reward.schedule else 0} of its periods at most,"
+            f" not in {activated_share}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Shift:
+    """Positions after activations, Wh, + = sells: the sellers', shape (sellers,), and the buyer's.
+
+    Both sides together hold what they held before.
+    """
+
+    sellers_wh: Ints
+    buyer_wh: int
+
+
+def shift(positions_wh: Ints, delivered: Ints, direction: Bools, buyer_wh: int) -> Shift:
+    """Move what was delivered in one period from the sellers' positions to the buyer's.
+
+    positions_wh, delivered (≥ 0), direction (True = up), shapes (sellers,); buyer_wh: the position
+    before. Who delivers upwards has sold that energy, who delivers downwards has bought it.
+    """
+    _require_same_shape(positions_wh, delivered)
+    moved = np.where(direction, delivered, -delivered)
+    return Shift(positions_wh + moved, buyer_wh - int(moved.sum()))
+
+
+def _require_same_shape(one: Ints, other: Ints) -> None:
+    if one.shape != other.shape:
+        raise DeliveryError(f"arrays of the shapes {one.shape} and {other.shape} do not match")
