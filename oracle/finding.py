@@ -29,6 +29,11 @@ Whole = NDArray[np.int64]
 Reals = NDArray[np.float64]
 
 
+def expected_wh(schedule_wh: Whole, contract_wh: Whole) -> Whole:
+    """The schedule, or the contract where that is more; a small purchase hides no export."""
+    return np.where(np.abs(contract_wh) > np.abs(schedule_wh), contract_wh, schedule_wh)
+
+
 @dataclass(frozen=True)
 class Finding:
     """One state of the grid, judged.
@@ -133,14 +138,14 @@ class GridView:
                 raise FeedError(f"{name}: {array.shape} must be ({len(self.points)},)")
 
     def _wanted_wh(self, period: int, schedule_wh: Whole, positions_wh: Mapping[int, int]) -> Whole:
-        """The schedule, or the contract where that is more; a small purchase hides no export."""
+        """What everybody means to let flow."""
         if strangers := sorted(set(positions_wh) - set(self.numbers.values())):
             raise FeedError(f"period {period}: participant {strangers[0]} has no connection point")
         contract_wh = np.array(
             [positions_wh.get(self.numbers.get(point, -1), 0) for point in self.points],
             dtype=np.int64,
         )
-        return np.where(np.abs(contract_wh) > np.abs(schedule_wh), contract_wh, schedule_wh)
+        return expected_wh(schedule_wh, contract_wh)
 
     def _assess(self, net_wh: Whole, reactive_var: Reals) -> Assessment | None:
         hours = Mtu(self.mtu_seconds).hours

@@ -17,6 +17,7 @@ from gridbourse.report.record import ORDER_COLUMNS
 from gridbourse.scenario.network import Flow
 from gridbourse.scenario.plant import Delivery, Plant, energy_gap_wh
 from gridbourse.scenario.scenario import Scenario
+from oracle.finding import expected_wh
 from replay.onboarding import MARGIN_ACCOUNT, OPERATOR_ACCOUNT, SPREAD_ACCOUNT, Membership
 from replay.venues.venue import Trading
 from replay.walk import PeriodResult, ReplayError
@@ -151,10 +152,12 @@ class Accounts:
     ) -> dict[str, object]:
         placed = result.orders.groupby("side")["wh"].sum()
         generation, load = self._gross(result.period, delivery)
-        schedule = self.scenario.forecast_wh(result.period)
+        forecast = self.scenario.forecast_wh(result.period)
+        before = expected_wh(forecast, result.contracts_wh + self._rejected_wh(result.trades))
+        after = result.caps.clip(expected_wh(forecast, result.contracts_wh))
         states = {
-            "unchecked": self.plant.flow_of(result.period, schedule),
-            "checked": self.plant.flow_of(result.period, result.caps.clip(schedule)),
+            "unchecked": self.plant.flow_of(result.period, before),
+            "checked": self.plant.flow_of(result.period, after),
             "delivered": delivery.flow,
         }
         hours = self.scenario.mtu.hours
@@ -178,6 +181,16 @@ class Accounts:
             "losses_wh": round(delivery.flow.losses_w[0] * hours),
             **{key: value for name, flow in states.items() for key, value in _extremes(name, flow)},
         }
+
+    def _rejected_wh(self, trades: pd.DataFrame) -> Ints:
+        """Net energy of every connection point in the trades the DSO rejected, + sells."""
+        net: Ints = np.zeros(len(self.scenario.points), dtype=np.int64)
+        if len(trades):
+            rejected = trades[trades["rejected"]]
+            for side, sign in (("seller", 1), ("buyer", -1)):
+                sums = rejected.groupby(side)["wh"].sum().reindex(self.scenario.points.index)
+                net += sign * sums.fillna(0).to_numpy(np.int64)
+        return net
 
     def _gross(self, period: int, delivery: Delivery) -> tuple[Ints, Ints]:
         """Production and consumption behind each meter, Wh, such that their difference is the reading."""

@@ -110,8 +110,9 @@ class Judging:
 
     def _orders(self, period: int, placed: Sequence[Placed]) -> pd.DataFrame:
         frame = pd.DataFrame([vars(order) for order in placed], columns=list(vars(_BLANK)))
-        number_of = self.members.number_of
-        return frame.assign(period=period, number=frame["point_id"].map(number_of))
+        numbers = frame["point_id"].map(self.members.number_of)
+        kinds = {name: "int64" for name, blank in vars(_BLANK).items() if blank == 0}
+        return frame.assign(period=period, number=numbers).astype(kinds | {"number": "int64"})
 
     def _trades(self, judged: Sequence[tuple[TradeWord, bool]]) -> pd.DataFrame:
         points = self.members.point_of
