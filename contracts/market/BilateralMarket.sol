@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
@@ -67,6 +68,7 @@ contract BilateralMarket is Listings {
 
     constructor(Settings memory settings)
         CheckedTrades(settings.anchors, 1)
+        EIP712("gridbourse BilateralMarket", "1")
         Subscriptions(settings.subscriptionMicroEurPerPeriod)
         Listings(settings.tariff, settings.minWh, settings.maxOpen)
     {

@@ -4,15 +4,15 @@ pragma solidity 0.8.37;
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
 import {Lanes} from "../libraries/Lanes.sol";
-import {Profile} from "../libraries/Profile.sol";
 import {Roles} from "../libraries/Roles.sol";
+import {GatewayOrders} from "./GatewayOrders.sol";
 import {Subscriptions} from "./Subscriptions.sol";
 
 /// @title What neighbours offer and ask for: the board of a bilateral market
 /// @notice An offer keeps its seller's energy reserved, a request its buyer's money and connection, until it is paired,
 ///         withdrawn, or released after gate closure. Listings are numbered within their area and period, offers and
 ///         requests together.
-abstract contract Listings is Subscriptions {
+abstract contract Listings is Subscriptions, GatewayOrders {
     /// @notice A listing as it is brought in
     /// @param limitMicroEurPerWh The least price of an offer, the most of a request
     /// @param partner The only participant it is for; 0 = anyone
@@ -27,6 +27,17 @@ abstract contract Listings is Subscriptions {
         uint32 partner;
         uint16 zone;
         uint64 sources;
+    }
+
+    /// @notice A listing as a participant signs it for a gateway
+    /// @param sequence Above that of every listing the participant signed before for the period
+    /// @param expiry Unix seconds of block time
+    struct SignedDraft {
+        Draft draft;
+        uint40 sequence;
+        uint40 expiry;
+        bytes32 r;
+        bytes32 vs;
     }
 
     /// @notice A listing on the board, in one storage slot; `wh` is what is left of it
@@ -54,6 +65,13 @@ abstract contract Listings is Subscriptions {
         uint256 participant;
     }
 
+    /// @notice What a participant signs for a gateway: bound to the area, the period and the gateway
+    bytes32 public constant LISTING_TYPEHASH = keccak256(
+        "Listing(uint8 area,uint32 period,uint32 participant,bool isRequest,uint32 wh,uint16 limitMicroEurPerWh,uint32 partner,uint16 zone,uint64 sources,uint40 sequence,address gateway,uint40 expiry)"
+    );
+    uint256 private constant COUNT_BITS = 16;
+    uint256 private constant MAX_COUNT = (1 << COUNT_BITS) - 1;
+
     /// @notice Retail prices, above which nothing may be traded
     ITariff public immutable tariff;
     /// @notice The least energy of a listing
@@ -63,8 +81,8 @@ abstract contract Listings is Subscriptions {
 
     mapping(uint256 key => Board) private _boards;
     mapping(uint256 key => Listing) private _listings;
-    /// @dev ring slot | group => period: 32 | 4 × open listings: 56
-    mapping(uint256 key => uint256 fourCounts) private _open;
+    /// @dev ring slot | group => period: 32 | 4 × (last sequence signed: 40, open listings: 16)
+    mapping(uint256 key => uint256 fourCounts) private _counts;
 
     /// @notice A listing was put on the board
     event Listed(uint256 indexed area, uint256 indexed period, uint256 indexed listing, Draft draft);
@@ -79,15 +97,15 @@ abstract contract Listings is Subscriptions {
     error ClaimedBySeller(uint256 participant, uint256 zone, uint256 sources);
     error TooManyOpen(uint256 participant, uint256 period, uint256 maximum);
     error NotForAnother(uint256 participant, uint256 caller);
-    error NoMandate(uint256 participant, uint256 mandated, uint256 gateway);
-    error OtherArea(uint256 participant, uint256 itsArea, uint256 area);
     error NoListing(uint256 area, uint256 period, uint256 listing);
     error GateStillOpen(uint256 period);
     error SettlementBegun(uint256 period);
     error NothingToRelease(uint256 area, uint256 period);
 
     constructor(ITariff tariff_, uint256 minWh_, uint256 maxOpen_) {
-        if (minWh_ == 0 || minWh_ > Lanes.MAX_WH || maxOpen_ == 0) revert BadLimits(minWh_, maxOpen_);
+        if (minWh_ == 0 || minWh_ > Lanes.MAX_WH || maxOpen_ == 0 || maxOpen_ > MAX_COUNT) {
+            revert BadLimits(minWh_, maxOpen_);
+        }
         tariff = tariff_;
         minWh = minWh_;
         maxOpen = maxOpen_;
@@ -99,8 +117,41 @@ abstract contract Listings is Subscriptions {
     ///         who gave it their mandate; all or none
     /// @return first Number of the first of them in the area and period; the others follow
     function list(uint256 area, uint32 period, Draft[] calldata drafts) external returns (uint256 first) {
-        clock.requireOpen(period);
         Caller memory caller = _caller();
+        uint256[] memory profiles;
+        (first, profiles) = _listAll(area, period, drafts);
+        for (uint256 i; i < drafts.length; ++i) {
+            _requireMayAct(caller, area, drafts[i].participant, profiles[i]);
+        }
+    }
+
+    /// @notice Lists what participants signed for the calling gateway (EIP-712), with or without its mandate; all or
+    ///         none. Each signature is used once
+    /// @return first Number of the first of them in the area and period; the others follow
+    function listSigned(uint256 area, uint32 period, SignedDraft[] calldata listings)
+        external
+        returns (uint256 first)
+    {
+        registry.gatewayNumberOf(msg.sender);
+        Draft[] memory drafts = new Draft[](listings.length);
+        bytes32 domain = _domainSeparatorV4();
+        for (uint256 i; i < drafts.length; ++i) {
+            _requireSigned(area, period, listings[i], domain);
+            drafts[i] = listings[i].draft;
+        }
+        uint256[] memory profiles;
+        (first, profiles) = _listAll(area, period, drafts);
+        for (uint256 i; i < drafts.length; ++i) {
+            _requireArea(drafts[i].participant, _profileIn(profiles[i], drafts[i].participant), area);
+        }
+    }
+
+    /// @dev Puts listings on the board and backs them; returns what the registry holds of each one's group
+    function _listAll(uint256 area, uint32 period, Draft[] memory drafts)
+        private
+        returns (uint256 first, uint256[] memory profiles)
+    {
+        clock.requireOpen(period);
         Board memory board = _boardOf(area, period);
         first = board.listings;
         if (first == 0) _enter(area, period);
@@ -114,10 +165,7 @@ abstract contract Listings is Subscriptions {
         }
         board.listings += uint32(drafts.length);
         _boards[_key(area, period)] = board;
-        uint256[] memory profiles = clearingHouse.reserve(period, exchanges);
-        for (uint256 i; i < drafts.length; ++i) {
-            _requireMayAct(caller, area, drafts[i].participant, profiles[i]);
-        }
+        profiles = clearingHouse.reserve(period, exchanges);
     }
 
     /// @notice Withdraws open listings before gate closure, and gives back what backed the rest of them: the caller's
@@ -176,7 +224,7 @@ abstract contract Listings is Subscriptions {
         _listings[_listingKey(area, period, number)].wh = listing.wh;
     }
 
-    function _store(uint256 area, uint32 period, uint256 number, Draft calldata draft) private {
+    function _store(uint256 area, uint32 period, uint256 number, Draft memory draft) private {
         _listings[_listingKey(area, period, number)] = Listing(
             period,
             draft.participant,
@@ -191,17 +239,19 @@ abstract contract Listings is Subscriptions {
     }
 
     function _count(uint256 period, uint256 participant, bool more) private {
-        uint256 key = _openKey(period, participant);
-        uint256 four = Lanes.ofPeriod(_open[key], period);
-        uint256 lane = Lanes.laneOf(participant);
-        uint256 open = Lanes.get56(four, lane);
-        if (more && open >= maxOpen) revert TooManyOpen(participant, period, maxOpen);
-        _open[key] = Lanes.set56(four, lane, more ? open + 1 : open - 1);
+        uint256 lane = _countsOf(participant, period);
+        if (more && lane & MAX_COUNT >= maxOpen) revert TooManyOpen(participant, period, maxOpen);
+        _setCounts(participant, period, more ? lane + 1 : lane - 1);
+    }
+
+    function _setCounts(uint256 participant, uint256 period, uint256 lane) private {
+        uint256 key = _countsKey(period, participant);
+        _counts[key] = Lanes.set56(Lanes.ofPeriod(_counts[key], period), Lanes.laneOf(participant), lane);
     }
 
     // --- rules ---------------------------------------------------------------------------------
 
-    function _requireWellFormed(uint256 period, Draft calldata draft, uint256 retail) private view {
+    function _requireWellFormed(uint256 period, Draft memory draft, uint256 retail) private view {
         uint256 participant = draft.participant;
         _requireSubscribed(participant, period);
         if (draft.wh < minWh || draft.wh > Lanes.MAX_WH) {
@@ -216,19 +266,37 @@ abstract contract Listings is Subscriptions {
         if (draft.zone != 0) registry.parentZone(draft.zone); // refuses an unknown zone
     }
 
+    /// @dev The participant's signature for the calling gateway; its sequence only rises, so none is used twice
+    function _requireSigned(uint256 area, uint256 period, SignedDraft calldata listing, bytes32 domain) private {
+        uint256 participant = listing.draft.participant;
+        _requireFresh(participant, listing.expiry);
+        bytes32 terms = keccak256(
+            bytes.concat(
+                abi.encode(LISTING_TYPEHASH, area, period, listing.draft),
+                abi.encode(listing.sequence, msg.sender, listing.expiry)
+            )
+        );
+        _requireSigner(registry, participant, domain, terms, listing.r, listing.vs);
+        uint256 lane = _countsOf(participant, period);
+        uint256 current = lane >> COUNT_BITS;
+        if (listing.sequence <= current) revert StaleSequence(participant, listing.sequence, current);
+        _setCounts(participant, period, (uint256(listing.sequence) << COUNT_BITS) | (lane & MAX_COUNT));
+    }
+
     function _caller() private view returns (Caller memory) {
         if (registry.hasRole(Roles.GATEWAY, msg.sender)) return Caller(registry.gatewayNumberOf(msg.sender), 0);
         return Caller(0, registry.numberOf(msg.sender));
     }
 
     function _requireMayAct(Caller memory caller, uint256 area, uint256 participant, uint256 profiles) private pure {
-        uint256 profile = Lanes.get64(profiles, Lanes.laneOf(participant));
-        if (caller.gateway == 0) {
-            if (participant != caller.participant) revert NotForAnother(participant, caller.participant);
-        } else if (Profile.gateway(profile) != caller.gateway) {
-            revert NoMandate(participant, Profile.gateway(profile), caller.gateway);
-        }
-        if (Profile.area(profile) != area) revert OtherArea(participant, Profile.area(profile), area);
+        uint256 profile = _profileIn(profiles, participant);
+        if (caller.gateway != 0) _requireMandate(participant, profile, caller.gateway);
+        else if (participant != caller.participant) revert NotForAnother(participant, caller.participant);
+        _requireArea(participant, profile, area);
+    }
+
+    function _profileIn(uint256 profiles, uint256 participant) private pure returns (uint256) {
+        return Lanes.get64(profiles, Lanes.laneOf(participant));
     }
 
     /// @dev Energy lane of a listing: an offer promises energy out, a request energy into the connection
@@ -257,10 +325,10 @@ abstract contract Listings is Subscriptions {
         }
     }
 
-    /// @notice How many open listings a participant has in a period
-    function openOf(uint256 participant, uint256 period) external view returns (uint256) {
-        uint256 four = Lanes.ofPeriod(_open[_openKey(period, participant)], period);
-        return Lanes.get56(four, Lanes.laneOf(participant));
+    /// @notice How many open listings a participant has in a period, and the last sequence it signed there
+    function countsOf(uint256 participant, uint256 period) external view returns (uint256 open, uint256 sequence) {
+        uint256 lane = _countsOf(participant, period);
+        return (lane & MAX_COUNT, lane >> COUNT_BITS);
     }
 
     function _listingOf(uint256 area, uint256 period, uint256 number) internal view returns (Listing memory listing) {
@@ -273,7 +341,12 @@ abstract contract Listings is Subscriptions {
         if (board.period != period) board = Board(uint32(period), 0, 0);
     }
 
-    function _openKey(uint256 period, uint256 participant) private view returns (uint256) {
+    function _countsOf(uint256 participant, uint256 period) private view returns (uint256) {
+        uint256 four = Lanes.ofPeriod(_counts[_countsKey(period, participant)], period);
+        return Lanes.get56(four, Lanes.laneOf(participant));
+    }
+
+    function _countsKey(uint256 period, uint256 participant) private view returns (uint256) {
         return ((period % _ringSize) << 64) | Lanes.groupOf(participant);
     }
 

@@ -6,8 +6,25 @@ from typing import Any, NamedTuple
 from eth_account.signers.local import LocalAccount
 
 from gridbourse.chain.checked_trades import CheckedTrades
+from gridbourse.chain.compact_signature import Signature
 
 ANYONE, ANYWHERE, ANY_SOURCE = 0, 0, 0
+LISTING_TYPE = {
+    "Listing": [
+        {"name": "area", "type": "uint8"},
+        {"name": "period", "type": "uint32"},
+        {"name": "participant", "type": "uint32"},
+        {"name": "isRequest", "type": "bool"},
+        {"name": "wh", "type": "uint32"},
+        {"name": "limitMicroEurPerWh", "type": "uint16"},
+        {"name": "partner", "type": "uint32"},
+        {"name": "zone", "type": "uint16"},
+        {"name": "sources", "type": "uint64"},
+        {"name": "sequence", "type": "uint40"},
+        {"name": "gateway", "type": "address"},
+        {"name": "expiry", "type": "uint40"},
+    ]
+}
 
 
 class Draft(NamedTuple):
@@ -23,6 +40,46 @@ class Draft(NamedTuple):
     partner: int = ANYONE
     zone: int = ANYWHERE
     sources: int = ANY_SOURCE
+
+
+class SignedDraft(NamedTuple):
+    """A listing as its participant signed it for a gateway; see `sign_listing`."""
+
+    draft: Draft
+    sequence: int
+    expiry: int
+    r: bytes
+    vs: bytes
+
+
+def listing_domain(chain_id: int, market: str) -> dict[str, Any]:
+    """The EIP-712 domain of a market: signatures bind the chain and the contract."""
+    return {
+        "name": "gridbourse BilateralMarket",
+        "version": "1",
+        "chainId": chain_id,
+        "verifyingContract": market,
+    }
+
+
+def sign_listing(
+    account: LocalAccount,
+    domain: dict[str, Any],
+    area: int,
+    period: int,
+    draft: Draft,
+    sequence: int,
+    gateway: str,
+    expiry: int,
+) -> SignedDraft:
+    """For one gateway; the sequence rises with every listing signed for the period, from 1 on.
+
+    expiry: unix seconds of block time.
+    """
+    names = [field["name"] for field in LISTING_TYPE["Listing"]]
+    terms = dict(zip(names, (area, period, *draft, sequence, gateway, expiry), strict=True))
+    signed = account.sign_typed_data(domain, LISTING_TYPE, terms)
+    return SignedDraft(draft, sequence, expiry, *Signature.of(signed))
 
 
 class Listing(NamedTuple):
@@ -58,6 +115,15 @@ class BilateralMarket(CheckedTrades):
     def list_drafts(self, by: LocalAccount, period: int, drafts: Sequence[Draft]) -> list[int]:
         """Put listings on the board, the caller's own or under mandate; their numbers, in order."""
         receipt = self.write(by, "list", "list", self.area, period, drafts, units=len(drafts))
+        return [event["listing"] for event in self.events_in(receipt, "Listed")]
+
+    def list_signed(
+        self, gateway: LocalAccount, period: int, listings: Sequence[SignedDraft]
+    ) -> list[int]:
+        """Put listings on the board that participants signed for the gateway; their numbers."""
+        receipt = self.write(
+            gateway, "list signed", "listSigned", self.area, period, listings, units=len(listings)
+        )
         return [event["listing"] for event in self.events_in(receipt, "Listed")]
 
     def withdraw(self, by: LocalAccount, period: int, listings: Sequence[int]) -> None:

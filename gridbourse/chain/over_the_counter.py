@@ -6,7 +6,7 @@ of which the chain gets a salted hash. Who is given the file of a deal checks it
 
 import json
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from eth_abi import encode
 from eth_account.messages import encode_typed_data
@@ -14,6 +14,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 
 from gridbourse.chain.checked_trades import CheckedTrades
+from gridbourse.chain.compact_signature import Signature
 from gridbourse.errors import GridbourseError
 from gridbourse.model.over_the_counter import Margins, Terms
 
@@ -46,13 +47,6 @@ PHASES = ("none", "concluded", "closed")
 
 class DealError(GridbourseError):
     """A deal that the chain cannot hold, a bad file of one, or one the chain does not have."""
-
-
-class Signature(NamedTuple):
-    """A compact signature (EIP-2098)."""
-
-    r: bytes
-    vs: bytes
 
 
 def deal_domain(chain_id: int, market: str) -> dict[str, Any]:
@@ -118,9 +112,7 @@ class Deal:
 
     def sign(self, account: LocalAccount, domain: dict[str, Any]) -> Signature:
         """The whole deal, signed: a wallet shows every one of its values."""
-        signed = account.sign_message(self._signable(domain))
-        vs = signed.s | (signed.v - 27) << 255
-        return Signature(signed.r.to_bytes(32, "big"), vs.to_bytes(32, "big"))
+        return Signature.of(account.sign_message(self._signable(domain)))
 
     def _signable(self, domain: dict[str, Any]) -> Any:
         names = ([field["name"] for field in DEAL_TYPES[kind]] for kind in ("Deal", "Terms"))

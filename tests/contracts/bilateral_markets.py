@@ -6,7 +6,8 @@ from typing import Any
 from brownie import chain, web3
 from eth_account import Account
 
-from gridbourse.chain.over_the_counter import Deal, Signature, deal_domain
+from gridbourse.chain.compact_signature import Signature
+from gridbourse.chain.over_the_counter import Deal, deal_domain
 from gridbourse.model.over_the_counter import Terms
 from gridbourse.model.trade_word import TradeWord
 from tests.contracts.market import (

@@ -192,17 +192,17 @@ def test_a_participant_has_only_so_many_open_listings_a_period(within, alice, bo
     within.offer(P, bob, WH, LEAST)
     within.contract.withdraw(0, P, [last], alice.sends)
     within.offer(P, alice, WH, LEAST)
-    assert within.contract.openOf(alice.number, P) == MAX_OPEN
+    assert within.contract.countsOf(alice.number, P)[0] == MAX_OPEN
 
 
 def test_a_listing_paired_whole_is_open_no_more(within, alice, bob):
     offer, request = within.offer(P, alice, WH, LEAST), within.request(P, bob, WH, MOST)
     within.pair(P, (offer, request, WH - 1, LEAST))
-    assert within.contract.openOf(alice.number, P) == 1
+    assert within.contract.countsOf(alice.number, P)[0] == 1
     within.pair(P, (offer, request, 1, LEAST))
 
-    assert within.contract.openOf(alice.number, P) == 0
-    assert within.contract.openOf(bob.number, P) == 0
+    assert within.contract.countsOf(alice.number, P)[0] == 0
+    assert within.contract.countsOf(bob.number, P)[0] == 0
     assert within.left(P, offer) == within.left(P, request) == 0
 
 
@@ -564,7 +564,7 @@ def test_a_ring_slot_comes_round_with_an_empty_board(market, within, alice, bob)
     market.advance_to(again - 2)
 
     assert tuple(within.contract.boardOf(0, again)) == (again, 0, 0)
-    assert within.contract.openOf(alice.number, again) == 0
+    assert within.contract.countsOf(alice.number, again)[0] == 0
     assert within.offer(again, alice, WH, LEAST) == 0
     gone = refused_pair(within, (0, 1, 1, LEAST), period=again)
     assert gone == ("NoListing", 0, again, 1)
@@ -628,6 +628,7 @@ def test_a_subscription_is_paid_or_there_is_none(market, club, within, alice):
         ({"minWh": 0}, (0, MAX_OPEN)),
         ({"minWh": MOST_WH + 1}, (MOST_WH + 1, MAX_OPEN)),
         ({"maxOpen": 0}, (MIN_WH, 0)),
+        ({"maxOpen": 1 << 16}, (MIN_WH, 1 << 16)),
     ],
 )
 def test_a_market_without_limits_is_refused(market, rules, values):
