@@ -6,6 +6,12 @@ interface IMarketClock {
     /// @notice Length of a delivery period (market time unit) in seconds
     function mtuSeconds() external view returns (uint256);
 
+    /// @notice Market time, unix seconds
+    function timestamp() external view returns (uint256);
+
+    /// @notice Market time from which the period takes no more orders
+    function gateClosure(uint256 period) external view returns (uint256);
+
     /// @notice The period market time is in
     function currentPeriod() external view returns (uint256);
 

@@ -244,7 +244,7 @@ abstract contract CheckedTrades is ITradeMarket {
     // --- questions -----------------------------------------------------------------------------
 
     /// @inheritdoc IMarket
-    function booked(uint256 area, uint256 period) external view returns (bool) {
+    function booked(uint256 area, uint256 period) public view virtual returns (bool) {
         Ledger memory ledger = _ledgerOf(area, period);
         return clock.gateClosed(period) && ledger.count == 0 && ledger.judged == ledger.groups;
     }

@@ -55,7 +55,7 @@ contract MarketClock is IMarketClock {
         emit ClockAdvanced(time);
     }
 
-    /// @notice Market time, unix seconds
+    /// @inheritdoc IMarketClock
     function timestamp() public view returns (uint256) {
         return replay ? _replayTime : block.timestamp;
     }
@@ -75,7 +75,7 @@ contract MarketClock is IMarketClock {
         return nextOpenPeriod() + horizonPeriods - 1;
     }
 
-    /// @notice Market time from which the period takes no more orders
+    /// @inheritdoc IMarketClock
     function gateClosure(uint256 period) public view returns (uint256) {
         if (period == 0 || period > type(uint32).max) revert PeriodOutOfRange(period);
         return period * mtuSeconds - gateClosureSeconds;
