@@ -6,9 +6,10 @@ from typing import Any
 import jinja2
 import pandas as pd
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
 import gridbourse
-from gridbourse.report import money_flow, pictures, style, words
+from gridbourse.report import market_pictures, markets, money_flow, pictures, style, words
 from gridbourse.report.record import STATES, ReportError, RunRecord
 from gridbourse.report.summary import gains, summary
 
@@ -51,7 +52,10 @@ def _page(record: RunRecord, period: int) -> dict[str, Any]:
         "version": gridbourse.__version__,
         "span": words.span(first, last),
         "states": STATES,
-        "curve": _curve_facts(record, period),
+        "curve": _curve_facts(record, period) if markets.POOL in record.markets else None,
+        "markets": markets.by_market(record) if markets.has_trades(record) else [],
+        "lives": _lives(record),
+        "market_colours": style.MARKET_COLOURS,
         "pictures": _pictures(record, period),
         "participants": _participants(record),
         "flows": [
@@ -66,11 +70,7 @@ def _page(record: RunRecord, period: int) -> dict[str, Any]:
 
 def _pictures(record: RunRecord, period: int) -> dict[str, Markup]:
     with style.drawing():
-        drawn = {
-            "curve": (
-                pictures.clearing_curve(record, period),
-                "Demand and supply curve of one period with clearing price and volume",
-            ),
+        drawn = _of_trades(record) | {
             "day": (
                 pictures.price_and_volume(record),
                 "Clearing price and energy ordered and traded over the local day",
@@ -85,10 +85,36 @@ def _pictures(record: RunRecord, period: int) -> dict[str, Markup]:
             ),
             "money": (money_flow.picture(record.money), "Payments between the groups"),
         }
+        if markets.POOL in record.markets:
+            drawn["curve"] = (
+                pictures.clearing_curve(record, period),
+                "Demand and supply curve of one period with clearing price and volume",
+            )
         return {
             name: Markup(style.inline_svg(figure, name, label))
             for name, (figure, label) in drawn.items()
         }
+
+
+def _of_trades(record: RunRecord) -> dict[str, tuple[Figure, str]]:
+    if not markets.has_trades(record):
+        return {}
+    return {
+        "trades": (market_pictures.trades(record), "Every trade by its time and price"),
+        "life": (
+            market_pictures.order_life(record),
+            "How much of what was ordered was traded, let through by the network and delivered",
+        ),
+    }
+
+
+def _lives(record: RunRecord) -> list[dict[str, Any]]:
+    """Orders told one by one, with their local time."""
+    rows = markets.lives(record).to_dict("records")
+    return [
+        {**{str(key): value for key, value in row.items()}, "start": record.local(row["period"])}
+        for row in rows
+    ]
 
 
 def _curve_facts(record: RunRecord, period: int) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def clearing_curve(record: RunRecord, period: int) -> Figure:
 
     figure = Figure(figsize=(6.4, 4.3), layout="constrained")
     ax = figure.add_subplot()
-    _band(ax, record, right)
+    price_band(ax, record, right)
     for (edges, prices), colour, label in (
         (demand, style.DEMAND, "Demand"),
         (supply, style.SUPPLY, "Supply"),
@@ -83,7 +83,7 @@ def price_and_volume(record: RunRecord) -> Figure:
     figure = Figure(figsize=(6.4, 4.3), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1.25))
     prices = periods["price_micro_eur_per_wh"].astype("float64").to_numpy()
-    _band(top, record, edges[-1], left=edges[0])
+    price_band(top, record, edges[-1], left=edges[0])
     top.stairs(prices * _CT, edges, baseline=None, color=style.INK, linewidth=2)
     top.set_ylabel("ct/kWh")
     if np.isnan(prices).all():
@@ -186,7 +186,7 @@ def _surplus(
         ax.stairs(prices[inside], cut, baseline=level, fill=True, color=colour, alpha=0.1)
 
 
-def _band(ax: Axes, record: RunRecord, right: float, left: float = 0.0) -> None:
+def price_band(ax: Axes, record: RunRecord, right: float, left: float = 0.0) -> None:
     """The price band: feed-in tariff and retail price, with room for their names."""
     low, high = record.feed_in_micro_eur_per_wh * _CT, record.retail_micro_eur_per_wh * _CT
     room = 0.16 * max(high - low, 1.0)

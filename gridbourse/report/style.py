@@ -28,7 +28,18 @@ GAIN: Final = "#0d9488"
 LOSS: Final = "#dc2626"
 LIMIT: Final = "#dc2626"
 STATE_COLOURS: Final = {"unchecked": "#ea7a0c", "checked": "#6aa3f8", "delivered": "#1e293b"}
-VERDICT_COLOURS: Final = {"accepted": "#99d5cc", "capped": "#f5b041", "fallback": "#dc2626"}
+VERDICT_COLOURS: Final = {
+    "accepted": "#99d5cc",
+    "rejected": "#fcd9a0",
+    "capped": "#f5b041",
+    "fallback": "#dc2626",
+}
+MARKET_COLOURS: Final = {
+    "call_auction": "#0f766e",
+    "order_book": "#2563eb",
+    "bilateral": "#ea7a0c",
+    "over_the_counter": "#9333ea",
+}
 KIND_COLOURS: Final = {
     "energy": "#0d9488",
     "retail": "#64748b",
@@ -37,6 +48,8 @@ KIND_COLOURS: Final = {
     "local_fee": "#60a5fa",
     "export_fee": "#a5b4fc",
     "spread": "#9333ea",
+    "subscription": "#be185d",
+    "damages": "#dc2626",
 }
 OTHER_KIND: Final = "#b45309"
 

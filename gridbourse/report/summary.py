@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from gridbourse.report.markets import by_market
 from gridbourse.report.record import SIDES, STATES, VERDICTS, RunRecord
 
 _ENERGY: Final = (
@@ -47,6 +48,7 @@ def summary(record: RunRecord) -> dict[str, Any]:
         "orders_by_route": {
             str(route): int(count) for route, count in record.orders["route"].value_counts().items()
         },
+        "markets": {row.pop("market"): row for row in by_market(record)},
         "readings": record.readings,
         "matched_wh": _total(periods, "matched_wh"),
         "price_micro_eur_per_wh": price_statistics(periods),

@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gridbourse.report import words
+from gridbourse.report.markets import has_trades
 from gridbourse.report.record import RunRecord
 from gridbourse.report.summary import gains, summary
 
@@ -78,6 +79,9 @@ def print_summary(
         row.add_column(ratio=1)
         row.add_row(left, right)
         out.print(row, width=width)
+        out.print()
+    if has_trades(record):
+        out.print(_markets(figures), width=width)
         out.print()
     out.print(_participants(record), width=width)
     out.print()
@@ -166,6 +170,24 @@ def _checks(figures: dict[str, Any]) -> Table:
             ("Wall time", f"{figures['wall_s']:.1f} s"),
         ],
     )
+
+
+def _markets(figures: dict[str, Any]) -> Table:
+    """How far the orders of each market got."""
+    table = _plain_table("Markets, kWh of buyers and sellers together")
+    table.add_column("Market", overflow="fold")
+    for label in ("Orders", "Placed", "Traded", "Rejected", "Delivered", "Mean ct/kWh", "Paid"):
+        table.add_column(label, justify="right")
+    for market, row in figures["markets"].items():
+        energies = ("ordered_wh", "traded_wh", "rejected_wh", "delivered_wh")
+        table.add_row(
+            words.name(market),
+            words.count(row["orders"]),
+            *(words.kwh(row[name]) for name in energies),
+            words.price(row["price_micro_eur_per_wh"], unit=False),
+            words.euro(row["paid_micro_eur"]),
+        )
+    return table
 
 
 def _participants(record: RunRecord) -> Table:

@@ -14,6 +14,11 @@ NAMES: Final = {
     "export_fee": "Grid fee, exported",
     "spread": "Pay-as-bid spread",
     "dso": "DSO",
+    "call_auction": "Call auction",
+    "order_book": "Order book",
+    "bilateral": "Neighbour to neighbour",
+    "over_the_counter": "Over the counter",
+    "schedule": "Without a trade",
 }
 
 
