@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 
@@ -24,6 +25,7 @@ MAX_TICKS = 256
 """A clearing walks the band; the contract refuses a longer one."""
 MAX_BOOK_TICKS = 224
 """The order book keeps one bit a tick in a word."""
+MAX_STRIP = 2**16 - 1
 MAX_SOURCES = 64
 """A bit for each on-chain."""
 
@@ -119,31 +121,42 @@ def _sources(bilateral: Fields) -> dict[str, float]:
 
 
 def over_the_counter(
-    fields: Fields, rules: MarketRules, points: pd.DataFrame, periods: int
+    fields: Fields, rules: MarketRules, points: pd.DataFrame, since_season: int, periods: int
 ) -> tuple[OtcContract, ...]:
-    """The contracts agreed in private, where there is such a market; points: as in a scenario."""
-    if not _wanted(fields, "over_the_counter", rules):
+    """The contracts agreed in private, as far as the replay has their periods.
+
+    points: as in a scenario; since_season: periods from the season's start to that of the replay.
+    """
+    if not _wanted(fields, _OTC, rules):
         return ()
-    return tuple(_contract(table, points, periods) for table in fields.list_of_tables(_OTC))
+    agreed = [_contract(table, points) for table in fields.list_of_tables(_OTC)]
+    replayed = (_within(contract, since_season, periods) for contract in agreed)
+    return tuple(contract for contract in replayed if contract is not None)
 
 
 _OTC = "over_the_counter"
 
 
-def _contract(table: Fields, points: pd.DataFrame, periods: int) -> OtcContract:
+def _contract(table: Fields, points: pd.DataFrame) -> OtcContract:
     with table:
         seller, buyer = (_participant(table, side, points) for side in ("seller", "buyer"))
         if seller == buyer:
             table.refuse("buyer", f"{buyer!r} is the seller as well")
-        first = table.integer("first", most=periods - 1)
         return OtcContract(
             seller,
             buyer,
-            first,
-            table.integer("count", least=1, most=periods - first),
+            table.integer("first"),
+            table.integer("count", least=1, most=MAX_STRIP),
             table.integer("wh", least=1, most=MOST_WH),
             table.integer("price_micro_eur_per_wh", most=MOST_PRICE_MICRO_EUR_PER_WH),
         )
+
+
+def _within(contract: OtcContract, since_season: int, periods: int) -> OtcContract | None:
+    """What of a contract the replay has, counted from its start; None if nothing."""
+    first = max(contract.first - since_season, 0)
+    last = min(contract.first + contract.count - since_season, periods)
+    return replace(contract, first=first, count=last - first) if first < last else None
 
 
 def _participant(table: Fields, side: str, points: pd.DataFrame) -> str:

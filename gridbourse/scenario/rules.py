@@ -91,7 +91,7 @@ class BilateralRules:
 class OtcContract:
     """Energy in each of ``count`` periods at one price, agreed in private.
 
-    first: periods from the start of the replay; wh: in each period.
+    first: periods from the start of the replay (in a file, of the season); wh: in each period.
     """
 
     seller: str

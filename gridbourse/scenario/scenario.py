@@ -195,7 +195,9 @@ def _scenario(path: Path, fields: Fields) -> Scenario:
         market=market,
         order_book=markets.order_book(fields, market),
         bilateral=markets.bilateral(fields, market, mtu),
-        over_the_counter=markets.over_the_counter(fields, market, points, periods),
+        over_the_counter=markets.over_the_counter(
+            fields, market, points, mtu.period_at(start) - mtu.period_at(season_start), periods
+        ),
         tariff=tariff,
         limits=limits,
         strategy=strategy,

@@ -77,6 +77,20 @@ def test_every_kind_with_its_table(path):
     assert scenario.over_the_counter == (OtcContract("A1", "B1", 3, 4, 250, 150),)
 
 
+@pytest.mark.parametrize(
+    ("window", "first_and_count"),
+    [
+        ({}, [(3, 4)]),
+        ({"periods": 5}, [(3, 2)]),
+        ({"periods": 3}, []),
+        ({"start": "2016-06-02T01:15:00Z", "periods": 8}, [(0, 2)]),
+    ],
+)
+def test_a_private_contract_is_replayed_as_far_as_the_replay_goes(path, window, first_and_count):
+    contracts = load(path, ALL | window).over_the_counter
+    assert [(contract.first, contract.count) for contract in contracts] == first_and_count
+
+
 def test_a_market_without_a_pool_needs_no_rules_of_one(path):
     overrides = without_auction(path, "order_book") | {"order_book": BOOK}
     assert load(path, overrides).market.kinds == ("order_book",)
@@ -124,8 +138,8 @@ def test_a_market_without_a_pool_needs_no_rules_of_one(path):
             "over_the_counter[0].buyer: 'A1' is the seller as well",
         ),
         (
-            ALL | {"over_the_counter": [CONTRACT | {"first": 93}]},
-            "over_the_counter[0].count: 4 is not in 1..3",
+            ALL | {"over_the_counter": [CONTRACT | {"count": 0}]},
+            "over_the_counter[0].count: 0 is not in 1..65535",
         ),
         (
             ALL | {"over_the_counter": [CONTRACT], "parties.participation": 0},
