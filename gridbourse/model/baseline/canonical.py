@@ -76,9 +76,9 @@ def _method(plain: dict[str, Any]) -> Method:
     kinds: dict[str, Callable[[dict[str, Any]], Method]] = {
         "XOfY": _x_of_y,
         "SameDay": lambda p: methods.SameDay(
-            **_text(p), before=_window(p["before"]), after=p["after"] and _window(p["after"])
+            p["name"], before=_window(p["before"]), after=p["after"] and _window(p["after"])
         ),
-        "Declared": lambda p: methods.Declared(**_text(p), lead_seconds=p["lead_seconds"]),
+        "Declared": lambda p: methods.Declared(p["name"], p["lead_seconds"]),
     }
     return kinds[plain["is"]](plain)
 
@@ -98,16 +98,12 @@ def _x_of_y(plain: dict[str, Any]) -> methods.XOfY:
         methods.Fit(fit["fit"]), _window(fit["window"]), _share(fit["cap"])
     )
     return methods.XOfY(
-        **_text(plain),
+        name=plain["name"],
         choices=choices,
         lookback_days=plain["lookback_days"],
         low_use=_share(plain["low_use"]),
         adjustment=adjustment,
     )
-
-
-def _text(plain: dict[str, Any]) -> dict[str, str]:
-    return {key: plain[key] for key in ("name", "source", "departs")}
 
 
 def _window(plain: dict[str, Any]) -> methods.Window:

@@ -8,7 +8,6 @@ seller's own word, everything off its schedule are penalised by rule.
 
 from dataclasses import dataclass
 from enum import Enum
-from fractions import Fraction
 
 import numpy as np
 
@@ -18,10 +17,6 @@ from gridbourse.model.baseline.evidence import Bools, Ints
 
 class DeliveryError(BaselineError):
     """Arrays that do not belong together, or a request below 0."""
-
-
-class UntruthfulTerms(BaselineError):
-    """Terms under which a false schedule would pay."""
 
 
 class Direction(Enum):
@@ -64,15 +59,6 @@ class Reward:
         if self.price_micro_eur_per_wh < 0 or self.penalty_percent < 0:
             raise DeliveryError(f"reward: price and penalty must not be negative: {self}")
 
-    @property
-    def truthful_share(self) -> Fraction:
-        """The greatest share of the offered periods that may be activated.
-
-        Up to f / (1 + f), where f is the penalty as a multiple of the price: a Wh of false schedule
-        earns the price where it is activated and costs f times the price where it is not.
-        """
-        return Fraction(self.penalty_percent, 100 + self.penalty_percent)
-
 
 def delivered_wh(baseline_wh: Ints, metered_wh: Ints, direction: Direction) -> Ints:
     """The response: metered against baseline in the direction asked for, Wh, < 0 the other way."""
@@ -89,9 +75,7 @@ def deliver(
     """
     response = delivered_wh(baseline_wh, metered_wh, direction)
     _require_same_shape(requested_wh, response)
-    if (requested_wh < 0).any():
-        row = int(np.argmax(requested_wh < 0))
-        raise DeliveryError(f"period {row}: requested_wh {requested_wh[row]} must not be negative")
+    _require_not_negative("period", "requested_wh", requested_wh)
     delivered = np.clip(response, 0, requested_wh)
     return Delivery(requested_wh, delivered, requested_wh - delivered, response - delivered)
 
@@ -106,17 +90,6 @@ def reward_micro_eur(delivery: Delivery, reward: Reward) -> Ints:
         off = off + np.abs(delivery.beside_wh)
     penalty = -(-off * reward.price_micro_eur_per_wh * reward.penalty_percent // 100)
     return delivery.delivered_wh * reward.price_micro_eur_per_wh - penalty
-
-
-def require_truthful(reward: Reward, activated_share: Fraction) -> None:
-    """UntruthfulTerms where a seller who declares a false schedule could expect to gain by it."""
-    if not reward.schedule or activated_share > reward.truthful_share:
-        raise UntruthfulTerms(
-            f"reward: with a penalty of {reward.penalty_percent} % on "
-            f"{'every deviation' if reward.schedule else 'shortfall alone'} a schedule may be "
-            f"activated in {reward.truthful_share if reward.schedule else 0} of its periods at most,"
-            f" not in {activated_share}"
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +108,10 @@ def shift(positions_wh: Ints, delivered: Ints, direction: Bools, buyer_wh: int) 
 
     positions_wh, delivered (≥ 0), direction (True = up), shapes (sellers,); buyer_wh: the position
     before. Who delivers upwards has sold that energy, who delivers downwards has bought it.
+    Raises DeliveryError.
     """
     _require_same_shape(positions_wh, delivered)
+    _require_not_negative("seller", "delivered", delivered)
     moved = np.where(direction, delivered, -delivered)
     return Shift(positions_wh + moved, buyer_wh - int(moved.sum()))
 
@@ -144,3 +119,9 @@ def shift(positions_wh: Ints, delivered: Ints, direction: Bools, buyer_wh: int) 
 def _require_same_shape(one: Ints, other: Ints) -> None:
     if one.shape != other.shape:
         raise DeliveryError(f"arrays of the shapes {one.shape} and {other.shape} do not match")
+
+
+def _require_not_negative(where: str, name: str, wh: Ints) -> None:
+    if (wh < 0).any():
+        row = int(np.argmax(wh < 0))
+        raise DeliveryError(f"{where} {row}: {name} {wh[row]} must not be negative")

@@ -1,7 +1,6 @@
-"""The named baseline methods, as data, each with its source.
+"""The named baseline methods, as data, each with its source and with what is done otherwise here.
 
-Where a rule book leaves a choice or goes further than the field's common core, `departs` says what is
-done here. Consumption counts as in the rule books, "high" meaning much withdrawn, while readings are
+Consumption counts as in the rule books, "high" meaning much withdrawn, while readings are
 net with + = injects as everywhere in this house.
 """
 
@@ -80,8 +79,6 @@ class XOfY:
     """
 
     name: str
-    source: str
-    departs: str
     choices: tuple[Choice, ...]
     lookback_days: int
     low_use: Fraction | None
@@ -100,8 +97,6 @@ class SameDay:
     """The mean of the readings around the event: before it, or on both sides."""
 
     name: str
-    source: str
-    departs: str
     before: Window
     after: Window | None
 
@@ -111,8 +106,6 @@ class Declared:
     """The schedule the participant declared, `lead_seconds` before the event begins or earlier."""
 
     name: str
-    source: str
-    departs: str
     lead_seconds: int
 
 
@@ -120,9 +113,6 @@ Method = XOfY | SameDay | Declared
 
 PJM_HIGH_4_OF_5 = XOfY(
     name="pjm-high-4-of-5",
-    source="PJM Manual 11, Energy & Ancillary Services Market Operations, 10.4.2, Customer Baseline"
-    " Load, with the Symmetric Additive Adjustment; PJM Operating Agreement, Schedule 1, 3.3A",
-    departs="With fewer days than 4 (2) there is no baseline; days of events never step in.",
     choices=(
         Choice(frozenset({DayKind.WORKING}), highest=4, of=5, least=4),
         Choice(frozenset({DayKind.SATURDAY}), highest=2, of=3, least=2),
@@ -132,12 +122,12 @@ PJM_HIGH_4_OF_5 = XOfY(
     low_use=Fraction(1, 4),
     adjustment=Adjustment(Fit.ADD, Window(3 * HOUR, HOUR), cap=None),
 )
+"""PJM Operating Agreement, Schedule 1, 3.3A, and Manual 11, 10.4.2, Customer Baseline Load, with the
+Symmetric Additive Adjustment. Here days of events never step in for days that lack.
+"""
 
 CAISO_10_OF_10 = XOfY(
     name="caiso-10-of-10",
-    source="CAISO Fifth Replacement Tariff, 4.13.4, ten-in-ten methodology with same-day adjustment"
-    " (20 % either way)",
-    departs="With fewer days than 5 (4) there is no baseline; days of events never step in.",
     choices=(
         Choice(frozenset({DayKind.WORKING}), highest=10, of=10, least=5),
         Choice(FREE, highest=4, of=4, least=4),
@@ -146,12 +136,12 @@ CAISO_10_OF_10 = XOfY(
     low_use=None,
     adjustment=Adjustment(Fit.SCALE, Window(3 * HOUR, HOUR), cap=Fraction(1, 5)),
 )
+"""CAISO Fifth Replacement Tariff, 4.13.4, ten-in-ten methodology, with the same-day adjustment of 20 %
+either way. Here days of events never step in for days that lack.
+"""
 
 NYISO_HIGH_5_OF_10 = XOfY(
     name="nyiso-high-5-of-10",
-    source="NYISO Manual 7, Emergency Demand Response Program, customer baseline load: average day"
-    " and elective in-day (weather-sensitive) adjustment",
-    departs="The window ends 2 hours before the event, not before its notification.",
     choices=(
         Choice(frozenset({DayKind.WORKING}), highest=5, of=10, least=5),
         Choice(frozenset({DayKind.SATURDAY}), highest=2, of=3, least=2),
@@ -161,32 +151,28 @@ NYISO_HIGH_5_OF_10 = XOfY(
     low_use=Fraction(1, 4),
     adjustment=Adjustment(Fit.SCALE, Window(2 * HOUR, 2 * HOUR), cap=Fraction(1, 5)),
 )
+"""NYISO Manual 7, Emergency Demand Response Program, customer baseline load: average day, with the
+elective in-day adjustment. Here its window ends 2 hours before the event, whenever that was notified.
+"""
 
 METER_BEFORE_METER_AFTER = SameDay(
-    name="meter-before-meter-after",
-    source="NAESB Business Practice Standards REQ.13.3.4.2 and WEQ-015 (adopted by FERC Order 676-F,"
-    " 131 FERC 61,022), Meter Before / Meter After",
-    departs="The system operator's prescribed time before deployment is one quarter of an hour.",
-    before=Window(QUARTER_HOUR, 0),
-    after=None,
+    name="meter-before-meter-after", before=Window(QUARTER_HOUR, 0), after=None
 )
+"""NAESB Business Practice Standards REQ.13.3.4.2 and WEQ-015 (adopted in FERC Order 676-F, 131 FERC
+61,022). The time before deployment is the system operator's to prescribe; here, a quarter of an hour.
+"""
 
 PJM_SAME_DAY_3_PLUS_2 = SameDay(
     name="pjm-same-day-3-plus-2",
-    source="PJM Manual 11, Same Day (3+2): three hours before and two after the event, an hour's"
-    " distance from it",
-    departs="",
     before=Window(3 * HOUR, HOUR),
     after=Window(2 * HOUR, HOUR),
 )
+"""PJM Manual 11, Same Day (3+2): three hours before and two after the event, an hour away from it."""
 
-DECLARED_SCHEDULE = Declared(
-    name="declared-schedule",
-    source="Balancing and Settlement Code (GB), Section Q3, Physical Notifications: the schedule in"
-    " force at gate closure",
-    departs="Gate closure is an hour before the event.",
-    lead_seconds=HOUR,
-)
+DECLARED_SCHEDULE = Declared(name="declared-schedule", lead_seconds=HOUR)
+"""Balancing and Settlement Code (GB), Section Q3, Physical Notifications: the schedule in force at gate
+closure, here an hour before the event.
+"""
 
 METHODS: tuple[Method, ...] = (
     PJM_HIGH_4_OF_5,
