@@ -1,0 +1,215 @@
+"""Long random streams and random walks: the order book does what its model does, and stays backed."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from brownie import chain
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from gridbourse.chain.book_order import Action, BookOrder
+from gridbourse.chain.lanes import BID, OFFER
+from gridbourse.model.order_book import Kind, OrderBook, Side, TooManyOpenOrders
+from gridbourse.model.order_book import Order as ModelOrder
+from gridbourse.model.trade_word import TradeWord
+from tests.contracts.market import FIRST, Market
+from tests.contracts.order_books import Hall, trades_in
+from tests.contracts.refusal import ask, refusal
+from tests.model.books import BAND
+
+P = FIRST + 2
+EVENTS = 10_000
+A_BATCH = 100
+PEOPLE = 24
+TICKS = range(20, 36)
+MIN_WH, MAX_FILLS, MAX_OPEN = 10, 6, 40
+LARGEST_WH = (1 << 28) - 2
+PURSE = 10**13
+
+
+def model_book() -> OrderBook:
+    return OrderBook(BAND.ticks, MIN_WH, MAX_FILLS, MAX_OPEN)
+
+
+@pytest.fixture(scope="module")
+def hall(market):
+    """A market of one area whose connections carry any order there is."""
+    whole = Market(market.contracts).admit(PEOPLE, purse=PURSE, capacity=LARGEST_WH)
+    rules = {"minWh": MIN_WH, "maxFills": MAX_FILLS, "maxOpen": MAX_OPEN, "groupSize": 64}
+    return Hall.open(whole, **rules)
+
+
+@dataclass
+class Mirror:
+    """The model, and where on the chain each of its orders lies: positions are given as the chain gives them."""
+
+    book: OrderBook = field(default_factory=model_book)
+    trades: list[TradeWord] = field(default_factory=list)
+    places: dict[int, tuple[int, int]] = field(default_factory=dict)
+    queues: dict[int, "Positions"] = field(default_factory=dict)
+
+    def place(self, who: int, side: int, tick: int, wh: int, kind: int) -> BookOrder:
+        placement = self.book.place(who, Side(side), tick, wh, Kind(kind))
+        self._note(placement, tick)
+        return BookOrder(who, Action(kind), side, tick, wh)
+
+    def cancel(self, order: ModelOrder) -> BookOrder:
+        tick, position = self.places[order.order_id]
+        self.book.cancel(order.participant, order.order_id)
+        self._forget_gone()
+        return BookOrder(order.participant, Action.CANCEL, tick=tick, position=position)
+
+    def replace(self, order: ModelOrder, new_tick: int, wh: int) -> BookOrder:
+        tick, position = self.places[order.order_id]
+        placement = self.book.replace(order.participant, order.order_id, new_tick, wh)
+        self._note(placement, new_tick)
+        return BookOrder(
+            order.participant,
+            Action.REPLACE,
+            tick=tick,
+            position=position,
+            new_tick=new_tick,
+            wh=wh,
+        )
+
+    def _note(self, placement, tick):
+        for trade in placement.trades:
+            price = BAND.price(trade.tick)
+            self.trades.append(TradeWord(trade.seller, trade.buyer, trade.wh, price))
+        self._forget_gone()
+        if placement.order_id is not None and placement.order_id not in self.places:
+            queue = self.queues.setdefault(tick, Positions())
+            self.places[placement.order_id] = (tick, queue.append())
+
+    def _forget_gone(self):
+        """Orders that are no longer at rest leave their positions."""
+        gone = self.places.keys() - self.book._by_id.keys()
+        for order_id in sorted(gone):  # the earliest first, as they are met
+            tick, position = self.places.pop(order_id)
+            self.queues[tick].remove(position)
+
+
+@dataclass
+class Positions:
+    """Which positions of a tick are taken: behind the last order, in the next of 216 words where its word is full."""
+
+    live: list[int] = field(default_factory=list)
+    empty_at: int = 0
+
+    def append(self) -> int:
+        position = (self.live[-1] + 1) % (4 * 216) if self.live else self.empty_at * 4
+        self.live.append(position)
+        return position
+
+    def remove(self, position: int) -> None:
+        self.live.remove(position)
+        if not self.live:
+            self.empty_at = position // 4
+
+
+class Stream:
+    """Seeded random events that the model accepts, most of them near the middle of the book."""
+
+    def __init__(self, numbers: list[int], seed: int) -> None:
+        self.numbers, self.rng, self.mirror = numbers, np.random.default_rng(seed), Mirror()
+        self.counts: dict[Action, int] = dict.fromkeys(Action, 0)
+
+    def next(self) -> BookOrder:
+        while True:
+            try:
+                order = self._draw()
+            except TooManyOpenOrders:
+                continue  # the whole batch would be refused
+            self.counts[order.action] += 1
+            return order
+
+    def _draw(self) -> BookOrder:
+        rng, mirror = self.rng, self.mirror
+        resting = list(mirror.places)
+        choice = rng.random()
+        if resting and choice < 0.4:
+            order = mirror.book._by_id[resting[rng.integers(len(resting))]]
+            if choice < 0.25:
+                return mirror.cancel(order)
+            same = bool(rng.integers(0, 2))
+            tick = order.tick if same else int(rng.choice(TICKS))
+            return mirror.replace(order, tick, int(rng.integers(MIN_WH, 2_000)))
+        side = int(rng.integers(0, 2))
+        low, high = (TICKS.start, TICKS.stop - 4) if side == BID else (TICKS.start + 4, TICKS.stop)
+        kind = int(rng.choice(3, p=(0.7, 0.15, 0.15)))
+        who = int(rng.choice(self.numbers))
+        return mirror.place(
+            who, side, int(rng.integers(low, high)), int(rng.integers(MIN_WH, 3_000)), kind
+        )
+
+
+@pytest.mark.parametrize("seed", [4])
+def test_ten_thousand_events_do_what_the_model_does(hall, seed):
+    market, numbers = hall.market, [member.number for member in hall.market.members]
+    stream = Stream(numbers, seed)
+    traded: list[int] = []
+    for _ in range(EVENTS // A_BATCH):
+        before = len(stream.mirror.trades)
+        tx = hall.batch(P, *(stream.next() for _ in range(A_BATCH)))
+        trades = trades_in(tx)
+        assert trades == [trade.pack() for trade in stream.mirror.trades[before:]]
+        traded += trades
+        _same_book(hall, stream.mirror.book)
+        _same_reservations(hall, stream.mirror)
+    assert min(stream.counts.values()) > EVENTS / 20  # every kind of event was there
+    assert len(traded) > EVENTS / 10
+
+    _judged_and_released(hall, traded, stream.mirror)
+    assert market.money_sum() == 0
+
+
+def _same_book(hall, book: OrderBook):
+    for side in Side:
+        expected = [(o.participant, o.tick, o.wh) for o in book.resting(side)]
+        assert hall.resting(P, side) == expected
+        levels = zip(*hall.contract.depth(0, P, side, 256), strict=True)
+        assert list(levels) == book.depth(side)
+
+
+def _same_reservations(hall, mirror: Mirror, rejected: frozenset[int] = frozenset()):
+    """Reserved = orders at rest + trades that wait or were accepted."""
+    members = hall.market.members
+    expected = {m.number: list(mirror.book.reserved_wh(m.number)) for m in members}
+    for i, trade in enumerate(mirror.trades):
+        if i not in rejected:
+            expected[trade.seller][0] += trade.wh
+            expected[trade.buyer][1] += trade.wh
+    accounts = ask(*((hall.market.house.accountInPeriod, m.number, P) for m in members))
+    assert {m.number: list(a[1:3]) for m, a in zip(members, accounts, strict=True)} == expected
+
+
+def _judged_and_released(hall, traded, mirror):
+    """The DSO rejects every seventh trade; what rests goes; what is left reserved is what was traded."""
+    market = hall.market
+    market.close_gate(P)
+    hall.seal(P)
+    rejected = set()
+    for group, start in enumerate(range(0, len(traded), 64)):
+        words = traded[start : start + 64]
+        bits = sum(1 << i for i in range(len(words)) if (start + i) % 7 == 0)
+        rejected |= {start + i for i in range(len(words)) if (start + i) % 7 == 0}
+        hall.judge(P, group, words, bits)
+    assert hall.contract.booked(0, P)
+    while sum(hall.contract.top(0, P)[1::2]):
+        hall.contract.release(0, P, 30, {"from": market.stranger})
+    mirror.book.close()
+    mirror.book.release(10**6)
+    _same_reservations(hall, mirror, frozenset(rejected))
+    _same_positions(hall, [t for i, t in enumerate(mirror.trades) if i not in rejected])
+
+
+def _same_positions(hall, accepted):
+    members = hall.market.members
+    expected = {m.number: [0, 0] for m in members}
+    for trade in accepted:
+        expected[trade.seller][0] += trade.wh
+        expected[trade.buyer][1] += trade.wh
+    accounts = ask(*((hall.market.house.accountInPeriod, m.number, P) for m in members))
+    assert {m.number: list(a[3:5]) for m, a in zip(members, accounts, strict=True)} == expected
