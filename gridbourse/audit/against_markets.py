@@ -9,7 +9,6 @@ from gridbourse.chain.markets import GROUP_SIZE
 from gridbourse.scenario.scenario import Scenario
 
 WHAT = "scenario"
-DAY_S = 86_400
 CONTRACT_OF = {
     "call_auction": "CallAuction",
     "order_book": "OrderBook",
@@ -37,6 +36,10 @@ def compare_markets(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None:
                 words = name.replace("_", " ").replace("band", "price band")
                 place = f"{words}, {type(chain).__name__}"
                 findings.compare(WHAT, place, value, getattr(expected, name))
+    if rebuilt.bilateral and scenario.bilateral and scenario.bilateral.pricing == "midpoint":
+        for where, least, most, price in rebuilt.bilateral.pairings:
+            middle = (least + most) // 2
+            findings.compare(WHAT, f"middle of both limits, µEUR per Wh, {where}", price, middle)
     if rebuilt.over_the_counter:
         _compare_deals(rebuilt, rebuilt.over_the_counter, scenario)
 
@@ -59,7 +62,7 @@ def _bilateral(scenario: Scenario) -> BoardRules | None:
     if scenario.bilateral is None:
         return None
     rules = scenario.bilateral
-    per_period = rules.subscription_micro_eur_per_day * scenario.mtu_seconds // DAY_S
+    per_period = rules.subscription_micro_eur_per_period(scenario.mtu)
     return BoardRules(rules.pricing == "seller", rules.min_wh, rules.max_open, per_period)
 
 

@@ -49,6 +49,8 @@ class BilateralMarket(CheckedTrades):
         # Listings with something left, by period and participant.
         self._open: Counter[tuple[int, int]] = Counter()
         self.listings = 0
+        self.pairings: list[tuple[str, int, int, int]] = []
+        """(where, least, most, price) of each, µEUR per Wh."""
 
     def handlers(self) -> Handlers:
         """What each event of the contract does."""
@@ -169,6 +171,8 @@ class BilateralMarket(CheckedTrades):
         parties = trade._replace(seller=seller, buyer=buyer)
         self._findings.compare("trade", where, shown(trade), shown(parties))
         self._require_pairing(offer, request, parties, where)
+        limits = (offer.draft.limit_micro_eur_per_wh, request.draft.limit_micro_eur_per_wh)
+        self.pairings.append((where, *limits, trade.price_micro_eur_per_wh))
         for listing in (offer, request):
             self._take(period, listing, trade.wh)
         self.record(area, period, parties)

@@ -1,21 +1,20 @@
 """The order book: every incoming order met again by the model, and compared (`OrderBook.sol`)."""
 
-from collections import defaultdict
 from typing import NamedTuple
 
+from gridbourse.audit.collateral import Collateral
 from gridbourse.audit.common import Common
 from gridbourse.audit.events import Event
 from gridbourse.audit.modules import Handlers
-from gridbourse.audit.reservations import NOTHING, Energy
+from gridbourse.audit.reservations import Energy
+from gridbourse.audit.resting_book import RestingBook
 from gridbourse.audit.rules import BookRules
-from gridbourse.audit.tick_queue import TickQueue
 from gridbourse.audit.trades import CheckedTrades, shown, trade_of
 from gridbourse.chain.book_order import BookOrder
 from gridbourse.model.order_book import (
     Ending,
     Kind,
     Order,
-    OrderBook,
     OrderBookError,
     Placement,
     Side,
@@ -46,53 +45,6 @@ class Incoming(NamedTuple):
     tick: int | None = None
 
 
-class Book:
-    """The resting orders of an area and period: the model's, and where the chain keeps each."""
-
-    def __init__(self, rules: BookRules) -> None:
-        self.orders = OrderBook(rules.band.ticks, rules.min_wh, rules.max_fills, rules.max_open)
-        self._queues: defaultdict[int, TickQueue] = defaultdict(TickQueue)
-        self._places: dict[int, tuple[int, int]] = {}
-        self._owners: dict[int, int] = {}
-
-    def rest(self, order_id: int, participant: int, tick: int) -> int | None:
-        """A new order's position at its tick."""
-        self._owners[order_id] = participant
-        position = self._queues[tick].append(order_id)
-        if position is not None:
-            self._places[order_id] = (tick, position)
-        return position
-
-    def at(self, tick: int, position: int) -> Order | None:
-        """The order at a place."""
-        order_id = self._queues[tick].orders.get(position)
-        return None if order_id is None else self._order(order_id)
-
-    def _order(self, order_id: int) -> Order | None:
-        """The order, while something is left of it."""
-        own = self.orders.open_orders(self._owners[order_id])
-        return next((order for order in own if order.order_id == order_id), None)
-
-    def forget_filled(self, order_id: int) -> None:
-        """The place of an order of which nothing is left is free again."""
-        if order_id in self._places and self._order(order_id) is None:
-            tick, position = self._places.pop(order_id)
-            self._queues[tick].remove(position)
-            del self._owners[order_id]
-
-    def resting(self) -> list[Order]:
-        """Every order, by tick, those of a tick in order of time."""
-        both = [*self.orders.resting(Side.BID), *self.orders.resting(Side.OFFER)]
-        return sorted(both, key=lambda order: order.tick)
-
-    def word(self, order: Order) -> BookOrder:
-        """An order as `queueOf` and BookReleased have it."""
-        position = self._places.get(order.order_id, (order.tick, 0))[1]
-        return BookOrder(
-            order.participant, side=order.side, tick=order.tick, wh=order.wh, position=position
-        )
-
-
 class OrderBookMarket(CheckedTrades):
     """The books of every area and period. `orders_placed` counts what came in."""
 
@@ -101,11 +53,12 @@ class OrderBookMarket(CheckedTrades):
     def __init__(self, rules: BookRules, common: Common) -> None:
         super().__init__(rules.group_size, common)
         self._rules = rules
-        self._books: dict[tuple[int, int], Book] = {}
+        self._books: dict[tuple[int, int], RestingBook] = {}
         # An order that traded, until the log says what became of the rest of it.
         self._unfinished: Incoming | None = None
         # What was just cancelled, as the first half of a replacement is: (block, whose, energy).
         self._cancelled: tuple[int, tuple[int, int, int], Energy] | None = None
+        self._collateral = Collateral(common.members, common.reservations, common.findings)
         self.orders_placed = 0
 
     def handlers(self) -> Handlers:
@@ -116,6 +69,7 @@ class OrderBookMarket(CheckedTrades):
             "OrderKilled": self.killed,
             "OrderCancelled": self.cancelled,
             "OrderReduced": self.reduced,
+            "CollateralKept": self.collateral_kept,
             "BookReleased": self.released,
         }
 
@@ -123,9 +77,9 @@ class OrderBookMarket(CheckedTrades):
         """How much of what the log told of."""
         return {"book_orders": self.orders_placed, "book_trades": self.trades}
 
-    def book(self, area: int, period: int) -> Book:
+    def book(self, area: int, period: int) -> RestingBook:
         """The book of an area and period."""
-        return self._books.setdefault((area, period), Book(self._rules))
+        return self._books.setdefault((area, period), RestingBook(self._rules))
 
     # --- orders come in ----------------------------------------------------------------------
 
@@ -190,13 +144,7 @@ class OrderBookMarket(CheckedTrades):
         place = f"area {order.area}, period {order.period}"
         where = f"participant {order.participant}, {place}, {order.where}"
         self._require_takes(order, where)
-        self._reservations.exchange(
-            order.period,
-            order.participant,
-            self._taken_out(order),
-            Energy.of(order.side, order.wh),
-            where,
-        )
+        self._back(order, where)
         book = self.book(order.area, order.period)
         # One that filled whole would have filled so at any higher limit as well.
         farthest = self._rules.band.ticks - 1 if order.side is Side.BID else 0
@@ -224,14 +172,16 @@ class OrderBookMarket(CheckedTrades):
         below = not first or band.price(band.ticks - 1) <= retail
         self._require("order", where, below, "the band is above the retail price")
 
-    def _taken_out(self, order: Incoming) -> Energy:
-        """What a replacement gives back for what it claims; nothing for a new order."""
+    def _back(self, order: Incoming, where: str) -> None:
+        """Reserve its energy; a replacement gives back for it what its former self had."""
         last, self._cancelled = self._cancelled, None
-        replaced = (order.block, (order.area, order.period, order.participant))
-        if last is None or last[:2] != replaced:
-            return NOTHING
-        self._reservations.take_back(order.period, order.participant, last[2])
-        return last[2]
+        claimed = Energy.of(order.side, order.wh)
+        period, who = order.period, order.participant
+        if last is not None and last[:2] == (order.block, (order.area, period, who)):
+            self._collateral.take_back(period, who, last[2])
+            self._reservations.exchange(period, who, last[2], claimed, where)
+        else:
+            self._collateral.claim(period, who, claimed, where)
 
     def _compare_trades(self, order: Incoming, placement: Placement, where: str) -> None:
         rebuilt = [shown(self._word(trade)) for trade in placement.trades]
@@ -242,8 +192,7 @@ class OrderBookMarket(CheckedTrades):
         return TradeWord(trade.seller, trade.buyer, trade.wh, self._rules.band.price(trade.tick))
 
     def _give_back(self, order: Incoming, wh: int) -> None:
-        energy = Energy.of(order.side, wh)
-        self._reservations.give_back(order.period, order.participant, energy)
+        self._collateral.free(order.period, order.participant, Energy.of(order.side, wh))
 
     # --- orders at rest ----------------------------------------------------------------------
 
@@ -253,9 +202,10 @@ class OrderBookMarket(CheckedTrades):
             return
         where = event.at("area", "period", "participant")
         self._findings.compare("order", f"Wh cancelled, {where}", event["wh"], order.wh)
-        self._take_out(self.book(event["area"], event["period"]), event["period"], order)
-        whose = (event["area"], event["period"], order.participant)
-        self._cancelled = (event.block, whose, Energy.of(order.side, order.wh))
+        self._take_out(self.book(event["area"], event["period"]), order)
+        whose, energy = (event["area"], event["period"], order.participant), _energy(order)
+        self._collateral.free(event["period"], order.participant, energy)
+        self._cancelled = (event.block, whose, energy)
 
     def reduced(self, event: Event) -> None:
         """OrderReduced: less energy keeps its place."""
@@ -271,7 +221,21 @@ class OrderBookMarket(CheckedTrades):
             self._require("order", where, False, str(error))
             return
         gone = Energy.of(order.side, max(order.wh - event["wh"], 0))
-        self._reservations.give_back(event["period"], order.participant, gone)
+        self._collateral.free(event["period"], order.participant, gone)
+
+    def collateral_kept(self, event: Event) -> None:
+        """CollateralKept: while orders are taken; it is given back until settlement begins."""
+        self._finish()
+        self._cancelled = None
+        period, where = event["period"], event.at("area", "period", "participant")
+        in_area = self._members.area_of(event["participant"]) == event["area"]
+        self._require("order", where, in_area, "of another area")
+        if event["sellWh"] or event["buyWh"]:
+            self._clock.require_open(period, f"collateral, {where}")
+        else:
+            begun = period in self._money.settling
+            self._require("order", where, not begun, "settlement has begun")
+        self._collateral.kept(event)
 
     def released(self, event: Event) -> None:
         """BookReleased: after gate closure the next of what rests, tick by tick."""
@@ -284,7 +248,8 @@ class OrderBookMarket(CheckedTrades):
         chain = [BookOrder.unpack(word) for word in event["orders"]]
         self._findings.compare("order", f"released, {where}", chain, [*map(book.word, page)])
         for order in page:
-            self._take_out(book, period, order)
+            self._take_out(book, order)
+            self._reservations.give_back(period, order.participant, _energy(order))
 
     def _named(self, event: Event) -> Order | None:
         """The order an event names by its place, which has to be of that owner and side."""
@@ -298,13 +263,15 @@ class OrderBookMarket(CheckedTrades):
         self._findings.compare("order", f"(participant, side), {where}", chain, rebuilt)
         return order
 
-    def _take_out(self, book: Book, period: int, order: Order) -> None:
+    def _take_out(self, book: RestingBook, order: Order) -> None:
         book.orders.cancel(order.participant, order.order_id)
         book.forget_filled(order.order_id)
-        energy = Energy.of(order.side, order.wh)
-        self._reservations.give_back(period, order.participant, energy)
 
     def require_nothing_loose(self) -> None:
         """At the end: what became of every order is known."""
         self._finish()
         super().require_nothing_loose()
+
+
+def _energy(order: Order) -> Energy:
+    return Energy.of(order.side, order.wh)

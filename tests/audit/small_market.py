@@ -61,12 +61,15 @@ class SmallMarket:
         self.scenario, self.groups_a_call = scenario, groups_a_call
         self.chain = Chain(connect("embedded"), load_artifacts())
         self.keys = Keyring.for_chain(self.chain.w3)
-        settings = replace(settings_of(scenario), reading_window_seconds=0)
+        settings = replace(
+            settings_of(scenario), reading_window_seconds=0, verdict_window_seconds=0
+        )
         self.market: Market = deploy(self.chain, self.keys, settings)
         table = onboard(self.market, scenario).table
         self.numbers: list[int] = table["number"].tolist()
         self.accounts = [self.keys[account_name(point)] for point in table.index]
-        self.state: dict[str, Any] = {"positions": {}, "prices": {}}
+        self.prices: dict[int, int | None] = {}
+        self.traded: set[int] = set()
 
     # --- steps of a period -------------------------------------------------------------------
 
@@ -111,13 +114,8 @@ class SmallMarket:
 
     def book(self, period: int, price: int | None) -> None:
         self.market.auction.book(self.keys["operator"], AREA, period, self.groups_a_call)
-        self.state["prices"][str(period)] = price
-        house = self.market.house
-        self.state["positions"][str(period)] = {
-            str(who): list(pair(lane))
-            for group in self.market.auction.groups(AREA)
-            for who, lane in lanes56(group, house.read("positionsOf", period, group))
-        }
+        self.prices[period] = price
+        self.traded.add(period)
 
     def meter(self, period: int, version: int, readings: dict[int, int]) -> None:
         by_number = {self.numbers[i]: wh for i, wh in readings.items()}
@@ -136,7 +134,8 @@ class SmallMarket:
             "balances": {
                 str(k): v for k, v in house.balances(self.market.registry.seat_limit()).items()
             },
-            **self.state,
+            "prices": self.prices,
+            "positions": {period: self._positions(period) for period in sorted(self.traded)},
             "currency_held": self.market.currency.read("balanceOf", house.address),
             "deposits": house.read("depositsMicroEur"),
             "withdrawals": house.read("withdrawalsMicroEur"),
@@ -148,6 +147,14 @@ class SmallMarket:
         }
         for name, content in files.items():
             (folder / f"{name}.json").write_text(json.dumps(content))
+
+    def _positions(self, period: int) -> dict[int, list[int]]:
+        house = self.market.house
+        return {
+            who: list(pair(lane))
+            for group in self.market.grid.groups()
+            for who, lane in lanes56(group, house.read("positionsOf", period, group))
+        }
 
 
 def run(scenario_file: Path, folder: Path, pricing: str) -> SmallMarket:
