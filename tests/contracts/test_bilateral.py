@@ -29,6 +29,7 @@ from tests.contracts.market import (
     PURSE,
     REPORT,
     RETAIL,
+    RING,
     SUSPENDED,
     VERDICT_WINDOW,
     role,
@@ -560,7 +561,7 @@ def test_a_ring_slot_comes_round_with_an_empty_board(market, within, alice, bob)
     finish(market, within, trade)
     for area in (0, 1):
         market.settle(P, area)
-    again = P + 6  # the ring of tests.contracts.market
+    again = P + RING
     market.advance_to(again - 2)
 
     assert tuple(within.contract.boardOf(0, again)) == (again, 0, 0)
