@@ -72,8 +72,20 @@ def rounded(exact: Sequence[Fraction]) -> Ints:
     So the sum of an event is never more than half a Wh off, and each period less than one.
     """
     sums = [floor(total + Fraction(1, 2)) for total in accumulate(exact)]
-    whole = [now - before for before, now in pairwise([0, *sums])]
+    whole = [now - last for last, now in pairwise([0, *sums])]
     return np.array(whole, dtype=np.int64)
+
+
+def before(first_period: int, window: Window, mtu: Mtu) -> range:
+    """The periods of a window before an event that begins with a period."""
+    stop = first_period - _periods(window.gap_seconds, mtu)
+    return range(stop - _periods(window.seconds, mtu), stop)
+
+
+def after(last_period: int, window: Window, mtu: Mtu) -> range:
+    """The periods of a window after an event that ends with a period."""
+    start = last_period + 1 + _periods(window.gap_seconds, mtu)
+    return range(start, start + _periods(window.seconds, mtu))
 
 
 def _x_of_y(method: XOfY, evidence: Evidence) -> Baseline:
@@ -114,7 +126,7 @@ def _reference(method: XOfY, evidence: Evidence, day: LocalDay) -> _Reference | 
     event_wh = evidence.readings.of(periods)
     window_wh: Ints | None = np.zeros(0, dtype=np.int64)
     if method.adjustment is not None:
-        window = _before(periods[0], method.adjustment.window, evidence.mtu)
+        window = before(periods[0], method.adjustment.window, evidence.mtu)
         window_wh = evidence.readings.of(window)
     if event_wh is None or window_wh is None:
         return None
@@ -145,7 +157,7 @@ def _adjusted(
     exact: list[Fraction], usual_wh: Fraction, adjustment: Adjustment, evidence: Evidence
 ) -> list[Fraction]:
     """Fitted to the window before the event, in which `usual_wh` was to be expected."""
-    window = _before(evidence.event[0], adjustment.window, evidence.mtu)
+    window = before(evidence.event[0], adjustment.window, evidence.mtu)
     metered_wh = int(evidence.require(window, "same-day adjustment").sum())
     if adjustment.fit is Fit.SCALE:
         change = metered_wh / usual_wh - 1 if usual_wh else Fraction(0)
@@ -160,10 +172,9 @@ def _adjusted(
 
 
 def _same_day(method: SameDay, evidence: Evidence) -> Baseline:
-    windows = [_before(evidence.event[0], method.before, evidence.mtu)]
+    windows = [before(evidence.event[0], method.before, evidence.mtu)]
     if method.after is not None:
-        start = evidence.event[-1] + 1 + _periods(method.after.gap_seconds, evidence.mtu)
-        windows.append(range(start, start + _periods(method.after.seconds, evidence.mtu)))
+        windows.append(after(evidence.event[-1], method.after, evidence.mtu))
     metered = np.concatenate([evidence.require(window, method.name) for window in windows])
     level = Fraction(int(metered.sum()), len(metered))
     return Baseline(evidence.event, rounded([level] * len(evidence.event)), ())
@@ -187,12 +198,6 @@ def _declared(method: Declared, evidence: Evidence) -> Baseline:
         )
     place = event[0] - declaration.first_period
     return Baseline(event, declaration.wh[place : place + len(event)].copy(), ())
-
-
-def _before(first_period: int, window: Window, mtu: Mtu) -> range:
-    """The periods of a window before an event that begins with a period."""
-    stop = first_period - _periods(window.gap_seconds, mtu)
-    return range(stop - _periods(window.seconds, mtu), stop)
 
 
 def _periods(seconds: int, mtu: Mtu) -> int:
