@@ -5,7 +5,6 @@ from typing import Any
 
 from gridbourse.chain.book_order import Action, BookOrder
 from gridbourse.chain.lanes import BID, OFFER
-from gridbourse.model.order_book import Order, Side
 from gridbourse.model.trade_word import TradeWord
 from tests.contracts.bilateral_markets import anchors, authorise
 from tests.contracts.market import ALGORITHM, REPORT, Market, Member
@@ -70,6 +69,10 @@ class Hall:
         words = self.contract.queueOf(area, period, tick)
         return [(o.participant, o.position, o.wh) for o in map(BookOrder.unpack, words)]
 
+    def depth(self, period: int, side: int, ticks: int) -> list[tuple[int, int, int]]:
+        """(tick, Wh, orders) of the best ticks of a side."""
+        return [*zip(*map(list, self.contract.depth(0, period, side, ticks)), strict=True)]
+
     def resting(self, period: int, side: int, area: int = 0) -> list[tuple[int, int, int]]:
         """(participant, tick, Wh) of every order of a side in the order in which it would be met."""
         contract = self.contract
@@ -115,8 +118,3 @@ def trades_of(tx: Any) -> list[tuple[int, int, int, int]]:
 def rested_at(tx: Any) -> int:
     """Position of the order that came to rest."""
     return fact(tx, "OrderRested")[5]
-
-
-def as_met(orders: list[Order], side: Side) -> list[tuple[int, int, int]]:
-    """The model's resting orders as `Hall.resting` shows them."""
-    return [(order.participant, order.tick, order.wh) for order in orders if order.side is side]

@@ -87,3 +87,415 @@ def test_best_price_first_then_the_earliest_at_the_resting_price(hall, market):
     assert hall.resting(P, OFFER) == [(a.number, 40, 50)]
     assert hall.resting(P, BID) == []
     assert [hall.reserved(P, m) for m in (a, b, c, d)] == [(100, 0), (100, 0), (100, 0), (0, 250)]
+
+
+def test_an_order_trades_down_its_own_ticks_and_rests_with_what_is_left(hall, alice, bob):
+    hall.bid(P, alice, 30, 300)
+    tx = hall.offer(P, bob, 28, 1_000)
+
+    assert trades_of(tx) == [(bob.number, alice.number, 300, BAND.price(30))]
+    assert fact(tx, "OrdersMatched")[:5] == (0, P, bob.number, OFFER, 1_000)
+    assert fact(tx, "OrderRested") == (0, P, bob.number, OFFER, 28, 0, 700)
+    assert hall.reserved(P, bob) == (1_000, 0)
+
+
+def test_immediate_or_cancel_never_rests(hall, alice, bob):
+    hall.bid(P, alice, 30, 300)
+    tx = hall.offer(P, bob, 30, 1_000, IOC)
+
+    assert fact(tx, "OrderKilled") == (0, P, bob.number, OFFER, 30, 700, IMMEDIATE)
+    assert hall.resting(P, OFFER) == []
+    assert hall.reserved(P, bob) == (300, 0)
+
+
+def test_fill_or_kill_fills_whole_or_does_nothing(market, hall, alice, bob, carol):
+    hall.bid(P, alice, 30, 300)
+    hall.bid(P, bob, 29, 300)
+
+    tx = hall.offer(P, carol, 29, 601, FOK)
+    assert fact(tx, "OrderKilled") == (0, P, carol.number, OFFER, 29, 601, KILLED)
+    assert "OrdersMatched" not in tx.events
+    assert hall.resting(P, BID) == [(alice.number, 30, 300), (bob.number, 29, 300)]
+    assert hall.reserved(P, carol) == (0, 0)
+    assert market.house.balanceOf(carol.number) == PURSE
+
+    tx = hall.offer(P, carol, 29, 600, FOK)
+    assert [trade[2] for trade in trades_of(tx)] == [300, 300]
+    assert hall.resting(P, BID) == []
+
+
+def test_meeting_ones_own_order_ends_the_matching(hall, alice, bob):
+    hall.offer(P, bob, 29, 100)
+    hall.offer(P, alice, 30, 100)
+    hall.offer(P, bob, 31, 100)
+
+    tx = hall.bid(P, alice, 31, 300)
+
+    assert trades_of(tx) == [(bob.number, alice.number, 100, BAND.price(29))]
+    assert fact(tx, "OrderKilled") == (0, P, alice.number, BID, 31, 200, OWN_ORDER)
+    assert hall.resting(P, OFFER) == [(alice.number, 30, 100), (bob.number, 31, 100)]
+    assert hall.reserved(P, alice) == (100, 100)
+
+
+def test_an_order_meets_so_many_makers_and_no_more(market, hall, alice):
+    for member in market.members[1 : MAX_FILLS + 2]:
+        hall.offer(P, member, 30, 100)
+    tx = hall.bid(P, alice, 30, 10_000)
+
+    assert len(trades_of(tx)) == MAX_FILLS
+    assert fact(tx, "OrderKilled")[-2:] == (10_000 - MAX_FILLS * 100, FILL_LIMIT)
+    assert hall.reserved(P, alice) == (0, MAX_FILLS * 100)
+
+
+# --- cancel and replace ------------------------------------------------------------------------
+
+
+def test_a_cancelled_order_gives_everything_back(market, hall, alice):
+    position = rested_at(hall.bid(P, alice, 30, 1_000))
+    tx = hall.cancel(P, alice, 30, position)
+
+    assert fact(tx, "OrderCancelled") == (0, P, alice.number, BID, 30, position, 1_000)
+    assert hall.resting(P, BID) == []
+    assert hall.reserved(P, alice) == (0, 0)
+    assert market.house.balanceOf(alice.number) == PURSE
+
+
+def test_less_energy_at_the_same_tick_keeps_the_place(hall, alice, bob):
+    hall.offer(P, alice, 30, 500)
+    hall.offer(P, bob, 30, 500)
+    tx = hall.contract.replace(P, 30, 0, 30, 200, alice.sends)
+
+    assert fact(tx, "OrderReduced") == (0, P, alice.number, OFFER, 30, 0, 200)
+    assert hall.queue(P, 30) == [(alice.number, 0, 200), (bob.number, 1, 500)]
+    assert hall.reserved(P, alice) == (200, 0)
+
+
+@pytest.mark.parametrize(("tick", "wh"), [(30, 500), (30, 600), (31, 200)])
+def test_any_other_replacement_goes_to_the_back(hall, alice, bob, tick, wh):
+    hall.offer(P, alice, 30, 500)
+    hall.offer(P, bob, 30, 500)
+    hall.offer(P, bob, 31, 500)
+    hall.contract.replace(P, 30, 0, tick, wh, alice.sends)
+
+    assert hall.queue(P, tick)[-1][::2] == (alice.number, wh)
+    assert hall.reserved(P, alice) == (wh, 0)
+
+
+def test_a_replacement_may_use_what_the_order_has_reserved(hall, alice):
+    hall.offer(P, alice, 30, CAPACITY_WH)
+    hall.contract.replace(P, 30, 0, 31, CAPACITY_WH, alice.sends)
+
+    assert hall.reserved(P, alice) == (CAPACITY_WH, 0)
+
+
+def test_a_replacement_that_crosses_trades(hall, alice, bob):
+    hall.offer(P, alice, 30, 500)
+    hall.bid(P, bob, 20, 200)
+    tx = hall.contract.replace(P, 20, 0, 30, 300, bob.sends)
+
+    assert trades_of(tx) == [(alice.number, bob.number, 300, BAND.price(30))]
+    assert hall.reserved(P, bob) == (0, 300)
+
+
+# --- collateral that is kept -------------------------------------------------------------------
+
+
+def test_kept_collateral_backs_orders_and_takes_back_what_they_do_not_need(market, hall, alice):
+    tx = hall.contract.keep(P, 0, 1_000, alice.sends)
+    assert fact(tx, "CollateralKept") == (0, P, alice.number, 0, 1_000)
+    assert hall.reserved(P, alice) == (0, 1_000)
+
+    hall.bid(P, alice, 30, 600)
+    assert hall.reserved(P, alice) == (0, 1_000)
+    hall.bid(P, alice, 31, 600)  # 200 more than was kept
+    assert hall.reserved(P, alice) == (0, 1_200)
+    hall.cancel(P, alice, 30, 0)
+    assert hall.reserved(P, alice) == (0, 1_200)
+
+    hall.contract.keep(P, 0, 0, alice.sends)
+    assert hall.reserved(P, alice) == (0, 600)
+    hall.cancel(P, alice, 31, 0)
+    assert hall.reserved(P, alice) == (0, 0)
+    assert market.house.balanceOf(alice.number) == PURSE
+
+
+def test_what_is_kept_to_sell_backs_no_purchase(hall, alice):
+    hall.contract.keep(P, 1_000, 0, alice.sends)
+    hall.bid(P, alice, 30, 600)
+
+    assert hall.reserved(P, alice) == (1_000, 600)
+
+
+def test_who_is_suspended_does_not_order_on_kept_collateral(market, hall, alice):
+    hall.contract.keep(P, 1_000, 0, alice.sends)
+    market.registry.suspend(alice.number, {"from": market.operator})
+
+    refused = refusal(hall.contract.place, P, OFFER, 30, 500, 0, by=alice.account)
+    assert refused == ("ParticipantNotActive", alice.number, SUSPENDED)
+
+
+def test_kept_collateral_is_backed_like_any_order(hall, alice):
+    keep = hall.contract.keep
+    too_much = refusal(keep, P, CAPACITY_WH + 1, 0, by=alice.account)
+    assert too_much == (
+        "AboveConnectionCapacity", alice.number, CAPACITY_WH + 1, CAPACITY_WH,
+    )  # fmt: skip
+    assert refusal(keep, P, 1 << 28, 0, by=alice.account)[0] == "MalformedOrder"
+
+
+# --- bad input ---------------------------------------------------------------------------------
+
+
+def order(hall, member, **other):
+    named = {"side": BID, "tick": 30, "wh": 100} | other
+    return BookOrder(member.number, **named)
+
+
+def refused_batch(hall, *orders, area=0, by=None):
+    words = [o if isinstance(o, int) else o.pack() for o in orders]
+    return refusal(hall.contract.placeBatch, area, P, words, by=by or hall.market.gateway)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ((BID, BAND.ticks, 100, 0), ("TickOutOfBand", BAND.ticks, BAND.ticks)),
+        ((BID, 30, MIN_WH - 1, 0), ("EnergyOutOfRange", MIN_WH - 1, MIN_WH, (1 << 28) - 1)),
+        ((BID, 30, 1 << 28, 0), ("EnergyOutOfRange", 1 << 28, MIN_WH, (1 << 28) - 1)),
+        ((2, 30, 100, 0), ("MalformedOrder", 0)),
+        ((BID, 30, 100, 3), ("MalformedOrder", 3)),
+        ((OFFER, 30, CAPACITY_WH + 1, 0), ("AboveConnectionCapacity", CAPACITY_WH + 1, CAPACITY_WH)),
+    ],
+)  # fmt: skip
+def test_a_bad_order_is_refused_by_name(hall, alice, arguments, error):
+    refused = refusal(hall.contract.place, P, *arguments, by=alice.account)
+
+    assert refused == (error[0], alice.number, *error[1:])
+
+
+def test_orders_are_for_open_periods_and_participants(market, hall, alice):
+    place = hall.contract.place
+    assert refusal(place, P, BID, 30, 100, 0, by=market.stranger)[0] == "UnknownParticipant"
+    late = refusal(place, FIRST, BID, 30, 100, 0, by=alice.account)
+    assert late[:2] == ("GateClosed", FIRST)
+    far = FIRST + HORIZON + 5
+    assert refusal(place, far, BID, 30, 100, 0, by=alice.account)[0] == "BeyondHorizon"
+
+
+def test_an_order_needs_its_money(market, hall, alice):
+    market.house.withdraw(PURSE - 100 * HOLD_RATE, alice.sends)
+    refused = refusal(hall.contract.place, P, BID, 30, 101, 0, by=alice.account)
+
+    assert refused == ("InsufficientMoney", alice.number, 100 * HOLD_RATE, 101 * HOLD_RATE)
+
+
+def test_a_participant_has_so_many_orders_at_rest_and_no_more(hall, alice, bob):
+    for tick in range(MAX_OPEN):
+        hall.bid(P, alice, tick, 100)
+    place = hall.contract.place
+    assert refusal(place, P, BID, 30, 100, 0, by=alice.account) == (
+        "TooManyOpenOrders", alice.number, MAX_OPEN,
+    )  # fmt: skip
+    hall.offer(P, bob, 0, 100)  # meets the highest bid: one is gone
+    hall.bid(P, alice, 0, 100)
+    assert len(hall.contract.ordersOf(alice.number, P)) == MAX_OPEN
+
+
+def test_only_ones_own_order_at_rest_is_cancelled_or_replaced(hall, alice, bob):
+    hall.bid(P, bob, 30, 100)
+    hall.bid(P, alice, 29, 100)
+    cancel, replace = hall.contract.cancel, hall.contract.replace
+    not_hers = ("NotTheOwner", alice.number, bob.number, 30, 0)
+    assert refusal(cancel, P, 30, 0, by=alice.account) == not_hers
+    assert refusal(replace, P, 30, 0, 31, 100, by=alice.account) == not_hers
+    for tick, position in [(30, 1), (31, 0), (29, 863), (29, 5_000), (300, 0)]:
+        refused = refusal(cancel, P, tick, position, by=alice.account)
+        assert refused == ("UnknownOrder", alice.number, P, tick, position)
+    hall.offer(P, bob, 29, 100, IOC)  # would meet its own bid first
+    hall.cancel(P, bob, 30, 0)
+    hall.offer(P, bob, 29, 100)
+    assert refusal(cancel, P, 29, 0, by=alice.account)[0] == "UnknownOrder"  # filled
+
+
+def test_a_batch_is_all_or_nothing(hall, alice, bob):
+    good = order(hall, alice)
+    bad = {
+        "MalformedOrder": order(hall, bob).pack() | 1 << 122,
+        "TickOutOfBand": order(hall, bob, tick=BAND.ticks),
+        "EnergyOutOfRange": order(hall, bob, wh=MIN_WH - 1),
+        "UnknownOrder": BookOrder(bob.number, Action.CANCEL, tick=20, position=3),
+        "NotTheOwner": BookOrder(bob.number, Action.CANCEL, tick=30, position=0),
+        "AboveConnectionCapacity": order(hall, bob, wh=CAPACITY_WH + 1),
+    }
+    for error, second in bad.items():
+        assert refused_batch(hall, good, second)[0] == error
+    assert refused_batch(hall, BookOrder(bob.number, 5, wh=100))[0] == "MalformedOrder"
+    assert hall.resting(P, BID) == []
+
+
+def test_a_batch_is_of_those_who_gave_the_gateway_their_mandate(market, hall, alice):
+    market.registry.giveMandate(0, alice.sends)
+    assert refused_batch(hall, order(hall, alice)) == ("NoMandate", alice.number, 0, 1)
+    other = market.in_area(1)[0]
+    assert refused_batch(hall, order(hall, other)) == ("OtherArea", other.number, 1, 0)
+    assert refused_batch(hall, by=market.stranger)[0] == "UnknownGateway"
+    assert refused_batch(hall, area=7) == ("UnknownArea", 7)
+
+
+@pytest.mark.parametrize(
+    ("rules", "error"),
+    [
+        ({"minWh": 0}, ("BadRules", 0, MAX_FILLS, MAX_OPEN)),
+        ({"maxFills": 0}, ("BadRules", MIN_WH, 0, MAX_OPEN)),
+        ({"maxOpen": 256}, ("BadRules", MIN_WH, MAX_FILLS, 256)),
+        ({"ticks": 225}, ("BadBand", 80, 4, 225)),
+        ({"groupSize": 0}, ("BadGroupSize", 0, 256)),
+    ],
+)
+def test_a_book_needs_a_band_and_rules(market, rules, error):
+    settings = book_settings(market, **rules)
+
+    assert deployment_refusal(OrderBook, settings, by=market.operator) == error
+
+
+def test_a_band_above_the_retail_price_takes_no_orders(market, alice):
+    hall = Hall.open(market, ticks=57)
+    refused = refusal(hall.contract.place, P, BID, 3, 50, 0, by=alice.account)
+
+    assert refused == ("BandAboveRetail", RETAIL + 4, RETAIL)
+
+
+# --- after gate closure ------------------------------------------------------------------------
+
+
+def test_gate_closure_ends_trading_and_anyone_releases_what_rests(market, hall, alice, bob):
+    hall.bid(P, alice, 30, 600)
+    hall.bid(P, alice, 29, 600)
+    hall.offer(P, bob, 40, 700)
+    release = hall.contract.release
+    assert refusal(release, 0, P, 9, by=market.stranger) == ("GateStillOpen", P)
+    market.close_gate(P)
+    for call, *arguments in [
+        (hall.contract.place, P, BID, 30, 100, 0),
+        (hall.contract.cancel, P, 30, 0),
+        (hall.contract.replace, P, 30, 0, 30, 100),
+        (hall.contract.keep, P, 100, 0),
+    ]:
+        assert refusal(call, *arguments, by=alice.account)[0] == "GateClosed"
+
+    tx = hall.contract.release(0, P, 1, {"from": market.stranger})  # the lowest tick first
+    released = [BookOrder.unpack(word) for word in fact(tx, "BookReleased")[2]]
+    assert released == [BookOrder(alice.number, tick=29, wh=600)]
+    assert hall.reserved(P, alice) == (0, 600)
+    hall.contract.release(0, P, 9, {"from": market.stranger})
+    assert [hall.reserved(P, m) for m in (alice, bob)] == [(0, 0), (0, 0)]
+    assert tuple(hall.contract.top(0, P)) == (0, 0, 0, 0)
+    assert "BookReleased" not in hall.contract.release(0, P, 9, {"from": market.stranger}).events
+
+
+def test_what_was_not_released_comes_back_with_the_settlement_and_not_twice(market, hall, alice):
+    hall.bid(P, alice, 30, 600)
+    market.trade(P)  # the pool has its say in every period as well
+    market.deliver(P)
+    market.meter(P, {m.number: 0 for m in market.members})
+    market.settle(P)
+
+    assert market.house.balanceOf(alice.number) == PURSE
+    refused = refusal(hall.contract.release, 0, P, 9, by=market.stranger)
+    assert refused == ("SettlementBegun", P)
+
+
+# --- the DSO -----------------------------------------------------------------------------------
+
+
+def test_a_rejected_trade_alone_is_undone_and_what_was_traded_onward_stands(market, hall):
+    seller, trader, buyer = market.members[:3]
+    hall.offer(P, seller, 30, 500)
+    first = trades_in(hall.bid(P, trader, 30, 500))
+    hall.offer(P, trader, 35, 500)
+    onward = trades_in(hall.bid(P, buyer, 35, 500))
+    market.close_gate(P)
+    hall.seal(P)
+    hall.judge(P, 0, first + onward, rejected=0b01)
+
+    assert hall.reserved(P, seller) == (0, 0)
+    assert hall.position(P, trader) == (500, 0)  # short: that becomes imbalance
+    assert hall.position(P, buyer) == (0, 500)
+    assert hall.reserved(P, trader) == (500, 0)
+    assert market.house.balanceOf(trader.number) == PURSE + 500 * BAND.price(35)
+    assert market.house.balanceOf(seller.number) == PURSE
+    assert market.money_sum() == 0
+
+
+def test_a_full_group_is_sealed_and_expires_without_an_oracle(market, hall, alice, bob):
+    for _ in range(GROUP_SIZE):
+        hall.offer(P, alice, 30, 100)
+        tx = hall.bid(P, bob, 30, 100)
+    sealed = fact(tx, "GroupSealed")
+    assert sealed[:4] == (0, P, 0, GROUP_SIZE)
+    words = [TradeWord(alice.number, bob.number, 100, BAND.price(30)).pack()] * GROUP_SIZE
+    expire = hall.contract.expire
+    assert refusal(expire, 0, P, 0, words, by=market.stranger)[0] == "VerdictAwaited"
+    chain.sleep(VERDICT_WINDOW + 1)
+    chain.mine()
+    hall.contract.expire(0, P, 0, words, {"from": market.stranger})
+
+    assert [hall.reserved(P, m) for m in (alice, bob)] == [(0, 0), (0, 0)]
+    assert [market.house.balanceOf(m.number) for m in (alice, bob)] == [PURSE, PURSE]
+
+
+def test_a_period_of_the_book_settles(market, hall, alice, bob):
+    trades = trades_in(hall.offer(P, alice, 30, 1_000)) + trades_in(hall.bid(P, bob, 30, 1_000))
+    market.trade(P)
+    market.deliver(P)
+    market.meter(P, {m.number: 0 for m in market.members} | {alice.number: 1_000, bob.number: -1_000})
+    assert refusal(market.settlement.settle, 0, P, 100, by=market.stranger) == (
+        "NotBooked", hall.contract.address, 0, P,
+    )  # fmt: skip
+    hall.seal(P)
+    hall.judge(P, 0, trades)
+    market.settle(P)
+
+    price = 1_000 * BAND.price(30)
+    local_fee = 1_000 * 10  # zone 1
+    assert market.house.balanceOf(alice.number) == PURSE + price
+    assert market.house.balanceOf(bob.number) == PURSE - price - local_fee
+    assert market.money_sum() == 0
+
+
+# --- questions ---------------------------------------------------------------------------------
+
+
+def test_best_bid_best_offer_and_depth_in_one_call(hall, alice, bob):
+    for tick, wh in [(20, 100), (25, 200), (25, 50)]:
+        hall.bid(P, alice, tick, wh)
+    for tick, wh in [(40, 70), (35, 80)]:
+        hall.offer(P, bob, tick, wh)
+
+    assert tuple(hall.contract.top(0, P)) == (25, 250, 35, 80)
+    assert hall.depth(P, BID, 9) == [(25, 250, 2), (20, 100, 1)]
+    assert hall.depth(P, OFFER, 1) == [(35, 80, 1)]
+    assert hall.depth(P + 1, BID, 9) == []
+    words = hall.contract.ordersOf(alice.number, P)
+    assert [BookOrder.unpack(w).tick for w in words] == [20, 25, 25]
+    assert len(hall.contract.ordersOf(alice.number, P + 1)) == 0
+
+
+def test_a_tick_goes_round_its_words_and_is_full_when_it_meets_its_head(hall, market, alice, bob):
+    """One order that stays holds the head; others come and go behind it until no word is left."""
+    hall.offer(P, alice, 40, 10)
+    place = order(hall, bob, side=OFFER, tick=40, wh=10)
+    last = None
+    for start in range(1, 864, 48):
+        orders = []
+        for position in range(start, min(start + 48, 864)):
+            orders.append(place)
+            if last is not None:
+                orders.append(BookOrder(bob.number, Action.CANCEL, tick=40, position=last))
+            last = position
+        hall.batch(P, *orders)
+    assert hall.queue(P, 40) == [(alice.number, 0, 10), (bob.number, 863, 10)]
+    assert refused_batch(hall, place) == ("LevelFull", 40)
+    hall.cancel(P, alice, 40, 0)
+    hall.batch(P, place)
+    assert hall.queue(P, 40) == [(bob.number, 863, 10), (bob.number, 0, 10)]

@@ -169,14 +169,15 @@ def _same_book(hall, book: OrderBook):
     for side in Side:
         expected = [(o.participant, o.tick, o.wh) for o in book.resting(side)]
         assert hall.resting(P, side) == expected
-        levels = zip(*hall.contract.depth(0, P, side, 256), strict=True)
-        assert list(levels) == book.depth(side)
+        assert hall.depth(P, side, 256) == book.depth(side)
 
 
-def _same_reservations(hall, mirror: Mirror, rejected: frozenset[int] = frozenset()):
-    """Reserved = orders at rest + trades that wait or were accepted."""
+def _same_reservations(hall, mirror: Mirror, rejected=frozenset(), kept=None):
+    """Reserved = orders at rest + trades that wait or were accepted + what is kept for orders to come."""
     members = hall.market.members
     expected = {m.number: list(mirror.book.reserved_wh(m.number)) for m in members}
+    for number, pair in (kept or {}).items():
+        expected[number] = [at_rest + more for at_rest, more in zip(expected[number], pair)]
     for i, trade in enumerate(mirror.trades):
         if i not in rejected:
             expected[trade.seller][0] += trade.wh
@@ -213,3 +214,112 @@ def _same_positions(hall, accepted):
         expected[trade.buyer][1] += trade.wh
     accounts = ask(*((hall.market.house.accountInPeriod, m.number, P) for m in members))
     assert {m.number: list(a[3:5]) for m, a in zip(members, accounts, strict=True)} == expected
+
+
+# --- random walks --------------------------------------------------------------------------------
+
+
+class Walk(RuleBasedStateMachine):
+    """Single calls of a few participants, own and through the gateway, until the gate closes."""
+
+    hall: Hall
+
+    @initialize()
+    def start(self):
+        chain.snapshot()
+        self.hall.batch(P)  # nothing in it, but the period has its ring slot
+        self.mirror = Mirror()
+        self.kept: dict[int, list[int]] = {}
+        self.members = self.hall.market.members[:5]
+        self.by_number = {member.number: member for member in self.members}
+
+    def teardown(self):
+        chain.revert()
+
+    orders = st.tuples(
+        st.integers(0, 4),
+        st.sampled_from([BID, OFFER]),
+        st.sampled_from(TICKS[:6]),
+        st.integers(MIN_WH, 400),
+        st.sampled_from([0, 0, 0, 1, 2]),
+    )
+
+    @rule(order=orders, own=st.booleans())
+    def place(self, order, own):
+        who, side, tick, wh, kind = order
+        member, before = self.members[who], len(self.mirror.trades)
+        if own:
+            self._draw(member.number, side, wh)
+        word = self.mirror.place(member.number, side, tick, wh, kind)
+        if own:
+            tx = self.hall.place(P, member, side, tick, wh, kind)
+            left = wh - sum(t.wh for t in self.mirror.trades[before:]) - self._rested(member, tx)
+            self._come_back(member.number, side, left)
+        else:
+            tx = self.hall.batch(P, word)
+        assert trades_in(tx) == [trade.pack() for trade in self.mirror.trades[before:]]
+
+    @precondition(lambda self: self.mirror.places)
+    @rule(which=st.integers(0, 10**6), own=st.booleans())
+    def cancel(self, which, own):
+        order = self._pick(which)
+        word = self.mirror.cancel(order)
+        if own:
+            self.hall.cancel(P, self.by_number[order.participant], word.tick, word.position)
+            self._come_back(order.participant, order.side, order.wh)
+        else:
+            self.hall.batch(P, word)
+
+    @precondition(lambda self: self.mirror.places)
+    @rule(which=st.integers(0, 10**6), tick=st.sampled_from(TICKS[:6]), wh=st.integers(MIN_WH, 400))
+    def replace(self, which, tick, wh):
+        before = len(self.mirror.trades)
+        tx = self.hall.batch(P, self.mirror.replace(self._pick(which), tick, wh))
+        assert trades_in(tx) == [trade.pack() for trade in self.mirror.trades[before:]]
+
+    @rule(who=st.integers(0, 4), sell=st.integers(0, 600), buy=st.integers(0, 600))
+    def keep(self, who, sell, buy):
+        member = self.members[who]
+        self.hall.contract.keep(P, sell, buy, member.sends)
+        self.kept[member.number] = [sell, buy]
+        if not sell and not buy:
+            del self.kept[member.number]
+
+    def _pick(self, which):
+        ids = sorted(self.mirror.places)
+        return self.mirror.book._by_id[ids[which % len(ids)]]
+
+    def _rested(self, member, tx):
+        return tx.events["OrderRested"]["wh"] if "OrderRested" in tx.events else 0
+
+    def _draw(self, number, side, wh):
+        if number in self.kept:
+            self.kept[number][1 - side] -= min(wh, self.kept[number][1 - side])
+
+    def _come_back(self, number, side, wh):
+        if number in self.kept:
+            self.kept[number][1 - side] += wh
+
+    @invariant()
+    def the_book_is_the_models(self):
+        _same_book(self.hall, self.mirror.book)
+
+    @invariant()
+    def the_book_is_not_crossed(self):
+        bid_tick, bid_wh, offer_tick, offer_wh = self.hall.contract.top(0, P)
+        assert not (bid_wh and offer_wh) or bid_tick < offer_tick
+
+    @invariant()
+    def reserved_is_at_rest_traded_or_kept(self):
+        _same_reservations(self.hall, self.mirror, kept=self.kept)
+
+    @invariant()
+    def no_money_is_made(self):
+        assert self.hall.market.money_sum() == 0
+
+
+def test_any_walk_keeps_priority_and_backing(hall):
+    walk = type("HallWalk", (Walk,), {"hall": hall})
+    case = walk.TestCase
+    case.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
+    case().runTest()
