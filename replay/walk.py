@@ -109,6 +109,8 @@ class Walk:
         wanted_wh = self.scenario.forecast_wh(period)
         for venue in self.venues:
             wanted_wh = wanted_wh - venue.trade(period, wanted_wh)
+            if venue is not self.venues[-1]:
+                venue.withdraw(period)
 
     def _close(self, period: int) -> PeriodResult:
         """Every market ends; what then flows besides, and breaks a limit all the same, is capped.

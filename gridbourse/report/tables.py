@@ -175,9 +175,9 @@ def _checks(figures: dict[str, Any]) -> Table:
 def _markets(figures: dict[str, Any]) -> Table:
     """How far the orders of each market got."""
     table = _plain_table("Markets, kWh of buyers and sellers together")
-    table.add_column("Market", overflow="fold")
-    for label in ("Orders", "Placed", "Traded", "Rejected", "Delivered", "Mean ct/kWh", "Paid"):
-        table.add_column(label, justify="right")
+    table.add_column("Market", overflow="fold", min_width=10)
+    for label in ("Orders", "Placed", "Traded", "Rejected", "Delivered", "ct/kWh", "Paid"):
+        table.add_column(label, justify="right", min_width=len(label))
     for market, row in figures["markets"].items():
         energies = ("ordered_wh", "traded_wh", "rejected_wh", "delivered_wh")
         table.add_row(

@@ -1,17 +1,23 @@
 """The market of neighbours of a replay: listed by everybody, matched by preference, paired on the chain."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from eth_account.signers.local import LocalAccount
-
-from gridbourse.chain.bilateral import ANY_SOURCE, ANYONE, Draft, PairingCall
+from gridbourse.chain.bilateral import (
+    ANY_SOURCE,
+    ANYONE,
+    Draft,
+    PairingCall,
+    listing_domain,
+    sign_listing,
+)
 from gridbourse.model.bilateral import Offer, Pairing, Request, match
 from gridbourse.model.trade_word import TradeWord
 from gridbourse.scenario.neighbours import PRICE_RULES, Neighbours
 from replay.onboarding import OPERATOR_ACCOUNT, account_name, source_bits
-from replay.trading import routes_of
+from replay.trading import FIRST_SEQUENCE, SIGNATURE_LIFE_S, routes_of
 from replay.venues.checked import Judging, Match, Placed
 from replay.venues.venue import Ints, Trading, Transfer
 
@@ -24,6 +30,7 @@ class Session:
     """One period's listings and pairings."""
 
     placed: list[Placed]
+    on_board: list[int]
     matches: list[Match]
     transfers: list[Transfer]
 
@@ -40,10 +47,9 @@ class BilateralVenue:
     def __post_init__(self) -> None:
         self._scenario, self._members = self.judging.scenario, self.judging.members
         self._market, self._contract = self.judging.market, self.judging.market.bilateral
-        self._route_of = {
-            point: "own" if route == "own" else "mandate"
-            for point, route in routes_of(self._scenario, self._members).items()
-        }
+        self._route_of = routes_of(self._scenario, self._members)
+        chain_id = self._market.chain.w3.eth.chain_id
+        self._domain = listing_domain(chain_id, self._contract.address)
 
     @cached_property
     def _people(self) -> Neighbours:
@@ -64,8 +70,21 @@ class BilateralVenue:
             Match(_word(pairing), (placed[pairing.offer], placed[len(offers) + pairing.request]))
             for pairing in pairings
         ]
-        self._sessions[period] = Session(placed, matches, transfers)
+        self._sessions[period] = Session(placed, on_board, matches, transfers)
         return self.judging.promised(match_.trade for match_ in matches)
+
+    def withdraw(self, period: int) -> None:
+        """The gateway, which has everybody's mandate, takes the rest of every listing off the board."""
+        session = self._sessions[period]
+        paired: dict[int, int] = defaultdict(int)
+        for match_ in session.matches:
+            for order in match_.orders:
+                paired[id(order)] += match_.trade.wh
+        rows = zip(session.placed, session.on_board, strict=True)
+        left = [number for order, number in rows if paired[id(order)] < order.wh]
+        for start in range(0, len(left), LISTINGS_A_CALL):
+            page = left[start : start + LISTINGS_A_CALL]
+            self._contract.withdraw(self._market.keys["gateway"], period, page)
 
     def close(self, period: int) -> Trading:
         """Give back what backs the rest of the listings, and have the DSO judge each pairing."""
@@ -105,23 +124,35 @@ class BilateralVenue:
     ) -> list[int]:
         """The numbers of the listings on the board, in their order."""
         on_board = [-1] * len(listings)
-        for account, rows in self._callers(placed):
-            drafts = [self._draft(listings[row]) for row in rows]
-            numbers = self._contract.list_drafts(account, period, drafts)
+        drafts = [self._draft(listing) for listing in listings]
+        for route, rows in _calls(placed):
+            some = [drafts[row] for row in rows]
+            points = [placed[row].point_id for row in rows]
+            numbers = self._bring(period, route, points, some)
             for row, number in zip(rows, numbers, strict=True):
                 on_board[row] = number
         return on_board
 
-    def _callers(self, placed: Sequence[Placed]) -> Iterator[tuple[LocalAccount, list[int]]]:
-        """Who sends which rows in one transaction."""
-        mandated = []
-        for row, order in enumerate(placed):
-            if order.route == "own":
-                yield self._market.keys[account_name(order.point_id)], [row]
-            else:
-                mandated.append(row)
-        for start in range(0, len(mandated), LISTINGS_A_CALL):
-            yield self._market.keys["gateway"], mandated[start : start + LISTINGS_A_CALL]
+    def _bring(
+        self, period: int, route: str, points: Sequence[str], drafts: Sequence[Draft]
+    ) -> list[int]:
+        """One transaction: of the participant itself, or of the gateway."""
+        gateway = self._market.keys["gateway"]
+        accounts = [self._market.keys[account_name(point)] for point in points]
+        if route == "own":
+            return self._contract.list_drafts(accounts[0], period, drafts)
+        if route == "mandate":
+            return self._contract.list_drafts(gateway, period, drafts)
+        latest = self._market.chain.w3.eth.get_block("latest")
+        expiry = latest["timestamp"] + SIGNATURE_LIFE_S
+        signed = [
+            sign_listing(
+                account, self._domain, self._contract.area, period, draft, FIRST_SEQUENCE,
+                gateway.address, expiry,
+            )
+            for account, draft in zip(accounts, drafts, strict=True)
+        ]  # fmt: skip
+        return self._contract.list_signed(gateway, period, signed)
 
     def _draft(self, listing: Offer | Request) -> Draft:
         who, _, price = _terms(listing)
@@ -145,6 +176,19 @@ class BilateralVenue:
             for pairing in pairings
         ]
         self._contract.pair(self._market.keys["operator"], period, calls, PAIRINGS_A_CALL)
+
+
+def _calls(placed: Sequence[Placed]) -> Iterator[tuple[str, list[int]]]:
+    """Which rows go in one transaction: own ones each by itself, a gateway's by the page."""
+    rows_of: dict[str, list[int]] = {"signed": [], "mandate": []}
+    for row, order in enumerate(placed):
+        if order.route == "own":
+            yield order.route, [row]
+        else:
+            rows_of[order.route].append(row)
+    for route, rows in rows_of.items():
+        for start in range(0, len(rows), LISTINGS_A_CALL):
+            yield route, rows[start : start + LISTINGS_A_CALL]
 
 
 def _terms(listing: Offer | Request) -> tuple[int, str, int]:

@@ -47,6 +47,9 @@ class CallAuctionVenue:
         self._placed[period] = self.place(period, orders)
         return np.zeros_like(wanted_wh)
 
+    def withdraw(self, period: int) -> None:
+        """Sealed orders stand: the pool is the last to trade."""
+
     def place(self, period: int, orders: pd.DataFrame) -> pd.DataFrame:
         """Place orders (point_id, side, wh, price_micro_eur_per_wh); returns them with `route`, `number`."""
         placed = orders.assign(

@@ -69,6 +69,19 @@ class OrderBookVenue:
                 self._bring(period, round_, route, some)
         return self.judging.promised(match.trade for match in session.matches)
 
+    def withdraw(self, period: int) -> None:
+        """The gateway, which has everybody's mandate, cancels every order at rest."""
+        session = self._sessions[period]
+        left = [mine for mine in session.at_rest.values() if self._left(session, mine)]
+        words = []
+        for mine in left:
+            number = self._number_of[mine.placed.point_id]
+            session.book.cancel(number, mine.order_id)
+            words.append(BookOrder(number, Action.CANCEL, tick=mine.tick, position=mine.position))
+        for start in range(0, len(words), ORDERS_A_CALL):
+            page = words[start : start + ORDERS_A_CALL]
+            self._contract.place_batch(self._market.keys["gateway"], period, page)
+
     def close(self, period: int) -> Trading:
         """Give back what backs the orders still at rest, and have the DSO judge the trades."""
         session = self._sessions.pop(period)

@@ -69,6 +69,9 @@ class OverTheCounterVenue:
             self._perform(session, standing, period)
         return self.judging.promised(match.trade for match in session.matches)
 
+    def withdraw(self, period: int) -> None:
+        """A deal stands."""
+
     def close(self, period: int) -> Trading:
         """Have the DSO judge each performed period; margins of finished deals go back."""
         session = self._sessions.pop(period)

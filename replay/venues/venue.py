@@ -67,5 +67,8 @@ class Venue(Protocol):
         is promised now, whatever the DSO will say.
         """
 
+    def withdraw(self, period: int) -> None:
+        """Take out what found nobody, so that it can be promised in the next market."""
+
     def close(self, period: int) -> Trading:
         """After gate closure: clear or match, have the DSO check it, book it."""
