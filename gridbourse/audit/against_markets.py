@@ -26,16 +26,15 @@ def compare_markets(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None:
     findings.compare(WHAT, "markets", there, wanted)
     in_service = sorted(market.name for market in rebuilt.modules.in_service)
     findings.compare(WHAT, "markets in service", in_service, wanted)
-    for chain, expected in (
-        (rules.pool, _pool(scenario)),
-        (rules.order_book, _order_book(scenario)),
-        (rules.bilateral, _bilateral(scenario)),
+    for contract, chain, expected in (
+        ("CallAuction", rules.pool, _pool(scenario)),
+        ("OrderBook", rules.order_book, _order_book(scenario)),
+        ("BilateralMarket", rules.bilateral, _bilateral(scenario)),
     ):
         if chain is not None and expected is not None:
             for name, value in vars(chain).items():
                 words = name.replace("_", " ").replace("band", "price band")
-                place = f"{words}, {type(chain).__name__}"
-                findings.compare(WHAT, place, value, getattr(expected, name))
+                findings.compare(WHAT, f"{words}, {contract}", value, getattr(expected, name))
     if rebuilt.bilateral and scenario.bilateral and scenario.bilateral.pricing == "midpoint":
         for where, least, most, price in rebuilt.bilateral.pairings:
             middle = (least + most) // 2

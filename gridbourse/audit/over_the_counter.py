@@ -35,7 +35,7 @@ class Default:
 class Deal:
     """A concluded deal; left: of the margins by party, µEUR; terms: once a period was performed.
 
-    compared: how many of the defaults the terms have explained.
+    unexplained: of the defaults, those whose cost was not compared yet.
     """
 
     seller: int
@@ -44,7 +44,7 @@ class Deal:
     terms: Terms | None = None
     performed: set[int] = field(default_factory=set)
     defaults: list[Default] = field(default_factory=list)
-    compared: int = 0
+    unexplained: list[Default] = field(default_factory=list)
     closed: bool = False
 
     @property
@@ -188,7 +188,9 @@ class OverTheCounter(CheckedTrades):
         side = OFFER if who == deal.seller else BID
         most_wh = self._reservations.most(period, who, side)
         prices = SupplierPrices(*self._tariffs.energy(period))
-        deal.defaults.append(Default(period, who, owed, most_wh, prices, where))
+        default = Default(period, who, owed, most_wh, prices, where)
+        deal.defaults.append(default)
+        deal.unexplained.append(default)
 
     def _open_deal(self, event: Event) -> Deal | None:
         deal = self.deals.get(event["deal"])
@@ -217,20 +219,34 @@ class OverTheCounter(CheckedTrades):
         return TradeWord(deal.seller, deal.buyer, terms.wh, terms.price_micro_eur_per_wh)
 
     def require_nothing_loose(self) -> None:
-        """At the end: every default of a deal whose terms are open cost what the model says."""
+        """At the end: every default cost what the model says, as far as the terms are open."""
         super().require_nothing_loose()
         for deal in self.deals.values():
-            if deal.terms is not None:
-                for default in deal.defaults[deal.compared :]:
+            unexplained = []
+            for default in deal.unexplained:
+                if self._both_defaulted(deal, default.period):
+                    place = f"owed by one of two, µEUR, {default.where}"
+                    self._findings.compare("default", place, default.owed, 0)
+                elif deal.terms is None:
+                    unexplained.append(default)
+                    continue
+                if deal.terms is not None:
                     self._compare_default(deal, deal.terms, default)
-                deal.compared = len(deal.defaults)
+            deal.unexplained = unexplained
+
+    def _both_defaulted(self, deal: Deal, period: int) -> bool:
+        return sum(default.period == period for default in deal.defaults) > 1
 
     def _compare_default(self, deal: Deal, terms: Terms, default: Default) -> None:
-        """By the model; nobody owes where neither did its part."""
-        both = sum(d.period == default.period for d in deal.defaults) > 1
-        seller = default.participant == deal.seller
-        outcome = Outcome.SELLER_DEFAULTS if seller else Outcome.BUYER_DEFAULTS
-        owed = damages(terms, Outcome.BOTH_DEFAULT if both else outcome, default.prices)
+        """By the model, and that the party could not do its part."""
+        outcome = (
+            Outcome.BOTH_DEFAULT
+            if self._both_defaulted(deal, default.period)
+            else Outcome.SELLER_DEFAULTS
+            if default.participant == deal.seller
+            else Outcome.BUYER_DEFAULTS
+        )
+        owed = damages(terms, outcome, default.prices)
         self._findings.compare("default", f"owed, µEUR, {default.where}", default.owed, owed)
         unable = terms.wh > default.most_wh
         self._require("default", default.where, unable, "it could do its part")

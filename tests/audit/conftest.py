@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 
 from gridbourse.audit.check import check
 from gridbourse.audit.findings import Difference
-from gridbourse.audit.folder import load_run
-from gridbourse.scenario.scenario import load
+from gridbourse.audit.folder import Run, load_run, logs_of
+from gridbourse.scenario.scenario import Scenario, load
+from tests.audit.mixed_market import MixedMarket, run_book_alone, run_every_market, without_pool
 from tests.audit.small_market import run, write_scenario
 
 PRICINGS = ("uniform", "pay_as_bid")
@@ -26,6 +28,20 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for pricing in PRICINGS:
         run(scenario_file, base / pricing, pricing)
     return {pricing: base / pricing for pricing in PRICINGS}
+
+
+@pytest.fixture(scope="session")
+def every_market(tmp_path_factory: pytest.TempPathFactory) -> tuple[MixedMarket, Path]:
+    """A finished run of a deployment with every market, its chain and its folder."""
+    base = tmp_path_factory.mktemp("mixed")
+    return run_every_market(write_scenario(base), base / "run"), base / "run"
+
+
+@pytest.fixture(scope="session")
+def book_alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[MixedMarket, Path]:
+    """The same of a deployment that has an order book and no pool."""
+    base = tmp_path_factory.mktemp("alone")
+    return run_book_alone(without_pool(write_scenario(base)), base / "run"), base / "run"
 
 
 @pytest.fixture
@@ -47,3 +63,28 @@ def forge(honest: Path) -> Callable[[str, Forge], list[Difference]]:
         return check(given, load(given.scenario_file, given.overrides)).findings.differences
 
     return spoil
+
+
+@pytest.fixture(scope="session")
+def mixed_run(every_market: tuple[MixedMarket, Path]) -> tuple[Run, Scenario]:
+    """The run with every market, read."""
+    given = load_run(every_market[1])
+    return given, load(given.scenario_file, given.overrides)
+
+
+@pytest.fixture
+def mixed_logs(every_market: tuple[MixedMarket, Path]) -> dict[str, Any]:
+    """Its logs.json, for a test to spoil."""
+    return json.loads((every_market[1] / "logs.json").read_text())
+
+
+@pytest.fixture
+def differences(mixed_run: tuple[Run, Scenario]) -> Callable[[dict[str, Any]], list[Difference]]:
+    """What the checker finds when the run has other logs."""
+    given, scenario = mixed_run
+
+    def find(content: dict[str, Any]) -> list[Difference]:
+        other = replace(given, logs=logs_of(content["logs"]))
+        return check(other, scenario).findings.differences
+
+    return find

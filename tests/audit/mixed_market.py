@@ -188,7 +188,7 @@ def _trade_everywhere(m: MixedMarket, period: int, strip: Deal) -> Iterator[None
     book.release(m.keys["gateway"], period)
     bilateral.release(m.keys["gateway"], period, 3)
     yield
-    m.meter(period, 1, {i: wh for i, wh in enumerate((900, -100, 80, 0, 310, -290, -5, 7, -90))})
+    m.meter(period, 1, dict(enumerate((900, -100, 80, 0, 310, -290, -5, 7, -90))))
     m.settle(period)
 
 
@@ -246,8 +246,10 @@ def _go_wrong(m: MixedMarket, period: int, strip: Deal, spot: Deal) -> Iterator[
     otc, book = m.market.over_the_counter, m.market.order_book
     m.mandated(period, {0: (OFFER, 20, 600), 2: (BID, 100, 450)})
     m.market.grid.cap_schedule(period, {m.numbers[0]: (400, NO_CAP)}, REPORT)
+    place = m.book_own(period, 4, Side.BID, 20, 100)
     for i in (4, 6, 7):
         m.operate("suspend", i)
+    book.replace(m.accounts[4], period, 20, place, 21, 100)  # what claims nothing needs no leave
     by = m.keys["operator"]
     assert len(otc.perform(by, strip, period)) == 1
     assert len(otc.perform(by, spot, period)) == 2
@@ -262,5 +264,5 @@ def _go_wrong(m: MixedMarket, period: int, strip: Deal, spot: Deal) -> Iterator[
     book.seal(m.keys["operator"], period)
     book.expire(m.keys["gateway"], period)
     yield
-    m.meter(period, 1, {i: wh for i, wh in enumerate((390, 0, -380, 5, 0, -300, 0, 0, 12))})
+    m.meter(period, 1, dict(enumerate((390, 0, -380, 5, 0, -300, 0, 0, 12))))
     m.settle(period)

@@ -48,6 +48,7 @@ def test_damaged_file(honest: Path, name: str, text: str) -> None:
         ("logs", lambda s: s.update(chain_id=1), r"logs\.json: chain_id 1, deployment\.json says"),
         ("logs", lambda s: s["logs"][0].pop("data"), r"logs\.json: field 'data' is missing"),
         ("deployment", lambda s: s["contracts"].pop("Tariff"), r"contracts\.Tariff is missing"),
+        ("deployment", lambda s: s["contracts"].pop("CallAuction"), "has none of the markets"),
         (
             "deployment",
             lambda s: s["contracts"]["MarketClock"].update(arguments=[]),

@@ -1,0 +1,197 @@
+"""Whatever a forger changes in the log of the markets of checked trades, the checker names it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gridbourse.audit.findings import Difference
+from gridbourse.chain.compiler import load_artifacts
+from gridbourse.chain.deployments import MARKETS
+from tests.audit.forging import altered, changed_fields, dropped, entry_of, logs_of, plus, repeated
+from tests.audit.mixed_market import MixedMarket
+
+Content = dict[str, Any]
+Made = tuple[MixedMarket, Path]
+
+FORGERIES = {
+    "a trade's energy": (
+        altered("OrderBook", "OrdersMatched", lambda v: v["trades"].append(v["trades"].pop() + 65536)),
+        "trade",
+        "participant",
+    ),
+    "a trade's price": (
+        altered("OrderBook", "OrdersMatched", plus("trades", 1, at=0)), "trade", "participant",
+    ),
+    "lost trades": (dropped("OrderBook", "OrdersMatched", 1), "group", "group 0"),
+    "trades twice": (repeated("OrderBook", "OrdersMatched"), "market time", "order"),
+    "a place in the queue": (
+        altered("OrderBook", "OrderRested", plus("position", 1), 3), "order", "position",
+    ),
+    "energy at rest": (altered("OrderBook", "OrderRested", plus("wh", 1)), "trade", "participant"),
+    "an order below the least": (
+        altered("OrderBook", "OrderRested", lambda v: v.update(wh=4)), "order", "participant",
+    ),
+    "a lost remainder": (dropped("OrderBook", "OrderKilled"), "order", "block"),
+    "another ending": (altered("OrderBook", "OrderKilled", plus("ending", -1)), "order", "ending"),
+    "a lost cancellation": (dropped("OrderBook", "OrderCancelled"), "trade", "participant"),
+    "a smaller order": (altered("OrderBook", "OrderReduced", plus("wh", -1)), "trade", "participant"),
+    "an order released": (altered("OrderBook", "BookReleased", plus("orders", 1, at=0)), "order", "released"),
+    "a root": (
+        altered("OrderBook", "GroupSealed", lambda v: v.update(root=bytes(20))), "group", "group 0",
+    ),
+    "a seal": (dropped("OrderBook", "GroupSealed"), "group", "not sealed in the log"),
+    "trades of a seal": (altered("OrderBook", "GroupSealed", plus("count", -1)), "group", "group 0"),
+    "a rejection": (altered("OrderBook", "GroupDecided", plus("rejected", 1)), "fill", "group 0"),
+    "a verdict": (altered("GridOracle", "TradesJudged", plus("rejected", 1)), "verdict", "group 0"),
+    "a lost verdict": (dropped("GridOracle", "TradesJudged"), "verdict", "has not judged"),
+    "a lost decision": (dropped("OrderBook", "GroupDecided"), "settlement", "OrderBook is not booked"),
+    "a cap with a verdict": (
+        altered("GridOracle", "TradesJudged", plus("groups", 1, at=0)), "commitment", "area",
+    ),
+    "a cap on the schedule": (
+        altered("GridOracle", "ScheduleCapped", plus("groups", 1 << 28, at=0)), "cap", "shrunk",
+    ),
+    "a raised cap": (
+        altered("GridOracle", "ScheduleCapped", plus("groups", -(1 << 28), at=0)), "cap", "shrunk",
+    ),
+    "lost caps": (dropped("GridOracle", "ScheduleCapped"), "cap", "no caps in the log"),
+    "a booked trade": (
+        altered("ClearingHouse", "TradesBooked", plus("fills", 1, at=3), 1), "fill", "entry 3",
+    ),
+    "a booked payment": (
+        altered("ClearingHouse", "TradesBooked", plus("payments", 1, at=2), 1), "payment", "entry 2",
+    ),
+    "a booking": (dropped("ClearingHouse", "TradesBooked", 1), "fill", "entry 0"),
+    "a pairing": (altered("BilateralMarket", "Paired", plus("trade", 1)), "scenario", "middle"),
+    "another's pairing": (
+        altered("BilateralMarket", "Paired", plus("trade", 1 << 76)), "trade", "offer 0",
+    ),
+    "more than is left": (
+        altered("BilateralMarket", "Paired", plus("trade", 400 << 16)), "pairing", "offer 0",
+    ),
+    "an offer's price": (
+        altered("BilateralMarket", "Paired", plus("trade", 90)), "pairing", "beyond a limit",
+    ),
+    "another offer": (altered("BilateralMarket", "Paired", plus("offer", 1)), "pairing", "offer 1"),
+    "a source": (
+        altered("ParticipantRegistry", "SourcesAttested", lambda v: v.update(sources=2), -2),
+        "pairing",
+        "of another source",
+    ),
+    "a listing": (dropped("BilateralMarket", "Listed"), "listing", "number"),
+    "energy of a listing": (
+        altered("BilateralMarket", "Listed", lambda v: v["draft"].__setitem__(2, 300)),
+        "pairing",
+        "more than is left",
+    ),
+    "a wish for another source": (
+        altered("BilateralMarket", "Listed", lambda v: v["draft"].__setitem__(6, 4), 2),
+        "pairing",
+        "of another source",
+    ),
+    "a withdrawal": (
+        altered("BilateralMarket", "ListingWithdrawn", plus("wh", 1)), "listing", "withdrawn",
+    ),
+    "a release": (
+        altered("BilateralMarket", "ListingsReleased", plus("until", 9)), "listing", "not on the board",
+    ),
+    "a subscription": (
+        altered("BilateralMarket", "Subscribed", plus("untilPeriod", 1)), "subscription", "fee",
+    ),
+    "a lost subscription": (dropped("BilateralMarket", "Subscribed"), "listing", "not subscribed"),
+    "a fee": (
+        altered("ClearingHouse", "Transferred", plus("amountMicroEur", 1), -1), "transfer", "Counter",
+    ),
+    "a lost transfer": (dropped("ClearingHouse", "Transferred"), "transfer", "OverTheCounter"),
+    "a transfer for nothing": (repeated("ClearingHouse", "Transferred"), "transfer", "no event"),
+    "a deal": (
+        altered("OverTheCounter", "DealConcluded", lambda v: v["concluded"].__setitem__(2, 1)),
+        "deal",
+        "block",
+    ),
+    "a deal nobody concluded": (dropped("OverTheCounter", "DealConcluded"), "deal", "not concluded"),
+    "a performed period": (
+        altered("OverTheCounter", "DealPerformed", plus("trade", 1)), "scenario", "no contract",
+    ),
+    "a lost period": (dropped("OverTheCounter", "DealPerformed"), "group", "not in the log"),
+    "what a default costs": (
+        altered("OverTheCounter", "Defaulted", plus("owedMicroEur", 1)), "default", "owed",
+    ),
+    "what one of two owes": (
+        altered("OverTheCounter", "Defaulted", plus("owedMicroEur", 1), -1), "default", "one of two",
+    ),
+    "what the margin paid": (
+        altered("OverTheCounter", "Defaulted", plus("paidMicroEur", 1)), "default", "paid",
+    ),
+    "margins given back": (
+        altered("OverTheCounter", "Closed", plus("sellerMicroEur", 1)), "deal", "margins left",
+    ),
+    "a deal closed twice": (repeated("OverTheCounter", "Closed"), "deal", "not concluded, or closed"),
+    "a default that was none": (
+        dropped("ParticipantRegistry", "ParticipantSuspended"), "default", "could do its part",
+    ),
+    "a market in service": (
+        altered("ClearingHouse", "ModuleAuthorised", lambda v: v.update(permissions=2), 1),
+        "scenario",
+        "in service",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_forged_log_is_named(
+    mixed_logs: Content, differences: Callable[[Content], list[Difference]], name: str
+) -> None:
+    forgery, what, place = FORGERIES[name]
+    forgery(mixed_logs)
+    found = [*map(str, differences(mixed_logs))]
+    assert any(line.startswith(f"{what}: ") and place in line for line in found), found
+
+
+UNBOUND = {
+    # what a participant wishes, and nothing later contradicts
+    ("OrderBook", "OrderKilled"): {"tick"},
+    ("OrderBook", "CollateralKept"): {"sellWh", "buyWh", "period", "participant"},
+    ("BilateralMarket", "Listed"): {"draft.wh", "draft.limitMicroEurPerWh"},
+    # hashes of what is off the chain, by whom nobody else can say
+    ("OverTheCounter", "QuoteRequested"): {"participant", "commitment"},
+    ("OverTheCounter", "Quoted"): {"participant", "commitment"},
+    # where the DSO's power flow is published, and by which algorithm
+    ("GridOracle", "TradesJudged"): {"algorithm", "report"},
+    ("GridOracle", "ScheduleCapped"): {"algorithm", "report"},
+}
+"""Fields of the first such event that an honest log could have otherwise; all others are bound."""
+TOLD = [
+    *(
+        (contract, entry["name"])
+        for contract in MARKETS[1:]
+        for entry in load_artifacts()[contract].abi
+        if entry["type"] == "event" and entry["name"] != "EIP712DomainChanged"
+    ),
+    ("GridOracle", "TradesJudged"),
+    ("GridOracle", "ScheduleCapped"),
+    ("ClearingHouse", "Transferred"),
+]
+
+
+@pytest.mark.parametrize(("contract", "name"), TOLD, ids=".".join)
+def test_every_field_is_bound(
+    every_market: Made,
+    mixed_logs: Content,
+    differences: Callable[[Content], list[Difference]],
+    contract: str,
+    name: str,
+) -> None:
+    """One value of one log changed at a time."""
+    address = every_market[0].market.record.contracts[contract].address.lower()
+    told = logs_of(mixed_logs, contract, name)
+    log = next(log for log in told if log["address"].lower() == address)
+    at = mixed_logs["logs"].index(log)
+    unseen = set()
+    for field, forged in changed_fields(log, entry_of(contract, name)):
+        logs = [*mixed_logs["logs"][:at], forged, *mixed_logs["logs"][at + 1 :]]
+        if not differences({"logs": logs}):
+            unseen.add(field)
+    assert unseen == UNBOUND.get((contract, name), set())
