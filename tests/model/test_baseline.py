@@ -165,12 +165,13 @@ def test_a_weekend_is_measured_by_weekends_and_a_holiday_is_a_sunday():
 
 
 def test_a_day_of_low_use_gives_way_to_an_older_one():
-    """20 is less than a quarter of (4 × 100 + 20) / 5 = 84; 22 is not of 84.4."""
+    """20 is less than a quarter of (4 × 100 + 20) / 5 = 84; and just one of (4 × 95 + 20) / 5 = 80."""
     method = replace(PJM_HIGH_4_OF_5, choices=(replace(PJM_HIGH_4_OF_5.choices[0], highest=5),))
     habits = dict.fromkeys(WORKING_10, use(100)) | {FRIDAY: use(100)}
 
     low = baseline(method, evidence({**habits, WORKING_5[1]: use(20)}))
-    enough = baseline(method, evidence({**habits, WORKING_5[1]: use(22)}))
+    other = dict.fromkeys(habits, use(95))
+    enough = baseline(method, evidence({**other, WORKING_5[1]: use(20)}))
 
     assert WORKING_5[1] not in low.days
     assert WORKING_10[5] in low.days
@@ -178,10 +179,12 @@ def test_a_day_of_low_use_gives_way_to_an_older_one():
 
 
 def test_days_too_long_ago_do_not_count():
-    habits = {FRIDAY: use(100)} | dict.fromkeys(before(FRIDAY, *range(46, 60)), use(100))
+    one = replace(PJM_HIGH_4_OF_5, choices=(Choice(frozenset(DayKind), 1, 1, 1),))
+    today = {FRIDAY: use(100)}
 
+    assert len(days_of(one, evidence(today | dict.fromkeys(before(FRIDAY, 45), use(100))))) == 1
     with pytest.raises(TooFewDays, match="there are 0"):
-        baseline(PJM_HIGH_4_OF_5, evidence(habits))
+        baseline(one, evidence(today | dict.fromkeys(before(FRIDAY, 46), use(100))))
 
 
 # --- days of 23 and of 25 hours -----------------------------------------------------------------
@@ -221,11 +224,12 @@ def test_the_second_of_two_equal_hours_is_the_second_where_there_are_two():
     assert [twice.at_the_time_of(p, twice) for p in twice.periods] == list(twice.periods)
 
 
-def test_a_day_whose_clock_skips_the_event_does_not_count():
+@pytest.mark.parametrize("hours", [range(2, 3), range(1, 4)])
+def test_a_day_whose_clock_skips_an_hour_of_the_event_does_not_count(hours):
     on = date(2016, 3, 28)
     habits = {day: clock_use(day) for day in before(on, 0, 1, 2)}
 
-    found = baseline(PLAIN, evidence(habits, range(2, 3), on=on, timezone=BERLIN))
+    found = baseline(PLAIN, evidence(habits, hours, on=on, timezone=BERLIN))
 
     assert found.days == (date(2016, 3, 26),)
 
