@@ -68,9 +68,9 @@ def test_the_resting_book_is_that_of_the_chain(every_market: Made, rebuilt: Rebu
     period, book = m.scenario.first_period + 1, m.market.order_book
     assert rebuilt.order_book is not None
     mine = rebuilt.order_book.book(0, period)
-    levels = [level for side in Side for level in book.depth(period, side)]
-    chain = [order for level in levels for order in book.queue(period, level.tick)]
-    assert chain
+    ticks = sorted(level.tick for side in Side for level in book.depth(period, side))
+    chain = [order for tick in ticks for order in book.queue(period, tick)]
+    assert len(chain) == 2
     assert [mine.word(order) for order in mine.resting()] == chain
 
 
