@@ -187,6 +187,13 @@ def test_days_too_long_ago_do_not_count():
         baseline(one, evidence(today | dict.fromkeys(before(FRIDAY, 46), use(100))))
 
 
+def test_readings_end_where_they_end():
+    two = Readings.complete(10, np.array([1, 2]))
+
+    assert two.of(range(10, 12)).tolist() == [1, 2]
+    assert [two.of(periods) for periods in (range(9, 11), range(11, 13), range(0))] == [None] * 3
+
+
 # --- days of 23 and of 25 hours -----------------------------------------------------------------
 
 BERLIN = "Europe/Berlin"
