@@ -72,6 +72,7 @@ contract GridOracle is IGridOracle {
     error NotAMarket(address market);
     error PoolUnjudged(uint256 area, uint256 period);
     error DeliveryBegun(uint256 period, uint256 currentPeriod);
+    error BeyondHorizon(uint256 period, uint256 lastOpenPeriod);
     error MarketIsSet(address market);
     error NothingToJudge(uint256 area, uint256 period);
     error OtherBook(uint256 area, uint256 period, uint8 round, bytes20 root, uint8 givenRound, bytes20 givenRoot);
@@ -118,6 +119,7 @@ contract GridOracle is IGridOracle {
         bool last
     ) external {
         State memory state = _judge(area, period, round, root, algorithm);
+        _requireBeforeDelivery(period);
         state.verdict = Verdict.Capping;
         state.capsInForce = true;
         for (uint256 i; i < groups.length; ++i) {
@@ -164,9 +166,15 @@ contract GridOracle is IGridOracle {
     }
 
     /// @dev Nobody is capped for what has flown already
-    function _capSchedule(uint256 area, uint256 period, uint256[] calldata groups) private {
+    function _requireBeforeDelivery(uint256 period) private view {
         uint256 current = clock.currentPeriod();
         if (current >= period) revert DeliveryBegun(period, current);
+    }
+
+    function _capSchedule(uint256 area, uint256 period, uint256[] calldata groups) private {
+        _requireBeforeDelivery(period);
+        uint256 last = clock.lastOpenPeriod();
+        if (period > last) revert BeyondHorizon(period, last); // it would take a ring slot others still need
         clearingHouse.activate(period);
         State memory state = _stateOf(area, period);
         bool shrinksPool = _poolIsOpen(area, period, state.verdict);

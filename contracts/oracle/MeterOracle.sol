@@ -67,6 +67,7 @@ contract MeterOracle is IMeterOracle {
         if (readings.length == 0 || readings.length % BLOCK_BYTES != 0) {
             revert BadLength(readings.length, BLOCK_BYTES);
         }
+        if (firstBlock > type(uint32).max) revert UnknownMeter(firstBlock); // a ring key has 64 bits for it
         clearingHouse.activate(period);
         Batch memory batch = Batch(period, clearingHouse.settling(period), type(uint256).max, 0);
         for (uint256 offset; offset < readings.length; offset += BLOCK_BYTES) {

@@ -249,7 +249,7 @@ contract ParticipantRegistry is AccessControl, Memberships {
         uint32 untilPeriod = _firstFree(participant);
         _leave(participant, untilPeriod);
         delete _atMeteringPoint[who.meteringPoint];
-        _freeFrom[who.meteringPoint] = untilPeriod;
+        if (untilPeriod > _freeFrom[who.meteringPoint]) _freeFrom[who.meteringPoint] = untilPeriod;
         emit ParticipantLeft(participant, untilPeriod);
     }
 

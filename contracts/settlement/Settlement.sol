@@ -125,7 +125,7 @@ contract Settlement {
         if (!clock.delivered(period)) revert NotDelivered(period);
         Progress memory progress = _open(area, period);
         if (progress.deadline != 0) return;
-        clearingHouse.activate(period);
+        _requireAreaIn(area, period);
         progress.deadline = uint64(block.timestamp + readingWindowSeconds);
         _progress[_key(area, period)] = progress;
         emit ReadingsAwaited(area, period, progress.deadline);
@@ -136,6 +136,7 @@ contract Settlement {
         if (!clock.delivered(period)) revert NotDelivered(period);
         if (maxGroups == 0) revert NothingToSettle(area, period);
         Progress memory progress = _open(area, period);
+        _requireAreaIn(area, period);
         _requireBooked(area, period);
         Range memory range = _rangeOf(period);
         range.deadline = progress.deadline;
@@ -148,6 +149,11 @@ contract Settlement {
             clearingHouse.finishArea(period);
             emit Settled(area, period, commitmentOf[area][period]);
         }
+    }
+
+    /// @dev An area that was opened after the period took its ring slot is not in it
+    function _requireAreaIn(uint256 area, uint256 period) private {
+        if (area >= clearingHouse.activate(period)) revert UnknownArea(area);
     }
 
     /// @dev A contract is the sum over all markets, so each has to be done with the period

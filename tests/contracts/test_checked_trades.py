@@ -14,6 +14,7 @@ from tests.contracts.market import (
     MARKET,
     PURSE,
     REPORT,
+    RING,
     VERDICT_WINDOW,
     role,
 )
@@ -248,6 +249,19 @@ def test_a_period_nobody_traded_in_settles(hall):
 
     assert hall.contract.booked(0, P)
     assert "Settled" in market.settle(P).events
+
+
+def test_an_area_opened_later_is_not_settled_in_the_period(hall):
+    market = hall.market
+    market.deliver(P)
+    market.meter(P, {m.number: 0 for m in market.members})
+    market.registry.addArea(b"later", {"from": market.operator})
+
+    for method, rest in ((market.settlement.settle, (9,)), (market.settlement.awaitReadings, ())):
+        assert refusal(method, 2, P, *rest, by=market.stranger) == ("UnknownArea", 2)
+    for area in (0, 1):
+        market.settle(P, area)
+    assert market.house.periodAt(P % RING)["areasSettled"] == 2
 
 
 def test_the_contract_is_the_sum_over_all_markets(market):

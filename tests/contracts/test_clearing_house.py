@@ -218,6 +218,9 @@ def test_a_slot_is_busy_until_every_area_is_settled(house, desk):
     assert "PeriodFinished" in house.finishArea(P, {"from": desk}).events
     house.activate(P + RING, {"from": desk})
     assert taken(P) == ("RingSlotBusy", P, P + RING, 0, 2)  # the past does not come back
+    for _ in range(2):
+        house.finishArea(P + RING, {"from": desk})
+    assert taken(P) == ("RingSlotBusy", P, P + RING, 2, 2)  # not even when the slot is free
 
 
 def test_what_a_slot_held_for_another_period_is_gone(house, desk, alice):

@@ -356,6 +356,7 @@ def test_what_flows_outside_the_pool_is_capped_before_delivery(market):
     tx = market.grid.capSchedule(*arguments, {"from": market.grid_oracle})
 
     assert fact(tx, "ScheduleCapped")[:3] == (0, P, ALGORITHM)
+    assert fact(tx, "PeriodActivated")[0] == P  # nothing else has touched the period yet
     assert caps(market, capped) == energy_lane(500, NO_CAP)
     assert verdict(market) == (NO_VERDICT, 0, True)
     refused = refusal(market.grid.capSchedule, *arguments, by=market.stranger)
@@ -363,6 +364,23 @@ def test_what_flows_outside_the_pool_is_capped_before_delivery(market):
     market.advance_to(P)
     refused = refusal(market.grid.capSchedule, *arguments, by=market.grid_oracle)
     assert refused == ("DeliveryBegun", P, P)
+
+
+def test_caps_take_no_ring_slot_before_their_time(market):
+    arguments = list(cap_schedule(market, {market.members[0]: (500, NO_CAP)}))
+    last = market.clock.lastOpenPeriod()
+    arguments[1] = last + 1
+
+    refused = refusal(market.grid.capSchedule, *arguments, by=market.grid_oracle)
+    assert refused == ("BeyondHorizon", last + 1, last)
+
+
+def test_nobody_is_capped_for_what_has_flown(cleared):
+    words = group_words({number: energy_lane(0, 0) for number in range(8, 12)})
+    cleared.advance_to(P)
+
+    assert refused_cap(cleared, words) == ("DeliveryBegun", P, P)
+    cleared.accept(P)
 
 
 def test_caps_shrink_an_open_pool_wait_for_a_cleared_one_and_leave_an_accepted_one(market):

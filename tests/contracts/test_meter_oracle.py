@@ -4,7 +4,7 @@ import pytest
 
 from gridbourse.chain.lanes import BLOCK_BYTES, MISSING_WH, PER_BLOCK, pack_readings
 from gridbourse.model.caps import NO_CAP
-from tests.contracts.market import FIRST, RING, role
+from tests.contracts.market import CAPACITY_WH, FIRST, RING, metering_point, role
 from tests.contracts.refusal import fact, refusal
 
 P = FIRST + 2
@@ -116,6 +116,37 @@ def test_a_reading_of_nobody_is_refused(delivered):
         first, data = number // PER_BLOCK, block(*lanes)
         assert refused(delivered, first=first, data=data) == ("UnknownMeter", number)
         assert delivered.meters.versionOf(P) == 0
+
+
+def test_seats_beyond_the_first_256_are_known_apart(market):
+    """A batch may cross from one word of seats into the next."""
+    rows = [
+        (f"0x{serial + 1:040x}", metering_point(1_000 + serial), 0, 0, CAPACITY_WH, FIRST)
+        for serial in range(240)
+    ]
+    for start in (0, 120):
+        market.registry.register(rows[start : start + 120], {"from": market.operator})
+    last = market.registry.seatLimit() - 1
+    assert last > 256
+    market.deliver(P)
+    nobody = last + 1
+    lanes = [5 if lane == nobody % PER_BLOCK else MISSING_WH for lane in range(PER_BLOCK)]
+    refused_ = refused(market, first=nobody // PER_BLOCK, data=block(*lanes))
+    assert refused_ == ("UnknownMeter", nobody)
+    market.meter(P, {255: 1, 256: 2, 257: 3})
+
+    assert readings_of(market, (255, 256, 257)) == [1, 2, 3]
+
+
+def test_a_batch_reaches_no_other_period(delivered):
+    """A block number that would run over into the ring key's period is refused."""
+    delivered.meter(P, {8: -10})
+    other = ((P % RING) ^ ((P - 1) % RING)) << 64 | 1
+    data = block(*[MISSING_WH] * PER_BLOCK)
+
+    refused_ = refusal(delivered.meters.submit, P - 1, 1, other, data, by=delivered.meter_oracle)
+    assert refused_ == ("UnknownMeter", other)
+    assert readings_of(delivered, (8,)) == [-10]
 
 
 def test_lanes_of_nobody_may_be_missing(delivered):

@@ -180,6 +180,22 @@ def test_a_number_is_never_given_twice(market):
     assert refused == ("AccountTaken", leaver.account, leaver.number)
 
 
+def test_a_metering_point_is_free_after_the_last_of_those_who_left_it(market):
+    """The second at the point leaves before its first period: the first one is a member longer."""
+    first = market.members[0]
+    market.place(FIRST + HORIZON, {first: (OFFER, 3, 100)})
+    market.registry.leaveMarket(first.number, first.sends)
+    until = market.registry.membershipOf(first.number)[1]
+    register(market, (signer(NEWCOMER), metering_point(0), 0, 0, CAPACITY_WH, until))
+    market.registry.leaveMarket(
+        market.registry.numberOf(signer(NEWCOMER)), {"from": market.operator}
+    )
+
+    early = (signer(NEWCOMER + 1), metering_point(0), 0, 0, CAPACITY_WH, until - 1)
+    refused = refusal(market.registry.register, [early], by=market.operator)
+    assert refused == ("MeteringPointStillSettled", metering_point(0), until)
+
+
 def test_the_operator_may_take_a_participant_out_but_a_stranger_may_not(market):
     number = market.members[0].number
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from brownie import chain
+from brownie import chain, web3
+from brownie.exceptions import VirtualMachineError
 
 from gridbourse.chain.lanes import BID, OFFER
 from gridbourse.model.caps import NO_CAP
@@ -295,11 +296,16 @@ def test_after_the_deadline_a_missing_reading_counts_as_what_was_contracted(mark
 
 def test_the_deadline_itself_is_still_inside_the_window(market):
     traded(market)
-    market.settlement.awaitReadings(0, P, {"from": market.stranger})
-    chain.sleep(READING_WINDOW - 5)
-    chain.mine()
-
-    assert refused(market)[0] == "ReadingMissing"
+    tx = market.settlement.awaitReadings(0, P, {"from": market.stranger})
+    deadline = tx.timestamp + READING_WINDOW
+    for second, settles in ((deadline, False), (deadline + 1, True)):
+        web3.provider.make_request("evm_setNextBlockTimestamp", [second])
+        if settles:
+            assert "Settled" in market.settle(P).events
+        else:
+            with pytest.raises(VirtualMachineError, match="ReadingMissing"):
+                market.settle(P)
+        assert chain[-1].timestamp == second
 
 
 def test_a_settlement_that_began_without_a_window_can_still_open_one(market):
