@@ -190,6 +190,7 @@ class Pool:
 
     def _bring_under_caps(self, book: Book, words: Sequence[int], where: str) -> None:
         """Shrink orders by the caps alone, and compare with what the auction did."""
+        self._clock.require_undelivered(book.period, f"caps, {where}")
         self._caps.enforce(book.area, book.period)
         chain = self._shrinks.pop((book.area, book.period), {})
         for word in words:

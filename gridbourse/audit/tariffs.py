@@ -88,14 +88,15 @@ class Clock:
 
     def require_open(self, period: int, where: str) -> None:
         """Orders: before gate closure, and not beyond the horizon."""
-        first = self.next_open_period
-        open_ = self._time < self._closure(period) and period < first + self._rules.horizon_periods
+        open_ = self._time < self._closure(period) and self._within_horizon(period)
         self._require(open_, where, "the period takes no orders")
 
     def require_undelivered(self, period: int, where: str) -> None:
-        """Caps on what flows: before delivery begins."""
+        """Caps: before delivery begins, and not beyond the horizon."""
         coming = self._time < period * self._rules.mtu_seconds
-        self._require(coming, where, "delivery has begun")
+        self._require(
+            coming and self._within_horizon(period), where, "delivery has begun, or is too far off"
+        )
 
     def require_closed(self, period: int, where: str) -> None:
         """Clearing, and giving back what was not traded: after gate closure."""
@@ -105,6 +106,9 @@ class Clock:
         """Readings and settlement: after delivery."""
         delivered = self._time >= (period + 1) * self._rules.mtu_seconds
         self._require(delivered, where, "the period is not over")
+
+    def _within_horizon(self, period: int) -> bool:
+        return period < self.next_open_period + self._rules.horizon_periods
 
     def _closure(self, period: int) -> int:
         return period * self._rules.mtu_seconds - self._rules.gate_closure_seconds

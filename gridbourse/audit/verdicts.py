@@ -29,10 +29,10 @@ class Verdicts:
         """ScheduleCapped: before delivery, and not over the head of a cleared book."""
         area, period = event["area"], event["period"]
         where = f"caps, {event.at('area', 'period')}"
-        self._clock.require_undelivered(period, where)
         if self._pool:
             self._pool.cap_schedule(area, period, event["groups"], where)
             return
+        self._clock.require_undelivered(period, where)
         self._caps.enforce(area, period)
         for word in event["groups"]:
             self._caps.lower(area, period, word, where)

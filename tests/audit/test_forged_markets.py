@@ -56,6 +56,7 @@ FORGERIES = {
     "a raised cap": (
         altered("GridOracle", "ScheduleCapped", plus("groups", -(1 << 28), at=0)), "cap", "shrunk",
     ),
+    "caps on what has flown": (repeated("GridOracle", "ScheduleCapped"), "market time", "caps"),
     "lost caps": (dropped("GridOracle", "ScheduleCapped"), "cap", "no caps in the log"),
     "a booked trade": (
         altered("ClearingHouse", "TradesBooked", plus("fills", 1, at=3), 1), "fill", "entry 3",
