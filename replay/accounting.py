@@ -77,7 +77,9 @@ class Accounts:
         self.periods.append(
             self._period(result, delivery, readings, contracts) | {"gap_wh": gap_wh}
         )
-        self.orders.append(self._delivered(result.orders, readings)[list(ORDER_COLUMNS)])
+        metered_of = pd.Series(readings, index=self.members.table["number"].to_numpy())
+        orders = result.orders.assign(delivered_wh=delivered_wh(result.orders, metered_of))
+        self.orders.append(orders[list(ORDER_COLUMNS)])
 
     def _payments(self, result: PeriodResult) -> Ints:
         numbers = self.members.table["number"]
@@ -124,28 +126,6 @@ class Accounts:
                 else:
                     who = self.people["number"] == account
                     self.people.loc[who, "bill_micro_eur"] += amount
-
-    def _delivered(self, orders: pd.DataFrame, readings: Ints) -> pd.DataFrame:
-        """What of each order's trades was metered: where it is less, the last booked falls short.
-
-        A participant's contract is the net of its trades, so what it sold and bought meets in it.
-        """
-        metered = pd.Series(readings, index=self.members.table["number"].to_numpy())
-        signed = orders["fill_wh"].where(orders["side"] == "offer", -orders["fill_wh"])
-        contract = signed.groupby(orders["number"]).transform("sum")
-        reading = orders["number"].map(metered)
-        selling = orders["side"] == "offer"
-        short_sale = contract.clip(lower=0) - np.minimum(
-            reading.clip(lower=0), contract.clip(lower=0)
-        )
-        bought = (-contract).clip(lower=0)
-        short_purchase = bought - np.minimum((-reading).clip(lower=0), bought)
-        short = short_sale.where(selling, short_purchase)
-        later = (
-            orders[::-1].groupby(["number", "side"])["fill_wh"].cumsum()[::-1] - orders["fill_wh"]
-        )
-        missing = np.minimum((short - later).clip(lower=0), orders["fill_wh"])
-        return orders.assign(delivered_wh=orders["fill_wh"] - missing)
 
     def _period(
         self, result: PeriodResult, delivery: Delivery, readings: Ints, contracts: Ints
@@ -251,6 +231,24 @@ PEOPLE_COLUMNS = (
     "fees_micro_eur",
     "curtailed_wh",
 )
+
+
+def delivered_wh(orders: pd.DataFrame, readings_wh: pd.Series) -> pd.Series:
+    """What of each order's trades the meter confirms: where it is less, the last booked falls short.
+
+    orders: of one period, with number, side, fill_wh, in the order in which they were booked.
+    readings_wh: net by participant number, + injects. A participant's contract is the net of its
+    trades, so what it sold and bought meets in it.
+    """
+    selling, fills = orders["side"] == "offer", orders["fill_wh"]
+    contract = fills.where(selling, -fills).groupby(orders["number"]).transform("sum")
+    reading = orders["number"].map(readings_wh)
+    sign = np.where(selling, 1, -1)
+    owed = (sign * contract).clip(lower=0)
+    short = owed - np.minimum((sign * reading).clip(lower=0), owed)
+    newest_first = orders[::-1].groupby(["number", "side"])["fill_wh"].cumsum()[::-1]
+    missing = np.minimum((short - (newest_first - fills)).clip(lower=0), fills)
+    return fills - missing
 
 
 def _both(metered: Ints, contracted: Ints) -> Ints:
