@@ -147,6 +147,8 @@ def test_the_statement_of_a_schedule_by_hand():
     assert statement(-500, 100, -440, UP, reward) == -440 * 300 + 60 * 20 - 40 * 20
     assert statement(-500, 0, -440, UP, reward) == -500 * 300 + 60 * 80 - 60 * 20
     assert statement(-500, 0, -560, UP, reward) == -560 * 300 - 60 * 20
+    # The contract moves by what is delivered: a shortfall is not bought back at the retail price too.
+    assert statement(50, 100, 90, UP, reward) == 90 * 80 + 40 * 20 - 60 * 20
 
 
 @settings(deadline=None)
