@@ -1,6 +1,6 @@
 """The DSO's oracle contract: verdicts on a pool's book and on trades, caps, for one market area."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from eth_account.signers.local import LocalAccount
 from web3.contract import Contract
@@ -83,9 +83,10 @@ class GridOracle(Bound):
         """Cap participants and have the book cleared again; the last hash.
 
         Who is in force capped already keeps at most its present cap: caps only fall. Groups where
-        nothing falls are left out, so what an interrupted call has brought in is not sent again.
+        nothing falls are left out, so what an interrupted call has brought in is not sent again,
+        unless somebody's order came in after its cap and is beyond it.
         """
-        pages = _pages(self._fallen(period, caps)) or [[]]
+        pages = _pages(self._fallen(period, caps, self._beyond(period, caps))) or [[]]
         for page in pages:
             last = page is pages[-1]
             receipt = self.write(
@@ -155,10 +156,18 @@ class GridOracle(Bound):
         groups = self.groups()
         return lanes_set(groups, self.read("capsOfGroups", period, groups), unset=MASK56)
 
-    def _fallen(self, period: int, caps: Caps) -> list[int]:
-        """Words of the groups in which a cap falls below the one in force."""
+    def _beyond(self, period: int, caps: Caps) -> set[int]:
+        """Groups in which the cleared book has more than a cap leaves room for."""
+        return {
+            who // PER_GROUP
+            for who, wh in self.positions_wh(period).items()
+            if who in caps and not -caps[who][1] <= wh <= caps[who][0]
+        }
+
+    def _fallen(self, period: int, caps: Caps, always: Collection[int] = ()) -> list[int]:
+        """Words of the groups in which a cap falls below the one in force, and of some always."""
         present = self.caps(period)
-        lanes, fallen = {}, set()
+        lanes, fallen = {}, set(always)
         for who in {*caps, *present}:
             former = present.get(who, (NO_CAP, NO_CAP))
             both = zip(caps.get(who, former), former, strict=True)
