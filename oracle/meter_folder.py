@@ -6,13 +6,14 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from gridbourse.chain.contracts import ParticipantRegistry
 from gridbourse.chain.transactions import Reverted
 from gridbourse.metering.errors import ReadingError
-from gridbourse.metering.points import read_numbers
+from gridbourse.metering.points import Holders, read_numbers
 from gridbourse.metering.sources import FIRST_ROW, Columns, read
 from gridbourse.metering.validation import Meters, validate
 from gridbourse.model.periods import Mtu
@@ -39,14 +40,15 @@ class KnownPoints:
     addresses: Mapping[str, str] = field(default_factory=dict)
     _capacity_w: dict[int, float] = field(default_factory=dict)
 
-    def look_up(self) -> tuple[dict[str, int], Meters]:
-        """(Participant number by point, what is known of the points)."""
+    def look_up(self) -> tuple[Holders, Meters]:
+        """(Who is at each point, what is known of the points)."""
         numbers = read_numbers(self.mapping)
-        for number in set(numbers.values()) - self._capacity_w.keys():
+        for number in {n for turns in numbers.values() for n in turns} - self._capacity_w.keys():
             capacity_wh = self.registry.read("profileOf", number)[2]
             self._capacity_w[number] = capacity_wh / self.mtu.hours
-        capacity_w = {point: self._capacity_w[number] for point, number in numbers.items()}
-        return numbers, Meters(capacity_w, self.addresses)
+        capacity_w = {p: max(self._capacity_w[n] for n in turns) for p, turns in numbers.items()}
+        membership = cache(partial(self.registry.read, "membershipOf"))  # anew each time: people go
+        return Holders(numbers, membership), Meters(capacity_w, self.addresses)
 
 
 class _Batch(NamedTuple):
@@ -113,12 +115,12 @@ class MeterFolder:
             yield from (batch for batch in self._waiting if batch.period < now)
 
     def _take_in(self, path: Path) -> None:
-        numbers, meters = self._points.look_up()
+        holders, meters = self._points.look_up()
         strict, periods = not self._skip_refused, {}
         try:
             raw = read(path, self._columns)
             found = validate(raw, meters, self._points.mtu, strict=strict)
-            refusals, periods = found.refusals, found.by_period(numbers)
+            refusals, periods = found.refusals, found.by_period(holders.at)
         except ReadingError as error:
             refusals = error.refusals
         for refusal in refusals:

@@ -41,7 +41,8 @@ class MeterDrop:
         good = validate(
             read(path, COLUMNS), self.meters, self.scenario.mtu, range(period, period + 1)
         )
-        return good.by_period(self.members.number_of).get(period, {})
+        number_of = self.members.number_of
+        return good.by_period(lambda point, _: number_of.get(point)).get(period, {})
 
     def _drop(self, period: int, readings_wh: NDArray[np.int64]) -> Path:
         start = self.scenario.mtu.start(period)

@@ -25,6 +25,7 @@ from oracle.corrections import Difference, book_corrections, read_history
 from scripts import BAD_INPUT, mapping_path, on_record, parse, run
 
 SOME_REFUSED = 1
+Numbers = dict[str, tuple[int, ...]]
 
 
 def main(*args: str, web3: Web3 | None = None) -> int:
@@ -46,7 +47,7 @@ def main(*args: str, web3: Web3 | None = None) -> int:
         return _correct(market, options.file, numbers, options.skip_refused)
 
 
-def _correct(market: Market, file: Path, numbers: dict[str, int], skip_refused: bool) -> int:
+def _correct(market: Market, file: Path, numbers: Numbers, skip_refused: bool) -> int:
     rebuilt = read_history(market).rebuilt
     found = read_corrections(file, _known(market, rebuilt, numbers))
     for refusal in found.refusals:
@@ -57,7 +58,7 @@ def _correct(market: Market, file: Path, numbers: dict[str, int], skip_refused: 
     return SOME_REFUSED if found.refusals else 0
 
 
-def _known(market: Market, rebuilt: Rebuilt, numbers: dict[str, int]) -> Known:
+def _known(market: Market, rebuilt: Rebuilt, numbers: Numbers) -> Known:
     members = rebuilt.members.participants
 
     def is_settled(number: int, period: int) -> bool:

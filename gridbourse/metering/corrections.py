@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -18,11 +18,12 @@ WHO, WHEN, WH = ("participant", "point"), ("period", "time"), "wh"
 class Known:
     """What a correction may be about.
 
-    numbers: participant number by metering point. capacity_wh: what a connection can carry in one
+    numbers: participant numbers by metering point, several of who took over from another.
+    capacity_wh: what a connection can carry in one
     period, by participant number. is_settled: of (participant number, period).
     """
 
-    numbers: Mapping[str, int]
+    numbers: Mapping[str, Sequence[int]]
     capacity_wh: Mapping[int, int]
     is_settled: Callable[[int, int], bool]
     mtu: Mtu
@@ -83,12 +84,17 @@ def _open(path: Path) -> tuple[str, str, list[tuple[int, dict[str, str]]]]:
 
 
 def _judge(row: dict[str, str], who: str, when: str, known: Known) -> tuple[int, int, int]:
-    number = known.numbers.get(row[who]) if who == "point" else _whole(row, who)
-    if number is None or number not in known.capacity_wh:
+    numbers = known.numbers.get(row[who], ()) if who == "point" else (_whole(row, who),)
+    numbers = [number for number in numbers if number in known.capacity_wh]
+    if not numbers:
         raise _Bad(who, Rule.METER, f"{row[who]!r} is not known")
     period = _period(row[when], known.mtu) if when == "time" else _whole(row, when)
-    if not known.is_settled(number, period):
+    settled = [number for number in numbers if known.is_settled(number, period)]
+    if not settled:
         raise _Bad(when, Rule.EXPECTED, f"{row[when]!r} is not settled for {row[who]!r}")
+    if len(settled) > 1:
+        raise _Bad(who, Rule.METER, f"{row[who]!r} is of participants {settled}: name the number")
+    number = settled[0]
     wh, limit = _whole(row, WH), known.capacity_wh[number]
     if abs(wh) > limit:
         raise _Bad(WH, Rule.RANGE, f"{wh} Wh is more than the {limit} Wh of the connection")

@@ -40,12 +40,13 @@ class Readings:
     table: pd.DataFrame
     refusals: tuple[Refusal, ...]
 
-    def by_period(self, numbers: Mapping[str, int]) -> dict[int, dict[int, int]]:
-        """period -> participant number -> Wh, for the points that have a number."""
-        known = self.table[self.table["point"].isin(list(numbers))]
+    def by_period(self, number_at: Callable[[str, int], int | None]) -> dict[int, dict[int, int]]:
+        """period -> participant number -> Wh, for the points that are somebody's in the period."""
         periods: dict[int, dict[int, int]] = {}
-        for point, period, wh in known.itertuples(index=False):
-            periods.setdefault(int(period), {})[numbers[point]] = int(wh)
+        for point, period, wh in self.table.itertuples(index=False):
+            number = number_at(point, int(period))
+            if number is not None:
+                periods.setdefault(int(period), {})[number] = int(wh)
         return periods
 
 

@@ -4,10 +4,12 @@ The account is on the disk before the chain hears of it, and the chain is asked 
 sent: whatever an interrupted run has brought about is found there and not done again.
 """
 
+from gridbourse.onboarding.applications import Application
 from gridbourse.onboarding.errors import PersonError
 from gridbourse.onboarding.keystores import Keystores
 from gridbourse.onboarding.members import Members
 from gridbourse.onboarding.people import People, Person, Status
+from gridbourse.onboarding.pseudonyms import deployment_salt, pseudonym
 
 
 def enrol(
@@ -22,7 +24,8 @@ def enrol(
     people.intend(person.id, account)
     number = _number_on_chain(members, person, account)
     if number is None:
-        number = members.register(account, person.pseudonym, application)
+        earlier = _earlier(people, members, application)
+        number = members.register(account, person.pseudonym, application, earlier)
     members.grant_credit(number, application.credit_limit_micro_eur)
     if key is not None and not members.mandated(number):
         members.give_mandate(key)
@@ -58,6 +61,14 @@ def erase(people: People, keystores: Keystores, members: Members, person: Person
         keystores.remove(person.id)
     people.erase(person.id, number)
     return number
+
+
+def _earlier(people: People, members: Members, application: Application) -> list[int]:
+    """Who left the metering point before, of the register and of a scenario."""
+    point = application.metering_point
+    left = [p for p in people.everyone(Status.LEFT) if p.applied().metering_point == point]
+    of_scenario = members.ever_at(pseudonym(deployment_salt(members.market.keys), point))
+    return [p.number for p in left if p.number is not None] + of_scenario
 
 
 def _number_on_chain(members: Members, person: Person, account: str) -> int | None:

@@ -1,5 +1,6 @@
 """The chain's side of onboarding: what the registry and the clearing house know, and change."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +15,8 @@ from gridbourse.onboarding.pseudonyms import deployment_salt, pseudonym
 
 LEFT = 3
 """Status of a profile: `Profile.sol`."""
+NO_END = 2**32 - 1
+"""End of a membership nobody has ended: `Memberships.sol`."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,30 @@ class Members:
 
     def at(self, known_as: bytes) -> int | None:
         """Who is at the metering point and has not left."""
+        return next((n for n in self.ever_at(known_as) if not self.has_left(n)), None)
+
+    def ever_at(self, known_as: bytes) -> list[int]:
+        """Everyone who was registered under the pseudonym."""
         registered = self.market.registry.contract.events.ParticipantRegistered()
         events = registered.get_logs(
             argument_filters={"meteringPoint": known_as}, from_block=self._first
         )
-        numbers = [e["args"]["participant"] for e in events]
-        return next((n for n in numbers if not self.has_left(n)), None)
+        return [e["args"]["participant"] for e in events]
+
+    def free_from(self, earlier: Iterable[int]) -> int:
+        """The first period from which on none of these is a member; PersonError while one has no end."""
+        free = 0
+        for number in earlier:
+            end = self.membership(number)[1]
+            if end == NO_END:
+                raise PersonError(f"the metering point is participant {number}'s, who has not left")
+            free = max(free, end)
+        return free
+
+    def membership(self, number: int) -> tuple[int, int]:
+        """(First period, first period no more) of a participant."""
+        first, end = self.market.registry.read("membershipOf", number)
+        return first, end
 
     def has_left(self, number: int) -> bool:
         """Whether the participant has left the market."""
@@ -92,8 +113,15 @@ class Members:
                 new[row] = application
         return new, refusals
 
-    def register(self, account: str, known_as: bytes, application: Application) -> int:
-        """A new participant, from the first period on that still takes orders; its number."""
+    def register(
+        self, account: str, known_as: bytes, application: Application, earlier: Iterable[int] = ()
+    ) -> int:
+        """A new participant, from the first period on that still takes orders; its number.
+
+        earlier: participants whose metering point it was. They stay members as long as energy they
+        promised is not delivered, and nobody is one in their place before: the chain can not see it
+        is the same point, since every person has a pseudonym of its own.
+        """
         zones = self.zones
         if application.zone not in zones:
             raise PersonError(f"zone {application.zone!r}: the registry has none of this name")
@@ -104,7 +132,7 @@ class Members:
             AREA,
             zones[application.zone],
             application.capacity_wh,
-            clock.read("nextOpenPeriod"),
+            max(clock.read("nextOpenPeriod"), self.free_from(earlier)),
         )
         return self.market.registry.register(self.market.keys["operator"], [row])[0]
 

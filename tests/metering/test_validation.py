@@ -1,5 +1,6 @@
 """Every rule refuses what breaks it, by name and place, and lets the rest through."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ from tests.metering.meters import (
 )
 
 WIDE = Columns(point=None, value=None)
+
+
+def numbered(numbers: dict[str, int]) -> Callable[[str, int], int | None]:
+    return lambda point, _: numbers.get(point)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +64,7 @@ def test_bad_row_between_good_ones(
     assert (refusal.rule, refusal.row) == (rule, 3)
     assert reason in str(refusal)
     assert list(readings.table["wh"]) == [2500, -2500]
-    assert readings.by_period({"A": 7}) == {FIRST: {7: 2500}, FIRST + 2: {7: -2500}}
+    assert readings.by_period(numbered({"A": 7})) == {FIRST: {7: 2500}, FIRST + 2: {7: -2500}}
 
 
 def test_a_register_that_counts_one_way_is_never_negative(tmp_path: Path) -> None:
@@ -80,7 +85,7 @@ def test_equal_second_reading_is_refused_and_of_two_that_differ_both(tmp_path: P
     rows = [(stamp(0), "A", 5), (stamp(0), "A", 5), (stamp(0), "B", 5), (stamp(0), "B", 6)]
     path = write(tmp_path / "m.csv", rows)
     assert sorted(refused(path), key=str) == [(Rule.DUPLICATE, row) for row in (3, 4, 5)]
-    assert judge(path).by_period({"A": 0, "B": 1}) == {FIRST: {0: 5}}
+    assert judge(path).by_period(numbered({"A": 0, "B": 1})) == {FIRST: {0: 5}}
 
 
 def test_gaps_are_told_stretch_by_stretch(tmp_path: Path) -> None:
@@ -201,7 +206,7 @@ def test_a_signed_reading_goes_in(tmp_path: Path) -> None:
     path = write(
         tmp_path / "m.csv", [(stamp(0), "A", -5, sign_reading(KEY_A, "A", FIRST, -5))], HEADER
     )
-    assert judge(path, SIGNED, meters=OF_A).by_period({"A": 0}) == {FIRST: {0: -5}}
+    assert judge(path, SIGNED, meters=OF_A).by_period(numbered({"A": 0})) == {FIRST: {0: -5}}
 
 
 @pytest.mark.parametrize(
@@ -242,4 +247,4 @@ def test_a_forged_second_reading_does_not_push_out_the_signed_one(tmp_path: Path
     path = write(tmp_path / "m.csv", [(stamp(0), "A", 5, good), (stamp(0), "A", 9, good)], HEADER)
     readings = judge(path, SIGNED, meters=OF_A)
     assert [(r.rule, r.row) for r in readings.refusals] == [(Rule.SIGNATURE, 3)]
-    assert readings.by_period({"A": 0}) == {FIRST: {0: 5}}
+    assert readings.by_period(numbered({"A": 0})) == {FIRST: {0: 5}}

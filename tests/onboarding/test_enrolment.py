@@ -7,24 +7,28 @@ import pytest
 from eth_account import Account
 
 from gridbourse.chain.transactions import Chain, Reverted
+from gridbourse.model.periods import Mtu
 from gridbourse.onboarding import enrolment
 from gridbourse.onboarding import keystores as keystores_module
 from gridbourse.onboarding.applications import Application
 from gridbourse.onboarding.errors import KeystoreError, PersonError, Rule
+from gridbourse.onboarding.mapping import write_mapping
 from gridbourse.onboarding.people import People, Person, Status
 from gridbourse.onboarding.pseudonyms import deployment_salt, pseudonym
+from oracle.meter_folder import KnownPoints
 from tests.onboarding.applying import TERMS, ZONE, judge, row
 from tests.onboarding.founding import IMPORT_FEE, NOW, RETAIL
 
 PASSWORD = "a long enough one"
 SERIAL = itertools.count()
-BID = 0
+BID, OFFER = 0, 1
 FIRST = 8
 
 
 def applicant(people: People, folder: Path, **other) -> Person:
     """Someone new, with a point of its own on the session's chain."""
-    judged = judge(folder, row(f"P{next(SERIAL)}", **other))
+    point = other.pop("metering_point", f"P{next(SERIAL)}")
+    judged = judge(folder, row(point, **other))
     assert judged.refusals == []
     return people.apply(judged.good)[0][0]
 
@@ -101,6 +105,39 @@ def test_without_credit_nothing_is_ordered_without_money(people, keystores, memb
 
     with pytest.raises(Reverted, match="InsufficientMoney"):
         members.market.auction.place(keystores.unlock(person.id, PASSWORD), NOW + 1, BID, 0, 1)
+
+
+def test_who_takes_a_point_over_begins_where_the_one_before_ends(
+    people, keystores, members, tmp_path
+):
+    """Sold ahead and left: a member until that is delivered, and the meter is nobody else's before."""
+    point, market, ahead = f"P{next(SERIAL)}", members.market, NOW + 50
+    first = checked(people, tmp_path, metering_point=point)
+    before = enrol(people, keystores, members, first)
+    market.auction.place(keystores.unlock(first.id, PASSWORD), ahead, OFFER, 5, 100)
+    enrolment.leave(people, members, people.person(first.id))
+
+    after = enrol(people, keystores, members, checked(people, tmp_path, metering_point=point))
+
+    assert members.membership(before) == (NOW + 1, ahead + 1)
+    assert members.membership(after)[0] == ahead + 1
+    known = KnownPoints(market.registry, write_mapping(people), Mtu(TERMS.mtu_seconds))
+    holders = known.look_up()[0]
+    assert [holders.at(point, p) for p in (NOW, NOW + 1, ahead, ahead + 1)] == [
+        None, before, before, after,
+    ]  # fmt: skip
+
+
+def test_a_point_of_a_scenario_is_taken_over_once_it_left(people, keystores, members, tmp_path):
+    market, point = members.market, f"P{next(SERIAL)}"
+    own = checked(people, tmp_path, metering_point=point)
+    known_as = pseudonym(deployment_salt(market.keys), point)
+    before = members.register(Account.create().address, known_as, own.applied())
+
+    with pytest.raises(PersonError, match=f"is participant {before}'s, who has not left"):
+        enrol(people, keystores, members, own)
+    members.leave(before)
+    assert members.membership(enrol(people, keystores, members, own))[0] == NOW + 1
 
 
 class Killed(BaseException):
