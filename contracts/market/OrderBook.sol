@@ -48,9 +48,9 @@ contract OrderBook is Matching, GatewayOrders {
         bytes32 vs;
     }
 
-    /// @notice Kind: 0 limit, 1 immediate or cancel, 2 fill or kill, 3 cancel, 4 replace; tick and position name the
+    /// @dev Kind: 0 limit, 1 immediate or cancel, 2 fill or kill, 3 cancel, 4 replace; tick and position name the
     ///         resting order of a cancel or replace; Wh are net of the connection
-    bytes32 public constant ORDER_TYPEHASH = keccak256(
+    bytes32 private constant ORDER_TYPEHASH = keccak256(
         "BookOrder(uint8 area,uint32 period,uint32 participant,uint8 kind,uint8 side,uint8 tick,uint16 position,uint8 newTick,uint32 wh,uint32 sequence,address gateway,uint40 expiry)"
     );
     string private constant NAME = "gridbourse OrderBook";
@@ -133,9 +133,14 @@ contract OrderBook is Matching, GatewayOrders {
     function cancel(uint32 period, uint256 tick, uint256 position) external {
         uint256 participant = _caller();
         _requireOpen(period);
-        uint256 area = BookAccount.area(_accounts[_accountKey(period, participant)]);
-        uint256 lane = _remove(area, period, _naming(period, participant, tick, position));
-        _free(period, participant, RestingOrder.energy(lane));
+        uint256 key = _accountKey(period, participant);
+        uint256 account = _accounts[key];
+        uint256 named = _naming(period, participant, tick, position);
+        uint256 energy = RestingOrder.energy(_remove(BookAccount.area(account), period, named));
+        account = BookAccount.withOneLess(account);
+        bool keeps = BookAccount.keeps(account);
+        _accounts[key] = keeps ? BookAccount.plusKept(account, energy) : account;
+        if (!keeps) _reserve(period, participant, energy, 0);
     }
 
     /// @notice Gives the caller's order at rest another price or energy. Less energy at the same tick keeps its place;
@@ -277,7 +282,11 @@ contract OrderBook is Matching, GatewayOrders {
     /// @dev Returns what of it is cancelled, as an order
     function _executeOne(uint256 area, uint256 period, uint256 order) private returns (uint256) {
         uint256 kind = BookOrder.kind(order);
-        if (kind == BookOrder.CANCEL) return RestingOrder.asBookOrder(_remove(area, period, order), 0, 0);
+        if (kind == BookOrder.CANCEL) {
+            uint256 lane = _remove(area, period, order);
+            _closeOne(period, BookOrder.participant(order));
+            return RestingOrder.asBookOrder(lane, 0, 0);
+        }
         if (kind == BookOrder.REPLACE) {
             _replace(area, period, order, BookOrder.newTick(order), BookOrder.wh(order));
             return 0;
@@ -378,6 +387,7 @@ contract OrderBook is Matching, GatewayOrders {
             return;
         }
         _remove(area, period, named);
+        _closeOne(period, participant);
         _reserve(period, participant, RestingOrder.energy(lane), RestingOrder.energy(side, wh));
         uint256 cancelledWh =
             _execute(area, period, BookOrder.pack(participant, BookOrder.LIMIT, side, newTick, wh));

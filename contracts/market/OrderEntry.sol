@@ -2,7 +2,6 @@
 pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
@@ -12,11 +11,13 @@ import {Lanes} from "../libraries/Lanes.sol";
 import {OrderLane} from "../libraries/OrderLane.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {TickBook} from "../libraries/TickBook.sol";
+import {GatewayOrders} from "./GatewayOrders.sol";
+import {PriceBand} from "./PriceBand.sol";
 
 /// @title The book of a call auction while it takes orders
 /// @notice One limit order per participant and delivery period, placed, replaced and cancelled until gate closure:
 ///         by the participant itself, by a gateway with its mandate, or signed by it for a gateway.
-abstract contract OrderEntry is EIP712 {
+abstract contract OrderEntry is GatewayOrders, PriceBand {
     using TickBook for TickBook.Book;
 
     enum Phase {
@@ -55,14 +56,6 @@ abstract contract OrderEntry is EIP712 {
     IMarketClock public immutable clock;
     /// @notice Where orders are backed
     IClearingHouse public immutable clearingHouse;
-    /// @notice Whose retail price the band stays under
-    ITariff public immutable tariff;
-    /// @notice Price of tick 0
-    uint256 public immutable floorMicroEurPerWh;
-    /// @notice Price step between ticks
-    uint256 public immutable tickMicroEurPerWh;
-    /// @notice Number of ticks in the price band
-    uint256 public immutable ticks;
 
     uint256 internal immutable _ringSize;
 
@@ -87,19 +80,11 @@ abstract contract OrderEntry is EIP712 {
     /// @notice Caps of the DSO shrank the orders of a group to these lanes
     event OrdersShrunk(uint256 indexed area, uint256 indexed period, uint256 group, uint256 orders);
 
-    error TickOutOfBand(uint256 participant, uint256 tick, uint256 ticks);
     error ZeroQuantity(uint256 participant);
     error MalformedOrder(uint256 participant, uint256 lane);
-    error StaleSequence(uint256 participant, uint256 sequence, uint256 current);
     error SequenceExhausted(uint256 participant);
     error NoOrder(uint256 participant, uint256 period);
-    error NoMandate(uint256 participant, uint256 mandated, uint256 gateway);
-    error OtherArea(uint256 participant, uint256 itsArea, uint256 area);
-    error SignatureExpired(uint256 participant, uint256 expiry, uint256 timestamp);
-    error SignerIsNotParticipant(uint256 participant, address signer, address account);
     error UnknownArea(uint256 area);
-    error BandAboveRetail(uint256 topMicroEurPerWh, uint256 retailMicroEurPerWh);
-    error BadBand(uint256 floorMicroEurPerWh, uint256 tickMicroEurPerWh, uint256 ticks);
 
     constructor(
         IParticipantRegistry registry_,
@@ -109,15 +94,10 @@ abstract contract OrderEntry is EIP712 {
         uint256 floor_,
         uint256 tick_,
         uint256 ticks_
-    ) {
-        if (tick_ == 0 || ticks_ == 0 || ticks_ > TickBook.MAX_TICKS) revert BadBand(floor_, tick_, ticks_);
+    ) PriceBand(tariff_, floor_, tick_, ticks_, TickBook.MAX_TICKS) {
         registry = registry_;
         clock = clock_;
         clearingHouse = clearingHouse_;
-        tariff = tariff_;
-        floorMicroEurPerWh = floor_;
-        tickMicroEurPerWh = tick_;
-        ticks = ticks_;
         _ringSize = clearingHouse_.ringSize();
     }
 
@@ -212,6 +192,7 @@ abstract contract OrderEntry is EIP712 {
         }
     }
 
+    /// @dev Here and in the two checks below what `GatewayOrders` does is spelt out: a call a lane costs gas by the batch
     function _requireMandates(uint256 gateway, uint256 word, uint256 profiles) private pure {
         unchecked {
             for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
@@ -353,14 +334,6 @@ abstract contract OrderEntry is EIP712 {
         emit OrdersShrunk(area, period, group, orders);
     }
 
-    /// @dev What may be paid here stays at or below what the supplier asks; a period in which it would not takes no
-    ///      orders, and is cleared, metered and settled like any other
-    function _requireBand(uint256 period) private view {
-        (uint256 retail,) = tariff.energyPrices(period);
-        uint256 top = _price(ticks - 1);
-        if (top > retail) revert BandAboveRetail(top, retail);
-    }
-
     /// @dev The first action in a period takes its ring slot, and refuses an area that is not in it
     function _enter(uint256 area, uint256 period) internal returns (Session memory session) {
         session = _sessions[_key(area, period)];
@@ -389,20 +362,9 @@ abstract contract OrderEntry is EIP712 {
         return (OrderLane.side(order), OrderLane.tick(order), OrderLane.wh(order), OrderLane.sequence(order));
     }
 
-    /// @notice EIP-712 domain separator orders are signed under
-    function domainSeparator() external view returns (bytes32) {
-        return _domainSeparatorV4();
-    }
-
     function _orderOf(uint256 participant, uint256 period) private view returns (uint256) {
         uint256 orders = Lanes.ofPeriod(_orders[_orderKey(period, Lanes.groupOf(participant))], period);
         return Lanes.get56(orders, Lanes.laneOf(participant));
-    }
-
-    function _price(uint256 tick) internal view returns (uint256) {
-        unchecked {
-            return floorMicroEurPerWh + tick * tickMicroEurPerWh; // both below the retail price, 16 bits
-        }
     }
 
     function _key(uint256 area, uint256 period) internal view returns (uint256) {

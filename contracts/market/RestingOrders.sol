@@ -81,7 +81,7 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
         return isFirst ? BookTicks.with(book, side, tick) : book;
     }
 
-    /// @dev Takes the order that `named` names out of the book; returns its lane
+    /// @dev Takes the order that `named` names out of the book; returns its lane. The account is for the caller to close
     function _remove(uint256 area, uint256 period, uint256 named) internal returns (uint256 lane) {
         uint256 word;
         (word, lane) = _ownOrder(area, period, named);
@@ -95,7 +95,6 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
             uint256 key = _key(area, period);
             _books[key] = BookTicks.without(_books[key], tick);
         }
-        _closeOne(period, participant);
         emit OrderCancelled(
             area, period, participant, RestingOrder.side(lane), tick, position, RestingOrder.wh(lane)
         );

@@ -106,7 +106,7 @@ class Hall:
 
 def trades_in(tx: Any) -> list[int]:
     """The trade words of a transaction."""
-    matched = tx.events["OrdersMatched"] if "OrdersMatched" in tx.events else []
+    matched = tx.events["OrdersMatched"] if "OrdersMatched" in tx.events else []  # noqa: SIM401
     return [word for event in matched for word in event["trades"]]
 
 

@@ -448,7 +448,9 @@ def test_a_period_of_the_book_settles(market, hall, alice, bob):
     trades = trades_in(hall.offer(P, alice, 30, 1_000)) + trades_in(hall.bid(P, bob, 30, 1_000))
     market.trade(P)
     market.deliver(P)
-    market.meter(P, {m.number: 0 for m in market.members} | {alice.number: 1_000, bob.number: -1_000})
+    market.meter(
+        P, {m.number: 0 for m in market.members} | {alice.number: 1_000, bob.number: -1_000}
+    )
     assert refusal(market.settlement.settle, 0, P, 100, by=market.stranger) == (
         "NotBooked", hall.contract.address, 0, P,
     )  # fmt: skip

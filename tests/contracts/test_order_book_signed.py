@@ -1,4 +1,4 @@
-"""Orders of the book that participants sign for a gateway: bound to chain, contract, place, order and time."""
+"""Orders of the book that participants sign for a gateway: bound to all that matters."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -39,9 +39,7 @@ class Desk:
 
     def sign(self, by=None, chain_id=None, contract=None, area=0, period=P, gateway=None, **terms):
         named = {"side": BID, "tick": 30, "wh": 1_000, "sequence": 1} | terms
-        domain = book_domain(
-            chain_id or web3.eth.chain_id, contract or self.hall.contract.address
-        )
+        domain = book_domain(chain_id or web3.eth.chain_id, contract or self.hall.contract.address)
         return sign_book_order(
             Account.from_key((by or self.member).account.private_key),
             domain,

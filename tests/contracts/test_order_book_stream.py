@@ -16,7 +16,7 @@ from gridbourse.model.order_book import Order as ModelOrder
 from gridbourse.model.trade_word import TradeWord
 from tests.contracts.market import FIRST, Market
 from tests.contracts.order_books import Hall, trades_in
-from tests.contracts.refusal import ask, refusal
+from tests.contracts.refusal import ask
 from tests.model.books import BAND
 
 P = FIRST + 2
@@ -43,7 +43,7 @@ def hall(market):
 
 @dataclass
 class Mirror:
-    """The model, and where on the chain each of its orders lies: positions are given as the chain gives them."""
+    """The model, and where on the chain each of its orders lies."""
 
     book: OrderBook = field(default_factory=model_book)
     trades: list[TradeWord] = field(default_factory=list)
@@ -93,7 +93,7 @@ class Mirror:
 
 @dataclass
 class Positions:
-    """Which positions of a tick are taken: behind the last order, in the next of 216 words where its word is full."""
+    """Which positions of a tick are taken: a new one is behind the last, in the next of 216 words of four."""
 
     live: list[int] = field(default_factory=list)
     empty_at: int = 0
@@ -177,7 +177,9 @@ def _same_reservations(hall, mirror: Mirror, rejected=frozenset(), kept=None):
     members = hall.market.members
     expected = {m.number: list(mirror.book.reserved_wh(m.number)) for m in members}
     for number, pair in (kept or {}).items():
-        expected[number] = [at_rest + more for at_rest, more in zip(expected[number], pair)]
+        expected[number] = [
+            at_rest + more for at_rest, more in zip(expected[number], pair, strict=True)
+        ]
     for i, trade in enumerate(mirror.trades):
         if i not in rejected:
             expected[trade.seller][0] += trade.wh
