@@ -42,7 +42,7 @@ def _settle(market: Market) -> int:
         table.add_column(heading, justify="left" if "refused" in heading else "right")
     refused = 0
     operator = market.keys["operator"]
-    for period in (status.period for status in due(market)):
+    for period in due(market):
         before = market.house.balances(1 + SUPPLIER_ACCOUNT)
         reason = _settle_period(market, operator, period)
         refused += bool(reason)

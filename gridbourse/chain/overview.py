@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gridbourse.chain.contracts import ALL_GROUPS
 from gridbourse.chain.deploy import AREA, Market
 from gridbourse.chain.grid_oracle import VERDICTS
 
@@ -46,8 +47,23 @@ def ring(market: Market) -> list[PeriodStatus]:
     return sorted(found, key=lambda status: status.period)
 
 
-def due(market: Market) -> list[PeriodStatus]:
-    """Periods that are over and not settled yet."""
-    now = market.clock.timestamp()
-    mtu = market.clock.read("mtuSeconds")
-    return [s for s in ring(market) if not s.settled and (s.period + 1) * mtu <= now]
+def due(market: Market, since: int = 1) -> list[int]:
+    """Periods from `since` on that are over and not settled, ascending, also those nobody touched.
+
+    The latter hold no ring slot yet, and who was a member then was metered all the same.  Those are
+    left out whose slot a later period has taken: no contract settles them any more.
+    """
+    now = market.clock.timestamp() // market.clock.read("mtuSeconds")
+    size = market.house.read("ringSize")
+    found = []
+    for period in range(max(since, now - size), now):
+        held, areas, areas_settled, *_ = market.house.read("periodAt", period % size)
+        if held and since <= held < now and areas_settled < areas:
+            found.append(held)
+        if held < period and _has_members(market, period):
+            found.append(period)
+    return sorted(found)
+
+
+def _has_members(market: Market, period: int) -> bool:
+    return any(market.registry.read("membersOf", AREA, period, 0, ALL_GROUPS)[1])
