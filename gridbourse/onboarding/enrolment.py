@@ -43,7 +43,8 @@ def leave(people: People, members: Members, person: Person) -> None:
 
 
 def erase(people: People, keystores: Keystores, members: Members, person: Person) -> int | None:
-    """Forget a person; PersonError while it is a member or owes money. The number the chain keeps.
+    """Forget a person; the number the chain keeps. PersonError while it is a member, owes money, or
+    has a period that is not settled: until then its readings have to find it.
 
     The key of an account that is on the chain stays: it is the only way to the account's money.
     """
@@ -57,6 +58,10 @@ def erase(people: People, keystores: Keystores, members: Members, person: Person
             )
         if (balance := members.balance_micro_eur(number)) < 0:
             raise PersonError(f"{person.id}: owes {-balance / 1e6:,.6f} EUR; that is paid first")
+        if (period := members.unsettled(number)) is not None:
+            raise PersonError(
+                f"{person.id}: period {period} of participant {number} is not settled; that is first"
+            )
     else:
         keystores.remove(person.id)
     people.erase(person.id, number)

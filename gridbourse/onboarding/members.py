@@ -8,6 +8,7 @@ from eth_account.signers.local import LocalAccount
 
 from gridbourse.chain.contracts import Registration
 from gridbourse.chain.deploy import AREA, Market
+from gridbourse.chain.overview import due
 from gridbourse.chain.transactions import Reverted
 from gridbourse.onboarding.applications import Application
 from gridbourse.onboarding.errors import PersonError, Refusal, Rule
@@ -86,6 +87,13 @@ class Members:
     def has_left(self, number: int) -> bool:
         """Whether the participant has left the market."""
         return self.market.registry.read("profileOf", number)[4] == LEFT
+
+    def unsettled(self, number: int) -> int | None:
+        """The first period of the membership that is not over, or waits for its settlement."""
+        first, end = self.membership(number)
+        waiting = [period for period in due(self.market, first) if period < end]
+        coming = max(first, self.market.clock.read("currentPeriod"))
+        return next(iter(waiting), coming if coming < end else None)
 
     def balance_micro_eur(self, number: int) -> int:
         """Free money, below zero a debt."""

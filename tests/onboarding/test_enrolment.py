@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
+from gridbourse.chain.deploy import AREA
+from gridbourse.chain.ending import finish
 from gridbourse.chain.transactions import Chain, Reverted
 from gridbourse.model.periods import Mtu
 from gridbourse.onboarding import enrolment
@@ -31,6 +33,31 @@ def applicant(people: People, folder: Path, **other) -> Person:
     judged = judge(folder, row(point, **other))
     assert judged.refusals == []
     return people.apply(judged.good)[0][0]
+
+
+def settle(members, period: int) -> None:
+    """Whatever other tests ordered in the period; every meter says nothing flowed."""
+    market, by = members.market, members.market.keys["gateway"]
+    market.auction.clear(by, AREA, period)
+    if market.auction.phase(AREA, period) == "cleared":
+        market.grid.accept(
+            period, market.grid.round(period), market.grid.book_root(period), bytes(32)
+        )
+    market.meter.submit(period, 1, dict.fromkeys(range(FIRST, FIRST + seats(members)), 0))
+    finish(market, by, period)
+
+
+@pytest.fixture
+def later(members):
+    """Moves the clock to a period; the session's chain is set back afterwards."""
+    market = members.market
+    tester = market.chain.w3.provider.ethereum_tester
+    before = tester.take_snapshot()
+    yield lambda period: market.clock.advance_to(
+        market.keys["operator"], period * TERMS.mtu_seconds
+    )
+    tester.revert_to_snapshot(before)
+    market.chain._nonces.clear()
 
 
 def checked(people: People, folder: Path, **other) -> Person:
@@ -285,6 +312,31 @@ def test_a_member_is_not_erased_and_one_who_left_is(people, keystores, members, 
     erased = people.person(person.id)
     assert (erased.status, erased.number) == (Status.ERASED, number)
     assert keystores.unlock(person.id, PASSWORD).address == members.account_of(number)
+
+
+def test_who_is_still_settled_is_not_erased(people, keystores, members, tmp_path, later):
+    """Left, and a member as long as energy it promised is not delivered and settled."""
+    market, person = members.market, checked(people, tmp_path)
+    number = enrol(people, keystores, members, person)
+    market.auction.place(keystores.unlock(person.id, PASSWORD), NOW + 2, OFFER, 5, 100)
+    enrolment.leave(people, members, people.person(person.id))
+
+    def erase() -> int | None:
+        return enrolment.erase(people, keystores, members, people.person(person.id))
+
+    def refused(period: int) -> None:
+        with pytest.raises(PersonError, match=f"period {period} of participant {number} is not se"):
+            erase()
+
+    refused(NOW + 1)
+    later(NOW + 2)
+    refused(NOW + 1)  # delivered, and nobody has touched it
+    settle(members, NOW + 1)
+    refused(NOW + 2)
+    later(NOW + 3)
+    refused(NOW + 2)
+    settle(members, NOW + 2)
+    assert erase() == number
 
 
 def test_who_owes_is_not_erased(people, keystores, members, tmp_path):
