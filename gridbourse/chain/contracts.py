@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 from eth_account.signers.local import LocalAccount
 from hexbytes import HexBytes
 from web3.contract import Contract
-from web3.exceptions import ContractLogicError
+from web3.contract.contract import ContractFunction
+from web3.exceptions import ContractLogicError, MismatchedABI
 from web3.logs import DISCARD
 from web3.types import TxReceipt
 
+from gridbourse.chain.arguments import ArgumentError, misfit, range_of
 from gridbourse.chain.commitment import Leaf, Path
 from gridbourse.chain.lanes import (
     group_words,
@@ -45,17 +47,29 @@ class Bound:
         return self.contract.address
 
     def read(self, function: str, *arguments: Any) -> Any:
-        """Call a view; Reverted when the contract refuses."""
+        """Call a view; Reverted when the contract refuses, ArgumentError for what it can not take."""
+        call = self._call(function, arguments)
         try:
-            return self.contract.functions[function](*arguments).call()
+            return call.call()
         except ContractLogicError as error:
             raise self.chain.explain(error, function) from error
 
     def write(
         self, by: LocalAccount, step: str, function: str, *arguments: Any, units: int = 1
     ) -> TxReceipt:
-        """Send a transaction; Reverted when the contract refuses."""
-        return self.chain.send(by, self.contract.functions[function](*arguments), step, units)
+        """Send a transaction; Reverted when the contract refuses, ArgumentError as for `read`."""
+        return self.chain.send(by, self._call(function, arguments), step, units)
+
+    def _call(self, function: str, arguments: Sequence[Any]) -> ContractFunction:
+        try:
+            return self.contract.functions[function](*arguments)
+        except MismatchedABI as error:
+            (entry,) = self.contract.find_functions_by_name(function)
+            found = misfit(self.chain.w3, entry.abi["inputs"], arguments)
+            if found is None:
+                raise
+            rule = range_of(found.type)
+            raise ArgumentError(function, found.argument, found.value, rule) from error
 
     def events_in(self, receipt: TxReceipt, name: str) -> list[dict[str, Any]]:
         """Values of this contract's events of one name in a receipt."""

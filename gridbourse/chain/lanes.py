@@ -7,12 +7,15 @@ A group is the participants 4g..4g+3. A tagged word is group or period (32 bits)
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
+from gridbourse.chain.arguments import ArgumentError
+
 PER_GROUP = 4
 MASK28 = (1 << 28) - 1
 MASK56 = (1 << 56) - 1
 PER_BLOCK = 7
 BLOCK_BYTES = 28
 MISSING_WH = -(1 << 31)
+MAX_READING_WH = (1 << 31) - 1
 BID, OFFER = 0, 1
 
 
@@ -71,7 +74,11 @@ def pair(lane: int) -> tuple[int, int]:
 
 
 def pack_readings(readings: Mapping[int, int]) -> tuple[int, bytes]:
-    """(first block, bytes) of a batch; participants between the given ones are missing in it."""
+    """(first block, bytes) of a batch; participants between the given ones are missing in it.
+
+    ArgumentError for no reading at all, a negative participant, or Wh that four bytes do not hold.
+    """
+    _require_packable(readings)
     first, last = min(readings) // PER_BLOCK, max(readings) // PER_BLOCK
     blocks = bytearray()
     for block in range(first, last + 1):
@@ -79,6 +86,17 @@ def pack_readings(readings: Mapping[int, int]) -> tuple[int, bytes]:
         for participant in reversed(range(block * PER_BLOCK, (block + 1) * PER_BLOCK)):
             blocks += readings.get(participant, MISSING_WH).to_bytes(4, "big", signed=True)
     return first, bytes(blocks)
+
+
+def _require_packable(readings: Mapping[int, int]) -> None:
+    if not readings:
+        raise ArgumentError("submit", "readings", dict(readings), "at least one reading")
+    for participant, wh in readings.items():
+        if not isinstance(participant, int) or participant < 0:
+            raise ArgumentError("submit", "participant", participant, "a participant's number")
+        if not isinstance(wh, int) or not -MAX_READING_WH <= wh <= MAX_READING_WH:
+            rule = f"a whole number in -(2^31 - 1) to 2^31 - 1, Wh of participant {participant}"
+            raise ArgumentError("submit", "readings", wh, rule)
 
 
 def unpack_readings(first_block: int, data: bytes) -> dict[int, int]:
