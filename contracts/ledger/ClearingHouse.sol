@@ -44,6 +44,7 @@ contract ClearingHouse is IClearingHouse, MoneyAccounts {
         uint256 reserved;
         uint256 positions;
         uint256 balances;
+        int256 owedMore;
     }
 
     /// @notice Prices outside the market and fees, by which holds are measured
@@ -142,6 +143,7 @@ contract ClearingHouse is IClearingHouse, MoneyAccounts {
             _balances[four.group] = four.balances;
         }
         slot.holdsMicroEur = (int256(uint256(slot.holdsMicroEur)) + holds).toUint256().toUint80();
+        _noteDebts(four.owedMore);
     }
 
     function _profilesOf(uint256 period, Exchange[] calldata exchanges) private view returns (uint256[] memory) {
@@ -182,7 +184,9 @@ contract ClearingHouse is IClearingHouse, MoneyAccounts {
                 _requireMayOrder(four, lane, out > into ? out : into, hold);
             }
             four.reserved = Lanes.set56(four.reserved, lane, Lanes.energy(out, into));
-            four.balances = Lanes.setInt64(four.balances, lane, Lanes.getInt64(four.balances, lane) - hold);
+            int256 free = Lanes.getInt64(four.balances, lane);
+            four.balances = Lanes.setInt64(four.balances, lane, free - hold);
+            four.owedMore += _owedMore(free, free - hold);
         }
     }
 
@@ -227,6 +231,7 @@ contract ClearingHouse is IClearingHouse, MoneyAccounts {
         slot.holdsMicroEur = (uint256(slot.holdsMicroEur) - backed).toUint80();
         slot.tradesMicroEur = (int256(slot.tradesMicroEur) - paid).toInt64();
         _ring[period % ringSize] = slot;
+        _noteDebts(four.owedMore);
         emit TradesBooked(period, msg.sender, groups, fills, payments);
     }
 
@@ -247,8 +252,10 @@ contract ClearingHouse is IClearingHouse, MoneyAccounts {
                 uint256 backed = Lanes.intoOf(fill) * retail;
                 uint256 participant = Lanes.participantAt(four.group, lane);
                 if (payment + int256(backed) < 0) revert PaidAboveHold(participant, payment, backed);
-                int256 balance = Lanes.getInt64(four.balances, lane) + int256(backed) + payment;
+                int256 free = Lanes.getInt64(four.balances, lane);
+                int256 balance = free + int256(backed) + payment;
                 four.balances = _withBalance(four.balances, lane, participant, balance);
+                four.owedMore += _owedMore(free, balance);
                 backedSum += backed;
                 paidSum += payment;
             }
@@ -281,8 +288,7 @@ contract ClearingHouse is IClearingHouse, MoneyAccounts {
     function transfer(uint256 from, uint256 to, uint256 amountMicroEur) external onlyModule(MARKET) {
         _requireAccount(from);
         _requireAccount(to);
-        int256 free = balanceOf(from);
-        if (free < amountMicroEur.toInt256()) revert InsufficientMoney(from, free, amountMicroEur);
+        _requireFree(from, amountMicroEur);
         _change(from, -amountMicroEur.toInt256());
         _change(to, amountMicroEur.toInt256());
         emit Transferred(msg.sender, from, to, amountMicroEur);
@@ -314,6 +320,7 @@ contract ClearingHouse is IClearingHouse, MoneyAccounts {
         slot.holdsMicroEur = (uint256(slot.holdsMicroEur) - released).toUint80();
         slot.settling = true;
         _ring[period % ringSize] = slot;
+        _noteDebts(four.owedMore);
         emit GroupsSettled(period, groups, deltas, supplierMicroEur, dsoMicroEur);
     }
 
@@ -330,8 +337,10 @@ contract ClearingHouse is IClearingHouse, MoneyAccounts {
                 released += held;
                 changed += delta;
                 uint256 participant = Lanes.participantAt(four.group, lane);
-                int256 balance = Lanes.getInt64(four.balances, lane) + int256(held) + delta;
+                int256 free = Lanes.getInt64(four.balances, lane);
+                int256 balance = free + int256(held) + delta;
                 four.balances = _withBalance(four.balances, lane, participant, balance);
+                four.owedMore += _owedMore(free, balance);
                 if (balance < 0) emit DebtIncurred(participant, slot.period, balance);
             }
         }

@@ -15,6 +15,7 @@ import {Modules} from "./Modules.sol";
 abstract contract MoneyAccounts is Modules {
     using SafeERC20 for IERC20;
     using SafeCast for uint256;
+    using SafeCast for int256;
 
     /// @notice Highest credit limit: 281 M EUR, so that a balance stays inside its 64 bits
     uint256 public constant MAX_CREDIT = type(uint48).max;
@@ -27,6 +28,9 @@ abstract contract MoneyAccounts is Modules {
     uint256 public withdrawalsMicroEur;
     /// @notice How far below zero a participant's orders may take its account
     mapping(uint256 participant => uint256) public creditLimitOf;
+
+    /// @notice Sum of what accounts are below zero: what the house accounts together have to keep
+    uint256 public debtsMicroEur;
 
     mapping(uint256 group => uint256 fourBalances) internal _balances;
 
@@ -43,6 +47,8 @@ abstract contract MoneyAccounts is Modules {
     error UnknownAccount(uint256 account);
     error MarginIsHeldForOthers(uint256 account);
     error BalanceOutOfRange(uint256 account, int256 balanceMicroEur);
+    error DebtsOutstanding(uint256 account, uint256 amountMicroEur, uint256 houseMicroEur, uint256 debtsMicroEur);
+    error CurrencyShort(uint256 account, uint256 amountMicroEur, uint256 heldMicroEur);
 
     constructor(IERC20 currency_) {
         currency = currency_;
@@ -69,7 +75,8 @@ abstract contract MoneyAccounts is Modules {
         _withdraw(registry.numberOf(msg.sender), amountMicroEur);
     }
 
-    /// @notice Takes money of a named account out: the DSO, the supplier, or for the others the operator
+    /// @notice Takes money of a named account out: the DSO, the supplier, or for the others the operator. As much as
+    ///         participants owe stays with the house accounts together, so that what others have is there for them
     function withdrawHouse(uint256 account, uint256 amountMicroEur) external {
         bytes32 role = account == HouseAccounts.DSO
             ? Roles.DSO
@@ -77,7 +84,20 @@ abstract contract MoneyAccounts is Modules {
         registry.requireRole(role, msg.sender);
         if (account == 0 || account >= HouseAccounts.FIRST_PARTICIPANT) revert UnknownAccount(account);
         if (account == HouseAccounts.MARGIN) revert MarginIsHeldForOthers(account);
+        _requireFree(account, amountMicroEur);
+        uint256 house = _houseMoney();
+        if (house < debtsMicroEur + amountMicroEur) {
+            revert DebtsOutstanding(account, amountMicroEur, house, debtsMicroEur);
+        }
         _withdraw(account, amountMicroEur);
+    }
+
+    /// @dev What the house accounts have, without margins, which belong to others
+    function _houseMoney() private view returns (uint256 sum) {
+        for (uint256 account = HouseAccounts.DSO; account < HouseAccounts.MARGIN; ++account) {
+            int256 balance = balanceOf(account);
+            if (balance > 0) sum += uint256(balance);
+        }
     }
 
     /// @notice Sets how far below zero a participant's orders may take its account
@@ -103,9 +123,15 @@ abstract contract MoneyAccounts is Modules {
         }
     }
 
-    function _withdraw(uint256 account, uint256 amountMicroEur) private {
+    function _requireFree(uint256 account, uint256 amountMicroEur) internal view {
         int256 free = balanceOf(account);
         if (free < amountMicroEur.toInt256()) revert InsufficientMoney(account, free, amountMicroEur);
+    }
+
+    function _withdraw(uint256 account, uint256 amountMicroEur) private {
+        _requireFree(account, amountMicroEur);
+        uint256 held = currency.balanceOf(address(this));
+        if (held < amountMicroEur) revert CurrencyShort(account, amountMicroEur, held);
         _change(account, -amountMicroEur.toInt256());
         withdrawalsMicroEur += amountMicroEur;
         emit Withdrawn(account, msg.sender, amountMicroEur);
@@ -116,7 +142,21 @@ abstract contract MoneyAccounts is Modules {
         uint256 group = Lanes.groupOf(account);
         uint256 lane = Lanes.laneOf(account);
         uint256 four = _balances[group];
-        _balances[group] = _withBalance(four, lane, account, Lanes.getInt64(four, lane) + byMicroEur);
+        int256 before = Lanes.getInt64(four, lane);
+        _balances[group] = _withBalance(four, lane, account, before + byMicroEur);
+        _noteDebts(_owedMore(before, before + byMicroEur));
+    }
+
+    /// @dev How much more is owed on an account that goes from one balance to another
+    function _owedMore(int256 before, int256 balance) internal pure returns (int256) {
+        unchecked {
+            if (before | balance >= 0) return 0; // neither is negative
+            return (balance < 0 ? -balance : int256(0)) - (before < 0 ? -before : int256(0));
+        }
+    }
+
+    function _noteDebts(int256 moreMicroEur) internal {
+        if (moreMicroEur != 0) debtsMicroEur = (debtsMicroEur.toInt256() + moreMicroEur).toUint256();
     }
 
     /// @dev `four` with one balance replaced; refuses what 64 bits do not hold

@@ -288,15 +288,19 @@ class MarketLife(RuleBasedStateMachine):
             self.reservations_are_the_open_orders(period)
 
     def money_is_all_there(self) -> None:
-        """Accounts, holds and open trades are the currency held: deposits less withdrawals."""
+        """Accounts, holds and open trades are the currency held: deposits less withdrawals; what is owed is
+        known."""
         seats = self.market.registry.seatLimit()
-        total, deposits, withdrawals, held = ask(
+        total, deposits, withdrawals, held, owed, free = ask(
             (self.house.moneySum, seats),
             (self.house.depositsMicroEur,),
             (self.house.withdrawalsMicroEur,),
             (self.market.currency.balanceOf, self.house.address),
+            (self.house.debtsMicroEur,),
+            (self.house.balances, seats),
         )
         assert total == 0
+        assert owed == -sum(min(balance, 0) for balance in free)
         assert deposits - withdrawals == held
 
     def holds_are_those_of_the_participants(self, period: int) -> None:

@@ -95,7 +95,7 @@ class RingMarket:
 
     def look(self) -> dict[int, int]:
         """What holds after every transaction, whatever it was; free money by account, µEUR."""
-        moneys, held, deposits, withdrawals, *free = self._ask_for_money()
+        moneys, held, deposits, withdrawals, owed, *free = self._ask_for_money()
         assert moneys == 0, "accounts + holds + open trades = currency held"
         assert held == deposits - withdrawals
         receipts, self.chain.unseen[:] = list(self.chain.unseen), []
@@ -105,7 +105,9 @@ class RingMarket:
         for told in (e["args"] for r in receipts for e in settled.process_receipt(r, DISCARD)):
             deltas = sum(delta for word in told["deltas"] for _, delta in lanes64(0, word))
             assert deltas + told["supplierMicroEur"] + told["dsoMicroEur"] == 0
-        return dict(enumerate(free[2:]))  # after the offset and the length of the array
+        balances = free[2:]  # after the offset and the length of the array
+        assert owed == -sum(min(balance, 0) for balance in balances)
+        return dict(enumerate(balances))
 
     def _money_questions(self) -> list[tuple[RPCEndpoint, Any]]:
         house, currency = self.market.house.contract, self.market.currency.contract
@@ -114,6 +116,7 @@ class RingMarket:
             (currency, "balanceOf", [house.address]),
             (house, "depositsMicroEur", []),
             (house, "withdrawalsMicroEur", []),
+            (house, "debtsMicroEur", []),
             (house, "balances", [self.limit]),
         )
         calls = ({"to": c.address, "data": c.encode_abi(name, args)} for c, name, args in asked)
