@@ -43,6 +43,13 @@ ENDS: Final = (
     ("ext_grid", "bus"),
 )
 """Columns that hold a bus index."""
+SIZES: Final = (
+    ("bus", "vn_kv"),
+    ("line", "length_km"),
+    ("trafo", "sn_mva"),
+    ("trafo", "vn_hv_kv"),
+    ("trafo", "vn_lv_kv"),
+)
 NO_WIRE: Final = ("measurement",)
 STIFF_SOURCE_VA: Final = 1e14
 TAP_CHANGERS: Final = ("Ratio", "Symmetrical")
@@ -69,6 +76,7 @@ def convert(path: Path, net: Any) -> Grid:
     Node numbers are bus indices.  Raises GridError naming table, element and rule.
     """
     _require_wires_only(net)
+    _require_sizes(net)
     _require_plain_transformers(net)
     converter = PandaPowerConverter(system_frequency=net.f_hz, log_level=logging.ERROR)
     nodes_of = representatives(net)
@@ -137,6 +145,14 @@ def _require_wires_only(net: Any) -> None:
     if "z_ohm" in net.switch:
         free = ~between | ~(net.switch["z_ohm"].fillna(0) > 0)
         _require(net, "switch", free, "z_ohm", "a switch between buses can not have a resistance")
+
+
+def _require_sizes(net: Any) -> None:
+    """Refuse sizes that are no finite number above zero, which would fail far from here, or not at all."""
+    for table, column in SIZES:
+        values = pd.to_numeric(net[table][column], errors="coerce")
+        holds = np.isfinite(values) & (values > 0)
+        _require(net, table, holds, column, "must be a finite number above 0")
 
 
 def _require_plain_transformers(net: Any) -> None:

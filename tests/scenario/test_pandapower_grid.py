@@ -119,6 +119,17 @@ def test_nothing_flows_but_what_the_points_inject(tmp_path):
         (lambda net: net.trafo.__setitem__("tap_pos", -3), "transformer.tap_pos"),
         (lambda net: net.trafo.__setitem__("shift_degree", 20.0), "shift_degree: 20.0: must be a"),
         (lambda net: net.trafo.__setitem__("df", 0.9), "trafo 0: df: 0.9: must be 1"),
+        (
+            lambda net: net.line.__setitem__("length_km", -1.0),
+            "line 0: length_km: -1.0: must be a f",
+        ),
+        (
+            lambda net: net.line.__setitem__("length_km", np.nan),
+            "line 0: length_km: nan: must be a",
+        ),
+        (lambda net: net.bus.__setitem__("vn_kv", np.nan), "vn_kv: nan: must be a finite number"),
+        (lambda net: net.trafo.__setitem__("sn_mva", np.nan), "trafo 0: sn_mva: nan: must be"),
+        (lambda net: net.trafo.__setitem__("vn_lv_kv", 0.0), "trafo 0: vn_lv_kv: 0.0: must"),
         (lambda net: pp.create_gen(net, 22, p_mw=0.01), "gen: a grid is made of bus, line, trafo"),
         (lambda net: pp.create_shunt(net, 22, q_mvar=0.01), "shunt: a grid is made of"),
         (lambda net: net.line.__setitem__("max_i_ka", np.nan), "line cable 20: has no rated curr"),
