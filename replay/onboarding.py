@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 from eth_utils import keccak
 
+from gridbourse.chain.arguments import label
 from gridbourse.chain.contracts import SUPPLIER_ACCOUNT, Registration
 from gridbourse.chain.deploy import AREA, Market
 from gridbourse.model.settlement import Prices
@@ -84,9 +85,10 @@ def _set_tariff(market: Market, scenario: Scenario) -> dict[str, int]:
     operator, dso, supplier = (market.keys[n] for n in ("operator", "dso", "supplier"))
     zones: dict[str, int] = {}
     for number, name in enumerate(_from_the_top(scenario.zones), start=1):
-        label = name.encode()[:32].ljust(32, b"\0")
         parent = zones.get(scenario.zones[name] or "", 0)
-        market.registry.write(operator, "register", "addZone", label, parent, units=0)
+        market.registry.write(
+            operator, "register", "addZone", label("addZone", name), parent, units=0
+        )
         prices = zone_prices(scenario, name)
         fees = (prices.import_fee, prices.local_fee, prices.export_fee)
         market.tariff.write(dso, "tariff", "setGridFees", number, scenario.first_period, fees)

@@ -10,6 +10,7 @@ from gridbourse.errors import GridbourseError
 
 _INTEGER = re.compile(r"(u?)int([0-9]+)")
 SHOWN = 60
+LABEL_BYTES = 32
 
 
 class ArgumentError(GridbourseError):
@@ -47,6 +48,14 @@ def range_of(type_: str) -> str:
     unsigned, bits = bool(integer[1]), int(integer[2])
     least, most = (0, f"2^{bits} - 1") if unsigned else (f"-2^{bits - 1}", f"2^{bits - 1} - 1")
     return f"a whole number in {least} to {most} ({type_})"
+
+
+def label(function: str, name: str) -> bytes:
+    """A name as the contracts hold it: one word of UTF-8; ArgumentError where it is longer."""
+    word = name.encode()
+    if len(word) > LABEL_BYTES:
+        raise ArgumentError(function, "name", name, f"within {LABEL_BYTES} bytes")
+    return word.ljust(LABEL_BYTES, b"\0")
 
 
 def _in_value(

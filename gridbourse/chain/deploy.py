@@ -8,6 +8,7 @@ from eth_utils import keccak
 from web3 import Web3
 
 from gridbourse.chain.accounts import Keyring
+from gridbourse.chain.arguments import label
 from gridbourse.chain.bilateral import BilateralMarket
 from gridbourse.chain.checked_trades import CheckedTrades
 from gridbourse.chain.compiler import load_artifacts
@@ -143,7 +144,7 @@ def deploy(
     chain: Chain, keys: Keyring, settings: MarketSettings, scenario: dict[str, Any] | None = None
 ) -> Market:
     """Deploy every contract, wire them, give roles, and seal the clearing house."""
-    operator = keys["operator"]
+    operator, area = keys["operator"], label("addArea", settings.area)
     fund(chain.w3, [keys[name].address for name in ("operator", "gateway", *ROLES)])
     deployed: dict[str, DeployedContract] = {}
 
@@ -185,18 +186,18 @@ def deploy(
         chain_id, genesis, current_commit(), compiler_facts(), scenario or {}, deployed
     )
     market = Market.bind(chain, keys, record)
-    _wire(market, settings, modules | {settlement: SETTLEMENT, meter: ORACLE, grid: ORACLE})
+    _wire(market, area, modules | {settlement: SETTLEMENT, meter: ORACLE, grid: ORACLE})
     return market
 
 
-def _wire(market: Market, settings: MarketSettings, modules: dict[str, int]) -> None:
+def _wire(market: Market, area: bytes, modules: dict[str, int]) -> None:
     operator = market.keys["operator"]
 
     def setup(contract: Bound, function: str, *arguments: Any) -> None:
         contract.write(operator, "deploy", function, *arguments)
 
     setup(market.registry, "connect", market.clock.address, market.house.address)
-    setup(market.registry, "addArea", Web3.to_bytes(text=settings.area).ljust(32, b"\0")[:32])
+    setup(market.registry, "addArea", area)
     for name, role in ROLES.items():
         setup(market.registry, "grantRole", keccak(text=role), market.keys[name].address)
     setup(market.registry, "addGateway", market.keys["gateway"].address)

@@ -24,6 +24,8 @@ POINT_NOTES: Final = ("pandapower_bus", "peak_load_w", "rated_pv_w")
 """Columns that may be there for the reader; nothing depends on them."""
 QUANTITIES: Final = ("load_w", "load_var", "pv_w")
 MAX_NODE: Final = 2**31 - 1
+MAX_CAPACITY_W: Final = 10_000_000
+"""As applications are judged; in an hour, the longest period, it is below the chain's 2^28 Wh."""
 PROFILE_COLUMNS: Final = ("start", "point_id", *QUANTITIES)
 
 
@@ -71,6 +73,8 @@ def read_points(path: Path, zones: Collection[str], node_names: pd.Series) -> pd
     whole = (table["node"] % 1 == 0) & table["node"].between(0, MAX_NODE)
     _require(path, table, "node", whole, "is not a node id")
     _require(path, table, "capacity_w", table["capacity_w"] > 0, "must be above 0 W")
+    most = f"is above {MAX_CAPACITY_W:,} W: more than a low-voltage connection has"
+    _require(path, table, "capacity_w", table["capacity_w"] <= MAX_CAPACITY_W, most)
     _require(path, table, "zone", table["zone"].isin(zones), "is not a zone of the scenario")
     table = table.astype({"node": "int64", "capacity_w": "float64"})
     return table.set_index("point_id")[["node", "zone", "capacity_w"]]

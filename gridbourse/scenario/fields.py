@@ -11,6 +11,8 @@ from gridbourse.scenario.errors import ScenarioError
 
 REQUIRED: Any = object()
 MAX_INT = 2**63 - 1
+LABEL_BYTES = 32
+"""What the chain has for the name of an area or a zone, in UTF-8."""
 
 
 class Fields:
@@ -66,6 +68,17 @@ class Fields:
         if value is not default and not value.strip():
             self.refuse(key, "must not be empty")
         return value
+
+    def label(self, key: str) -> str:
+        """A text the chain holds in one word."""
+        value: str = self.text(key)
+        self.require_label(key, value)
+        return value
+
+    def require_label(self, key: str, name: str) -> None:
+        """Refuse a name that one word of the chain can not hold."""
+        if (size := len(name.encode())) > LABEL_BYTES:
+            self.refuse(key, f"{name!r} is {size} bytes long; a name has {LABEL_BYTES} at most")
 
     def choice(self, key: str, *choices: str, default: Any = REQUIRED) -> Any:
         """One of some words."""

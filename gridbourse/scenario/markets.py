@@ -21,6 +21,8 @@ from gridbourse.scenario.rules import (
     TariffTable,
 )
 
+MOST_GATE_CLOSURE_S = 7 * DAY_S
+"""No market closes longer before delivery; the chain's clock has to stay above zero."""
 MAX_TICKS = 256
 """A clearing walks the band; the contract refuses a longer one."""
 MAX_BOOK_TICKS = 224
@@ -43,8 +45,8 @@ def market(fields: Fields, tariff: TariffTable) -> MarketRules:
             pricing=table.choice("pricing", "uniform", "pay_as_bid") if pool else "uniform",
             tick_micro_eur_per_wh=table.integer("tick_micro_eur_per_wh", least=1),
             max_rounds=table.integer("max_rounds", least=1, most=255) if pool else 1,
-            gate_closure_s=table.integer("gate_closure_s"),
-            area=table.text("area"),
+            gate_closure_s=table.integer("gate_closure_s", most=MOST_GATE_CLOSURE_S),
+            area=table.label("area"),
         )
         band = tariff.retail_micro_eur_per_wh - tariff.feed_in_micro_eur_per_wh
         steps, rest = divmod(band, rules.tick_micro_eur_per_wh)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+import pandas as pd
+
 from gridbourse.metering.sources import Columns
 from gridbourse.model.errors import ModelError
 from gridbourse.model.periods import Mtu
@@ -89,7 +91,7 @@ def columns(fields: Fields) -> ReadingColumns | None:
             point=point,
             unit=table.choice("unit", "Wh", "kWh", "W", "kW"),
             timezone=None if zone is None else _zone(table, zone),
-            time_format=table.text("time_format", None),
+            time_format=_time_format(table),
             marks=table.choice("marks", "start", "end"),
             separator=table.text("separator", ","),
             decimal=table.choice("decimal", ".", ",", default="."),
@@ -98,6 +100,16 @@ def columns(fields: Fields) -> ReadingColumns | None:
         if "reactive" not in quantities:
             power_factor = table.number("power_factor", 0.1, 1.0, default=POWER_FACTOR)
         return ReadingColumns(file, quantities, positive == "consumes", power_factor)
+
+
+def _time_format(table: Fields) -> str | None:
+    layout = table.text("time_format", None)
+    if layout is not None:
+        try:
+            pd.to_datetime(pd.Series(["no time"]), format=layout, errors="coerce")
+        except ValueError as error:
+            table.refuse("time_format", f"{layout!r} is not as for strptime ({error})")
+    return layout
 
 
 def pv_factor(fields: Fields, columns: ReadingColumns | None) -> float:
@@ -113,6 +125,7 @@ def zones(fields: Fields) -> tuple[dict[str, str | None], dict[str, ZoneFees]]:
     parents: dict[str, str | None] = {}
     fees = {}
     for name, table in fields.tables("zones").items():
+        fields.require_label(f"zones.{name}", name)
         with table:
             parents[name] = table.text("parent", None)
             fees[name] = ZoneFees(

@@ -4,9 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
-from gridbourse.chain.arguments import ArgumentError, range_of
+from gridbourse.chain.accounts import DEVELOPMENT_SECRET, Keyring
+from gridbourse.chain.arguments import ArgumentError, label, range_of
+from gridbourse.chain.compiler import load_artifacts
+from gridbourse.chain.connect import connect
 from gridbourse.chain.contracts import Registration
-from gridbourse.chain.deploy import AREA, Market
+from gridbourse.chain.deploy import AREA, Market, MarketSettings, deploy
+from gridbourse.chain.transactions import Chain
+from gridbourse.model.clearing import Band
 from tests.invariants.ring_market import FIRST
 from tests.oracle.late import LateMarket
 
@@ -67,6 +72,20 @@ def test_it_is_named_with_its_range(market: Market, act: Act, said: str) -> None
     assert str(refused.value).startswith(said)
     assert len(str(refused.value)) < 200
     assert market.chain.w3.eth.block_number == block
+
+
+def test_a_name_is_one_word_or_refused() -> None:
+    assert label("addZone", "Łódź") == "Łódź".encode() + bytes(25)
+    with pytest.raises(ArgumentError, match=r"addZone: name: 'ä+' is not within 32 bytes"):
+        label("addZone", "ä" * 17)
+
+
+def test_an_area_of_too_long_a_name_is_not_deployed() -> None:
+    chain = Chain(connect("embedded"), load_artifacts())
+    settings = MarketSettings(900, 300, Band(80, 1, 2), False, 2, "x" * 33)
+    with pytest.raises(ArgumentError, match=r"addArea: name: 'x+' is not within 32 bytes"):
+        deploy(chain, Keyring(DEVELOPMENT_SECRET), settings)
+    assert chain.w3.eth.block_number == 0
 
 
 def test_ranges_are_those_of_the_type() -> None:

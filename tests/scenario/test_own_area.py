@@ -57,6 +57,16 @@ def test_a_place_that_is_not_in_the_grid_is_named(tmp_path, old, new, message):
     assert f"points.csv: {message}" in str(refusal.value)
 
 
+@pytest.mark.parametrize("layout", ["%Q", "%d.%m.%"])
+def test_a_time_format_that_is_none_is_named(tmp_path, layout):
+    path = own_area.write(tmp_path)
+    path.write_text(path.read_text().replace("%d.%m.%Y %H:%M", layout))
+    with pytest.raises(
+        ScenarioError, match=r"area\.toml: columns\.time_format: .* not as for strp"
+    ):
+        load(path)
+
+
 def test_a_name_of_two_nodes_says_nothing(tmp_path):
     path = own_area.write(tmp_path)
     net = tmp_path / "net.json"
