@@ -2,9 +2,13 @@
 
 # Not `brownie._config`: brownie reads the source of what a conftest imports, and that one has none.
 import gc
+import time
+from collections.abc import Callable
+from typing import Any
 
 import brownie
 import pytest
+from web3.exceptions import TransactionNotFound
 
 from gridbourse.chain.devnet import free_port
 from tests.contracts.market import Market
@@ -16,6 +20,29 @@ def pytest_configure():
     networks = brownie._config.CONFIG.networks
     settings = networks["anvil"]["cmd_settings"]
     networks["development"]["cmd_settings"] = {**settings, "port": free_port()}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def receipts_are_awaited():
+    """On a busy machine anvil counts a transaction a moment before it has its receipt, and brownie takes
+    that for a transaction that was dropped."""
+    eth = brownie.web3.eth
+    for name in ("get_transaction", "get_transaction_receipt"):
+        setattr(eth, name, _patient(getattr(eth, name)))
+
+
+def _patient(ask: Callable[..., Any], seconds: float = 5.0) -> Callable[..., Any]:
+    def asked(*arguments: Any) -> Any:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return ask(*arguments)
+            except TransactionNotFound:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+
+    return asked
 
 
 @pytest.fixture(scope="module", autouse=True)
