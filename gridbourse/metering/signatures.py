@@ -10,24 +10,32 @@ from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError
 
 
-def sign_reading(private_key: bytes | str, point: str, period: int, wh: int) -> str:
+def sign_reading(
+    private_key: bytes | str, point: str, period: int, wh: int, account: str | None = None
+) -> str:
     """What a meter puts beside its reading: 65 bytes, 0x-prefixed hex.
 
-    wh: net energy of the period, Wh, positive = injects.
+    wh: net energy of the period, Wh, positive = injects. account: checksummed address the meter is
+    to be settled with, in the reading of an application that brings its own.
     """
-    signed = Account.sign_message(_message(point, period, wh), private_key)
+    signed = Account.sign_message(_message(point, period, wh, account), private_key)
     return signed.signature.to_0x_hex()
 
 
-def signer_of(signature: str, point: str, period: int, wh: int) -> str | None:
+def signer_of(
+    signature: str, point: str, period: int, wh: int, account: str | None = None
+) -> str | None:
     """The checksummed address that signed this very reading; None for what is no signature."""
     try:
-        address: str = Account.recover_message(_message(point, period, wh), signature=signature)
+        address: str = Account.recover_message(
+            _message(point, period, wh, account), signature=signature
+        )
     except (ValueError, TypeError, IndexError, BadSignature, ValidationError):
         return None
     return address
 
 
-def _message(point: str, period: int, wh: int) -> SignableMessage:
+def _message(point: str, period: int, wh: int, account: str | None) -> SignableMessage:
     """JSON, so that no two readings share a text whatever characters a point's name holds."""
-    return encode_defunct(text=f"gridbourse reading {json.dumps([point, int(period), int(wh)])}")
+    said = [point, int(period), int(wh)] + ([] if account is None else [account])
+    return encode_defunct(text=f"gridbourse reading {json.dumps(said)}")

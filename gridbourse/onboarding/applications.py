@@ -36,7 +36,8 @@ _DECIMAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?")
 class Application:
     """A good row. capacity_wh: what the connection carries in one period, either way.
 
-    reading_*: one reading of the meter, signed by the meter's key; net, positive = injects.
+    reading_*: one reading of the meter, signed by the meter's key; net, positive = injects. What is
+        signed names the account, if there is one: nobody else's can be put beside the meter.
     account: the applicant's own address; None = a key is made for it.
     mandate: whether the gateway orders in the applicant's name.
     """
@@ -293,13 +294,15 @@ def _address(text: str) -> str:
 def _signed_by_meter(values: Mapping[str, Any]) -> Callable[[str], None]:
     def check(signature: str) -> None:
         point, meter = values["metering_point"], values["meter_address"]
-        said = (point, values["reading_period"], values["reading_wh"])
+        said = (point, values["reading_period"], values["reading_wh"], values["account"])
         signer = signer_of(signature, *said) if _SIGNATURE.fullmatch(signature) else None
         if signer is None:
             raise _Fault(Rule.SIGNATURE, f"{_quoted(signature)} is no signature")
         if signer != meter:
             raise _Fault(
-                Rule.SIGNATURE, f"not of the meter {meter} on this reading of {_quoted(point)}"
+                Rule.SIGNATURE,
+                f"not of the meter {meter} on this reading of {_quoted(point)}"
+                + (" and this account" if values["account"] else ""),
             )
 
     return check

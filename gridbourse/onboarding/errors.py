@@ -15,6 +15,7 @@ class Rule(StrEnum):
     ZONE = "zone"  # a grid zone of this market
     CAPACITY = "capacity"  # what a connection can have and a contract can hold
     ADDRESS = "address"  # an account address, its checksum right
+    ACCOUNT = "account"  # of no contract, and of nobody who runs the market
     PERIOD = "period"  # a delivery period that is over
     RANGE = "range"  # not beyond what the connection carries
     METER = "meter"  # the key the meter operator has on record for the point

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from eth_account.signers.local import LocalAccount
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
 
 from gridbourse.chain.contracts import Registration
-from gridbourse.chain.deploy import AREA, Market
+from gridbourse.chain.deploy import AREA, ROLES, Market
 from gridbourse.chain.overview import due
 from gridbourse.chain.transactions import Reverted
 from gridbourse.onboarding.applications import Application
@@ -16,6 +18,8 @@ from gridbourse.onboarding.pseudonyms import deployment_salt, pseudonym
 
 LEFT = 3
 """Status of a profile: `Profile.sol`."""
+SYSTEM_ROLES = ("OPERATOR", "GATEWAY", "AGGREGATOR", *ROLES.values())
+"""`Roles.sol`: whoever has one of them runs the market, and does not trade in it."""
 NO_END = 2**32 - 1
 """End of a membership nobody has ended: `Memberships.sol`."""
 
@@ -106,7 +110,8 @@ class Members:
     def refuse_known(
         self, applications: dict[int, Application]
     ) -> tuple[dict[int, Application], list[Refusal]]:
-        """Leave out whose account or metering point the market has from elsewhere, as a scenario."""
+        """Leave out whose account or metering point the market has from elsewhere, as a scenario, and
+        whose account can be no applicant's."""
         salt = deployment_salt(self.market.keys)
         new, refusals = {}, []
         for row, application in applications.items():
@@ -117,9 +122,20 @@ class Members:
             elif (number := self.at(pseudonym(salt, point))) is not None:
                 reason = f"{point!r} is participant {number}'s"
                 refusals.append(Refusal(row, "metering_point", Rule.DUPLICATE, reason))
+            elif account and (reason := self._not_an_applicants(account)):
+                refusals.append(Refusal(row, "account", Rule.ACCOUNT, reason))
             else:
                 new[row] = application
         return new, refusals
+
+    def _not_an_applicants(self, account: str) -> str:
+        """Why nobody can apply with the account; empty when somebody can."""
+        if self.market.chain.w3.eth.get_code(to_checksum_address(account)):
+            return f"{account} is a contract, which signs no orders"
+        registry = self.market.registry
+        held = (r for r in SYSTEM_ROLES if registry.read("hasRole", keccak(text=r), account))
+        role = next(held, None)
+        return f"{account} has the role {role}" if role else ""
 
     def register(
         self, account: str, known_as: bytes, application: Application, earlier: Iterable[int] = ()

@@ -6,7 +6,7 @@ from typing import Any
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
-from eth_utils import keccak
+from eth_utils import is_hex_address, keccak, to_checksum_address
 
 from gridbourse.metering.signatures import sign_reading
 from gridbourse.onboarding.applications import OPTIONAL, REQUIRED, Judged, Terms, read_applications
@@ -22,6 +22,11 @@ COLUMNS = (*REQUIRED, *OPTIONAL)
 def meter(point: str) -> LocalAccount:
     """The key inside a point's meter."""
     return Account.from_key(keccak(text=f"meter of {point}"))
+
+
+def _named(account: str) -> str | None:
+    """As the meter names it: checksummed."""
+    return to_checksum_address(account) if is_hex_address(account) else account or None
 
 
 def row(point: str, **other: Any) -> dict[str, Any]:
@@ -44,7 +49,12 @@ def row(point: str, **other: Any) -> dict[str, Any]:
         said = (fields["reading_period"], fields["reading_wh"])
         whole = all(str(n).lstrip("-").isdigit() for n in said)
         fields["reading_signature"] = (
-            sign_reading(meter(point).key, fields["metering_point"], *map(int, said))
+            sign_reading(
+                meter(point).key,
+                fields["metering_point"],
+                *map(int, said),
+                _named(fields["account"]),
+            )
             if whole
             else "0x00"
         )

@@ -166,3 +166,17 @@ def test_a_bad_list_of_meters_is_refused_whole(tmp_path):
         path.write_text(good + more)
         with pytest.raises(ApplicationError, match=reason):
             read_meters(path)
+
+
+def test_the_meter_names_the_account_it_is_settled_with(tmp_path):
+    """Whoever comes by a signed reading can not put an own account beside it."""
+    mine, anothers = ("0x" + digit * 40 for digit in "12")
+    signed = row("A", account=mine)["reading_signature"]
+    bare = row("A")["reading_signature"]
+    assert judge(tmp_path, row("A", account=mine)).refusals == []
+
+    for account, signature in ((anothers, signed), (mine, bare), ("", signed)):
+        judged = judge(tmp_path, row("A", account=account, reading_signature=signature))
+        assert [(r.column, r.rule) for r in judged.refusals] == [
+            ("reading_signature", Rule.SIGNATURE)
+        ]

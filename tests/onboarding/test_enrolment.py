@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from gridbourse.chain.deploy import AREA
+from gridbourse.chain.deploy import AREA, ROLES
 from gridbourse.chain.ending import finish
 from gridbourse.chain.transactions import Chain, Reverted
 from gridbourse.model.periods import Mtu
@@ -248,6 +248,24 @@ def test_an_account_that_is_someone_elses_is_refused(people, keystores, members,
     assert [(r.row, r.column, r.rule) for r in refused] == [(2, "account", Rule.DUPLICATE)]
     assert f"participant {number}'s" in refused[0].reason
     assert seats(members) == before
+
+
+def test_an_account_of_the_system_is_refused(members, tmp_path):
+    market = members.market
+    accounts = [
+        *(market.keys[name].address for name in ("operator", "gateway", *ROLES)),
+        market.house.address,
+    ]
+    rows = [row(f"P{next(SERIAL)}", account=account) for account in accounts]
+    judged = judge(tmp_path, *rows, row("mine", account=Account.create().address))
+    assert judged.refusals == []
+
+    good, refused = members.refuse_known(judged.good)
+
+    assert [a.metering_point for a in good.values()] == ["mine"]
+    assert {(r.column, r.rule) for r in refused} == {("account", Rule.ACCOUNT)}
+    assert refused[0].reason == f"{accounts[0]} has the role OPERATOR"
+    assert refused[-1].reason == f"{accounts[-1]} is a contract, which signs no orders"
 
 
 def test_a_point_the_scenario_brought_in_is_refused_until_it_left(people, members, tmp_path):
