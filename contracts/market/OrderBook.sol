@@ -138,9 +138,12 @@ contract OrderBook is Matching, GatewayOrders {
         uint256 named = _naming(period, participant, tick, position);
         uint256 energy = RestingOrder.energy(_remove(BookAccount.area(account), period, named));
         account = BookAccount.withOneLess(account);
-        bool keeps = BookAccount.keeps(account);
-        _accounts[key] = keeps ? BookAccount.plusKept(account, energy) : account;
-        if (!keeps) _reserve(period, participant, energy, 0);
+        if (BookAccount.keeps(account)) {
+            _accounts[key] = BookAccount.plusKept(account, energy);
+        } else {
+            _accounts[key] = account;
+            _reserve(period, participant, energy, 0);
+        }
     }
 
     /// @notice Gives the caller's order at rest another price or energy. Less energy at the same tick keeps its place;
@@ -153,8 +156,8 @@ contract OrderBook is Matching, GatewayOrders {
     }
 
     /// @notice Keeps energy, and the money behind it, reserved for the caller's own orders to come in a period: they
-    ///         draw on it, and what they do not need comes back to it, so that neither asks the clearing house.
-    ///         Zero of both gives everything back, and from then on what is cancelled is free at once
+    ///         draw on it, and what own orders and replacements do not need comes back to it, so that the clearing
+    ///         house is not asked. Zero of both gives everything back, and from then on what is cancelled is free at once
     /// @param sellWh To sell beyond the orders at rest
     /// @param buyWh To buy beyond the orders at rest
     function keep(uint32 period, uint256 sellWh, uint256 buyWh) external {

@@ -14,6 +14,7 @@ from gridbourse.chain.lanes import BID, OFFER
 from gridbourse.model.order_book import Kind, OrderBook, Side, TooManyOpenOrders
 from gridbourse.model.order_book import Order as ModelOrder
 from gridbourse.model.trade_word import TradeWord
+from gridbourse.report.book_frame import book_at, frame
 from tests.contracts.market import FIRST, Market
 from tests.contracts.order_books import Hall, trades_in
 from tests.contracts.refusal import ask
@@ -25,6 +26,7 @@ A_BATCH = 100
 PEOPLE = 24
 TICKS = range(20, 36)
 MIN_WH, MAX_FILLS, MAX_OPEN = 10, 6, 40
+GROUP_SIZE = 64
 LARGEST_WH = (1 << 28) - 2
 PURSE = 10**13
 
@@ -37,7 +39,7 @@ def model_book() -> OrderBook:
 def hall(market):
     """A market of one area whose connections carry any order there is."""
     whole = Market(market.contracts).admit(PEOPLE, purse=PURSE, capacity=LARGEST_WH)
-    rules = {"minWh": MIN_WH, "maxFills": MAX_FILLS, "maxOpen": MAX_OPEN, "groupSize": 64}
+    rules = {"minWh": MIN_WH, "maxFills": MAX_FILLS, "maxOpen": MAX_OPEN, "groupSize": GROUP_SIZE}
     return Hall.open(whole, **rules)
 
 
@@ -137,7 +139,7 @@ class Stream:
             tick = order.tick if same else int(rng.choice(TICKS))
             return mirror.replace(order, tick, int(rng.integers(MIN_WH, 2_000)))
         side = int(rng.integers(0, 2))
-        low, high = (TICKS.start, TICKS.stop - 4) if side == BID else (TICKS.start + 4, TICKS.stop)
+        low, high = (TICKS.start, TICKS.stop - 6) if side == BID else (TICKS.start + 6, TICKS.stop)
         kind = int(rng.choice(3, p=(0.7, 0.15, 0.15)))
         who = int(rng.choice(self.numbers))
         return mirror.place(
@@ -146,20 +148,24 @@ class Stream:
 
 
 @pytest.mark.parametrize("seed", [4])
-def test_ten_thousand_events_do_what_the_model_does(hall, seed):
+def test_streams_of_the_model_and_the_contract_are_one(hall, seed):
     market, numbers = hall.market, [member.number for member in hall.market.members]
     stream = Stream(numbers, seed)
     traded: list[int] = []
+    events: list[dict] = []
     for _ in range(EVENTS // A_BATCH):
         before = len(stream.mirror.trades)
         tx = hall.batch(P, *(stream.next() for _ in range(A_BATCH)))
         trades = trades_in(tx)
         assert trades == [trade.pack() for trade in stream.mirror.trades[before:]]
         traded += trades
+        events += [{"event": event.name, **event} for event in tx.events]
         _same_book(hall, stream.mirror.book)
         _same_reservations(hall, stream.mirror)
     assert min(stream.counts.values()) > EVENTS / 20  # every kind of event was there
     assert len(traded) > EVENTS / 10
+    assert len(stream.mirror.places) > PEOPLE  # the book was no empty one
+    _rebuilt_from_events(events, stream.mirror.book)
 
     _judged_and_released(hall, traded, stream.mirror)
     assert market.money_sum() == 0
@@ -170,6 +176,14 @@ def _same_book(hall, book: OrderBook):
         expected = [(o.participant, o.tick, o.wh) for o in book.resting(side)]
         assert hall.resting(P, side) == expected
         assert hall.depth(P, side, 256) == book.depth(side)
+
+
+def _rebuilt_from_events(events: list[dict], book: OrderBook):
+    rebuilt = book_at(frame(events, BAND), 0, P)
+    for side in Side:
+        levels = rebuilt[rebuilt.index.get_level_values("side") == side.name.lower()]
+        found = zip(levels.index.get_level_values("tick"), levels.wh, levels.orders, strict=True)
+        assert list(found) == book.depth(side)
 
 
 def _same_reservations(hall, mirror: Mirror, rejected=frozenset(), kept=None):
@@ -192,10 +206,11 @@ def _judged_and_released(hall, traded, mirror):
     """The DSO rejects every seventh trade; what rests goes; what is left reserved is what was traded."""
     market = hall.market
     market.close_gate(P)
-    hall.seal(P)
+    if len(traded) % GROUP_SIZE:
+        hall.seal(P)
     rejected = set()
-    for group, start in enumerate(range(0, len(traded), 64)):
-        words = traded[start : start + 64]
+    for group, start in enumerate(range(0, len(traded), GROUP_SIZE)):
+        words = traded[start : start + GROUP_SIZE]
         bits = sum(1 << i for i in range(len(words)) if (start + i) % 7 == 0)
         rejected |= {start + i for i in range(len(words)) if (start + i) % 7 == 0}
         hall.judge(P, group, words, bits)
@@ -255,7 +270,7 @@ class Walk(RuleBasedStateMachine):
         word = self.mirror.place(member.number, side, tick, wh, kind)
         if own:
             tx = self.hall.place(P, member, side, tick, wh, kind)
-            left = wh - sum(t.wh for t in self.mirror.trades[before:]) - self._rested(member, tx)
+            left = wh - sum(t.wh for t in self.mirror.trades[before:]) - self._rested(tx)
             self._come_back(member.number, side, left)
         else:
             tx = self.hall.batch(P, word)
@@ -275,9 +290,15 @@ class Walk(RuleBasedStateMachine):
     @precondition(lambda self: self.mirror.places)
     @rule(which=st.integers(0, 10**6), tick=st.sampled_from(TICKS[:6]), wh=st.integers(MIN_WH, 400))
     def replace(self, which, tick, wh):
-        before = len(self.mirror.trades)
-        tx = self.hall.batch(P, self.mirror.replace(self._pick(which), tick, wh))
-        assert trades_in(tx) == [trade.pack() for trade in self.mirror.trades[before:]]
+        before, order = len(self.mirror.trades), self._pick(which)
+        tx = self.hall.batch(P, self.mirror.replace(order, tick, wh))
+        traded = self.mirror.trades[before:]
+        assert trades_in(tx) == [trade.pack() for trade in traded]
+        if "OrderReduced" in tx.events:
+            left = order.wh - wh
+        else:
+            left = wh - sum(trade.wh for trade in traded) - self._rested(tx)
+        self._come_back(order.participant, order.side, left)
 
     @rule(who=st.integers(0, 4), sell=st.integers(0, 600), buy=st.integers(0, 600))
     def keep(self, who, sell, buy):
@@ -291,7 +312,7 @@ class Walk(RuleBasedStateMachine):
         ids = sorted(self.mirror.places)
         return self.mirror.book._by_id[ids[which % len(ids)]]
 
-    def _rested(self, member, tx):
+    def _rested(self, tx):
         return tx.events["OrderRested"]["wh"] if "OrderRested" in tx.events else 0
 
     def _draw(self, number, side, wh):
