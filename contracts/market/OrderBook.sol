@@ -11,6 +11,7 @@ import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {RestingOrder} from "../libraries/RestingOrder.sol";
 import {MarketClock} from "../registry/MarketClock.sol";
+import {BookCollateral} from "./BookCollateral.sol";
 import {CheckedTrades} from "./CheckedTrades.sol";
 import {GatewayOrders} from "./GatewayOrders.sol";
 import {Matching} from "./Matching.sol";
@@ -22,7 +23,7 @@ import {PriceBand} from "./PriceBand.sol";
 ///         is cancelled is free at once.
 /// @dev    Invariant: reserved in the clearing house = orders at rest + trades waiting or accepted + what a participant
 ///         chose to keep reserved for its next orders (see `keep`).
-contract OrderBook is Matching, GatewayOrders {
+contract OrderBook is Matching, BookCollateral, GatewayOrders {
     /// @notice Where the book is anchored and its rules
     /// @param groupSize Trades the DSO judges at once
     /// @param minWh The least energy of an order
@@ -80,7 +81,6 @@ contract OrderBook is Matching, GatewayOrders {
     error BadRules(uint256 minWh, uint256 maxFills, uint256 maxOpen);
     error MalformedOrder(uint256 participant, uint256 order);
     error EnergyOutOfRange(uint256 participant, uint256 wh, uint256 minWh, uint256 maxWh);
-    error ParticipantNotActive(uint256 participant, uint256 status);
     error GateStillOpen(uint256 period);
     error SettlementBegun(uint256 period);
 
@@ -311,60 +311,6 @@ contract OrderBook is Matching, GatewayOrders {
         emit BookReleased(area, period, orders);
     }
 
-    // --- what backs orders ---------------------------------------------------------------------
-
-    /// @dev Backs an own order: by what its participant keeps reserved here, and by more where that is not enough
-    function _claim(uint256 period, uint256 participant, uint256 energy) private {
-        uint256 key = _accountKey(period, participant);
-        uint256 account = _accounts[key];
-        if (Lanes.tag(account) == period && BookAccount.keeps(account)) {
-            uint256 drawn = _least(BookAccount.kept(account), energy);
-            _accounts[key] = BookAccount.minusKept(account, drawn);
-            energy -= drawn;
-            if (energy == 0) return _requireActive(participant); // else the clearing house does
-        }
-        _reserve(period, participant, 0, energy);
-    }
-
-    /// @dev Gives back what backed an own order: to what its participant keeps reserved, or free
-    function _free(uint256 period, uint256 participant, uint256 energy) private {
-        uint256 key = _accountKey(period, participant);
-        uint256 account = _accounts[key];
-        if (Lanes.tag(account) == period && BookAccount.keeps(account)) {
-            _accounts[key] = BookAccount.plusKept(account, energy);
-        } else {
-            _reserve(period, participant, energy, 0);
-        }
-    }
-
-    /// @dev An energy lane as far as another goes that has only one direction
-    function _least(uint256 lane, uint256 oneWay) private pure returns (uint256) {
-        uint256 available = oneWay > Lanes.MASK28 ? lane & (Lanes.MASK28 << 28) : lane & Lanes.MASK28;
-        return available < oneWay ? available : oneWay;
-    }
-
-    function _requireActive(uint256 participant) private view {
-        uint256 status = Profile.status(_profileOf(participant));
-        if (status != Profile.ACTIVE) revert ParticipantNotActive(participant, status);
-    }
-
-    function _reserve(uint256 period, uint256 participant, uint256 released, uint256 claimed) private {
-        IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](1);
-        exchanges[0] = _exchange(participant, released, claimed);
-        clearingHouse.reserve(period, exchanges);
-    }
-
-    /// @dev Shortens the list to `count` orders, and gives back what backed each
-    function _giveBack(uint256 period, uint256[] memory orders, uint256 count) private {
-        _shorten(orders, count);
-        IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](count);
-        for (uint256 i; i < count; ++i) {
-            uint256 energy = RestingOrder.energy(BookOrder.side(orders[i]), BookOrder.wh(orders[i]));
-            exchanges[i] = _exchange(BookOrder.participant(orders[i]), energy, 0);
-        }
-        clearingHouse.reserve(period, exchanges);
-    }
-
     /// @inheritdoc EIP712
     /// @dev As the base has it, with literals: reading its short strings back costs more code than this contract has room
     function eip712Domain()
@@ -429,10 +375,6 @@ contract OrderBook is Matching, GatewayOrders {
         uint256 account = _accounts[_accountKey(period, participant)];
         if (Lanes.tag(account) == period) return BookAccount.area(account);
         return Profile.area(_profileOf(participant));
-    }
-
-    function _profileOf(uint256 participant) private view returns (uint256) {
-        return Lanes.get64(registry.profilesOf(Lanes.groupOf(participant)), Lanes.laneOf(participant));
     }
 
     function _requireOpen(uint256 period) private view {

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {BookAccount} from "../libraries/BookAccount.sol";
+import {BookOrder} from "../libraries/BookOrder.sol";
+import {Lanes} from "../libraries/Lanes.sol";
+import {Profile} from "../libraries/Profile.sol";
+import {RestingOrder} from "../libraries/RestingOrder.sol";
+import {RestingOrders} from "./RestingOrders.sol";
+
+/// @title What backs the orders of a book
+/// @notice Reserved in the clearing house = orders at rest + trades waiting or accepted + what a participant chose to
+///         keep reserved for its next orders.
+abstract contract BookCollateral is RestingOrders {
+    error ParticipantNotActive(uint256 participant, uint256 status);
+
+    /// @dev Backs an own order: by what its participant keeps reserved here, and by more where that is not enough
+    function _claim(uint256 period, uint256 participant, uint256 energy) internal {
+        uint256 key = _accountKey(period, participant);
+        uint256 account = _accounts[key];
+        if (Lanes.tag(account) == period && BookAccount.keeps(account)) {
+            uint256 drawn = _least(BookAccount.kept(account), energy);
+            _accounts[key] = BookAccount.minusKept(account, drawn);
+            energy -= drawn;
+            if (energy == 0) return _requireActive(participant); // else the clearing house does
+        }
+        _reserve(period, participant, 0, energy);
+    }
+
+    /// @dev Gives back what backed an own order: to what its participant keeps reserved, or free
+    function _free(uint256 period, uint256 participant, uint256 energy) internal {
+        uint256 key = _accountKey(period, participant);
+        uint256 account = _accounts[key];
+        if (Lanes.tag(account) == period && BookAccount.keeps(account)) {
+            _accounts[key] = BookAccount.plusKept(account, energy);
+        } else {
+            _reserve(period, participant, energy, 0);
+        }
+    }
+
+    /// @dev An energy lane as far as another goes that has only one direction
+    function _least(uint256 lane, uint256 oneWay) private pure returns (uint256) {
+        uint256 available = oneWay > Lanes.MASK28 ? lane & (Lanes.MASK28 << 28) : lane & Lanes.MASK28;
+        return available < oneWay ? available : oneWay;
+    }
+
+    function _requireActive(uint256 participant) private view {
+        uint256 status = Profile.status(_profileOf(participant));
+        if (status != Profile.ACTIVE) revert ParticipantNotActive(participant, status);
+    }
+
+    function _reserve(uint256 period, uint256 participant, uint256 released, uint256 claimed) internal {
+        IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](1);
+        exchanges[0] = _exchange(participant, released, claimed);
+        clearingHouse.reserve(period, exchanges);
+    }
+
+    /// @dev Shortens the list to `count` orders, and gives back what backed each
+    function _giveBack(uint256 period, uint256[] memory orders, uint256 count) internal {
+        _shorten(orders, count);
+        IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](count);
+        for (uint256 i; i < count; ++i) {
+            uint256 energy = RestingOrder.energy(BookOrder.side(orders[i]), BookOrder.wh(orders[i]));
+            exchanges[i] = _exchange(BookOrder.participant(orders[i]), energy, 0);
+        }
+        clearingHouse.reserve(period, exchanges);
+    }
+
+    function _profileOf(uint256 participant) internal view returns (uint256) {
+        return Lanes.get64(registry.profilesOf(Lanes.groupOf(participant)), Lanes.laneOf(participant));
+    }
+}
