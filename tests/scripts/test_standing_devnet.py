@@ -12,6 +12,7 @@ from web3.types import RPCEndpoint
 from gridbourse.chain.connect import connect
 from gridbourse.chain.deploy import AREA, Market, open_market
 from gridbourse.chain.lanes import BID, OFFER
+from gridbourse.chain.overview import due
 from gridbourse.scenario.scenario import load
 from tests.scripts.conftest import Command, assert_refused, environment
 
@@ -40,7 +41,10 @@ def trade(market: Market, small: Path, record: Path, later: int) -> int:
 
 
 def deliver(market: Market, period: int) -> None:
+    """The period is over; nothing flowed in the one before it, which nobody touched."""
     market.clock.advance_to(market.keys["operator"], (period + 1) * market.clock.read("mtuSeconds"))
+    if period - 1 in due(market):
+        market.meter.submit(period - 1, 1, dict.fromkeys(READINGS, 0))
 
 
 def wait_for_a_day(market: Market) -> None:
