@@ -1,4 +1,4 @@
-"""The order book: price, then time; what is reserved; refusals; gate closure; the DSO's verdict."""
+"""The order book: what rests and is reserved, cancelled, replaced, kept; refusals; gate closure; views."""
 
 import pytest
 from brownie import OrderBook
@@ -15,15 +15,10 @@ from tests.contracts.market import (
     SUSPENDED,
 )
 from tests.contracts.order_books import (
-    FILL_LIMIT,
-    FOK,
-    IMMEDIATE,
     IOC,
-    KILLED,
     MAX_FILLS,
     MAX_OPEN,
     MIN_WH,
-    OWN_ORDER,
     Hall,
     book_settings,
     rested_at,
@@ -65,82 +60,6 @@ def test_an_order_that_meets_nobody_rests_and_is_backed(market, hall, alice):
     assert hall.queue(P, 30) == [(alice.number, 0, 1_000)]
     assert hall.reserved(P, alice) == (0, 1_000)
     assert market.house.balanceOf(alice.number) == PURSE - 1_000 * HOLD_RATE
-
-
-def test_best_price_first_then_the_earliest_at_the_resting_price(hall, market):
-    a, b, c, d = market.members[:4]
-    hall.offer(P, a, 40, 100)
-    hall.offer(P, b, 35, 100)
-    hall.offer(P, c, 35, 100)
-
-    tx = hall.bid(P, d, 40, 250)
-
-    assert trades_of(tx) == [
-        (b.number, d.number, 100, BAND.price(35)),
-        (c.number, d.number, 100, BAND.price(35)),
-        (a.number, d.number, 50, BAND.price(40)),
-    ]
-    assert hall.resting(P, OFFER) == [(a.number, 40, 50)]
-    assert hall.resting(P, BID) == []
-    assert [hall.reserved(P, m) for m in (a, b, c, d)] == [(100, 0), (100, 0), (100, 0), (0, 250)]
-
-
-def test_an_order_trades_down_its_own_ticks_and_rests_with_what_is_left(hall, alice, bob):
-    hall.bid(P, alice, 30, 300)
-    tx = hall.offer(P, bob, 28, 1_000)
-
-    assert trades_of(tx) == [(bob.number, alice.number, 300, BAND.price(30))]
-    assert fact(tx, "OrdersMatched")[:5] == (0, P, bob.number, OFFER, 1_000)
-    assert fact(tx, "OrderRested") == (0, P, bob.number, OFFER, 28, 0, 700)
-    assert hall.reserved(P, bob) == (1_000, 0)
-
-
-def test_immediate_or_cancel_never_rests(hall, alice, bob):
-    hall.bid(P, alice, 30, 300)
-    tx = hall.offer(P, bob, 30, 1_000, IOC)
-
-    assert fact(tx, "OrderKilled") == (0, P, bob.number, OFFER, 30, 700, IMMEDIATE)
-    assert hall.resting(P, OFFER) == []
-    assert hall.reserved(P, bob) == (300, 0)
-
-
-def test_fill_or_kill_fills_whole_or_does_nothing(market, hall, alice, bob, carol):
-    hall.bid(P, alice, 30, 300)
-    hall.bid(P, bob, 29, 300)
-
-    tx = hall.offer(P, carol, 29, 601, FOK)
-    assert fact(tx, "OrderKilled") == (0, P, carol.number, OFFER, 29, 601, KILLED)
-    assert "OrdersMatched" not in tx.events
-    assert hall.resting(P, BID) == [(alice.number, 30, 300), (bob.number, 29, 300)]
-    assert hall.reserved(P, carol) == (0, 0)
-    assert market.house.balanceOf(carol.number) == PURSE
-
-    tx = hall.offer(P, carol, 29, 600, FOK)
-    assert [trade[2] for trade in trades_of(tx)] == [300, 300]
-    assert hall.resting(P, BID) == []
-
-
-def test_meeting_ones_own_order_ends_the_matching(hall, alice, bob):
-    hall.offer(P, bob, 29, 100)
-    hall.offer(P, alice, 30, 100)
-    hall.offer(P, bob, 31, 100)
-
-    tx = hall.bid(P, alice, 31, 300)
-
-    assert trades_of(tx) == [(bob.number, alice.number, 100, BAND.price(29))]
-    assert fact(tx, "OrderKilled") == (0, P, alice.number, BID, 31, 200, OWN_ORDER)
-    assert hall.resting(P, OFFER) == [(alice.number, 30, 100), (bob.number, 31, 100)]
-    assert hall.reserved(P, alice) == (100, 100)
-
-
-def test_an_order_meets_so_many_makers_and_no_more(market, hall, alice):
-    for member in market.members[1 : MAX_FILLS + 2]:
-        hall.offer(P, member, 30, 100)
-    tx = hall.bid(P, alice, 30, 10_000)
-
-    assert len(trades_of(tx)) == MAX_FILLS
-    assert fact(tx, "OrderKilled")[-2:] == (10_000 - MAX_FILLS * 100, FILL_LIMIT)
-    assert hall.reserved(P, alice) == (0, MAX_FILLS * 100)
 
 
 # --- cancel and replace ------------------------------------------------------------------------
@@ -359,6 +278,46 @@ def test_a_band_above_the_retail_price_takes_no_orders(market, alice):
     refused = refusal(hall.contract.place, P, BID, 3, 50, 0, by=alice.account)
 
     assert refused == ("BandAboveRetail", RETAIL + 4, RETAIL)
+
+
+# --- after gate closure ------------------------------------------------------------------------
+
+
+def test_gate_closure_ends_trading_and_anyone_releases_what_rests(market, hall, alice, bob):
+    hall.bid(P, alice, 30, 600)
+    hall.bid(P, alice, 29, 600)
+    hall.offer(P, bob, 40, 700)
+    release = hall.contract.release
+    assert refusal(release, 0, P, 9, by=market.stranger) == ("GateStillOpen", P)
+    market.close_gate(P)
+    for call, *arguments in [
+        (hall.contract.place, P, BID, 30, 100, 0),
+        (hall.contract.cancel, P, 30, 0),
+        (hall.contract.replace, P, 30, 0, 30, 100),
+        (hall.contract.keep, P, 100, 0),
+    ]:
+        assert refusal(call, *arguments, by=alice.account)[0] == "GateClosed"
+
+    tx = hall.contract.release(0, P, 1, {"from": market.stranger})  # the lowest tick first
+    released = [BookOrder.unpack(word) for word in fact(tx, "BookReleased")[2]]
+    assert released == [BookOrder(alice.number, tick=29, wh=600)]
+    assert hall.reserved(P, alice) == (0, 600)
+    hall.contract.release(0, P, 9, {"from": market.stranger})
+    assert [hall.reserved(P, m) for m in (alice, bob)] == [(0, 0), (0, 0)]
+    assert tuple(hall.contract.top(0, P)) == (0, 0, 0, 0)
+    assert "BookReleased" not in hall.contract.release(0, P, 9, {"from": market.stranger}).events
+
+
+def test_what_was_not_released_comes_back_with_the_settlement_and_not_twice(market, hall, alice):
+    hall.bid(P, alice, 30, 600)
+    market.trade(P)  # the pool has its say in every period as well
+    market.deliver(P)
+    market.meter(P, {m.number: 0 for m in market.members})
+    market.settle(P)
+
+    assert market.house.balanceOf(alice.number) == PURSE
+    refused = refusal(hall.contract.release, 0, P, 9, by=market.stranger)
+    assert refused == ("SettlementBegun", P)
 
 
 # --- questions ---------------------------------------------------------------------------------

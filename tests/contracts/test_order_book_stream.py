@@ -294,11 +294,14 @@ class Walk(RuleBasedStateMachine):
         tx = self.hall.batch(P, self.mirror.replace(order, tick, wh))
         traded = self.mirror.trades[before:]
         assert trades_in(tx) == [trade.pack() for trade in traded]
+        number, side = order.participant, order.side
         if "OrderReduced" in tx.events:
-            left = order.wh - wh
-        else:
-            left = wh - sum(trade.wh for trade in traded) - self._rested(tx)
-        self._come_back(order.participant, order.side, left)
+            self._come_back(number, side, order.wh - wh)
+            return
+        self._come_back(number, side, order.wh)
+        self._draw(number, side, wh)
+        left = wh - sum(trade.wh for trade in traded) - self._rested(tx)
+        self._come_back(number, side, left)
 
     @rule(who=st.integers(0, 4), sell=st.integers(0, 600), buy=st.integers(0, 600))
     def keep(self, who, sell, buy):
