@@ -66,7 +66,7 @@ def beyond_caps(trades: Sequence[TradeWord], booked: Sums, caps: NumberedCaps) -
     """The places of the trades to reject, ascending, so that the others fit the caps.
 
     The newest is looked at first: it goes where its seller has sold more than its export cap, or
-    its buyer bought more than its import cap.  What is booked stands, even where it is too much.
+    its buyer bought more than its import cap, what each trades the other way taken off.  What is booked stands, even where it is too much.
     """
     sums = with_trades(booked, trades)
     rejected = []
@@ -74,7 +74,8 @@ def beyond_caps(trades: Sequence[TradeWord], booked: Sums, caps: NumberedCaps) -
         trade = trades[place]
         export_wh, _ = caps.get(trade.seller, (NO_CAP, NO_CAP))
         _, import_wh = caps.get(trade.buyer, (NO_CAP, NO_CAP))
-        if sums[trade.seller][0] > export_wh or sums[trade.buyer][1] > import_wh:
+        seller, buyer = sums[trade.seller], sums[trade.buyer]
+        if seller[0] - seller[1] > export_wh or buyer[1] - buyer[0] > import_wh:
             rejected.append(place)
             sums = with_trades(sums, [trade._replace(wh=-trade.wh)])
     return rejected[::-1]

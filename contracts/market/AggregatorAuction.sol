@@ -58,7 +58,7 @@ contract AggregatorAuction is AuctionBoard {
 
     /// @notice Clears an auction after gate closure, in O(ticks); anyone may
     function clear(uint256 area, uint32 period, uint256 number) external {
-        if (!clock.gateClosed(period)) revert GateStillOpen(period);
+        if (!_gateClosed(period)) revert GateStillOpen(period);
         Auction memory auction = _auctionOf(area, period, number);
         if (auction.phase != Phase.Open) revert WrongPhase(area, period, number, auction.phase);
         uint256 key = _auctionKey(area, period, number);

@@ -251,7 +251,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
 
     /// @notice After gate closure gives the bond of an answer that was never revealed to the aggregator; anyone may
     function forfeit(uint256 area, uint32 period, uint256 number, uint256 participant) external {
-        if (!clock.gateClosed(period)) revert GateStillOpen(period);
+        if (!_gateClosed(period)) revert GateStillOpen(period);
         bytes32 key = _commitmentKey(area, period, number, participant);
         uint256 aggregator = _takeCommitment(area, period, number, participant, _commitments[key].answer);
         _move(HouseAccounts.MARGIN, aggregator);

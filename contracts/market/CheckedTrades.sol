@@ -43,8 +43,8 @@ abstract contract CheckedTrades is ITradeMarket {
         uint256 verdictWindowSeconds;
     }
 
-    /// @notice The most trades one verdict holds: it rejects by one bit each
-    uint256 public constant MAX_GROUP = 256;
+    /// @dev The most trades one verdict holds: it rejects by one bit each
+    uint256 private constant MAX_GROUP = 256;
 
     /// @notice Who may trade
     IParticipantRegistry public immutable registry;
@@ -112,7 +112,7 @@ abstract contract CheckedTrades is ITradeMarket {
 
     /// @notice Seals the open group before it is full: the grid oracle at any time, anyone after gate closure
     function sealGroup(uint256 area, uint32 period) external {
-        if (!clock.gateClosed(period)) registry.requireRole(Roles.GRID_ORACLE, msg.sender);
+        if (!_gateClosed(period)) registry.requireRole(Roles.GRID_ORACLE, msg.sender);
         Ledger memory ledger = _ledgerOf(area, period);
         if (ledger.count == 0) revert NothingToSeal(area, period);
         _seal(ledger, area);
@@ -147,12 +147,13 @@ abstract contract CheckedTrades is ITradeMarket {
         _decide(area, period, group, trades, rejected, false);
     }
 
-    /// @notice Rejects a sealed group whose verdict did not come in time; anyone may
+    /// @notice Rejects a sealed group whose verdict did not come in time; anyone may, after gate closure, so that nobody
+    ///         takes a trade back while others still trade
     /// @param trades Every trade of the group in order (see TradeWord)
     function expire(uint256 area, uint32 period, uint256 group, uint256[] calldata trades) external {
         SealedGroup memory due = _next(area, period, group, trades);
         uint256 deadline = due.sealedAt + verdictWindowSeconds;
-        if (block.timestamp <= deadline) revert VerdictAwaited(area, period, deadline);
+        if (block.timestamp <= deadline || !_gateClosed(period)) revert VerdictAwaited(area, period, deadline);
         _decide(area, period, group, trades, type(uint256).max, true);
     }
 
@@ -246,7 +247,7 @@ abstract contract CheckedTrades is ITradeMarket {
     /// @inheritdoc IMarket
     function booked(uint256 area, uint256 period) public view virtual returns (bool) {
         Ledger memory ledger = _ledgerOf(area, period);
-        return clock.gateClosed(period) && ledger.count == 0 && ledger.judged == ledger.groups;
+        return _gateClosed(period) && ledger.count == 0 && ledger.judged == ledger.groups;
     }
 
     /// @notice How far the trades of an area and period are: groups sealed, groups judged, trades in the open group
@@ -267,6 +268,10 @@ abstract contract CheckedTrades is ITradeMarket {
     function _ledgerOf(uint256 area, uint256 period) internal view returns (Ledger memory ledger) {
         ledger = _ledgers[_key(area, period)];
         if (ledger.period != period) ledger = Ledger(uint32(period), 0, 0, 0, bytes20(0));
+    }
+
+    function _gateClosed(uint256 period) internal view returns (bool) {
+        return clock.gateClosed(period);
     }
 
     function _extend(bytes20 root, uint256 trade) private pure returns (bytes20) {

@@ -192,7 +192,7 @@ abstract contract Listings is Subscriptions, GatewayOrders {
     /// @notice After gate closure gives back what backs the next `maxListings` listings, as far as they were not
     ///         paired; anyone may. Settlement gives back what nobody released before it began.
     function release(uint256 area, uint32 period, uint256 maxListings) external {
-        if (!clock.gateClosed(period)) revert GateStillOpen(period);
+        if (!_gateClosed(period)) revert GateStillOpen(period);
         if (clearingHouse.settling(period)) revert SettlementBegun(period);
         Board memory board = _boardOf(area, period);
         uint256 from = board.released;

@@ -303,7 +303,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     /// @notice Gives back what backs the orders still at rest, up to `maxWords` words of four, after gate closure and
     ///         before settlement, which gives it back as well; anyone may
     function release(uint256 area, uint32 period, uint256 maxWords) external {
-        if (!clock.gateClosed(period)) revert GateStillOpen(period);
+        if (!_gateClosed(period)) revert GateStillOpen(period);
         if (clearingHouse.settling(period)) revert SettlementBegun(period);
         (uint256[] memory orders, uint256 count) = _takeOut(area, period, maxWords);
         if (count == 0) return;
@@ -337,7 +337,8 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
         }
         _remove(area, period, named);
         _closeOne(period, participant);
-        _reserve(period, participant, RestingOrder.energy(lane), RestingOrder.energy(side, wh));
+        _free(period, participant, RestingOrder.energy(lane)); // then asked like whoever places an order
+        _claim(period, participant, RestingOrder.energy(side, wh));
         uint256 cancelledWh =
             _execute(area, period, BookOrder.pack(participant, BookOrder.LIMIT, side, newTick, wh));
         if (cancelledWh != 0) _free(period, participant, RestingOrder.energy(side, cancelledWh));

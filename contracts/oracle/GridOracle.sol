@@ -147,6 +147,7 @@ contract GridOracle is IGridOracle {
     ) external {
         registry.requireRole(Roles.GRID_ORACLE, msg.sender);
         _requireMarket(address(tradeMarket));
+        _requireBeforeDelivery(period);
         if (groups.length != 0) _capSchedule(area, period, groups);
         tradeMarket.applyVerdict(area, period, group, trades, rejected);
         emit TradesJudged(area, period, address(tradeMarket), group, rejected, algorithm, report, groups);
@@ -165,7 +166,7 @@ contract GridOracle is IGridOracle {
         emit ScheduleCapped(area, period, algorithm, report, groups);
     }
 
-    /// @dev Nobody is capped for what has flown already
+    /// @dev Nobody is capped for what has flown already, and no trade accepted
     function _requireBeforeDelivery(uint256 period) private view {
         uint256 current = clock.currentPeriod();
         if (current >= period) revert DeliveryBegun(period, current);

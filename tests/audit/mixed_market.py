@@ -249,7 +249,7 @@ def _go_wrong(m: MixedMarket, period: int, strip: Deal, spot: Deal) -> Iterator[
     place = m.book_own(period, 4, Side.BID, 20, 100)
     for i in (4, 6, 7):
         m.operate("suspend", i)
-    book.replace(m.accounts[4], period, 20, place, 21, 100)  # what claims nothing needs no leave
+    book.replace(m.accounts[4], period, 20, place, 20, 90)  # what claims nothing needs no leave
     by = m.keys["operator"]
     assert len(otc.perform(by, strip, period)) == 1
     assert len(otc.perform(by, spot, period)) == 2

@@ -456,6 +456,7 @@ def test_without_an_oracle_a_trade_expires(market, within, alice, bob):
 
     early = refusal(within.contract.expire, *arguments, by=market.stranger)
     assert early[:3] == ("VerdictAwaited", 0, P)
+    market.close_gate(P)
     chain.sleep(VERDICT_WINDOW + 1)
     tx = within.contract.expire(*arguments, {"from": market.stranger})
     assert fact(tx, "GroupDecided") == (0, P, 0, 1, True)
@@ -535,7 +536,8 @@ def test_settlement_waits_for_every_trade(market, within, alice, bob):
     refused = refusal(market.settlement.settle, 0, P, 9, by=market.stranger)
     assert refused == ("NotBooked", within.contract, 0, P)
     assert not within.contract.booked(0, P)
-    judge(market, within.contract, P, [trade])
+    chain.sleep(VERDICT_WINDOW + 1)
+    within.contract.expire(0, P, 0, [trade.pack()], {"from": market.stranger})
     assert within.contract.booked(0, P)
 
 

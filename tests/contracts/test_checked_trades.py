@@ -213,6 +213,10 @@ def test_without_a_verdict_in_time_anyone_gives_everything_back(hall, trade, par
     assert refused == ("VerdictAwaited", 0, P, deadline)
 
     chain.sleep(VERDICT_WINDOW + 1)
+    chain.mine()
+    refused = refusal(hall.contract.expire, 0, P, 0, words, by=market.stranger)
+    assert refused == ("VerdictAwaited", 0, P, deadline), "others still trade"
+    market.close_gate(P)
     refused = refusal(hall.contract.expire, 0, P, 0, words[:1], by=market.stranger)
     assert refused[0] == "OtherTrades"
     tx = hall.contract.expire(0, P, 0, words, {"from": market.stranger})
@@ -236,7 +240,9 @@ def test_nothing_settles_while_a_trade_waits(hall, trade):
     hall.contract.sealGroup(0, P, {"from": market.stranger})
     assert refusal(market.settlement.settle, 0, P, 9, by=market.stranger) == error
 
-    hall.judge(P, 0, words)
+    assert refused_judge(hall, 0, words, 0) == ("DeliveryBegun", P, P + 1)
+    chain.sleep(VERDICT_WINDOW + 1)
+    hall.contract.expire(0, P, 0, words, {"from": market.stranger})
     assert hall.contract.booked(0, P)
     assert "Settled" in market.settle(P).events
 

@@ -149,6 +149,19 @@ def test_who_is_suspended_does_not_order_on_kept_collateral(market, hall, alice)
     assert refused == ("ParticipantNotActive", alice.number, SUSPENDED)
 
 
+def test_who_is_suspended_gives_no_order_another_price(market, hall, alice, bob):
+    hall.offer(P, bob, 40, 300)
+    hall.bid(P, alice, 30, 500)
+    market.registry.suspend(alice.number, {"from": market.operator})
+
+    refused = refusal(hall.contract.replace, P, 30, 0, 40, 300, by=alice.account)
+    assert refused == ("ParticipantNotActive", alice.number, SUSPENDED)
+    hall.contract.replace(
+        P, 30, 0, 30, 300, alice.sends
+    )  # less at the same tick commits to nothing
+    hall.cancel(P, alice, 30, 0)
+
+
 def test_kept_collateral_is_backed_like_any_order(hall, alice):
     keep = hall.contract.keep
     too_much = refusal(keep, P, CAPACITY_WH + 1, 0, by=alice.account)
@@ -306,6 +319,30 @@ def test_gate_closure_ends_trading_and_anyone_releases_what_rests(market, hall, 
     assert [hall.reserved(P, m) for m in (alice, bob)] == [(0, 0), (0, 0)]
     assert tuple(hall.contract.top(0, P)) == (0, 0, 0, 0)
     assert "BookReleased" not in hall.contract.release(0, P, 9, {"from": market.stranger}).events
+
+
+def test_a_tick_of_several_words_is_released_page_by_page_and_once(market, hall, alice, bob):
+    for member in (alice, bob, alice, bob, alice, bob):
+        hall.bid(P, member, 30, 100)
+    market.close_gate(P)
+    pages = [hall.contract.release(0, P, 1, {"from": market.stranger}) for _ in range(3)]
+    counts = [
+        len(fact(tx, "BookReleased")[2]) if "BookReleased" in tx.events else 0 for tx in pages
+    ]
+
+    assert counts == [4, 2, 0]
+    assert [hall.reserved(P, m) for m in (alice, bob)] == [(0, 0), (0, 0)]
+
+
+def test_what_was_kept_comes_back_with_the_settlement_and_not_twice(market, hall, alice):
+    hall.contract.keep(P, 0, 600, alice.sends)
+    market.trade(P)
+    market.deliver(P)
+    market.meter(P, {m.number: 0 for m in market.members})
+    market.settle(P)
+
+    assert market.house.balanceOf(alice.number) == PURSE
+    assert refusal(hall.contract.keep, P, 0, 0, by=alice.account) == ("SettlementBegun", P)
 
 
 def test_what_was_not_released_comes_back_with_the_settlement_and_not_twice(market, hall, alice):

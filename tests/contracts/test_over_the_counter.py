@@ -532,6 +532,7 @@ def test_a_rejected_trade_is_nobodys_fault(market, otc, sara, ben, spot):
 def test_without_an_oracle_a_trade_expires(market, otc, sara, ben, spot):
     otc.conclude(spot)
     otc.perform(spot, P)
+    market.close_gate(P)
     chain.sleep(VERDICT_WINDOW + 1)
     tx = otc.contract.expire(0, P, 0, [trade_of(spot).pack()], {"from": market.stranger})
 

@@ -270,7 +270,9 @@ class PartnersLife(RuleBasedStateMachine):
     @rule(data=st.data(), verdict=st.sampled_from(("accept", "accept", "reject", "none in time")))
     def decide_the_next(self, data, verdict):
         place = data.draw(st.sampled_from(self.undecided()))
-        if verdict == "none in time":
+        clock, (_, period) = self.market.clock, place
+        overdue = clock.currentPeriod() >= period  # delivery has begun: no verdict comes any more
+        if overdue or (verdict == "none in time" and clock.gateClosed(period)):
             self.expire(*place)
         else:
             self.decide(*place, verdict == "accept")

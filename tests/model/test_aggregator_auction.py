@@ -16,9 +16,7 @@ PRICES = [BAND.price(tick) for tick in range(BAND.ticks)]
 
 
 def awarded(auction: Auction, *answers: tuple[int, int]) -> Award:
-    tick, wh = (
-        np.array(column, dtype=np.int64) for column in zip(*(answers or [(0, 0)]), strict=True)
-    )
+    tick, wh = np.array(answers, dtype=np.int64).reshape(-1, 2).T
     return award(auction, tick, wh, BAND)
 
 
