@@ -66,7 +66,8 @@ def beyond_caps(trades: Sequence[TradeWord], booked: Sums, caps: NumberedCaps) -
     """The places of the trades to reject, ascending, so that the others fit the caps.
 
     The newest is looked at first: it goes where its seller has sold more than its export cap, or
-    its buyer bought more than its import cap, what each trades the other way taken off.  What is booked stands, even where it is too much.
+    its buyer bought more than its import cap, each less what it traded the other way.  What is
+    booked stands, even where it is too much.
     """
     sums = with_trades(booked, trades)
     rejected = []
