@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {SignedLanes} from "./SignedLanes.sol";
+
 /// @title Four participants to a storage word
 /// @notice A group holds participants 4g..4g+3, each with a lane in one word. Words that belong to a
 ///         delivery period carry it in their top 32 bits (the tag), so that a ring of slots is
@@ -15,6 +17,9 @@ library Lanes {
     /// @dev The largest energy one participant may order, trade or be capped at in one period; as a cap: none
     uint256 internal constant MAX_WH = MASK28;
     uint256 private constant TAG_SHIFT = 224;
+    // Literals throughout: a product of named constants would be worked out anew wherever it is used.
+    uint256 private constant INTOS = ((1 << 28) - 1) * (1 | (1 << 56) | (1 << 112) | (1 << 168));
+    uint256 private constant TOPS = (1 << 55) * (1 | (1 << 56) | (1 << 112) | (1 << 168));
 
     function groupOf(uint256 participant) internal pure returns (uint256) {
         return participant >> 2;
@@ -87,5 +92,36 @@ library Lanes {
 
     function intoOf(uint256 lane) internal pure returns (uint256) {
         return lane & MASK28;
+    }
+
+    // --- four lanes at once --------------------------------------------------------------------
+
+    /// @dev What goes out of each of four connections, alone in its 56-bit lane: there it may be added, or multiplied
+    ///      by a price, without running over
+    function outs(uint256 word) internal pure returns (uint256) {
+        return (word >> 28) & INTOS;
+    }
+
+    /// @dev What goes into each of four connections, alone in its 56-bit lane
+    function intos(uint256 word) internal pure returns (uint256) {
+        return word & INTOS;
+    }
+
+    /// @dev Out less into of four energy lanes, as signed 64-bit lanes
+    function nets(uint256 word) internal pure returns (uint256) {
+        return SignedLanes.sub(widen(outs(word)), widen(intos(word)));
+    }
+
+    /// @dev Whether a 56-bit lane of `a` is above that of `b`; both below 2^55
+    function anyAbove(uint256 a, uint256 b) internal pure returns (bool) {
+        unchecked {
+            return ((b | TOPS) - a) & TOPS != TOPS; // a lane above `b` borrows its top bit
+        }
+    }
+
+    /// @dev Four 56-bit lanes as 64-bit lanes
+    function widen(uint256 word) internal pure returns (uint256) {
+        return (word & MASK56) | ((word & (MASK56 << 56)) << 8) | ((word & (MASK56 << 112)) << 16)
+            | ((word & (MASK56 << 168)) << 24);
     }
 }

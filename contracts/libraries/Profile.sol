@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {SignedLanes} from "./SignedLanes.sol";
+
 /// @notice What the markets need to know of a participant, in 64 bits
 /// @dev   capacity in Wh per period: 28 | area: 8 | zone: 12 | gateway: 12 | status: 4
 library Profile {
@@ -8,6 +10,9 @@ library Profile {
     uint256 internal constant ACTIVE = 1;
     uint256 internal constant SUSPENDED = 2;
     uint256 internal constant LEFT = 3;
+
+    uint256 private constant CAPACITIES = ((1 << 28) - 1) * (1 | (1 << 64) | (1 << 128) | (1 << 192));
+    uint256 private constant ZONES = 0xfff * (1 | (1 << 64) | (1 << 128) | (1 << 192));
 
     function pack(uint256 canCarryWh, uint256 inArea, uint256 inZone) internal pure returns (uint256) {
         return (canCarryWh << 36) | (inArea << 28) | (inZone << 16) | ACTIVE;
@@ -40,5 +45,40 @@ library Profile {
 
     function withGateway(uint256 profile, uint256 newGateway) internal pure returns (uint256) {
         return (profile & ~(uint256(0xfff) << 4)) | (newGateway << 4);
+    }
+
+    // --- a group of four at once ---------------------------------------------------------------
+
+    /// @dev Whether all four of a group are active
+    function allActive(uint256 profiles) internal pure returns (bool) {
+        unchecked {
+            return profiles & (0xf * SignedLanes.EACH) == ACTIVE * SignedLanes.EACH;
+        }
+    }
+
+    /// @dev Capacities of a group in Wh, as 64-bit lanes
+    function capacities(uint256 profiles) internal pure returns (uint256) {
+        return (profiles >> 36) & CAPACITIES;
+    }
+
+    /// @dev All ones in the lanes of a group that are not blank
+    function members(uint256 profiles) internal pure returns (uint256) {
+        unchecked {
+            // Every status but NONE has one of its two lowest bits set.
+            return ((profiles | (profiles >> 1)) & SignedLanes.EACH) * type(uint64).max;
+        }
+    }
+
+    /// @dev All ones in the lanes of a group whose grid zone is `inZone`
+    function ofZone(uint256 profiles, uint256 inZone) internal pure returns (uint256) {
+        unchecked {
+            uint256 others = ((profiles >> 16) ^ (inZone * SignedLanes.EACH)) & ZONES;
+            return ~((((others + ZONES) >> 12) & SignedLanes.EACH) * type(uint64).max);
+        }
+    }
+
+    /// @dev Whether somebody of a group has left
+    function anyLeft(uint256 profiles) internal pure returns (bool) {
+        return profiles & (profiles >> 1) & SignedLanes.EACH != 0; // the only status with both bits
     }
 }

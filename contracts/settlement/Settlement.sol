@@ -12,6 +12,7 @@ import {Imbalance} from "../libraries/Imbalance.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {Roles} from "../libraries/Roles.sol";
+import {SignedLanes} from "../libraries/SignedLanes.sol";
 
 /// @title Contract against meter: residual at retail and feed-in, grid fees, in participant order
 /// @notice Anyone may settle a period once it is booked and metered, or once the reading deadline has passed; a
@@ -29,15 +30,15 @@ contract Settlement {
         uint64 deadline;
     }
 
-    /// @dev What stays the same over the groups of one call, and what the house accounts come to
+    /// @dev What stays the same over the groups of one call, and what the house accounts receive, added up by lane
     struct Range {
         uint256 period;
         bool estimate;
         uint256 deadline;
         uint256 zone;
         Imbalance.Prices prices;
-        int256 supplierMicroEur;
-        int256 dsoMicroEur;
+        uint256 supplierLanes;
+        uint256 dsoLanes;
     }
 
     /// @dev What the groups of one call are settled on, word by word; no caps when none is in force
@@ -171,22 +172,25 @@ contract Settlement {
         Evidence memory evidence = _evidenceOf(area, range.period, from, maxGroups);
         uint256[] memory deltas = new uint256[](evidence.groups.length);
         bytes32[] memory leaves = new bytes32[](deltas.length);
+        Commitment.Leaf memory leaf;
+        leaf.period = range.period;
+        leaf.caps = NO_CAPS;
         for (uint256 i; i < deltas.length; ++i) {
-            Commitment.Leaf memory leaf = Commitment.Leaf(
-                range.period,
-                evidence.groups[i],
-                evidence.profiles[i],
-                evidence.positions[i],
-                evidence.readings[i],
-                evidence.caps.length == 0 ? NO_CAPS : evidence.caps[i]
-            );
-            _estimate(range, leaf);
+            leaf.group = evidence.groups[i];
+            leaf.profiles = evidence.profiles[i];
+            leaf.positions = evidence.positions[i];
+            leaf.readings = evidence.readings[i];
+            if (evidence.caps.length != 0) leaf.caps = evidence.caps[i];
             deltas[i] = _charge(range, leaf);
             leaves[i] = leaf.hash();
         }
         commitmentOf[area][range.period] = Commitment.extend(commitmentOf[area][range.period], leaves);
         clearingHouse.settle(
-            range.period, evidence.groups, deltas, range.supplierMicroEur, range.dsoMicroEur
+            range.period,
+            evidence.groups,
+            deltas,
+            SignedLanes.sum(range.supplierLanes),
+            SignedLanes.sum(range.dsoLanes)
         );
         return deltas.length;
     }
@@ -203,40 +207,52 @@ contract Settlement {
         if (capsInForce) evidence.caps = gridOracle.capsOfGroups(period, evidence.groups);
     }
 
-    /// @dev Puts the contracted energy in place of a missing reading, and nothing in place of what a meter says of
-    ///      somebody who is no member in the period
-    function _estimate(Range memory range, Commitment.Leaf memory leaf) private {
-        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
-            bool member = Lanes.get64(leaf.profiles, lane) != 0;
-            if (member && Lanes.getInt64(leaf.readings, lane) != type(int32).min) continue;
-            int256 wh;
-            if (member) {
-                uint256 participant = Lanes.participantAt(leaf.group, lane);
-                if (!range.estimate) revert ReadingMissing(participant, range.period, range.deadline);
-                wh = _net(Lanes.get56(leaf.positions, lane));
-                emit ReadingEstimated(range.period, participant, wh);
-            }
-            leaf.readings = Lanes.setInt64(leaf.readings, lane, wh);
+    /// @dev What the accounts of a group change by; the counterparts add up in `range`. A missing reading is estimated
+    ///      in `leaf`; what a meter says of somebody who is no member in the period is taken out of it
+    function _charge(Range memory range, Commitment.Leaf memory leaf) private returns (uint256 deltas) {
+        uint256 members = Profile.members(leaf.profiles);
+        uint256 contracts = Lanes.nets(leaf.positions);
+        leaf.readings &= members;
+        if (_anyMissing(leaf.readings)) _estimate(range, leaf, contracts);
+        (uint256 supplier, uint256 dso) = _chargesOf(range, leaf, contracts, members);
+        range.supplierLanes = SignedLanes.add(range.supplierLanes, supplier);
+        range.dsoLanes = SignedLanes.add(range.dsoLanes, dso);
+        return SignedLanes.sub(0, SignedLanes.add(supplier, dso));
+    }
+
+    /// @dev Of the members only, each at the fees of its zone: as a rule one for the four
+    function _chargesOf(Range memory range, Commitment.Leaf memory leaf, uint256 contracts, uint256 members)
+        private
+        view
+        returns (uint256 supplier, uint256 dso)
+    {
+        uint256 exportCaps = Lanes.widen(Lanes.outs(leaf.caps));
+        for (uint256 lane; members != 0; ++lane) {
+            if (Lanes.get64(members, lane) == 0) continue;
+            uint256 zone = Profile.zone(Lanes.get64(leaf.profiles, lane));
+            if (zone != range.zone) _useZone(range, zone);
+            uint256 here = members & Profile.ofZone(leaf.profiles, zone);
+            (uint256 toSupplier, uint256 toDso) = Imbalance.charge(leaf.readings, contracts, exportCaps, range.prices);
+            supplier |= toSupplier & here;
+            dso |= toDso & here;
+            members ^= here;
         }
     }
 
-    /// @dev What the accounts of a group change by; the counterparts add up in `range`
-    function _charge(Range memory range, Commitment.Leaf memory leaf) private view returns (uint256 deltas) {
-        unchecked {
-            for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
-                uint256 profile = Lanes.get64(leaf.profiles, lane);
-                if (profile == 0) continue;
-                if (Profile.zone(profile) != range.zone) _useZone(range, Profile.zone(profile));
-                (int256 supplier, int256 dso) = Imbalance.charge(
-                    Lanes.getInt64(leaf.readings, lane),
-                    _net(Lanes.get56(leaf.positions, lane)),
-                    Lanes.outOf(Lanes.get56(leaf.caps, lane)),
-                    range.prices
-                );
-                range.supplierMicroEur += supplier;
-                range.dsoMicroEur += dso;
-                deltas |= uint256(uint64(int64(-supplier - dso))) << (lane * 64);
-            }
+    /// @dev Only a missing reading is below what a connection can carry
+    function _anyMissing(uint256 readings) private pure returns (bool) {
+        return SignedLanes.anyBelow0(SignedLanes.add(readings, Lanes.MAX_WH * SignedLanes.EACH));
+    }
+
+    /// @dev Puts the contracted energy in place of missing readings
+    function _estimate(Range memory range, Commitment.Leaf memory leaf, uint256 contracts) private {
+        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+            if (Lanes.getInt64(leaf.readings, lane) != type(int32).min) continue;
+            uint256 participant = Lanes.participantAt(leaf.group, lane);
+            if (!range.estimate) revert ReadingMissing(participant, range.period, range.deadline);
+            int256 wh = Lanes.getInt64(contracts, lane);
+            leaf.readings = Lanes.setInt64(leaf.readings, lane, wh);
+            emit ReadingEstimated(range.period, participant, wh);
         }
     }
 
@@ -262,7 +278,7 @@ contract Settlement {
         uint256 before = settled.readings;
         Range memory range = _rangeOf(settled.period);
         uint256 charged = _charge(range, settled);
-        (int256 supplier, int256 dso) = (range.supplierMicroEur, range.dsoMicroEur);
+        (int256 supplier, int256 dso) = (SignedLanes.sum(range.supplierLanes), SignedLanes.sum(range.dsoLanes));
         settled.readings = readings;
         uint256 due = _charge(range, settled);
         committed = Commitment.commitmentOf(settled.hash(), path);
@@ -272,16 +288,10 @@ contract Settlement {
         clearingHouse.correct(
             settled.period,
             settled.group,
-            _difference(due, charged),
-            range.supplierMicroEur - 2 * supplier,
-            range.dsoMicroEur - 2 * dso
+            SignedLanes.sub(due, charged),
+            SignedLanes.sum(range.supplierLanes) - 2 * supplier,
+            SignedLanes.sum(range.dsoLanes) - 2 * dso
         );
-    }
-
-    function _difference(uint256 due, uint256 charged) private pure returns (uint256 deltas) {
-        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
-            deltas = Lanes.setInt64(deltas, lane, Lanes.getInt64(due, lane) - Lanes.getInt64(charged, lane));
-        }
     }
 
     function _requirePlausible(Commitment.Leaf memory leaf, uint256 readings) private pure {
@@ -332,10 +342,6 @@ contract Settlement {
         range.prices.importFee = fees.importMicroEurPerWh;
         range.prices.localFee = fees.localMicroEurPerWh;
         range.prices.exportFee = fees.exportMicroEurPerWh;
-    }
-
-    function _net(uint256 position) private pure returns (int256) {
-        return int256(Lanes.outOf(position)) - int256(Lanes.intoOf(position));
     }
 
     function _key(uint256 area, uint256 period) private view returns (uint256) {

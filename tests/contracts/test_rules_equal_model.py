@@ -4,19 +4,17 @@ A harness puts many cases into one call, so that a thousand books take seconds. 
 the whole auction is in `test_auction_equals_model`.
 """
 
-import shutil
 from itertools import islice, product
-from pathlib import Path
 
 import numpy as np
 import pytest
 from brownie import web3
 
-from gridbourse.chain.compiler import CHECKOUT, compile_contracts
 from gridbourse.chain.lanes import order_lane
 from gridbourse.model.caps import NO_CAP
 from gridbourse.model.clearing import clear
 from gridbourse.model.settlement import Prices, settle
+from tests.contracts.harnesses import deploy_harness
 from tests.contracts.refusal import refused
 from tests.model.books import BAND, EDGE_BOOKS, LAST, Book, random_books
 
@@ -28,17 +26,7 @@ BID, OFFER = 0, 1
 
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory, accounts):
-    """The harness, compiled with the settings of the contracts beside a copy of their libraries."""
-    root = tmp_path_factory.mktemp("harness")
-    shutil.copytree(CHECKOUT / "contracts/libraries", root / "contracts/libraries")
-    shutil.copytree(Path(__file__).parent / "harness", root / "contracts/harness")
-    (root / "node_modules").symlink_to(CHECKOUT / "node_modules")
-    artifact = compile_contracts(root)["Rules"]
-    factory = web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
-    receipt = web3.eth.wait_for_transaction_receipt(
-        factory.constructor().transact({"from": accounts[0].address})
-    )
-    return web3.eth.contract(abi=artifact.abi, address=receipt["contractAddress"]).functions
+    return deploy_harness("Rules", tmp_path_factory, accounts)
 
 
 # --- clearing ----------------------------------------------------------------------------------

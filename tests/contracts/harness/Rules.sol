@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Imbalance} from "../libraries/Imbalance.sol";
+import {Lanes} from "../libraries/Lanes.sol";
 import {MeritOrder} from "../libraries/MeritOrder.sol";
 import {OrderLane} from "../libraries/OrderLane.sol";
 import {TickBook} from "../libraries/TickBook.sol";
@@ -57,16 +58,26 @@ contract Rules {
         }
     }
 
+    /// @dev Each case at the prices of its own, in a word with the three that follow it
     function charge(
         int256[] calldata readings,
         int256[] calldata contracts_,
-        uint256[] calldata caps,
+        int256[] calldata caps,
         Imbalance.Prices[] calldata prices
     ) external pure returns (int256[] memory supplier, int256[] memory dso) {
         supplier = new int256[](readings.length);
         dso = new int256[](readings.length);
         for (uint256 i; i < readings.length; ++i) {
-            (supplier[i], dso[i]) = Imbalance.charge(readings[i], contracts_[i], caps[i], prices[i]);
+            (uint256 toSupplier, uint256 toDso) =
+                Imbalance.charge(_four(readings, i), _four(contracts_, i), _four(caps, i), prices[i]);
+            supplier[i] = Lanes.getInt64(toSupplier, i % 4);
+            dso[i] = Lanes.getInt64(toDso, i % 4);
+        }
+    }
+
+    function _four(int256[] calldata cases, uint256 first) private pure returns (uint256 word) {
+        for (uint256 i = first; i < first + 4; ++i) {
+            word = Lanes.setInt64(word, i % 4, cases[i % cases.length]);
         }
     }
 

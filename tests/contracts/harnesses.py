@@ -1,0 +1,22 @@
+"""Contracts for tests only, which let a test call what no contract shows."""
+
+import shutil
+from pathlib import Path
+
+from brownie import web3
+
+from gridbourse.chain.compiler import CHECKOUT, compile_contracts
+
+
+def deploy_harness(name: str, tmp_path_factory, accounts):
+    """Functions of a harness, compiled with the settings of the contracts beside their libraries."""
+    root = tmp_path_factory.mktemp("harness")
+    shutil.copytree(CHECKOUT / "contracts/libraries", root / "contracts/libraries")
+    shutil.copytree(Path(__file__).parent / "harness", root / "contracts/harness")
+    (root / "node_modules").symlink_to(CHECKOUT / "node_modules")
+    artifact = compile_contracts(root)[name]
+    factory = web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
+    receipt = web3.eth.wait_for_transaction_receipt(
+        factory.constructor().transact({"from": accounts[0].address})
+    )
+    return web3.eth.contract(abi=artifact.abi, address=receipt["contractAddress"]).functions
