@@ -9,6 +9,7 @@ import {ITariff} from "../interfaces/ITariff.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
+import {SignedLanes} from "../libraries/SignedLanes.sol";
 import {Modules} from "./Modules.sol";
 import {MoneyAccounts} from "./MoneyAccounts.sol";
 
@@ -34,17 +35,6 @@ contract ClearingHouse is IClearingHouse, MoneyAccounts {
         bool settling;
         uint80 holdsMicroEur;
         int64 tradesMicroEur;
-    }
-
-    /// @dev A group in a period: what is in memory while its four lanes are worked on
-    struct Four {
-        uint256 group;
-        uint256 key;
-        uint256 profiles;
-        uint256 reserved;
-        uint256 positions;
-        uint256 balances;
-        int256 owedMore;
     }
 
     /// @notice Prices outside the market and fees, by which holds are measured
@@ -132,18 +122,12 @@ contract ClearingHouse is IClearingHouse, MoneyAccounts {
     {
         Period storage slot = _slotOf(period);
         uint256 rate = slot.holdMicroEurPerWh;
-        Four memory four;
         int256 holds;
         profiles = _profilesOf(period, exchanges);
         for (uint256 i; i < exchanges.length; ++i) {
-            _load(four, period, exchanges[i].group);
-            four.profiles = profiles[i];
-            holds += _reserveGroup(four, exchanges[i].released, exchanges[i].claimed, rate);
-            _reserved[four.key] = four.reserved;
-            _balances[four.group] = four.balances;
+            holds += _reserveGroup(period, exchanges[i], profiles[i], rate);
         }
         slot.holdsMicroEur = (int256(uint256(slot.holdsMicroEur)) + holds).toUint256().toUint80();
-        _noteDebts(four.owedMore);
     }
 
     function _profilesOf(uint256 period, Exchange[] calldata exchanges) private view returns (uint256[] memory) {
@@ -155,58 +139,93 @@ contract ClearingHouse is IClearingHouse, MoneyAccounts {
     }
 
     /// @dev Gives each lane's reservation back and takes the claim in its place
-    function _reserveGroup(Four memory four, uint256 released, uint256 claimed, uint256 rate)
+    function _reserveGroup(uint256 period, Exchange calldata exchange, uint256 profiles, uint256 rate)
         private
-        view
         returns (int256 holds)
     {
+        (uint256 group, uint256 released, uint256 claimed) = (exchange.group, exchange.released, exchange.claimed);
+        uint256 key = _key(period, group);
+        uint256 reserved = Lanes.ofPeriod(_reserved[key], period);
+        uint256 four = _balances[group];
+        unchecked {
+            uint256 freed = Lanes.widen(Lanes.intos(released) * rate);
+            uint256 held = Lanes.widen(Lanes.intos(claimed) * rate);
+            uint256 left = SignedLanes.sub(_withChanges(group, four, freed), held);
+            if (SignedLanes.anyBelow0(four | left) || !_farFromLimits(exchange, profiles, reserved)) {
+                _requireMayReserve(exchange, profiles, reserved, four, rate);
+            }
+            // No quantity leaves its 28 bits: what grew is within a connection's capacity.
+            _reserved[key] = reserved + uint224(claimed) - uint224(released);
+            _setBalances(group, four, left);
+            return SignedLanes.sum(held) - SignedLanes.sum(freed);
+        }
+    }
+
+    /// @dev Whether one look at all four tells that `_requireMayReserve` has nothing against their energy: everyone is
+    ///      active, and sold and bought together fit each connection
+    function _farFromLimits(Exchange calldata exchange, uint256 profiles, uint256 reserved)
+        private
+        pure
+        returns (bool)
+    {
+        if (!Profile.allActive(profiles)) return false;
+        (uint256 released, uint256 claimed) = (exchange.released, exchange.claimed);
+        unchecked {
+            uint256 most = Lanes.outs(reserved) + Lanes.outs(claimed) - Lanes.outs(released) + Lanes.intos(reserved)
+                + Lanes.intos(claimed) - Lanes.intos(released);
+            return !SignedLanes.anyBelow0(SignedLanes.sub(Profile.capacities(profiles), Lanes.widen(most)));
+        }
+    }
+
+    function _requireMayReserve(
+        Exchange calldata exchange,
+        uint256 profiles,
+        uint256 reserved,
+        uint256 four,
+        uint256 rate
+    ) private view {
+        (uint256 released, uint256 claimed) = (exchange.released, exchange.claimed);
         unchecked {
             for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
                 uint256 before = Lanes.get56(released, lane);
                 uint256 claim = Lanes.get56(claimed, lane);
-                if (before == claim) continue;
-                holds += _reserveLane(four, lane, before, claim, rate);
+                if (claim == before) continue;
+                int256 moreOut = int256(Lanes.outOf(claim)) - int256(Lanes.outOf(before));
+                int256 moreInto = int256(Lanes.intoOf(claim)) - int256(Lanes.intoOf(before));
+                if (moreOut <= 0 && moreInto <= 0) continue;
+                uint256 held = Lanes.get56(reserved, lane);
+                _requireMayOrder(
+                    Lanes.participantAt(exchange.group, lane),
+                    Lanes.get64(profiles, lane),
+                    _larger(int256(Lanes.outOf(held)) + moreOut, int256(Lanes.intoOf(held)) + moreInto),
+                    Lanes.getInt64(four, lane),
+                    moreInto * int256(rate)
+                );
             }
-        }
-    }
-
-    function _reserveLane(Four memory four, uint256 lane, uint256 before, uint256 claim, uint256 rate)
-        private
-        view
-        returns (int256 hold)
-    {
-        unchecked {
-            uint256 held = Lanes.get56(four.reserved, lane);
-            uint256 out = Lanes.outOf(held) + Lanes.outOf(claim) - Lanes.outOf(before);
-            uint256 into = Lanes.intoOf(held) + Lanes.intoOf(claim) - Lanes.intoOf(before);
-            hold = (int256(Lanes.intoOf(claim)) - int256(Lanes.intoOf(before))) * int256(rate);
-            if (hold > 0 || Lanes.outOf(claim) > Lanes.outOf(before)) {
-                _requireMayOrder(four, lane, out > into ? out : into, hold);
-            }
-            four.reserved = Lanes.set56(four.reserved, lane, Lanes.energy(out, into));
-            int256 free = Lanes.getInt64(four.balances, lane);
-            four.balances = Lanes.setInt64(four.balances, lane, free - hold);
-            four.owedMore += _owedMore(free, free - hold);
         }
     }
 
     /// @dev What one connection can carry is promised once over all markets, in each direction; who owes more than
     ///      its credit limit does not order
-    function _requireMayOrder(Four memory four, uint256 lane, uint256 reservedWh, int256 hold) private view {
-        uint256 profile = Lanes.get64(four.profiles, lane);
-        uint256 participant = Lanes.participantAt(four.group, lane);
+    function _requireMayOrder(uint256 participant, uint256 profile, uint256 reservedWh, int256 free, int256 hold)
+        private
+        view
+    {
         if (Profile.status(profile) != Profile.ACTIVE) {
             revert ParticipantNotActive(participant, Profile.status(profile));
         }
         if (reservedWh > Profile.capacityWh(profile)) {
             revert AboveConnectionCapacity(participant, reservedWh, Profile.capacityWh(profile));
         }
-        int256 free = Lanes.getInt64(four.balances, lane);
         if (free >= 0 && free >= hold) return;
         // Only who is short of money costs the look-up.
         int256 credit = int256(creditLimitOf[participant]);
         if (free < -credit) revert InDebt(participant, free);
         if (free + credit < hold) revert InsufficientMoney(participant, free, uint256(hold));
+    }
+
+    function _larger(int256 a, int256 b) private pure returns (uint256) {
+        return uint256(a > b ? a : b);
     }
 
     /// @inheritdoc IClearingHouse
@@ -215,64 +234,66 @@ contract ClearingHouse is IClearingHouse, MoneyAccounts {
         onlyModule(MARKET)
     {
         Period memory slot = _slotOf(period);
-        Four memory four;
+        uint256 retail = slot.retailMicroEurPerWh;
         uint256 backed;
         int256 paid;
         for (uint256 i; i < groups.length; ++i) {
-            if (fills[i] == 0) continue;
-            _load(four, period, groups[i]);
-            four.positions = Lanes.ofPeriod(_positions[four.key], period);
-            (uint256 more, int256 payment) = _bookGroup(four, fills[i], payments[i], slot.retailMicroEurPerWh);
-            backed += more;
-            paid += payment;
-            _positions[four.key] = four.positions;
-            _balances[four.group] = four.balances;
+            uint256 fill = fills[i];
+            if (fill == 0) continue;
+            uint256 payment = payments[i];
+            unchecked {
+                backed += _bookGroup(period, groups[i], fill, payment, retail); // lane by lane, 44 bits each
+                paid += SignedLanes.sum(payment);
+            }
         }
-        slot.holdsMicroEur = (uint256(slot.holdsMicroEur) - backed).toUint80();
+        slot.holdsMicroEur = (uint256(slot.holdsMicroEur) - uint256(SignedLanes.sum(backed))).toUint80();
         slot.tradesMicroEur = (int256(slot.tradesMicroEur) - paid).toInt64();
         _ring[period % ringSize] = slot;
-        _noteDebts(four.owedMore);
         emit TradesBooked(period, msg.sender, groups, fills, payments);
     }
 
-    /// @dev What was bought is paid for: its energy price needs no hold any more, its fee still does
-    function _bookGroup(Four memory four, uint256 fills, uint256 payments, uint256 retail)
+    /// @dev What was bought is paid for: its energy price, the result, needs no hold any more, its fee still does
+    function _bookGroup(uint256 period, uint256 group, uint256 fills, uint256 payments, uint256 retail)
         private
-        pure
-        returns (uint256 backedSum, int256 paidSum)
+        returns (uint256 backed)
     {
+        uint256 key = _key(period, group);
+        uint256 positions = Lanes.ofPeriod(_positions[key], period);
+        _requireReserved(group, positions, fills, Lanes.ofPeriod(_reserved[key], period));
         unchecked {
+            _positions[key] = positions + uint224(fills); // each quantity within what is reserved, so within its 28 bits
+            backed = Lanes.widen(Lanes.intos(fills) * retail);
+            _requireHeld(group, payments, backed);
+            uint256 four = _balances[group];
+            _setBalances(group, four, _withChanges(group, _withChanges(group, four, backed), payments));
+        }
+    }
+
+    function _requireReserved(uint256 group, uint256 positions, uint256 fills, uint256 reserved) private pure {
+        unchecked {
+            uint256 sold = Lanes.outs(positions) + Lanes.outs(fills);
+            uint256 bought = Lanes.intos(positions) + Lanes.intos(fills);
+            uint256 toSell = Lanes.outs(reserved);
+            uint256 toBuy = Lanes.intos(reserved);
+            if (!Lanes.anyAbove(sold, toSell) && !Lanes.anyAbove(bought, toBuy)) return;
             for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
-                uint256 fill = Lanes.get56(fills, lane);
-                if (fill == 0) continue;
-                uint256 position = Lanes.get56(four.positions, lane) + fill;
-                _requireReserved(four, lane, position);
-                four.positions = Lanes.set56(four.positions, lane, position);
-                int256 payment = Lanes.getInt64(payments, lane);
-                uint256 backed = Lanes.intoOf(fill) * retail;
-                uint256 participant = Lanes.participantAt(four.group, lane);
-                if (payment + int256(backed) < 0) revert PaidAboveHold(participant, payment, backed);
-                int256 free = Lanes.getInt64(four.balances, lane);
-                int256 balance = free + int256(backed) + payment;
-                four.balances = _withBalance(four.balances, lane, participant, balance);
-                four.owedMore += _owedMore(free, balance);
-                backedSum += backed;
-                paidSum += payment;
+                uint256 participant = Lanes.participantAt(group, lane);
+                (uint256 wh, uint256 most) = (Lanes.get56(sold, lane), Lanes.get56(toSell, lane));
+                if (wh > most) revert SoldAboveReserved(participant, wh, most);
+                (wh, most) = (Lanes.get56(bought, lane), Lanes.get56(toBuy, lane));
+                if (wh > most) revert BoughtAboveReserved(participant, wh, most);
             }
         }
     }
 
-    function _requireReserved(Four memory four, uint256 lane, uint256 position) private pure {
-        uint256 reserved = Lanes.get56(four.reserved, lane);
-        if (Lanes.outOf(position) > Lanes.outOf(reserved)) {
-            revert SoldAboveReserved(
-                Lanes.participantAt(four.group, lane), Lanes.outOf(position), Lanes.outOf(reserved)
-            );
-        }
-        if (Lanes.intoOf(position) > Lanes.intoOf(reserved)) {
-            revert BoughtAboveReserved(
-                Lanes.participantAt(four.group, lane), Lanes.intoOf(position), Lanes.intoOf(reserved)
-            );
+    function _requireHeld(uint256 group, uint256 payments, uint256 backed) private pure {
+        if (!SignedLanes.anyBelow0(SignedLanes.add(payments, backed))) return;
+        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+            int256 payment = Lanes.getInt64(payments, lane);
+            uint256 held = Lanes.get64(backed, lane);
+            if (payment + int256(held) < 0) {
+                revert PaidAboveHold(Lanes.participantAt(group, lane), payment, held);
+            }
         }
     }
 
@@ -303,46 +324,43 @@ contract ClearingHouse is IClearingHouse, MoneyAccounts {
         int256 dsoMicroEur
     ) external onlyModule(SETTLEMENT) {
         Period memory slot = _slotOf(period);
-        Four memory four;
         uint256 released;
         int256 sum = supplierMicroEur + dsoMicroEur;
         for (uint256 i; i < groups.length; ++i) {
-            _load(four, period, groups[i]);
-            four.positions = Lanes.ofPeriod(_positions[four.key], period);
-            (uint256 held, int256 changed) = _settleGroup(slot, four, deltas[i]);
-            released += held;
-            sum += changed;
-            _balances[four.group] = four.balances;
+            uint256 delta = deltas[i];
+            unchecked {
+                released += _settleGroup(slot, groups[i], delta); // lane by lane, 46 bits each
+                sum += SignedLanes.sum(delta);
+            }
         }
         if (sum != 0) revert SumNotZero(sum);
         _change(HouseAccounts.SUPPLIER, supplierMicroEur);
         _change(HouseAccounts.DSO, dsoMicroEur);
-        slot.holdsMicroEur = (uint256(slot.holdsMicroEur) - released).toUint80();
+        slot.holdsMicroEur = (uint256(slot.holdsMicroEur) - uint256(SignedLanes.sum(released))).toUint80();
         slot.settling = true;
         _ring[period % ringSize] = slot;
-        _noteDebts(four.owedMore);
         emit GroupsSettled(period, groups, deltas, supplierMicroEur, dsoMicroEur);
     }
 
-    /// @dev Gives back what is held of each lane and changes its account
-    function _settleGroup(Period memory slot, Four memory four, uint256 deltas)
-        private
-        returns (uint256 released, int256 changed)
-    {
-        unchecked {
-            for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
-                uint256 held = _held(slot, Lanes.get56(four.reserved, lane), Lanes.get56(four.positions, lane));
-                int256 delta = Lanes.getInt64(deltas, lane);
-                if (held == 0 && delta == 0) continue;
-                released += held;
-                changed += delta;
-                uint256 participant = Lanes.participantAt(four.group, lane);
-                int256 free = Lanes.getInt64(four.balances, lane);
-                int256 balance = free + int256(held) + delta;
-                four.balances = _withBalance(four.balances, lane, participant, balance);
-                four.owedMore += _owedMore(free, balance);
-                if (balance < 0) emit DebtIncurred(participant, slot.period, balance);
-            }
+    /// @dev Gives back what is held of each lane, the result, and changes its account
+    function _settleGroup(Period memory slot, uint256 group, uint256 deltas) private returns (uint256 held) {
+        uint256 period = slot.period;
+        uint256 key = _key(period, group);
+        held = Lanes.widen(
+            _held(slot, Lanes.ofPeriod(_reserved[key], period), Lanes.ofPeriod(_positions[key], period))
+        );
+        uint256 before = _balances[group];
+        uint256 four = _withChanges(group, _withChanges(group, before, held), deltas);
+        _setBalances(group, before, four);
+        if (SignedLanes.anyBelow0(four)) _reportDebts(period, group, four, held | deltas);
+    }
+
+    /// @dev Of those whose lane of `changes` is not empty
+    function _reportDebts(uint256 period, uint256 group, uint256 four, uint256 changes) private {
+        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+            int256 balance = Lanes.getInt64(four, lane);
+            if (balance >= 0 || Lanes.get64(changes, lane) == 0) continue;
+            emit DebtIncurred(Lanes.participantAt(group, lane), period, balance);
         }
     }
 
@@ -458,20 +476,13 @@ contract ClearingHouse is IClearingHouse, MoneyAccounts {
         sum -= currency.balanceOf(address(this)).toInt256();
     }
 
-    function _held(Period memory slot, uint256 reserved, uint256 position) private pure returns (uint256) {
+    /// @dev µEUR in 56-bit lanes
+    function _held(Period memory slot, uint256 reserved, uint256 positions) private pure returns (uint256) {
         unchecked {
             // Never below zero: what is bought was reserved, and the hold rate is the retail price and a fee.
-            return Lanes.intoOf(reserved) * slot.holdMicroEurPerWh
-                - Lanes.intoOf(position) * slot.retailMicroEurPerWh;
+            return Lanes.intos(reserved) * slot.holdMicroEurPerWh
+                - Lanes.intos(positions) * slot.retailMicroEurPerWh;
         }
-    }
-
-    function _load(Four memory four, uint256 period, uint256 group) private view {
-        uint256 key = _key(period, group);
-        four.group = group;
-        four.key = key;
-        four.reserved = Lanes.ofPeriod(_reserved[key], period);
-        four.balances = _balances[group];
     }
 
     function _slotOf(uint256 period) private view returns (Period storage slot) {

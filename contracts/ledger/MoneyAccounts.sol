@@ -7,6 +7,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Roles} from "../libraries/Roles.sol";
+import {SignedLanes} from "../libraries/SignedLanes.sol";
 import {Modules} from "./Modules.sol";
 
 /// @title Internal money accounts of participants and of the house, four to a storage word
@@ -142,20 +143,21 @@ abstract contract MoneyAccounts is Modules {
         uint256 group = Lanes.groupOf(account);
         uint256 lane = Lanes.laneOf(account);
         uint256 four = _balances[group];
-        int256 before = Lanes.getInt64(four, lane);
-        _balances[group] = _withBalance(four, lane, account, before + byMicroEur);
-        _noteDebts(_owedMore(before, before + byMicroEur));
+        int256 balance = Lanes.getInt64(four, lane) + byMicroEur;
+        _setBalances(group, four, _withBalance(four, lane, account, balance));
     }
 
-    /// @dev How much more is owed on an account that goes from one balance to another
-    function _owedMore(int256 before, int256 balance) internal pure returns (int256) {
-        unchecked {
-            if (before | balance >= 0) return 0; // neither is negative
-            return (balance < 0 ? -balance : int256(0)) - (before < 0 ? -before : int256(0));
-        }
+    /// @dev Writes the four balances of a group, which were `before`
+    function _setBalances(uint256 group, uint256 before, uint256 four) internal {
+        _balances[group] = four;
+        if (SignedLanes.anyBelow0(before | four)) _noteDebts(_owedIn(four) - _owedIn(before));
     }
 
-    function _noteDebts(int256 moreMicroEur) internal {
+    function _owedIn(uint256 four) private pure returns (int256) {
+        return -SignedLanes.sum(four & SignedLanes.below0(four));
+    }
+
+    function _noteDebts(int256 moreMicroEur) private {
         if (moreMicroEur != 0) debtsMicroEur = (debtsMicroEur.toInt256() + moreMicroEur).toUint256();
     }
 
@@ -167,6 +169,17 @@ abstract contract MoneyAccounts is Modules {
     {
         if (balance != int64(balance)) revert BalanceOutOfRange(account, balance);
         return Lanes.setInt64(four, lane, balance);
+    }
+
+    /// @dev `four` balances of a group, each changed by its signed 64-bit lane of `changes`; refuses what 64 bits do
+    ///      not hold
+    function _withChanges(uint256 group, uint256 four, uint256 changes) internal pure returns (uint256 changed) {
+        changed = SignedLanes.add(four, changes);
+        if (SignedLanes.within(four, changes, changed)) return changed;
+        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+            int256 balance = Lanes.getInt64(four, lane) + Lanes.getInt64(changes, lane);
+            _withBalance(four, lane, Lanes.participantAt(group, lane), balance);
+        }
     }
 
     function _requireAccount(uint256 account) internal view {
