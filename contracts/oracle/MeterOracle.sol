@@ -7,6 +7,7 @@ import {IMeterOracle} from "../interfaces/IOracles.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Roles} from "../libraries/Roles.sol";
+import {SignedLanes} from "../libraries/SignedLanes.sol";
 
 /// @title Net meter readings per delivery period, in packed and versioned batches
 /// @notice Every batch of a period is its next version; a batch out of turn is refused, so that an oracle that
@@ -28,9 +29,13 @@ contract MeterOracle is IMeterOracle {
     IClearingHouse public immutable clearingHouse;
     uint256 private immutable _ringSize;
 
+    /// @dev The four highest bits of each of the seven lanes
+    uint256 private constant HIGHEST = 0xf0000000f0000000f0000000f0000000f0000000f0000000f0000000;
+
     /// @dev What stays the same over the blocks of one call, and the 256 seats looked up last
     struct Batch {
         uint256 period;
+        uint256 slotKey;
         bool settling;
         uint256 seatWord;
         uint256 seatsTaken;
@@ -69,22 +74,50 @@ contract MeterOracle is IMeterOracle {
         }
         if (firstBlock > type(uint32).max) revert UnknownMeter(firstBlock); // a ring key has 64 bits for it
         clearingHouse.activate(period);
-        Batch memory batch = Batch(period, clearingHouse.settling(period), type(uint256).max, 0);
-        for (uint256 offset; offset < readings.length; offset += BLOCK_BYTES) {
-            uint256 block_ = firstBlock + offset / BLOCK_BYTES;
-            _store(batch, block_, uint224(bytes28(readings[offset:offset + BLOCK_BYTES])));
+        Batch memory batch = Batch(period, _key(period, 0), clearingHouse.settling(period), type(uint256).max, 0);
+        unchecked {
+            uint256 block_ = firstBlock;
+            for (uint256 offset; offset < readings.length; offset += BLOCK_BYTES) {
+                _store(batch, block_++, uint224(bytes28(readings[offset:])));
+            }
         }
         _versions[period % _ringSize] = (uint256(period) << 32) | version;
         emit ReadingsSubmitted(period, version, firstBlock, readings);
     }
 
     function _store(Batch memory batch, uint256 block_, uint256 word) private {
-        uint256 key = _key(batch.period, block_);
+        uint256 key = batch.slotKey | block_;
+        uint256 period = batch.period;
         uint256 present = _blocks[key];
-        if (Lanes.tag(present) != batch.period) present = ALL_MISSING;
-        uint256 next = Lanes.fresh(batch.period);
         unchecked {
             uint256 participant = block_ * PER_BLOCK;
+            if (Lanes.tag(present) == period) {
+                word = _merge(batch, participant, word, present);
+            } else if (!_plain(batch, participant, word)) {
+                word = _merge(batch, participant, word, ALL_MISSING);
+            }
+        }
+        _blocks[key] = Lanes.fresh(period) | word;
+    }
+
+    /// @dev Whether a block needs no closer look: all of its seats are taken, and each reading is one of 28 bits with
+    ///      sign. That leaves out the missing, the absurd, and with them a few that `_merge` accepts.
+    function _plain(Batch memory batch, uint256 participant, uint256 word) private view returns (bool) {
+        unchecked {
+            uint256 seat = participant & 0xff;
+            if (seat > 256 - PER_BLOCK) return false; // seats in two words
+            return (_seatsTaken(batch, participant) >> seat) & 0x7f == 0x7f // of seven
+                && (word ^ (word << 1)) & HIGHEST == 0; // sign and the four bits below it agree
+        }
+    }
+
+    /// @dev The present readings with those of a batch in their place
+    function _merge(Batch memory batch, uint256 participant, uint256 word, uint256 present)
+        private
+        view
+        returns (uint256 merged)
+    {
+        unchecked {
             for (uint256 shift; shift < 224; shift += 32) {
                 uint256 lane = uint32(word >> shift);
                 uint256 former = uint32(present >> shift);
@@ -93,19 +126,22 @@ contract MeterOracle is IMeterOracle {
                 } else {
                     _requirePlausible(batch, participant, lane, former);
                 }
-                next |= lane << shift;
+                merged |= lane << shift;
                 ++participant;
             }
         }
-        _blocks[key] = next;
     }
 
-    function _requirePlausible(Batch memory batch, uint256 participant, uint256 lane, uint256 former) private view {
+    function _seatsTaken(Batch memory batch, uint256 participant) private view returns (uint256) {
         if (participant >> 8 != batch.seatWord) {
             batch.seatWord = participant >> 8;
             batch.seatsTaken = registry.seatsTaken(batch.seatWord);
         }
-        if ((batch.seatsTaken >> (participant & 0xff)) & 1 == 0) revert UnknownMeter(participant);
+        return batch.seatsTaken;
+    }
+
+    function _requirePlausible(Batch memory batch, uint256 participant, uint256 lane, uint256 former) private view {
+        if ((_seatsTaken(batch, participant) >> (participant & 0xff)) & 1 == 0) revert UnknownMeter(participant);
         int256 wh = int32(uint32(lane));
         if (wh > MAX_WH || wh < -MAX_WH) revert ReadingAbsurd(participant, wh, Lanes.MAX_WH);
         if (batch.settling && former != MISSING && former != lane) {
@@ -133,25 +169,30 @@ contract MeterOracle is IMeterOracle {
         returns (uint256[] memory readings)
     {
         readings = new uint256[](groups.length);
-        uint256 block_ = type(uint256).max;
+        uint256 loaded = type(uint256).max;
         uint256 word;
         unchecked {
             for (uint256 i; i < groups.length; ++i) {
                 uint256 participant = groups[i] * Lanes.PER_GROUP;
-                uint256 four;
-                for (uint256 shift; shift < 256; shift += 64) {
-                    if (participant / PER_BLOCK != block_) {
-                        block_ = participant / PER_BLOCK;
-                        word = _blocks[_key(period, block_)];
-                        if (Lanes.tag(word) != period) word = ALL_MISSING;
-                    }
-                    int256 wh = int32(uint32(word >> ((participant % PER_BLOCK) * 32)));
-                    four |= uint256(uint64(int64(wh))) << shift;
-                    ++participant;
+                uint256 block_ = participant / PER_BLOCK;
+                uint256 lane = participant % PER_BLOCK;
+                if (block_ != loaded) word = _blockOf(period, block_);
+                uint256 four = word >> (lane * 32);
+                loaded = block_;
+                if (lane > PER_BLOCK - Lanes.PER_GROUP) {
+                    loaded = block_ + 1;
+                    word = _blockOf(period, loaded);
+                    four |= word << ((PER_BLOCK - lane) * 32);
                 }
-                readings[i] = four;
+                readings[i] = SignedLanes.fromInt32s(four);
             }
         }
+    }
+
+    /// @dev Seven readings without tag
+    function _blockOf(uint256 period, uint256 block_) private view returns (uint256) {
+        uint256 word = _blocks[_key(period, block_)];
+        return Lanes.tag(word) == period ? uint224(word) : ALL_MISSING;
     }
 
     function _key(uint256 period, uint256 block_) private view returns (uint256) {
