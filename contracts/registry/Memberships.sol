@@ -14,6 +14,8 @@ abstract contract Memberships is IParticipantRegistry {
     /// @dev Four memberships to a word, 64 bits each: first period: 32 | first period no more: 32
     mapping(uint256 group => uint256 fourMemberships) private _memberships;
     BitMaps.BitMap private _seats;
+    /// @dev The latest first period of any membership
+    uint32 private _latestJoin;
 
     /// @inheritdoc IParticipantRegistry
     function membershipOf(uint256 participant) external view returns (uint32, uint32) {
@@ -26,14 +28,20 @@ abstract contract Memberships is IParticipantRegistry {
         return _seats._data[word];
     }
 
-    function _join(uint256 participant, uint256 fromPeriod) internal {
+    function _join(uint256 participant, uint32 fromPeriod) internal {
         _seats.set(participant);
-        _set(participant, (fromPeriod << 32) | type(uint32).max);
+        if (fromPeriod > _latestJoin) _latestJoin = fromPeriod;
+        _set(participant, (uint256(fromPeriod) << 32) | type(uint32).max);
     }
 
     function _leave(uint256 participant, uint32 untilPeriod) internal {
         uint256 membership = Lanes.get64(_memberships[Lanes.groupOf(participant)], Lanes.laneOf(participant));
         _set(participant, ((membership >> 32) << 32) | untilPeriod);
+    }
+
+    /// @dev Whether every membership has begun in the period: who has not left is then a member, and nobody has to look
+    function _allJoinedBy(uint256 period) internal view returns (bool) {
+        return period >= _latestJoin;
     }
 
     /// @dev The profiles of a group without those who are no members in the period

@@ -31,6 +31,12 @@ contract ParticipantRegistry is AccessControl, Memberships {
         bytes32 meteringPoint;
     }
 
+    /// @dev Groups of an area in participant order, eight to a word, 32 bits each
+    struct Groups {
+        uint256 count;
+        mapping(uint256 word => uint256) words;
+    }
+
     struct Zone {
         uint16 parent;
         bytes32 name;
@@ -44,7 +50,7 @@ contract ParticipantRegistry is AccessControl, Memberships {
     mapping(uint256 number => Participant) private _participants;
     mapping(address account => uint256) private _numberOf;
     mapping(bytes32 meteringPoint => uint256) private _atMeteringPoint;
-    mapping(uint256 area => uint32[]) private _groups;
+    mapping(uint256 area => Groups) private _groups;
     mapping(uint256 area => uint256) private _nextSeat;
     mapping(address gateway => uint256) private _gatewayNumberOf;
     bytes32[] private _areas;
@@ -192,7 +198,9 @@ contract ParticipantRegistry is AccessControl, Memberships {
         seat = _nextSeat[area];
         if (seat & (Lanes.PER_GROUP - 1) == 0) {
             uint256 group = _nextGroup++;
-            _groups[area].push(uint32(group));
+            Groups storage all = _groups[area];
+            uint256 index = all.count++;
+            all.words[index / 8] |= group << ((index % 8) * 32);
             seat = group * Lanes.PER_GROUP;
         }
         _nextSeat[area] = seat + 1;
@@ -307,17 +315,20 @@ contract ParticipantRegistry is AccessControl, Memberships {
 
     /// @inheritdoc IParticipantRegistry
     function groupCount(uint256 area) external view returns (uint256) {
-        return _groups[area].length;
+        return _groups[area].count;
     }
 
     /// @inheritdoc IParticipantRegistry
     function groupsOf(uint256 area, uint256 from, uint256 count) public view returns (uint256[] memory groups) {
-        uint32[] storage all = _groups[area];
-        uint256 left = from < all.length ? all.length - from : 0;
+        Groups storage all = _groups[area];
+        uint256 left = from < all.count ? all.count - from : 0;
         groups = new uint256[](count < left ? count : left);
+        uint256 eight;
         unchecked {
             for (uint256 i; i < groups.length; ++i) {
-                groups[i] = all[from + i];
+                uint256 index = from + i;
+                if (i == 0 || index % 8 == 0) eight = all.words[index / 8];
+                groups[i] = uint32(eight >> ((index % 8) * 32));
             }
         }
     }
@@ -329,21 +340,21 @@ contract ParticipantRegistry is AccessControl, Memberships {
         returns (uint256[] memory groups, uint256[] memory profiles)
     {
         groups = groupsOf(area, from, count);
-        profiles = new uint256[](groups.length);
-        for (uint256 i; i < groups.length; ++i) {
-            profiles[i] = _membersIn(period, groups[i], _profiles[groups[i]]);
-        }
+        profiles = profilesOfGroups(period, groups);
     }
 
     /// @inheritdoc IParticipantRegistry
-    function profilesOfGroups(uint256 period, uint256[] calldata groups)
-        external
+    function profilesOfGroups(uint256 period, uint256[] memory groups)
+        public
         view
         returns (uint256[] memory profiles)
     {
         profiles = new uint256[](groups.length);
+        bool allJoined = _allJoinedBy(period);
         for (uint256 i; i < groups.length; ++i) {
-            profiles[i] = _membersIn(period, groups[i], _profiles[groups[i]]);
+            uint256 group = groups[i];
+            uint256 four = _profiles[group];
+            profiles[i] = allJoined && !Profile.anyLeft(four) ? four : _membersIn(period, group, four);
         }
     }
 
