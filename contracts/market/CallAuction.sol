@@ -11,6 +11,7 @@ import {ITariff} from "../interfaces/ITariff.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {MeritOrder} from "../libraries/MeritOrder.sol";
 import {OrderLane} from "../libraries/OrderLane.sol";
+import {SignedLanes} from "../libraries/SignedLanes.sol";
 import {TickBook} from "../libraries/TickBook.sol";
 import {OrderEntry} from "./OrderEntry.sol";
 
@@ -221,14 +222,16 @@ contract CallAuction is IPoolMarket, OrderEntry {
     ) private view returns (uint256[] memory fills, uint256[] memory payments) {
         fills = new uint256[](groups.length);
         payments = new uint256[](groups.length);
+        uint256 price = _price(outcome.priceTick);
         for (uint256 i; i < groups.length; ++i) {
-            uint256 orders = Lanes.ofPeriod(_orders[_orderKey(period, groups[i])], period);
-            (fills[i], payments[i]) = _fillGroup(orders, outcome, booking);
+            uint256 orders = _orders[_orderKey(period, groups[i])];
+            if (Lanes.tag(orders) != period) continue;
+            (fills[i], payments[i]) = _fillGroup(orders, outcome, booking, price);
         }
     }
 
     /// @dev unchecked: energies of 28 bits times prices of 16 bits; margins are at most 32 bits of Wh
-    function _fillGroup(uint256 orders, MeritOrder.Outcome memory outcome, Booking memory booking)
+    function _fillGroup(uint256 orders, MeritOrder.Outcome memory outcome, Booking memory booking, uint256 price)
         private
         view
         returns (uint256 fills, uint256 payments)
@@ -236,28 +239,35 @@ contract CallAuction is IPoolMarket, OrderEntry {
         unchecked {
             for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
                 uint256 order = Lanes.get56(orders, lane);
-                if (OrderLane.wh(order) == 0) continue;
-                uint256 tick = OrderLane.tick(order);
-                uint256 fillWh;
-                uint256 cumulativeWh;
-                if (OrderLane.side(order) == OrderLane.BID) {
-                    (fillWh, cumulativeWh) = MeritOrder.fill(
-                        outcome.bid, tick, tick > outcome.bid.tick, OrderLane.wh(order), booking.bidWhAtMargin
-                    );
-                    booking.bidWhAtMargin = uint56(cumulativeWh);
-                } else {
-                    (fillWh, cumulativeWh) = MeritOrder.fill(
-                        outcome.ask, tick, tick < outcome.ask.tick, OrderLane.wh(order), booking.askWhAtMargin
-                    );
-                    booking.askWhAtMargin = uint56(cumulativeWh);
-                }
+                uint256 fillWh = _fillOrder(order, outcome, booking);
                 if (fillWh == 0) continue;
-                fills |= OrderLane.energy(OrderLane.withWh(order, fillWh)) << (lane * 56);
-                int256 payment = int256(fillWh * _price(payAsBid ? tick : outcome.priceTick));
-                if (OrderLane.side(order) == OrderLane.BID) payment = -payment;
-                booking.spreadMicroEur -= int64(payment);
-                payments |= uint256(uint64(int64(payment))) << (lane * 64);
+                bool buys = OrderLane.side(order) == OrderLane.BID;
+                fills |= (buys ? Lanes.energy(0, fillWh) : Lanes.energy(fillWh, 0)) << (lane * 56);
+                int256 payment = int256(fillWh * (payAsBid ? _price(OrderLane.tick(order)) : price));
+                payments |= uint256(uint64(int64(buys ? -payment : payment))) << (lane * 64);
             }
+            booking.spreadMicroEur -= int64(SignedLanes.sum(payments));
+        }
+    }
+
+    /// @dev Energy of one order that trades
+    function _fillOrder(uint256 order, MeritOrder.Outcome memory outcome, Booking memory booking)
+        private
+        pure
+        returns (uint256 fillWh)
+    {
+        uint256 wh = OrderLane.wh(order);
+        if (wh == 0) return 0;
+        uint256 tick = OrderLane.tick(order);
+        uint256 cumulativeWh;
+        if (OrderLane.side(order) == OrderLane.BID) {
+            MeritOrder.Margin memory margin = outcome.bid;
+            (fillWh, cumulativeWh) = MeritOrder.fill(margin, tick, tick > margin.tick, wh, booking.bidWhAtMargin);
+            booking.bidWhAtMargin = uint56(cumulativeWh);
+        } else {
+            MeritOrder.Margin memory margin = outcome.ask;
+            (fillWh, cumulativeWh) = MeritOrder.fill(margin, tick, tick < margin.tick, wh, booking.askWhAtMargin);
+            booking.askWhAtMargin = uint56(cumulativeWh);
         }
     }
 
