@@ -67,3 +67,18 @@ def market(module_isolation):
     # Brownie collects garbage at every snapshot: it need not go through all its own syntax trees.
     gc.freeze()
     return whole
+
+
+@pytest.fixture
+def alice(market):
+    return market.members[0]
+
+
+@pytest.fixture
+def bob(market):
+    return market.members[1]
+
+
+@pytest.fixture
+def carol(market):
+    return market.members[2]

@@ -30,16 +30,6 @@ from tests.model.books import BAND, LAST
 P = FIRST + 2
 
 
-@pytest.fixture
-def alice(market):
-    return market.members[0]
-
-
-@pytest.fixture
-def bob(market):
-    return market.members[1]
-
-
 def order(market, member, period=P):
     """(side, tick, Wh, sequence)."""
     return tuple(market.auction.orderOf(member.number, period))

@@ -47,16 +47,6 @@ def house(market, desk):
     return market.house
 
 
-@pytest.fixture
-def alice(market):
-    return market.members[0]
-
-
-@pytest.fixture
-def bob(market):
-    return market.members[1]
-
-
 def energies(lanes):
     """Energy lanes by member, as one word of their group."""
     return sum(energy_lane(*pair) << (56 * member.lane) for member, pair in lanes.items())

@@ -35,21 +35,6 @@ def hall(market):
     return Hall.open(market)
 
 
-@pytest.fixture
-def alice(market):
-    return market.members[0]
-
-
-@pytest.fixture
-def bob(market):
-    return market.members[1]
-
-
-@pytest.fixture
-def carol(market):
-    return market.members[2]
-
-
 # --- orders at rest ----------------------------------------------------------------------------
 
 

@@ -25,16 +25,6 @@ def hall(market):
     return Hall.open(market)
 
 
-@pytest.fixture
-def alice(market):
-    return market.members[0]
-
-
-@pytest.fixture
-def bob(market):
-    return market.members[1]
-
-
 def test_a_rejected_trade_alone_is_undone_and_what_was_traded_onward_stands(market, hall):
     seller, trader, buyer = market.members[:3]
     hall.offer(P, seller, 30, 500)

@@ -29,21 +29,6 @@ def hall(market):
     return Hall.open(market)
 
 
-@pytest.fixture
-def alice(market):
-    return market.members[0]
-
-
-@pytest.fixture
-def bob(market):
-    return market.members[1]
-
-
-@pytest.fixture
-def carol(market):
-    return market.members[2]
-
-
 def test_best_price_first_then_the_earliest_at_the_resting_price(hall, market):
     a, b, c, d = market.members[:4]
     hall.offer(P, a, 40, 100)
