@@ -182,8 +182,8 @@ class MarketLife(RuleBasedStateMachine):
             present = (lane >> 28 & (1 << 28) - 1, lane & (1 << 28) - 1)
             if member.area == area:
                 caps[member] = tuple(int(min(cap, 9_000) * share) for cap in present)
-        # What was accepted stands.
-        with perhaps("OtherBook"):
+        # What was accepted stands, and nobody is capped for what has flown.
+        with perhaps("OtherBook", *["DeliveryBegun"] * (period < self.now)):
             self.market.cap(period, caps, area)
 
     @precondition(lambda self: self.closed(CLEARED))
