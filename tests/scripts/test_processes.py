@@ -76,6 +76,8 @@ def running(checkout: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         [sys.executable, "-m", "scripts.replay", "--network", "devnet-child", "--out", str(out)],
         cwd=checkout, env=environment(), text=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        # A suite that was started in the background passes on that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     deadline = time.monotonic() + 60
     while not any(out.glob(".unfinished-*/readings/*.csv")):
