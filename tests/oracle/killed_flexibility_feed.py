@@ -20,8 +20,8 @@ CALENDAR = Calendar(MTU, "Europe/Berlin")
 PERIOD = Calendar(MTU, "Europe/Berlin").day(date(2016, 7, 27)).periods[18 * 4]
 METER_BEFORE, DECLARED = 4, 0
 LEGS = [
-    *((PERIOD, OpenLeg(1, who, METER_BEFORE, 900, True)) for who in range(5)),
-    *((PERIOD, OpenLeg(2, who, DECLARED, 900, who < 7)) for who in range(5, 8)),
+    *((PERIOD, OpenLeg(1, who, METER_BEFORE, 900, True)) for who in range(3)),
+    *((PERIOD, OpenLeg(2, who, DECLARED, 900, who < 5)) for who in range(3, 6)),
 ]
 
 
@@ -29,7 +29,7 @@ class Habits:
     """Everybody uses 100 Wh a quarter-hour and its number more in every hour of the day."""
 
     def readings(self, period: int) -> dict[int, int]:
-        return {who: -100 - who * (period % 96 // 4) for who in range(8)}
+        return {who: -100 - who * (period % 96 // 4) for who in range(6)}
 
 
 def run(folder: Path, clock: DeathClock) -> None:

@@ -284,7 +284,7 @@ def assert_verified_once(folder: Path) -> None:
             recomputed(folder / "evidence", found)
     with Journal(folder / "journal.sqlite") as journal:
         assert journal.pending() == []
-        assert len(journal.entries(FEED, PERIOD)) == 5
+        assert len(journal.entries(FEED, PERIOD)) == 4
 
 
 def test_killed_at_every_instant_it_loses_nothing_and_sends_nothing_twice(tmp_path):
