@@ -26,7 +26,7 @@ from eth_utils.crypto import keccak
 from gridbourse.model.baseline.canonical import canonical
 from gridbourse.model.baseline.compute import baseline
 from gridbourse.model.baseline.errors import BaselineError
-from gridbourse.model.baseline.methods import Declared, numbered
+from gridbourse.model.baseline.methods import NUMBERED, Declared, numbered
 from oracle.flexibility_evidence import Calendar, EvidenceBuilder, History
 from oracle.journal import FOUND_ON_CHAIN, Entry, Journal
 
@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 FEED: Final = "flexibility"
 ACTIVATED: Final = "activated"
 """What the journal calls the participants that were called in a period."""
+DECLARED: Final = next(n for n, method in enumerate(NUMBERED) if isinstance(method, Declared))
 BATCH_SIZE: Final = 50
 """Legs in a transaction."""
 
@@ -157,7 +158,7 @@ class FlexibilityFeed:
         missing: list[Unverified] = []
         fresh = [leg for leg in legs if (leg.request, leg.participant) not in prepared]
         for (request, declared), group in groupby(
-            fresh, key=lambda leg: (leg.request, isinstance(numbered(leg.method), Declared))
+            fresh, key=lambda leg: (leg.request, leg.method == DECLARED)
         ):
             reports = [
                 report
@@ -227,10 +228,10 @@ class FlexibilityFeed:
         if not metered and not self._port.readings_closed(period):
             missing.append(Unverified(leg, "MissingReading", f"period {period} is not metered yet"))
             return None
-        method = numbered(leg.method)
-        if isinstance(method, Declared):
+        if leg.method == DECLARED:
             return Report(leg.participant, 0, seconds, b"")
         try:
+            method = numbered(leg.method)
             evidence = self._builder.evidence(
                 leg.participant, period, method, activated.get(leg.participant, ())
             )

@@ -157,8 +157,9 @@ def test_a_reading_that_is_missing_is_waited_for_and_then_is_nothing_delivered(m
 
 def test_what_the_meter_cannot_prove_is_not_verified_by_it(make):
     feed, chain = make(Told(), (PERIOD, leg(seconds=1)))
-    (unverified,) = feed.verify(PERIOD)
-    assert unverified.error == "EvidenceTooCoarse"
+    chain.add((PERIOD, leg(2, method=255, request=2)))
+    coarse, unknown = feed.verify(PERIOD)
+    assert (coarse.error, unknown.error) == ("EvidenceTooCoarse", "ImpossibleMethod")
     assert chain.transactions == []
 
 
