@@ -32,8 +32,9 @@ COMFORT: Final = 1_000.0
 a period, so keeping a Wh for hours costs far less than this."""
 TARGET: Final = 50.0
 """The same for a Wh beside a set-point given from outside."""
-_EARLY: Final = 1e-3
-"""µEUR/Wh: of equal schedules the one that moves least energy, and moves it early."""
+_TIE: Final = 1e-3
+"""µEUR/Wh: of equal schedules the one that moves least energy, holds it no day longer than it must,
+and moves it early in the day, counted from the window's start."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +86,7 @@ class Home:
 
     base_wh: net injection of all that is not scheduled. max_export_wh, max_import_wh: of its
     connection, for each period. targets_wh: set-points from outside by storage's name, drawn Wh,
-    NaN where there is none.
+    NaN where there is none. day: periods in 24 hours, 0 where the window is no longer.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Home:
     max_export_wh: int = 2**40
     max_import_wh: int = 2**40
     targets_wh: Mapping[str, Floats] = field(default_factory=dict)
+    day: int = 0
 
     def __post_init__(self) -> None:
         periods = len(self.base_wh)
@@ -262,14 +264,15 @@ class Member:
 
     def _storage(self, storage: Storage, top_price: float) -> tuple[Places, Places]:
         programme, periods = self._programme, len(storage)
-        early = _EARLY * (1 + np.arange(periods) / periods)
+        day = self.home.day or periods
+        early = _TIE * (1 + np.arange(periods) % day / day)
         into = programme.columns(periods, early, high=storage.max_in_wh)
         out = programme.columns(
-            periods, storage.wear_micro_eur_per_wh + _EARLY, high=storage.max_out_wh
+            periods, storage.wear_micro_eur_per_wh + _TIE, high=storage.max_out_wh
         )
         hard = storage.bounds != "soft"
-        worth = np.zeros(periods)
-        worth[-1] = -storage.end_value_micro_eur_per_wh
+        worth = np.full(periods, 0.1 * _TIE / day)
+        worth[-1] -= storage.end_value_micro_eur_per_wh
         state = programme.columns(
             periods, worth,
             low=storage.low_wh if hard else -INFINITE, high=storage.high_wh if hard else INFINITE,
@@ -309,7 +312,7 @@ class Member:
     def _block(self, block: Block, top_price: float) -> Places:
         programme, count = self._programme, block.last - block.first + 1
         worth = COMFORT * top_price * max(int(block.load_wh.sum()), 1)
-        early = _EARLY * np.arange(count)
+        early = _TIE * np.arange(count)
         starts = programme.columns(count, early, high=1.0, whole=True)
         never = programme.columns(1, worth)
         once = programme.rows(1, 1.0, 1.0)

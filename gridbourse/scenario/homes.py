@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gridbourse.model.caps import Caps
 from gridbourse.scenario.errors import ScenarioError
 from gridbourse.scenario.household import Household
 from gridbourse.scenario.scenario import Scenario
@@ -54,7 +55,7 @@ class Homes:
         """What every point expects to inject: its forecast and its planned devices, as far as its
         connection carries both."""
         expected = self.scenario.forecast_wh(period) + self.planned_wh(period)
-        return np.clip(expected, -self._capacity_wh, self._capacity_wh)
+        return self.connections.clip(expected)
 
     def offers(self, period: int) -> pd.DataFrame:
         """What each home can move in a period, comfort kept then and later: `OFFER_COLUMNS`.
@@ -121,11 +122,14 @@ class Homes:
             }
         )
 
-    def room_wh(self, base_wh: Ints, export_cap_wh: Ints, import_cap_wh: Ints) -> tuple[Ints, Ints]:
+    @property
+    def connections(self) -> Caps:
+        """What every connection carries, as caps."""
+        return Caps(self._capacity_wh, self._capacity_wh)
+
+    def room_wh(self, base_wh: Ints, caps: Caps) -> tuple[Ints, Ints]:
         """What `deliver` may lie in when the points inject `base_wh` beside their devices."""
-        export = np.minimum(export_cap_wh, self._capacity_wh)
-        import_ = np.minimum(import_cap_wh, self._capacity_wh)
-        return -import_ - base_wh, export - base_wh
+        return -caps.import_cap_wh - base_wh, caps.export_cap_wh - base_wh
 
     def _household(self, point: str, devices) -> Household:  # type: ignore[no-untyped-def]
         row = self._row[point]
@@ -151,3 +155,8 @@ class Homes:
         for point, wh in values.items():
             net[self._row[point]] = wh
         return net
+
+
+def forecast_wh(scenario: Scenario, homes: Homes | None, period: int) -> Ints:
+    """What every point expects to inject, with what its devices are planned to."""
+    return scenario.forecast_wh(period) if homes is None else homes.forecast_wh(period)

@@ -186,7 +186,7 @@ class Household:
             if not np.isnan(row).all():
                 targets[name] = row
         home = Home(
-            self.point_id, base, storages, blocks, self._capacity_wh, self._capacity_wh, targets
+            self.point_id, base, storages, blocks, self._capacity_wh, self._capacity_wh, targets, world.day
         )
         viable = {storage.name: Viable.of(storage) for storage in storages}
         return Plan(self.at, home, prices, viable, manage(home, prices))
@@ -215,7 +215,7 @@ class Household:
             kept[name] = row
         home = Home(
             self.point_id, plan.schedule.net_wh + drawn, plan.home.storages, (),
-            self._capacity_wh, self._capacity_wh, kept,
+            self._capacity_wh, self._capacity_wh, kept, plan.home.day,
         )  # fmt: skip
         return moved(home, plan.prices, k, int(plan.schedule.net_wh[k]), moves_wh)
 
