@@ -87,6 +87,12 @@ class Devices:
     heat_pump: HeatPump | None = None
     shiftables: tuple[Shiftable, ...] = ()
 
+    @property
+    def wear_micro_eur_per_wh(self) -> dict[str, int]:
+        """By storage that gives energy back, for each Wh it does."""
+        pairs = (("battery", self.battery), ("ev", self.ev))
+        return {name: one.wear_micro_eur_per_wh for name, one in pairs if one is not None}
+
     def __bool__(self) -> bool:
         return any((self.battery, self.ev, self.heat_pump, self.shiftables))
 

@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gridbourse.model.caps import Caps
+from gridbourse.model.home import Home
 from gridbourse.scenario.errors import ScenarioError
 from gridbourse.scenario.household import Household
 from gridbourse.scenario.scenario import Scenario
@@ -99,6 +100,16 @@ class Homes:
             if period in self._planned:
                 raise ScenarioError(f"{point_id}: period {period} is promised already")
             self._home(point_id, period).point(period, device, -wh)
+
+    def members(self) -> dict[str, Home]:
+        """The homes that an aggregator steers, by point, as `model.portfolio` wants them: from the
+        next period to be delivered on, all over the same periods."""
+        steered = self.world.rules.direct_kinds
+        return {
+            point: home.as_member(steered)
+            for point, home in self.households.items()
+            if set(home.states) & set(steered)
+        }
 
     def deliver(
         self, period: int, least_wh: Ints | None = None, most_wh: Ints | None = None

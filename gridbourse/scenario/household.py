@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -56,6 +56,7 @@ class Household:
     ):
         self.point_id, self.devices, self.at = point_id, devices, at
         self.states = world.start_states(devices)
+        self.began_with = dict(self.states)
         self.done: list[Done] = []
         self._zone, self._capacity_wh, self._world, self._expected = zone, capacity_wh, world, expected
         self._began, self._promised_until = at, at
@@ -153,9 +154,22 @@ class Household:
         """Comfort that the current plan does not keep."""
         return [] if self._plan is None else list(self._plan.schedule.shortfalls)
 
-    def as_member(self, period: int) -> Home:
-        """The home as its aggregator plans it, from the next period to be delivered on."""
-        return self._current(period).home
+    def as_member(self, steered: Collection[str]) -> Home:
+        """The home as its aggregator plans it, from the next period to be delivered on.
+
+        What is not steered is as the home plans it itself: shiftable loads as they run, storages at
+        their set-points.
+        """
+        self._plan = None
+        plan = self._current(self.at)
+        paths, home = plan.schedule.paths, plan.home
+        drawn = np.sum([path.drawn_wh for path in paths.values()], axis=0, dtype=np.int64)
+        targets = dict(home.targets_wh)
+        for name, path in paths.items():
+            if name not in steered:
+                targets[name] = path.drawn_wh.astype(np.float64)
+        base = plan.schedule.net_wh + drawn
+        return replace(home, base_wh=base, blocks=(), targets_wh=targets)
 
     def _current(self, period: int) -> Plan:
         """The plan, made anew for a new local day, or when something came in between."""
