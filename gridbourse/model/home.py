@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridbourse.model.errors import ModelError
-from gridbourse.model.programme import INFINITE, Places, Programme
+from gridbourse.model.programme import INFINITE, Places, Programme, Solution
 from gridbourse.model.storage import Path, Storage, Viable, whole_path
 
 Ints = NDArray[np.int64]
@@ -138,6 +138,7 @@ class Schedule:
 
     paths: by storage. starts: by block, None where it never runs. net_wh: the home's net injection,
     shape (periods,). wear_micro_eur: of all storages. shortfalls: what comfort it does not keep.
+    worth_micro_eur_per_wh: by storage, what one more Wh in it at the end of each period would save.
     """
 
     home: str
@@ -146,6 +147,7 @@ class Schedule:
     net_wh: Ints
     wear_micro_eur: int
     shortfalls: Sequence[Shortfall]
+    worth_micro_eur_per_wh: Mapping[str, Floats]
 
     def cost_micro_eur(self, prices: Prices) -> int:
         """Energy and wear."""
@@ -157,7 +159,7 @@ def manage(home: Home, prices: Prices) -> Schedule:
     programme = Programme()
     member = Member(programme, home, prices.top)
     _trade(programme, member, prices)
-    return member.schedule(programme.solve(home.name).values)
+    return member.schedule(programme.solve(home.name))
 
 
 def moved(
@@ -230,6 +232,7 @@ class Member:
         )
         self._rows = programme.rows(periods, base, base)
         programme.put(self._rows, self.net, 1.0)
+        self._states: dict[str, Places] = {}
         self._flows = {s.name: self._storage(s, top_price) for s in home.storages}
         self._starts = {block.name: self._block(block, top_price) for block in home.blocks}
 
@@ -237,8 +240,9 @@ class Member:
         """What each storage draws in a period, Wh."""
         return {n: float(values[i[at]] - values[o[at]]) for n, (i, o) in self._flows.items()}
 
-    def schedule(self, values: Floats) -> Schedule:
+    def schedule(self, solution: Solution) -> Schedule:
         """The solution of the programme as this home's schedule in whole Wh."""
+        values = solution.values
         net = self.home.base_wh.copy()
         paths, shortfalls, wear = {}, [], 0
         for storage in self.home.storages:
@@ -260,7 +264,8 @@ class Member:
                 shortfalls.append(Shortfall(self.home.name, block.name, block.last, energy))
             else:
                 net[start : start + len(block.load_wh)] -= block.load_wh
-        return Schedule(self.home.name, paths, starts, net, wear, shortfalls)
+        worth = {name: -solution.duals[rows] for name, rows in self._states.items()}
+        return Schedule(self.home.name, paths, starts, net, wear, shortfalls, worth)
 
     def _storage(self, storage: Storage, top_price: float) -> tuple[Places, Places]:
         programme, periods = self._programme, len(storage)
@@ -280,6 +285,7 @@ class Member:
         before = storage.inflow_wh.copy()
         before[0] += storage.retain[0] * storage.state_wh
         follows = programme.rows(periods, before, before)
+        self._states[storage.name] = follows
         programme.put(follows, state, 1.0)
         programme.put(follows[1:], state[:-1], -storage.retain[1:])
         programme.put(follows, into, -storage.gain)

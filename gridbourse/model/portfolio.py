@@ -136,8 +136,9 @@ def schedule(
     if grid is not None:
         grid.require(len(homes), len(homes[0].base_wh))
         _limits(programme, members, grid)
-    values = programme.solve("portfolio").values
-    schedules = {member.home.name: member.schedule(values) for member in members}
+    solution = programme.solve("portfolio")
+    values = solution.values
+    schedules = {member.home.name: member.schedule(solution) for member in members}
     net = np.sum([one.net_wh for one in schedules.values()], axis=0, dtype=np.int64)
     traded = net if error is None else np.rint(values[sold] - values[bought]).astype(np.int64)
     return Portfolio(schedules, traded, net, _over(homes, schedules, grid))

@@ -30,7 +30,7 @@ MOST_PRICE: Final = 65_535
 
 @dataclass(frozen=True)
 class Battery:
-    """low_share, high_share, start_share: of the capacity."""
+    """low_share, high_share, start_share: of the capacity. balances: takes up what forecasts miss."""
 
     capacity_wh: float
     power_w: float
@@ -39,6 +39,7 @@ class Battery:
     low_share: float
     high_share: float
     start_share: float
+    balances: bool
 
 
 @dataclass(frozen=True)
@@ -213,6 +214,7 @@ def _battery(table: Fields, require):  # type: ignore[no-untyped-def]
     wear = table.integer("wear_micro_eur_per_wh", most=MOST_PRICE)
     low, high = table.number("low_share", most=1, default=0.1), table.number("high_share", most=1, default=1.0)
     start = table.number("start_share", most=1, default=low)
+    balances = table.flag("balances", True)
     if not low < high:
         table.refuse("low_share", f"{low:g} must be below high_share {high:g}")
     if not low <= start <= high:
@@ -220,7 +222,7 @@ def _battery(table: Fields, require):  # type: ignore[no-untyped-def]
 
     def make(own: _Own) -> Battery:
         require("power_w", own.point, power * own.size)
-        return Battery(capacity * own.size, power * own.size, trip, wear, low, high, start)
+        return Battery(capacity * own.size, power * own.size, trip, wear, low, high, start, balances)
 
     return make
 
