@@ -27,6 +27,7 @@ from replay.accounting import Accounts
 from replay.metering import MeterDrop
 from replay.onboarding import Membership, onboard
 from replay.recording import record_of
+from replay.steering import Aggregator
 from replay.venues.bilateral import BilateralVenue
 from replay.venues.call_auction import CallAuctionVenue
 from replay.venues.checked import Judging
@@ -112,6 +113,7 @@ def replay(
             meters=MeterDrop(out / "readings", scenario, members, market.keys),
             meter_feed=MeterFeed(market.meter, journal),
             grid_feed=grid_feed,
+            aggregator=None if plant.homes is None else Aggregator(plant.homes, network),
         )
         periods = over_periods(scenario.replayed, scenario.mtu_seconds, scenario.timezone)
         walk.run(periods, lambda period: accounts.add(walk.results[period]))
