@@ -143,6 +143,8 @@ def homes(
         _read_storages(table, draw, found)
         if "shiftable" in table.unread():
             for name, inner in table.tables("shiftable").items():
+                if name in STORAGES:
+                    table.refuse(f"shiftable.{name}", "is the name of a storage")
                 with inner:
                     runs = draw.owners(inner, name, partial(_shiftable, name))
                 for point, run in runs.items():
