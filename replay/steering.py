@@ -6,6 +6,7 @@ The picture: voltages and signed loadings of the expected state of every period,
 to each member around the state of greatest exchange. The DSO checks what is traded all the same.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
@@ -13,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gridbourse.model.home import Prices
+from gridbourse.model.home import Home, Prices
 from gridbourse.model.portfolio import GridLimits, Portfolio, schedule
 from gridbourse.scenario.homes import Homes
 from gridbourse.scenario.network import Network
@@ -70,9 +71,9 @@ class Aggregator:
             np.min([prices.sell_micro_eur_per_wh for prices in seen], axis=0),
         )
 
-    def _limits(self, periods: range, members: list[str]) -> GridLimits:
+    def _limits(self, periods: range, members: Mapping[str, Home]) -> GridLimits:
         scenario, hours = self.homes.scenario, self.homes.scenario.mtu.hours
-        expected = self.homes.undisturbed_wh(periods) / hours
+        expected = self.homes.undisturbed_wh(periods, members) / hours
         reactive = scenario.reactive_var(periods.start - self.homes.world.day)
         flow = self.network.run(expected, np.broadcast_to(reactive, expected.shape))
         worst = int(np.abs(expected.sum(axis=1)).argmax())
