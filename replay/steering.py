@@ -48,7 +48,7 @@ class Aggregator:
         count = len(next(iter(members.values())).base_wh)
         periods = range(first, first + count)
         decided = schedule(
-            list(members.values()), self._prices(periods), self._limits(periods, list(members))
+            list(members.values()), self._prices(periods), self._limits(periods, members)
         )
         self.portfolios[period] = decided
         for each in range(period, periods.stop):
