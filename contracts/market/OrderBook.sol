@@ -28,7 +28,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     /// @param groupSize Trades the DSO judges at once
     /// @param minWh The least energy of an order
     /// @param maxFills The most resting orders an incoming one trades with
-    /// @param maxOpen The most orders a participant may have at rest in a period
+    /// @param maxOpen The most orders a participant may bring to rest in a period without taking one back
     struct Settings {
         CheckedTrades.Anchors anchors;
         ITariff tariff;
@@ -56,7 +56,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     );
     string private constant NAME = "gridbourse OrderBook";
     string private constant VERSION = "1";
-    /// @dev The highest of the rules for fills and for orders at rest
+    /// @dev The highest of the rules for fills and for orders brought to rest
     uint256 private constant MAX_RULE = 255;
 
     /// @notice The least energy of an order, in Wh
@@ -116,13 +116,13 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     /// @param tick Limit price as a tick of the band
     /// @param kind 0 limit, 1 immediate or cancel, 2 fill or kill
     function place(uint32 period, uint256 side, uint256 tick, uint256 wh, uint256 kind) external {
-        uint256 participant = _caller();
+        (uint256 participant, uint256 profile) = registry.memberOf(msg.sender);
         _requireOpen(period);
         if (side > BookOrder.OFFER || kind > BookOrder.FILL_OR_KILL) revert MalformedOrder(participant, kind);
         _requireTerms(participant, tick, wh);
-        uint256 area = _areaOf(period, participant);
+        uint256 area = Profile.area(profile);
         _begin(area, period);
-        _claim(period, participant, RestingOrder.energy(side, wh));
+        if (_claim(period, participant, RestingOrder.energy(side, wh))) _requireActive(participant, profile);
         uint256 cancelledWh = _execute(area, period, BookOrder.pack(participant, kind, side, tick, wh));
         if (cancelledWh != 0) _free(period, participant, RestingOrder.energy(side, cancelledWh));
     }
@@ -161,10 +161,11 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     /// @param sellWh To sell beyond the orders at rest
     /// @param buyWh To buy beyond the orders at rest
     function keep(uint32 period, uint256 sellWh, uint256 buyWh) external {
-        uint256 participant = _caller();
+        (uint256 participant, uint256 profile) = registry.memberOf(msg.sender);
+        _numbers[msg.sender] = participant;
         if (sellWh > Lanes.MAX_WH || buyWh > Lanes.MAX_WH) revert MalformedOrder(participant, sellWh | buyWh);
         uint256 energy = Lanes.energy(sellWh, buyWh);
-        uint256 area = _areaOf(period, participant);
+        uint256 area = Profile.area(profile);
         if (energy != 0) {
             _requireOpen(period);
             _begin(area, period);
@@ -287,7 +288,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
         uint256 kind = BookOrder.kind(order);
         if (kind == BookOrder.CANCEL) {
             uint256 lane = _remove(area, period, order);
-            _closeOne(period, BookOrder.participant(order));
+            _uncountOne(period, BookOrder.participant(order));
             return RestingOrder.asBookOrder(lane, 0, 0);
         }
         if (kind == BookOrder.REPLACE) {
@@ -328,7 +329,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     function _replace(uint256 area, uint256 period, uint256 named, uint256 newTick, uint256 wh) private {
         uint256 participant = BookOrder.participant(named);
         _requireTerms(participant, newTick, wh);
-        (, uint256 lane) = _ownOrder(area, period, named);
+        (, uint256 lane) = _ownOrder(_levelKey(_key(area, period), BookOrder.tick(named)), period, named);
         uint256 side = RestingOrder.side(lane);
         if (newTick == BookOrder.tick(named) && wh < RestingOrder.wh(lane)) {
             _reduce(area, period, named, wh);
@@ -336,9 +337,11 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
             return;
         }
         _remove(area, period, named);
-        _closeOne(period, participant);
+        _uncountOne(period, participant);
         _free(period, participant, RestingOrder.energy(lane)); // then asked like whoever places an order
-        _claim(period, participant, RestingOrder.energy(side, wh));
+        if (_claim(period, participant, RestingOrder.energy(side, wh))) {
+            _requireActive(participant, _profileOf(participant));
+        }
         uint256 cancelledWh =
             _execute(area, period, BookOrder.pack(participant, BookOrder.LIMIT, side, newTick, wh));
         if (cancelledWh != 0) _free(period, participant, RestingOrder.energy(side, cancelledWh));
@@ -370,12 +373,6 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
         _ledgers[_key(area, period)] = _enter(area, period);
         _requireBand(period);
         _books[_key(area, period)] = BookTicks.fresh(period / _ringSize);
-    }
-
-    function _areaOf(uint256 period, uint256 participant) private view returns (uint256) {
-        uint256 account = _accounts[_accountKey(period, participant)];
-        if (Lanes.tag(account) == period) return BookAccount.area(account);
-        return Profile.area(_profileOf(participant));
     }
 
     function _requireOpen(uint256 period) private view {

@@ -34,7 +34,7 @@ class OrderBookRules:
     """The continuous market, and how its participants quote.
 
     min_wh: least energy of an order; max_fills: most makers an incoming order meets; max_open: most
-    resting orders of a participant in a period.
+    orders a participant may bring to rest in a period without taking one back.
     rounds: how often participants come by before gate closure, each time in another order;
     revised_share: of the zero-intelligence, who give a resting order another price when they come
     by again; withdrawn_share: of all, who take it out for good.

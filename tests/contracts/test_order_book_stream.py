@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from gridbourse.chain.book_order import Action, BookOrder
 from gridbourse.chain.lanes import BID, OFFER
-from gridbourse.model.order_book import Kind, OrderBook, Side, TooManyOpenOrders
+from gridbourse.model.order_book import Kind, OrderBook, Side, TooManyOrders
 from gridbourse.model.order_book import Order as ModelOrder
 from gridbourse.model.trade_word import TradeWord
 from gridbourse.report.book_frame import book_at, frame
@@ -25,7 +25,7 @@ EVENTS = 10_000
 A_BATCH = 100
 PEOPLE = 24
 TICKS = range(20, 36)
-MIN_WH, MAX_FILLS, MAX_OPEN = 10, 6, 40
+MIN_WH, MAX_FILLS, MAX_OPEN = 10, 6, 60
 GROUP_SIZE = 64
 LARGEST_WH = (1 << 28) - 2
 PURSE = 10**13
@@ -122,7 +122,7 @@ class Stream:
         while True:
             try:
                 order = self._draw()
-            except TooManyOpenOrders:
+            except TooManyOrders:
                 continue  # the whole batch would be refused
             self.counts[order.action] += 1
             return order
