@@ -74,6 +74,8 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     event CollateralKept(
         uint256 indexed area, uint256 indexed period, uint256 indexed participant, uint256 sellWh, uint256 buyWh
     );
+    /// @notice A gateway's cancellation or replacement (see BookOrder) found no such order of its participant at rest
+    event OrderGone(uint256 indexed area, uint256 indexed period, uint256 order);
     /// @notice After gate closure orders that had stayed at rest were taken out, and what backed them given back
     /// @param orders As `queueOf` has them
     event BookReleased(uint256 indexed area, uint256 indexed period, uint256[] orders);
@@ -118,7 +120,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     function place(uint32 period, uint256 side, uint256 tick, uint256 wh, uint256 kind) external {
         (uint256 participant, uint256 profile) = registry.memberOf(msg.sender);
         _requireOpen(period);
-        if (side > BookOrder.OFFER || kind > BookOrder.FILL_OR_KILL) revert MalformedOrder(participant, kind);
+        if (side > BookOrder.OFFER || kind > BookOrder.FILL_OR_KILL) _refuseMalformed(participant, kind);
         _requireTerms(participant, tick, wh);
         uint256 area = Profile.area(profile);
         _begin(area, period);
@@ -163,14 +165,14 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     function keep(uint32 period, uint256 sellWh, uint256 buyWh) external {
         (uint256 participant, uint256 profile) = registry.memberOf(msg.sender);
         _numbers[msg.sender] = participant;
-        if (sellWh > Lanes.MAX_WH || buyWh > Lanes.MAX_WH) revert MalformedOrder(participant, sellWh | buyWh);
+        if (sellWh > Lanes.MAX_WH || buyWh > Lanes.MAX_WH) _refuseMalformed(participant, sellWh | buyWh);
         uint256 energy = Lanes.energy(sellWh, buyWh);
         uint256 area = Profile.area(profile);
         if (energy != 0) {
             _requireOpen(period);
             _begin(area, period);
-        } else if (clearingHouse.settling(period)) {
-            revert SettlementBegun(period);
+        } else {
+            _requireUnsettled(period);
         }
         uint256 key = _accountKey(period, participant);
         uint256 account = BookAccount.ofPeriod(_accounts[key], period, area);
@@ -181,7 +183,8 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
 
     // --- orders through a gateway --------------------------------------------------------------
 
-    /// @notice Executes orders, one after the other, of participants who gave the calling gateway their mandate
+    /// @notice Executes orders, one after the other, of participants who gave the calling gateway their mandate: all or
+    ///         none, but for cancellations and replacements whose order is gone, which nobody can know beforehand
     /// @dev    All new orders are backed before the first is executed, and what is cancelled is free after the last
     /// @param orders See BookOrder; the sequence is not asked for
     function placeBatch(uint256 area, uint32 period, uint256[] calldata orders) external {
@@ -268,7 +271,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     function _requireWellFormed(uint256 participant, uint256 order) private view {
         uint256 kind = BookOrder.kind(order);
         if (order >> BookOrder.BITS != 0 || kind > BookOrder.REPLACE || participant > RestingOrder.MAX_PARTICIPANT) {
-            revert MalformedOrder(participant, order);
+            _refuseMalformed(participant, order);
         }
         if (kind > BookOrder.FILL_OR_KILL) return; // names an order at rest
         _requireTerms(participant, BookOrder.tick(order), BookOrder.wh(order));
@@ -286,6 +289,10 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     /// @dev Returns what of it is cancelled, as an order
     function _executeOne(uint256 area, uint256 period, uint256 order) private returns (uint256) {
         uint256 kind = BookOrder.kind(order);
+        if (kind > BookOrder.FILL_OR_KILL && !_rests(area, period, order)) {
+            emit OrderGone(area, period, order);
+            return 0;
+        }
         if (kind == BookOrder.CANCEL) {
             uint256 lane = _remove(area, period, order);
             _uncountOne(period, BookOrder.participant(order));
@@ -299,13 +306,19 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
         return cancelledWh == 0 ? 0 : BookOrder.withWh(order, cancelledWh);
     }
 
+    /// @dev Whether the order that `named` names is at rest, and of its participant
+    function _rests(uint256 area, uint256 period, uint256 named) private view returns (bool) {
+        (, uint256 lane) = _at(_levelKey(_key(area, period), BookOrder.tick(named)), period, BookOrder.position(named));
+        return RestingOrder.participant(lane) == BookOrder.participant(named);
+    }
+
     // --- after gate closure --------------------------------------------------------------------
 
     /// @notice Gives back what backs the orders still at rest, up to `maxWords` words of four, after gate closure and
     ///         before settlement, which gives it back as well; anyone may
     function release(uint256 area, uint32 period, uint256 maxWords) external {
         if (!_gateClosed(period)) revert GateStillOpen(period);
-        if (clearingHouse.settling(period)) revert SettlementBegun(period);
+        _requireUnsettled(period);
         (uint256[] memory orders, uint256 count) = _takeOut(area, period, maxWords);
         if (count == 0) return;
         _giveBack(period, orders, count);
@@ -362,7 +375,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
         returns (uint256)
     {
         if (tick > type(uint8).max || position > BookOrder.MAX_POSITION) {
-            revert UnknownOrder(participant, period, tick, position);
+            _refuseUnknown(participant, period, tick, position);
         }
         return BookOrder.naming(participant, tick, position);
     }
@@ -381,6 +394,15 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
             if (period >= nextOpen && period < nextOpen + _horizonPeriods) return;
         }
         clock.requireOpen(period);
+    }
+
+    function _requireUnsettled(uint256 period) private view {
+        if (clearingHouse.settling(period)) revert SettlementBegun(period);
+    }
+
+    /// @dev In one place for what it takes of the contract's size
+    function _refuseMalformed(uint256 participant, uint256 order) private pure {
+        revert MalformedOrder(participant, order);
     }
 
     function _requireTerms(uint256 participant, uint256 tick, uint256 wh) private view {

@@ -116,6 +116,17 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
         );
     }
 
+    /// @dev In one place for what it takes of the contract's size
+    function _refuseUnknown(uint256 participant, uint256 period, uint256 tick, uint256 position) internal pure {
+        revert UnknownOrder(participant, period, tick, position);
+    }
+
+    /// @dev The queue word of a position at the level of a key, and its lane there; zero where no order rests
+    function _at(uint256 key, uint256 period, uint256 position) internal view returns (uint256 word, uint256 lane) {
+        word = _levels.words[key | (position / Lanes.PER_GROUP)];
+        if (Lanes.tag(word) == period) lane = Lanes.get56(word, position % Lanes.PER_GROUP);
+    }
+
     /// @dev The word and the lane of the order that `named` names, which has to be its participant's, at the level of a key
     function _ownOrder(uint256 key, uint256 period, uint256 named)
         internal
@@ -124,9 +135,8 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
     {
         uint256 position = BookOrder.position(named);
         uint256 participant = BookOrder.participant(named);
-        word = _levels.words[key | (position / Lanes.PER_GROUP)];
-        if (Lanes.tag(word) == period) lane = Lanes.get56(word, position % Lanes.PER_GROUP);
-        if (lane == 0) revert UnknownOrder(participant, period, BookOrder.tick(named), position);
+        (word, lane) = _at(key, period, position);
+        if (lane == 0) _refuseUnknown(participant, period, BookOrder.tick(named), position);
         uint256 owner = RestingOrder.participant(lane);
         if (owner != participant) revert NotTheOwner(participant, owner, BookOrder.tick(named), position);
     }

@@ -69,6 +69,7 @@ class OrderBookMarket(CheckedTrades):
             "OrderKilled": self.killed,
             "OrderCancelled": self.cancelled,
             "OrderReduced": self.reduced,
+            "OrderGone": self.gone,
             "CollateralKept": self.collateral_kept,
             "BookReleased": self.released,
         }
@@ -232,6 +233,19 @@ class OrderBookMarket(CheckedTrades):
             return
         gone = Energy.of(order.side, max(order.wh - event["wh"], 0))
         self._collateral.free(event["period"], order.participant, gone)
+
+    def gone(self, event: Event) -> None:
+        """OrderGone: a gateway's cancellation or replacement, whose order is not at rest."""
+        self._finish()
+        self._cancelled = None
+        word, where = BookOrder.unpack(event["order"]), event.at("area", "period")
+        self._clock.require_open(event["period"], f"order, {where}")
+        order = self.book(event["area"], event["period"]).at(word.tick, word.position)
+        rests = order is not None and order.participant == word.participant
+        place = f"participant {word.participant}, {where}"
+        in_area = self._members.area_of(word.participant) == event["area"]
+        self._require("order", place, in_area, "of another area")
+        self._require("order", place, not rests, "is at rest")
 
     def collateral_kept(self, event: Event) -> None:
         """CollateralKept: while orders are taken; it is given back until settlement begins."""

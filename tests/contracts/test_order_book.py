@@ -248,14 +248,29 @@ def test_a_batch_is_all_or_nothing(hall, alice, bob):
         "MalformedOrder": order(hall, bob).pack() | 1 << 122,
         "TickOutOfBand": order(hall, bob, tick=BAND.ticks),
         "EnergyOutOfRange": order(hall, bob, wh=MIN_WH - 1),
-        "UnknownOrder": BookOrder(bob.number, Action.CANCEL, tick=20, position=3),
-        "NotTheOwner": BookOrder(bob.number, Action.CANCEL, tick=30, position=0),
         "AboveConnectionCapacity": order(hall, bob, wh=CAPACITY_WH + 1),
     }
     for error, second in bad.items():
         assert refused_batch(hall, good, second)[0] == error
     assert refused_batch(hall, BookOrder(bob.number, 5, wh=100))[0] == "MalformedOrder"
     assert hall.resting(P, BID) == []
+
+
+@pytest.mark.parametrize("action", [Action.CANCEL, Action.REPLACE])
+def test_a_batch_leaves_out_what_came_too_late(hall, alice, bob, action):
+    hall.bid(P, alice, 30, 300)
+    late = {
+        "never there": BookOrder(bob.number, action, tick=20, position=3, new_tick=20, wh=100),
+        "another's": BookOrder(bob.number, action, tick=30, position=0, new_tick=20, wh=100),
+    }
+    tx = hall.batch(P, order(hall, bob, tick=28), *late.values(), order(hall, alice, tick=29))
+
+    gone = [tuple(event.values()) for event in tx.events["OrderGone"]]
+    assert gone == [(0, P, word.pack()) for word in late.values()]
+    assert hall.resting(P, BID) == [
+        (alice.number, 30, 300), (alice.number, 29, 100), (bob.number, 28, 100),
+    ]  # fmt: skip
+    assert hall.reserved(P, bob) == (0, 100)
 
 
 def test_a_batch_is_of_those_who_gave_the_gateway_their_mandate(market, hall, alice):
