@@ -154,11 +154,11 @@ def _grid_feed(
         scenario.limits,
         scenario.mtu_seconds,
         out / "verdicts",
-        markets=_desks(market),
+        markets=desks(market),
     )
 
 
-def _desks(market: Market) -> list[TradeDesk]:
+def desks(market: Market) -> list[TradeDesk]:
     """The markets whose trades are judged one by one, by their kind."""
     kinds = {name: kind for kind, name in CONTRACTS.items()}
     return [
