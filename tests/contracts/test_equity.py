@@ -218,7 +218,7 @@ def test_there_is_no_income_before_operation(market):
 
 def test_what_the_market_paid_above_the_feed_in_tariff_is_attested_once(market, running):
     record(running, settle(market, P, 6_000))
-    premium = premium_micro_eur(6_000, [(1_000, 200), (500, 150)], FEED_IN)
+    premium = premium_micro_eur(6_000, 1_500, 1_000 * 200 + 500 * 150, RETAIL, FEED_IN)
     assert premium == 1_000 * 120 + 500 * 70
     attest, by = running.contract.attestPremiums, running.attester
     most = 6_000 * (RETAIL - FEED_IN)
