@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {IPayments} from "../interfaces/IPayments.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Roles} from "../libraries/Roles.sol";
@@ -13,7 +14,7 @@ import {Modules} from "./Modules.sol";
 /// @title Internal money accounts of participants and of the house, four to a storage word
 /// @notice An account holds free money; below zero it is in debt. What comes in pays the debt off first,
 ///         being the same number. Pull, never push: money leaves only by its holder's withdrawal.
-abstract contract MoneyAccounts is Modules {
+abstract contract MoneyAccounts is Modules, IPayments {
     using SafeERC20 for IERC20;
     using SafeCast for uint256;
     using SafeCast for int256;
@@ -76,6 +77,12 @@ abstract contract MoneyAccounts is Modules {
         _withdraw(registry.numberOf(msg.sender), amountMicroEur);
     }
 
+    /// @inheritdoc IPayments
+    function collect(uint256 participant, uint256 amountMicroEur) external onlyModule(PAYMENT) {
+        if (participant < HouseAccounts.FIRST_PARTICIPANT) revert UnknownAccount(participant);
+        _withdraw(participant, amountMicroEur);
+    }
+
     /// @notice Takes money of a named account out: the DSO, the supplier, or for the others the operator. As much as
     ///         participants owe stays with the house accounts together, so that what others have is there for them
     function withdrawHouse(uint256 account, uint256 amountMicroEur) external {
@@ -111,7 +118,7 @@ abstract contract MoneyAccounts is Modules {
         emit CreditLimitSet(participant, limitMicroEur);
     }
 
-    /// @notice Free money of an account in µEUR; negative = debt
+    /// @inheritdoc IPayments
     function balanceOf(uint256 account) public view returns (int256) {
         return Lanes.getInt64(_balances[Lanes.groupOf(account)], Lanes.laneOf(account));
     }

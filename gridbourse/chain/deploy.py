@@ -40,7 +40,7 @@ from gridbourse.chain.settings import MarketSettings
 from gridbourse.chain.transactions import Chain
 
 T = TypeVar("T", bound=CheckedTrades)
-MARKET, SETTLEMENT, ORACLE = 1, 2, 4
+MARKET, SETTLEMENT, ORACLE, PAYMENT = 1, 2, 4, 8
 """Permissions of a module in the clearing house."""
 
 ROLES = {
@@ -49,6 +49,7 @@ ROLES = {
     "meter oracle": "METER_ORACLE",
     "grid oracle": "GRID_ORACLE",
     "treasurer": "TREASURER",
+    "attester": "ATTESTER",
 }
 TRADE_MARKETS: dict[str, type[CheckedTrades]] = {
     "OrderBook": OrderBook,

@@ -26,6 +26,8 @@ CONTRACTS = (
 """What every deployment has."""
 MARKETS = ("CallAuction", "OrderBook", "BilateralMarket", "OverTheCounter")
 """Of these a deployment has one or more."""
+CAMPAIGNS = ("EquityCampaign", "RewardCampaign", "DonationCampaign")
+"""Kinds of campaign; a record has each under its kind and name, such as `EquityCampaign/solar roof`."""
 
 
 class DeploymentError(GridbourseError):
@@ -51,6 +53,12 @@ class DeploymentRecord:
     compiler: dict[str, Any]
     scenario: dict[str, Any]
     contracts: dict[str, DeployedContract]
+
+    @property
+    def campaigns(self) -> dict[str, str]:
+        """The contract's kind of every campaign, by its key in `contracts`."""
+        kinds = {key: key.partition("/")[0] for key in self.contracts}
+        return {key: kind for key, kind in kinds.items() if kind in CAMPAIGNS and kind != key}
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
