@@ -4,7 +4,7 @@ Prices, fills and payments come from the chain, charges from the model on the sa
 meet in `require_equal`, which refuses a run whose accounts differ from the model's by a micro-euro.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,7 +19,7 @@ from gridbourse.scenario.plant import Delivery, Plant, energy_gap_wh
 from gridbourse.scenario.scenario import Scenario
 from oracle.finding import expected_wh
 from replay.onboarding import MARGIN_ACCOUNT, OPERATOR_ACCOUNT, SPREAD_ACCOUNT, Membership
-from replay.venues.venue import Trading
+from replay.venues.venue import Trading, Transfer
 from replay.walk import PeriodResult, ReplayError
 
 Ints = NDArray[np.int64]
@@ -71,7 +71,7 @@ class Accounts:
         charges = settle(readings, contracts, caps, self._prices)
         self._add_people(readings, contracts, payments, charges, delivery)
         self._add_money(result.tradings, charges)
-        self._add_transfers(result.tradings)
+        self.add_transfers(each for trading in result.tradings for each in trading.transfers)
         gap_wh = energy_gap_wh(metered, delivery.flow, self.scenario.mtu.hours)
         self.gap_wh += abs(gap_wh)
         self.periods.append(
@@ -115,8 +115,9 @@ class Accounts:
         for kind, amount in flows.items():
             self.money[kind] = self.money.get(kind, 0) + amount
 
-    def _add_transfers(self, tradings: Sequence[Trading]) -> None:
-        for transfer in (each for trading in tradings for each in trading.transfers):
+    def add_transfers(self, transfers: Iterable[Transfer]) -> None:
+        """Take money in that moved for other reasons than energy."""
+        for transfer in transfers:
             self.money[transfer.kind] = self.money.get(transfer.kind, 0) + transfer.micro_eur
             for account, amount in (
                 (transfer.payer, -transfer.micro_eur), (transfer.payee, transfer.micro_eur),
@@ -201,6 +202,8 @@ class Accounts:
             "feed_in": ("supplier", "participants"),
             "subscription": ("participants", "operator"),
             "damages": ("participants", "participants"),
+            "profit_share": ("participants", "shareholders"),
+            "rent": ("participants", "shareholders"),
         } | dict.fromkeys(FEES, ("participants", "dso"))
         rows = [(*ways[kind], kind, amount) for kind, amount in self.money.items() if amount]
         return pd.DataFrame(rows, columns=["payer", "payee", "kind", "micro_eur"])
