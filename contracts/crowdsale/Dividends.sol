@@ -6,10 +6,13 @@ import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 /// @title What is paid in once, divided among who held shares at that moment
 /// @notice Paying in and claiming cost the same for ten holders and ten thousand. What one holder may claim over all
 ///         time is its exact part rounded down, so that no fraction is lost: it counts for a later claim.
-/// @dev    Scaled by 2^128. Invariant: Σ claimable + Σ claimed <= Σ paid in; the difference is below one µEUR a holder.
-///         Amounts and shares stay below 2^64, so products below 2^256.
+///         Σ claimable + Σ claimed <= Σ paid in; the difference is below one µEUR a holder, and stays here.
+/// @dev    Scaled by 2^160: amounts and shares stay below 2^64, so products below 2^256. What scaling rounds off is
+///         below 2^56 of these a transfer. An exact part is either whole or off the whole by more than 2^-56 µEUR,
+///         as there are fewer than 2^56 shares; so half of that on top makes it exact again, and never more than due.
 abstract contract Dividends is ERC20 {
-    uint256 private constant SCALE = 2 ** 128;
+    uint256 private constant SCALE = 2 ** 160;
+    uint256 private constant ROUNDED_OFF = 2 ** 102;
 
     uint256 private _perShare;
     /// @dev What division by the shares left over, scaled; it is divided with the next amount
@@ -22,7 +25,8 @@ abstract contract Dividends is ERC20 {
 
     /// @notice What a holder may claim now, in µEUR
     function claimableOf(address holder) public view returns (uint256) {
-        return uint256(int256(_perShare * balanceOf(holder)) + _corrections[holder]) / SCALE - claimedBy[holder];
+        uint256 scaled = uint256(int256(_perShare * balanceOf(holder)) + _corrections[holder]);
+        return (scaled + ROUNDED_OFF) / SCALE - claimedBy[holder];
     }
 
     function _distribute(uint256 amountMicroEur) internal {

@@ -8,7 +8,7 @@ from brownie import web3
 from gridbourse.chain.compiler import CHECKOUT, compile_contracts
 
 
-def deploy_harness(name: str, tmp_path_factory, accounts):
+def deploy_harness(name: str, tmp_path_factory, accounts, *arguments):
     """Functions of a harness, compiled with the settings of the contracts beside their libraries."""
     root = tmp_path_factory.mktemp("harness")
     shutil.copytree(CHECKOUT / "contracts/libraries", root / "contracts/libraries")
@@ -17,6 +17,6 @@ def deploy_harness(name: str, tmp_path_factory, accounts):
     artifact = compile_contracts(root)[name]
     factory = web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
     receipt = web3.eth.wait_for_transaction_receipt(
-        factory.constructor().transact({"from": accounts[0].address})
+        factory.constructor(*arguments).transact({"from": accounts[0].address})
     )
     return web3.eth.contract(abi=artifact.abi, address=receipt["contractAddress"]).functions
