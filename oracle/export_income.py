@@ -11,7 +11,6 @@ from typing import Final, TypeVar
 from eth_account.signers.local import LocalAccount
 
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.audit.sales import sales_of
 from gridbourse.chain.crowdsale import EquityCampaign
 from gridbourse.chain.deploy import AREA, Market
 from gridbourse.chain.lanes import PER_GROUP
@@ -51,9 +50,10 @@ def attest_premiums(market: Market, rebuilt: Rebuilt, campaign: EquityCampaign) 
     for period in _settled(rebuilt, campaign):
         wh, recorded, attested = campaign.export(period)
         if recorded and not attested:
-            sales = sales_of(rebuilt, AREA, period, installation)
-            feed_in = rebuilt.tariffs.energy(period).feed_in
-            premiums[period] = premium_micro_eur(wh, sales, feed_in)
+            sold = rebuilt.money.position(period, installation).net_wh
+            paid = rebuilt.money.paid[period, installation]
+            prices = rebuilt.tariffs.energy(period)
+            premiums[period] = premium_micro_eur(wh, sold, paid, prices.retail, prices.feed_in)
     waiting = [period for period, premium in premiums.items() if premium]
     for some in _slices(waiting):
         campaign.attest_premiums(market.keys["attester"], some, [premiums[p] for p in some])

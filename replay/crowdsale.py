@@ -31,11 +31,8 @@ from gridbourse.scenario.scenario import Scenario
 from oracle.corrections import read_history
 from oracle.export_income import attest_premiums, record_exports
 from replay.onboarding import Membership, account_name
-from replay.venues.venue import OUTSIDE, Trading, Transfer
+from replay.venues.venue import OUTSIDE, Transfer
 from replay.walk import PeriodResult, ReplayError
-
-POOL = "call_auction"
-"""The market whose orders are its trades."""
 
 
 def public_name(name: str) -> str:
@@ -133,6 +130,7 @@ class CampaignRun:
         self._require_equal(results)
         collected = campaign.collect(market.keys["operator"])
         for name, account in self.holders.items():
+            self._require_part(name, collected)
             if campaign.claimable(account.address):
                 self.claims[name] = campaign.claim(account)
         kind = self.plan.form.replace(" ", "_")
@@ -145,12 +143,11 @@ class CampaignRun:
         tariff = self.scenario.tariff
         row = self.scenario.points.index.get_loc(self.plan.panel.point)
         wh = max(0, min(int(result.metered_wh[row]), int(result.caps.export_cap_wh[row])))
-        sales = [
-            sale for trading in result.tradings for sale in _sales(trading, self.plan.panel.point)
-        ]
-        feed_in = tariff.feed_in_micro_eur_per_wh
-        premium = premium_micro_eur(wh, sales, feed_in)
-        return Export(wh, tariff.retail_micro_eur_per_wh, feed_in, premium)
+        sold = int(result.contracts_wh[row])
+        paid = sum(trading.payments_micro_eur.get(self.number, 0) for trading in result.tradings)
+        retail, feed_in = tariff.retail_micro_eur_per_wh, tariff.feed_in_micro_eur_per_wh
+        premium = premium_micro_eur(wh, sold, paid, retail, feed_in)
+        return Export(wh, retail, feed_in, premium)
 
     def _require_equal(self, results: Mapping[int, PeriodResult]) -> None:
         """The model's campaign on the same exports owes what the chain's does."""
@@ -164,6 +161,17 @@ class CampaignRun:
         if (due := self.campaign.due()) != expected:
             raise ReplayError(
                 f"campaign {plan.name}: {due} µEUR are due on the chain, {expected} by the model"
+            )
+
+    def _require_part(self, name: str, collected: int) -> None:
+        """Of one distribution each holder gets its part by what it gave, rounded down."""
+        stake = {**self.plan.funders, **self.plan.public}[name]
+        expected = collected * stake // self.plan.cap
+        found = self.campaign.claimable(self.holders[name].address)
+        if found != expected:
+            raise ReplayError(
+                f"campaign {self.plan.name}: {name} may claim {found} µEUR on the chain,"
+                f" {expected} by the model"
             )
 
 
@@ -196,17 +204,3 @@ def begin(market: Market, scenario: Scenario, members: Membership) -> CampaignRu
     authorise(market, campaign)
     run.build()
     return run
-
-
-def _sales(trading: Trading, point: str) -> list[tuple[int, int]]:
-    """(Wh, µEUR per Wh) of what a point sold in one market, and the DSO let through."""
-    if trading.kind == POOL:
-        orders = trading.orders
-        sold = orders[
-            (orders["point_id"] == point) & (orders["side"] == "offer") & (orders["fill_wh"] > 0)
-        ]
-        rows = zip(sold["fill_wh"].tolist(), sold["paid_micro_eur"].tolist(), strict=True)
-        return [(wh, paid // wh) for wh, paid in rows]
-    trades = trading.trades
-    sold = trades[(trades["seller"] == point) & ~trades["rejected"].astype(bool)]
-    return list(zip(sold["wh"].tolist(), sold["price_micro_eur_per_wh"].tolist(), strict=True))

@@ -28,10 +28,11 @@ def show_all(out: Console, desk: Desk, network: str) -> None:
         table.add_row(name, found.kind, found.owner, found.phase, *money)
     if table.row_count:
         out.print(table)
-        out.print(_next("status NAME", network))
+        out.print(_next(("status NAME", ""), network))
     else:
         out.print("No campaign yet.")
-        out.print(_next("open NAME --point POINT --goal EUR --profit-share PERMILLE", network))
+        first = "open NAME --point POINT --goal EUR --profit-share PERMILLE"
+        out.print(_next((first, ""), network), soft_wrap=True)
 
 
 def show(out: Console, desk: Desk, name: str, network: str) -> None:
@@ -59,8 +60,9 @@ def show(out: Console, desk: Desk, name: str, network: str) -> None:
 
 def say_next(out: Console, found: Standing, network: str) -> None:
     """The phase a campaign is in, and the command that comes next."""
-    step = f" {_next(found.next_step, network)}" if found.next_step else ""
-    out.print(f"[bold]{found.phase}[/].{step}", soft_wrap=True)
+    out.print(f"Phase    {found.phase}")
+    if found.next_step[0]:
+        out.print(_next(found.next_step, network), soft_wrap=True)
 
 
 def agreement(agreed: tuple[str, int]) -> str:
@@ -114,6 +116,8 @@ def _show_holders(out: Console, desk: Desk, name: str) -> None:
         out.print(table)
 
 
-def _next(step: str, network: str) -> str:
-    where = "" if network == "devnet" else f"--network {network} "
-    return f"Next     python -m scripts.crowdsale {where}{step}"
+def _next(step: tuple[str, str], network: str) -> str:
+    command, remark = step
+    where = "" if network == "devnet" else f" --network {network}"
+    said = f"   ({remark})" if remark else ""
+    return f"Next     python -m scripts.crowdsale {command}{where}{said}"

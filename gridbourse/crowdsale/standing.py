@@ -31,8 +31,8 @@ class Standing:
     now: int
 
     @property
-    def next_step(self) -> str:
-        """The sub-command that comes next, and whose it is; empty where the campaign has ended."""
+    def next_step(self) -> tuple[str, str]:
+        """(step that comes next, remark on it, such as whose it is); empty where nothing is left."""
         return _NEXT[self.phase](self)
 
 
@@ -58,40 +58,45 @@ def standing(desk: Desk, name: str) -> Standing:
     )
 
 
-def _draft(s: Standing) -> str:
+Step = tuple[str, str]
+
+
+def _draft(s: Standing) -> Step:
     if s.kind == "equity" and s.agreed[0] == "none":
-        return f"offer {s.name!r} --by WHO --profit-share PERMILLE   then the owner: accept, or decline"
-    return f"open {s.name!r}   (the owner)"
+        return (
+            f"offer {s.name!r} --by WHO --profit-share PERMILLE",
+            "the owner then accepts, or not",
+        )
+    return f"open {s.name!r}", "the owner"
 
 
-def _open(s: Standing) -> str:
+def _open(s: Standing) -> Step:
     if s.now >= s.terms.end or s.account.funded == s.terms.cap:
-        return f"conclude {s.name!r}   (anyone)"
-    return f"fund {s.name!r} AMOUNT --by WHO"
+        return f"conclude {s.name!r}", "anyone"
+    return f"fund {s.name!r} EUR --by WHO", ""
 
 
-def _building(s: Standing) -> str:
+def _building(s: Standing) -> Step:
     if s.confirmed < len(s.milestones):
-        return f"release {s.name!r} --evidence TEXT   (the attester, then the beneficiary)"
-    if s.phase == "succeeded":
-        return f"built {s.name!r} --evidence TEXT   (the attester)"
-    return f"operate {s.name!r} --evidence TEXT   (the attester)"
+        return f"release {s.name!r} --evidence TEXT", "the attester, then the beneficiary"
+    step = "built" if s.phase == "succeeded" else "operate"
+    return f"{step} {s.name!r} --evidence TEXT", "the attester"
 
 
-def _operating(s: Standing) -> str:
+def _operating(s: Standing) -> Step:
     if s.kind != "equity":
-        return f"close {s.name!r}   after the term"
+        return f"close {s.name!r}", "after the term"
     if not s.may_collect:
-        return f"authorise {s.name!r}   (the operator, once the timelock has run)"
-    return f"record {s.name!r}   then claim {s.name!r} --by WHO"
+        return f"authorise {s.name!r}", "the operator, once the timelock has run"
+    return f"record {s.name!r}", "when periods are settled; then the holders claim"
 
 
-def _given_back(s: Standing) -> str:
-    return f"refund {s.name!r} --by WHO"
+def _given_back(s: Standing) -> Step:
+    return f"refund {s.name!r} --by WHO", ""
 
 
-def _closed(s: Standing) -> str:
-    return f"claim {s.name!r} --by WHO" if s.kind == "equity" else ""
+def _closed(s: Standing) -> Step:
+    return (f"claim {s.name!r} --by WHO", "") if s.kind == "equity" else ("", "")
 
 
 _NEXT = {

@@ -223,6 +223,9 @@ def _require_funded(table: Fields, plan: CampaignPlan, points: pd.DataFrame) -> 
             table.refuse(f"funders.{name}", "is not a connection point")
         if not points.at[name, "participant"]:
             table.refuse(f"funders.{name}", "does not take part in the market")
+    for name in plan.public:
+        if name in points.index:
+            table.refuse(f"public.{name}", "is a connection point: that is one of the funders")
     if plan.maximum < plan.minimum:
         table.refuse("maximum_micro_eur", f"{plan.maximum} is below the minimum {plan.minimum}")
     for key, amounts in (("funders", plan.funders), ("public", plan.public)):
