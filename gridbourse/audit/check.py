@@ -17,10 +17,10 @@ def start(deployment: DeploymentRecord, rules: Rules) -> tuple[Decoder, Rebuilt]
     """What reads the logs of a deployment, and its market before the first of them."""
     artifacts = load_artifacts()
     there = [name for name in (*CONTRACTS, *MARKETS) if name in deployment.contracts]
-    at = {name: deployment.contracts[name].address for name in there}
+    abis = dict(zip(there, there, strict=True)) | deployment.campaigns
     decoder = Decoder(
-        {address.lower(): name for name, address in at.items()},
-        {name: artifacts[name].abi for name in there},
+        {deployment.contracts[name].address.lower(): name for name in abis},
+        {name: artifacts[contract].abi for name, contract in abis.items()},
     )
     return decoder, Rebuilt(deployment, rules)
 

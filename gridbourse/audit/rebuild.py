@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from gridbourse.audit.bilateral import BilateralMarket
 from gridbourse.audit.common import Common
 from gridbourse.audit.corrections import Corrections
+from gridbourse.audit.crowdsale import Crowdsales
 from gridbourse.audit.errors import AuditError
 from gridbourse.audit.events import Event
 from gridbourse.audit.metering import Metering
@@ -20,6 +21,7 @@ NO_EFFECT = frozenset(
     {
         # what the setting up leaves behind: no balance follows from it
         ("ParticipantRegistry", "RoleAdminChanged"),
+        ("ParticipantRegistry", "PolicySet"),
         ("SettlementCurrency", "SystemHolderAdded"),
         ("ClearingHouse", "ModuleProposed"),
         ("ClearingHouse", "Sealed"),
@@ -59,6 +61,7 @@ class Rebuilt:
         self.verdicts = Verdicts(common, self.modules, self.pool)
         self.metering = Metering(common, self.modules)
         self.corrections = Corrections(common, self.metering)
+        self.crowdsales = Crowdsales(deployment, common, self.metering)
         self.events = 0
         self._on = self._handlers()
 
@@ -81,6 +84,7 @@ class Rebuilt:
         self.common.transfers.require_nothing_loose()
         self.metering.require_nothing_loose()
         self.corrections.require_nothing_loose()
+        self.crowdsales.require_nothing_loose()
 
     # --- what the clearing house does in the name of a market ----------------------------------
 
@@ -99,6 +103,14 @@ class Rebuilt:
         if market := self.modules.of(event):
             self.common.transfers.transferred(market.name, event)
 
+    def _currency_moved(self, event: Event) -> None:
+        self.money.transferred(event)
+        self.crowdsales.currency_moved(event)
+
+    def _withdrawn(self, event: Event) -> None:
+        self.crowdsales.withdrawn(event)
+        self.money.withdrawn(event)
+
     def _pool_named(self, event: Event) -> None:
         is_pool = self.modules.of(event) is self.pool
         self.findings.require("module", f"pool, {event.where}", is_pool, "not the pool")
@@ -111,6 +123,7 @@ class Rebuilt:
             for market in self.markets
             for name, handler in market.handlers().items()
         }
+        of_markets |= self.crowdsales.handlers()
         return of_markets | self._of_the_setting() | self._of_money() | self._of_the_oracles()
 
     def _of_the_setting(self) -> Handlers:
@@ -138,9 +151,9 @@ class Rebuilt:
     def _of_money(self) -> Handlers:
         money, metering = self.money, self.metering
         return {
-            ("SettlementCurrency", "Transfer"): money.transferred,
+            ("SettlementCurrency", "Transfer"): self._currency_moved,
             ("ClearingHouse", "Deposited"): money.deposited,
-            ("ClearingHouse", "Withdrawn"): money.withdrawn,
+            ("ClearingHouse", "Withdrawn"): self._withdrawn,
             ("ClearingHouse", "CreditLimitSet"): money.credit_limited,
             ("ClearingHouse", "PeriodActivated"): money.activated,
             ("ClearingHouse", "TradesBooked"): self._trades_booked,

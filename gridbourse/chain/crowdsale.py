@@ -166,9 +166,8 @@ class EquityCampaign(Campaign):
         self, by: LocalAccount, leaves: Sequence[Leaf], paths: Sequence[Path]
     ) -> TxReceipt:
         """Prove what the installation exported in settled periods, each once."""
-        return self.write(
-            by, "crowdsale record", "recordExports", list(leaves), list(paths), units=len(leaves)
-        )
+        proofs = ([tuple(leaf) for leaf in leaves], [tuple(path) for path in paths])
+        return self.write(by, "crowdsale record", "recordExports", *proofs, units=len(leaves))
 
     def attest_premiums(
         self, attester: LocalAccount, periods: Sequence[int], premiums_micro_eur: Sequence[int]
@@ -256,7 +255,7 @@ def launch(
     if key in market.record.contracts:
         raise DeploymentError(f"{key}: this deployment has one of this name")
     anchors = (market.registry.address, market.clock.address, market.currency.address)
-    arguments: list[Any] = [anchors, terms]
+    arguments: list[Any] = [anchors, tuple(terms)]
     if kind == "equity":
         at = (market.house.address, market.settlement.address, market.tariff.address)
         arguments += [*at, panel_permille]

@@ -5,7 +5,7 @@ is what the market metered and settled, each sale valued at no less than the fee
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
@@ -144,13 +144,17 @@ class Equity(Campaign):
         return self.dividends.claim(holder)
 
 
-def premium_micro_eur(export_wh: int, sales: Iterable[tuple[int, int]], feed_in: int) -> int:
-    """What an installation's sales of a period paid above the feed-in tariff, for what it exported, µEUR.
+def premium_micro_eur(
+    export_wh: int, sold_wh: int, paid_micro_eur: int, retail: int, feed_in: int
+) -> int:
+    """What a period's contracts paid above the feed-in tariff, for what was exported, µEUR.
 
-    sales: (Wh, µEUR per Wh). Who sold more than it exported is credited the exported part of every sale
-    alike, rounded down.
+    sold_wh, paid_micro_eur: of all markets together, net of what was bought. Who sold more than it
+    exported is credited the exported part of it, rounded down; no Wh counts above the retail price.
     """
-    rows = list(sales)
-    sold = sum(wh for wh, _ in rows)
-    above = sum(wh * max(price - feed_in, 0) for wh, price in rows)
-    return above if sold <= export_wh else above * export_wh // sold
+    if sold_wh <= 0:
+        return 0
+    above = max(0, paid_micro_eur - sold_wh * feed_in)
+    if sold_wh > export_wh:
+        above = above * export_wh // sold_wh
+    return min(above, export_wh * (retail - feed_in))

@@ -136,7 +136,11 @@ def launch_equity(
     authorise = {"from": market.operator}
     lead = TIMELOCK + LEAD
     start = block_time() + lead
-    other = {"start": start, "end": start + FUNDING, "operate_by": start + FUNDING + BUILDING} | other
+    other = {
+        "start": start,
+        "end": start + FUNDING,
+        "operate_by": start + FUNDING + BUILDING,
+    } | other
     launched = launch(market, "EquityCampaign", owner, *more, **other)
     market.house.proposeModule(launched.contract, PAYMENT, authorise)
     chain.sleep(TIMELOCK)

@@ -89,7 +89,11 @@ def test_a_campaign_that_is_over_before_it_begins_is_refused(market, owner):
 
 def test_the_owner_alone_opens_it_with_milestones_that_make_the_goal(market, draft, owner, alice):
     opening = draft.contract.open
-    assert refusal(opening, MILESTONES, by=alice.account) == ("OnlyOwner", alice.account, owner.account)
+    assert refusal(opening, MILESTONES, by=alice.account) == (
+        "OnlyOwner",
+        alice.account,
+        owner.account,
+    )
     by = owner.account
     assert refusal(opening, [4_000, 5_999], by=by) == ("MilestonesDiffer", 9_999, GOAL)
     assert refusal(opening, [1] * 17, by=by) == ("BadTerms", "milestones not above", 17, 16)
@@ -174,7 +178,9 @@ def test_a_stranger_does_not_fund(market, open_):
     assert refused == ("NotPermitted", market.stranger, role("FUND"))
 
 
-@pytest.mark.parametrize(("total", "phase"), [(GOAL - 1, FAILED), (GOAL, SUCCEEDED), (GOAL + 1, SUCCEEDED)])
+@pytest.mark.parametrize(
+    ("total", "phase"), [(GOAL - 1, FAILED), (GOAL, SUCCEEDED), (GOAL + 1, SUCCEEDED)]
+)
 def test_a_unit_more_or_less_decides(market, open_, alice, bob, total, phase):
     mint(market, {alice.account: 7_000, bob.account: 7_000})
     open_.fund(alice.account, 5_000)
@@ -241,7 +247,11 @@ def test_it_is_built_operates_and_closes_after_its_term(market, full):
     tx = contract.startOperating(EVIDENCE, by)
     assert fact(tx, "Operating") == (FIRST + 1, "0x" + EVIDENCE.hex())
     market.advance_to(FIRST + TERM)
-    assert refusal(contract.close, by=market.stranger) == ("NotOver", FIRST + TERM, FIRST + 1 + TERM)
+    assert refusal(contract.close, by=market.stranger) == (
+        "NotOver",
+        FIRST + TERM,
+        FIRST + 1 + TERM,
+    )
     market.advance_to(FIRST + 1 + TERM)
     contract.close({"from": market.stranger})
 
@@ -272,7 +282,9 @@ def test_nobody_is_refunded_what_has_succeeded(full, alice):
     assert full.contract.refundOf(alice.account) == 0
 
 
-def test_an_abandoned_project_gives_back_what_was_not_released(market, draft, owner, alice, bob, carol):
+def test_an_abandoned_project_gives_back_what_was_not_released(
+    market, draft, owner, alice, bob, carol
+):
     """7,000 of 11,000 over tokens of which none divides evenly; the remainder is the beneficiary's."""
     gifts = {alice.account: 3_333, bob.account: 5_000, carol.account: 2_667}
     draft.funded(gifts)
@@ -372,4 +384,3 @@ def test_currency_is_never_pushed_into_a_campaign(market, open_, alice):
     mint(market, {alice.account: 10})
     refused = refusal(market.currency.transfer, open_.contract, 10, by=alice.account)
     assert refused == ("OnlyByHolder", open_.contract, alice.account)
-

@@ -108,7 +108,11 @@ def test_investors_offer_and_the_owner_accepts_or_declines(market, owner, alice,
     contract.offer(PROFIT_SHARE, 700, alice.sends)
     contract.offer(RENT, 12, bob.sends)
     assert contract.form() == 0  # nothing is agreed by an investor's offer
-    assert refusal(contract.accept, 0, by=alice.account) == ("OnlyOwner", alice.account, owner.account)
+    assert refusal(contract.accept, 0, by=alice.account) == (
+        "OnlyOwner",
+        alice.account,
+        owner.account,
+    )
     assert fact(contract.decline(0, owner.sends), "Declined") == (0,)
     assert refusal(contract.accept, 0, by=owner.account) == ("OfferDeclined", 0)
     assert refusal(contract.decline, 0, by=owner.account) == ("OfferDeclined", 0)
@@ -124,7 +128,12 @@ def test_investors_offer_and_the_owner_accepts_or_declines(market, owner, alice,
 
 @pytest.mark.parametrize(
     ("form", "value", "most"),
-    [(0, 5, 2**40 - 1), (PROFIT_SHARE, 0, 1_000), (PROFIT_SHARE, 1_001, 1_000), (RENT, 2**40, 2**40 - 1)],
+    [
+        (0, 5, 2**40 - 1),
+        (PROFIT_SHARE, 0, 1_000),
+        (PROFIT_SHARE, 1_001, 1_000),
+        (RENT, 2**40, 2**40 - 1),
+    ],
 )
 def test_an_offer_that_is_none_is_refused(market, owner, form, value, most):
     contract = launch(market, "EquityCampaign", owner).contract
@@ -200,13 +209,16 @@ def test_income_begins_with_operation_and_ends_with_the_term(market, running):
 
 def test_there_is_no_income_before_operation(market):
     launched = launch_equity(market, market.members[8])
-    assert refused_record(launched, (Leaf(P, 4, 0, 0, 0), ([], bytes(32), []))) == ("WrongPhase", DRAFT)
+    assert refused_record(launched, (Leaf(P, 4, 0, 0, 0), ([], bytes(32), []))) == (
+        "WrongPhase",
+        DRAFT,
+    )
     assert refusal(launched.contract.collect, by=market.stranger) == ("WrongPhase", DRAFT)
 
 
 def test_what_the_market_paid_above_the_feed_in_tariff_is_attested_once(market, running):
     record(running, settle(market, P, 6_000))
-    premium = premium_micro_eur(6_000, [(1_000, 200), (500, 150)], FEED_IN)
+    premium = premium_micro_eur(6_000, 1_500, 1_000 * 200 + 500 * 150, RETAIL, FEED_IN)
     assert premium == 1_000 * 120 + 500 * 70
     attest, by = running.contract.attestPremiums, running.attester
     most = 6_000 * (RETAIL - FEED_IN)
@@ -253,7 +265,10 @@ def test_who_is_short_is_in_arrears_and_blocks_nothing(market, running, owner):
     record(running, settle(market, P, 6_000))
     house, due = market.house, 6_000 * FEED_IN // 2
     house.withdraw(house.balanceOf(owner.number) - 100, owner.sends)
-    assert fact(running.contract.collect({"from": market.stranger}), "Collected") == (100, due - 100)
+    assert fact(running.contract.collect({"from": market.stranger}), "Collected") == (
+        100,
+        due - 100,
+    )
     assert running.contract.collect({"from": market.stranger}).return_value == 0
     record(running, settle(market, P + 1, -1_000))  # now it is in debt
     assert house.balanceOf(owner.number) < 0
@@ -295,7 +310,11 @@ def test_a_payment_module_takes_for_itself_from_participants_and_nothing_else(ma
     house.collect(owner.number, 5, {"from": module})
     assert market.currency.balanceOf(module) == 5 and market.money_sum() == 0
     for other in (market.stranger, market.auction):
-        assert refusal(house.collect, owner.number, 1, by=other) == ("MissingPermission", other, PAYMENT)
+        assert refusal(house.collect, owner.number, 1, by=other) == (
+            "MissingPermission",
+            other,
+            PAYMENT,
+        )
 
 
 # --- shares and claims -------------------------------------------------------------------------
@@ -314,7 +333,10 @@ def test_holders_claim_their_part_and_the_rest_stays(market, running, alice, bob
         before = purse(market, member.account)
         assert fact(running.contract.claim(member.sends), "Claimed") == (member.account, part)
         assert purse(market, member.account) == before + part
-        assert refusal(running.contract.claim, by=member.account) == ("NothingToMove", member.account)
+        assert refusal(running.contract.claim, by=member.account) == (
+            "NothingToMove",
+            member.account,
+        )
     assert running.held() == GOAL + due - sum(parts.values())
 
 
@@ -365,4 +387,3 @@ def test_an_abandoned_equity_refunds_whoever_holds_the_shares(market, alice, bob
     after = [purse(market, m.account) for m in (alice, bob)]
     assert [b - a for a, b in zip(before, after, strict=True)] == [600, 5_400]
     assert draft.held() == 4_000
-

@@ -128,7 +128,12 @@ def test_who_funds_while_funding_gives_twice_and_gets_twice(market, currency, ho
     assert succeeded >= 1
     given = 1_000 + 500 * (1 + succeeded)
     assert contract.balanceOf(hostile.address) == given
-    assert held(currency, contract) == contract.totalSupply() == contract.fundedMicroEur() == given + SHARE
+    assert (
+        held(currency, contract)
+        == contract.totalSupply()
+        == contract.fundedMicroEur()
+        == given + SHARE
+    )
     assert tried > succeeded  # until its maximum, its money or the cap is reached
 
 

@@ -35,14 +35,24 @@ def test_the_operator_alone_opens_and_only_what_can_be(market, anyone):
     tx = registry.setOpen(FUND, True, {"from": market.operator})
     assert fact(tx, "PolicySet") == ("0x" + FUND.hex(), True)
     assert registry.permits(FUND, anyone) and not registry.permits(SHARES, anyone)
-    assert refusal(registry.setOpen, FUND, True, by=anyone) == ("MissingRole", anyone, role("OPERATOR"))
+    assert refusal(registry.setOpen, FUND, True, by=anyone) == (
+        "MissingRole",
+        anyone,
+        role("OPERATOR"),
+    )
     other = role("MARKET")
     assert refusal(registry.setOpen, other, True, by=market.operator) == ("UnknownPurpose", other)
 
 
 def test_who_is_registered_or_in_service_needs_no_policy(market, alice):
     for purpose in (CURRENCY, FUND, SHARES):
-        for account in (alice.account, market.treasurer, market.dso, market.supplier, market.operator):
+        for account in (
+            alice.account,
+            market.treasurer,
+            market.dso,
+            market.supplier,
+            market.operator,
+        ):
             assert market.registry.permits(purpose, account)
         assert not market.registry.permits(purpose, market.gateway)
 
@@ -64,7 +74,9 @@ def test_each_purpose_opens_its_own_door(market, owner, alice, anyone):
     assert launched.contract.balanceOf(anyone) == 500
 
 
-def test_anyone_funds_holds_and_claims_while_the_market_stays_shut(market, owner, alice, bob, anyone, accounts):
+def test_anyone_funds_holds_and_claims_while_the_market_stays_shut(
+    market, owner, alice, bob, anyone, accounts
+):
     launched, other = launch_equity(market, owner), accounts[16]
     set_open(market, CURRENCY, FUND)
     launched.funded({anyone: 5_000, alice.account: 5_000}).operating()

@@ -59,7 +59,12 @@ def test_each_unit_given_stands_for_one_voucher_at_most(market, draft, alice):
     draft.fund(alice.account, 4_000)
     assert fact(pick(TOUR, 1, alice.sends), "Picked") == (alice.account, TOUR, 1)
     pick(HONEY, 2, alice.sends)
-    assert refusal(pick, HONEY, 1, by=alice.account) == ("NotGivenEnough", alice.account, 4_000, 4_500)
+    assert refusal(pick, HONEY, 1, by=alice.account) == (
+        "NotGivenEnough",
+        alice.account,
+        4_000,
+        4_500,
+    )
     assert refusal(pick, HONEY, 0, by=alice.account) == ("NothingToMove", alice.account)
     assert refusal(pick, 2, 1, by=alice.account) == ("NoSuchGood", 2, 2)
     assert draft.contract.spokenForMicroEur(alice.account) == 4_000
