@@ -19,7 +19,7 @@ from gridbourse.scenario.plant import Delivery, Plant, energy_gap_wh
 from gridbourse.scenario.scenario import Scenario
 from oracle.finding import expected_wh
 from replay.onboarding import MARGIN_ACCOUNT, OPERATOR_ACCOUNT, SPREAD_ACCOUNT, Membership
-from replay.venues.venue import Trading, Transfer
+from replay.venues.venue import OUTSIDE, Trading, Transfer
 from replay.walk import PeriodResult, ReplayError
 
 Ints = NDArray[np.int64]
@@ -48,6 +48,7 @@ class Accounts:
             index=self.members.table.index,
         )
         self._house: dict[int, int] = {}
+        self._left: dict[int, int] = {}
         self._rows = self.members.table["at"].to_numpy()
         fees = self.scenario.tariff.fees
         zone_fees = [fees[zone] for zone in self.members.table["zone"]]
@@ -116,13 +117,18 @@ class Accounts:
             self.money[kind] = self.money.get(kind, 0) + amount
 
     def add_transfers(self, transfers: Iterable[Transfer]) -> None:
-        """Take money in that moved for other reasons than energy."""
+        """Take money in that moved for other reasons than energy.
+
+        What leaves the market is in no bill: it is not what the market's energy came to.
+        """
         for transfer in transfers:
             self.money[transfer.kind] = self.money.get(transfer.kind, 0) + transfer.micro_eur
             for account, amount in (
                 (transfer.payer, -transfer.micro_eur), (transfer.payee, transfer.micro_eur),
             ):  # fmt: skip
-                if account in HOUSE:
+                if transfer.payee == OUTSIDE:
+                    self._left[account] = self._left.get(account, 0) + amount
+                elif account in HOUSE:
                     self._house[account] = self._house.get(account, 0) + amount
                 else:
                     who = self.people["number"] == account
@@ -215,6 +221,9 @@ class Accounts:
         expected[DSO_ACCOUNT] = sum(self.money.get(fee, 0) for fee in FEES)
         expected |= dict.fromkeys(HOUSE, 0) | self._house
         expected[SPREAD_ACCOUNT] = self.money.get("spread", 0)
+        for account, amount in self._left.items():
+            if account != OUTSIDE:
+                expected[account] += amount
         for account, change in expected.items():
             found = after[account] - before[account]
             if found != change:

@@ -10,6 +10,7 @@ from rich.console import Console
 import scripts
 from gridbourse.chain.connect import let_time_pass
 from gridbourse.chain.crowdsale import (
+    KINDS,
     PURPOSES,
     Campaign,
     EquityCampaign,
@@ -64,14 +65,18 @@ def _made(desk: Desk, options: Options) -> Campaign:
 
 def _open(desk: Desk, options: Options) -> None:
     """Of a new name, all in one: draft, the owner's offer, open."""
-    there = desk.campaigns().get(options.name)
+    campaign = desk.campaigns().get(options.name)
     agreed = _agreement(options)
-    campaign = _made(desk, options) if there is None else there
-    if agreed is not None:
-        if not isinstance(campaign, EquityCampaign):
-            raise CrowdsaleError(f"{options.name!r}: only an equity campaign has a share or a rent")
-        campaign.offer(desk.owner(campaign), *agreed)
-    campaign.open(desk.owner(campaign), shares_of(campaign.terms().goal, options.milestones))
+    kind = KINDS[options.kind] if campaign is None else type(campaign)
+    if agreed is not None and kind is not EquityCampaign:
+        raise CrowdsaleError(f"{options.name!r}: only an equity campaign has a share or a rent")
+    goal = options.goal if campaign is None else campaign.terms().goal
+    milestones = shares_of(goal or 0, options.milestones)
+    campaign = campaign or _made(desk, options)
+    owner = desk.owner(campaign)
+    if isinstance(campaign, EquityCampaign) and agreed is not None:
+        campaign.offer(owner, *agreed)
+    campaign.open(owner, milestones)
     _say_next(desk, options)
 
 

@@ -9,6 +9,7 @@ from eth_utils import is_checksum_address, keccak
 
 from gridbourse.chain.crowdsale import NOBODY, Campaign, Terms, campaigns, launch
 from gridbourse.chain.deploy import Market
+from gridbourse.chain.transactions import Reverted
 from gridbourse.crowdsale.errors import CrowdsaleError
 
 PUBLIC = "public/"
@@ -134,7 +135,10 @@ class Desk:
 
     def name_of(self, address: str) -> str:
         """The metering point behind an account, where it is one of the mapping's; else the address."""
-        number = self.market.registry.read("numberOf", address)
+        try:
+            number = self.market.registry.read("numberOf", address)
+        except Reverted:  # of somebody who is no participant
+            return address
         return self._points.get(number, address)
 
     def _number(self, point: str) -> int:

@@ -10,7 +10,7 @@ from gridbourse.chain.crowdsale import EquityCampaign
 from gridbourse.crowdsale.desk import Desk
 from gridbourse.crowdsale.standing import Standing, standing
 
-BAR = 40
+BAR = 24
 
 
 def show_all(out: Console, desk: Desk, network: str) -> None:

@@ -185,12 +185,13 @@ def payback_rows(figures: dict[str, Any]) -> list[tuple[str, str]]:
     if year is not None:
         rows += [
             ("A year brings, about", words.euro(year["gain_micro_eur"])),
-            ("to holders / owner", _pair(year, "to_holders_micro_eur", "to_owner_micro_eur")),
+            ("of it to the holders", words.euro(year["to_holders_micro_eur"])),
         ]
     return [
         *rows,
         ("Payback, project", _years_said(back.get("project"))),
-        (f"Payback, holders of {figures['term_years']:g} years", _years_said(back.get("holders"))),
+        ("Payback, holders", _years_said(back.get("holders"))),
+        ("Term", f"{figures['term_years']:g} years"),
     ]
 
 

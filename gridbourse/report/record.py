@@ -170,10 +170,10 @@ class RunRecord:
         gap_wh                generation + import - load - export - losses, by the power flow
 
     `participants`, index `point_id`, sums over the run; money positive = received
-        number, bill_micro_eur (all money changes), no_market_micro_eur (the same metered energy
-        with the supplier alone), bought_wh and sold_wh (contract), imported_wh and exported_wh
-        (net at the meter), local_bought_wh (metered), fees_micro_eur (paid, positive),
-        curtailed_wh
+        number, bill_micro_eur (all money changes but what left the market), no_market_micro_eur
+        (the same metered energy with the supplier alone), bought_wh and sold_wh (contract),
+        imported_wh and exported_wh (net at the meter), local_bought_wh (metered), fees_micro_eur
+        (paid, positive), curtailed_wh
 
     `orders`: period, market, point_id, route ("mandate", "signed", "own"), side ("bid", "offer"), wh and
         price_micro_eur_per_wh as placed; fill_wh: traded, and not rejected by the DSO; rejected_wh:

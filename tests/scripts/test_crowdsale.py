@@ -58,6 +58,7 @@ def run(
         capsys.readouterr()
         assert crowdsale.main(*words, web3=web3) == 0
         market.market.record = DeploymentRecord.load(record)
+        market.chain._nonces.clear()  # the script has signed with the same keys
         return capsys.readouterr().out
 
     return step
@@ -215,6 +216,10 @@ def test_who_has_its_own_key_gives_its_keystore(
         (("conclude", "roof"), "crowdsale conclude refused: WrongPhase("),
         (("goods", "roof", "x", "1", "1"), "'roof' is of kind EquityCampaign: that step is for Rew"),
         (("open", "new", "--point", "8", "--goal", "1", "--milestones", "1,2"), "sum to 1000"),
+        (
+            ("open", "new", "--point", "8", "--goal", "1", "--kind", "donation", "--rent", "1"),
+            "'new': only an equity campaign has a share or a rent",
+        ),
         (("draft", "new", "--point", "8", "--goal", "2", "--cap", "1"), "BadTerms(rule=cap not below"),
     ],
 )  # fmt: skip
