@@ -47,6 +47,7 @@ abstract contract Dividends is ERC20 {
     function _update(address from, address to, uint256 value) internal virtual override {
         super._update(from, to, value);
         int256 sofar = int256(_perShare * value);
+        if (sofar == 0) return;
         if (from != address(0)) _corrections[from] += sofar;
         if (to != address(0)) _corrections[to] -= sofar;
     }

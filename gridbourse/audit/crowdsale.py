@@ -120,8 +120,10 @@ class RebuiltCampaign:
             member = self._common.members.participants.get(self.installation)
             owner = member.account if member else NOBODY
             given: dict[str, Any] = {
-                "rules": Rules(goal, cap, least, most, start, end, late, term), "owner": owner, "attester": ATTESTER,
-            }  # fmt: skip
+                "rules": Rules(goal, cap, least, most, start, end, late, term),
+                "owner": owner,
+                "attester": ATTESTER,
+            }
             if self._kind == "EquityCampaign":
                 return Equity(**given, panel_permille=more[-1])
             if self._kind == "RewardCampaign":

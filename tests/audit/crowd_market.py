@@ -1,4 +1,4 @@
-"""Two periods of a small market in which neighbours pay for a panel, and two campaigns that come to nothing."""
+"""Two periods of a small market in which neighbours pay for a panel; two campaigns come to nothing."""
 
 from pathlib import Path
 
@@ -67,7 +67,8 @@ def run_crowdsales(scenario_file: Path, folder: Path) -> CrowdMarket:
         m.start(kind, name)
         for kind, name in (("equity", "roof"), ("reward", "garden"), ("donation", "school"))
     )
-    assert isinstance(roof, EquityCampaign) and isinstance(garden, RewardCampaign)
+    assert isinstance(roof, EquityCampaign)
+    assert isinstance(garden, RewardCampaign)
     roof.decline(owner, roof.offer(m.accounts[1], "rent", 900))
     roof.accept(owner, roof.offer(m.accounts[1], "profit share", 400))
     garden.list_good(owner, EVIDENCE, 50_000, 5)

@@ -45,17 +45,22 @@ def test_campaigns_are_rebuilt_to_the_last_micro_euro(
         model, account = rebuilt.crowdsales.campaigns[key], campaign.account()
         assert model.phase.name.lower() == campaign.phase()
         assert model.held == account.held == campaign.currency_held()
-        assert model.funded == account.funded and model.released == account.released
+        assert model.funded == account.funded
+        assert model.released == account.released
 
 
 def test_the_story_is_in_the_rebuilt_campaigns(rebuilt: Rebuilt) -> None:
     roof, garden, school = (rebuilt.crowdsales.campaigns[key] for key in (ROOF, GARDEN, SCHOOL))
     assert (roof.phase, garden.phase, school.phase) == (Phase.CLOSED, Phase.ABANDONED, Phase.FAILED)
-    assert isinstance(roof, Equity) and isinstance(garden, Reward)
+    assert isinstance(roof, Equity)
+    assert isinstance(garden, Reward)
     (first, second) = roof.exports.values()
-    assert (first.wh, second.wh) == (700, 300) and first.premium and second.premium
+    assert (first.wh, second.wh) == (700, 300)
+    assert first.premium
+    assert second.premium
     assert roof.collected == roof.due(0) > roof.dividends.claimed > 0
-    assert garden.goods[0].left == 4 and garden.held == 0
+    assert garden.goods[0].left == 4
+    assert garden.held == 0
     assert school.refunded == 90_000
 
 

@@ -1,4 +1,4 @@
-"""What every campaign does: funding, milestones, giving back. Shown on a donation, which adds nothing to it."""
+"""What every campaign does: funding, milestones, giving back; shown on a donation, which adds nothing."""
 
 import pytest
 
@@ -57,7 +57,8 @@ def test_a_campaign_is_what_it_was_made_with(market, draft, owner):
 
     assert tuple(contract.terms())[2:] == tuple(draft.terms)[2:]
     assert (contract.owner(), contract.beneficiary()) == (owner.account, owner.account)
-    assert contract.phase() == DRAFT and contract.decimals() == 6
+    assert contract.phase() == DRAFT
+    assert contract.decimals() == 6
     assert contract.totalSupply() == draft.held() == 0
 
 
@@ -120,7 +121,8 @@ def test_money_given_becomes_tokens(market, open_, alice):
 
     assert fact(tx, "Funded") == (alice.account, 300, 300)
     assert open_.contract.balanceOf(alice.account) == open_.contract.totalSupply() == 300
-    assert open_.held() == 300 and purse(market, alice.account) == 200
+    assert open_.held() == 300
+    assert purse(market, alice.account) == 200
 
 
 def test_the_first_second_counts_and_the_end_does_not(market, draft, owner, alice):
@@ -298,7 +300,8 @@ def test_an_abandoned_project_gives_back_what_was_not_released(
 
     assert {who: purse(market, who) for who in gifts} == parts
     remainder = 7_000 - sum(parts.values())
-    assert remainder > 0 and fact(last, "RemainderReleased") == (remainder,)
+    assert remainder > 0
+    assert fact(last, "RemainderReleased") == (remainder,)
     before = purse(market, owner.account)
     draft.contract.withdraw(owner.sends)
     assert purse(market, owner.account) == before + 4_000 + remainder

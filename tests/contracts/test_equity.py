@@ -173,7 +173,7 @@ def test_what_is_drawn_is_no_income(market, running):
 
 def test_what_is_injected_above_a_cap_is_not_paid_for_and_no_income(market, running, owner):
     record(running, settle(market, P, 6_000, caps={owner: (4_000, 9_000)}))
-    assert tuple(running.contract.exportOf(P))[0] == 4_000
+    assert next(iter(running.contract.exportOf(P))) == 4_000
 
 
 def test_each_period_counts_once_and_only_with_its_proof(market, running):
@@ -256,9 +256,11 @@ def test_what_is_due_is_taken_from_the_owners_account(market, running, owner):
     assert fact(tx, "Collected") == (due, 0)
     assert fact(tx, "Withdrawn") == (owner.number, running.contract, due)
     assert market.house.balanceOf(owner.number) == before - due
-    assert running.held() == GOAL + due and market.money_sum() == 0
+    assert running.held() == GOAL + due
+    assert market.money_sum() == 0
     again = running.contract.collect({"from": market.stranger})
-    assert again.return_value == 0 and "Collected" not in again.events
+    assert again.return_value == 0
+    assert "Collected" not in again.events
 
 
 def test_who_is_short_is_in_arrears_and_blocks_nothing(market, running, owner):
@@ -308,7 +310,8 @@ def test_a_payment_module_takes_for_itself_from_participants_and_nothing_else(ma
     assert refusal(house.collect, owner.number, have + 1, by=module) == short
     assert refusal(house.transfer, owner.number, 8, 1, by=module)[0] == "MissingPermission"
     house.collect(owner.number, 5, {"from": module})
-    assert market.currency.balanceOf(module) == 5 and market.money_sum() == 0
+    assert market.currency.balanceOf(module) == 5
+    assert market.money_sum() == 0
     for other in (market.stranger, market.auction):
         assert refusal(house.collect, owner.number, 1, by=other) == (
             "MissingPermission",

@@ -139,7 +139,7 @@ def test_who_funds_while_funding_gives_twice_and_gets_twice(market, currency, ho
 
 @pytest.fixture
 def rented(market, currency, hostile, alice, tmp_path_factory, accounts):
-    """Three periods of a rent collected, from a clearing house in the telling currency; half is the hostile one's."""
+    """Three periods of a rent, collected in the telling currency; half is the hostile one's."""
     house = deploy_harness("FullHouse", tmp_path_factory, accounts, currency.address)
     send(currency.mint(house.address, 10**9))
     at = (house.address, market.settlement, market.tariff, 1_000)
@@ -159,7 +159,8 @@ def test_a_claim_is_paid_once(rented, currency, hostile, alice):
     hostile.arm(rented, rented.claim.encode_input())
     hostile.run(rented, rented.claim.encode_input())
 
-    assert collected == 3_000 and hostile.tries() == (1, 0)
+    assert collected == 3_000
+    assert hostile.tries() == (1, 0)
     assert currency.balanceOf(hostile.address).call() == before + collected // 2
     assert rented.claimableOf(alice.account) == collected // 2
     assert held(currency, rented) == GOAL + collected // 2
@@ -170,5 +171,6 @@ def test_shares_given_away_while_claiming_earn_nothing_twice(market, rented, hos
     hostile.arm(rented, rented.transfer.encode_input(bob, SHARE))
     hostile.run(rented, rented.claim.encode_input())
 
-    assert hostile.tries() == (1, 1) and rented.balanceOf(bob) == SHARE
+    assert hostile.tries() == (1, 1)
+    assert rented.balanceOf(bob) == SHARE
     assert rented.claimableOf(bob) == rented.claimableOf(hostile.address) == 0
