@@ -186,6 +186,7 @@ def payback_rows(figures: dict[str, Any]) -> list[tuple[str, str]]:
         rows += [
             ("A year brings, about", words.euro(year["gain_micro_eur"])),
             ("of it to the holders", words.euro(year["to_holders_micro_eur"])),
+            ("left to the owner", words.euro(year["to_owner_micro_eur"])),
         ]
     return [
         *rows,
