@@ -11,14 +11,17 @@ WHAT = "scenario"
 
 
 def compare_crowdsale(rebuilt: Rebuilt, scenario: Scenario) -> None:
-    """Which campaign there is, by which terms, and who gave how much; people of the public are told
-    by what they gave, since nobody but they know their accounts."""
+    """The planned campaign is there, by its terms, and who gave how much; of any other a scenario
+    says nothing. People of the public are told by what they gave: nobody but they know their accounts.
+    """
     plan = scenario.crowdsale
-    there = rebuilt.crowdsales.campaigns
-    wanted = [] if plan is None else [f"EquityCampaign/{plan.name}"]
-    rebuilt.findings.compare(WHAT, "campaigns", sorted(there), wanted)
-    if plan is not None and wanted[0] in there:
-        _compare(rebuilt, scenario, plan, there[wanted[0]])
+    if plan is None:
+        return
+    campaigns, planned = rebuilt.crowdsales.campaigns, f"EquityCampaign/{plan.name}"
+    there = planned if planned in campaigns else ", ".join(sorted(campaigns)) or "none"
+    rebuilt.findings.compare(WHAT, "campaign", there, planned)
+    if planned in campaigns:
+        _compare(rebuilt, scenario, plan, campaigns[planned])
 
 
 def _compare(rebuilt: Rebuilt, scenario: Scenario, plan: CampaignPlan, found: Campaign) -> None:

@@ -54,7 +54,9 @@ def test_what_is_above_the_goal_comes_with_the_last_milestone() -> None:
 
 
 @given(
-    st.lists(st.integers(200, 240), min_size=5, max_size=5), st.permutations(range(5)), st.booleans()
+    st.lists(st.integers(200, 240), min_size=5, max_size=5),
+    st.permutations(range(5)),
+    st.booleans(),
 )
 def test_an_abandoned_project_gives_back_what_was_not_released(gifts, order, released) -> None:
     gifts = {f"funder {i}": amount for i, amount in enumerate(gifts)}

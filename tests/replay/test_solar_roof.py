@@ -186,7 +186,7 @@ def test_a_forged_log_is_named(
     ("change", "said"),
     [
         ({"crowdsale.watt_peak": 9_901}, "(goal, cap)"),
-        ({"crowdsale.name": "barn"}, "campaigns"),
+        ({"crowdsale.name": "barn"}, "campaign"),
         ({"crowdsale.term_days": 7}, "term, periods"),
         ({"crowdsale.public": {"Ada": 1_000_000_000, "Ben": 370_000_000}}, "given by the public"),
     ],
