@@ -9,7 +9,7 @@ import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 ///         Σ claimable + Σ claimed <= Σ paid in; the difference is below one µEUR a holder, and stays here.
 /// @dev    Scaled by 2^160: amounts and shares stay below 2^64, so products below 2^256. What scaling rounds off is
 ///         below 2^56 of these a transfer. An exact part is either whole or off the whole by more than 2^-56 µEUR,
-///         as there are fewer than 2^56 shares; so half of that on top makes it exact again, and never more than due.
+///         as there are fewer than 2^56 shares; so a quarter of that on top makes it exact again, and never more than due.
 abstract contract Dividends is ERC20 {
     uint256 private constant SCALE = 2 ** 160;
     uint256 private constant ROUNDED_OFF = 2 ** 102;

@@ -12,6 +12,7 @@ from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.rules import rules_of
 from gridbourse.chain.compiler import load_artifacts
 from gridbourse.chain.crowdsale import campaigns
+from gridbourse.chain.deployments import DeploymentError
 from gridbourse.model.crowdsale import Phase, Reward
 from gridbourse.model.equity import Equity
 from gridbourse.scenario.scenario import load
@@ -150,3 +151,8 @@ def test_the_record_names_its_campaigns(run: Run) -> None:
     assert run.deployment.campaigns == {
         ROOF: "EquityCampaign", GARDEN: "RewardCampaign", SCHOOL: "DonationCampaign",
     }  # fmt: skip
+
+
+def test_a_name_stands_for_one_campaign(made: tuple[CrowdMarket, Path]) -> None:
+    with pytest.raises(DeploymentError, match="EquityCampaign/roof"):
+        made[0].start("equity", "roof")

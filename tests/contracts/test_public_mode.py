@@ -111,3 +111,16 @@ def test_a_door_that_closes_keeps_nobodys_money(market, owner, alice, anyone):
     refused = refusal(market.currency.transfer, anyone, 1, by=alice.account)
     assert refused == ("HolderNotPermitted", anyone)
     market.currency.redeem(700, {"from": anyone})
+
+
+def test_a_beneficiary_is_paid_whoever_it_is(market, owner, alice, bob, anyone):
+    """The operator has named the campaign, and the campaign its beneficiary."""
+    gift = launch(market, "DonationCampaign", owner, anyone)
+    gift.funded({alice.account: 7_000, bob.account: 4_000})
+    gift.confirm(0)
+    gift.contract.withdraw({"from": anyone})
+
+    assert market.currency.balanceOf(anyone) == 4_000
+    mint(market, {bob.account: 1})
+    refused = refusal(market.currency.transfer, anyone, 1, by=bob.account)
+    assert refused == ("HolderNotPermitted", anyone)
