@@ -4,7 +4,7 @@ Prices, fills and payments come from the chain, charges from the model on the sa
 meet in `require_equal`, which refuses a run whose accounts differ from the model's by a micro-euro.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,7 +20,7 @@ from gridbourse.scenario.plant import Delivery, Plant, energy_gap_wh
 from gridbourse.scenario.scenario import Scenario
 from oracle.finding import expected_wh
 from replay.onboarding import MARGIN_ACCOUNT, OPERATOR_ACCOUNT, SPREAD_ACCOUNT, Membership
-from replay.venues.venue import Trading
+from replay.venues.venue import OUTSIDE, Trading, Transfer
 from replay.walk import PeriodResult, ReplayError
 
 Ints = NDArray[np.int64]
@@ -49,6 +49,7 @@ class Accounts:
             index=self.members.table.index,
         )
         self._house: dict[int, int] = {}
+        self._left: dict[int, int] = {}
         self._rows = self.members.table["at"].to_numpy()
         fees = self.scenario.tariff.fees
         zone_fees = [fees[zone] for zone in self.members.table["zone"]]
@@ -72,7 +73,7 @@ class Accounts:
         charges = settle(readings, contracts, caps, self._prices)
         self._add_people(readings, contracts, payments, charges, delivery)
         self._add_money(result.tradings, charges)
-        self._add_transfers(result.tradings)
+        self.add_transfers(each for trading in result.tradings for each in trading.transfers)
         gap_wh = energy_gap_wh(metered, delivery.flow, self.scenario.mtu.hours)
         self.gap_wh += abs(gap_wh)
         self.periods.append(
@@ -116,13 +117,19 @@ class Accounts:
         for kind, amount in flows.items():
             self.money[kind] = self.money.get(kind, 0) + amount
 
-    def _add_transfers(self, tradings: Sequence[Trading]) -> None:
-        for transfer in (each for trading in tradings for each in trading.transfers):
+    def add_transfers(self, transfers: Iterable[Transfer]) -> None:
+        """Take money in that moved for other reasons than energy.
+
+        What leaves the market is in no bill: it is not what the market's energy came to.
+        """
+        for transfer in transfers:
             self.money[transfer.kind] = self.money.get(transfer.kind, 0) + transfer.micro_eur
             for account, amount in (
                 (transfer.payer, -transfer.micro_eur), (transfer.payee, transfer.micro_eur),
             ):  # fmt: skip
-                if account in HOUSE:
+                if transfer.payee == OUTSIDE:
+                    self._left[account] = self._left.get(account, 0) + amount
+                elif account in HOUSE:
                     self._house[account] = self._house.get(account, 0) + amount
                 else:
                     who = self.people["number"] == account
@@ -206,6 +213,8 @@ class Accounts:
             "feed_in": ("supplier", "participants"),
             "subscription": ("participants", "operator"),
             "damages": ("participants", "participants"),
+            "profit_share": ("participants", "shareholders"),
+            "rent": ("participants", "shareholders"),
         } | dict.fromkeys(FEES, ("participants", "dso"))
         rows = [(*ways[kind], kind, amount) for kind, amount in self.money.items() if amount]
         return pd.DataFrame(rows, columns=["payer", "payee", "kind", "micro_eur"])
@@ -217,6 +226,9 @@ class Accounts:
         expected[DSO_ACCOUNT] = sum(self.money.get(fee, 0) for fee in FEES)
         expected |= dict.fromkeys(HOUSE, 0) | self._house
         expected[SPREAD_ACCOUNT] = self.money.get("spread", 0)
+        for account, amount in self._left.items():
+            if account != OUTSIDE:
+                expected[account] += amount
         for account, change in expected.items():
             found = after[account] - before[account]
             if found != change:

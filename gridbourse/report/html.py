@@ -9,7 +9,17 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 import gridbourse
-from gridbourse.report import homes, market_pictures, markets, money_flow, pictures, style, words
+from gridbourse.report import (
+    crowdsale,
+    crowdsale_picture,
+    homes,
+    market_pictures,
+    markets,
+    money_flow,
+    pictures,
+    style,
+    words,
+)
 from gridbourse.report.record import STATES, ReportError, RunRecord
 from gridbourse.report.summary import gains, summary
 
@@ -64,6 +74,7 @@ def _page(record: RunRecord, period: int) -> dict[str, Any]:
         ],
         "verdicts": _verdicts(record),
         "verdict_colours": style.VERDICT_COLOURS,
+        **_campaign(record),
         "largest_gap_wh": 0.0 if pd.isna(gap) else float(gap),
     }
 
@@ -89,6 +100,11 @@ def _pictures(record: RunRecord, period: int) -> dict[str, Markup]:
                 "money": (money_flow.picture(record.money), "Payments between the groups"),
             }
         )
+        if figures := crowdsale.campaign_figures(record):
+            drawn["campaign"] = (
+                crowdsale_picture.campaign(record, figures),
+                "Income of the panel, the owner's bill with and without it, payback by the year",
+            )
         if markets.POOL in record.markets:
             drawn["curve"] = (
                 pictures.clearing_curve(record, period),
@@ -98,6 +114,26 @@ def _pictures(record: RunRecord, period: int) -> dict[str, Markup]:
             name: Markup(style.inline_svg(figure, name, label))
             for name, (figure, label) in drawn.items()
         }
+
+
+def _campaign(record: RunRecord) -> dict[str, Any]:
+    """What the page says of a campaign; no figures without one."""
+    figures = crowdsale.campaign_figures(record)
+    if figures is None or record.crowdsale is None:
+        return {"campaign": None}
+    return {
+        "campaign": figures,
+        "agreement": crowdsale.agreement(figures),
+        "campaign_method": crowdsale.method(record),
+        "campaign_states": [
+            {"phase": phase, "time": f"{pd.Timestamp(time, unit='s'):%Y-%m-%d %H:%M} UTC"}
+            for phase, time in record.crowdsale["states"]
+        ],
+        "campaign_rows": {
+            "money": crowdsale.money_rows(figures),
+            "payback": crowdsale.payback_rows(figures),
+        },
+    }
 
 
 def _of_trades(record: RunRecord) -> dict[str, tuple[Figure, str]]:

@@ -50,6 +50,8 @@ KIND_COLOURS: Final = {
     "spread": "#9333ea",
     "subscription": "#be185d",
     "damages": "#dc2626",
+    "profit_share": "#9333ea",
+    "rent": "#9333ea",
 }
 OTHER_KIND: Final = "#b45309"
 
