@@ -285,7 +285,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     {
         uint256 tick = OrderLane.tick(given);
         if (participant == auction.aggregator) revert OwnAuction(participant, number);
-        if (given != _lane(tick, OrderLane.wh(given))) revert MalformedAnswer(participant, given);
+        if (given >> OrderLane.BITS != 0 || given != _lane(tick, OrderLane.wh(given))) revert MalformedAnswer(participant, given);
         if (tick >= ticks) revert TickOutOfBand(participant, tick, ticks);
         if (auction.buys ? tick > auction.tick : tick < auction.tick) {
             revert BeyondLimit(participant, tick, auction.tick);
