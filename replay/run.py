@@ -109,7 +109,7 @@ def replay(
     began = time.monotonic()
     network = Network.load(scenario.grid_file, scenario.points)
     market, members = found_market(w3, scenario, about)
-    plant = Plant(scenario, network)
+    plant = Plant.of(scenario, network)
     accounts = Accounts(scenario, members, plant)
     limit = market.registry.seat_limit()
     before = market.house.balances(limit)
@@ -119,7 +119,7 @@ def replay(
             scenario=scenario,
             market=market,
             members=members,
-            venues=_venues(Judging(scenario, members, market, grid_feed)),
+            venues=_venues(Judging(scenario, members, market, grid_feed, plant.homes)),
             plant=plant,
             meters=MeterDrop(out / "readings", scenario, members, market.keys),
             meter_feed=MeterFeed(market.meter, journal),

@@ -20,6 +20,10 @@ NAMES: Final = {
     "over_the_counter": "Over the counter",
     "aggregator_auction": "Aggregators' auctions",
     "schedule": "Without a trade",
+    "managed": "With the manager",
+    "unmanaged": "Without it",
+    "ev": "Electric vehicle",
+    "shiftable": "Shiftable loads",
 }
 
 

@@ -11,6 +11,7 @@ from gridbourse.chain.checked_trades import CheckedTrades
 from gridbourse.chain.deploy import Market
 from gridbourse.errors import GridbourseError
 from gridbourse.model.trade_word import TradeWord
+from gridbourse.scenario.homes import Homes, forecast_wh
 from gridbourse.scenario.scenario import Scenario
 from oracle.grid_feed import GridFeed
 from replay.onboarding import Membership
@@ -59,6 +60,11 @@ class Judging:
     members: Membership
     market: Market
     grid_feed: GridFeed
+    homes: Homes | None = None
+
+    def forecast_wh(self, period: int) -> Ints:
+        """What every point expects to inject, its scheduled devices included."""
+        return forecast_wh(self.scenario, self.homes, period)
 
     def promised(self, trades: Iterable[TradeWord]) -> Ints:
         """Net energy of every point by these trades, + sells."""
@@ -83,7 +89,7 @@ class Judging:
         Raises VenueError unless the trades judged are those of `matches`, in their order.
         """
         contract.seal(self.market.grid.account, period)
-        schedule, reactive = self.scenario.forecast_wh(period), self.scenario.reactive_var(period)
+        schedule, reactive = self.forecast_wh(period), self.scenario.reactive_var(period)
         verdicts = self.grid_feed.check_trades(kind, period, schedule, reactive)
         judged = [
             (trade, place in verdict.rejected)
