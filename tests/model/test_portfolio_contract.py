@@ -66,7 +66,9 @@ def test_one_contract_a_period_and_the_past_is_never_rewritten(
         except ContractRefused:
             continue
         for period in range(HORIZON + 8):
-            mine = [c for c in book.contracts.get(10, []) if c.from_period <= period < c.until_period]
+            mine = [
+                c for c in book.contracts.get(10, []) if c.from_period <= period < c.until_period
+            ]
             assert len(mine) <= 1
         for period, held in past.items():
             found = book.contract_of(10, period)

@@ -50,7 +50,7 @@ def test_members_move_and_nobody_else_does(scenario: Scenario, steered: Homes) -
 
 
 def test_together_a_portfolio_pays_less_than_each_alone(network: Network) -> None:
-    """An afternoon and evening delivered, with set-points and without: the exchange of all members and the works.
+    """What the works and its members exchange, an afternoon and evening, with set-points and without.
 
     What is left in the storages at the end is counted at the retail price, against the schedule.
     """
@@ -69,7 +69,9 @@ def test_together_a_portfolio_pays_less_than_each_alone(network: Network) -> Non
             homes.planned_wh(period)
             exchanged.append((day.net_wh(period) + homes.deliver(period))[rows].sum())
         prices = homes.world.prices(day.points.at[works.point, "zone"], day.replayed)
-        left = sum(sum(homes.households[p].states.values()) for p in portfolio if p in homes.households)
+        left = sum(
+            sum(homes.households[p].states.values()) for p in portfolio if p in homes.households
+        )
         return prices.cost_micro_eur(np.array(exchanged)) - left * prices.top
 
     assert cost(steered=True) < cost(steered=False) - 500_000

@@ -161,5 +161,5 @@ def test_auctions_need_aggregators_and_rules(scenario: Scenario, tmp_path) -> No
     copy.write_text(without.replace('folder = "rural3"', f'folder = "{path.parent / "rural3"}"'))
     with pytest.raises(ScenarioError, match="aggregators: is missing"):
         load(copy)
-    with pytest.raises(ScenarioError, match="aggregator_auction is not one of market.kinds"):
+    with pytest.raises(ScenarioError, match=r"aggregator_auction is not one of market\.kinds"):
         _ = replace(scenario, aggregator_auction=None).auction_rules
