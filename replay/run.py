@@ -21,7 +21,6 @@ from gridbourse.chain.settings import (
 from gridbourse.chain.transactions import Chain
 from gridbourse.report.record import RunRecord
 from gridbourse.report.tables import over_periods
-from gridbourse.scenario.dispatch import Dispatch
 from gridbourse.scenario.network import Network
 from gridbourse.scenario.plant import Plant
 from gridbourse.scenario.scenario import Scenario
@@ -33,6 +32,7 @@ from replay.accounting import Accounts
 from replay.metering import MeterDrop
 from replay.onboarding import Membership, onboard
 from replay.recording import record_of
+from replay.steering import aggregators
 from replay.venues.aggregator_auction import AggregatorAuctionVenue
 from replay.venues.bilateral import BilateralVenue
 from replay.venues.call_auction import CallAuctionVenue
@@ -125,7 +125,7 @@ def replay(
             meters=MeterDrop(out / "readings", scenario, members, market.keys),
             meter_feed=MeterFeed(market.meter, journal),
             grid_feed=grid_feed,
-            dispatch=_dispatch(plant),
+            aggregators=[] if plant.homes is None else aggregators(plant.homes, network),
         )
         periods = over_periods(scenario.replayed, scenario.mtu_seconds, scenario.timezone)
         walk.run(periods, lambda period: accounts.add(walk.results[period]))
@@ -135,13 +135,6 @@ def replay(
     record = record_of(walk, accounts, network_name, market.house.money_sum(limit), began)
     record.save(out / "record")
     return Replay(record, walk)
-
-
-def _dispatch(plant: Plant) -> Dispatch | None:
-    """Aggregators' set-points, where there are homes whose devices they may steer."""
-    if plant.homes is None or not plant.scenario.aggregators:
-        return None
-    return Dispatch(plant.scenario, plant.homes, plant.network)
 
 
 def _venues(judging: Judging) -> list[Venue]:

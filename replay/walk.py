@@ -13,7 +13,6 @@ import pandas as pd
 from gridbourse.chain.deploy import AREA, Market
 from gridbourse.errors import GridbourseError
 from gridbourse.model.caps import Caps
-from gridbourse.scenario.dispatch import Dispatch
 from gridbourse.scenario.homes import forecast_wh
 from gridbourse.scenario.plant import Delivery, Plant
 from gridbourse.scenario.scenario import Scenario
@@ -22,6 +21,7 @@ from oracle.meter_feed import MeterFeed
 from oracle.verdict import Verdict
 from replay.metering import MeterDrop
 from replay.onboarding import Membership
+from replay.steering import Aggregator
 from replay.trading import GROUPS_A_CALL
 from replay.venues.venue import Ints, Trading, Venue
 
@@ -84,7 +84,7 @@ class Walk:
     meters: MeterDrop
     meter_feed: MeterFeed
     grid_feed: GridFeed
-    dispatch: Dispatch | None = None
+    aggregators: Sequence[Aggregator] = ()
     results: dict[int, PeriodResult] = field(default_factory=dict)
 
     def run(
@@ -109,8 +109,8 @@ class Walk:
 
     def _trade(self, period: int) -> None:
         """One market after the other: what is promised in one is not wanted in the next."""
-        if self.dispatch is not None:
-            self.dispatch.steer(period)
+        for aggregator in self.aggregators:
+            aggregator.steer(period)
         wanted_wh = self._forecast_wh(period)
         for venue in self.venues:
             wanted_wh = wanted_wh - venue.trade(period, wanted_wh)

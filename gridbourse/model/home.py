@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridbourse.model.errors import ModelError
-from gridbourse.model.programme import INFINITE, Places, Programme
+from gridbourse.model.programme import INFINITE, Places, Programme, Solution
 from gridbourse.model.storage import Path, Storage, Viable, whole_path
 
 Ints = NDArray[np.int64]
@@ -47,7 +47,10 @@ class Prices:
     def __post_init__(self) -> None:
         for bad, rule in (
             (self.sell_micro_eur_per_wh < 0, "sell price must not be negative"),
-            (self.sell_micro_eur_per_wh > self.buy_micro_eur_per_wh, "sell price is above buy price"),
+            (
+                self.sell_micro_eur_per_wh > self.buy_micro_eur_per_wh,
+                "sell price is above buy price",
+            ),
         ):
             if np.any(bad):
                 raise ModelError(f"prices, period {int(np.argmax(bad))}: {rule}")
@@ -102,11 +105,13 @@ class Home:
         periods = len(self.base_wh)
         for storage in self.storages:
             if len(storage) != periods:
-                raise ModelError(f"{self.name}: {storage.name} has {len(storage)} of {periods} periods")
+                raise ModelError(
+                    f"{self.name}: {storage.name} has {len(storage)} of {periods} periods"
+                )
         for block in self.blocks:
             if block.last + len(block.load_wh) > periods:
                 raise ModelError(f"{self.name}: {block.name} could end after the last period")
-        names = [device.name for device in (*self.storages, *self.blocks)]
+        names = [storage.name for storage in self.storages] + [one.name for one in self.blocks]
         for name in names:
             if names.count(name) > 1:
                 raise ModelError(f"{self.name}: two devices are named {name}")
@@ -138,6 +143,7 @@ class Schedule:
 
     paths: by storage. starts: by block, None where it never runs. net_wh: the home's net injection,
     shape (periods,). wear_micro_eur: of all storages. shortfalls: what comfort it does not keep.
+    worth_micro_eur_per_wh: by storage, what one more Wh in it at the end of each period would save.
     """
 
     home: str
@@ -146,6 +152,15 @@ class Schedule:
     net_wh: Ints
     wear_micro_eur: int
     shortfalls: Sequence[Shortfall]
+    worth_micro_eur_per_wh: Mapping[str, Floats]
+
+    @property
+    def drawn_wh(self) -> Ints:
+        """By all storages together."""
+        total: Ints = np.zeros_like(self.net_wh)
+        for path in self.paths.values():
+            total = total + path.drawn_wh
+        return total
 
     def cost_micro_eur(self, prices: Prices) -> int:
         """Energy and wear."""
@@ -157,7 +172,7 @@ def manage(home: Home, prices: Prices) -> Schedule:
     programme = Programme()
     member = Member(programme, home, prices.top)
     _trade(programme, member, prices)
-    return member.schedule(programme.solve(home.name).values)
+    return member.schedule(programme.solve(home.name))
 
 
 def moved(
@@ -230,6 +245,7 @@ class Member:
         )
         self._rows = programme.rows(periods, base, base)
         programme.put(self._rows, self.net, 1.0)
+        self._states: dict[str, Places] = {}
         self._flows = {s.name: self._storage(s, top_price) for s in home.storages}
         self._starts = {block.name: self._block(block, top_price) for block in home.blocks}
 
@@ -237,8 +253,9 @@ class Member:
         """What each storage draws in a period, Wh."""
         return {n: float(values[i[at]] - values[o[at]]) for n, (i, o) in self._flows.items()}
 
-    def schedule(self, values: Floats) -> Schedule:
+    def schedule(self, solution: Solution) -> Schedule:
         """The solution of the programme as this home's schedule in whole Wh."""
+        values = solution.values
         net = self.home.base_wh.copy()
         paths, shortfalls, wear = {}, [], 0
         for storage in self.home.storages:
@@ -260,7 +277,8 @@ class Member:
                 shortfalls.append(Shortfall(self.home.name, block.name, block.last, energy))
             else:
                 net[start : start + len(block.load_wh)] -= block.load_wh
-        return Schedule(self.home.name, paths, starts, net, wear, shortfalls)
+        worth = {name: -solution.duals[rows] for name, rows in self._states.items()}
+        return Schedule(self.home.name, paths, starts, net, wear, shortfalls, worth)
 
     def _storage(self, storage: Storage, top_price: float) -> tuple[Places, Places]:
         programme, periods = self._programme, len(storage)
@@ -280,6 +298,7 @@ class Member:
         before = storage.inflow_wh.copy()
         before[0] += storage.retain[0] * storage.state_wh
         follows = programme.rows(periods, before, before)
+        self._states[storage.name] = follows
         programme.put(follows, state, 1.0)
         programme.put(follows[1:], state[:-1], -storage.retain[1:])
         programme.put(follows, into, -storage.gain)

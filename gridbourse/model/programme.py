@@ -21,10 +21,12 @@ INFINITE = highspy.kHighsInf
 
 @dataclass(frozen=True)
 class Solution:
-    """values: of each column; objective: Σ cost × value."""
+    """values: of each column; objective: Σ cost × value; duals: what one more on the right side of each
+    row adds to the objective, with the whole columns as they are."""
 
     values: Floats
     objective: float
+    duals: Floats
 
 
 class Programme:
@@ -77,7 +79,8 @@ class Programme:
         """The optimum. ModelError, naming `what`, where HiGHS finds none."""
         if self._highs is None:
             self._highs = self._passed()
-        return self._run(self._highs, what)
+        found = self._run(self._highs, what)
+        return self._whole_as_found(self._highs, what, found) if self._whole else found
 
     def solve_again(
         self, what: str, columns: ArrayLike, low: ArrayLike, high: ArrayLike
@@ -98,8 +101,19 @@ class Programme:
         status = highs.getModelStatus()
         if status != highspy.HighsModelStatus.kOptimal:
             raise ModelError(f"{what}: no schedule ({highs.modelStatusToString(status)})")
-        values = np.array(highs.getSolution().col_value, dtype=np.float64)
-        return Solution(values, float(highs.getInfo().objective_function_value))
+        solution = highs.getSolution()
+        values = np.array(solution.col_value, dtype=np.float64)
+        duals = np.array(solution.row_dual, dtype=np.float64)
+        return Solution(values, float(highs.getInfo().objective_function_value), duals)
+
+    def _whole_as_found(self, highs: highspy.Highs, what: str, found: Solution) -> Solution:
+        """The same with the whole columns fixed: a linear programme, which has duals."""
+        places = np.concatenate(self._whole).astype(np.int32)
+        fixed = np.rint(found.values[places])
+        linear = np.full(len(places), highspy.HighsVarType.kContinuous)
+        highs.changeColsIntegrality(len(places), places, linear)
+        highs.changeColsBounds(len(places), places, fixed, fixed)
+        return self._run(highs, what)
 
     def _passed(self) -> highspy.Highs:
         highs = highspy.Highs()

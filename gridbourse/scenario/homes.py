@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from gridbourse.model.caps import Caps
 from gridbourse.model.home import Home
+from gridbourse.scenario.devices import Devices
 from gridbourse.scenario.errors import ScenarioError
 from gridbourse.scenario.household import Household
 from gridbourse.scenario.scenario import Scenario
@@ -101,6 +102,18 @@ class Homes:
                 raise ScenarioError(f"{point_id}: period {period} is promised already")
             self._home(point_id, period).point(period, device, -wh)
 
+    def row_of(self, point_id: str) -> int:
+        """The place of a point in arrays."""
+        return self._row[point_id]
+
+    def undisturbed_wh(self, periods: range) -> Ints:
+        """What every point is expected to inject without storages that are steered: its profile, and
+        what its home decides itself; shape (periods, points)."""
+        net = self._expected(periods).copy()
+        for point, member in self.members().items():
+            net[:, self._row[point]] = member.base_wh
+        return net
+
     def members(self) -> dict[str, Home]:
         """The homes that an aggregator steers, by point, as `model.portfolio` wants them: from the
         next period to be delivered on, all over the same periods."""
@@ -111,43 +124,39 @@ class Homes:
             if set(home.states) & set(steered)
         }
 
-    def deliver(
-        self, period: int, least_wh: Ints | None = None, most_wh: Ints | None = None
-    ) -> Ints:
+    def deliver(self, period: int, base_wh: Ints | None = None, caps: Caps | None = None) -> Ints:
         """Every home obeys its set-points and its state advances; net device energy of every point.
 
-        least_wh, most_wh: what the net device energy of each point must lie in, as far as its devices
-        can: what its connection and the DSO's caps leave; shape (points,). Periods come one by one.
+        base_wh: what the points inject beside their devices; default what was expected. Batteries
+        that balance take up the difference. caps: with base_wh, what the meters must stay within, as far
+        as devices can. Both of shape (points,). Periods come one by one.
         """
         if period != self.at:
             raise ScenarioError(f"homes: period {period} comes where {self.at} should")
         self.planned_wh(period)
-        far = np.full(len(self._row), 2**40)
-        least = -far if least_wh is None else least_wh
-        most = far if most_wh is None else most_wh
+        expected = self.scenario.forecast_wh(period)
+        base = expected if base_wh is None else base_wh
+        within = self.connections if caps is None else caps.tightened(self.connections)
+        least, most = -within.import_cap_wh - base, within.export_cap_wh - base
         self.at += 1
-        return self._by_row(
-            {
-                point: home.deliver(period, int(least[self._row[point]]), int(most[self._row[point]]))
-                for point, home in self.households.items()
-            }
-        )
+        net = {}
+        for point, home in self.households.items():
+            row = self._row[point]
+            beside = int(base[row] - expected[row])
+            net[point] = home.deliver(period, int(least[row]), int(most[row]), beside)
+        return self._by_row(net)
 
     @property
     def connections(self) -> Caps:
         """What every connection carries, as caps."""
         return Caps(self._capacity_wh, self._capacity_wh)
 
-    def room_wh(self, base_wh: Ints, caps: Caps) -> tuple[Ints, Ints]:
-        """What `deliver` may lie in when the points inject `base_wh` beside their devices."""
-        return -caps.import_cap_wh - base_wh, caps.export_cap_wh - base_wh
-
-    def _household(self, point: str, devices) -> Household:  # type: ignore[no-untyped-def]
+    def _household(self, point: str, devices: Devices) -> Household:
         row = self._row[point]
         return Household(
             point,
             devices,
-            self.scenario.points.at[point, "zone"],
+            str(self.scenario.points.at[point, "zone"]),
             int(self._capacity_wh[row]),
             self.world,
             lambda periods: self._expected(periods)[:, row],

@@ -19,6 +19,10 @@ Ints = NDArray[np.int64]
 
 HORIZON_HOURS = 36
 """A plan looks a day and a half ahead: the local day it is for, and the night after it."""
+DRIFT = 0.05
+"""A plan is made anew once balancing has moved a battery by this share of its span, or for a new day."""
+_WORTH_TOLERANCE = 1e-3
+"""µEUR/Wh"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +62,19 @@ class Household:
         self.states = world.start_states(devices)
         self.began_with = dict(self.states)
         self.done: list[Done] = []
-        self._zone, self._capacity_wh, self._world, self._expected = zone, capacity_wh, world, expected
+        self._zone, self._capacity_wh, self._world, self._expected = (
+            zone,
+            capacity_wh,
+            world,
+            expected,
+        )
         self._began, self._promised_until = at, at
         self._set: dict[int, dict[str, int]] = {}
         self._loads: dict[int, int] = {}
         self._begun: dict[tuple[str, date], int] = {}
         self._planned_day: date | None = None
         self._plan: Plan | None = None
+        self._drifted = False
 
     def promise(self, period: int) -> int:
         """Net device energy planned for a period; from now on the plan keeps it."""
@@ -76,7 +86,7 @@ class Household:
 
     def room(self, period: int) -> tuple[int, int]:
         """Wh the home could inject more (up) and less (down) than planned, every comfort kept."""
-        plan = self._current(period)
+        plan = self._fresh(period)
         k = period - plan.first
         up = down = 0
         for storage in plan.home.storages:
@@ -122,9 +132,11 @@ class Household:
         self._set.setdefault(period, {})[device] = drawn_wh
         self._plan = None
 
-    def deliver(self, period: int, least_wh: int, most_wh: int) -> int:
+    def deliver(self, period: int, least_wh: int, most_wh: int, beside_wh: int = 0) -> int:
         """Obey the set-points, as far as the net device energy may lie in least..most; the state
         advances. Where it must, a home moves within comfort first, then as far as it physically can.
+
+        beside_wh: what the home injects beside what it expected; see `_balanced`.
         """
         if period != self.at:
             raise ScenarioError(f"{self.point_id}: period {period} comes before {self.at}")
@@ -133,8 +145,13 @@ class Household:
         k, load = period - plan.first, self._loads.get(period, 0)
         storages = list(plan.home.storages)
         drawn = {s.name: int(plan.schedule.paths[s.name].drawn_wh[k]) for s in storages}
+        physical = self._physical(plan, k)
+        drawn = {
+            name: min(max(wh, physical[name][0]), physical[name][1]) for name, wh in drawn.items()
+        }
+        drawn = self._balanced(plan, k, drawn, beside_wh)
         target = min(max(sum(drawn.values()), -most_wh - load), -least_wh - load)
-        for reach in (self._comfortable(plan, k), self._physical(plan, k)):
+        for reach in (self._comfortable(plan, k), physical):
             drawn = towards(drawn, reach, target)
         off = {s.name: s.off_wh(k, self.states[s.name], drawn[s.name]) for s in storages}
         loads = {"shiftable": load} if self.devices.shiftables else {}
@@ -142,13 +159,45 @@ class Household:
         self._advance(plan, k, drawn)
         return -sum(drawn.values()) - load
 
+    def _balanced(
+        self, plan: Plan, k: int, drawn: dict[str, int], beside_wh: int
+    ) -> dict[str, int]:
+        """A battery takes up what the forecast missed, so that the meter shows what was promised, where
+        the energy is worth no less in it than on the market: its worth is the plan's dual. One that an
+        aggregator steers does as it is told."""
+        battery = self.devices.battery
+        steered = "battery" in self._world.rules.direct_kinds
+        if battery is None or steered or not battery.balances or not beside_wh:
+            return drawn
+        storage = next(s for s in plan.home.storages if s.name == "battery")
+        worth = float(plan.schedule.worth_micro_eur_per_wh["battery"][k]) + _WORTH_TOLERANCE
+        if beside_wh > 0:
+            pays = worth * float(storage.gain[k]) >= plan.prices.sell_micro_eur_per_wh[k]
+        else:
+            given = (worth - 2 * _WORTH_TOLERANCE) * storage.drain + storage.wear_micro_eur_per_wh
+            pays = given <= plan.prices.buy_micro_eur_per_wh[k]
+        if not pays:
+            return drawn
+        reach = {"battery": allowed(storage, plan.viable["battery"], k, self.states["battery"])}
+        return towards(drawn, reach, sum(drawn.values()) + beside_wh)
+
     def _advance(self, plan: Plan, k: int, drawn: Mapping[str, int]) -> None:
         for storage in plan.home.storages:
-            self.states[storage.name] = storage.step(k, self.states[storage.name], drawn[storage.name])
-            if drawn[storage.name] != plan.schedule.paths[storage.name].drawn_wh[k]:
-                self._plan = None
+            self.states[storage.name] = storage.step(
+                k, self.states[storage.name], drawn[storage.name]
+            )
+            path = plan.schedule.paths[storage.name]
+            if drawn[storage.name] != path.drawn_wh[k]:
+                drift = abs(self.states[storage.name] - float(path.state_wh[k]))
+                self._drifted = True
+                if storage.kind != "battery" or drift > DRIFT * float(np.ptp(self._span(storage))):
+                    self._plan = None
         self._set.pop(self.at, None)
         self.at += 1
+
+    @staticmethod
+    def _span(storage: Storage) -> tuple[float, float]:
+        return float(storage.low_wh[0]), float(storage.high_wh[0])
 
     def shortfalls(self) -> list[Shortfall]:
         """Comfort that the current plan does not keep."""
@@ -163,13 +212,19 @@ class Household:
         self._plan = None
         plan = self._current(self.at)
         paths, home = plan.schedule.paths, plan.home
-        drawn = np.sum([path.drawn_wh for path in paths.values()], axis=0, dtype=np.int64)
+        drawn = plan.schedule.drawn_wh
         targets = dict(home.targets_wh)
         for name, path in paths.items():
             if name not in steered:
                 targets[name] = path.drawn_wh.astype(np.float64)
         base = plan.schedule.net_wh + drawn
         return replace(home, base_wh=base, blocks=(), targets_wh=targets)
+
+    def _fresh(self, period: int) -> Plan:
+        """The plan from where the states are, to the Wh."""
+        if self._drifted:
+            self._plan = None
+        return self._current(period)
 
     def _current(self, period: int) -> Plan:
         """The plan, made anew for a new local day, or when something came in between."""
@@ -178,6 +233,7 @@ class Household:
         beyond = plan is not None and period - plan.first >= len(plan.home.base_wh)
         if plan is None or beyond or (self._planned_day is not None and day > self._planned_day):
             plan = self._plan = self._made()
+            self._drifted = False
             self._planned_day = max(day, self._planned_day or day)
         return plan
 
@@ -196,11 +252,20 @@ class Household:
                 self._open[block.name] = (key, run[0])
         targets = {}
         for name in self.states:
-            row = np.array([self._set.get(p, {}).get(name, np.nan) for p in periods], dtype=np.float64)
+            row = np.array(
+                [self._set.get(p, {}).get(name, np.nan) for p in periods], dtype=np.float64
+            )
             if not np.isnan(row).all():
                 targets[name] = row
         home = Home(
-            self.point_id, base, storages, blocks, self._capacity_wh, self._capacity_wh, targets, world.day
+            self.point_id,
+            base,
+            storages,
+            blocks,
+            self._capacity_wh,
+            self._capacity_wh,
+            targets,
+            world.day,
         )
         viable = {storage.name: Viable.of(storage) for storage in storages}
         return Plan(self.at, home, prices, viable, manage(home, prices))
@@ -220,7 +285,7 @@ class Household:
         """Cost and drawn energy by storage of each move; loads run as they are planned."""
         plan = self._current(period)
         k = period - plan.first
-        drawn = np.sum([p.drawn_wh for p in plan.schedule.paths.values()], axis=0, dtype=np.int64)
+        drawn = plan.schedule.drawn_wh
         kept = {}
         for name, path in plan.schedule.paths.items():
             row = plan.home.targets_wh.get(name, np.full(len(drawn), np.nan)).copy()

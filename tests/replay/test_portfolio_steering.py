@@ -5,12 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gridbourse.scenario.dispatch import SCHEDULED_HOURS, Dispatch
 from gridbourse.scenario.homes import Homes
 from gridbourse.scenario.network import Network
 from gridbourse.scenario.portfolios import Portfolios
 from gridbourse.scenario.scenario import Scenario, load
+from replay.steering import aggregators
 from tests.scenario.test_portfolios import NOON, PRESET
+
+HOURS = 4
+"""Looked at from the start on."""
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +30,18 @@ def network(scenario: Scenario) -> Network:
 def steered(scenario: Scenario, network: Network) -> Homes:
     """The homes once their aggregators have given set-points."""
     homes = Homes(scenario)
-    Dispatch(scenario, homes, network).steer(scenario.first_period)
+    steer(homes, network, scenario.first_period)
     return homes
 
 
 def window(scenario: Scenario) -> range:
-    count = SCHEDULED_HOURS * 3600 // scenario.mtu_seconds
+    count = HOURS * 3600 // scenario.mtu_seconds
     return range(scenario.first_period, scenario.first_period + count)
+
+
+def steer(homes: Homes, network: Network, period: int) -> None:
+    for one in aggregators(homes, network):
+        one.steer(period)
 
 
 def planned(homes: Homes, periods: range) -> np.ndarray:
@@ -44,7 +52,7 @@ def planned(homes: Homes, periods: range) -> np.ndarray:
 def test_members_move_and_nobody_else_does(scenario: Scenario, steered: Homes) -> None:
     alone, periods = Homes(scenario), window(scenario)
     moved = (planned(steered, periods) != planned(alone, periods)).any(axis=0)
-    mine = set(Portfolios(scenario).aggregator_of)
+    mine = {*Portfolios(scenario).aggregator_of, *(one.point for one in scenario.aggregators)}
     assert set(scenario.points.index[moved]) <= mine
     assert moved.any()
 
@@ -56,16 +64,17 @@ def test_together_a_portfolio_pays_less_than_each_alone(network: Network) -> Non
     """
     day = load(PRESET, {"start": "2016-07-24T12:00Z", "periods": 32})
     works = next(one for one in day.aggregators if one.name == "works")
-    portfolio = [p for p, one in Portfolios(day).aggregator_of.items() if one is works]
-    rows = [day.points.index.get_loc(point) for point in (works.point, *portfolio)]
+    members = [p for p, one in Portfolios(day).aggregator_of.items() if one is works]
+    portfolio = [works.point, *members]
+    rows = [day.points.index.get_loc(point) for point in portfolio]
 
     def cost(steered: bool) -> float:
         homes = Homes(day)
-        dispatch = Dispatch(day, homes, network)
+        steering = aggregators(homes, network) if steered else []
         exchanged = []
         for period in day.replayed:
-            if steered:
-                dispatch.steer(period)
+            for one in steering:
+                one.steer(period)
             homes.planned_wh(period)
             exchanged.append((day.net_wh(period) + homes.deliver(period))[rows].sum())
         prices = homes.world.prices(day.points.at[works.point, "zone"], day.replayed)
@@ -81,7 +90,7 @@ def test_indirect_control_gives_no_set_points(scenario: Scenario, network: Netwo
     aggregators = tuple(replace(one, control="indirect") for one in scenario.aggregators)
     other = replace(scenario, aggregators=aggregators)
     homes = Homes(other)
-    Dispatch(other, homes, network).steer(other.first_period)
+    steer(homes, network, other.first_period)
     periods = window(scenario)
     assert (planned(homes, periods) == planned(Homes(scenario), periods)).all()
 
@@ -93,7 +102,7 @@ def test_a_contract_without_a_resource_leaves_it_to_the_home(
     aggregators = tuple(replace(one, resources=("ev",)) for one in scenario.aggregators)
     other = replace(scenario, aggregators=aggregators)
     homes, alone, periods = Homes(other), Homes(scenario), window(scenario)
-    Dispatch(other, homes, network).steer(other.first_period)
+    steer(homes, network, other.first_period)
     assert homes.world.rules is not None
     devices = homes.world.rules.devices
     only_battery = [p for p, d in devices.items() if d.battery and not d.ev]
@@ -110,7 +119,7 @@ def test_set_points_keep_the_grid_limits_a_power_flow_finds(network: Network) ->
     loads = []
     for one in (morning, tight):
         homes = Homes(one)
-        Dispatch(one, homes, network).steer(one.first_period)
+        steer(homes, network, one.first_period)
         net_w = (homes.world.expected_wh(periods) + planned(homes, periods)) / one.mtu.hours
         loads.append(network.run(net_w, np.zeros_like(net_w)).loading.max())
     assert loads[0] > 0.6
