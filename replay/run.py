@@ -12,7 +12,12 @@ from gridbourse.chain.accounts import Keyring
 from gridbourse.chain.checked_trades import TradeDesk
 from gridbourse.chain.compiler import load_artifacts
 from gridbourse.chain.deploy import Market, deploy
-from gridbourse.chain.settings import BilateralRules, MarketSettings, OrderBookRules
+from gridbourse.chain.settings import (
+    AuctionRules,
+    BilateralRules,
+    MarketSettings,
+    OrderBookRules,
+)
 from gridbourse.chain.transactions import Chain
 from gridbourse.report.record import RunRecord
 from gridbourse.report.tables import over_periods
@@ -22,13 +27,14 @@ from gridbourse.scenario.scenario import Scenario
 from oracle.grid_feed import GridFeed
 from oracle.journal import Journal
 from oracle.meter_feed import MeterFeed
-from replay import crowdsale, evidence
+from replay import crowdsale, evidence, portfolios
 from replay.accounting import Accounts
 from replay.crowdsale_record import campaign_record
 from replay.metering import MeterDrop
 from replay.onboarding import Membership, onboard
 from replay.recording import record_of
-from replay.steering import Aggregator
+from replay.steering import aggregators
+from replay.venues.aggregator_auction import AggregatorAuctionVenue
 from replay.venues.bilateral import BilateralVenue
 from replay.venues.call_auction import CallAuctionVenue
 from replay.venues.checked import Judging
@@ -50,10 +56,11 @@ CONTRACTS = {
     "over_the_counter": "OverTheCounter",
     "bilateral": "BilateralMarket",
     "order_book": "OrderBook",
+    "aggregator_auction": "AggregatorAuction",
     "call_auction": "CallAuction",
 }
-"""Contract by kind of market, in the order in which they trade: what was agreed in private first, the
-pool, whose orders are sealed, last."""
+"""Contract by kind of market, in the order in which they trade: what was agreed in private first, then
+what finds its partner at once; the auctions, which are cleared when the gate is closed, last."""
 
 
 def settings_of(scenario: Scenario) -> MarketSettings:
@@ -69,6 +76,8 @@ def settings_of(scenario: Scenario) -> MarketSettings:
             neighbours.max_open,
             neighbours.subscription_micro_eur_per_period(scenario.mtu),
         )
+    if (auction := scenario.aggregator_auction) is not None:
+        rules["aggregator_auction"] = AuctionRules(auction.reveal_s, auction.bond_micro_eur)
     return MarketSettings(
         mtu_seconds=scenario.mtu_seconds,
         gate_closure_seconds=scenario.market.gate_closure_s,
@@ -76,6 +85,7 @@ def settings_of(scenario: Scenario) -> MarketSettings:
         pay_as_bid=scenario.market.pricing == "pay_as_bid",
         max_rounds=scenario.market.max_rounds,
         area=scenario.market.area,
+        portfolios=bool(scenario.aggregators),
         markets=tuple(name for kind, name in CONTRACTS.items() if kind in scenario.market.kinds),
         **rules,
     )
@@ -86,7 +96,9 @@ def found_market(w3: Web3, scenario: Scenario, about: dict[str, Any]) -> tuple[M
     market = deploy(
         Chain(w3, load_artifacts()), Keyring.for_chain(w3), settings_of(scenario), about
     )
-    return market, onboard(market, scenario)
+    members = onboard(market, scenario)
+    portfolios.conclude(market, scenario, members)
+    return market, members
 
 
 def replay(
@@ -115,7 +127,7 @@ def replay(
             meters=MeterDrop(out / "readings", scenario, members, market.keys),
             meter_feed=MeterFeed(market.meter, journal),
             grid_feed=grid_feed,
-            aggregator=None if plant.homes is None else Aggregator(plant.homes, network),
+            aggregators=[] if plant.homes is None else aggregators(plant.homes, network),
         )
         periods = over_periods(scenario.replayed, scenario.mtu_seconds, scenario.timezone)
         walk.run(periods, lambda period: accounts.add(walk.results[period]))
@@ -137,6 +149,7 @@ def _venues(judging: Judging) -> list[Venue]:
         "over_the_counter": OverTheCounterVenue,
         "bilateral": BilateralVenue,
         "order_book": OrderBookVenue,
+        "aggregator_auction": AggregatorAuctionVenue,
         "call_auction": CallAuctionVenue,
     }
     kinds = judging.scenario.market.kinds

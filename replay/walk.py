@@ -84,7 +84,7 @@ class Walk:
     meters: MeterDrop
     meter_feed: MeterFeed
     grid_feed: GridFeed
-    aggregator: Aggregator | None = None
+    aggregators: Sequence[Aggregator] = ()
     results: dict[int, PeriodResult] = field(default_factory=dict)
 
     def run(
@@ -95,7 +95,7 @@ class Walk:
         waiting: list[int] = []
         last = 0
         for period in periods:
-            self._advance(period * mtu - lead - 1)
+            self._advance(period * mtu - lead - 1 - self.scenario.reveal_s)
             self._trade(period)
             self._advance(period * mtu - lead)
             self.results[period] = self._close(period)
@@ -109,8 +109,8 @@ class Walk:
 
     def _trade(self, period: int) -> None:
         """One market after the other: what is promised in one is not wanted in the next."""
-        if self.aggregator is not None:
-            self.aggregator.steer(period)
+        for aggregator in self.aggregators:
+            aggregator.steer(period)
         wanted_wh = self._forecast_wh(period)
         for venue in self.venues:
             wanted_wh = wanted_wh - venue.trade(period, wanted_wh)
