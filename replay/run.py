@@ -12,7 +12,12 @@ from gridbourse.chain.accounts import Keyring
 from gridbourse.chain.checked_trades import TradeDesk
 from gridbourse.chain.compiler import load_artifacts
 from gridbourse.chain.deploy import Market, deploy
-from gridbourse.chain.settings import BilateralRules, MarketSettings, OrderBookRules
+from gridbourse.chain.settings import (
+    AuctionRules,
+    BilateralRules,
+    MarketSettings,
+    OrderBookRules,
+)
 from gridbourse.chain.transactions import Chain
 from gridbourse.report.record import RunRecord
 from gridbourse.report.tables import over_periods
@@ -22,11 +27,12 @@ from gridbourse.scenario.scenario import Scenario
 from oracle.grid_feed import GridFeed
 from oracle.journal import Journal
 from oracle.meter_feed import MeterFeed
-from replay import evidence
+from replay import evidence, portfolios
 from replay.accounting import Accounts
 from replay.metering import MeterDrop
 from replay.onboarding import Membership, onboard
 from replay.recording import record_of
+from replay.venues.aggregator_auction import AggregatorAuctionVenue
 from replay.venues.bilateral import BilateralVenue
 from replay.venues.call_auction import CallAuctionVenue
 from replay.venues.checked import Judging
@@ -48,10 +54,11 @@ CONTRACTS = {
     "over_the_counter": "OverTheCounter",
     "bilateral": "BilateralMarket",
     "order_book": "OrderBook",
+    "aggregator_auction": "AggregatorAuction",
     "call_auction": "CallAuction",
 }
-"""Contract by kind of market, in the order in which they trade: what was agreed in private first, the
-pool, whose orders are sealed, last."""
+"""Contract by kind of market, in the order in which they trade: what was agreed in private first, then
+what finds its partner at once; the auctions, which are cleared when the gate is closed, last."""
 
 
 def settings_of(scenario: Scenario) -> MarketSettings:
@@ -67,6 +74,8 @@ def settings_of(scenario: Scenario) -> MarketSettings:
             neighbours.max_open,
             neighbours.subscription_micro_eur_per_period(scenario.mtu),
         )
+    if (auction := scenario.aggregator_auction) is not None:
+        rules["aggregator_auction"] = AuctionRules(auction.reveal_s, auction.bond_micro_eur)
     return MarketSettings(
         mtu_seconds=scenario.mtu_seconds,
         gate_closure_seconds=scenario.market.gate_closure_s,
@@ -74,6 +83,7 @@ def settings_of(scenario: Scenario) -> MarketSettings:
         pay_as_bid=scenario.market.pricing == "pay_as_bid",
         max_rounds=scenario.market.max_rounds,
         area=scenario.market.area,
+        portfolios=bool(scenario.aggregators),
         markets=tuple(name for kind, name in CONTRACTS.items() if kind in scenario.market.kinds),
         **rules,
     )
@@ -84,7 +94,9 @@ def found_market(w3: Web3, scenario: Scenario, about: dict[str, Any]) -> tuple[M
     market = deploy(
         Chain(w3, load_artifacts()), Keyring.for_chain(w3), settings_of(scenario), about
     )
-    return market, onboard(market, scenario)
+    members = onboard(market, scenario)
+    portfolios.conclude(market, scenario, members)
+    return market, members
 
 
 def replay(
@@ -129,6 +141,7 @@ def _venues(judging: Judging) -> list[Venue]:
         "over_the_counter": OverTheCounterVenue,
         "bilateral": BilateralVenue,
         "order_book": OrderBookVenue,
+        "aggregator_auction": AggregatorAuctionVenue,
         "call_auction": CallAuctionVenue,
     }
     kinds = judging.scenario.market.kinds

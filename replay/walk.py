@@ -93,7 +93,7 @@ class Walk:
         waiting: list[int] = []
         last = 0
         for period in periods:
-            self._advance(period * mtu - lead - 1)
+            self._advance(period * mtu - lead - 1 - self.scenario.reveal_s)
             self._trade(period)
             self._advance(period * mtu - lead)
             self.results[period] = self._close(period)

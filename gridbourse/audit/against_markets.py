@@ -1,11 +1,13 @@
 """The markets of a deployment and what they did, against those its scenario names."""
 
 from collections import Counter
+from dataclasses import astuple
 
 from gridbourse.audit.over_the_counter import OverTheCounter
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.audit.rules import BoardRules, BookRules, PoolRules, Rules
+from gridbourse.audit.rules import AuctionRules, BoardRules, BookRules, PoolRules, Rules
 from gridbourse.chain.markets import GROUP_SIZE
+from gridbourse.scenario.portfolios import Portfolios
 from gridbourse.scenario.scenario import Scenario
 
 WHAT = "scenario"
@@ -14,6 +16,7 @@ CONTRACT_OF = {
     "order_book": "OrderBook",
     "bilateral": "BilateralMarket",
     "over_the_counter": "OverTheCounter",
+    "aggregator_auction": "AggregatorAuction",
 }
 """By the kind of market, as a scenario names it."""
 
@@ -30,6 +33,7 @@ def compare_markets(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None:
         ("CallAuction", rules.pool, _pool(scenario)),
         ("OrderBook", rules.order_book, _order_book(scenario)),
         ("BilateralMarket", rules.bilateral, _bilateral(scenario)),
+        ("AggregatorAuction", rules.aggregator_auction, _aggregator_auction(scenario)),
     ):
         if chain is not None and expected is not None:
             for name, value in vars(chain).items():
@@ -41,6 +45,7 @@ def compare_markets(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None:
             findings.compare(WHAT, f"middle of both limits, µEUR per Wh, {where}", price, middle)
     if rebuilt.over_the_counter:
         _compare_deals(rebuilt, rebuilt.over_the_counter, scenario)
+    _compare_portfolios(rebuilt, scenario)
 
 
 def _pool(scenario: Scenario) -> PoolRules | None:
@@ -65,11 +70,34 @@ def _bilateral(scenario: Scenario) -> BoardRules | None:
     return BoardRules(rules.pricing == "seller", rules.min_wh, rules.max_open, per_period)
 
 
+def _aggregator_auction(scenario: Scenario) -> AuctionRules | None:
+    if scenario.aggregator_auction is None:
+        return None
+    rules = scenario.aggregator_auction
+    return AuctionRules(scenario.band, GROUP_SIZE, rules.reveal_s, rules.bond_micro_eur)
+
+
+def _compare_portfolios(rebuilt: Rebuilt, scenario: Scenario) -> None:
+    """Every contract of an aggregator, by its terms when it was concluded, and no other."""
+    concluded = rebuilt.portfolios.concluded if rebuilt.portfolios else []
+    number_of = _numbers(rebuilt, scenario)
+    everybody = len(number_of) == scenario.points["participant"].sum()
+    expected = Portfolios(scenario).contracts(number_of) if everybody else ()
+    rebuilt.findings.compare(
+        WHAT, "contracts of aggregators", sorted(map(astuple, concluded)),
+        sorted(map(astuple, expected)),
+    )  # fmt: skip
+
+
+def _numbers(rebuilt: Rebuilt, scenario: Scenario) -> dict[str, int]:
+    """Participant number by point: they are registered in the order of the points."""
+    points = scenario.points[scenario.points["participant"]]
+    return dict(zip(points.index, sorted(rebuilt.members.participants), strict=False))
+
+
 def _compare_deals(rebuilt: Rebuilt, market: OverTheCounter, scenario: Scenario) -> None:
     """Every trade is of a contract; the other periods of a contract ended in a default."""
-    numbers = sorted(rebuilt.members.participants)
-    points = scenario.points[scenario.points["participant"]]
-    number_of = dict(zip(points.index, numbers, strict=False))
+    number_of = _numbers(rebuilt, scenario)
     agreed = Counter(
         (
             scenario.first_period + each.first + at,

@@ -41,12 +41,14 @@ def _compare_identities(rebuilt: Rebuilt, state: State) -> None:
         findings.compare("money", f"{name}, µEUR", chain, found)
     in_accounts = sum(state.balances.values())
     elsewhere = sum(money.holds.values()) + sum(money.open_trades.values())
-    deals = rebuilt.over_the_counter
+    deals, auctions = rebuilt.over_the_counter, rebuilt.aggregator_auction
+    margins = deals.margins_left if deals else 0
+    bonds = auctions.bonds_micro_eur if auctions else 0
     for name, left, right in (
         (
-            "margin account = margins left of all deals",
+            "margin account = margins left of all deals, bonds of sealed answers",
             state.balances.get(MARGIN, 0),
-            deals.margins_left if deals else 0,
+            margins + bonds,
         ),
         (
             "accounts + holds + open trades = currency held",

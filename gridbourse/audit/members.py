@@ -9,7 +9,7 @@ from gridbourse.audit.findings import Findings
 from gridbourse.chain.lanes import PER_GROUP, word64
 
 ACTIVE, SUSPENDED, LEFT = 1, 2, 3  # Profile.sol
-GATEWAY_ROLE = keccak(text="GATEWAY")
+GATEWAY_ROLE, AGGREGATOR_ROLE = keccak(text="GATEWAY"), keccak(text="AGGREGATOR")
 FIRST_PARTICIPANT = 8  # HouseAccounts.sol: below are the named accounts
 
 
@@ -62,6 +62,7 @@ class Members:
         self.zones: list[Zone] = [Zone(0, b"flat".ljust(32, b"\0"))]
         self._gateways: dict[str, int] = {}
         self._may_bring_orders: set[str] = set()
+        self._may_aggregate: set[str] = set()
         self.participants: dict[int, Participant] = {}
         self.sources: dict[int, int] = {}
 
@@ -90,6 +91,18 @@ class Members:
         """Number of a gateway that may bring orders."""
         account = account.lower()
         return self._gateways.get(account) if account in self._may_bring_orders else None
+
+    @property
+    def aggregators(self) -> set[int]:
+        """Participants who are aggregators."""
+        people = self.participants.values()
+        return {one.number for one in people if one.account in self._may_aggregate}
+
+    def aggregator_number(self, account: str) -> int | None:
+        """Number of an aggregator by its account."""
+        people = self.participants.values()
+        mine = [one.number for one in people if one.account == account.lower()]
+        return mine[0] if mine and mine[0] in self.aggregators else None
 
     def area_of(self, participant: int) -> int | None:
         """The area a participant is in."""
@@ -123,14 +136,18 @@ class Members:
         self._gateways[event["account"].lower()] = expected
 
     def role_granted(self, event: Event) -> None:
-        """RoleGranted: of the roles, only a gateway's shows in later logs."""
+        """RoleGranted: of the roles, a gateway's and an aggregator's show in later logs."""
         if event["role"] == GATEWAY_ROLE:
             self._may_bring_orders.add(event["account"].lower())
+        if event["role"] == AGGREGATOR_ROLE:
+            self._may_aggregate.add(event["account"].lower())
 
     def role_revoked(self, event: Event) -> None:
-        """RoleRevoked: a gateway without its role brings no orders any more."""
+        """RoleRevoked: a gateway without its role brings no orders, an aggregator holds no auctions."""
         if event["role"] == GATEWAY_ROLE:
             self._may_bring_orders.discard(event["account"].lower())
+        if event["role"] == AGGREGATOR_ROLE:
+            self._may_aggregate.discard(event["account"].lower())
 
     def registered(self, event: Event) -> None:
         """ParticipantRegistered: the next seat of its area."""

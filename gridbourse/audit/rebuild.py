@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from gridbourse.audit.aggregator_auction import AggregatorAuction
 from gridbourse.audit.bilateral import BilateralMarket
 from gridbourse.audit.common import Common
 from gridbourse.audit.corrections import Corrections
@@ -12,6 +13,7 @@ from gridbourse.audit.modules import Market, Modules
 from gridbourse.audit.order_book import OrderBookMarket
 from gridbourse.audit.over_the_counter import OverTheCounter
 from gridbourse.audit.pool import Pool
+from gridbourse.audit.portfolios import Portfolios
 from gridbourse.audit.rules import Rules
 from gridbourse.audit.verdicts import Verdicts
 from gridbourse.chain.deployments import MARKETS, DeploymentRecord
@@ -23,7 +25,7 @@ NO_EFFECT = frozenset(
         ("SettlementCurrency", "SystemHolderAdded"),
         ("ClearingHouse", "ModuleProposed"),
         ("ClearingHouse", "Sealed"),
-        *((market, "EIP712DomainChanged") for market in MARKETS),
+        *((market, "EIP712DomainChanged") for market in (*MARKETS, "Portfolios")),
         # each says again what a Transfer says
         ("SettlementCurrency", "Approval"),
         ("SettlementCurrency", "Minted"),
@@ -36,7 +38,7 @@ Handlers = dict[tuple[str, str], Callable[[Event], None]]
 class Rebuilt:
     """State of the market after the events walked through; `findings` has what did not fit.
 
-    pool, order_book, bilateral, over_the_counter: None where the deployment has none.
+    pool, order_book, bilateral, over_the_counter, aggregator_auction, portfolios: None where the deployment has none.
     """
 
     def __init__(self, deployment: DeploymentRecord, rules: Rules) -> None:
@@ -52,7 +54,18 @@ class Rebuilt:
             if rules.over_the_counter
             else None
         )
-        found = (self.pool, self.order_book, self.bilateral, self.over_the_counter)
+        self.portfolios = (
+            Portfolios(self.members, common.clock, self.findings) if rules.portfolios else None
+        )
+        self.aggregator_auction = (
+            AggregatorAuction(rules.aggregator_auction, common, self.portfolios)
+            if rules.aggregator_auction
+            else None
+        )
+        found = (
+            self.pool, self.order_book, self.bilateral, self.over_the_counter,
+            self.aggregator_auction,
+        )  # fmt: skip
         self.markets: list[Market] = [market for market in found if market is not None]
         by_address = {at[market.name].lower(): market for market in self.markets}
         self.modules = Modules(by_address, common.findings)
@@ -108,7 +121,7 @@ class Rebuilt:
     def _handlers(self) -> Handlers:
         of_markets = {
             (market.name, name): handler
-            for market in self.markets
+            for market in (*self.markets, *filter(None, [self.portfolios]))
             for name, handler in market.handlers().items()
         }
         return of_markets | self._of_the_setting() | self._of_money() | self._of_the_oracles()

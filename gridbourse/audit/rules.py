@@ -43,10 +43,20 @@ class BoardRules:
 
 
 @dataclass(frozen=True)
+class AuctionRules:
+    """Of the aggregators' auctions; group_size: trades one verdict is about."""
+
+    band: Band
+    group_size: int
+    reveal_seconds: int
+    bond_micro_eur: int
+
+
+@dataclass(frozen=True)
 class Rules:
     """What holds for all markets, and for each there is; None: there is none.
 
-    ring_size: periods storage has room for. over_the_counter: whether there is such a market.
+    ring_size: periods storage has room for. over_the_counter, portfolios: whether there are such.
     """
 
     replay: bool
@@ -58,6 +68,8 @@ class Rules:
     order_book: BookRules | None
     bilateral: BoardRules | None
     over_the_counter: bool
+    aggregator_auction: AuctionRules | None
+    portfolios: bool
 
 
 def rules_of(deployment: DeploymentRecord) -> Rules:
@@ -78,6 +90,8 @@ def rules_of(deployment: DeploymentRecord) -> Rules:
             order_book=of_market("OrderBook", _order_book),
             bilateral=of_market("BilateralMarket", _bilateral),
             over_the_counter="OverTheCounter" in deployment.contracts,
+            aggregator_auction=of_market("AggregatorAuction", _aggregator_auction),
+            portfolios="Portfolios" in deployment.contracts,
         )  # fmt: skip
     except (TypeError, ValueError) as error:
         raise AuditError(f"deployment.json: constructor arguments: {error}") from error
@@ -96,3 +110,8 @@ def _order_book(arguments: list[Any]) -> BookRules:
 def _bilateral(arguments: list[Any]) -> BoardRules:
     [[_, _, price_rule, min_wh, max_open, subscription]] = arguments
     return BoardRules(price_rule == SELLERS_PRICE, min_wh, max_open, subscription)
+
+
+def _aggregator_auction(arguments: list[Any]) -> AuctionRules:
+    [[_, _, _, floor, tick, ticks, group_size, reveal_seconds, bond]] = arguments
+    return AuctionRules(Band(floor, tick, ticks), group_size, reveal_seconds, bond)

@@ -8,6 +8,7 @@ from eth_utils import keccak
 from web3 import Web3
 
 from gridbourse.chain.accounts import Keyring
+from gridbourse.chain.aggregator_auction import AggregatorAuction
 from gridbourse.chain.arguments import label
 from gridbourse.chain.bilateral import BilateralMarket
 from gridbourse.chain.checked_trades import CheckedTrades
@@ -25,6 +26,7 @@ from gridbourse.chain.contracts import (
 from gridbourse.chain.deployments import (
     CONTRACTS,
     MARKETS,
+    OPTIONAL,
     DeployedContract,
     DeploymentError,
     DeploymentRecord,
@@ -33,9 +35,10 @@ from gridbourse.chain.deployments import (
     current_commit,
 )
 from gridbourse.chain.grid_oracle import GridOracle
-from gridbourse.chain.markets import Anchors, arguments
+from gridbourse.chain.markets import NOBODY, Anchors, arguments
 from gridbourse.chain.order_book import OrderBook
 from gridbourse.chain.over_the_counter import OverTheCounter
+from gridbourse.chain.portfolios import Portfolios
 from gridbourse.chain.settings import MarketSettings
 from gridbourse.chain.transactions import Chain
 
@@ -54,6 +57,7 @@ TRADE_MARKETS: dict[str, type[CheckedTrades]] = {
     "OrderBook": OrderBook,
     "BilateralMarket": BilateralMarket,
     "OverTheCounter": OverTheCounter,
+    "AggregatorAuction": AggregatorAuction,
 }
 """Markets whose trades are judged one by one, by the name of their contract."""
 AREA = 0
@@ -77,12 +81,13 @@ class Market:
     settlement: Settlement
     pool: CallAuction | None = None
     trade_markets: tuple[CheckedTrades, ...] = ()
+    portfolios: Portfolios | None = None
 
     @classmethod
     def bind(cls, chain: Chain, keys: Keyring, record: DeploymentRecord) -> "Market":
         """Bind a record to its chain; DeploymentError when the chain is another."""
         record.require_chain(chain.w3)
-        there = [name for name in (*CONTRACTS, *MARKETS) if name in record.contracts]
+        there = [name for name in (*CONTRACTS, *OPTIONAL, *MARKETS) if name in record.contracts]
         at = {name: chain.bind(name, record.contracts[name].address) for name in there}
         pool = CallAuction(chain, at["CallAuction"]) if "CallAuction" in at else None
         return cls(
@@ -103,6 +108,7 @@ class Market:
                 for name, kind in TRADE_MARKETS.items()
                 if name in at
             ),
+            portfolios=Portfolios(chain, at["Portfolios"]) if "Portfolios" in at else None,
         )
 
     @property
@@ -126,6 +132,11 @@ class Market:
     def over_the_counter(self) -> OverTheCounter:
         """Private deals; DeploymentError where there are none."""
         return self._trade_market(OverTheCounter)
+
+    @property
+    def aggregator_auction(self) -> AggregatorAuction:
+        """The aggregators' auctions; DeploymentError where there are none."""
+        return self._trade_market(AggregatorAuction)
 
     def _trade_market(self, kind: type[T]) -> T:
         for market in self.trade_markets:
@@ -174,8 +185,10 @@ def deploy(
     meter = put("MeterOracle", registry, clock, house)
     grid = put("GridOracle", registry, clock, house)
     anchors = Anchors(registry, clock, house, grid)
+    portfolios = put("Portfolios", registry, clock) if settings.portfolios else NOBODY
     modules = {
-        put(name, *arguments(name, anchors, tariff, settings)): MARKET for name in settings.markets
+        put(name, *arguments(name, anchors, tariff, settings, portfolios)): MARKET
+        for name in settings.markets
     }
     settlement = put(
         "Settlement",

@@ -24,7 +24,9 @@ CONTRACTS = (
     "Settlement",
 )
 """What every deployment has."""
-MARKETS = ("CallAuction", "OrderBook", "BilateralMarket", "OverTheCounter")
+OPTIONAL = ("Portfolios",)
+"""What some deployments have beside."""
+MARKETS = ("CallAuction", "OrderBook", "BilateralMarket", "OverTheCounter", "AggregatorAuction")
 """Of these a deployment has one or more."""
 
 
@@ -85,7 +87,8 @@ class DeploymentRecord:
             if recorded != found:
                 raise DeploymentError(f"{field}: the record is of {recorded}, the chain is {found}")
         markets = [name for name in MARKETS if name in self.contracts]
-        for name in (*CONTRACTS, *(markets or MARKETS[:1])):
+        beside = [name for name in OPTIONAL if name in self.contracts]
+        for name in (*CONTRACTS, *beside, *(markets or MARKETS[:1])):
             address = str(self.contracts[name].address) if name in self.contracts else "nothing"
             if not Web3.is_address(address):
                 raise DeploymentError(f"{name}: the record has no address of it, but {address}")

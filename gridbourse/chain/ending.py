@@ -2,6 +2,7 @@
 
 from eth_account.signers.local import LocalAccount
 
+from gridbourse.chain.aggregator_auction import AggregatorAuction
 from gridbourse.chain.contracts import CallAuction
 from gridbourse.chain.deploy import AREA, Market
 from gridbourse.chain.grid_oracle import VERDICTS
@@ -11,7 +12,7 @@ GROUPS_A_CALL = 150
 
 
 def finish(market: Market, by: LocalAccount, period: int) -> None:
-    """Clear what nobody cleared, void what found no verdict in time, book the rest, and settle.
+    """Clear and award what nobody did, void what found no verdict in time, book the rest, and settle.
 
     Reverted with what still keeps the period: a verdict that may yet come, or a missing reading. Done
     again later it goes on from there.
@@ -19,6 +20,8 @@ def finish(market: Market, by: LocalAccount, period: int) -> None:
     if market.pool:
         _finish_pool(market, market.pool, by, period)
     for trades in market.trade_markets:
+        if isinstance(trades, AggregatorAuction):
+            trades.finish(by, period, GROUPS_A_CALL)
         trades.seal(by, period)
         trades.expire(by, period)
     market.settlement.settle(by, AREA, period, GROUPS_A_CALL)

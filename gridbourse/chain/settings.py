@@ -25,8 +25,19 @@ class BilateralRules:
 
 
 @dataclass(frozen=True)
+class AuctionRules:
+    """Of the aggregators' auctions: seconds in which sealed answers are revealed, and their bond."""
+
+    reveal_seconds: int = 0
+    bond_micro_eur: int = 0
+
+
+@dataclass(frozen=True)
 class MarketSettings:
-    """What is fixed for the life of a deployment; markets: which of `deployments.MARKETS` it has."""
+    """What is fixed for the life of a deployment; markets: which of `deployments.MARKETS` it has.
+
+    portfolios: whether there are contracts between aggregators and prosumers.
+    """
 
     mtu_seconds: int
     gate_closure_seconds: int
@@ -37,6 +48,8 @@ class MarketSettings:
     markets: tuple[str, ...] = ("CallAuction",)
     order_book: OrderBookRules = OrderBookRules()
     bilateral: BilateralRules = BilateralRules()
+    aggregator_auction: AuctionRules = AuctionRules()
+    portfolios: bool = False
     replay: bool = True
     horizon_periods: int = 96
     ring_size: int = 256

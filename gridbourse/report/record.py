@@ -15,7 +15,9 @@ STATES: Final = ("unchecked", "checked", "delivered")
 VERDICTS: Final = ("accepted", "capped", "fallback")
 ROUTES: Final = ("mandate", "signed", "own")
 SIDES: Final = ("bid", "offer")
-MARKETS: Final = ("call_auction", "order_book", "bilateral", "over_the_counter")
+MARKETS: Final = (
+    "call_auction", "order_book", "bilateral", "over_the_counter", "aggregator_auction",
+)  # fmt: skip
 
 _INTEGER: Final = "int64"
 _NULLABLE: Final = "Int64"

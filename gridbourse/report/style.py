@@ -39,6 +39,7 @@ MARKET_COLOURS: Final = {
     "order_book": "#2563eb",
     "bilateral": "#ea7a0c",
     "over_the_counter": "#9333ea",
+    "aggregator_auction": "#be123c",
 }
 KIND_COLOURS: Final = {
     "energy": "#0d9488",

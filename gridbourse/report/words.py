@@ -18,6 +18,7 @@ NAMES: Final = {
     "order_book": "Order book",
     "bilateral": "Neighbour to neighbour",
     "over_the_counter": "Over the counter",
+    "aggregator_auction": "Aggregators' auctions",
     "schedule": "Without a trade",
     "managed": "With the manager",
     "unmanaged": "Without it",

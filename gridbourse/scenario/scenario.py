@@ -29,6 +29,8 @@ from gridbourse.scenario.network import Network
 from gridbourse.scenario.readings import read_readings
 from gridbourse.scenario.resolution import in_longer_periods
 from gridbourse.scenario.rules import (
+    Aggregator,
+    AuctionRules,
     BilateralRules,
     Limits,
     MarketRules,
@@ -68,6 +70,8 @@ class Scenario:
     order_book: OrderBookRules | None
     bilateral: BilateralRules | None
     over_the_counter: tuple[OtcContract, ...]
+    aggregator_auction: AuctionRules | None
+    aggregators: tuple[Aggregator, ...]
     tariff: TariffTable
     limits: Limits
     strategy: StrategySpec
@@ -101,6 +105,18 @@ class Scenario:
         if self.bilateral is None:
             raise ScenarioError(f"{self.name}: bilateral is not one of market.kinds")
         return self.bilateral
+
+    @property
+    def auction_rules(self) -> AuctionRules:
+        """Of the aggregators' auctions; ScenarioError where there are none."""
+        if self.aggregator_auction is None:
+            raise ScenarioError(f"{self.name}: aggregator_auction is not one of market.kinds")
+        return self.aggregator_auction
+
+    @property
+    def reveal_s(self) -> int:
+        """How long before gate closure the last sealed answer is revealed; 0 where none is sealed."""
+        return self.aggregator_auction.reveal_s if self.aggregator_auction else 0
 
     @property
     def replayed(self) -> range:
@@ -200,6 +216,8 @@ def _scenario(path: Path, fields: Fields) -> Scenario:
         over_the_counter=markets.over_the_counter(
             fields, market, points, mtu.period_at(start) - mtu.period_at(season_start), periods
         ),
+        aggregator_auction=markets.aggregator_auction(fields, market, mtu),
+        aggregators=markets.aggregators(fields, market, points, tariff),
         tariff=tariff,
         limits=limits,
         strategy=strategy,

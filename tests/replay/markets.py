@@ -19,6 +19,9 @@ NEIGHBOURS = {
         "own_zone_micro_eur_per_wh": 10, "per_hop_micro_eur_per_wh": 5,
     },
 }  # fmt: skip
+SEALED = {"answers": "sealed", "pricing": "pay_as_bid", "bond_micro_eur": 50_000, "reveal_s": 60}
+OPEN = {"answers": "open", "pricing": "uniform"}
+CONTRACTS = {"control": "direct", "resources": ["battery", "pv"], "permille": 800}
 TABLES: dict[str, Any] = {"order_book": BOOK, "bilateral": NEIGHBOURS}
 PARTICIPATION = 0.25
 PERIODS = 2
@@ -36,8 +39,11 @@ def market_scenario(folder: Path, *kinds: str) -> tuple[Path, dict[str, Any]]:
         path.write_text(text)
     overrides = {"market.kinds": list(kinds), "start": START, "periods": PERIODS}
     overrides |= {kind: TABLES[kind] for kind in kinds if kind in TABLES}
+    if "aggregator_auction" in kinds:
+        overrides["aggregator_auction"] = SEALED if len(kinds) == 1 else OPEN
+        overrides["aggregators"] = _aggregators(path)
     if "over_the_counter" in kinds:
-        seller, buyer = _seller_and_buyer(path)
+        [seller, *_], [buyer, *_] = _sellers_and_buyers(path)
         strip = {"first": NOON_SINCE_SEASON, "count": PERIODS, "wh": 40}
         overrides["over_the_counter"] = [
             {"seller": seller, "buyer": buyer, "price_micro_eur_per_wh": 130} | strip
@@ -45,8 +51,17 @@ def market_scenario(folder: Path, *kinds: str) -> tuple[Path, dict[str, Any]]:
     return path, overrides
 
 
-def _seller_and_buyer(path: Path) -> tuple[str, str]:
-    """The participant with the least surplus at noon, and one that only consumes."""
+def _aggregators(path: Path) -> dict[str, Any]:
+    """One with the largest surplus at noon, one with a shortage."""
+    sellers, buyers = _sellers_and_buyers(path)
+    return {
+        "sun": {"point": sellers[-1], "share": 0.4, "mandate_share": 0.7} | CONTRACTS,
+        "works": {"point": buyers[1], "share": 0.3, "mandate_share": 0.5} | CONTRACTS,
+    }
+
+
+def _sellers_and_buyers(path: Path) -> tuple[list[str], list[str]]:
+    """Who has a surplus at noon, the least first, and who a shortage, the largest first."""
     auction = path.with_name("plain.toml")
     text = path.read_text()
     if "pricing =" not in text:
@@ -59,4 +74,4 @@ def _seller_and_buyer(path: Path) -> tuple[str, str]:
     )
     sellers = sorted((p for p in points if forecast[p] > 0), key=lambda p: forecast[p])
     buyers = sorted((p for p in points if forecast[p] < 0), key=lambda p: forecast[p])
-    return sellers[0], buyers[0]
+    return sellers, buyers
