@@ -10,6 +10,11 @@ from gridbourse.chain.compiler import CHECKOUT, compile_contracts
 
 def deploy_harness(name: str, tmp_path_factory, accounts):
     """Functions of a harness, compiled with the settings of the contracts beside their libraries."""
+    return deploy_contract(name, tmp_path_factory, accounts).functions
+
+
+def deploy_contract(name: str, tmp_path_factory, accounts):
+    """A harness itself, with its address."""
     root = tmp_path_factory.mktemp("harness")
     shutil.copytree(CHECKOUT / "contracts/libraries", root / "contracts/libraries")
     shutil.copytree(Path(__file__).parent / "harness", root / "contracts/harness")
@@ -19,4 +24,4 @@ def deploy_harness(name: str, tmp_path_factory, accounts):
     receipt = web3.eth.wait_for_transaction_receipt(
         factory.constructor().transact({"from": accounts[0].address})
     )
-    return web3.eth.contract(abi=artifact.abi, address=receipt["contractAddress"]).functions
+    return web3.eth.contract(abi=artifact.abi, address=receipt["contractAddress"])
