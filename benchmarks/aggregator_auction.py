@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from eth_utils import keccak
 from rich.console import Console
 from rich.table import Table
@@ -21,7 +22,8 @@ from gridbourse.chain.aggregator_auction import Answer, commitment_to
 from gridbourse.chain.deploy import AREA, MarketSettings
 from gridbourse.chain.settings import AuctionRules
 from gridbourse.chain.transactions import GasUse
-from gridbourse.model.aggregator_auction import Auction
+from gridbourse.model.aggregator_auction import Auction, award
+from gridbourse.model.trade_word import TradeWord
 
 RESULTS = Path(__file__).parent / "results" / "aggregator_auction.json"
 SIZES = (100, 1_000)
@@ -48,7 +50,9 @@ class Hall(Bench):
         )  # fmt: skip
         self.aggregator = self.keys["person/0"]
         role = keccak(text="AGGREGATOR")
-        self.market.registry.write(self.operator, "set-up", "grantRole", role, self.aggregator.address)
+        self.market.registry.write(
+            self.operator, "set-up", "grantRole", role, self.aggregator.address
+        )
 
     def auction(self, period: int) -> dict[str, GasUse]:
         """A bid auction every answer of which has a price of its own draw; half of them win."""
@@ -58,7 +62,8 @@ class Hall(Bench):
         ticks = self.rng.integers(0, BAND.ticks, len(numbers)).tolist()
         gate = period * MTU - LEAD
         self.market.clock.advance_to(self.operator, gate - REVEAL_S - 1)
-        number = auctions.post(self.aggregator, period, Auction(True, sum(wh) // 2, BAND.ticks - 1))
+        wanted = Auction(True, sum(wh) // 2, BAND.ticks - 1)
+        number = auctions.post(self.aggregator, period, wanted)
         answers = dict(zip(numbers, map(Answer, ticks, wh), strict=True))
         for start in range(0, len(numbers), ANSWERS_A_CALL):
             some = {who: answers[who] for who in numbers[start : start + ANSWERS_A_CALL]}
@@ -68,9 +73,24 @@ class Hall(Bench):
         self.market.clock.advance_to(self.operator, gate)
         auctions.clear(self.operator, period, number)
         auctions.award(self.operator, period, number, GROUPS_A_CALL, len(numbers))
+        self._require_the_model(period, wanted, answers)
         used = {step: replace(use) for step, use in self.chain.gas.items()}
         self._settle(period)
         return used
+
+    def _require_the_model(self, period: int, wanted: Auction, answers: dict[int, Answer]) -> None:
+        """The chain awarded every answer as the model does."""
+        tick, wh = np.array([answers[who] for who in sorted(answers)], dtype=np.int64).T
+        found = award(wanted, tick, wh, BAND)
+        words = [TradeWord.unpack(word) for word in self.market.aggregator_auction.trades(period)]
+        won = {trade.seller: (trade.wh, trade.price_micro_eur_per_wh) for trade in words}
+        rows = zip(
+            sorted(answers),
+            found.won_wh.tolist(),
+            found.price_micro_eur_per_wh.tolist(),
+            strict=True,
+        )
+        assert won == {who: (wh, price) for who, wh, price in rows if wh}
 
     def _settle(self, period: int) -> None:
         """So that a later period gets the slot: the rest is awarded, judged, metered, settled."""
@@ -87,8 +107,9 @@ class Hall(Bench):
     def _own(self, period: int, number: int, answers: dict[int, Answer]) -> None:
         for i in range(1, 11):
             who = self.numbers[i]
+            answers[who] = answers[who]._replace(tick=7)
             self.market.aggregator_auction.answer(
-                self.keys[f"person/{i}"], period, number, who, answers[who]._replace(tick=7)
+                self.keys[f"person/{i}"], period, number, who, answers[who]
             )
 
     def _sealed(self, period: int, answers: dict[int, Answer]) -> None:
@@ -129,9 +150,13 @@ def measure(answers: int) -> dict[str, Any]:
         assert per_transaction(step) < BLOCK_GAS, (step, per_transaction(step))
     return {name: each(step) for name, step in steps.items()} | {
         "whole_auction_per_answer": {
-            name: round(gas / answers) for name, gas in zip(("first", "recycled"), whole, strict=True)
+            name: round(gas / answers)
+            for name, gas in zip(("first", "recycled"), whole, strict=True)
         },
-        "largest_transaction": {"answers": per_transaction("answers batch"), "award": per_transaction("award")},
+        "largest_transaction": {
+            "answers": per_transaction("answers batch"),
+            "award": per_transaction("award"),
+        },
     }
 
 

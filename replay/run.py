@@ -32,6 +32,7 @@ from replay.accounting import Accounts
 from replay.metering import MeterDrop
 from replay.onboarding import Membership, onboard
 from replay.recording import record_of
+from replay.steering import aggregators
 from replay.venues.aggregator_auction import AggregatorAuctionVenue
 from replay.venues.bilateral import BilateralVenue
 from replay.venues.call_auction import CallAuctionVenue
@@ -124,6 +125,7 @@ def replay(
             meters=MeterDrop(out / "readings", scenario, members, market.keys),
             meter_feed=MeterFeed(market.meter, journal),
             grid_feed=grid_feed,
+            aggregators=[] if plant.homes is None else aggregators(plant.homes, network),
         )
         periods = over_periods(scenario.replayed, scenario.mtu_seconds, scenario.timezone)
         walk.run(periods, lambda period: accounts.add(walk.results[period]))

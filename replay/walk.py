@@ -21,6 +21,7 @@ from oracle.meter_feed import MeterFeed
 from oracle.verdict import Verdict
 from replay.metering import MeterDrop
 from replay.onboarding import Membership
+from replay.steering import Aggregator
 from replay.trading import GROUPS_A_CALL
 from replay.venues.venue import Ints, Trading, Venue
 
@@ -83,6 +84,7 @@ class Walk:
     meters: MeterDrop
     meter_feed: MeterFeed
     grid_feed: GridFeed
+    aggregators: Sequence[Aggregator] = ()
     results: dict[int, PeriodResult] = field(default_factory=dict)
 
     def run(
@@ -107,6 +109,8 @@ class Walk:
 
     def _trade(self, period: int) -> None:
         """One market after the other: what is promised in one is not wanted in the next."""
+        for aggregator in self.aggregators:
+            aggregator.steer(period)
         wanted_wh = self._forecast_wh(period)
         for venue in self.venues:
             wanted_wh = wanted_wh - venue.trade(period, wanted_wh)

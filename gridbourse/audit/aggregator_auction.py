@@ -62,9 +62,7 @@ class AggregatorAuction(CheckedTrades):
 
     name = "AggregatorAuction"
 
-    def __init__(
-        self, rules: AuctionRules, common: Common, portfolios: Portfolios | None
-    ) -> None:
+    def __init__(self, rules: AuctionRules, common: Common, portfolios: Portfolios | None) -> None:
         super().__init__(rules.group_size, common)
         self._rules, self._transfers, self._portfolios = rules, common.transfers, portfolios
         self._boards: defaultdict[tuple[int, int], list[Asked]] = defaultdict(list)
@@ -178,7 +176,9 @@ class AggregatorAuction(CheckedTrades):
         who, where = event["participant"], event.at("area", "period", "auction", "participant")
         if (asked := self._open(event, is_sealed=True)) is None:
             return
-        self._clock.require_revealing(event["period"], self._rules.reveal_seconds, where, begun=False)
+        self._clock.require_revealing(
+            event["period"], self._rules.reveal_seconds, where, begun=False
+        )
         self._require("seal", where, who not in asked.committed, "committed before")
         self._require("seal", where, who in self._members.participants, "never registered")
         self._transfers.move(self.name, [Transfer(who, MARGIN, self._rules.bond_micro_eur)], where)
@@ -189,7 +189,9 @@ class AggregatorAuction(CheckedTrades):
         who, where = event["participant"], event.at("area", "period", "auction", "participant")
         if (asked := self._open(event, is_sealed=True)) is None:
             return
-        self._clock.require_revealing(event["period"], self._rules.reveal_seconds, where, begun=True)
+        self._clock.require_revealing(
+            event["period"], self._rules.reveal_seconds, where, begun=True
+        )
         answer = Answer(event["tick"], event["wh"])
         expected = asked.committed.pop(who, None)
         given = commitment_to(who, answer, event["salt"])

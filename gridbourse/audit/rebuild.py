@@ -38,7 +38,8 @@ Handlers = dict[tuple[str, str], Callable[[Event], None]]
 class Rebuilt:
     """State of the market after the events walked through; `findings` has what did not fit.
 
-    pool, order_book, bilateral, over_the_counter, aggregator_auction, portfolios: None where the deployment has none.
+    pool, order_book, bilateral, over_the_counter, aggregator_auction, portfolios: None where the
+    deployment has none.
     """
 
     def __init__(self, deployment: DeploymentRecord, rules: Rules) -> None:
@@ -119,9 +120,12 @@ class Rebuilt:
     # -------------------------------------------------------------------------------------------
 
     def _handlers(self) -> Handlers:
+        told: list[Market | Portfolios] = [*self.markets]
+        if self.portfolios is not None:
+            told.append(self.portfolios)
         of_markets = {
             (market.name, name): handler
-            for market in (*self.markets, *filter(None, [self.portfolios]))
+            for market in told
             for name, handler in market.handlers().items()
         }
         return of_markets | self._of_the_setting() | self._of_money() | self._of_the_oracles()

@@ -47,7 +47,10 @@ class Prices:
     def __post_init__(self) -> None:
         for bad, rule in (
             (self.sell_micro_eur_per_wh < 0, "sell price must not be negative"),
-            (self.sell_micro_eur_per_wh > self.buy_micro_eur_per_wh, "sell price is above buy price"),
+            (
+                self.sell_micro_eur_per_wh > self.buy_micro_eur_per_wh,
+                "sell price is above buy price",
+            ),
         ):
             if np.any(bad):
                 raise ModelError(f"prices, period {int(np.argmax(bad))}: {rule}")
@@ -102,11 +105,13 @@ class Home:
         periods = len(self.base_wh)
         for storage in self.storages:
             if len(storage) != periods:
-                raise ModelError(f"{self.name}: {storage.name} has {len(storage)} of {periods} periods")
+                raise ModelError(
+                    f"{self.name}: {storage.name} has {len(storage)} of {periods} periods"
+                )
         for block in self.blocks:
             if block.last + len(block.load_wh) > periods:
                 raise ModelError(f"{self.name}: {block.name} could end after the last period")
-        names = [device.name for device in (*self.storages, *self.blocks)]
+        names = [storage.name for storage in self.storages] + [one.name for one in self.blocks]
         for name in names:
             if names.count(name) > 1:
                 raise ModelError(f"{self.name}: two devices are named {name}")
@@ -148,6 +153,14 @@ class Schedule:
     wear_micro_eur: int
     shortfalls: Sequence[Shortfall]
     worth_micro_eur_per_wh: Mapping[str, Floats]
+
+    @property
+    def drawn_wh(self) -> Ints:
+        """By all storages together."""
+        total: Ints = np.zeros_like(self.net_wh)
+        for path in self.paths.values():
+            total = total + path.drawn_wh
+        return total
 
     def cost_micro_eur(self, prices: Prices) -> int:
         """Energy and wear."""

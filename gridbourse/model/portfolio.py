@@ -72,8 +72,14 @@ class ForecastError:
         if not np.isclose(self.weight.sum(), 1) or np.any(self.weight < 0):
             raise ModelError(f"forecast error: the weights sum to {self.weight.sum():g}, not to 1")
         for bad, rule in (
-            (self.short_micro_eur_per_wh < prices.buy_micro_eur_per_wh, "short is below the buy price"),
-            (self.long_micro_eur_per_wh > prices.sell_micro_eur_per_wh, "long is above the sell price"),
+            (
+                self.short_micro_eur_per_wh < prices.buy_micro_eur_per_wh,
+                "short is below the buy price",
+            ),
+            (
+                self.long_micro_eur_per_wh > prices.sell_micro_eur_per_wh,
+                "long is above the sell price",
+            ),
         ):
             if np.any(bad):
                 raise ModelError(f"forecast error, period {int(np.argmax(bad))}: {rule}")
@@ -139,7 +145,7 @@ def schedule(
     solution = programme.solve("portfolio")
     values = solution.values
     schedules = {member.home.name: member.schedule(solution) for member in members}
-    net = np.sum([one.net_wh for one in schedules.values()], axis=0, dtype=np.int64)
+    net: Ints = np.sum([one.net_wh for one in schedules.values()], axis=0, dtype=np.int64)
     traded = net if error is None else np.rint(values[sold] - values[bought]).astype(np.int64)
     return Portfolio(schedules, traded, net, _over(homes, schedules, grid))
 

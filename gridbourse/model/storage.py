@@ -163,7 +163,11 @@ def whole_path(storage: Storage, viable: Viable, wanted_wh: ArrayLike) -> Path:
     The sum up to any period is at most one Wh off, unless a bound asks for more.
     """
     wanted = np.asarray(wanted_wh, dtype=np.float64)
-    drawn, states, off = np.zeros(len(wanted), np.int64), np.zeros(len(wanted)), np.zeros(len(wanted))
+    drawn, states, off = (
+        np.zeros(len(wanted), np.int64),
+        np.zeros(len(wanted)),
+        np.zeros(len(wanted)),
+    )
     state, carry = storage.state_wh, 0.0
     for at, value in enumerate(wanted.tolist()):
         near = round(value)

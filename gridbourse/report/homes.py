@@ -59,7 +59,9 @@ def picture(record: RunRecord) -> Figure:
     left.set_xticks(places, [words.name(device) for device in shown])
     left.set_ylabel("kWh drawn, net")
     left.legend(loc="lower left", ncols=2, bbox_to_anchor=(0, 1), borderaxespad=0.1)
-    alone, managed = (_paid(record, way).to_numpy("float64") / 1e6 for way in ("unmanaged", "managed"))
+    alone, managed = (
+        _paid(record, way).to_numpy("float64") / 1e6 for way in ("unmanaged", "managed")
+    )
     edges = [min(alone.min(), managed.min()), max(alone.max(), managed.max())]
     right.plot(edges, edges, color=style.MUTED, lw=0.9, ls=(0, (1, 1.5)))
     colours = np.where(managed <= alone, style.GAIN, style.LOSS)

@@ -70,21 +70,25 @@ def _page(record: RunRecord, period: int) -> dict[str, Any]:
 
 def _pictures(record: RunRecord, period: int) -> dict[str, Markup]:
     with style.drawing():
-        drawn = _of_trades(record) | _of_homes(record) | {
-            "day": (
-                pictures.price_and_volume(record),
-                "Clearing price and energy ordered and traded over the local day",
-            ),
-            "grid": (
-                pictures.grid_check(record),
-                "Voltages and loading before and after the check and as delivered; curtailment",
-            ),
-            "gains": (
-                pictures.who_gained(record),
-                "Gain of each participant against the supplier alone, sorted",
-            ),
-            "money": (money_flow.picture(record.money), "Payments between the groups"),
-        }
+        drawn = (
+            _of_trades(record)
+            | _of_homes(record)
+            | {
+                "day": (
+                    pictures.price_and_volume(record),
+                    "Clearing price and energy ordered and traded over the local day",
+                ),
+                "grid": (
+                    pictures.grid_check(record),
+                    "Voltages and loading before and after the check and as delivered; curtailment",
+                ),
+                "gains": (
+                    pictures.who_gained(record),
+                    "Gain of each participant against the supplier alone, sorted",
+                ),
+                "money": (money_flow.picture(record.money), "Payments between the groups"),
+            }
+        )
         if markets.POOL in record.markets:
             drawn["curve"] = (
                 pictures.clearing_curve(record, period),

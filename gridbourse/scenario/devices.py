@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -115,7 +116,12 @@ class HomeRules:
 
 
 def homes(
-    fields: Fields, folder: Path, points: pd.DataFrame, pv: pd.Series, tariff: TariffTable, seed: int
+    fields: Fields,
+    folder: Path,
+    points: pd.DataFrame,
+    pv: pd.Series,
+    tariff: TariffTable,
+    seed: int,
 ) -> HomeRules | None:
     """The table, None where there is none.
 
@@ -134,23 +140,54 @@ def homes(
         climate = _climate(table, folder)
         found = {point: Devices() for point in points.index}
         draw = _Draw(points, pv, seed)
-        for kind, read in (("battery", _battery), ("ev", _vehicle), ("heat_pump", _heat_pump)):
-            inner = table.table_or_none(kind)
-            if inner is not None:
-                with inner:
-                    made = draw.owners(inner, kind, read)
-                found = {p: _with(found[p], **{kind: made[p]}) if p in made else d for p, d in found.items()}
+        _read_storages(table, draw, found)
         if "shiftable" in table.unread():
             for name, inner in table.tables("shiftable").items():
                 if name in STORAGES:
                     table.refuse(f"shiftable.{name}", "is the name of a storage")
                 with inner:
-                    runs = draw.owners(inner, name, lambda t, o, name=name: _shiftable(t, o, name))
-                for point, one in runs.items():
-                    found[point] = _with(found[point], shiftables=(*found[point].shiftables, one))
+                    runs = draw.owners(inner, name, partial(_shiftable, name))
+                for point, run in runs.items():
+                    have = found[point]
+                    found[point] = replace(have, shiftables=(*have.shiftables, run))
         if not any(found.values()):
             fields.refuse("homes", "no home has a device")
         return HomeRules(control, kinds, buy, sell, climate, {p: d for p, d in found.items() if d})
+
+
+class _Own:
+    """One owner's deviations: sizes within ±spread of the table's, times within ±spread_minutes."""
+
+    def __init__(self, rng: np.random.Generator, spread: float, minutes: int, point: str):
+        self._rng, self._spread, self._minutes, self.point = rng, spread, minutes, point
+        self.size = float(1 + spread * rng.uniform(-1, 1))
+
+    def minute(self, of_day: int) -> int:
+        """A time of day of its own, on a whole quarter-hour."""
+        late = round(self._minutes * float(self._rng.uniform(-1, 1)) / 15) * 15
+        return (of_day + late) % DAY_MINUTES
+
+
+T = TypeVar("T")
+Require = Callable[[str, str, float], None]
+"""Refuses a key's power, W, that a point's connection does not carry."""
+Maker = Callable[[_Own], T]
+Reader = Callable[[Fields, Require], Maker[T]]
+
+
+def _read_storages(table: Fields, draw: _Draw, found: dict[str, Devices]) -> None:
+    if (inner := table.table_or_none("battery")) is not None:
+        with inner:
+            for point, battery in draw.owners(inner, "battery", _battery).items():
+                found[point] = replace(found[point], battery=battery)
+    if (inner := table.table_or_none("ev")) is not None:
+        with inner:
+            for point, vehicle in draw.owners(inner, "ev", _vehicle).items():
+                found[point] = replace(found[point], ev=vehicle)
+    if (inner := table.table_or_none("heat_pump")) is not None:
+        with inner:
+            for point, pump in draw.owners(inner, "heat_pump", _heat_pump).items():
+                found[point] = replace(found[point], heat_pump=pump)
 
 
 class _Draw:
@@ -159,19 +196,23 @@ class _Draw:
     def __init__(self, points: pd.DataFrame, pv: pd.Series, seed: int):
         self._points, self._pv, self._seed = points, pv, seed
 
-    def owners(self, table: Fields, kind: str, read) -> dict:  # type: ignore[no-untyped-def, type-arg]
+    def owners(self, table: Fields, kind: str, read: Reader[T]) -> dict[str, T]:
         """By point, what `read(table, own)` makes of the table for each owner."""
         spread = table.number("spread", most=0.9, default=0.0)
         minutes = table.integer("spread_minutes", most=720, default=0)
         make = read(table, self._capacity(table))
         return {
-            point: make(_Own(draws.generator(self._seed, f"homes {kind}", point), spread, minutes, point))
+            point: make(
+                _Own(draws.generator(self._seed, f"homes {kind}", point), spread, minutes, point)
+            )
             for point in self._who(table, kind)
         }
 
-    def _capacity(self, table: Fields):  # type: ignore[no-untyped-def]
+    def _capacity(self, table: Fields) -> Require:
+        capacities = self._points["capacity_w"].to_dict()
+
         def require(key: str, point: str, power_w: float) -> None:
-            most = float(self._points.at[point, "capacity_w"])
+            most = float(capacities[point])
             if power_w > most:
                 table.refuse(
                     key, f"{power_w:.0f} W of {point} is above its connection's {most:.0f} W"
@@ -195,24 +236,14 @@ class _Draw:
         ]
 
 
-class _Own:
-    """One owner's deviations: sizes within ±spread of the table's, times within ±spread_minutes."""
-
-    def __init__(self, rng: np.random.Generator, spread: float, minutes: int, point: str):
-        self._rng, self._spread, self._minutes, self.point = rng, spread, minutes, point
-        self.size = float(1 + spread * rng.uniform(-1, 1))
-
-    def minute(self, of_day: int) -> int:
-        """A time of day of its own, on a whole quarter-hour."""
-        late = round(self._minutes * float(self._rng.uniform(-1, 1)) / 15) * 15
-        return (of_day + late) % DAY_MINUTES
-
-
-def _battery(table: Fields, require):  # type: ignore[no-untyped-def]
+def _battery(table: Fields, require: Require) -> Maker[Battery]:
     capacity, power = table.number("capacity_wh", 1, MOST_W), table.number("power_w", 1, MOST_W)
     trip = table.number("round_trip", 0.1, 1.0)
     wear = table.integer("wear_micro_eur_per_wh", most=MOST_PRICE)
-    low, high = table.number("low_share", most=1, default=0.1), table.number("high_share", most=1, default=1.0)
+    low, high = (
+        table.number("low_share", most=1, default=0.1),
+        table.number("high_share", most=1, default=1.0),
+    )
     start = table.number("start_share", most=1, default=low)
     balances = table.flag("balances", True)
     if not low < high:
@@ -222,12 +253,14 @@ def _battery(table: Fields, require):  # type: ignore[no-untyped-def]
 
     def make(own: _Own) -> Battery:
         require("power_w", own.point, power * own.size)
-        return Battery(capacity * own.size, power * own.size, trip, wear, low, high, start, balances)
+        return Battery(
+            capacity * own.size, power * own.size, trip, wear, low, high, start, balances
+        )
 
     return make
 
 
-def _vehicle(table: Fields, require):  # type: ignore[no-untyped-def]
+def _vehicle(table: Fields, require: Require) -> Maker[Vehicle]:
     battery, charger = table.number("battery_wh", 1, MOST_W), table.number("charger_w", 1, MOST_W)
     trip = table.number("round_trip", 0.1, 1.0, default=0.9)
     arrival, departure = _minute(table, "arrival"), _minute(table, "departure")
@@ -246,13 +279,22 @@ def _vehicle(table: Fields, require):  # type: ignore[no-untyped-def]
             goes = (goes + 15) % DAY_MINUTES
         part = min(own.size, battery / needed)
         return Vehicle(
-            battery, charger, trip, comes, goes, needed * part, travels * part, to_grid, wear, start * part
+            battery,
+            charger,
+            trip,
+            comes,
+            goes,
+            needed * part,
+            travels * part,
+            to_grid,
+            wear,
+            start * part,
         )
 
     return make
 
 
-def _heat_pump(table: Fields, require):  # type: ignore[no-untyped-def]
+def _heat_pump(table: Fields, require: Require) -> Maker[HeatPump]:
     loss, capacity = table.number("loss_w_per_k", 1, 1e6), table.number("capacity_wh_per_k", 1, 1e9)
     cop, power = table.number("cop", 1, 20), table.number("power_w", 1, MOST_W)
     low, high = table.number("low_c", -50, 50), table.number("high_c", -50, 50)
@@ -268,7 +310,7 @@ def _heat_pump(table: Fields, require):  # type: ignore[no-untyped-def]
     return make
 
 
-def _shiftable(table: Fields, require, name: str):  # type: ignore[no-untyped-def]
+def _shiftable(name: str, table: Fields, require: Require) -> Maker[Shiftable]:
     power, minutes = table.number("power_w", 1, MOST_W), table.integer("minutes", 1, 720)
     earliest, latest = _minute(table, "earliest"), _minute(table, "latest")
 
@@ -320,7 +362,3 @@ def _climate(table: Fields, folder: Path) -> Climate:
     if keys == ["outdoor"]:
         return read_outdoor(folder / table.text("outdoor"))
     return Climate(table.number("latitude", -90, 90), None)
-
-
-def _with(devices: Devices, **changes) -> Devices:  # type: ignore[no-untyped-def]
-    return Devices(**{**devices.__dict__, **changes})

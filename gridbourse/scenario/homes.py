@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from gridbourse.model.caps import Caps
 from gridbourse.model.home import Home
+from gridbourse.scenario.devices import Devices
 from gridbourse.scenario.errors import ScenarioError
 from gridbourse.scenario.household import Household
 from gridbourse.scenario.scenario import Scenario
@@ -101,6 +102,18 @@ class Homes:
                 raise ScenarioError(f"{point_id}: period {period} is promised already")
             self._home(point_id, period).point(period, device, -wh)
 
+    def row_of(self, point_id: str) -> int:
+        """The place of a point in arrays."""
+        return self._row[point_id]
+
+    def undisturbed_wh(self, periods: range) -> Ints:
+        """What every point is expected to inject without storages that are steered: its profile, and
+        what its home decides itself; shape (periods, points)."""
+        net = self._expected(periods).copy()
+        for point, member in self.members().items():
+            net[:, self._row[point]] = member.base_wh
+        return net
+
     def members(self) -> dict[str, Home]:
         """The homes that an aggregator steers, by point, as `model.portfolio` wants them: from the
         next period to be delivered on, all over the same periods."""
@@ -111,9 +124,7 @@ class Homes:
             if set(home.states) & set(steered)
         }
 
-    def deliver(
-        self, period: int, base_wh: Ints | None = None, caps: Caps | None = None
-    ) -> Ints:
+    def deliver(self, period: int, base_wh: Ints | None = None, caps: Caps | None = None) -> Ints:
         """Every home obeys its set-points and its state advances; net device energy of every point.
 
         base_wh: what the points inject beside their devices; default what was expected. Batteries
@@ -140,12 +151,12 @@ class Homes:
         """What every connection carries, as caps."""
         return Caps(self._capacity_wh, self._capacity_wh)
 
-    def _household(self, point: str, devices) -> Household:  # type: ignore[no-untyped-def]
+    def _household(self, point: str, devices: Devices) -> Household:
         row = self._row[point]
         return Household(
             point,
             devices,
-            self.scenario.points.at[point, "zone"],
+            str(self.scenario.points.at[point, "zone"]),
             int(self._capacity_wh[row]),
             self.world,
             lambda periods: self._expected(periods)[:, row],

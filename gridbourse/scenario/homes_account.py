@@ -26,9 +26,10 @@ def account(homes: Homes, deliveries: Mapping[int, Delivery]) -> pd.DataFrame:
     """A row a home, index point_id; sums over the periods delivered, all of which must be there.
 
     pv_wh: what the sun gave.  For each way, "managed" as metered under the DSO's caps, "unmanaged" on
-    the same profiles under none: self_used_W_wh: of pv_wh, used or stored behind the meter; cost_W_micro_eur: bought less
-    sold at the tariff the home sees, grid fees included; wear_W_micro_eur; KIND_W_wh: net energy drawn
-    by each kind of device; stored_W_wh: what batteries and vehicles hold more than at the start;
+    the same profiles under none: self_used_W_wh: of pv_wh, used or stored behind the meter;
+    cost_W_micro_eur: bought less sold at the tariff the home sees, grid fees included;
+    wear_W_micro_eur; KIND_W_wh: net energy drawn by each kind of device; stored_W_wh: what batteries
+    and vehicles hold more than at the start;
     missed_W_wh: comfort missed, Wh of state.
     """
     periods = range(homes.first, homes.at)
@@ -42,7 +43,7 @@ def account(homes: Homes, deliveries: Mapping[int, Delivery]) -> pd.DataFrame:
     for point, home in homes.households.items():
         column = homes.scenario.points.index.get_loc(point)
         assert isinstance(column, int), "points are unique"
-        zone = homes.scenario.points.at[point, "zone"]
+        zone = str(homes.scenario.points.at[point, "zone"])
         alone = Unmanaged(home.devices, zone, homes.world, periods)
         net, done = alone.follow(base[:, column])
         carried = homes.connections.export_cap_wh[column]
@@ -73,16 +74,12 @@ def _way(
 ) -> dict[str, int]:
     began, pv = home.began_with, np.maximum(pv_wh, 0)
     worn = home.devices.wear_micro_eur_per_wh
-    given_back = {
-        name: sum(max(-one.drawn_wh.get(name, 0), 0) for one in done) for name in worn
-    }
+    given_back = {name: sum(max(-one.drawn_wh.get(name, 0), 0) for one in done) for name in worn}
     return {
         f"self_used_{way}_wh": int((pv - np.minimum(np.maximum(reading_wh, 0), pv)).sum()),
         f"cost_{way}_micro_eur": prices.cost_micro_eur(reading_wh),
         f"wear_{way}_micro_eur": sum(worn[name] * wh for name, wh in given_back.items()),
         f"stored_{way}_wh": round(sum(states[n] - began[n] for n in ELECTRIC if n in states)),
         f"missed_{way}_wh": round(missed_wh(done)),
-        **{
-            f"{kind}_{way}_wh": sum(one.drawn_wh.get(kind, 0) for one in done) for kind in KINDS
-        },
+        **{f"{kind}_{way}_wh": sum(one.drawn_wh.get(kind, 0) for one in done) for kind in KINDS},
     }

@@ -62,7 +62,12 @@ class Household:
         self.states = world.start_states(devices)
         self.began_with = dict(self.states)
         self.done: list[Done] = []
-        self._zone, self._capacity_wh, self._world, self._expected = zone, capacity_wh, world, expected
+        self._zone, self._capacity_wh, self._world, self._expected = (
+            zone,
+            capacity_wh,
+            world,
+            expected,
+        )
         self._began, self._promised_until = at, at
         self._set: dict[int, dict[str, int]] = {}
         self._loads: dict[int, int] = {}
@@ -141,7 +146,9 @@ class Household:
         storages = list(plan.home.storages)
         drawn = {s.name: int(plan.schedule.paths[s.name].drawn_wh[k]) for s in storages}
         physical = self._physical(plan, k)
-        drawn = {name: min(max(wh, physical[name][0]), physical[name][1]) for name, wh in drawn.items()}
+        drawn = {
+            name: min(max(wh, physical[name][0]), physical[name][1]) for name, wh in drawn.items()
+        }
         drawn = self._balanced(plan, k, drawn, beside_wh)
         target = min(max(sum(drawn.values()), -most_wh - load), -least_wh - load)
         for reach in (self._comfortable(plan, k), physical):
@@ -153,12 +160,14 @@ class Household:
         return -sum(drawn.values()) - load
 
     def _balanced(
-        self, plan: Plan, k: int, drawn: Mapping[str, int], beside_wh: int
-    ) -> Mapping[str, int]:
+        self, plan: Plan, k: int, drawn: dict[str, int], beside_wh: int
+    ) -> dict[str, int]:
         """A battery takes up what the forecast missed, so that the meter shows what was promised, where
-        the energy is worth no less in it than on the market: its worth is the plan's dual."""
+        the energy is worth no less in it than on the market: its worth is the plan's dual. One that an
+        aggregator steers does as it is told."""
         battery = self.devices.battery
-        if battery is None or not battery.balances or not beside_wh:
+        steered = "battery" in self._world.rules.direct_kinds
+        if battery is None or steered or not battery.balances or not beside_wh:
             return drawn
         storage = next(s for s in plan.home.storages if s.name == "battery")
         worth = float(plan.schedule.worth_micro_eur_per_wh["battery"][k]) + _WORTH_TOLERANCE
@@ -174,7 +183,9 @@ class Household:
 
     def _advance(self, plan: Plan, k: int, drawn: Mapping[str, int]) -> None:
         for storage in plan.home.storages:
-            self.states[storage.name] = storage.step(k, self.states[storage.name], drawn[storage.name])
+            self.states[storage.name] = storage.step(
+                k, self.states[storage.name], drawn[storage.name]
+            )
             path = plan.schedule.paths[storage.name]
             if drawn[storage.name] != path.drawn_wh[k]:
                 drift = abs(self.states[storage.name] - float(path.state_wh[k]))
@@ -201,7 +212,7 @@ class Household:
         self._plan = None
         plan = self._current(self.at)
         paths, home = plan.schedule.paths, plan.home
-        drawn = np.sum([path.drawn_wh for path in paths.values()], axis=0, dtype=np.int64)
+        drawn = plan.schedule.drawn_wh
         targets = dict(home.targets_wh)
         for name, path in paths.items():
             if name not in steered:
@@ -241,11 +252,20 @@ class Household:
                 self._open[block.name] = (key, run[0])
         targets = {}
         for name in self.states:
-            row = np.array([self._set.get(p, {}).get(name, np.nan) for p in periods], dtype=np.float64)
+            row = np.array(
+                [self._set.get(p, {}).get(name, np.nan) for p in periods], dtype=np.float64
+            )
             if not np.isnan(row).all():
                 targets[name] = row
         home = Home(
-            self.point_id, base, storages, blocks, self._capacity_wh, self._capacity_wh, targets, world.day
+            self.point_id,
+            base,
+            storages,
+            blocks,
+            self._capacity_wh,
+            self._capacity_wh,
+            targets,
+            world.day,
         )
         viable = {storage.name: Viable.of(storage) for storage in storages}
         return Plan(self.at, home, prices, viable, manage(home, prices))
@@ -265,7 +285,7 @@ class Household:
         """Cost and drawn energy by storage of each move; loads run as they are planned."""
         plan = self._current(period)
         k = period - plan.first
-        drawn = np.sum([p.drawn_wh for p in plan.schedule.paths.values()], axis=0, dtype=np.int64)
+        drawn = plan.schedule.drawn_wh
         kept = {}
         for name, path in plan.schedule.paths.items():
             row = plan.home.targets_wh.get(name, np.full(len(drawn), np.nan)).copy()

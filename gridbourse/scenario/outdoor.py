@@ -84,5 +84,12 @@ def read_outdoor(path: Path) -> Climate:
     ):
         if not good.all():
             row = int(np.argmin(good.to_numpy(dtype=bool)))
-            raise ScenarioError(f"{path}: row {row + 1}: {column}: {table[column].iloc[row]!r} {rule}")
-    return Climate(0.0, pd.Series(celsius.to_numpy(dtype=np.float64), index=pd.DatetimeIndex(start), name=str(path)))
+            raise ScenarioError(
+                f"{path}: row {row + 1}: {column}: {table[column].iloc[row]!r} {rule}"
+            )
+    return Climate(
+        0.0,
+        pd.Series(
+            celsius.to_numpy(dtype=np.float64), index=pd.DatetimeIndex(start), name=str(path)
+        ),
+    )

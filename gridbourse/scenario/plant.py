@@ -56,9 +56,7 @@ class Plant:
         wanted_wh = base_wh + devices_wh
         readings_wh = caps.clip(wanted_wh) if caps is not None else wanted_wh
         curtailed_wh = np.abs(wanted_wh - readings_wh)
-        return Delivery(
-            readings_wh, curtailed_wh, devices_wh, self.flow_of(period, readings_wh)
-        )
+        return Delivery(readings_wh, curtailed_wh, devices_wh, self.flow_of(period, readings_wh))
 
     def flow_of(self, period: int, net_wh: NDArray[np.int64]) -> Flow:
         """The grid if these net injections (Wh, shape (points,) or (k, points)) are delivered."""

@@ -123,9 +123,7 @@ class Portfolios:
                 answers.append(Answer(place, str(point), tick, min(abs(wanted), MOST_WH)))
         return answers
 
-    def _answered(
-        self, point: str, sells: bool, tick: int, posted: Sequence[Posted]
-    ) -> int | None:
+    def _answered(self, point: str, sells: bool, tick: int, posted: Sequence[Posted]) -> int | None:
         """The auction with the best limit for the prosumer, of those its price is within."""
         mine = self.aggregator_of.get(point)
         sign = 1 if sells else -1

@@ -222,9 +222,7 @@ def _scenario(path: Path, fields: Fields) -> Scenario:
         limits=limits,
         strategy=strategy,
         parties=parties,
-        homes=homes(
-            fields, folder, points, profiles.pv_w.gt(0).any(), tariff, strategy.seed
-        ),
+        homes=homes(fields, folder, points, profiles.pv_w.gt(0).any(), tariff, strategy.seed),
         grid_file=grid_file,
         pandapower_file=second_file or (grid_file if grid.from_pandapower else None),
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -82,7 +82,10 @@ class Surroundings:
         prices = self.prices(zone, periods)
         if (b := devices.battery) is not None:
             # What is left would at least be sold: it neither fills up for nothing nor sells out for less.
-            worth = float(prices.sell_micro_eur_per_wh.mean()) * b.round_trip**0.5 - b.wear_micro_eur_per_wh
+            worth = (
+                float(prices.sell_micro_eur_per_wh.mean()) * b.round_trip**0.5
+                - b.wear_micro_eur_per_wh
+            )
             found.append(
                 battery(
                     "battery", count, states["battery"],
@@ -103,7 +106,14 @@ class Surroundings:
         if (h := devices.heat_pump) is not None:
             outdoor = self.outdoor_c(periods)
             found.append(
-                heat_pump("heat_pump", h.building, states["heat_pump"], int(h.power_w * hours), outdoor, hours)
+                heat_pump(
+                    "heat_pump",
+                    h.building,
+                    states["heat_pump"],
+                    int(h.power_w * hours),
+                    outdoor,
+                    hours,
+                )
             )
         return found
 
@@ -138,7 +148,9 @@ class Surroundings:
         share = np.minimum(seconds - np.arange(count) * mtu, mtu)
         return np.rint(load.power_w * share / 3600).astype(np.int64)
 
-    def runs(self, loads: Sequence[Shiftable], periods: range) -> dict[tuple[str, date], tuple[Ints, int, int]]:
+    def runs(
+        self, loads: Sequence[Shiftable], periods: range
+    ) -> dict[tuple[str, date], tuple[Ints, int, int]]:
         """The runs whose window of starts ends so that they end within the periods: by load and local
         day (load_wh, first start, last start); the first start may lie before the periods."""
         found = {}
@@ -155,7 +167,9 @@ class Surroundings:
             day += timedelta(days=1)
         return found
 
-    def block(self, key: tuple[str, date], run: tuple[Ints, int, int], origin: int, earliest: int) -> Block | None:
+    def block(
+        self, key: tuple[str, date], run: tuple[Ints, int, int], origin: int, earliest: int
+    ) -> Block | None:
         """A run as the model has it, counted from `origin`, begun at `earliest` or later."""
         energy, first, last = run
         first = max(first, earliest)
@@ -163,6 +177,11 @@ class Surroundings:
             return None
         return Block(f"{key[0]} {key[1]}", energy, first - origin, last - origin)
 
-    def _local(self, periods: range) -> pd.DatetimeIndex:
+    @cached_property
+    def _local(self) -> Callable[[range], pd.DatetimeIndex]:
+        """Local times of periods; all homes ask for the same few."""
+        return lru_cache(maxsize=8)(self._local_times)
+
+    def _local_times(self, periods: range) -> pd.DatetimeIndex:
         starts = pd.to_datetime(np.asarray(periods) * self.scenario.mtu_seconds, unit="s", utc=True)
         return starts.tz_convert(self.scenario.timezone)

@@ -80,7 +80,9 @@ class AggregatorAuctionVenue:
             self._contract.clear(operator, period, number)
             self._contract.award(operator, period, number, AWARDED_GROUPS_A_CALL, units)
         matches = [
-            match for number in range(len(session.posted)) for match in self._awarded(session, number)
+            match
+            for number in range(len(session.posted))
+            for match in self._awarded(session, number)
         ]
         return self.judging.decide(self.kind, self._contract, period, session.placed, matches)
 
@@ -138,7 +140,9 @@ class AggregatorAuctionVenue:
         rows = {str(point): row for row, point in enumerate(self._scenario.points.index)}
         values = np.zeros(len(rows), dtype=np.int64)
         for one in posted:
-            values[rows[one.aggregator.point]] += -one.auction.wh if one.auction.buys else one.auction.wh
+            values[rows[one.aggregator.point]] += (
+                -one.auction.wh if one.auction.buys else one.auction.wh
+            )
         for answer in answers:
             sells = posted[answer.auction].auction.buys
             values[rows[answer.point_id]] += answer.wh if sells else -answer.wh
@@ -156,7 +160,9 @@ class AggregatorAuctionVenue:
         session.placed.append(asked)
         aggregator = self._members.number_of[point]
         matches = []
-        rows = zip(answers, found.won_wh.tolist(), found.price_micro_eur_per_wh.tolist(), strict=True)
+        rows = zip(
+            answers, found.won_wh.tolist(), found.price_micro_eur_per_wh.tolist(), strict=True
+        )
         for answer, won, price in rows:
             route = self._route(answer)
             placed = Placed(answer.point_id, route, sides[1], answer.wh, band.price(answer.tick))

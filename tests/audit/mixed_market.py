@@ -142,7 +142,6 @@ class MixedMarket(SmallMarket):
     def operate(self, function: str, i: int) -> None:
         self.market.registry.write(self.keys["operator"], "operate", function, self.numbers[i])
 
-
     # --- aggregators ---------------------------------------------------------------------------
 
     def contracts_change(self) -> None:
@@ -150,7 +149,9 @@ class MixedMarket(SmallMarket):
         portfolios, aggregator = self.market.portfolios, self.accounts[PLANT]
         assert portfolios is not None
         first = self.scenario.first_period
-        terms = Contract(self.numbers[PLANT], self.numbers[0], first + 9, first + 20, 1, 1, 0, False)
+        terms = Contract(
+            self.numbers[PLANT], self.numbers[0], first + 9, first + 20, 1, 1, 0, False
+        )
         portfolios.withdraw(aggregator, portfolios.propose(aggregator, terms))
         ending = min(self.places[point] for point in Portfolios(self.scenario).aggregator_of)
         portfolios.end(self.accounts[ending], self.numbers[ending], 0, first + 1)

@@ -41,7 +41,8 @@ class Hall:
         market.house.revokeModule(market.auction, by)
         self.portfolios = Portfolios.deploy(market.registry, market.clock, by)
         settings = (
-            anchors(market), market.tariff, self.portfolios, BAND.floor_micro_eur_per_wh, BAND.tick_micro_eur_per_wh,
+            anchors(market), market.tariff, self.portfolios,
+            BAND.floor_micro_eur_per_wh, BAND.tick_micro_eur_per_wh,
             BAND.ticks, GROUP_SIZE, REVEAL_SECONDS, BOND,
         )  # fmt: skip
         self.market, self.contract = market, AggregatorAuction.deploy(settings, by)

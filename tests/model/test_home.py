@@ -85,7 +85,9 @@ def test_a_block_runs_as_a_whole_where_it_is_cheapest():
 
 def test_a_block_that_does_not_fit_its_connection_is_told_by_name():
     block = Block("wash", ints(300), 0, 3)
-    schedule = manage(Home("home", ints(0, 0, 0, 0), (), [block], 100, 100), prices([9] * 4, [5] * 4))
+    schedule = manage(
+        Home("home", ints(0, 0, 0, 0), (), [block], 100, 100), prices([9] * 4, [5] * 4)
+    )
     assert schedule.starts == {"wash": None}
     assert "home: wash is 300 Wh short of" in str(schedule.shortfalls[0])
 

@@ -132,7 +132,10 @@ def test_what_is_allowed_is_all_that_keeps_later_bounds_and_nothing_else():
         (lambda: battery("b", 4, 0, 0, 10, 5, 1.2, 0), "round_trip 1.2 must lie in"),
         (lambda: battery("b", 4, 0, 20, 10, 5, 0.9, 0), "b, period 0: low_wh is above high_wh"),
         (lambda: battery("b", 4, 0, 0, 10, 5, 0.9, -1), "wear must not be negative"),
-        (lambda: vehicle("v", np.array([True]), 0, 10, 20, 5, 5, 0.9), "needed_wh 20 ≤ battery_wh 10"),
+        (
+            lambda: vehicle("v", np.array([True]), 0, 10, 20, 5, 5, 0.9),
+            "needed_wh 20 ≤ battery_wh 10",
+        ),
         (
             lambda: heat_pump("h", Building(1, 1, 1, 22, 20), 0, 5, np.zeros(2), 0.25),
             "comfort band 22..20 °C is empty",

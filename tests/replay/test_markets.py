@@ -24,7 +24,11 @@ MIXES: dict[str, tuple[str, ...]] = {
     "neighbours": ("bilateral",),
     "aggregators": ("aggregator_auction",),
     "all": (
-        "call_auction", "order_book", "bilateral", "over_the_counter", "aggregator_auction",
+        "call_auction",
+        "order_book",
+        "bilateral",
+        "over_the_counter",
+        "aggregator_auction",
     ),
 }
 
@@ -144,7 +148,9 @@ def test_prosumers_trade_with_their_aggregator_within_its_limits(run_of) -> None
         assert least <= trade.price_micro_eur_per_wh <= most
         asked = least if prosumer == trade.seller else most
         assert trade.price_micro_eur_per_wh == asked, "pay-as-bid"
-    assert {*record.trades["buyer"], *record.trades["seller"]} >= own.keys(), "both kinds of auction"
+    assert {*record.trades["buyer"], *record.trades["seller"]} >= own.keys(), (
+        "both kinds of auction"
+    )
 
 
 def test_sealed_answers_are_all_revealed_and_their_bonds_are_back(run_of) -> None:
