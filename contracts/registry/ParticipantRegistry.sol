@@ -377,7 +377,7 @@ contract ParticipantRegistry is AccessControl, Memberships {
     /// @inheritdoc IParticipantRegistry
     function mayHoldCurrency(address account) external view returns (bool) {
         return _numberOf[account] != 0 || hasRole(Roles.TREASURER, account) || hasRole(Roles.DSO, account)
-            || hasRole(Roles.SUPPLIER, account) || hasRole(Roles.OPERATOR, account);
+            || hasRole(Roles.TSO, account) || hasRole(Roles.SUPPLIER, account) || hasRole(Roles.OPERATOR, account);
     }
 
     function _profileOf(uint256 participant) private view returns (uint256 profile) {

@@ -24,8 +24,16 @@ CONTRACTS = (
     "Settlement",
 )
 """What every deployment has."""
-MARKETS = ("CallAuction", "OrderBook", "BilateralMarket", "OverTheCounter")
+MARKETS = ("CallAuction", "OrderBook", "BilateralMarket", "OverTheCounter", "FlexibilityMarket")
 """Of these a deployment has one or more."""
+FLEXIBILITY = (
+    "FlexibilityProducts",
+    "Schedules",
+    "FlexibilityBoard",
+    "FlexibilityDelivery",
+    "FlexibilityToken",
+)
+"""What a flexibility market comes with."""
 
 
 class DeploymentError(GridbourseError):
@@ -85,7 +93,8 @@ class DeploymentRecord:
             if recorded != found:
                 raise DeploymentError(f"{field}: the record is of {recorded}, the chain is {found}")
         markets = [name for name in MARKETS if name in self.contracts]
-        for name in (*CONTRACTS, *(markets or MARKETS[:1])):
+        with_it = FLEXIBILITY if "FlexibilityMarket" in markets else ()
+        for name in (*CONTRACTS, *(markets or MARKETS[:1]), *with_it):
             address = str(self.contracts[name].address) if name in self.contracts else "nothing"
             if not Web3.is_address(address):
                 raise DeploymentError(f"{name}: the record has no address of it, but {address}")

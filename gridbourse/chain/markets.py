@@ -7,7 +7,7 @@ from gridbourse.chain.settings import MarketSettings
 MAX_BOOK_TICKS = 224
 """Of `OrderBook.sol`: what one word of ticks holds beside its period."""
 GROUP_SIZE = 64
-"""Trades of the order book that one verdict is about."""
+"""Trades of the order book, or of the flexibility market, that one verdict is about."""
 SELLERS_PRICE, WITHIN_LIMITS = 0, 1
 """Of `BilateralMarket.PriceRule`."""
 
@@ -41,4 +41,8 @@ def arguments(name: str, at: Anchors, tariff: str, settings: MarketSettings) -> 
             return [[anchors, tariff, price_rule, *limits]]
         case "OverTheCounter":
             return [anchors, tariff]
+        case "FlexibilityMarket":
+            grid = settings.flexibility.band
+            steps = (grid.floor_micro_eur_per_wh, grid.tick_micro_eur_per_wh, grid.ticks)
+            return [[anchors, *steps, GROUP_SIZE]]
     raise ValueError(f"market {name!r}: there is none of this name")
