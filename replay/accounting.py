@@ -19,14 +19,27 @@ from gridbourse.scenario.network import Flow
 from gridbourse.scenario.plant import Delivery, Plant, energy_gap_wh
 from gridbourse.scenario.scenario import Scenario
 from oracle.finding import expected_wh
-from replay.onboarding import MARGIN_ACCOUNT, OPERATOR_ACCOUNT, SPREAD_ACCOUNT, Membership
-from replay.venues.venue import Trading
+from replay.onboarding import (
+    MARGIN_ACCOUNT,
+    OPERATOR_ACCOUNT,
+    SPREAD_ACCOUNT,
+    TSO_ACCOUNT,
+    Membership,
+)
+from replay.venues.venue import Trading, Transfer
 from replay.walk import PeriodResult, ReplayError
 
 Ints = NDArray[np.int64]
 FEES = ("import_fee", "local_fee", "export_fee")
-HOUSE = (OPERATOR_ACCOUNT, MARGIN_ACCOUNT, SPREAD_ACCOUNT)
-"""Named accounts that markets move money to, beside the supplier's and the DSO's."""
+HOUSE = {
+    DSO_ACCOUNT: "dso",
+    SUPPLIER_ACCOUNT: "supplier",
+    OPERATOR_ACCOUNT: "operator",
+    SPREAD_ACCOUNT: "spread account",
+    MARGIN_ACCOUNT: "margin account",
+    TSO_ACCOUNT: "tso",
+}
+"""Named accounts that markets move money to and from, by number."""
 
 
 @dataclass
@@ -38,6 +51,7 @@ class Accounts:
     plant: Plant
     periods: list[dict[str, object]] = field(default_factory=list)
     orders: list[pd.DataFrame] = field(default_factory=list)
+    flexibility: list[pd.DataFrame] = field(default_factory=list)
     money: dict[str, int] = field(default_factory=dict)
     gap_wh: float = 0.0
 
@@ -49,6 +63,7 @@ class Accounts:
             index=self.members.table.index,
         )
         self._house: dict[int, int] = {}
+        self._moved: dict[tuple[str, str, str], int] = {}
         self._rows = self.members.table["at"].to_numpy()
         fees = self.scenario.tariff.fees
         zone_fees = [fees[zone] for zone in self.members.table["zone"]]
@@ -66,13 +81,16 @@ class Accounts:
         if delivery is None or metered is None:
             raise ReplayError(f"period {result.period}: is not delivered yet")
         readings = metered[self._rows]
-        contracts = result.contracts_wh[self._rows]
+        contracts = result.positions_wh[self._rows]
         caps = result.caps.export_cap_wh[self._rows]
         payments = self._payments(result)
         charges = settle(readings, contracts, caps, self._prices)
         self._add_people(readings, contracts, payments, charges, delivery)
         self._add_money(result.tradings, charges)
-        self._add_transfers(result.tradings)
+        self._add_transfers([each for trading in result.tradings for each in trading.transfers])
+        if result.flexibility is not None:
+            self._add_transfers(result.flexibility.transfers)
+            self.flexibility.append(result.flexibility.requests)
         gap_wh = energy_gap_wh(metered, delivery.flow, self.scenario.mtu.hours)
         self.gap_wh += abs(gap_wh)
         self.periods.append(
@@ -116,9 +134,11 @@ class Accounts:
         for kind, amount in flows.items():
             self.money[kind] = self.money.get(kind, 0) + amount
 
-    def _add_transfers(self, tradings: Sequence[Trading]) -> None:
-        for transfer in (each for trading in tradings for each in trading.transfers):
-            self.money[transfer.kind] = self.money.get(transfer.kind, 0) + transfer.micro_eur
+    def _add_transfers(self, transfers: Sequence[Transfer]) -> None:
+        for transfer in transfers:
+            groups = (HOUSE.get(account, "participants") for account in transfer[:2])
+            way = (*groups, transfer.kind)
+            self._moved[way] = self._moved.get(way, 0) + transfer.micro_eur
             for account, amount in (
                 (transfer.payer, -transfer.micro_eur), (transfer.payee, transfer.micro_eur),
             ):  # fmt: skip
@@ -135,7 +155,10 @@ class Accounts:
         generation, load = self._gross(result.period, delivery)
         forecast = forecast_wh(self.scenario, self.plant.homes, result.period)
         before = expected_wh(forecast, result.contracts_wh + self._rejected_wh(result.trades))
-        after = result.caps.clip(expected_wh(forecast, result.contracts_wh))
+        after = expected_wh(forecast, result.contracts_wh)
+        if result.moved_wh is not None:
+            after = after + result.moved_wh
+        after = result.caps.clip(after)
         states = {
             "unchecked": self.plant.flow_of(result.period, before),
             "checked": self.plant.flow_of(result.period, after),
@@ -204,19 +227,19 @@ class Accounts:
             "spread": ("buyers", "spread account"),
             "retail": ("participants", "supplier"),
             "feed_in": ("supplier", "participants"),
-            "subscription": ("participants", "operator"),
-            "damages": ("participants", "participants"),
         } | dict.fromkeys(FEES, ("participants", "dso"))
         rows = [(*ways[kind], kind, amount) for kind, amount in self.money.items() if amount]
+        rows += [(*way, amount) for way, amount in self._moved.items() if amount]
         return pd.DataFrame(rows, columns=["payer", "payee", "kind", "micro_eur"])
 
     def require_equal(self, before: dict[int, int], after: dict[int, int]) -> None:
         """ReplayError unless every account changed on the chain as the model says."""
         expected = dict(zip(self.people["number"], self.people["bill_micro_eur"], strict=True))
-        expected[SUPPLIER_ACCOUNT] = self.money.get("retail", 0) - self.money.get("feed_in", 0)
-        expected[DSO_ACCOUNT] = sum(self.money.get(fee, 0) for fee in FEES)
-        expected |= dict.fromkeys(HOUSE, 0) | self._house
-        expected[SPREAD_ACCOUNT] = self.money.get("spread", 0)
+        house = dict.fromkeys(HOUSE, 0) | self._house
+        house[SUPPLIER_ACCOUNT] += self.money.get("retail", 0) - self.money.get("feed_in", 0)
+        house[DSO_ACCOUNT] += sum(self.money.get(fee, 0) for fee in FEES)
+        house[SPREAD_ACCOUNT] += self.money.get("spread", 0)
+        expected |= house
         for account, change in expected.items():
             found = after[account] - before[account]
             if found != change:

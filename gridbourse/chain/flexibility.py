@@ -102,6 +102,13 @@ class FlexibilityMarket(CheckedTrades):
         """Trades of one page of awards."""
         return list(event["trades"])
 
+    def awarded(self, period: int) -> list[tuple[int, list[int]]]:
+        """(request, its trade words) of every award of a period, in order, from the log."""
+        return [
+            (event["request"], list(event["trades"]))
+            for event in self.trade_events(period)
+        ]
+
     def phase(self, period: int, number: int) -> str:
         """Of a request: one of PHASES."""
         return PHASES[self.read("requestOf", self.area, period, number)[5]]
