@@ -79,7 +79,9 @@ def judged_moves(
 
 def moved_by(view: GridView, verdicts: Iterable[Entry]) -> Whole:
     """What the trades that were accepted move, over the points."""
-    rows = {view.numbers[point]: row for row, point in enumerate(view.points) if point in view.numbers}
+    rows = {
+        view.numbers[point]: row for row, point in enumerate(view.points) if point in view.numbers
+    }
     moved: Whole = np.zeros(len(view.points), dtype=np.int64)
     for entry in verdicts:
         report = json.loads(entry.payload)
@@ -98,10 +100,15 @@ def _assess(view: GridView, state_wh: Whole, reactive_var: Reals) -> Assessment 
 
 
 def _explained(
-    legs: Sequence[Leg], rejected: Sequence[int], before: Assessment | None, after: Assessment | None
+    legs: Sequence[Leg],
+    rejected: Sequence[int],
+    before: Assessment | None,
+    after: Assessment | None,
 ) -> list[str]:
     kept = sum(leg.wh for at, leg in enumerate(legs) if at not in rejected)
-    said = [f"flexibility of {kept:,} Wh in {len(legs) - len(rejected)} trades is borne by the grid"]
+    said = [
+        f"flexibility of {kept:,} Wh in {len(legs) - len(rejected)} trades is borne by the grid"
+    ]
     for name, state in (("without it", before), ("with it", after)):
         if state is None:
             said.append(f"{name}: the grid has no operating point")

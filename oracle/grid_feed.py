@@ -247,9 +247,7 @@ class GridFeed:
         self, period: int, schedule_wh: Whole, reactive_var: Reals, positions_wh: Mapping[int, int]
     ) -> Finding:
         in_force, moved_wh = self._port.caps(period), self.moved_wh(period)
-        return self._view.find(
-            period, schedule_wh, reactive_var, positions_wh, in_force, moved_wh
-        )
+        return self._view.find(period, schedule_wh, reactive_var, positions_wh, in_force, moved_wh)
 
     def _judge_book(
         self, period: int, round_: int, schedule_wh: Whole, reactive_var: NDArray[np.float64]

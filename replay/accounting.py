@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gridbourse.chain.contracts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
 from gridbourse.model.settlement import Charges, Prices, settle, without_market
-from gridbourse.report.record import ORDER_COLUMNS
+from gridbourse.report.record import FLEXIBILITY_COLUMNS, ORDER_COLUMNS
 from gridbourse.scenario.homes import forecast_wh
 from gridbourse.scenario.network import Flow
 from gridbourse.scenario.plant import Delivery, Plant, energy_gap_wh
@@ -136,8 +136,8 @@ class Accounts:
 
     def _add_transfers(self, transfers: Sequence[Transfer]) -> None:
         for transfer in transfers:
-            groups = (HOUSE.get(account, "participants") for account in transfer[:2])
-            way = (*groups, transfer.kind)
+            payer, payee = (HOUSE.get(each, "participants") for each in transfer[:2])
+            way = (payer, payee, transfer.kind)
             self._moved[way] = self._moved.get(way, 0) + transfer.micro_eur
             for account, amount in (
                 (transfer.payer, -transfer.micro_eur), (transfer.payee, transfer.micro_eur),
@@ -231,6 +231,12 @@ class Accounts:
         rows = [(*ways[kind], kind, amount) for kind, amount in self.money.items() if amount]
         rows += [(*way, amount) for way, amount in self._moved.items() if amount]
         return pd.DataFrame(rows, columns=["payer", "payee", "kind", "micro_eur"])
+
+    def flexibility_table(self) -> pd.DataFrame:
+        """A row a request of flexibility."""
+        blank = pd.DataFrame(columns=list(FLEXIBILITY_COLUMNS))
+        asked = [requests for requests in self.flexibility if len(requests)]
+        return pd.concat(asked, ignore_index=True) if asked else blank
 
     def require_equal(self, before: dict[int, int], after: dict[int, int]) -> None:
         """ReplayError unless every account changed on the chain as the model says."""

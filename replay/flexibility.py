@@ -14,6 +14,7 @@ from typing import NamedTuple
 from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 
+from gridbourse.chain.contracts import DSO_ACCOUNT
 from gridbourse.chain.deploy import AREA
 from gridbourse.chain.flexibility import (
     NO_SEED,
@@ -23,7 +24,6 @@ from gridbourse.chain.flexibility import (
     lot_commitment,
     lot_drawn,
 )
-from gridbourse.chain.contracts import DSO_ACCOUNT
 from gridbourse.model import flexibility as model
 from gridbourse.model.flexibility_products import Way
 from gridbourse.model.trade_word import TradeWord
@@ -134,7 +134,15 @@ class FlexibilityMarket:
             return []
         ways = {1: Way.UP, -1: Way.DOWN}
         return [
-            Call(DSO, period, product, ways[need.direction.value], need.wh, self.table.dso.tick, need.zone)
+            Call(
+                DSO,
+                period,
+                product,
+                ways[need.direction.value],
+                need.wh,
+                self.table.dso.tick,
+                need.zone,
+            )
             for need in found
             if ways[need.direction.value] & terms.directions
         ]
@@ -275,7 +283,9 @@ class FlexibilityMarket:
         asked.bought = [Bought(point_of[leg.participant], leg, False) for leg in cleared.legs]
         won = {leg.participant: leg.wh for leg in cleared.legs}
         for offer in asked.offers:
-            self._release(period, asked, offer.participant, offer.wh - won.get(offer.participant, 0))
+            self._release(
+                period, asked, offer.participant, offer.wh - won.get(offer.participant, 0)
+            )
         return called
 
     def _release(self, period: int, asked: Asked, who: int, wh: int) -> None:
@@ -322,9 +332,10 @@ class FlexibilityMarket:
         for (asked, leg), (_, rejected) in zip(owners, judged, strict=True):
             point = judging.members.point_of[leg.participant]
             if rejected:
-                asked.bought[asked.bought.index(Bought(point, leg, False))] = Bought(point, leg, True)
+                asked.bought[asked.bought.index(Bought(point, leg, False))] = Bought(
+                    point, leg, True
+                )
                 self._release(period, asked, leg.participant, leg.wh)
             elif judging.homes is not None and point in judging.homes.households:
                 wh = leg.wh if asked.request.way is Way.UP else -leg.wh
                 judging.homes.activate(period, point, wh)
-

@@ -20,6 +20,7 @@ from gridbourse.model import flexibility as model
 from gridbourse.model.baseline.methods import METER_BEFORE_METER_AFTER
 from gridbourse.model.caps import Caps
 from gridbourse.model.flexibility_products import BASELINES, Way
+from gridbourse.report.record import FLEXIBILITY_COLUMNS
 from gridbourse.scenario.portfolios import Portfolios
 from oracle.flexibility_evidence import Calendar
 from oracle.flexibility_feed import FlexibilityFeed
@@ -29,11 +30,11 @@ from replay.venues.checked import VenueError
 from replay.venues.venue import Ints, Transfer
 
 TOKENS_A_CALL = 100
-REQUEST_COLUMNS = (
-    "period", "request", "buyer", "product", "direction", "zone", "asked_wh", "offered_wh",
+SUMMED = (
     "bought_wh", "rejected_wh", "standing_by_wh", "delivered_wh", "off_wh", "paid_micro_eur",
-    "shared_micro_eur", "penalty_micro_eur", "compensation_micro_eur",
+    "shared_micro_eur", "penalty_micro_eur",
 )  # fmt: skip
+"""Columns of a request that its legs add up to."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Delivered:
     """What a period's flexibility came to.
 
     contracts_wh: what it moves of every point's position, + sold; transfers: of its money; requests: a
-    row each, REQUEST_COLUMNS.
+    row each, as a record has them.
     """
 
     contracts_wh: Ints
@@ -102,7 +103,7 @@ class FlexibleDelivery:
         asked = self.market.sessions[period].asked
         contracts: Ints = np.zeros(len(self._scenario.points), dtype=np.int64)
         if not asked:
-            return Delivered(contracts, [], pd.DataFrame(columns=list(REQUEST_COLUMNS)))
+            return Delivered(contracts, [], pd.DataFrame(columns=list(FLEXIBILITY_COLUMNS)))
         since = self._judging.market.chain.w3.eth.block_number + 1
         supplier = self._judging.market.house.read("balanceOf", SUPPLIER_ACCOUNT)
         for left in self.feed.verify(period):
@@ -116,7 +117,7 @@ class FlexibleDelivery:
                 self._one(period, one, found, metered, credited, supplier, contracts, transfers)
             )
         self._require_ended(period, asked)
-        frame = pd.DataFrame(rows, columns=list(REQUEST_COLUMNS))
+        frame = pd.DataFrame(rows, columns=list(FLEXIBILITY_COLUMNS))
         return Delivered(contracts, transfers, frame)
 
     def _one(
@@ -150,7 +151,7 @@ class FlexibleDelivery:
             "asked_wh": asked.request.wh,
             "offered_wh": sum(offer.wh for offer in asked.offers),
             "compensation_micro_eur": amount,
-            **{name: sums[name] for name in REQUEST_COLUMNS[8:16]},
+            **{name: sums[name] for name in SUMMED},
         }
 
     def _finding(
@@ -199,9 +200,7 @@ class FlexibleDelivery:
         if aggregator is not None:
             number = self._members.number_of[aggregator.point]
             moved.append(Transfer(asked.account, number, "aggregator_share", shared))
-        moved.append(
-            Transfer(who, asked.account, "flexibility_penalty", finding.penalty_micro_eur)
-        )
+        moved.append(Transfer(who, asked.account, "flexibility_penalty", finding.penalty_micro_eur))
         transfers += [transfer for transfer in moved if transfer.micro_eur]
         sign = 1 if asked.request.way is Way.UP else -1
         contracts[self._members.row_of[who]] += sign * finding.delivered_wh

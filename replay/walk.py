@@ -158,7 +158,9 @@ class Walk:
     def _deliver(self, period: int, on_settled: Callable[[int], None]) -> None:
         """The plant delivers, the meters tell, the oracle brings it in, and the period is settled."""
         result = self.results[period]
-        metered = {at: done.metered_wh for at, done in self.results.items() if done.metered_wh is not None}
+        metered = {
+            at: done.metered_wh for at, done in self.results.items() if done.metered_wh is not None
+        }
         sold = None if self.flexible is None else self.flexible.obeyed(period, metered)
         result.delivery = self.plant.deliver(period, result.caps, sold)
         readings = self.meters.collect(period, result.delivery.readings_wh)

@@ -211,7 +211,9 @@ def deploy(
         for name in settings.markets
     }
     if "FlexibilityMarket" in settings.markets:
-        modules[flexibility.put_before(put, anchors, portfolios)] = ORACLE  # schedules take ring slots, no more
+        modules[flexibility.put_before(put, anchors, portfolios)] = (
+            ORACLE  # schedules take ring slots, no more
+        )
         addresses = {name: contract.address for name, contract in deployed.items()}
         flexibility.put_after(put, addresses, anchors, settings, portfolios)
     settlement = put(

@@ -104,10 +104,7 @@ class FlexibilityMarket(CheckedTrades):
 
     def awarded(self, period: int) -> list[tuple[int, list[int]]]:
         """(request, its trade words) of every award of a period, in order, from the log."""
-        return [
-            (event["request"], list(event["trades"]))
-            for event in self.trade_events(period)
-        ]
+        return [(event["request"], list(event["trades"])) for event in self.trade_events(period)]
 
     def phase(self, period: int, number: int) -> str:
         """Of a request: one of PHASES."""

@@ -23,6 +23,7 @@ from gridbourse.scenario.errors import ScenarioError, first_line
 from gridbourse.scenario.fields import Fields
 
 WAYS: Final = {"up": Way.UP, "down": Way.DOWN}
+DIRECTIONS: Final = {**WAYS, "both": Way.BOTH}
 METHODS: Final = {method.name: number for number, method in BASELINES.items()}
 """Baseline methods by name, as the chain numbers them."""
 MOST_PRICE: Final = 65_535
@@ -119,7 +120,9 @@ def flexibility(
             table.integer("ticks", least=2, most=MOST_TICKS),
         )
         if band.price(band.ticks - 1) > MOST_PRICE:
-            table.refuse("ticks", f"the highest price {band.price(band.ticks - 1)} is above {MOST_PRICE}")
+            table.refuse(
+                "ticks", f"the highest price {band.price(band.ticks - 1)} is above {MOST_PRICE}"
+            )
         products = _products(table, mtu)
         reader = _Reader(band, tuple(products), points, zones, mtu, start)
         found = FlexibilityTable(
@@ -132,14 +135,17 @@ def flexibility(
                 *reader.purchases(table, first_period, products),
             ),
             curtailment=_curtailment(table),
-            markup_micro_eur_per_wh=table.integer("markup_micro_eur_per_wh", most=MOST_PRICE, default=0),
+            markup_micro_eur_per_wh=table.integer(
+                "markup_micro_eur_per_wh", most=MOST_PRICE, default=0
+            ),
             deposit_micro_eur=table.integer("deposit_micro_eur", most=2**60),
         )
         if not found.steps:
             table.refuse("dso", "nobody buys: there is neither dso, nor tso, nor purchases")
         if (opens := found.opens_s(before_s)) > mtu.seconds + before_s - 1:
             table.refuse(
-                "products", f"need {opens} s before delivery, when the period before is not closed yet"
+                "products",
+                f"need {opens} s before delivery, when the period before is not closed yet",
             )
         return found
 
@@ -158,6 +164,9 @@ def _products(table: Fields, mtu: Mtu) -> dict[str, Product]:
                 like,
                 name=name,
                 method=method,
+                directions=DIRECTIONS[
+                    inner.choice("directions", *DIRECTIONS, default=like.directions.name.lower())
+                ],
                 minimum_bid_w=inner.integer("minimum_bid_w", most=10**9, default=like.minimum_bid_w),
                 penalty_percent=inner.integer(
                     "penalty_percent", most=MOST_PERCENT, default=like.penalty_percent
@@ -168,7 +177,9 @@ def _products(table: Fields, mtu: Mtu) -> dict[str, Product]:
                 ),
             )  # fmt: skip
             if not product.metered(mtu.seconds):
-                inner.refuse("like", f"{like.name} needs evidence that meters of {mtu.seconds} s do not give")
+                inner.refuse(
+                    "like", f"{like.name} needs evidence that meters of {mtu.seconds} s do not give"
+                )
             try:
                 product.require_sound(mtu.seconds)
             except ModelError as error:
@@ -230,7 +241,9 @@ class _Reader:
             raise ScenarioError(f"{where}: time: is not the start of a period")
         way, wh, price = WAYS.get(row["direction"]), row["wh"], row["ceiling_micro_eur_per_wh"]
         if way is None or not way & products[self.names[product]].directions:
-            raise ScenarioError(f"{where}: direction: {row['direction']!r} is not one of the product's")
+            raise ScenarioError(
+                f"{where}: direction: {row['direction']!r} is not one of the product's"
+            )
         if not 1 <= wh <= MOST_WH:
             raise ScenarioError(f"{where}: wh: {wh} is not in 1..{MOST_WH}")
         most = self.band.price(self.band.ticks - 1)
@@ -262,7 +275,15 @@ class _Reader:
                 zone = self._zone(inner)
                 first, count = inner.integer("first"), inner.integer("count", least=1)
                 found += [
-                    Call(point, first_period + first + at, self.names.index(name), way, wh, tick, zone)
+                    Call(
+                        point,
+                        first_period + first + at,
+                        self.names.index(name),
+                        way,
+                        wh,
+                        tick,
+                        zone,
+                    )
                     for at in range(count)
                 ]
         return found
@@ -276,9 +297,7 @@ class _Reader:
         return zone
 
     def _tick(self, inner: Fields) -> int:
-        price = inner.integer(
-            "ceiling_micro_eur_per_wh", most=self.band.price(self.band.ticks - 1)
-        )
+        price = inner.integer("ceiling_micro_eur_per_wh", most=self.band.price(self.band.ticks - 1))
         if price % self.band.tick_micro_eur_per_wh:
             inner.refuse("ceiling_micro_eur_per_wh", f"{price} is not on a tick of the price band")
         return self.band.tick_of(price)
@@ -304,8 +323,14 @@ def _read_calls(path: Path) -> list[dict[str, Any]]:
     for column, fits in good.items():
         if not fits.all():
             row = int((~fits).to_numpy().argmax())
-            rule = "is no ISO 8601 time with Z or an offset" if column == "time" else "is not a whole number"
-            raise ScenarioError(f"{path}: row {row + 1}: {column}: {table[column].iloc[row]!r} {rule}")
+            rule = (
+                "is no ISO 8601 time with Z or an offset"
+                if column == "time"
+                else "is not a whole number"
+            )
+            raise ScenarioError(
+                f"{path}: row {row + 1}: {column}: {table[column].iloc[row]!r} {rule}"
+            )
     return [
         {
             "time": moment,

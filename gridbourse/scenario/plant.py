@@ -42,9 +42,7 @@ class Plant:
         """With the homes the scenario has."""
         return cls(scenario, network, Homes(scenario) if scenario.homes is not None else None)
 
-    def deliver(
-        self, period: int, caps: Caps | None = None, sold: Caps | None = None
-    ) -> Delivery:
+    def deliver(self, period: int, caps: Caps | None = None, sold: Caps | None = None) -> Delivery:
         """Every point follows its profile, and its devices their set-points, as far as caps allow.
 
         sold: what points have sold to keep within, which is nobody's cap: it is not held back from

@@ -72,12 +72,12 @@ class Sellers:
         for row, point in enumerate(scenario.points.index):
             wh = int(expected[row] * terms.most)
             mine = scenario.points.at[point, "participant"] and produces[point]
-            if mine and wh > 0 and point not in with_devices:
-                if draws.share(terms.share, seed, "curtailment", point):
-                    rng = draws.generator(seed, "curtailment cost", point)
-                    low, high = terms.low_micro_eur_per_wh, terms.high_micro_eur_per_wh
-                    cost = int(rng.integers(low, high, endpoint=True))
-                    found.append(Able(str(point), wh, self._tick(cost)))
+            willing = mine and draws.share(terms.share, seed, "curtailment", point)
+            if willing and wh > 0 and point not in with_devices:
+                rng = draws.generator(seed, "curtailment cost", point)
+                low, high = terms.low_micro_eur_per_wh, terms.high_micro_eur_per_wh
+                cost = int(rng.integers(low, high, endpoint=True))
+                found.append(Able(str(point), wh, self._tick(cost)))
         return found
 
     def _markup(self, point: str) -> int:
