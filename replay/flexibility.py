@@ -7,6 +7,7 @@ on the real grid, its own included.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -33,6 +34,7 @@ from gridbourse.scenario.portfolios import Portfolios
 from gridbourse.scenario.sellers import Able, Sellers
 from oracle.finding import GridView
 from oracle.flexibility_need import Need, Zones, needs
+from oracle.verdict import Verdict
 from replay.onboarding import account_name
 from replay.trading import GROUPS_A_CALL, routes_of
 from replay.venues.checked import Judging, VenueError, require_same
@@ -77,6 +79,7 @@ class Session:
     needed: list[Need] = field(default_factory=list)
     declared_wh: dict[int, int] = field(default_factory=dict)
     promised: dict[int, tuple[tuple[Way, bool, bool], int]] = field(default_factory=dict)
+    verdicts: list[Verdict] = field(default_factory=list)
 
 
 @dataclass
@@ -133,13 +136,14 @@ class FlexibilityMarket:
         if not terms.declared and metered_before < BASELINE_BACK:
             return []
         ways = {1: Way.UP, -1: Way.DOWN}
+        share = 1 + self.table.dso.reserve
         return [
             Call(
                 DSO,
                 period,
                 product,
                 ways[need.direction.value],
-                need.wh,
+                math.ceil(need.wh * share),
                 self.table.dso.tick,
                 need.zone,
             )
@@ -323,6 +327,7 @@ class FlexibilityMarket:
         judging = self.judging
         schedule, reactive = judging.forecast_wh(period), judging.scenario.reactive_var(period)
         verdicts = judging.grid_feed.check_flexibility(period, schedule, reactive)
+        self.sessions[period].verdicts += verdicts
         judged = [
             (trade, place in verdict.rejected)
             for verdict in verdicts

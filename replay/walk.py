@@ -46,6 +46,7 @@ class PeriodResult:
     caps: Caps
     beyond: Verdict | None = None
     moved_wh: Ints | None = None
+    flexibility_verdicts: Sequence[Verdict] = ()
     flexibility: Delivered | None = None
     delivery: Delivery | None = None
     metered_wh: Ints | None = None
@@ -63,8 +64,9 @@ class PeriodResult:
 
     @property
     def verdicts(self) -> list[Verdict]:
-        """All of the DSO's on energy, in order."""
-        found = [verdict for trading in self.tradings for verdict in trading.verdicts]
+        """All of the DSO's, in order."""
+        found = [*self.flexibility_verdicts]
+        found += [verdict for trading in self.tradings for verdict in trading.verdicts]
         return found if self.beyond is None else [*found, self.beyond]
 
     @property
@@ -146,8 +148,11 @@ class Walk:
             schedule = self._forecast_wh(period)
             reactive = self.scenario.reactive_var(period)
             beyond = self.grid_feed.check_schedule(period, schedule, reactive)
-        moved_wh = None if self.flexibility is None else self.flexibility.moved_wh(period)
-        return PeriodResult(period, tradings, self._caps(period), beyond, moved_wh)
+        result = PeriodResult(period, tradings, self._caps(period), beyond)
+        if self.flexibility is not None:
+            result.moved_wh = self.flexibility.moved_wh(period)
+            result.flexibility_verdicts = self.flexibility.sessions[period].verdicts
+        return result
 
     def _forecast_wh(self, period: int) -> Ints:
         return forecast_wh(self.scenario, self.plant.homes, period)

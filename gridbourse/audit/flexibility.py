@@ -89,6 +89,9 @@ class FlexibilityMarket(CheckedTrades):
         self._deciding: tuple[int, Asked] | None = None
         self._credited: defaultdict[tuple[int, int], int] = defaultdict(int)
         self.committed: list[Committed] = []
+        # By period: (payer, payee, kind, µEUR); Wh delivered up, down, and by participants to others.
+        self.flows: defaultdict[int, list[tuple[int, int, str, int]]] = defaultdict(list)
+        self.delivered: defaultdict[int, tuple[int, int, int]] = defaultdict(lambda: (0, 0, 0))
         self.verified = 0
 
     def handlers(self) -> Handlers:
@@ -398,6 +401,11 @@ class FlexibilityMarket(CheckedTrades):
                 token = token_id(asked.product, asked.zone, asked.request.way, period)
                 claim = closing.paid - closing.shared
                 self.tokens.due.append(Minted(who, token, closing.delivered_wh, claim))
+            self.flows[period] += [
+                (asked.buyer, who, "flexibility", closing.paid - closing.shared),
+                (asked.buyer, closing.aggregator, "aggregator_share", closing.shared),
+                (who, asked.buyer, "flexibility_penalty", closing.penalty),
+            ]
         penalties = sum(closing.penalty for closing in batch.closings)
         self.requests.move(where, (MARGIN, asked.buyer, penalties))
         delivered = sum(closing.delivered_wh for closing in batch.closings)
@@ -409,6 +417,15 @@ class FlexibilityMarket(CheckedTrades):
             if asked.request.house:
                 self._metering.energy[period].house_wh += sign * delivered
             self._compensate(batch, delivered)
+            up, down, into = self.delivered[period]
+            bought = 0
+            if asked.request.way is Way.DOWN or takes:
+                bought = delivered
+            self.delivered[period] = (
+                up + delivered * (sign > 0),
+                down + delivered * (sign < 0),
+                into + bought,
+            )
         self._end_if_due(asked, period, batch.ended, where)
 
     def _legs_of(self, asked: Asked) -> tuple[model.Leg, ...]:
@@ -426,6 +443,8 @@ class FlexibilityMarket(CheckedTrades):
         asked, supplier = batch.asked, self._money.free[SUPPLIER]
         amount = model.compensation_micro_eur(asked.request, delivered, supplier)
         self._findings.compare("compensation", f"µEUR, {batch.where}", batch.compensated, amount)
+        payer, payee = (SUPPLIER, asked.buyer) if amount > 0 else (asked.buyer, SUPPLIER)
+        self.flows[batch.period].append((payer, payee, "compensation", abs(amount)))
         if amount >= 0:
             self.requests.move(batch.where, (SUPPLIER, asked.buyer, amount))
         else:

@@ -80,6 +80,10 @@ class Metering:
         """The reading that stands; None where there is none."""
         return self.readings[period].get(participant)
 
+    def caps_of(self, period: int, participant: int) -> tuple[int, int]:
+        """(export, import) caps of a participant, Wh."""
+        return self._caps.of(period, participant)
+
     def awaited(self, event: Event) -> None:
         """ReadingsAwaited: from then on a missing reading may come to be estimated."""
         self._awaited.add((event["area"], event["period"]))

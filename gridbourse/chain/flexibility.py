@@ -245,6 +245,17 @@ class Flexibility:
         found = self.delivery.events_in(receipt, "LegVerified")
         return [dict(event["finding"]) for event in found]
 
+    def by_declaration(self, period: int, number: int) -> bool:
+        """Whether a request is verified against declared schedules, by anyone."""
+        return bool(self.market.read("rulesOf", self.area, period, number)[5])
+
+    def overdue(self, period: int) -> bool:
+        """Whether the time for verification is over, by block time."""
+        deadline = self.delivery.read("deadlineOf", self.area, period)
+        window = self.delivery.read("verificationWindowSeconds")
+        now = self.market.chain.w3.eth.get_block("latest")["timestamp"]
+        return bool(deadline and deadline + window < now)
+
     def lapse(
         self, by: LocalAccount, period: int, number: int, participants: Iterable[int]
     ) -> None:

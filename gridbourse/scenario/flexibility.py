@@ -48,10 +48,15 @@ class Call:
 
 @dataclass(frozen=True)
 class DsoBuys:
-    """products: numbers, in the order the DSO buys by them: the next for what is still missing."""
+    """products: numbers, in the order the DSO buys by them: the next for what is still missing.
+
+    reserve: how much more than the need, as a share of it: sellers are not where it takes least, and not
+    all deliver.
+    """
 
     products: tuple[int, ...]
     tick: int
+    reserve: float
 
 
 @dataclass(frozen=True)
@@ -216,7 +221,9 @@ class _Reader:
             return None
         with inner:
             named = inner.choices("products", *self.names)
-            return DsoBuys(tuple(self.names.index(name) for name in named), self._tick(inner))
+            reserve = inner.number("reserve", most=1, default=0.0)
+            numbers = tuple(self.names.index(name) for name in named)
+            return DsoBuys(numbers, self._tick(inner), reserve)
 
     def series(self, table: Fields, folder: Path, products: Mapping[str, Product]) -> list[Call]:
         """The TSO's calls, from a file, as far as they are in the replay or after it."""
