@@ -1,13 +1,13 @@
 """The markets of a deployment and what they did, against those its scenario names."""
 
 from collections import Counter
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 from gridbourse.audit.money import DSO
 from gridbourse.audit.over_the_counter import OverTheCounter
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.rules import AuctionRules, BoardRules, BookRules, PoolRules, Rules
-from gridbourse.chain.flexibility import TSO_ACCOUNT, product_tuple
+from gridbourse.chain.flexibility import TSO_ACCOUNT
 from gridbourse.chain.markets import GROUP_SIZE
 from gridbourse.scenario.flexibility import TSO
 from gridbourse.scenario.portfolios import Portfolios
@@ -64,10 +64,13 @@ def _compare_flexibility(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> 
         return
     findings, number_of = rebuilt.findings, _numbers(rebuilt, scenario)
     findings.compare(WHAT, "price band, FlexibilityMarket", rules.flexibility.band, table.band)
-    products = [
-        product_tuple(product, scenario.mtu_seconds) for product in market.requests.products
-    ]
-    wanted = [product_tuple(product, scenario.mtu_seconds) for product in table.products]
+    products, wanted = (
+        [
+            (replace(product, minimum_bid_w=0), product.minimum_bid_wh(scenario.mtu_seconds))
+            for product in some
+        ]
+        for some in (market.requests.products, table.products)
+    )
     findings.compare(WHAT, "flexibility products", products, wanted)
     zones = {zone.name.rstrip(b"\0").decode(): n for n, zone in enumerate(rebuilt.members.zones)}
     asked = sorted(
@@ -88,6 +91,13 @@ def _compare_flexibility(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> 
         if call.period in scenario.replayed
     )  # fmt: skip
     findings.compare(WHAT, "flexibility asked for by TSO and participants", asked, calls)
+    otherwise = [
+        (period, one.number)
+        for (_, period), board in market.requests.boards.items()
+        for one in board
+        if one.request.pay_as_bid != table.pay_as_bid
+    ]
+    findings.compare(WHAT, "requests priced otherwise", otherwise, [])
     dso = set(table.dso.products) if table.dso else set()
     beyond = [
         (period, one.number)

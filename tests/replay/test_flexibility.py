@@ -1,4 +1,4 @@
-"""Flexibility in a replay: a congested feeder is relieved, everybody is paid by the model, and forged logs are found."""
+"""Flexibility in a replay: a congested grid is relieved, all are paid by the model, forged logs are found."""
 
 import contextlib
 import copy
@@ -14,7 +14,8 @@ import pytest
 
 from gridbourse.audit.check import check as check_run
 from gridbourse.audit.findings import Difference
-from gridbourse.audit.folder import Run, load_run, logs_of as logs_from
+from gridbourse.audit.folder import Run, load_run
+from gridbourse.audit.folder import logs_of as logs_from
 from gridbourse.chain.compiler import CHECKOUT, load_artifacts
 from gridbourse.chain.connect import session
 from gridbourse.chain.contracts import DSO_ACCOUNT
@@ -102,8 +103,8 @@ def test_the_dso_buys_again_what_is_still_missing(ran: Ran) -> None:
 def test_what_the_tso_buys_does_not_break_the_grid(ran: Ran) -> None:
     table = ran.done.record.flexibility
     called = table[(table["buyer"] == "tso") & (table["direction"] == "up")].iloc[0]
-    assert called["bought_wh"] == called["rejected_wh"] > 0
-    assert (called["delivered_wh"], called["paid_micro_eur"]) == (0, 0)
+    assert 0 < called["rejected_wh"] <= called["bought_wh"]
+    assert called["delivered_wh"] <= called["bought_wh"] - called["rejected_wh"]
     said = [row for row in ran.done.record.verdicts if row["market"] == "flexibility"]
     assert any("the grid does not bear it" in line for row in said for line in row["explanation"])
 
@@ -198,6 +199,17 @@ def in_terms(place: int, more: int) -> Callable[[dict[str, Any]], None]:
     return lambda values: values["terms"].__setitem__(place, values["terms"][place] + more)
 
 
+def with_evidence(alter: Callable[[dict[str, Any]], None]) -> Callable[[Content], None]:
+    """A forgery of the first leg that was verified against a committed baseline."""
+
+    def forge(content: Content) -> None:
+        told = logs_of(content, "FlexibilityDelivery", "LegVerified")
+        nth = next(n for n, log in enumerate(told) if int(log["data"][-64:], 16))
+        altered("FlexibilityDelivery", "LegVerified", alter, nth)(content)
+
+    return forge
+
+
 FORGERIES = {
     "a larger request": (
         altered("FlexibilityBoard", "RequestPosted", in_terms(4, 100)), "transfer", "request 0",
@@ -273,13 +285,10 @@ FORGERIES = {
     ),
     "a lost leg": (dropped("FlexibilityDelivery", "LegVerified"), "flexibility", "ended"),
     "a baseline that is not the evidence's": (
-        altered("FlexibilityDelivery", "LegVerified", in_finding(2, 1), -1), "baseline", "comes to",
+        with_evidence(in_finding(2, 1)), "baseline", "comes to",
     ),
     "evidence nobody published": (
-        altered(
-            "FlexibilityDelivery", "LegVerified",
-            lambda v: v["finding"].__setitem__(10, b"\1" * 32), -1,
-        ),
+        with_evidence(lambda v: v["finding"].__setitem__(10, b"\1" * 32)),
         "baseline",
         "can not be read",
     ),
@@ -331,8 +340,7 @@ UNBOUND: dict[tuple[str, str], set[str]] = {
     ("FlexibilityMarket", "Connected"): {"board", "delivery", "token"},
     ("Schedules", "MarketSet"): {"market"},
     ("FlexibilityToken", "TransferSingle"): {"operator"},
-    # asked by all sellers that are there, before it closes
-    ("FlexibilityBoard", "RequestPosted"): {"terms.closesAt"},
+    # on a declared schedule there is no evidence
     ("FlexibilityDelivery", "LegVerified"): {"finding.evidence", "finding.evidenceSeconds"},
 }
 """Fields of the first such event that an honest log could have otherwise; all others are bound."""
