@@ -14,6 +14,8 @@ from oracle.corrections import read_history
 from replay.onboarding import Membership, account_name
 from replay.run import found_market
 from scripts.settle import settle
+from tests.audit.mixed_market import without_pool
+from tests.replay.markets import BOOK
 from tests.replay.noon import write_scenario
 
 FLEXIBILITY = {
@@ -21,14 +23,17 @@ FLEXIBILITY = {
     "products": {"congestion": {"compensation_micro_eur_per_wh": 395}},
     "dso": {"products": ["congestion"], "ceiling_micro_eur_per_wh": 100},
 }  # fmt: skip
-OVERRIDES = {"parties.participation": 0.07, "periods": 1, "flexibility": FLEXIBILITY}
+OVERRIDES = {
+    "market.kinds": ["order_book"], "order_book": BOOK, "periods": 1, "flexibility": FLEXIBILITY,
+}  # fmt: skip
 SEED = b"a seed nobody else can guess ...".ljust(32, b"!")
 PRICE, OFFERED = 50, 100
 
 
 @pytest.fixture
-def founded(tmp_path: Path):  # type: ignore[no-untyped-def]
-    scenario = load(write_scenario(tmp_path, 0.07), OVERRIDES)
+def founded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("COLUMNS", "200")
+    scenario = load(without_pool(write_scenario(tmp_path, 0.07)), OVERRIDES)
     with session("embedded") as w3:
         market, members = found_market(w3, scenario, {"file": "none", "overrides": {}})
         yield market, members, scenario.first_period
@@ -102,10 +107,15 @@ def test_it_mints_pays_charges_fees_and_says_where_it_went(
     assert "Nothing is due." in capsys.readouterr().out
 
 
-def test_what_waits_for_the_verifier_waits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_waits_for_the_verifier_waits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     metered = {"congestion": {"like": "congestion-metered"}}
     table = FLEXIBILITY | {"products": metered}
-    scenario = load(write_scenario(tmp_path, 0.07), OVERRIDES | {"flexibility": table})
+    scenario = load(
+        without_pool(write_scenario(tmp_path, 0.07)), OVERRIDES | {"flexibility": table}
+    )
     with session("embedded") as w3:
         market, members = found_market(w3, scenario, {"file": "none", "overrides": {}})
         flex, keys, period = market.flexibility, market.keys, scenario.first_period
