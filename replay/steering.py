@@ -8,7 +8,7 @@ The picture: voltages and signed loadings of the expected state of every period,
 to each member around the state of greatest exchange. The DSO checks what is traded all the same.
 """
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
@@ -65,9 +65,10 @@ class Aggregator:
         first = self.homes.at
         count = len(next(iter(members.values())).base_wh)
         periods = range(first, first + count)
-        everybody = [*members.values(), *self._beside(periods, members)]
-        names = [home.name for home in everybody]
-        decided = schedule(everybody, self._prices(periods), self._limits(periods, names))
+        everybody = members | self._beside(periods, members)
+        decided = schedule(
+            list(everybody.values()), self._prices(periods), self._limits(periods, everybody)
+        )
         self.portfolios[period] = decided
         for each in range(period, periods.stop):
             self.homes.set_points(
@@ -88,16 +89,16 @@ class Aggregator:
         mine = self.contracted.points
         return {p: home for p, home in members.items() if p in mine}, kinds & self.contracted.kinds
 
-    def _beside(self, periods: range, members: Collection[str]) -> list[Home]:
+    def _beside(self, periods: range, members: Mapping[str, Home]) -> dict[str, Home]:
         """What of the portfolio has nothing to steer: it needs energy or has some left all the same."""
         if self.contracted is None:
-            return []
-        expected = self.homes.undisturbed_wh(periods)
-        return [
-            Home(point, expected[:, self.homes.row_of(point)])
+            return {}
+        expected = self.homes.undisturbed_wh(periods, {})
+        return {
+            point: Home(point, expected[:, self.homes.row_of(point)])
             for point in self.contracted.points
             if point not in members
-        ]
+        }
 
     def _prices(self, periods: range) -> Prices:
         """What the area pays for what it does not cover itself: the dearest of its zones, the least a
@@ -108,9 +109,9 @@ class Aggregator:
             np.min([prices.sell_micro_eur_per_wh for prices in seen], axis=0),
         )
 
-    def _limits(self, periods: range, members: list[str]) -> GridLimits:
+    def _limits(self, periods: range, members: Mapping[str, Home]) -> GridLimits:
         scenario, hours = self.homes.scenario, self.homes.scenario.mtu.hours
-        expected = self.homes.undisturbed_wh(periods) / hours
+        expected = self.homes.undisturbed_wh(periods, members) / hours
         reactive = scenario.reactive_var(periods.start - self.homes.world.day)
         flow = self.network.run(expected, np.broadcast_to(reactive, expected.shape))
         worst = int(np.abs(expected.sum(axis=1)).argmax())

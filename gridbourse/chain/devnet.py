@@ -36,7 +36,7 @@ START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 10.0
 STATE_INTERVAL_S = 30
 STATES_KEPT = 500
-"""Of past blocks, in memory. anvil would keep all others on disk below HOME, and leave them there when killed."""
+"""Of past blocks, in memory. anvil would keep the others on disk below HOME, and leave them when killed."""
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 

@@ -97,7 +97,7 @@ class Portfolio:
 
     schedules: by member's name.  position_wh: net energy traded, + sold, shape (periods,).
     net_wh: what all members together inject by their schedules.
-    over: limits exceeded, name -> most beyond in any period.
+    over: limits exceeded by more than whole Wh do, name -> most beyond in any period.
     """
 
     schedules: Mapping[str, Schedule]
@@ -184,4 +184,10 @@ def _over(
     moved = np.array([schedules[home.name].net_wh - home.base_wh for home in homes])
     beyond = grid.value + moved.T @ grid.per_wh - grid.limit
     worst = beyond.max(axis=0)
-    return {name: float(most) for name, most in zip(grid.names, worst, strict=True) if most > 0}
+    # Set-points are whole Wh: one for each member is not a limit broken.
+    rounding = np.abs(grid.per_wh).sum(axis=0)
+    return {
+        name: float(most)
+        for name, most, least in zip(grid.names, worst, rounding, strict=True)
+        if most > least
+    }

@@ -106,11 +106,11 @@ class Homes:
         """The place of a point in arrays."""
         return self._row[point_id]
 
-    def undisturbed_wh(self, periods: range) -> Ints:
+    def undisturbed_wh(self, periods: range, members: Mapping[str, Home]) -> Ints:
         """What every point is expected to inject without storages that are steered: its profile, and
         what its home decides itself; shape (periods, points)."""
         net = self._expected(periods).copy()
-        for point, member in self.members().items():
+        for point, member in members.items():
             net[:, self._row[point]] = member.base_wh
         return net
 

@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from gridbourse.model.home import Home, Prices, Schedule, Shortfall, manage, moved
+from gridbourse.model.home import Home, Prices, Schedule, manage, moved
 from gridbourse.model.storage import Storage, Viable, allowed
 from gridbourse.scenario.devices import Devices
 from gridbourse.scenario.errors import ScenarioError
@@ -198,10 +198,6 @@ class Household:
     @staticmethod
     def _span(storage: Storage) -> tuple[float, float]:
         return float(storage.low_wh[0]), float(storage.high_wh[0])
-
-    def shortfalls(self) -> list[Shortfall]:
-        """Comfort that the current plan does not keep."""
-        return [] if self._plan is None else list(self._plan.schedule.shortfalls)
 
     def as_member(self, steered: Collection[str]) -> Home:
         """The home as its aggregator plans it, from the next period to be delivered on.

@@ -117,6 +117,15 @@ def test_limits_of_the_grid_spread_the_charging():
     assert bound.cost_micro_eur(prices) == 12 * 10 + 8 * 20
 
 
+def test_what_members_inject_anyway_is_in_the_grids_value_once():
+    prices = Prices(ints(10, 20, 30), ints(0, 0, 0))
+    homes = [*cars(2), Home("house", ints(-5, -5, -5))]
+    line = limited([[5.0]] * 3, [17.0], [[-1.0]] * 3)
+    result = schedule(homes, prices, line)
+    assert result.net_wh.tolist() == [-17, -13, -5]
+    assert result.over == {}
+
+
 def test_comfort_goes_before_the_grid_and_what_is_over_is_named():
     prices = Prices(ints(10, 20, 30), ints(0, 0, 0))
     tight = limited([[0.0]] * 3, [4.0], [[-1.0], [-1.0]])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from gridbourse.model.portfolio_contract import Book, Contract, ContractRefused
 
 AGGREGATORS, PEOPLE = {8, 9}, {8, 9, 10, 11}
-HORIZON = 30
+HORIZON = 10
 
 
 def terms(start: int, until: int, aggregator: int = 8, participant: int = 10) -> Contract:

@@ -264,7 +264,7 @@ def test_what_homes_did_is_accounted_for_beside_no_manager(path):
     assert table.at["B1", "cost_managed_micro_eur"] < table.at["B1", "cost_unmanaged_micro_eur"]
 
 
-def test_a_home_that_never_leaves_its_vehicle_short(path):
+def test_a_charger_too_small_is_told_as_a_shortfall(path):
     """A charger too small for the need: the shortfall is told, and by name."""
     homes = homes_with(path, ev=EV | {"charger_w": 400, "start_wh": 1_000})
     run(homes, 24)
