@@ -183,7 +183,7 @@ def _grid_feed(
         scenario.limits,
         scenario.mtu_seconds,
         out / "verdicts",
-        markets=_desks(market),
+        markets=desks(market),
         flexibility=_flexibility_desk(market),
     )
 
@@ -217,7 +217,7 @@ def _flexibility(
     return FlexibleDelivery(FlexibilityMarket(judging, view), feed)
 
 
-def _desks(market: Market) -> list[TradeDesk]:
+def desks(market: Market) -> list[TradeDesk]:
     """The markets whose trades are judged one by one, by their kind."""
     kinds = {name: kind for kind, name in CONTRACTS.items()}
     return [

@@ -9,6 +9,7 @@ from tests.replay.noon import START, write_scenario
 BOOK = {
     "min_wh": 10, "max_fills": 4, "max_open": 4,
     "rounds": 3, "revised_share": 0.8, "withdrawn_share": 0.1,
+    "immediate_share": 0.2, "fill_or_kill_share": 0.2,
 }  # fmt: skip
 NEIGHBOURS = {
     "pricing": "midpoint", "choice": "preferences", "min_wh": 10, "max_open": 4,
@@ -43,10 +44,12 @@ def market_scenario(folder: Path, *kinds: str) -> tuple[Path, dict[str, Any]]:
         overrides["aggregator_auction"] = SEALED if len(kinds) == 1 else OPEN
         overrides["aggregators"] = _aggregators(path)
     if "over_the_counter" in kinds:
-        [seller, *_], [buyer, *_] = _sellers_and_buyers(path)
-        strip = {"first": NOON_SINCE_SEASON, "count": PERIODS, "wh": 40}
+        seller, buyer, other, carried_wh = _parties(path)
+        strip = {"seller": seller, "first": NOON_SINCE_SEASON, "count": PERIODS}
         overrides["over_the_counter"] = [
-            {"seller": seller, "buyer": buyer, "price_micro_eur_per_wh": 130} | strip
+            strip | {"buyer": buyer, "wh": 40, "price_micro_eur_per_wh": 130},
+            # All that its connection carries, a second time: it cannot.
+            strip | {"buyer": other, "wh": carried_wh, "price_micro_eur_per_wh": 290},
         ]
     return path, overrides
 
@@ -60,14 +63,30 @@ def _aggregators(path: Path) -> dict[str, Any]:
     }
 
 
-def _sellers_and_buyers(path: Path) -> tuple[list[str], list[str]]:
-    """Who has a surplus at noon, the least first, and who a shortage, the largest first."""
+def _parties(path: Path) -> tuple[str, str, str, int]:
+    """The participant with the least surplus at noon, one that only consumes, another whose connection
+    carries as much, and what the seller's carries, Wh."""
+    sellers, buyers = _sellers_and_buyers(path)
+    scenario = _scenario(path)
+    capacity_w = scenario.points["capacity_w"]
+    other = max(buyers[1:], key=lambda p: float(capacity_w[p]))
+    assert capacity_w[other] >= capacity_w[sellers[0]]
+    carried_wh = int(capacity_w[sellers[0]] * scenario.mtu.hours)
+    return sellers[0], buyers[0], other, carried_wh
+
+
+def _scenario(path: Path) -> Scenario:
     auction = path.with_name("plain.toml")
     text = path.read_text()
     if "pricing =" not in text:
         text = text.replace("[market]\n", '[market]\npricing = "uniform"\nmax_rounds = 3\n')
     auction.write_text(text)
-    scenario: Scenario = load(auction, {"start": START, "periods": PERIODS})
+    return load(auction, {"start": START, "periods": PERIODS})
+
+
+def _sellers_and_buyers(path: Path) -> tuple[list[str], list[str]]:
+    """Who has a surplus at noon, the least first, and who a shortage, the largest first."""
+    scenario = _scenario(path)
     points = scenario.points.index[scenario.points["participant"]]
     forecast = dict(
         zip(scenario.points.index, scenario.forecast_wh(scenario.first_period), strict=True)
