@@ -232,5 +232,5 @@ class FlexibilityHall:
 
 def findings(tx: Any) -> list[tuple]:
     """Of a verification: (participant, delivered, off, paid, shared, penalty)."""
-    events = tx.events.get("LegVerified", [])
+    events = tx.events["LegVerified"]
     return [(f[0], *f[4:9]) for event in events for f in [event["finding"]]]
