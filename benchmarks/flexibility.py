@@ -43,7 +43,7 @@ STEPS = (
 
 
 class Bench:
-    """A market of `PEOPLE` sellers; the first half declares schedules, the rest is metered against baselines."""
+    """A market of `PEOPLE` sellers: half of them declare schedules, half have baselines."""
 
     def __init__(self, w3: Web3) -> None:
         settings = MarketSettings(
@@ -147,7 +147,7 @@ def main() -> None:
     """Entry of ``python -m benchmarks.flexibility``."""
     with session("embedded") as w3:
         bench = Bench(w3)
-        laps = [bench.period(FIRST + 1 + i) for i in range(2 * RING)]
+        laps = [bench.period(FIRST + 1 + 2 * lap) for lap in range(RING + 1)]
     results = {"first": laps[0], "recycled": laps[-1]}
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     table = Table("step, for one", "first", "recycled")

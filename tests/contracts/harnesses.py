@@ -22,10 +22,14 @@ def deploy_contract(name: str, tmp_path_factory, accounts):
         _COMPILED.update(_compiled(tmp_path_factory))
     artifact = _COMPILED[name]
     factory = web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
-    receipt = web3.eth.wait_for_transaction_receipt(
-        factory.constructor().transact({"from": accounts[0].address})
-    )
+    receipt = transact(factory.constructor(), accounts)
     return web3.eth.contract(abi=artifact.abi, address=receipt["contractAddress"])
+
+
+def transact(call, accounts):
+    """A harness's function sent as a transaction, and mined."""
+    sent = call.transact({"from": accounts[0].address})
+    return web3.eth.wait_for_transaction_receipt(sent)
 
 
 def _compiled(tmp_path_factory):

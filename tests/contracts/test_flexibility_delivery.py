@@ -27,7 +27,7 @@ from tests.contracts.flexibility_hall import (
     P,
     findings,
 )
-from tests.contracts.harnesses import deploy_contract
+from tests.contracts.harnesses import deploy_contract, transact
 from tests.contracts.market import (
     FEED_IN,
     FEES_OF,
@@ -198,9 +198,9 @@ def test_coarse_evidence_is_refused_for_reactive_and_fast_products(hall, people,
 
 def test_an_aggregator_offers_for_its_members_and_gets_its_share(hall, people, contracts, accounts):
     agent, ann, ben = people[:3]
-    own = {"from": accounts[0].address}
-    contracts.functions.set(ann.number, agent.number, PERMILLE, True).transact(own)
-    contracts.functions.set(ben.number, agent.number, PERMILLE, False).transact(own)
+    for who, may_trade in ((ann, True), (ben, False)):
+        terms = (who.number, agent.number, PERMILLE, may_trade)
+        transact(contracts.functions.set(*terms), accounts)
     posted = hall.request(CONGESTION_METERED, Way.UP, 500, 10)
     refused = refused_offer(hall, posted, ben, 4, 10, by=agent.account)
     assert refused == ("NotForAnother", ben.number, agent.number)

@@ -20,7 +20,7 @@ from tests.contracts.flexibility_hall import (
     FlexibilityHall,
     P,
 )
-from tests.contracts.harnesses import deploy_contract
+from tests.contracts.harnesses import deploy_contract, transact
 from tests.contracts.market import FIRST, PURSE
 from tests.contracts.refusal import fact, refusal
 
@@ -182,14 +182,12 @@ def hostile(hall, tmp_path_factory, accounts):
 
 
 def arm(contract, accounts, refuses=False, target=NOBODY, data=b""):
-    call = contract.functions.arm(refuses, str(target), data)
-    call.transact({"from": accounts[0].address})
+    transact(contract.functions.arm(refuses, str(target), data), accounts)
 
 
 def run(contract, accounts, method, *arguments):
     data = method.encode_input(*arguments)
-    call = contract.functions.run(method._address, data)
-    call.transact({"from": accounts[0].address})
+    transact(contract.functions.run(method._address, data), accounts)
 
 
 def test_a_receiver_that_calls_back_gets_what_it_was_sent_and_no_more(
