@@ -39,11 +39,11 @@ def people(hall):
 
 @pytest.fixture
 def token(hall, people):
-    """700 Wh of the first participant, 300 of the second, at 40 µEUR each."""
-    posted = hall.request(CONGESTION_METERED, Way.UP, 1_000, 10)
+    """700 Wh of the first participant at 40 µEUR each, 300 of the second at 70."""
+    posted = hall.request(CONGESTION_METERED, Way.UP, 1_000, 10, pay_as_bid=True)
     ann, ben = people[:2]
     hall.offer(posted, ann, 4, 700)
-    hall.offer(posted, ben, 4, 300)
+    hall.offer(posted, ben, 7, 300)
     hall.judge(hall.run(posted))
     hall.deliver({ann.number: 700, ben.number: 300})
     hall.verify(posted, {ann.number: 0, ben.number: 0})
@@ -69,9 +69,9 @@ def test_a_token_says_product_zone_direction_and_period(hall, token):
 
 def test_verified_delivery_is_minted_with_its_payment(hall, people, token):
     assert held(hall, people[0], token) == (700, 28_000)
-    assert held(hall, people[1], token) == (300, 12_000)
-    assert tuple(hall.token.supplyOf(token)) == (1_000, 40_000)
-    assert hall.balance(MARGIN) == 40_000
+    assert held(hall, people[1], token) == (300, 21_000)
+    assert tuple(hall.token.supplyOf(token)) == (1_000, 49_000)
+    assert hall.balance(MARGIN) == 49_000
 
 
 def test_claims_go_with_tokens_rounded_down_and_none_is_lost(hall, people, token):
@@ -86,8 +86,8 @@ def test_claims_go_with_tokens_rounded_down_and_none_is_lost(hall, people, token
         model[who] = (model[who][0] - wh, model[who][1] - moved)
         model[to] = (model[to][0] + wh, model[to][1] + moved)
     assert {who: held(hall, who, token) for who in people} == model
-    assert sum(claim for _, claim in model.values()) == 40_000
-    assert tuple(hall.token.supplyOf(token)) == (1_000, 40_000)
+    assert sum(claim for _, claim in model.values()) == 49_000
+    assert tuple(hall.token.supplyOf(token)) == (1_000, 49_000)
 
 
 def test_a_token_named_twice_in_a_batch_takes_the_whole_claim_along(hall, people, token):
@@ -107,8 +107,8 @@ def test_redeemed_tokens_are_burnt_and_paid(hall, people, token):
     hall.token.redeem([token], ann.sends)
     assert hall.balance(ann) == before + 28_000
     assert held(hall, ann, token) == (0, 0)
-    assert tuple(hall.token.supplyOf(token)) == (300, 12_000)
-    assert hall.balance(MARGIN) == 12_000
+    assert tuple(hall.token.supplyOf(token)) == (300, 21_000)
+    assert hall.balance(MARGIN) == 21_000
     again = refusal(hall.token.redeem, [token], by=ann.account)
     assert again == ("NothingToRedeem", ann.number, token)
     twice = refusal(hall.token.redeem, [token, token], by=people[1].account)
@@ -136,7 +136,7 @@ def test_who_was_suspended_or_left_still_redeems(hall, people, token):
     (ann, ben), registry = people[:2], hall.whole.registry
     registry.suspend(ann.number, hall.by)
     registry.leaveMarket(ben.number, ben.sends)
-    for who, claim in ((ann, 28_000), (ben, 12_000)):
+    for who, claim in ((ann, 28_000), (ben, 21_000)):
         hall.token.redeem([token], who.sends)
         assert hall.balance(who) == PURSE + claim
 
@@ -161,7 +161,7 @@ def test_nobody_moves_what_another_holds(hall, people, token):
     assert refused == ("ERC1155MissingApprovalForAll", ben.account, ann.account)
     hall.token.setApprovalForAll(ben.account, True, ann.sends)
     hall.token.safeTransferFrom(*move, ben.sends)
-    assert held(hall, ben, token) == (301, 12_040)
+    assert held(hall, ben, token) == (301, 21_040)
     more = (ann.account, ben.account, token, 700, b"")
     refused = refusal(hall.token.safeTransferFrom, *more, by=ann.account)
     assert refused == ("ERC1155InsufficientBalance", ann.account, 699, 700, token)
@@ -210,7 +210,7 @@ def test_a_receiver_that_calls_back_gets_what_it_was_sent_and_no_more(
         supply = tuple(hall.token.supplyOf(token))
         assert supply == tuple(sum(pair[i] for pair in holdings) for i in (0, 1))
         assert hall.balance(MARGIN) == supply[1]
-        assert all(claim == 40 * wh for wh, claim in holdings)
+        assert all(holdings[i][1] == 40 * holdings[i][0] for i in (0, -1))
         assert hall.whole.money_sum() == 0
     assert succeeded == [True, True, True, False, False]
     assert hall.balance(number) == PURSE + 4_000  # of the one redemption
