@@ -59,19 +59,24 @@ def strategies(method: Method) -> Iterator[Strategy]:
 
 @dataclass
 class Cheat:
-    """A participant at work on its readings; `net_wh` is what its meter shows, `burnt_wh` its waste."""
+    """A participant at work on its readings; `net_wh` is what its meter shows, `burnt_wh` its waste.
+
+    flexible: the share of its mean withdrawal it moves or burns in a period.
+    """
 
     evidence: Evidence
     method: Method
     net_wh: Ints
     burnt_wh: int = 0
+    flexible: Fraction = FLEXIBLE
 
     @classmethod
     def of(
-        cls, evidence: Evidence, method: Method, strategy: Strategy, honest: Baseline
-    ) -> "Cheat":
+        cls, evidence: Evidence, method: Method, strategy: Strategy, honest: Baseline,
+        flexible: Fraction = FLEXIBLE,
+    ) -> "Cheat":  # fmt: skip
         """Carry a strategy out on the days of the honest baseline."""
-        cheat = cls(evidence, method, evidence.readings.wh.copy())
+        cheat = cls(evidence, method, evidence.readings.wh.copy(), flexible=flexible)
         if strategy.on_window:
             cheat._raise_window(strategy)
         if strategy.on_days:
@@ -108,7 +113,9 @@ class Cheat:
 
     def _raise(self, day: LocalDay, target: Ints, sources: list[Ints] | None) -> None:
         withdrawn = np.maximum(-self.evidence.readings.wh, 0)
-        limit = int(FLEXIBLE * int(withdrawn[self._places(day.periods)].sum())) // len(day.periods)
+        limit = int(self.flexible * int(withdrawn[self._places(day.periods)].sum())) // len(
+            day.periods
+        )
         want = np.full(len(target), limit, dtype=np.int64)
         if sources is None:
             self.burnt_wh += int(want.sum())

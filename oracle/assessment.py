@@ -13,6 +13,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from gridbourse.scenario.errors import GridError
 from gridbourse.scenario.network import Flow, Network
 from gridbourse.scenario.rules import Limits
 
@@ -95,3 +96,16 @@ def excess_pu(flow: Flow, limits: Limits) -> Array:
     """How far each state of a flow is beyond its worst limit, pu, shape (k,); <= 0 is inside."""
     parts = [limits.v_min_pu - flow.u_pu, flow.u_pu - limits.v_max_pu]
     return np.concatenate([*parts, flow.loading - limits.loading_max], axis=1).max(axis=1)
+
+
+def excess_of(network: Network, states_w: Array, reactive_var: Array, limits: Limits) -> Array:
+    """`excess_pu` of states of shape (k, points), W; infinite where there is no operating point."""
+    try:
+        return excess_pu(
+            network.run(states_w, np.broadcast_to(reactive_var, states_w.shape)), limits
+        )
+    except GridError:
+        if len(states_w) == 1:
+            return np.array([np.inf])
+        single = [excess_of(network, state[None], reactive_var, limits) for state in states_w]
+        return np.concatenate(single)

@@ -27,7 +27,7 @@ from gridbourse.model.periods import Mtu
 from gridbourse.scenario.errors import GridError
 from gridbourse.scenario.network import Network
 from gridbourse.scenario.rules import Limits
-from oracle.assessment import excess_pu
+from oracle.assessment import excess_of
 from oracle.redispatch import least_curtailed
 from oracle.sensitivities import sensitivities
 
@@ -223,10 +223,4 @@ class _Search:
     def _excess_pu(self, kept_wh: Sequence[Whole]) -> NDArray[np.float64]:
         """Beyond the worst limit, pu, per state; infinite where there is no operating point."""
         states_w = np.stack(kept_wh) / self.hours
-        try:
-            flow = self.network.run(states_w, np.broadcast_to(self.reactive_var, states_w.shape))
-        except GridError:
-            if len(kept_wh) == 1:
-                return np.array([np.inf])
-            return np.concatenate([self._excess_pu([state]) for state in kept_wh])
-        return excess_pu(flow, self.limits) + SAFETY_PU
+        return excess_of(self.network, states_w, self.reactive_var, self.limits) + SAFETY_PU

@@ -122,6 +122,11 @@ class Journal:
         """All messages of a period, by version."""
         return self._select("feed = ? AND period = ?", feed, period)
 
+    def between(self, feed: str, periods: range) -> list[Entry]:
+        """All messages of a run of periods, by period and version."""
+        condition = "feed = ? AND period >= ? AND period < ?"
+        return self._select(condition, feed, periods.start, periods.stop)
+
     def pending(self, feed: str | None = None) -> list[Entry]:
         """Messages the chain is not known to have, by feed, period and version."""
         if feed is None:

@@ -84,11 +84,11 @@ class MeterFeed:
         sent = self._deliver(period)
         known = self._journal.entries(FEED, period)
         self._refuse_unknown_versions(period, known)
-        first, standing = _first_sent(known), _standing(known)
+        first, stands = _first_sent(known), standing(known)
         for number, wh in readings.items():
-            if number in first and wh not in (first[number], standing[number]):
+            if number in first and wh not in (first[number], stands[number]):
                 raise FeedError(
-                    f"period {period}, participant {number}: {wh} Wh, but {standing[number]} Wh"
+                    f"period {period}, participant {number}: {wh} Wh, but {stands[number]} Wh"
                     " were sent; a correction has to be asked for"
                 )
         return sent + self._send(period, {n: wh for n, wh in readings.items() if n not in first})
@@ -106,8 +106,8 @@ class MeterFeed:
                 " corrects it by proof"
             )
         sent = self._deliver(period)
-        standing = _standing(self._journal.entries(FEED, period))
-        changed = {n: wh for n, wh in readings.items() if standing.get(n) != wh}
+        stands = standing(self._journal.entries(FEED, period))
+        changed = {n: wh for n, wh in readings.items() if stands.get(n) != wh}
         return sent + self._send(period, changed)
 
     def resume(self) -> list[str]:
@@ -198,10 +198,11 @@ def _newest(entries: list[Entry]) -> int:
 
 
 def _first_sent(entries: list[Entry]) -> dict[int, int]:
-    return _standing(entries[::-1])
+    return standing(entries[::-1])
 
 
-def _standing(entries: list[Entry]) -> dict[int, int]:
+def standing(entries: list[Entry]) -> dict[int, int]:
+    """Readings that stand by the messages of a period, participant number -> net Wh."""
     return {number: wh for entry in entries for number, wh in decode(entry.payload).items()}
 
 

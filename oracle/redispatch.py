@@ -1,4 +1,4 @@
-"""The least curtailment a linearised grid allows, as a linear programme solved by HiGHS."""
+"""The least curtailment, or movement, a linearised grid allows, as a linear programme of HiGHS."""
 
 from __future__ import annotations
 
@@ -28,6 +28,40 @@ def least_curtailed(at: Sensitivities, kept_w: Array, scheduled_w: Array, limits
     """
     sign = np.sign(scheduled_w)
     room_kw, kept_kw = np.abs(scheduled_w) / _KW, np.abs(kept_w) / _KW
+    slopes, spare = _rows(at, limits, BACK_OFF_PU)
+    slopes = slopes * sign * _KW
+    kept = _solve(slopes, spare + slopes @ kept_kw, room_kw)
+    return sign * np.clip(kept, 0.0, room_kw) * _KW
+
+
+def least_moved(
+    at: Sensitivities,
+    moved_w: Array,
+    up_w: Array,
+    down_w: Array,
+    limits: Limits,
+    back_off_pu: float = BACK_OFF_PU,
+) -> Array:
+    """The change of each injection, W, shape (m,), that takes least movement in sum.
+
+    at: the grid around the state in which ``moved_w`` is moved already; up_w, down_w (>= 0): the
+    most each point can move either way; all shape (m,).  Broken limits as in `least_curtailed`.
+    """
+    points = len(moved_w)
+    sign = np.concatenate([np.ones(points), -np.ones(points)])
+    room = np.concatenate([up_w, down_w]) / _KW
+    here = np.concatenate([np.maximum(moved_w, 0.0), np.maximum(-moved_w, 0.0)]) / _KW
+    slopes, spare = _rows(at, limits, back_off_pu)
+    slopes = np.concatenate([slopes, slopes], axis=1) * sign * _KW
+    # What does not move is what is "kept" of the room, and as much as possible of it.
+    kept = _solve(-slopes, spare + slopes @ (here - room), room)
+    moved = (room - np.clip(kept, 0.0, room)) * sign * _KW
+    change: Array = moved[:points] + moved[points:]
+    return change
+
+
+def _rows(at: Sensitivities, limits: Limits, back_off_pu: float) -> tuple[Array, Array]:
+    """(pu per W, pu that are left): a row for each side of each limit, a column for each point."""
     values = np.concatenate([at.u_pu, -at.u_pu, at.loading])
     ceilings = np.concatenate(
         [
@@ -36,15 +70,14 @@ def least_curtailed(at: Sensitivities, kept_w: Array, scheduled_w: Array, limits
             np.full_like(at.loading, limits.loading_max),
         ]
     )
-    slopes = np.concatenate([at.du_per_w, -at.du_per_w, at.dl_per_w], axis=1).T * sign * _KW
-    bounds = ceilings - BACK_OFF_PU - values + slopes @ kept_kw
-    reachable = np.maximum(slopes, 0.0) @ room_kw > bounds
-    kept = _solve(slopes[reachable], bounds[reachable], room_kw)
-    return sign * np.clip(kept, 0.0, room_kw) * _KW
+    slopes = np.concatenate([at.du_per_w, -at.du_per_w, at.dl_per_w], axis=1).T
+    return slopes, ceilings - back_off_pu - values
 
 
 def _solve(slopes: Array, bounds: Array, room: Array) -> Array:
     """max sum(k) - penalty t, subject to slopes k - t <= bounds, 0 <= k <= room, t >= 0."""
+    reachable = np.maximum(slopes, 0.0) @ room > bounds
+    slopes, bounds = slopes[reachable], bounds[reachable]
     rows, points = slopes.shape
     penalty = 1e4 * (1.0 + room.sum())
     matrix = np.column_stack([slopes, np.full(rows, -1.0)])

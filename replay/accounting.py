@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gridbourse.chain.contracts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
 from gridbourse.model.settlement import Charges, Prices, settle, without_market
 from gridbourse.report.record import ORDER_COLUMNS
+from gridbourse.scenario.homes import forecast_wh
 from gridbourse.scenario.network import Flow
 from gridbourse.scenario.plant import Delivery, Plant, energy_gap_wh
 from gridbourse.scenario.scenario import Scenario
@@ -132,7 +133,7 @@ class Accounts:
     ) -> dict[str, object]:
         placed = result.orders.groupby("side")["wh"].sum()
         generation, load = self._gross(result.period, delivery)
-        forecast = self.scenario.forecast_wh(result.period)
+        forecast = forecast_wh(self.scenario, self.plant.homes, result.period)
         before = expected_wh(forecast, result.contracts_wh + self._rejected_wh(result.trades))
         after = result.caps.clip(expected_wh(forecast, result.contracts_wh))
         states = {
@@ -173,14 +174,18 @@ class Accounts:
         return net
 
     def _gross(self, period: int, delivery: Delivery) -> tuple[Ints, Ints]:
-        """Production and consumption behind each meter, Wh, such that their difference is the reading."""
+        """Production and consumption behind each meter, Wh, such that their difference is the reading.
+
+        What scheduled devices draw is consumption; what they give back is less of it, so that energy
+        from a battery is not produced a second time.
+        """
         hours = self.scenario.mtu.hours
-        wanted = np.rint(self.scenario.profiles.load_w.loc[period].to_numpy() * hours).astype(
-            np.int64
-        )
+        profile = np.rint(self.scenario.profiles.load_w.loc[period].to_numpy() * hours)
+        wanted = np.maximum(profile.astype(np.int64) - delivery.devices_wh, 0)
         produces = self.scenario.profiles.pv_w.loc[period].to_numpy() > 0
         # Where nothing is produced the reading is the consumption, less what an import cap held back.
-        load = np.where(produces, np.maximum(wanted, -delivery.readings_wh), -delivery.readings_wh)
+        drawn = np.maximum(-delivery.readings_wh, 0)
+        load = np.where(produces, np.maximum(wanted, drawn), drawn)
         return delivery.readings_wh + load, load
 
     def _price(self, tradings: Sequence[Trading]) -> int | None:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from gridbourse.chain.deploy import Market
 from gridbourse.report.record import GAS_COLUMNS, TRADE_COLUMNS, RunRecord
+from gridbourse.scenario.homes_account import account
 from replay.accounting import Accounts
 from replay.walk import Walk
 
@@ -42,12 +43,26 @@ def record_of(
         trades=_trades(walk),
         money=accounts.money_table(),
         gas=_gas(walk.market),
+        **_homes(walk),
         verdicts=_verdicts(walk),
         money_sum_micro_eur=money_sum,
         energy_gap_wh=round(accounts.gap_wh),
         readings=walk.market.chain.gas["readings"].units,
         wall_s=round(time.monotonic() - began, 1),
     )
+
+
+def _homes(walk: Walk) -> dict[str, pd.DataFrame]:
+    """What the homes' devices did, where there are any."""
+    homes = walk.plant.homes
+    if homes is None:
+        return {}
+    delivered = {
+        period: result.delivery
+        for period, result in walk.results.items()
+        if result.delivery is not None
+    }
+    return {"homes": account(homes, delivered)}
 
 
 def _trades(walk: Walk) -> pd.DataFrame:

@@ -27,6 +27,7 @@ from replay.accounting import Accounts
 from replay.metering import MeterDrop
 from replay.onboarding import Membership, onboard
 from replay.recording import record_of
+from replay.steering import Aggregator
 from replay.venues.bilateral import BilateralVenue
 from replay.venues.call_auction import CallAuctionVenue
 from replay.venues.checked import Judging
@@ -97,7 +98,7 @@ def replay(
     began = time.monotonic()
     network = Network.load(scenario.grid_file, scenario.points)
     market, members = found_market(w3, scenario, about)
-    plant = Plant(scenario, network)
+    plant = Plant.of(scenario, network)
     accounts = Accounts(scenario, members, plant)
     limit = market.registry.seat_limit()
     before = market.house.balances(limit)
@@ -107,11 +108,12 @@ def replay(
             scenario=scenario,
             market=market,
             members=members,
-            venues=_venues(Judging(scenario, members, market, grid_feed)),
+            venues=_venues(Judging(scenario, members, market, grid_feed, plant.homes)),
             plant=plant,
             meters=MeterDrop(out / "readings", scenario, members, market.keys),
             meter_feed=MeterFeed(market.meter, journal),
             grid_feed=grid_feed,
+            aggregator=None if plant.homes is None else Aggregator(plant.homes, network),
         )
         periods = over_periods(scenario.replayed, scenario.mtu_seconds, scenario.timezone)
         walk.run(periods, lambda period: accounts.add(walk.results[period]))
@@ -152,11 +154,11 @@ def _grid_feed(
         scenario.limits,
         scenario.mtu_seconds,
         out / "verdicts",
-        markets=_desks(market),
+        markets=desks(market),
     )
 
 
-def _desks(market: Market) -> list[TradeDesk]:
+def desks(market: Market) -> list[TradeDesk]:
     """The markets whose trades are judged one by one, by their kind."""
     kinds = {name: kind for kind, name in CONTRACTS.items()}
     return [

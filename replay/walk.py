@@ -13,6 +13,7 @@ import pandas as pd
 from gridbourse.chain.deploy import AREA, Market
 from gridbourse.errors import GridbourseError
 from gridbourse.model.caps import Caps
+from gridbourse.scenario.homes import forecast_wh
 from gridbourse.scenario.plant import Delivery, Plant
 from gridbourse.scenario.scenario import Scenario
 from oracle.grid_feed import GridFeed
@@ -20,6 +21,7 @@ from oracle.meter_feed import MeterFeed
 from oracle.verdict import Verdict
 from replay.metering import MeterDrop
 from replay.onboarding import Membership
+from replay.steering import Aggregator
 from replay.trading import GROUPS_A_CALL
 from replay.venues.venue import Ints, Trading, Venue
 
@@ -82,6 +84,7 @@ class Walk:
     meters: MeterDrop
     meter_feed: MeterFeed
     grid_feed: GridFeed
+    aggregator: Aggregator | None = None
     results: dict[int, PeriodResult] = field(default_factory=dict)
 
     def run(
@@ -106,7 +109,9 @@ class Walk:
 
     def _trade(self, period: int) -> None:
         """One market after the other: what is promised in one is not wanted in the next."""
-        wanted_wh = self.scenario.forecast_wh(period)
+        if self.aggregator is not None:
+            self.aggregator.steer(period)
+        wanted_wh = self._forecast_wh(period)
         for venue in self.venues:
             wanted_wh = wanted_wh - venue.trade(period, wanted_wh)
             if venue is not self.venues[-1]:
@@ -120,10 +125,13 @@ class Walk:
         tradings = [venue.close(period) for venue in self.venues]
         beyond = None
         if self.market.pool is None:
-            schedule = self.scenario.forecast_wh(period)
+            schedule = self._forecast_wh(period)
             reactive = self.scenario.reactive_var(period)
             beyond = self.grid_feed.check_schedule(period, schedule, reactive)
         return PeriodResult(period, tradings, self._caps(period), beyond)
+
+    def _forecast_wh(self, period: int) -> Ints:
+        return forecast_wh(self.scenario, self.plant.homes, period)
 
     def _advance(self, timestamp: int) -> None:
         self.market.clock.advance_to(self.market.keys["operator"], timestamp)

@@ -2,11 +2,14 @@
 
     python -m scripts.oracle meter readings/ --network devnet
     python -m scripts.oracle meter readings/ --once --value kwh --unit kWh --timezone Europe/Berlin
+    python -m scripts.oracle grid scenarios/elecbay.toml --network devnet
 
 meter: watches a folder of meter files (CSV, Parquet), judges each row, and brings the readings to the
 chain, once, whatever happens in between. Readings that come after their period was settled on an
-estimate are booked as corrections. Every refusal is a line of the log. Put files in by renaming them.
-Exit code 1: some were refused, the rest went in.
+estimate are booked as corrections. Put files in by renaming them.
+grid: looks what waits for the DSO, runs the power flow on the scenario's grid and forecasts, and brings
+the verdicts to the chain, each once: on the pool's book, on groups of trades, on what flows besides.
+Every refusal is a line of the log. Exit code 1: some was refused, the rest went in.
 """
 
 import argparse
@@ -23,11 +26,14 @@ from gridbourse.chain.deployments import record_path
 from gridbourse.metering.sources import Columns, Unit
 from gridbourse.model.periods import Mtu
 from gridbourse.onboarding.applications import read_meters
+from gridbourse.scenario.scenario import load
 from oracle.corrections import LateReadings, SettledPeriods
 from oracle.daemon import Daemon, Feed
+from oracle.grid_watch import Connected, GridWatch
 from oracle.journal import Journal
 from oracle.meter_feed import MeterFeed
 from oracle.meter_folder import KnownPoints, MeterFolder
+from replay.run import desks
 from scripts import mapping_path, on_record, parse, run
 
 SOME_REFUSED = 1
@@ -38,12 +44,29 @@ def main(*args: str, web3: Web3 | None = None) -> int:
     """Run on `web3` when given, else on the network the arguments name."""
     options = parse(_parser(), args)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    return ORACLES[options.oracle](options, web3)
+
+
+def _meter(options: argparse.Namespace, web3: Web3 | None) -> int:
+    with on_record(options.network, web3) as market, _journal(market, options) as journal:
+        meters = _meters(market, journal, options)
+        _run([meters, LateReadings(market, journal)], options.once)
+        return SOME_REFUSED if meters.refused else 0
+
+
+def _grid(options: argparse.Namespace, web3: Web3 | None) -> int:
+    scenario = load(options.scenario)
     with on_record(options.network, web3) as market:
-        path = options.journal or _journal(market, options.network)
-        with Journal(path) as journal:
-            meters = _meters(market, journal, options)
-            _run([meters, LateReadings(market, journal)], options.once)
-    return SOME_REFUSED if meters.refused else 0
+        connected = Connected(market, options.participants or mapping_path(options.network))
+        connected.at(market.clock.read("nextOpenPeriod"))  # a mapping that can not be read ends it
+        verdicts = options.verdicts or _files(market, options) / "verdicts"
+        with _journal(market, options) as journal:
+            grid = GridWatch(market, scenario, desks(market), connected, journal, verdicts)
+            _run([grid], options.once)
+        return SOME_REFUSED if grid.refused else 0
+
+
+ORACLES = {"meter": _meter, "grid": _grid}
 
 
 def _run(feeds: Sequence[Feed], once: bool) -> None:
@@ -75,10 +98,16 @@ def _columns(options: argparse.Namespace) -> Columns:
     return Columns(**names | {"point": None, "value": None} if options.wide else names)
 
 
-def _journal(market: Market, network: str) -> Path:
-    """One a deployment: what was sent to another says nothing here."""
-    deployment = f"{market.record.genesis_hash[2:10]}-{market.meter.address[2:10]}"
-    return record_path(network).with_suffix(".oracle") / f"{deployment}.sqlite"
+def _journal(market: Market, options: argparse.Namespace) -> Journal:
+    """Each oracle has its own."""
+    files, whose = _files(market, options), "" if options.oracle == "meter" else "-grid"
+    return Journal(options.journal or files.with_name(f"{files.name}{whose}.sqlite"))
+
+
+def _files(market: Market, options: argparse.Namespace) -> Path:
+    """One name a deployment: what was sent to another says nothing here."""
+    name = f"{market.record.genesis_hash[2:10]}-{market.meter.address[2:10]}"
+    return record_path(options.network).with_suffix(".oracle") / name
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -87,19 +116,25 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    meter = parser.add_subparsers(dest="oracle", required=True).add_parser(
-        "meter", help="readings from a folder of files"
+    shared = argparse.ArgumentParser(add_help=False)
+    option = shared.add_argument
+    option("--network", default="devnet", help="devnet or an RPC address")
+    option("--once", action="store_true", help="do what there is to do, and end")
+    option("--participants", type=Path, help="CSV: point_id, number; default: beside the record")
+    option("--journal", type=Path, help="SQLite file; default: beside the record")
+    oracles = parser.add_subparsers(dest="oracle", required=True)
+    grid = oracles.add_parser("grid", parents=[shared], help="verdicts of the DSO")
+    grid.add_argument("scenario", type=Path, help="TOML file: grid, limits and forecasts")
+    grid.add_argument(
+        "--verdicts", type=Path, help="folder of the reports; default: beside the record"
     )
+    meter = oracles.add_parser("meter", parents=[shared], help="readings from a folder of files")
     option, usual = meter.add_argument, Columns()
     option("folder", type=_folder, help="where the files are put")
-    option("--network", default="devnet", help="devnet or an RPC address")
-    option("--once", action="store_true", help="bring in what is there, and end")
     option("--skip-refused", action="store_true", help="send the good rows of a file")
-    option("--participants", type=Path, help="CSV: point_id, number; default: beside the record")
     option(
         "--meters", type=Path, help="CSV: metering_point, meter_address; their readings are signed"
     )
-    option("--journal", type=Path, help="SQLite file; default: beside the record")
     option("--time", default=usual.time, help="column of times (%(default)s)")
     option("--point", default=usual.point, help="column of metering points (%(default)s)")
     option("--value", default=usual.value, help="column of values, + injects (%(default)s)")

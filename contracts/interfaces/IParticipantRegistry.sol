@@ -14,6 +14,9 @@ interface IParticipantRegistry is IAccessControl {
     /// @notice Number of the participant behind an account; reverts when there is none
     function numberOf(address account) external view returns (uint256);
 
+    /// @notice Number and profile (see Profile) of the participant behind an account; reverts when there is none
+    function memberOf(address account) external view returns (uint256 number, uint256 profile);
+
     /// @notice Account of a participant; zero when the number was never given
     function accountOf(uint256 participant) external view returns (address);
 

@@ -4,10 +4,10 @@ pragma solidity 0.8.37;
 import {Lanes} from "./Lanes.sol";
 
 /// @notice What an order book remembers of a participant in a period, in one word
-/// @dev   period: 32 | 104 unused | kept Wh (sell, buy): 56 | 7 unused | keeps: 1 | area: 8 | orders at rest: 16 |
-///        sequence: 32, the sequence lowest
+/// @dev   period: 32 | 104 unused | kept Wh (sell, buy): 56 | 7 unused | keeps: 1 | area: 8 | orders brought
+///        to rest and not taken back: 16 | sequence: 32, the sequence lowest
 library BookAccount {
-    uint256 private constant OPEN = 32;
+    uint256 private constant BROUGHT = 32;
     uint256 private constant AREA = 48;
     uint256 private constant KEEPS = 56;
     uint256 private constant KEPT = 64;
@@ -21,19 +21,19 @@ library BookAccount {
         return (account >> AREA) & 0xff;
     }
 
-    function openOrders(uint256 account) internal pure returns (uint256) {
-        return (account >> OPEN) & 0xffff;
+    function brought(uint256 account) internal pure returns (uint256) {
+        return (account >> BROUGHT) & 0xffff;
     }
 
     function withOneMore(uint256 account) internal pure returns (uint256) {
         unchecked {
-            return account + (1 << OPEN);
+            return account + (1 << BROUGHT);
         }
     }
 
     function withOneLess(uint256 account) internal pure returns (uint256) {
         unchecked {
-            return account - (1 << OPEN);
+            return account - (1 << BROUGHT);
         }
     }
 
@@ -42,7 +42,7 @@ library BookAccount {
     }
 
     function withSequence(uint256 account, uint256 newSequence) internal pure returns (uint256) {
-        return (account >> OPEN << OPEN) | newSequence;
+        return (account >> BROUGHT << BROUGHT) | newSequence;
     }
 
     /// @dev Whether what backs cancelled orders stays reserved for the participant's next ones

@@ -15,17 +15,19 @@ import {RestingOrders} from "./RestingOrders.sol";
 abstract contract BookCollateral is RestingOrders {
     error ParticipantNotActive(uint256 participant, uint256 status);
 
-    /// @dev Backs an own order: by what its participant keeps reserved here, and by more where that is not enough
-    function _claim(uint256 period, uint256 participant, uint256 energy) internal {
+    /// @dev Backs an own order: by what its participant keeps reserved here, and by more where that is not enough. Returns
+    ///      whether what it keeps was enough: the clearing house, which else asks whether it is active, was not asked
+    function _claim(uint256 period, uint256 participant, uint256 energy) internal returns (bool) {
         uint256 key = _accountKey(period, participant);
         uint256 account = _accounts[key];
         if (Lanes.tag(account) == period && BookAccount.keeps(account)) {
             uint256 drawn = _least(BookAccount.kept(account), energy);
             _accounts[key] = BookAccount.minusKept(account, drawn);
             energy -= drawn;
-            if (energy == 0) return _requireActive(participant); // else the clearing house does
+            if (energy == 0) return true;
         }
         _reserve(period, participant, 0, energy);
+        return false;
     }
 
     /// @dev Gives back what backed an own order: to what its participant keeps reserved, or free
@@ -45,8 +47,8 @@ abstract contract BookCollateral is RestingOrders {
         return available < oneWay ? available : oneWay;
     }
 
-    function _requireActive(uint256 participant) private view {
-        uint256 status = Profile.status(_profileOf(participant));
+    function _requireActive(uint256 participant, uint256 profile) internal pure {
+        uint256 status = Profile.status(profile);
         if (status != Profile.ACTIVE) revert ParticipantNotActive(participant, status);
     }
 

@@ -39,7 +39,7 @@ abstract contract Matching is RestingOrders {
 
     /// @notice An incoming order of `wh` traded (see TradeWord), in this order
     event OrdersMatched(
-        uint256 indexed area, uint256 indexed period, uint256 indexed taker, uint256 side, uint256 wh, uint256[] trades
+        uint256 indexed area, uint256 indexed period, uint256 indexed taker, uint256 wh, uint256[] trades
     );
     /// @notice `wh` of an incoming order neither traded nor came to rest; after FillOrKill that is all of it
     event OrderKilled(
@@ -55,7 +55,8 @@ abstract contract Matching is RestingOrders {
     /// @dev Matches an order, rests or cancels what is left of it by its kind; returns what is cancelled
     function _execute(uint256 area, uint256 period, uint256 order) internal returns (uint256 leftWh) {
         uint256 kind = BookOrder.kind(order);
-        uint256 before = _books[_key(area, period)];
+        uint256 key = _key(area, period);
+        uint256 before = _books[key];
         uint256 book = before;
         Ending ending;
         leftWh = BookOrder.wh(order);
@@ -74,7 +75,7 @@ abstract contract Matching is RestingOrders {
                 ending = kind == BookOrder.FILL_OR_KILL ? Ending.FillOrKill : Ending.Immediate;
             }
         }
-        if (book != before) _books[_key(area, period)] = book;
+        if (book != before) _books[key] = book;
         if (leftWh != 0) _reportKilled(area, period, order, leftWh, ending);
     }
 
@@ -132,7 +133,7 @@ abstract contract Matching is RestingOrders {
     }
 
     function _matchTick(Incoming memory incoming, uint256 tick) private {
-        uint256 key = _levelKey(incoming.area, incoming.period, tick);
+        uint256 key = _levelKey(_key(incoming.area, incoming.period), tick);
         uint256 level = _levels.levels[key];
         uint256 before = level;
         do {
@@ -172,7 +173,6 @@ abstract contract Matching is RestingOrders {
                     rest -= wh << shift;
                 } else {
                     rest -= lane << shift;
-                    if (!incoming.isTrial) _closeOne(incoming.period, maker);
                 }
                 incoming.leftWh -= wh;
                 incoming.trades[incoming.count++] = RestingOrder.side(lane) == BookOrder.OFFER
@@ -195,7 +195,6 @@ abstract contract Matching is RestingOrders {
             incoming.area,
             incoming.period,
             BookOrder.participant(order),
-            BookOrder.side(order),
             BookOrder.wh(order),
             incoming.trades
         );

@@ -28,7 +28,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     /// @param groupSize Trades the DSO judges at once
     /// @param minWh The least energy of an order
     /// @param maxFills The most resting orders an incoming one trades with
-    /// @param maxOpen The most orders a participant may have at rest in a period
+    /// @param maxOpen The most orders a participant may bring to rest in a period without taking one back
     struct Settings {
         CheckedTrades.Anchors anchors;
         ITariff tariff;
@@ -56,7 +56,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     );
     string private constant NAME = "gridbourse OrderBook";
     string private constant VERSION = "1";
-    /// @dev The highest of the rules for fills and for orders at rest
+    /// @dev The highest of the rules for fills and for orders brought to rest
     uint256 private constant MAX_RULE = 255;
 
     /// @notice The least energy of an order, in Wh
@@ -74,6 +74,8 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     event CollateralKept(
         uint256 indexed area, uint256 indexed period, uint256 indexed participant, uint256 sellWh, uint256 buyWh
     );
+    /// @notice A gateway's cancellation or replacement (see BookOrder) found no such order of its participant at rest
+    event OrderGone(uint256 indexed area, uint256 indexed period, uint256 order);
     /// @notice After gate closure orders that had stayed at rest were taken out, and what backed them given back
     /// @param orders As `queueOf` has them
     event BookReleased(uint256 indexed area, uint256 indexed period, uint256[] orders);
@@ -116,13 +118,13 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     /// @param tick Limit price as a tick of the band
     /// @param kind 0 limit, 1 immediate or cancel, 2 fill or kill
     function place(uint32 period, uint256 side, uint256 tick, uint256 wh, uint256 kind) external {
-        uint256 participant = _caller();
+        (uint256 participant, uint256 profile) = registry.memberOf(msg.sender);
         _requireOpen(period);
-        if (side > BookOrder.OFFER || kind > BookOrder.FILL_OR_KILL) revert MalformedOrder(participant, kind);
+        if (side > BookOrder.OFFER || kind > BookOrder.FILL_OR_KILL) _refuseMalformed(participant, kind);
         _requireTerms(participant, tick, wh);
-        uint256 area = _areaOf(period, participant);
+        uint256 area = Profile.area(profile);
         _begin(area, period);
-        _claim(period, participant, RestingOrder.energy(side, wh));
+        if (_claim(period, participant, RestingOrder.energy(side, wh))) _requireActive(participant, profile);
         uint256 cancelledWh = _execute(area, period, BookOrder.pack(participant, kind, side, tick, wh));
         if (cancelledWh != 0) _free(period, participant, RestingOrder.energy(side, cancelledWh));
     }
@@ -161,15 +163,16 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     /// @param sellWh To sell beyond the orders at rest
     /// @param buyWh To buy beyond the orders at rest
     function keep(uint32 period, uint256 sellWh, uint256 buyWh) external {
-        uint256 participant = _caller();
-        if (sellWh > Lanes.MAX_WH || buyWh > Lanes.MAX_WH) revert MalformedOrder(participant, sellWh | buyWh);
+        (uint256 participant, uint256 profile) = registry.memberOf(msg.sender);
+        _numbers[msg.sender] = participant;
+        if (sellWh > Lanes.MAX_WH || buyWh > Lanes.MAX_WH) _refuseMalformed(participant, sellWh | buyWh);
         uint256 energy = Lanes.energy(sellWh, buyWh);
-        uint256 area = _areaOf(period, participant);
+        uint256 area = Profile.area(profile);
         if (energy != 0) {
             _requireOpen(period);
             _begin(area, period);
-        } else if (clearingHouse.settling(period)) {
-            revert SettlementBegun(period);
+        } else {
+            _requireUnsettled(period);
         }
         uint256 key = _accountKey(period, participant);
         uint256 account = BookAccount.ofPeriod(_accounts[key], period, area);
@@ -180,7 +183,8 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
 
     // --- orders through a gateway --------------------------------------------------------------
 
-    /// @notice Executes orders, one after the other, of participants who gave the calling gateway their mandate
+    /// @notice Executes orders, one after the other, of participants who gave the calling gateway their mandate: all or
+    ///         none, but for cancellations and replacements whose order is gone, which nobody can know beforehand
     /// @dev    All new orders are backed before the first is executed, and what is cancelled is free after the last
     /// @param orders See BookOrder; the sequence is not asked for
     function placeBatch(uint256 area, uint32 period, uint256[] calldata orders) external {
@@ -267,7 +271,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     function _requireWellFormed(uint256 participant, uint256 order) private view {
         uint256 kind = BookOrder.kind(order);
         if (order >> BookOrder.BITS != 0 || kind > BookOrder.REPLACE || participant > RestingOrder.MAX_PARTICIPANT) {
-            revert MalformedOrder(participant, order);
+            _refuseMalformed(participant, order);
         }
         if (kind > BookOrder.FILL_OR_KILL) return; // names an order at rest
         _requireTerms(participant, BookOrder.tick(order), BookOrder.wh(order));
@@ -285,9 +289,13 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     /// @dev Returns what of it is cancelled, as an order
     function _executeOne(uint256 area, uint256 period, uint256 order) private returns (uint256) {
         uint256 kind = BookOrder.kind(order);
+        if (kind > BookOrder.FILL_OR_KILL && !_rests(area, period, order)) {
+            emit OrderGone(area, period, order);
+            return 0;
+        }
         if (kind == BookOrder.CANCEL) {
             uint256 lane = _remove(area, period, order);
-            _closeOne(period, BookOrder.participant(order));
+            _uncountOne(period, BookOrder.participant(order));
             return RestingOrder.asBookOrder(lane, 0, 0);
         }
         if (kind == BookOrder.REPLACE) {
@@ -298,13 +306,19 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
         return cancelledWh == 0 ? 0 : BookOrder.withWh(order, cancelledWh);
     }
 
+    /// @dev Whether the order that `named` names is at rest, and of its participant
+    function _rests(uint256 area, uint256 period, uint256 named) private view returns (bool) {
+        (, uint256 lane) = _at(_levelKey(_key(area, period), BookOrder.tick(named)), period, BookOrder.position(named));
+        return RestingOrder.participant(lane) == BookOrder.participant(named);
+    }
+
     // --- after gate closure --------------------------------------------------------------------
 
     /// @notice Gives back what backs the orders still at rest, up to `maxWords` words of four, after gate closure and
     ///         before settlement, which gives it back as well; anyone may
     function release(uint256 area, uint32 period, uint256 maxWords) external {
         if (!_gateClosed(period)) revert GateStillOpen(period);
-        if (clearingHouse.settling(period)) revert SettlementBegun(period);
+        _requireUnsettled(period);
         (uint256[] memory orders, uint256 count) = _takeOut(area, period, maxWords);
         if (count == 0) return;
         _giveBack(period, orders, count);
@@ -328,7 +342,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     function _replace(uint256 area, uint256 period, uint256 named, uint256 newTick, uint256 wh) private {
         uint256 participant = BookOrder.participant(named);
         _requireTerms(participant, newTick, wh);
-        (, uint256 lane) = _ownOrder(area, period, named);
+        (, uint256 lane) = _ownOrder(_levelKey(_key(area, period), BookOrder.tick(named)), period, named);
         uint256 side = RestingOrder.side(lane);
         if (newTick == BookOrder.tick(named) && wh < RestingOrder.wh(lane)) {
             _reduce(area, period, named, wh);
@@ -336,9 +350,11 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
             return;
         }
         _remove(area, period, named);
-        _closeOne(period, participant);
+        _uncountOne(period, participant);
         _free(period, participant, RestingOrder.energy(lane)); // then asked like whoever places an order
-        _claim(period, participant, RestingOrder.energy(side, wh));
+        if (_claim(period, participant, RestingOrder.energy(side, wh))) {
+            _requireActive(participant, _profileOf(participant));
+        }
         uint256 cancelledWh =
             _execute(area, period, BookOrder.pack(participant, BookOrder.LIMIT, side, newTick, wh));
         if (cancelledWh != 0) _free(period, participant, RestingOrder.energy(side, cancelledWh));
@@ -359,7 +375,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
         returns (uint256)
     {
         if (tick > type(uint8).max || position > BookOrder.MAX_POSITION) {
-            revert UnknownOrder(participant, period, tick, position);
+            _refuseUnknown(participant, period, tick, position);
         }
         return BookOrder.naming(participant, tick, position);
     }
@@ -372,18 +388,21 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
         _books[_key(area, period)] = BookTicks.fresh(period / _ringSize);
     }
 
-    function _areaOf(uint256 period, uint256 participant) private view returns (uint256) {
-        uint256 account = _accounts[_accountKey(period, participant)];
-        if (Lanes.tag(account) == period) return BookAccount.area(account);
-        return Profile.area(_profileOf(participant));
-    }
-
     function _requireOpen(uint256 period) private view {
         if (!_isReplay) {
             uint256 nextOpen = (block.timestamp + _gateClosureSeconds) / _mtuSeconds + 1;
             if (period >= nextOpen && period < nextOpen + _horizonPeriods) return;
         }
         clock.requireOpen(period);
+    }
+
+    function _requireUnsettled(uint256 period) private view {
+        if (clearingHouse.settling(period)) revert SettlementBegun(period);
+    }
+
+    /// @dev In one place for what it takes of the contract's size
+    function _refuseMalformed(uint256 participant, uint256 order) private pure {
+        revert MalformedOrder(participant, order);
     }
 
     function _requireTerms(uint256 participant, uint256 tick, uint256 wh) private view {

@@ -16,7 +16,8 @@ import {PriceBand} from "./PriceBand.sol";
 abstract contract RestingOrders is CheckedTrades, PriceBand {
     using LevelQueue for LevelQueue.Levels;
 
-    /// @notice The most orders a participant may have at rest in a period
+    /// @notice The most orders a participant may bring to rest in a period without taking one back: so many, at most, it
+    ///         has open. What others fill still counts, so that a fill need not touch the maker's account
     uint256 public immutable maxOpen;
 
     /// @dev Which ticks hold orders (see BookTicks)
@@ -61,7 +62,7 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
         uint256 wh
     );
 
-    error TooManyOpenOrders(uint256 participant, uint256 maxOpen);
+    error TooManyOrders(uint256 participant, uint256 maxOpen);
     error UnknownOrder(uint256 participant, uint256 period, uint256 tick, uint256 position);
     error NotTheOwner(uint256 participant, uint256 owner, uint256 tick, uint256 position);
 
@@ -73,61 +74,71 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
         uint256 side = BookOrder.side(order);
         uint256 tick = BookOrder.tick(order);
         uint256 wh = BookOrder.wh(order);
-        _openOne(area, period, participant);
+        _countOne(area, period, participant);
         (uint256 position, bool isFirst) = _levels.append(
-            _levelKey(area, period, tick), period, RestingOrder.pack(side, participant, wh)
+            _levelKey(_key(area, period), tick), period, RestingOrder.pack(side, participant, wh)
         );
         emit OrderRested(area, period, participant, side, tick, position, wh);
         return isFirst ? BookTicks.with(book, side, tick) : book;
     }
 
-    /// @dev Takes the order that `named` names out of the book; returns its lane. The account is for the caller to close
+    /// @dev Takes the order that `named` names out of the book; returns its lane. The count is for the caller to lower
     function _remove(uint256 area, uint256 period, uint256 named) internal returns (uint256 lane) {
-        uint256 word;
-        (word, lane) = _ownOrder(area, period, named);
         uint256 tick = BookOrder.tick(named);
         uint256 position = BookOrder.position(named);
-        uint256 participant = BookOrder.participant(named);
+        uint256 key = _key(area, period);
+        uint256 levelKey = _levelKey(key, tick);
+        uint256 word;
+        (word, lane) = _ownOrder(levelKey, period, named);
         unchecked {
             word -= lane << ((position % Lanes.PER_GROUP) * 56);
         }
-        if (_levels.shrink(_levelKey(area, period, tick), position / Lanes.PER_GROUP, word)) {
-            uint256 key = _key(area, period);
+        if (_levels.shrink(levelKey, position / Lanes.PER_GROUP, word)) {
             _books[key] = BookTicks.without(_books[key], tick);
         }
         emit OrderCancelled(
-            area, period, participant, RestingOrder.side(lane), tick, position, RestingOrder.wh(lane)
+            area, period, BookOrder.participant(named), RestingOrder.side(lane), tick, position, RestingOrder.wh(lane)
         );
     }
 
     /// @dev Leaves `wh` of the order that `named` names where it stands; there must be more
     function _reduce(uint256 area, uint256 period, uint256 named, uint256 wh) internal {
-        (uint256 word, uint256 lane) = _ownOrder(area, period, named);
         uint256 tick = BookOrder.tick(named);
         uint256 position = BookOrder.position(named);
+        uint256 key = _levelKey(_key(area, period), tick);
+        (uint256 word, uint256 lane) = _ownOrder(key, period, named);
         unchecked {
             word -= (RestingOrder.wh(lane) - wh) << ((position % Lanes.PER_GROUP) * 56);
         }
-        _levels.words[_levelKey(area, period, tick) | (position / Lanes.PER_GROUP)] = word;
+        _levels.words[key | (position / Lanes.PER_GROUP)] = word;
         emit OrderReduced(
             area, period, BookOrder.participant(named), RestingOrder.side(lane), tick, position, wh
         );
     }
 
-    /// @dev The word and the lane of the order that `named` names, which has to be its participant's
-    function _ownOrder(uint256 area, uint256 period, uint256 named)
+    /// @dev In one place for what it takes of the contract's size
+    function _refuseUnknown(uint256 participant, uint256 period, uint256 tick, uint256 position) internal pure {
+        revert UnknownOrder(participant, period, tick, position);
+    }
+
+    /// @dev The queue word of a position at the level of a key, and its lane there; zero where no order rests
+    function _at(uint256 key, uint256 period, uint256 position) internal view returns (uint256 word, uint256 lane) {
+        word = _levels.words[key | (position / Lanes.PER_GROUP)];
+        if (Lanes.tag(word) == period) lane = Lanes.get56(word, position % Lanes.PER_GROUP);
+    }
+
+    /// @dev The word and the lane of the order that `named` names, which has to be its participant's, at the level of a key
+    function _ownOrder(uint256 key, uint256 period, uint256 named)
         internal
         view
         returns (uint256 word, uint256 lane)
     {
-        uint256 tick = BookOrder.tick(named);
         uint256 position = BookOrder.position(named);
         uint256 participant = BookOrder.participant(named);
-        word = _levels.words[_levelKey(area, period, tick) | (position / Lanes.PER_GROUP)];
-        if (Lanes.tag(word) == period) lane = Lanes.get56(word, position % Lanes.PER_GROUP);
-        if (lane == 0) revert UnknownOrder(participant, period, tick, position);
+        (word, lane) = _at(key, period, position);
+        if (lane == 0) _refuseUnknown(participant, period, BookOrder.tick(named), position);
         uint256 owner = RestingOrder.participant(lane);
-        if (owner != participant) revert NotTheOwner(participant, owner, tick, position);
+        if (owner != participant) revert NotTheOwner(participant, owner, BookOrder.tick(named), position);
     }
 
     /// @dev Takes up to `maxWords` queue words out of a book that trades no more; the words themselves stay as they are,
@@ -137,11 +148,12 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
         returns (uint256[] memory orders, uint256 count)
     {
         if (!_isOpen(area, period)) return (orders, 0);
-        uint256 book = _books[_key(area, period)];
+        uint256 bookKey = _key(area, period);
+        uint256 book = _books[bookKey];
         orders = new uint256[](Lanes.PER_GROUP * (maxWords < MAX_PAGE ? maxWords : MAX_PAGE));
         for (uint256 tick; tick < ticks && count + Lanes.PER_GROUP <= orders.length; ++tick) {
             if (!BookTicks.has(book, tick)) continue;
-            uint256 key = _levelKey(area, period, tick);
+            uint256 key = _levelKey(bookKey, tick);
             uint256 level = _levels.levels[key];
             while (!LevelQueue.isEmpty(level) && count + Lanes.PER_GROUP <= orders.length) {
                 (level, count) = _takeHead(key, level, ANYBODY, orders, count);
@@ -149,7 +161,7 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
             _levels.levels[key] = level;
             if (LevelQueue.isEmpty(level)) book = BookTicks.without(book, tick);
         }
-        _books[_key(area, period)] = book;
+        _books[bookKey] = book;
     }
 
     /// @dev Adds the orders of a level's first word, or only those of one participant, to a list
@@ -172,17 +184,17 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
         }
     }
 
-    // --- how many orders a participant has ------------------------------------------------------
+    // --- how many orders a participant brought to rest ------------------------------------------
 
-    function _openOne(uint256 area, uint256 period, uint256 participant) private {
+    function _countOne(uint256 area, uint256 period, uint256 participant) private {
         uint256 key = _accountKey(period, participant);
         uint256 account = BookAccount.ofPeriod(_accounts[key], period, area);
-        if (BookAccount.openOrders(account) == maxOpen) revert TooManyOpenOrders(participant, maxOpen);
+        if (BookAccount.brought(account) == maxOpen) revert TooManyOrders(participant, maxOpen);
         _accounts[key] = BookAccount.withOneMore(account);
     }
 
-    /// @dev Of an account that has an order at rest
-    function _closeOne(uint256 period, uint256 participant) internal {
+    /// @dev Of an account whose owner takes an order at rest back
+    function _uncountOne(uint256 period, uint256 participant) internal {
         uint256 key = _accountKey(period, participant);
         _accounts[key] = BookAccount.withOneLess(_accounts[key]);
     }
@@ -223,7 +235,7 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
     /// @notice Orders at rest at a tick in the order in which they will trade (participant: 32 | kind: 3 | side: 1 |
     ///         tick: 8 | position: 10 | Wh: 28, as `BookOrder` has them)
     function queueOf(uint256 area, uint256 period, uint256 tick) public view returns (uint256[] memory orders) {
-        uint256 key = _levelKey(area, period, tick);
+        uint256 key = _levelKey(_key(area, period), tick);
         uint256 level = _levels.levels[key];
         if (Lanes.tag(level) != period) return orders;
         orders = new uint256[](Lanes.PER_GROUP * LevelQueue.wordsOf(level));
@@ -241,7 +253,7 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
         orders = new uint256[](maxOpen);
         uint256 count;
         for (uint256 tick; tick < ticks; ++tick) {
-            uint256 key = _levelKey(BookAccount.area(account), period, tick);
+            uint256 key = _levelKey(_key(BookAccount.area(account), period), tick);
             uint256 level = _levels.levels[key];
             while (Lanes.tag(level) == period && !LevelQueue.isEmpty(level)) {
                 (level, count) = _takeHead(key, level, participant, orders, count);
@@ -280,8 +292,8 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
         }
     }
 
-    function _levelKey(uint256 area, uint256 period, uint256 tick) internal view returns (uint256) {
-        return (_key(area, period) << 16) | (tick << 8);
+    function _levelKey(uint256 key, uint256 tick) internal pure returns (uint256) {
+        return (key << 16) | (tick << 8);
     }
 
     function _accountKey(uint256 period, uint256 participant) internal view returns (uint256) {

@@ -48,7 +48,8 @@ contract ParticipantRegistry is AccessControl, Memberships {
 
     mapping(uint256 group => uint256 fourProfiles) private _profiles;
     mapping(uint256 number => Participant) private _participants;
-    mapping(address account => uint256) private _numberOf;
+    /// @dev Number and, a second time, profile of who has the account: profile: 64 | number: 64
+    mapping(address account => uint256) private _members;
     mapping(bytes32 meteringPoint => uint256) private _atMeteringPoint;
     mapping(uint256 area => Groups) private _groups;
     mapping(uint256 area => uint256) private _nextSeat;
@@ -168,7 +169,7 @@ contract ParticipantRegistry is AccessControl, Memberships {
 
     function _register(Registration calldata row) private returns (uint256 number) {
         if (row.account == address(0)) revert ZeroAccount();
-        if (_numberOf[row.account] != 0) revert AccountTaken(row.account, _numberOf[row.account]);
+        if (_members[row.account] != 0) revert AccountTaken(row.account, uint64(_members[row.account]));
         uint256 holder = _atMeteringPoint[row.meteringPoint];
         if (holder != 0) revert MeteringPointTaken(row.meteringPoint, holder);
         if (row.fromPeriod < _freeFrom[row.meteringPoint]) {
@@ -180,13 +181,9 @@ contract ParticipantRegistry is AccessControl, Memberships {
             revert CapacityOutOfRange(row.capacityWh, Lanes.MAX_WH - 1);
         }
         number = _takeSeat(row.area);
-        uint256 group = Lanes.groupOf(number);
-        _profiles[group] = Lanes.set64(
-            _profiles[group], Lanes.laneOf(number), Profile.pack(row.capacityWh, row.area, row.zone)
-        );
         _participants[number] = Participant(row.account, row.meteringPoint);
+        _setProfile(number, Profile.pack(row.capacityWh, row.area, row.zone));
         _join(number, row.fromPeriod);
-        _numberOf[row.account] = number;
         _atMeteringPoint[row.meteringPoint] = number;
         emit ParticipantRegistered(
             number, row.account, row.meteringPoint, row.area, row.zone, row.capacityWh, row.fromPeriod
@@ -272,8 +269,14 @@ contract ParticipantRegistry is AccessControl, Memberships {
 
     /// @inheritdoc IParticipantRegistry
     function numberOf(address account) public view returns (uint256 number) {
-        number = _numberOf[account];
-        if (number == 0) revert UnknownParticipant(account);
+        (number,) = memberOf(account);
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function memberOf(address account) public view returns (uint256 number, uint256 profile) {
+        uint256 member = _members[account];
+        if (member == 0) revert UnknownParticipant(account);
+        return (uint64(member), member >> 64);
     }
 
     /// @inheritdoc IParticipantRegistry
@@ -376,7 +379,7 @@ contract ParticipantRegistry is AccessControl, Memberships {
 
     /// @inheritdoc IParticipantRegistry
     function mayHoldCurrency(address account) external view returns (bool) {
-        return _numberOf[account] != 0 || hasRole(Roles.TREASURER, account) || hasRole(Roles.DSO, account)
+        return _members[account] != 0 || hasRole(Roles.TREASURER, account) || hasRole(Roles.DSO, account)
             || hasRole(Roles.TSO, account) || hasRole(Roles.SUPPLIER, account) || hasRole(Roles.OPERATOR, account);
     }
 
@@ -385,9 +388,11 @@ contract ParticipantRegistry is AccessControl, Memberships {
         if (Profile.status(profile) == Profile.NONE) revert UnknownNumber(participant);
     }
 
+    /// @dev The only place that writes a profile, and both times
     function _setProfile(uint256 participant, uint256 profile) private {
         uint256 group = Lanes.groupOf(participant);
         _profiles[group] = Lanes.set64(_profiles[group], Lanes.laneOf(participant), profile);
+        _members[_participants[participant].account] = (profile << 64) | participant;
     }
 
     function _requireActive(uint256 participant) private view {

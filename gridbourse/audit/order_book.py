@@ -69,6 +69,7 @@ class OrderBookMarket(CheckedTrades):
             "OrderKilled": self.killed,
             "OrderCancelled": self.cancelled,
             "OrderReduced": self.reduced,
+            "OrderGone": self.gone,
             "CollateralKept": self.collateral_kept,
             "BookReleased": self.released,
         }
@@ -86,7 +87,10 @@ class OrderBookMarket(CheckedTrades):
     def matched(self, event: Event) -> None:
         """OrdersMatched: what is left of the order is told right behind."""
         self._finish()
-        order = self._incoming(event, event["taker"], event["wh"], list(event["trades"]))
+        taker, words = event["taker"], list(event["trades"])
+        first = trade_of(words[0]) if words else None
+        side = Side.BID if first is not None and first.buyer == taker else Side.OFFER
+        order = self._incoming(event, taker, side, event["wh"], words)
         if sum(trade.wh for trade in map(trade_of, order.trades) if trade) == order.wh:
             self._place(order, Kind.IMMEDIATE_OR_CANCEL, Ending.FILLED)
         else:
@@ -116,10 +120,15 @@ class OrderBookMarket(CheckedTrades):
         self._findings.compare("order", place, event["wh"], rebuilt)
 
     def _incoming(
-        self, event: Event, participant: int, wh: int, trades: list[int], tick: int | None = None
+        self,
+        event: Event,
+        participant: int,
+        side: Side,
+        wh: int,
+        trades: list[int],
+        tick: int | None = None,
     ) -> Incoming:
-        self._require("order", event.where, event["side"] in tuple(Side), "of no side")
-        place = (event["area"], event["period"], participant, Side(event["side"] % 2))
+        place = (event["area"], event["period"], participant, side)
         return Incoming(*place, wh, trades, event.block, event.where, tick)
 
     def _rest_of(self, event: Event) -> Incoming:
@@ -129,7 +138,9 @@ class OrderBookMarket(CheckedTrades):
             self._unfinished = None
             return last._replace(tick=event["tick"])
         self._finish()
-        return self._incoming(event, event["participant"], event["wh"], [], event["tick"])
+        self._require("order", event.where, event["side"] in tuple(Side), "of no side")
+        side = Side(event["side"] % 2)
+        return self._incoming(event, event["participant"], side, event["wh"], [], event["tick"])
 
     def _finish(self) -> None:
         """The rest of the last order was not told: nothing but its trades is known."""
@@ -222,6 +233,19 @@ class OrderBookMarket(CheckedTrades):
             return
         gone = Energy.of(order.side, max(order.wh - event["wh"], 0))
         self._collateral.free(event["period"], order.participant, gone)
+
+    def gone(self, event: Event) -> None:
+        """OrderGone: a gateway's cancellation or replacement, whose order is not at rest."""
+        self._finish()
+        self._cancelled = None
+        word, where = BookOrder.unpack(event["order"]), event.at("area", "period")
+        self._clock.require_open(event["period"], f"order, {where}")
+        order = self.book(event["area"], event["period"]).at(word.tick, word.position)
+        rests = order is not None and order.participant == word.participant
+        place = f"participant {word.participant}, {where}"
+        in_area = self._members.area_of(word.participant) == event["area"]
+        self._require("order", place, in_area, "of another area")
+        self._require("order", place, not rests, "is at rest")
 
     def collateral_kept(self, event: Event) -> None:
         """CollateralKept: while orders are taken; it is given back until settlement begins."""

@@ -1,7 +1,7 @@
 """A market whose trades wait for the DSO's verdict in groups (`CheckedTrades.sol`), for one area."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from eth_account.signers.local import LocalAccount
 from web3.contract import Contract
@@ -23,6 +23,14 @@ class SealedTrades:
     trades: tuple[TradeWord, ...]
 
 
+class Progress(NamedTuple):
+    """Groups sealed so far, groups of them judged, and trades in the open group."""
+
+    sealed: int
+    judged: int
+    in_open_group: int
+
+
 class CheckedTrades(Bound):
     """Seals groups, brings verdicts, and lets overdue groups expire."""
 
@@ -39,24 +47,25 @@ class CheckedTrades(Bound):
 
     # --- where the groups are ------------------------------------------------------------------
 
-    def open_trades(self, period: int) -> int:
-        """Trades in the open group."""
-        return self.read("ledgerOf", self.area, period)[3]
+    def progress(self, period: int) -> Progress:
+        """How far the trades of a period are; a group that expired without a verdict counts as judged."""
+        _, sealed, judged, in_open_group, _ = self.read("ledgerOf", self.area, period)
+        return Progress(sealed, judged, in_open_group)
 
     def judged(self, period: int) -> int:
         """How many groups have a verdict, or expired without one."""
-        return self.read("ledgerOf", self.area, period)[2]
+        return self.progress(period).judged
 
     def waiting(self, period: int) -> int:
         """Trades without a verdict: those of sealed groups and those of the open one."""
-        _, groups, judged, waiting, _ = self.read("ledgerOf", self.area, period)
+        groups, judged, waiting = self.progress(period)
         for number in range(judged, groups):
             waiting += self.read("sealedGroupOf", self.area, period, number)[1]
         return waiting
 
     def sealed(self, period: int) -> list[SealedTrades]:
         """The groups that wait for a verdict, in order, with their trades from the log."""
-        _, groups, judged, _, _ = self.read("ledgerOf", self.area, period)
+        groups, judged, _ = self.progress(period)
         if groups == judged:
             return []
         words = self.trades(period)
@@ -85,7 +94,7 @@ class CheckedTrades(Bound):
 
     def seal(self, by: LocalAccount, period: int) -> None:
         """Seal the open group where it has trades."""
-        if self.open_trades(period):
+        if self.progress(period).in_open_group:
             self.write(by, "seal group", "sealGroup", self.area, period)
 
     def expire(self, by: LocalAccount, period: int) -> None:

@@ -35,6 +35,8 @@ HARDFORK = "paris"
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 10.0
 STATE_INTERVAL_S = 30
+STATES_KEPT = 500
+"""Of past blocks, in memory. anvil would keep the others on disk below HOME, and leave them when killed."""
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -233,6 +235,7 @@ def _command(port: int, chain_id: int, gas_limit: int, state: Path | None) -> li
     command = [str(find_anvil()), "--quiet", "--host", HOST, "--port", str(port)]
     command += ["--chain-id", str(chain_id), "--hardfork", HARDFORK, "--gas-limit", str(gas_limit)]
     command += ["--block-base-fee-per-gas", "0", "--gas-price", "0", "--disable-min-priority-fee"]
+    command += ["--prune-history", str(STATES_KEPT)]
     if state is not None:
         state.parent.mkdir(parents=True, exist_ok=True)
         command += ["--state", str(state), "--state-interval", str(STATE_INTERVAL_S)]

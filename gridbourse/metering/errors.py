@@ -24,6 +24,8 @@ class Rule(StrEnum):
     DUPLICATE = "duplicate"  # one reading per metering point and period
     SIGNATURE = "signature"  # signed by the meter of that point
     GAP = "gap"  # no period without a reading
+    WORD = "word"  # one of the words the column may hold
+    SAME = "same"  # as what it belongs with
 
 
 @dataclass(frozen=True)

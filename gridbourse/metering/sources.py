@@ -77,16 +77,23 @@ def read(path: Path | str, columns: Columns) -> Raw:
         raise _schema(path, "point and value: a long file has both, a wide one neither")
     if columns.wide and columns.signature is not None:
         raise _schema(path, "only a long file has room for signatures", columns.signature)
-    if path.suffix == ".csv":
-        table = _read_csv(path, columns.separator)
-    elif path.suffix == ".parquet":
-        table = _read_parquet(path)
-    else:
-        raise _schema(path, f"ending {path.suffix!r} is neither .csv nor .parquet")
+    table = read_table(path, columns.separator)
     for name in (columns.time, columns.point, columns.value, columns.signature):
         if name is not None and name not in table.columns:
             raise _schema(path, f"column is missing; there are {', '.join(table.columns)}", name)
     return Raw(path.name, columns, _wide(table, columns) if columns.wide else _long(table, columns))
+
+
+def read_table(path: Path, separator: str = ",") -> pd.DataFrame:
+    """A CSV or Parquet file as it stands, indexed by row as refusals name it.
+
+    Raises ReadingError (rule schema) for a file that cannot be read or has a column twice.
+    """
+    if path.suffix == ".csv":
+        return _read_csv(path, separator)
+    if path.suffix == ".parquet":
+        return _read_parquet(path)
+    raise _schema(path, f"ending {path.suffix!r} is neither .csv nor .parquet")
 
 
 def _long(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:

@@ -6,7 +6,7 @@ price. Nobody trades with itself, and an incoming order meets a bounded number o
 only: no float, clock or random number can make two runs differ.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
@@ -63,8 +63,8 @@ class EnergyOutOfRange(OrderBookError):
     """Less than the minimum quantity or more than a lane holds."""
 
 
-class TooManyOpenOrders(OrderBookError):
-    """One resting order more than a participant may have."""
+class TooManyOrders(OrderBookError):
+    """One order more than a participant may bring to rest in a period."""
 
 
 class UnknownOrder(OrderBookError):
@@ -121,7 +121,8 @@ class OrderBook:
     """The book of one area and period.
 
     ticks: of the band; min_wh: least energy of an order; max_fills: most makers an incoming order
-    meets; max_open: most resting orders of a participant.
+    meets; max_open: most orders a participant may bring to rest without taking one back: so many, at
+    most, it has open. What others fill still counts, so that a fill need not touch the maker's account.
     """
 
     def __init__(self, ticks: int, min_wh: int, max_fills: int, max_open: int) -> None:
@@ -133,6 +134,8 @@ class OrderBook:
         self._next_id = 0
         self._by_id: dict[int, Order] = {}
         self._by_owner: dict[int, set[int]] = {}
+        # By participant, orders brought to rest and not taken back.
+        self._brought: Counter[int] = Counter()
         # Per side and tick the ids in order of time; a tick without orders has no queue.
         self._queues: tuple[dict[int, OrderedDict[int, None]], ...] = ({}, {})
 
@@ -143,7 +146,7 @@ class OrderBook:
     ) -> Placement:
         """Match an order with the book, then rest or cancel what is left of it, by its kind.
 
-        Raises GateClosed, TickOutsideBand, EnergyOutOfRange or TooManyOpenOrders, without effect.
+        Raises GateClosed, TickOutsideBand, EnergyOutOfRange or TooManyOrders, without effect.
         """
         self._require_order(tick, wh)
         trades, stopped = self._match(participant, side, tick, wh)
@@ -169,6 +172,7 @@ class OrderBook:
         """
         order = self._own(participant, order_id)
         self._shrink(order_id, order.wh)
+        self._brought[participant] -= 1
         return order.wh
 
     def replace(self, participant: int, order_id: int, tick: int, wh: int) -> Placement:
@@ -270,6 +274,7 @@ class OrderBook:
         """Put an order at the tail of its tick; its id."""
         order = Order(self._next_id, participant, side, tick, wh)
         self._next_id += 1
+        self._brought[participant] += 1
         self._by_id[order.order_id] = order
         self._by_owner.setdefault(participant, set()).add(order.order_id)
         self._queues[side].setdefault(tick, OrderedDict())[order.order_id] = None
@@ -302,9 +307,10 @@ class OrderBook:
             raise EnergyOutOfRange(f"wh: {wh} must lie in {self.min_wh}..{MOST_WH}")
 
     def _require_room(self, participant: int) -> None:
-        if len(self._by_owner.get(participant, ())) >= self.max_open:
-            raise TooManyOpenOrders(
-                f"participant {participant}: has {self.max_open} open orders, the most allowed"
+        if self._brought[participant] >= self.max_open:
+            raise TooManyOrders(
+                f"participant {participant}: brought {self.max_open} orders to rest and took none of "
+                "them back, the most allowed"
             )
 
     def _own(self, participant: int, order_id: int) -> Order:

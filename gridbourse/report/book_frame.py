@@ -134,8 +134,8 @@ class _Book:
         self._queues[level][position] = row
 
     def matched(self, at: int, event: Mapping[str, Any]) -> None:
-        taker, side = event["taker"], _side(event)
-        trades = [TradeWord.unpack(word) for word in event["trades"]]
+        taker, trades = event["taker"], [TradeWord.unpack(word) for word in event["trades"]]
+        side = Side.BID if trades and trades[0].buyer == taker else Side.OFFER
         for trade in trades:
             maker = trade.seller if side is Side.BID else trade.buyer
             if taker != (trade.buyer if side is Side.BID else trade.seller):

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 import gridbourse
-from gridbourse.report import market_pictures, markets, money_flow, pictures, style, words
+from gridbourse.report import homes, market_pictures, markets, money_flow, pictures, style, words
 from gridbourse.report.record import STATES, ReportError, RunRecord
 from gridbourse.report.summary import gains, summary
 
@@ -70,21 +70,25 @@ def _page(record: RunRecord, period: int) -> dict[str, Any]:
 
 def _pictures(record: RunRecord, period: int) -> dict[str, Markup]:
     with style.drawing():
-        drawn = _of_trades(record) | {
-            "day": (
-                pictures.price_and_volume(record),
-                "Clearing price and energy ordered and traded over the local day",
-            ),
-            "grid": (
-                pictures.grid_check(record),
-                "Voltages and loading before and after the check and as delivered; curtailment",
-            ),
-            "gains": (
-                pictures.who_gained(record),
-                "Gain of each participant against the supplier alone, sorted",
-            ),
-            "money": (money_flow.picture(record.money), "Payments between the groups"),
-        }
+        drawn = (
+            _of_trades(record)
+            | _of_homes(record)
+            | {
+                "day": (
+                    pictures.price_and_volume(record),
+                    "Clearing price and energy ordered and traded over the local day",
+                ),
+                "grid": (
+                    pictures.grid_check(record),
+                    "Voltages and loading before and after the check and as delivered; curtailment",
+                ),
+                "gains": (
+                    pictures.who_gained(record),
+                    "Gain of each participant against the supplier alone, sorted",
+                ),
+                "money": (money_flow.picture(record.money), "Payments between the groups"),
+            }
+        )
         if markets.POOL in record.markets:
             drawn["curve"] = (
                 pictures.clearing_curve(record, period),
@@ -106,6 +110,13 @@ def _of_trades(record: RunRecord) -> dict[str, tuple[Figure, str]]:
             "How much of what was ordered was traded, let through by the network and delivered",
         ),
     }
+
+
+def _of_homes(record: RunRecord) -> dict[str, tuple[Figure, str]]:
+    if not len(record.homes):
+        return {}
+    label = "Energy of devices by kind, and what each home pays, with and without a manager"
+    return {"homes": (homes.picture(record), label)}
 
 
 def _lives(record: RunRecord) -> list[dict[str, Any]]:

@@ -8,6 +8,8 @@ from gridbourse.report.record import RunRecord
 
 POOL: Final = "call_auction"
 """The market whose book is judged as a whole; of all others each trade is."""
+OVER_THE_COUNTER: Final = "over_the_counter"
+"""The market that has no orders: what came to no trade was not performed."""
 SHOWN: Final = 3
 """Orders of each kind of life that are told one by one."""
 
@@ -70,4 +72,5 @@ def _life(orders: pd.DataFrame) -> pd.Series:
     words[orders["rejected_wh"] > 0] = "rejected in part by the network"
     words[(orders["rejected_wh"] > 0) & (orders["fill_wh"] == 0)] = "rejected by the network"
     words[traded == 0] = "found nobody"
+    words[(traded == 0) & (orders["market"] == OVER_THE_COUNTER)] = "a party in default"
     return words

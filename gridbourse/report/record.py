@@ -1,7 +1,7 @@
 """What a replay leaves behind: everything the report needs, and nothing it could recompute."""
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -88,6 +88,20 @@ GAS_COLUMNS: Final[dict[str, str]] = {
     "gas": _INTEGER,
     "units": _INTEGER,
 }
+DEVICES: Final = ("battery", "ev", "heat_pump", "shiftable")
+WAYS: Final = ("managed", "unmanaged")
+HOME_COLUMNS: Final[dict[str, str]] = {
+    "pv_wh": _INTEGER,
+    **{
+        name.format(way): _INTEGER
+        for way in WAYS
+        for name in (
+            "self_used_{}_wh", "cost_{}_micro_eur", "wear_{}_micro_eur", "stored_{}_wh",
+            "missed_{}_wh", *(f"{device}_{{}}_wh" for device in DEVICES),
+        )
+    },
+}  # fmt: skip
+_OPTIONAL: Final = {"homes": HOME_COLUMNS}
 _TABLES: Final = {
     "periods": PERIOD_COLUMNS,
     "participants": PARTICIPANT_COLUMNS,
@@ -154,6 +168,9 @@ class RunRecord:
     `money`: payer, payee, kind, micro_eur: where each euro went, by group ("buyers", "supplier",
         "dso"). Kinds ending in "_fee" are grid fees
 
+    `homes`, index `point_id`: what homes with scheduled devices did, and would have done without a
+        manager, as `gridbourse.scenario.homes_account.account` says; no row where there are none
+
     `gas`: step, transactions, gas, units (orders, readings or accounts processed)
 
     `verdicts`: one dict per verdict: period, market ("schedule" where no trade was judged), round
@@ -194,6 +211,7 @@ class RunRecord:
     energy_gap_wh: int
     readings: int
     wall_s: float
+    homes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(HOME_COLUMNS)))
 
     def __post_init__(self) -> None:
         if self.mtu_seconds <= 0:
@@ -202,7 +220,7 @@ class RunRecord:
             ZoneInfo(self.timezone)
         except (ValueError, OSError, KeyError) as unknown:
             raise ReportError(f"timezone: {self.timezone!r} is no known time zone") from unknown
-        for table, columns in _TABLES.items():
+        for table, columns in (_TABLES | _OPTIONAL).items():
             setattr(self, table, _typed(table, getattr(self, table), columns))
         for (table, column), allowed in _CHOICES.items():
             values = getattr(self, table)[column]
@@ -234,9 +252,11 @@ class RunRecord:
         """Write record.json and one parquet file per table into `folder`, made where missing."""
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
-        for table in _TABLES:
+        tables = [*_TABLES, *(name for name in _OPTIONAL if len(getattr(self, name)))]
+        for table in tables:
             getattr(self, table).to_parquet(target / f"{table}.parquet")
-        head = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _TABLES}
+        scalars = (f.name for f in fields(self) if f.name not in _TABLES | _OPTIONAL)
+        head = {name: getattr(self, name) for name in scalars}
         text = json.dumps({"format": _FORMAT, **head}, indent=1, ensure_ascii=False, default=_plain)
         (target / "record.json").write_text(text + "\n", encoding="utf-8")
 
@@ -249,7 +269,9 @@ class RunRecord:
             if head.pop("format", None) != _FORMAT:
                 raise ReportError(f"{source}/record.json: format is not {_FORMAT}")
             tables: dict[str, Any] = {
-                table: pd.read_parquet(source / f"{table}.parquet") for table in _TABLES
+                table: pd.read_parquet(source / f"{table}.parquet")
+                for table in [*_TABLES, *_OPTIONAL]
+                if table in _TABLES or (source / f"{table}.parquet").exists()
             }
             return cls(**head, **tables)
         except (OSError, ValueError, TypeError) as broken:

@@ -19,6 +19,10 @@ NAMES: Final = {
     "bilateral": "Neighbour to neighbour",
     "over_the_counter": "Over the counter",
     "schedule": "Without a trade",
+    "managed": "With the manager",
+    "unmanaged": "Without it",
+    "ev": "Electric vehicle",
+    "shiftable": "Shiftable loads",
 }
 
 

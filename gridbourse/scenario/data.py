@@ -20,8 +20,10 @@ from gridbourse.scenario.errors import ScenarioError, first_line
 POINT_COLUMNS: Final = ("point_id", "zone", "capacity_w")
 NODE_COLUMNS: Final = ("node", "node_name")
 """A file has the one or the other."""
-POINT_NOTES: Final = ("pandapower_bus", "peak_load_w", "rated_pv_w")
-"""Columns that may be there for the reader; nothing depends on them."""
+POINT_NOTES: Final = (
+    "pandapower_bus", "peak_load_w", "rated_pv_w", "member", "flexible_w", "flexible_kind",
+)  # fmt: skip
+"""Columns that may be there for the reader; no replay depends on them, `balancing` reads flexible_w."""
 QUANTITIES: Final = ("load_w", "load_var", "pv_w")
 MAX_NODE: Final = 2**31 - 1
 MAX_CAPACITY_W: Final = 10_000_000

@@ -108,6 +108,27 @@ class Fields:
             self.refuse(key, f"{value} is not in {least}..{most}")
         return value
 
+    def integers(
+        self, key: str, count: int, least: int = 0, most: int = MAX_INT, default: Any = REQUIRED
+    ) -> list[int]:
+        """So many whole numbers in least..most."""
+        values: list[int] = self._take(key, list, "a list", default)
+        if len(values) != count:
+            self.refuse(key, f"has {len(values)} values, not {count}")
+        for n, value in enumerate(values):
+            if isinstance(value, bool) or not isinstance(value, int):
+                self.refuse(f"{key}[{n}]", f"must be a whole number, not {value!r}")
+            if not least <= value <= most:
+                self.refuse(f"{key}[{n}]", f"{value} is not in {least}..{most}")
+        return values
+
+    def flag(self, key: str, default: bool) -> bool:
+        """True or false."""
+        value = self._values.pop(key, default)
+        if not isinstance(value, bool):
+            self.refuse(key, f"must be true or false, not {value!r}")
+        return value
+
     def number(
         self, key: str, least: float = 0.0, most: float = math.inf, default: Any = REQUIRED
     ) -> float:

@@ -69,14 +69,25 @@ def order_book(fields: Fields, rules: MarketRules) -> OrderBookRules | None:
     if not _wanted(fields, "order_book", rules):
         return None
     with fields.table("order_book") as table:
-        return OrderBookRules(
+        found = OrderBookRules(
             min_wh=table.integer("min_wh", least=1, most=MOST_WH),
             max_fills=table.integer("max_fills", least=1),
             max_open=table.integer("max_open", least=1),
             rounds=table.integer("rounds", least=1),
             revised_share=table.number("revised_share", most=1),
             withdrawn_share=table.number("withdrawn_share", most=1),
+            immediate_share=table.number("immediate_share", most=1, default=0.0),
+            fill_or_kill_share=table.number("fill_or_kill_share", most=1, default=0.0),
         )
+        if found.max_open < found.rounds:
+            table.refuse(
+                "max_open",
+                f"{found.max_open} must be at least rounds = {found.rounds}: who comes by may bring"
+                " an order to rest each time",
+            )
+        if (never := found.immediate_share + found.fill_or_kill_share) > 1:
+            table.refuse("fill_or_kill_share", f"sums to {never:g} with immediate_share, above 1")
+        return found
 
 
 def bilateral(fields: Fields, rules: MarketRules, mtu: Mtu) -> BilateralRules | None:

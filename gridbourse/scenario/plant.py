@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridbourse.model.caps import Caps
+from gridbourse.scenario.homes import Homes
 from gridbourse.scenario.network import Flow, Network
 from gridbourse.scenario.scenario import Scenario
 
@@ -18,27 +19,44 @@ class Delivery:
 
     readings_wh: metered net injection, Wh, shape (points,), positive = injected.
     curtailed_wh: what the caps held back, Wh >= 0, shape (points,).
+    devices_wh: what of the readings homes' scheduled devices injected, shape (points,).
     flow: the grid under exactly these readings.
     """
 
     readings_wh: NDArray[np.int64]
     curtailed_wh: NDArray[np.int64]
+    devices_wh: NDArray[np.int64]
     flow: Flow
 
 
 @dataclass(frozen=True)
 class Plant:
-    """Profiles and a grid in the place of the real world."""
+    """Profiles, homes with devices, and a grid in the place of the real world."""
 
     scenario: Scenario
     network: Network
+    homes: Homes | None = None
+
+    @classmethod
+    def of(cls, scenario: Scenario, network: Network) -> Plant:
+        """With the homes the scenario has."""
+        return cls(scenario, network, Homes(scenario) if scenario.homes is not None else None)
 
     def deliver(self, period: int, caps: Caps | None = None) -> Delivery:
-        """Every point follows its profile as far as its caps allow."""
-        wanted_wh = self.scenario.net_wh(period)
+        """Every point follows its profile, and its devices their set-points, as far as caps allow.
+
+        Devices give way first; what is then still above a cap is held back. With homes each period is
+        delivered once, one after the other.
+        """
+        base_wh = self.scenario.net_wh(period)
+        devices_wh = np.zeros_like(base_wh)
+        if self.homes is not None:
+            caps = self.homes.connections.tightened(caps or self.homes.connections)
+            devices_wh = self.homes.deliver(period, base_wh, caps)
+        wanted_wh = base_wh + devices_wh
         readings_wh = caps.clip(wanted_wh) if caps is not None else wanted_wh
         curtailed_wh = np.abs(wanted_wh - readings_wh)
-        return Delivery(readings_wh, curtailed_wh, self.flow_of(period, readings_wh))
+        return Delivery(readings_wh, curtailed_wh, devices_wh, self.flow_of(period, readings_wh))
 
     def flow_of(self, period: int, net_wh: NDArray[np.int64]) -> Flow:
         """The grid if these net injections (Wh, shape (points,) or (k, points)) are delivered."""

@@ -1,9 +1,11 @@
 """How participants quote in a continuous market: who comes by when, and with what.
 
 Before gate closure everybody comes by several times, each time in another, seeded order. At first a
-participant places what it expects at a price from its strategy (see ``strategy``). When it comes by
-again and still has an order at rest, it may take that out for good, or, if it prices with zero
-intelligence, give it a price drawn anew: Gode and Sunder's traders draw for every quote.
+participant places what it expects at a price from its strategy (see ``strategy``), mostly to rest
+until somebody takes it, else for the moment only or whole only. When it comes by again and still has
+an order at rest, it may take that out for good, or, if it prices with zero intelligence, give it a
+price drawn anew: Gode and Sunder's traders draw for every quote. Who has none at rest, but energy left
+to trade (its order was cancelled unfilled, or the network rejected a trade of it), orders again.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gridbourse.model.order_book import Kind
 from gridbourse.scenario import draws
 from gridbourse.scenario.rules import OrderBookRules
 from gridbourse.scenario.scenario import Scenario
@@ -28,7 +31,7 @@ class Visit:
     """A participant comes by.
 
     step: what it does with an order at rest; "place" in the first round, when it has none.
-    wh: what it has to trade, tick: its limit price now.
+    wh: what it has to trade, tick: its limit price now, kind: of the order it places, if it does.
     """
 
     point_id: str
@@ -36,6 +39,7 @@ class Visit:
     wh: int
     tick: int
     step: Step
+    kind: Kind
 
 
 def visits(
@@ -62,7 +66,14 @@ def visits(
             abs(wh),
             trader.tick(side, period, seed, band, round_),
             _step(rules, trader, seed, period, round_),
+            _kind(rules, draws.generator(seed, f"kind {round_}", point_id, period)),
         )
+
+
+def _kind(rules: OrderBookRules, rng: np.random.Generator) -> Kind:
+    edges = np.cumsum([rules.immediate_share, rules.fill_or_kill_share])
+    kinds = (Kind.IMMEDIATE_OR_CANCEL, Kind.FILL_OR_KILL, Kind.LIMIT)
+    return kinds[int(np.digitize(rng.random(), edges))]
 
 
 def _step(rules: OrderBookRules, trader: Trader, seed: int, period: int, round_: int) -> Step:

@@ -34,10 +34,11 @@ class OrderBookRules:
     """The continuous market, and how its participants quote.
 
     min_wh: least energy of an order; max_fills: most makers an incoming order meets; max_open: most
-    resting orders of a participant in a period.
+    orders a participant may bring to rest in a period without taking one back.
     rounds: how often participants come by before gate closure, each time in another order;
     revised_share: of the zero-intelligence, who give a resting order another price when they come
-    by again; withdrawn_share: of all, who take it out for good.
+    by again; withdrawn_share: of all, who take it out for good; immediate_share, fill_or_kill_share:
+    of the orders placed, which never rest.
     """
 
     min_wh: int
@@ -46,6 +47,8 @@ class OrderBookRules:
     rounds: int
     revised_share: float
     withdrawn_share: float
+    immediate_share: float = 0.0
+    fill_or_kill_share: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from gridbourse.model.clearing import Band
 from gridbourse.model.periods import Mtu
 from gridbourse.scenario import draws, markets, sections
 from gridbourse.scenario.data import Profiles, read_points, read_profiles
+from gridbourse.scenario.devices import HomeRules, homes
 from gridbourse.scenario.errors import ScenarioError
 from gridbourse.scenario.fields import Fields
 from gridbourse.scenario.grid import read_grid
@@ -71,6 +72,7 @@ class Scenario:
     limits: Limits
     strategy: StrategySpec
     parties: Parties
+    homes: HomeRules | None
     grid_file: Path
     pandapower_file: Path | None
 
@@ -202,6 +204,7 @@ def _scenario(path: Path, fields: Fields) -> Scenario:
         limits=limits,
         strategy=strategy,
         parties=parties,
+        homes=homes(fields, folder, points, profiles.pv_w.gt(0).any(), tariff, strategy.seed),
         grid_file=grid_file,
         pandapower_file=second_file or (grid_file if grid.from_pandapower else None),
     )

@@ -72,7 +72,7 @@ class CallAuctionVenue:
     def close(self, period: int) -> Trading:
         """Clear, let the DSO check, clear again under its caps, and book what it accepted."""
         outcome = self.clear(period)
-        schedule = self.scenario.forecast_wh(period)
+        schedule = self.judging.forecast_wh(period)
         reactive = self.scenario.reactive_var(period)
         verdicts = [self.grid_feed.check(period, schedule, reactive)]
         while verdicts[-1].kind == "capped" and not self._void(period):

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -11,8 +11,10 @@ from gridbourse.chain.checked_trades import CheckedTrades
 from gridbourse.chain.deploy import Market
 from gridbourse.errors import GridbourseError
 from gridbourse.model.trade_word import TradeWord
+from gridbourse.scenario.homes import Homes, forecast_wh
 from gridbourse.scenario.scenario import Scenario
 from oracle.grid_feed import GridFeed
+from oracle.verdict import Verdict
 from replay.onboarding import Membership
 from replay.venues.venue import TRADE_COLUMNS, Ints, Trading, Transfer
 
@@ -51,6 +53,22 @@ class Match:
     orders: tuple[Placed, Placed]
 
 
+@dataclass
+class Judged:
+    """What the DSO has said so far of a market's trades in a period.
+
+    trades: in order, each with whether it was rejected.
+    """
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    trades: list[tuple[TradeWord, bool]] = field(default_factory=list)
+
+    def add(self, later: "Judged") -> None:
+        """Go on with what it said next."""
+        self.verdicts += later.verdicts
+        self.trades += later.trades
+
+
 @dataclass(frozen=True)
 class Judging:
     """Takes a period's trades of one market to their verdicts, and says what came of them."""
@@ -59,6 +77,11 @@ class Judging:
     members: Membership
     market: Market
     grid_feed: GridFeed
+    homes: Homes | None = None
+
+    def forecast_wh(self, period: int) -> Ints:
+        """What every point expects to inject, its scheduled devices included."""
+        return forecast_wh(self.scenario, self.homes, period)
 
     def promised(self, trades: Iterable[TradeWord]) -> Ints:
         """Net energy of every point by these trades, + sells."""
@@ -78,33 +101,51 @@ class Judging:
         matches: Sequence[Match],
         transfers: Sequence[Transfer] = (),
     ) -> Trading:
-        """Seal what is open, have the DSO judge it, and sum up.
+        """Have the DSO judge every trade of a period at once, and sum up. Raises as `judge` does."""
+        judged = self.judge(kind, contract, period, matches)
+        return self.sum_up(kind, period, placed, judged, transfers)
 
-        Raises VenueError unless the trades judged are those of `matches`, in their order.
+    def judge(
+        self, kind: str, contract: CheckedTrades, period: int, waiting: Sequence[Match]
+    ) -> Judged:
+        """Seal what is open, and have the DSO judge every group without a verdict.
+
+        Raises VenueError unless their trades are those of `waiting`, in their order.
         """
         contract.seal(self.market.grid.account, period)
-        schedule, reactive = self.scenario.forecast_wh(period), self.scenario.reactive_var(period)
+        schedule, reactive = self.forecast_wh(period), self.scenario.reactive_var(period)
         verdicts = self.grid_feed.check_trades(kind, period, schedule, reactive)
         judged = [
             (trade, place in verdict.rejected)
             for verdict in verdicts
             for place, trade in enumerate(verdict.trades)
         ]
-        require_same(kind, period, [trade for trade, _ in judged], [m.trade for m in matches])
-        for match, (trade, rejected) in zip(matches, judged, strict=True):
+        require_same(kind, period, [trade for trade, _ in judged], [m.trade for m in waiting])
+        for match, (trade, rejected) in zip(waiting, judged, strict=True):
             for order in match.orders:
                 order.settle(trade, rejected)
-        booked = [trade for trade, rejected in judged if not rejected]
+        return Judged(list(verdicts), judged)
+
+    def sum_up(
+        self,
+        kind: str,
+        period: int,
+        placed: Sequence[Placed],
+        judged: Judged,
+        transfers: Sequence[Transfer] = (),
+    ) -> Trading:
+        """What came of a period, all of whose trades are judged."""
+        booked = [trade for trade, rejected in judged.trades if not rejected]
         return Trading(
             kind=kind,
             orders=self._orders(period, placed),
             contracts_wh=self.promised(booked),
             payments_micro_eur=_payments(booked),
-            verdicts=verdicts,
+            verdicts=judged.verdicts,
             fallback=False,
             matched_wh=sum(trade.wh for trade in booked),
             paid_micro_eur=sum(trade.wh * trade.price_micro_eur_per_wh for trade in booked),
-            trades=self._trades(judged),
+            trades=self._trades(judged.trades),
             transfers=transfers,
         )
 

@@ -1,5 +1,10 @@
-"""The continuous market of a replay: several rounds of quoting, each call matched by the model as well."""
+"""The continuous market of a replay: several rounds of quoting, each call matched by the model as well.
 
+The DSO judges what has traded after each round: what it rejects is free again, and may be ordered
+again in the next. The last round is judged between gate closure and delivery.
+"""
+
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -7,18 +12,21 @@ from eth_account.signers.local import LocalAccount
 from web3.types import TxReceipt
 
 from gridbourse.chain.book_order import Action, BookOrder
+from gridbourse.chain.grid_oracle import Caps
 from gridbourse.chain.signing import book_domain, sign_book_order
-from gridbourse.model.order_book import Order, OrderBook, Placement, Side
+from gridbourse.model.order_book import Kind, Order, OrderBook, Placement, Side
 from gridbourse.model.trade_word import TradeWord
 from gridbourse.scenario.quoting import Visit, visits
 from replay.onboarding import account_name
 from replay.trading import SIGNATURE_LIFE_S, routes_of
-from replay.venues.checked import Judging, Match, Placed, require_same
+from replay.venues.checked import Judged, Judging, Match, Placed, require_same
 from replay.venues.venue import Ints, Trading
 
 ORDERS_A_CALL = 40
 """Each may take as many resting orders as the rules allow: 16 makers cost 250,000 gas."""
 SIDES = {"bid": Side.BID, "offer": Side.OFFER}
+PLACING: dict[int, Kind] = {Action(kind): kind for kind in Kind}
+"""The words for the chain that place an order."""
 
 
 @dataclass
@@ -33,9 +41,18 @@ class Resting:
 
 @dataclass
 class Session:
-    """One period's book as the model has it."""
+    """One period's book as the model has it.
+
+    elsewhere_wh: net energy of every point promised in other markets, + sells. traded_wh: by
+    participant, what its trades come to that were not rejected. gone: who does not come back.
+    """
 
     book: OrderBook
+    elsewhere_wh: Ints
+    judged: Judged = field(default_factory=Judged)
+    caps: Caps = field(default_factory=dict)
+    traded_wh: Counter[int] = field(default_factory=Counter)
+    gone: set[str] = field(default_factory=set)
     placed: list[Placed] = field(default_factory=list)
     matches: list[Match] = field(default_factory=list)
     at_rest: dict[str, Resting] = field(default_factory=dict)
@@ -63,11 +80,16 @@ class OrderBookVenue:
         rules = self._scenario.book_rules
         ticks = self._scenario.band.ticks
         book = OrderBook(ticks, rules.min_wh, rules.max_fills, rules.max_open)
-        session = self._sessions[period] = Session(book)
+        elsewhere_wh = self._scenario.forecast_wh(period) - wanted_wh
+        session = self._sessions[period] = Session(book, elsewhere_wh)
         for round_ in range(rules.rounds):
+            if round_:
+                self._judge(period)
             for route, some in self._calls(visits(self._scenario, period, round_, wanted_wh)):
                 self._bring(period, round_, route, some)
-        return self.judging.promised(match.trade for match in session.matches)
+        standing = [trade for trade, rejected in session.judged.trades if not rejected]
+        waiting = [match.trade for match in self._waiting(session)]
+        return self.judging.promised([*standing, *waiting])
 
     def withdraw(self, period: int) -> None:
         """The gateway, which has everybody's mandate, cancels every order at rest."""
@@ -84,11 +106,36 @@ class OrderBookVenue:
 
     def close(self, period: int) -> Trading:
         """Give back what backs the orders still at rest, and have the DSO judge the trades."""
-        session = self._sessions.pop(period)
+        session = self._sessions[period]
         self._contract.release(self._market.keys["operator"], period)
-        return self.judging.decide(
-            self.kind, self._contract, period, session.placed, session.matches
-        )
+        self._judge(period)
+        del self._sessions[period]
+        return self.judging.sum_up(self.kind, period, session.placed, session.judged)
+
+    # --- what the DSO says ---------------------------------------------------------------------
+
+    def _judge(self, period: int) -> None:
+        """Have the trades judged that wait; what is rejected is to be traded again."""
+        session = self._sessions[period]
+        judged = self.judging.judge(self.kind, self._contract, period, self._waiting(session))
+        for trade, rejected in judged.trades:
+            if rejected:
+                session.traded_wh.subtract({trade.seller: trade.wh, trade.buyer: trade.wh})
+        session.judged.add(judged)
+        session.caps = self._market.grid.caps(period)
+
+    def _waiting(self, session: Session) -> list[Match]:
+        return session.matches[len(session.judged.trades) :]
+
+    def _left_to_trade(self, session: Session, visit: Visit) -> int:
+        """Of what it has to trade, as far as the caps in force leave room for it, Wh."""
+        number, selling = self._number_of[visit.point_id], visit.side == "offer"
+        left = visit.wh - session.traded_wh[number]
+        if number in session.caps:
+            elsewhere = int(session.elsewhere_wh[self._members.row_of[number]])
+            promised = session.traded_wh[number] + (elsewhere if selling else -elsewhere)
+            left = min(left, session.caps[number][0 if selling else 1] - promised)
+        return left
 
     # --- who comes in one transaction ----------------------------------------------------------
 
@@ -126,12 +173,15 @@ class OrderBookVenue:
     def _order(self, session: Session, visit: Visit) -> BookOrder | None:
         """What the visit comes to, as a word for the chain; None where there is nothing to do."""
         number, side = self._number_of[visit.point_id], SIDES[visit.side]
-        if visit.step == "place":
-            return BookOrder(number, Action.LIMIT, side, visit.tick, visit.wh)
         mine = session.at_rest.get(visit.point_id)
         left = self._left(session, mine)
+        if visit.step == "withdraw":
+            session.gone.add(visit.point_id)
         if mine is None or left is None:
-            return None
+            wh = self._left_to_trade(session, visit)
+            if visit.point_id in session.gone or wh < session.book.min_wh:
+                return None
+            return BookOrder(number, Action(visit.kind), side, visit.tick, wh)
         if visit.step == "withdraw":
             return BookOrder(number, Action.CANCEL, tick=mine.tick, position=mine.position)
         moves = visit.step == "replace" and visit.tick != mine.tick
@@ -157,12 +207,11 @@ class OrderBookVenue:
     ) -> list[Resting]:
         """Do it in the model; the order that came to rest by it, if one did."""
         book = session.book
-        if order.action == Action.LIMIT:
-            side = Side(order.side)
-            return self._took(
-                session, visit, route, order.tick, order.wh,
-                book.place(order.participant, side, order.tick, order.wh),
-            )  # fmt: skip
+        if order.action in PLACING:
+            placement = book.place(
+                order.participant, Side(order.side), order.tick, order.wh, PLACING[order.action]
+            )
+            return self._took(session, visit, route, order.tick, order.wh, placement)
         mine = session.at_rest.pop(visit.point_id)
         if order.action == Action.CANCEL:
             book.cancel(order.participant, mine.order_id)
@@ -182,6 +231,7 @@ class OrderBookVenue:
             word = TradeWord(trade.seller, trade.buyer, trade.wh, price(trade.tick))
             maker = session.by_id[trade.maker_order_id]
             session.matches.append(Match(word, (maker, placed)))
+            session.traded_wh.update({trade.seller: trade.wh, trade.buyer: trade.wh})
         if placement.order_id is None:
             return []
         session.by_id[placement.order_id] = placed
@@ -217,8 +267,9 @@ class OrderBookVenue:
 
     def _send_own(self, account: LocalAccount, period: int, order: BookOrder) -> TxReceipt:
         place = self._contract
-        if order.action == Action.LIMIT:
-            return place.place(account, period, Side(order.side), order.tick, order.wh)
+        if order.action in PLACING:
+            kind = PLACING[order.action]
+            return place.place(account, period, Side(order.side), order.tick, order.wh, kind)
         if order.action == Action.CANCEL:
             return place.cancel(account, period, order.tick, order.position)
         return place.replace(account, period, order.tick, order.position, order.new_tick, order.wh)

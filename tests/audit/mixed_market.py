@@ -87,6 +87,11 @@ class MixedMarket(SmallMarket):
         ]
         self.market.order_book.place_batch(self.keys["gateway"], period, rows)
 
+    def book_too_late(self, period: int, i: int, tick: int, position: int) -> None:
+        """The gateway cancels an order that is not at rest."""
+        word = BookOrder(self.numbers[i], Action.CANCEL, tick=tick, position=position)
+        self.market.order_book.place_batch(self.keys["gateway"], period, [word])
+
     def listed(self, period: int, i: int, request: bool, wh: int, limit: int, **more: int) -> int:
         """An own listing; its number."""
         draft = Draft(self.numbers[i], request, wh, limit, **more)
@@ -217,6 +222,7 @@ def _change_minds(m: MixedMarket, period: int) -> None:
     book.cancel(m.accounts[3], period, 8, place)
     book.write(m.accounts[3], "keep", "keep", period, 0, 100)
     m.book_mandated(period, [(7, BID, 3, 50), (8, BID, 2, 60), (8, BID, 3, 70)])
+    m.book_too_late(period, 7, 3, 5)
 
 
 def _pair_neighbours(m: MixedMarket, period: int) -> None:

@@ -37,6 +37,9 @@ FORGERIES = {
     "another ending": (altered("OrderBook", "OrderKilled", plus("ending", -1)), "order", "ending"),
     "a lost cancellation": (dropped("OrderBook", "OrderCancelled"), "trade", "participant"),
     "a smaller order": (altered("OrderBook", "OrderReduced", plus("wh", -1)), "trade", "participant"),
+    "an order that is not gone": (
+        altered("OrderBook", "OrderGone", plus("order", -(5 << 28))), "order", "at rest",
+    ),
     "an order released": (altered("OrderBook", "BookReleased", plus("orders", 1, at=0)), "order", "released"),
     "a root": (
         altered("OrderBook", "GroupSealed", lambda v: v.update(root=bytes(20))), "group", "group 0",
@@ -154,6 +157,7 @@ def test_forged_log_is_named(
 UNBOUND = {
     # what a participant wishes, and nothing later contradicts
     ("OrderBook", "OrderKilled"): {"tick"},
+    ("OrderBook", "OrderGone"): {"order", "period"},
     ("OrderBook", "CollateralKept"): {"sellWh", "buyWh", "period", "participant"},
     ("BilateralMarket", "Listed"): {"draft.wh", "draft.limitMicroEurPerWh"},
     # hashes of what is off the chain, by whom nobody else can say

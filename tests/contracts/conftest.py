@@ -10,7 +10,7 @@ import brownie
 import pytest
 from web3.exceptions import TransactionNotFound
 
-from gridbourse.chain.devnet import free_port
+from gridbourse.chain.devnet import STATES_KEPT, free_port
 from tests.contracts.market import Market
 
 
@@ -20,6 +20,7 @@ def pytest_configure():
     networks = brownie._config.CONFIG.networks
     settings = networks["anvil"]["cmd_settings"]
     networks["development"]["cmd_settings"] = {**settings, "port": free_port()}
+    networks["development"]["cmd"] = f"anvil --prune-history {STATES_KEPT}"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,6 +10,7 @@ from tests.contracts.market import (
     FIRST,
     HOLD_RATE,
     HORIZON,
+    LEFT,
     PURSE,
     RETAIL,
     SUSPENDED,
@@ -132,6 +133,11 @@ def test_who_is_suspended_does_not_order_on_kept_collateral(market, hall, alice)
 
     refused = refusal(hall.contract.place, P, OFFER, 30, 500, 0, by=alice.account)
     assert refused == ("ParticipantNotActive", alice.number, SUSPENDED)
+    market.registry.reinstate(alice.number, {"from": market.operator})
+    hall.offer(P, alice, 30, 500)
+    market.registry.leaveMarket(alice.number, alice.sends)
+    refused = refusal(hall.contract.place, P, OFFER, 30, 500, 0, by=alice.account)
+    assert refused == ("ParticipantNotActive", alice.number, LEFT)
 
 
 def test_who_is_suspended_gives_no_order_another_price(market, hall, alice, bob):
@@ -202,16 +208,22 @@ def test_an_order_needs_its_money(market, hall, alice):
     assert refused == ("InsufficientMoney", alice.number, 100 * HOLD_RATE, 101 * HOLD_RATE)
 
 
-def test_a_participant_has_so_many_orders_at_rest_and_no_more(hall, alice, bob):
+def test_a_participant_brings_so_many_orders_to_rest_and_no_more(hall, alice, bob):
     for tick in range(MAX_OPEN):
         hall.bid(P, alice, tick, 100)
     place = hall.contract.place
     assert refusal(place, P, BID, 30, 100, 0, by=alice.account) == (
-        "TooManyOpenOrders", alice.number, MAX_OPEN,
+        "TooManyOrders", alice.number, MAX_OPEN,
     )  # fmt: skip
-    hall.offer(P, bob, 0, 100)  # meets the highest bid: one is gone
-    hall.bid(P, alice, 0, 100)
-    assert len(hall.contract.ordersOf(alice.number, P)) == MAX_OPEN
+    hall.offer(P, bob, 0, 100)  # fills the highest bid, which still counts
+    assert refusal(place, P, BID, 0, 100, 0, by=alice.account)[0] == "TooManyOrders"
+    hall.offer(P, bob, 40, 50)
+    hall.bid(P, alice, 40, 50)  # rests nowhere
+    hall.cancel(P, alice, 0, 0)  # what its owner takes back does not
+    hall.bid(P, alice, 3, 100)
+    assert refusal(place, P, BID, 0, 100, 0, by=alice.account)[0] == "TooManyOrders"
+    hall.contract.replace(P, 3, 0, 4, 100, alice.sends)
+    assert len(hall.contract.ordersOf(alice.number, P)) == MAX_OPEN - 1
 
 
 def test_only_ones_own_order_at_rest_is_cancelled_or_replaced(hall, alice, bob):
@@ -236,14 +248,29 @@ def test_a_batch_is_all_or_nothing(hall, alice, bob):
         "MalformedOrder": order(hall, bob).pack() | 1 << 122,
         "TickOutOfBand": order(hall, bob, tick=BAND.ticks),
         "EnergyOutOfRange": order(hall, bob, wh=MIN_WH - 1),
-        "UnknownOrder": BookOrder(bob.number, Action.CANCEL, tick=20, position=3),
-        "NotTheOwner": BookOrder(bob.number, Action.CANCEL, tick=30, position=0),
         "AboveConnectionCapacity": order(hall, bob, wh=CAPACITY_WH + 1),
     }
     for error, second in bad.items():
         assert refused_batch(hall, good, second)[0] == error
     assert refused_batch(hall, BookOrder(bob.number, 5, wh=100))[0] == "MalformedOrder"
     assert hall.resting(P, BID) == []
+
+
+@pytest.mark.parametrize("action", [Action.CANCEL, Action.REPLACE])
+def test_a_batch_leaves_out_what_came_too_late(hall, alice, bob, action):
+    hall.bid(P, alice, 30, 300)
+    late = {
+        "never there": BookOrder(bob.number, action, tick=20, position=3, new_tick=20, wh=100),
+        "another's": BookOrder(bob.number, action, tick=30, position=0, new_tick=20, wh=100),
+    }
+    tx = hall.batch(P, order(hall, bob, tick=28), *late.values(), order(hall, alice, tick=29))
+
+    gone = [tuple(event.values()) for event in tx.events["OrderGone"]]
+    assert gone == [(0, P, word.pack()) for word in late.values()]
+    assert hall.resting(P, BID) == [
+        (alice.number, 30, 300), (alice.number, 29, 100), (bob.number, 28, 100),
+    ]  # fmt: skip
+    assert hall.reserved(P, bob) == (0, 100)
 
 
 def test_a_batch_is_of_those_who_gave_the_gateway_their_mandate(market, hall, alice):

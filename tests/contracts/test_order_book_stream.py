@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from gridbourse.chain.book_order import Action, BookOrder
 from gridbourse.chain.lanes import BID, OFFER
-from gridbourse.model.order_book import Kind, OrderBook, Side, TooManyOpenOrders
+from gridbourse.model.order_book import Kind, OrderBook, Side, TooManyOrders
 from gridbourse.model.order_book import Order as ModelOrder
 from gridbourse.model.trade_word import TradeWord
 from gridbourse.report.book_frame import book_at, frame
@@ -25,7 +25,7 @@ EVENTS = 10_000
 A_BATCH = 100
 PEOPLE = 24
 TICKS = range(20, 36)
-MIN_WH, MAX_FILLS, MAX_OPEN = 10, 6, 40
+MIN_WH, MAX_FILLS, MAX_OPEN = 10, 6, 60
 GROUP_SIZE = 64
 LARGEST_WH = (1 << 28) - 2
 PURSE = 10**13
@@ -117,12 +117,13 @@ class Stream:
     def __init__(self, numbers: list[int], seed: int) -> None:
         self.numbers, self.rng, self.mirror = numbers, np.random.default_rng(seed), Mirror()
         self.counts: dict[Action, int] = dict.fromkeys(Action, 0)
+        self.stale = 0
 
     def next(self) -> BookOrder:
         while True:
             try:
                 order = self._draw()
-            except TooManyOpenOrders:
+            except TooManyOrders:
                 continue  # the whole batch would be refused
             self.counts[order.action] += 1
             return order
@@ -131,6 +132,8 @@ class Stream:
         rng, mirror = self.rng, self.mirror
         resting = list(mirror.places)
         choice = rng.random()
+        if choice > 0.97:
+            return self._too_late()
         if resting and choice < 0.4:
             order = mirror.book._by_id[resting[rng.integers(len(resting))]]
             if choice < 0.25:
@@ -145,6 +148,20 @@ class Stream:
         return mirror.place(
             who, side, int(rng.integers(low, high)), int(rng.integers(MIN_WH, 3_000)), kind
         )
+
+    def _too_late(self) -> BookOrder:
+        """Names an order that is gone, or another's in its place; the model knows nothing of it."""
+        owners = {
+            self.mirror.places[i]: order.participant for i, order in self.mirror.book._by_id.items()
+        }
+        while True:
+            who, tick = int(self.rng.choice(self.numbers)), int(self.rng.choice(TICKS))
+            position = int(self.rng.integers(0, 40))
+            if owners.get((tick, position)) != who:
+                break
+        self.stale += 1
+        action = Action.CANCEL if self.stale % 2 else Action.REPLACE
+        return BookOrder(who, action, tick=tick, position=position, new_tick=tick, wh=MIN_WH)
 
 
 @pytest.mark.parametrize("seed", [4])
@@ -163,6 +180,7 @@ def test_streams_of_the_model_and_the_contract_are_one(hall, seed):
         _same_book(hall, stream.mirror.book)
         _same_reservations(hall, stream.mirror)
     assert min(stream.counts.values()) > EVENTS / 20  # every kind of event was there
+    assert sum(event["event"] == "OrderGone" for event in events) == stream.stale > 100
     assert len(traded) > EVENTS / 10
     assert len(stream.mirror.places) > PEOPLE  # the book was no empty one
     _rebuilt_from_events(events, stream.mirror.book)

@@ -221,6 +221,30 @@ def test_suspension_ends_by_reinstatement_only_while_it_lasts(market):
     assert profile(market, number) == (CAPACITY_WH, 0, 0, 1, ACTIVE)
 
 
+def test_what_is_known_of_an_account_is_what_is_known_of_its_number(market):
+    member, by = market.members[1], {"from": market.operator}
+    registry = market.registry
+
+    def of_its_number():
+        four = registry.profilesOf(member.number // 4)
+        return member.number, int(four) >> (64 * (member.number % 4)) & (1 << 64) - 1
+
+    for change in (
+        lambda: registry.suspend(member.number, by),
+        lambda: registry.reinstate(member.number, by),
+        lambda: registry.giveMandate(0, member.sends),
+        lambda: registry.leaveMarket(member.number, by),
+    ):
+        before = of_its_number()
+        assert tuple(registry.memberOf(member.account)) == before
+        change()
+        assert tuple(registry.memberOf(member.account)) == of_its_number() != before
+    assert registry.numberOf(member.account) == member.number
+    assert refusal(registry.memberOf, market.stranger, by=market.stranger) == (
+        "UnknownParticipant", market.stranger,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("number", [0, 3, 19, 28, 4_000])
 def test_numbers_that_were_never_given_are_unknown(market, number):
     for method in (market.registry.suspend, market.registry.reinstate, market.registry.leaveMarket):

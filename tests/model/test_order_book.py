@@ -17,7 +17,7 @@ from gridbourse.model.order_book import (
     Placement,
     Side,
     TickOutsideBand,
-    TooManyOpenOrders,
+    TooManyOrders,
     UnknownOrder,
 )
 from gridbourse.model.trade_word import MOST_WH
@@ -170,7 +170,7 @@ def test_one_open_order_too_many_is_refused_as_a_whole(book):
     book.place(BERT, OFFER, 4, 50)
     before = contents(book)
 
-    with pytest.raises(TooManyOpenOrders, match="participant 0: has 4 open orders"):
+    with pytest.raises(TooManyOrders, match="participant 0: brought 4 orders to rest"):
         book.place(ANNA, BID, 4, 60)
 
     assert contents(book) == before
@@ -178,16 +178,31 @@ def test_one_open_order_too_many_is_refused_as_a_whole(book):
     assert book.place(CARL, BID, 1, 50).ending is Ending.RESTED
 
 
-def test_a_filled_or_cancelled_order_makes_room_for_another(book):
+def test_an_order_its_owner_takes_back_makes_room_and_one_that_is_filled_does_not(book):
     for _ in range(MAX_OPEN):
         book.place(ANNA, BID, 1, 50)
-    book.place(BERT, OFFER, 1, 50)
+    book.place(BERT, OFFER, 1, 70)  # the first whole, the second in part
+    with pytest.raises(TooManyOrders):
+        book.place(ANNA, BID, 1, 50)
+
     book.cancel(ANNA, 1)
-
     book.place(ANNA, BID, 1, 50)
-    book.place(ANNA, BID, 1, 50)
+    with pytest.raises(TooManyOrders):
+        book.place(ANNA, BID, 1, 50)
+    book.replace(ANNA, 2, 2, 50)  # one back, another for it
 
-    assert [order.order_id for order in book.open_orders(ANNA)] == [2, 3, 4, 5]
+    assert [order.order_id for order in book.open_orders(ANNA)] == [3, 4, 5]
+
+
+def test_what_never_rests_does_not_count(book):
+    for maker in (BERT, CARL) * 2:
+        book.place(maker, OFFER, 1, 50)
+        assert book.place(ANNA, BID, 1, 60, Kind.IMMEDIATE_OR_CANCEL).trades
+        book.place(maker, OFFER, 1, 50)
+        assert book.place(ANNA, BID, 1, 50).ending is Ending.FILLED
+
+    for _ in range(MAX_OPEN):
+        assert book.place(ANNA, BID, 1, 50).ending is Ending.RESTED
 
 
 def test_cancel_gives_back_what_is_left_and_only_to_the_owner(book):
@@ -313,6 +328,7 @@ class RandomStream(RuleBasedStateMachine):
         super().__init__()
         self.book = OrderBook(self.few_ticks, MIN_WH, self.few_fills, MAX_OPEN)
         self.open: list[Order] = []  # in order of time
+        self.brought = dict.fromkeys(range(4), 0)  # to rest and not taken back, by participant
         self.placed = dict.fromkeys(Side, 0)
         self.traded = dict.fromkeys(Side, 0)
         self.cancelled = dict.fromkeys(Side, 0)
@@ -339,8 +355,8 @@ class RandomStream(RuleBasedStateMachine):
         left = wh - sum(part for _, part in met)
         killed = kind is Kind.FILL_OR_KILL and left > 0
         rests = kind is Kind.LIMIT and left > 0 and not stopped
-        if rests and sum(order.participant == who for order in self.open) == MAX_OPEN:
-            with pytest.raises(TooManyOpenOrders):
+        if rests and self.brought[who] == MAX_OPEN:
+            with pytest.raises(TooManyOrders):
                 place()
             return
         placement = place()
@@ -358,6 +374,7 @@ class RandomStream(RuleBasedStateMachine):
             self.traded[each] += volume
         if rests:
             assert placement.order_id is not None
+            self.brought[who] += 1
             self.open.append(Order(placement.order_id, who, side, tick, left))
         self.cancelled[side] += placement.cancelled_wh
 
@@ -380,6 +397,7 @@ class RandomStream(RuleBasedStateMachine):
 
         assert self.book.cancel(order.participant, order.order_id) == order.wh
 
+        self.brought[order.participant] -= 1
         self.cancelled[order.side] += order.wh
         self.take(order.order_id, order.wh)
 
@@ -388,6 +406,7 @@ class RandomStream(RuleBasedStateMachine):
     def replace(self, data, tick, wh):
         order = data.draw(st.sampled_from(self.open))
         assume((tick, wh < order.wh) != (order.tick, True))
+        self.brought[order.participant] -= 1
         self.cancelled[order.side] += order.wh
         self.take(order.order_id, order.wh)
         self.arrive(

@@ -9,6 +9,7 @@ from tests.replay.noon import START, write_scenario
 BOOK = {
     "min_wh": 10, "max_fills": 4, "max_open": 4,
     "rounds": 3, "revised_share": 0.8, "withdrawn_share": 0.1,
+    "immediate_share": 0.2, "fill_or_kill_share": 0.2,
 }  # fmt: skip
 NEIGHBOURS = {
     "pricing": "midpoint", "choice": "preferences", "min_wh": 10, "max_open": 4,
@@ -37,16 +38,19 @@ def market_scenario(folder: Path, *kinds: str) -> tuple[Path, dict[str, Any]]:
     overrides = {"market.kinds": list(kinds), "start": START, "periods": PERIODS}
     overrides |= {kind: TABLES[kind] for kind in kinds if kind in TABLES}
     if "over_the_counter" in kinds:
-        seller, buyer = _seller_and_buyer(path)
-        strip = {"first": NOON_SINCE_SEASON, "count": PERIODS, "wh": 40}
+        seller, buyer, other, carried_wh = _parties(path)
+        strip = {"seller": seller, "first": NOON_SINCE_SEASON, "count": PERIODS}
         overrides["over_the_counter"] = [
-            {"seller": seller, "buyer": buyer, "price_micro_eur_per_wh": 130} | strip
+            strip | {"buyer": buyer, "wh": 40, "price_micro_eur_per_wh": 130},
+            # All that its connection carries, a second time: it cannot.
+            strip | {"buyer": other, "wh": carried_wh, "price_micro_eur_per_wh": 290},
         ]
     return path, overrides
 
 
-def _seller_and_buyer(path: Path) -> tuple[str, str]:
-    """The participant with the least surplus at noon, and one that only consumes."""
+def _parties(path: Path) -> tuple[str, str, str, int]:
+    """The participant with the least surplus at noon, one that only consumes, another whose connection
+    carries as much, and what the seller's carries, Wh."""
     auction = path.with_name("plain.toml")
     text = path.read_text()
     if "pricing =" not in text:
@@ -59,4 +63,8 @@ def _seller_and_buyer(path: Path) -> tuple[str, str]:
     )
     sellers = sorted((p for p in points if forecast[p] > 0), key=lambda p: forecast[p])
     buyers = sorted((p for p in points if forecast[p] < 0), key=lambda p: forecast[p])
-    return sellers[0], buyers[0]
+    capacity_w = scenario.points["capacity_w"]
+    other = max(buyers[1:], key=lambda p: float(capacity_w[p]))
+    assert capacity_w[other] >= capacity_w[sellers[0]]
+    carried_wh = int(capacity_w[sellers[0]] * scenario.mtu.hours)
+    return sellers[0], buyers[0], other, carried_wh

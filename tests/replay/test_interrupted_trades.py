@@ -81,7 +81,9 @@ class Traded:
 def traded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traded]:
     folder = tmp_path_factory.mktemp("traded")
     path, overrides = market_scenario(folder, KIND)
-    scenario = load(path, overrides | {"parties.participation": 0.6})
+    # In one round, so that nothing is judged before the gate closes.
+    wanted = {"parties.participation": 0.6, "order_book.rounds": 1}
+    scenario = load(path, overrides | wanted)
     with Devnet() as devnet:
         market, members = found_market(connect(devnet.rpc_url), scenario, {})
         market.record.save(folder / "deployment.json")

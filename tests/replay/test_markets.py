@@ -1,23 +1,27 @@
 """Every kind of market in a replay: the chain trades as the model, one set of accounts, one checker."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from gridbourse.audit.check import check
+from gridbourse.audit.check import check, start
+from gridbourse.audit.events import Event
 from gridbourse.audit.folder import load_run
 from gridbourse.chain.connect import session
 from gridbourse.chain.order_book import OrderBook as OrderBookContract
 from gridbourse.model.trade_word import TradeWord
+from gridbourse.report.markets import lives
 from gridbourse.report.record import RunRecord
 from gridbourse.scenario.scenario import load
 from replay.run import replay
 from replay.venues.checked import VenueError, require_same
 from tests.replay.markets import PERIODS, market_scenario
 
+IMMEDIATE, KILLED = 1, 4  # Matching.Ending
 MIXES = {
     "book": ("order_book", "over_the_counter"),
     "neighbours": ("bilateral",),
@@ -134,13 +138,69 @@ def test_everybody_has_paid_its_subscription_to_the_operator(run_of) -> None:
 def test_a_private_deal_is_performed_and_its_margins_are_back(run_of) -> None:
     record, out = run_of("book")
     mine = record.trades[record.trades["market"] == "over_the_counter"]
+    # It is the only one of two that is performed.
     assert (mine["wh"] == 40).all()
     assert (mine["price_micro_eur_per_wh"] == 130).all()
     assert len(mine) == PERIODS
     assert json.loads((out / "state.json").read_text())["balances"]["6"] == 0
     logs = (out / "logs.json").read_text()
-    assert record.gas.set_index("step").loc["otc conclude", "transactions"] == 1
+    assert record.gas.set_index("step").loc["otc conclude", "transactions"] == 2
     assert logs.count('"logIndex"') > 0
+
+
+def test_who_sells_its_connection_twice_is_in_default_and_pays_for_it(run_of) -> None:
+    """Retail is 300 and the price 290: ten µEUR for each Wh the buyer has to buy from the supplier."""
+    record, _ = run_of("book")
+    orders = record.orders[record.orders["market"] == "over_the_counter"]
+    in_default = orders[orders["fill_wh"] + orders["rejected_wh"] == 0]
+    assert len(in_default) == 2 * PERIODS
+    (wh,) = in_default["wh"].unique()
+    paid = record.money.set_index("kind").loc["damages"]
+    assert (paid["payer"], paid["payee"]) == ("participants", "participants")
+    assert paid["micro_eur"] == 10 * wh * PERIODS
+    told = lives(record)
+    assert set(told.loc[told["wh"] == wh, "life"]) == {"a party in default"}
+
+
+def happened(out: Path, contract: str) -> list[Event]:
+    """What a contract's log tells, in order."""
+    given = load_run(out)
+    decoder, _ = start(given.deployment, given.rules)
+    return [event for event in decoder.decode(given.logs) if event.contract == contract]
+
+
+def test_what_is_rejected_between_two_rounds_is_free_and_may_be_ordered_again(run_of) -> None:
+    _, out = run_of("book")
+    rejected: set[tuple[int, int]] = set()
+    waiting: list[TradeWord] = []
+    again, judged, cancelled = 0, Counter(), None
+    for event in happened(out, "OrderBook"):
+        if event.name == "OrdersMatched":
+            whose = (event["period"], event["taker"])
+            again += whose in rejected and whose != cancelled
+            waiting += map(TradeWord.unpack, event["trades"])
+        elif event.name == "OrderRested":
+            whose = (event["period"], event["participant"])
+            again += whose in rejected and whose != cancelled  # else it has another price now
+        elif event.name == "GroupSealed":
+            group, waiting = waiting[: event["count"]], waiting[event["count"] :]
+        elif event.name == "GroupDecided":
+            judged[event["period"]] += 1
+            for place, trade in enumerate(group):
+                if event["rejected"] >> place & 1:
+                    rejected |= {(event["period"], who) for who in (trade.seller, trade.buyer)}
+        named = event.name == "OrderCancelled"
+        cancelled = (event["period"], event["participant"]) if named else None
+    assert min(judged.values()) >= 2, "not only at gate closure"
+    assert rejected
+    assert again > 0
+
+
+def test_orders_that_never_rest_are_drawn_too(run_of) -> None:
+    _, out = run_of("book")
+    endings = Counter(e["ending"] for e in happened(out, "OrderBook") if e.name == "OrderKilled")
+    assert endings[IMMEDIATE] > 0
+    assert endings[KILLED] > 0
 
 
 def test_what_was_promised_in_private_is_not_ordered_again(run_of) -> None:

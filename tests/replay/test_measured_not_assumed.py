@@ -74,7 +74,7 @@ def test_energy_that_no_meter_sees_is_an_energy_gap(
         drawn = delivery.readings_wh.copy()
         drawn[0] -= LIE_WH
         flow = self.flow_of(period, drawn)
-        return Delivery(delivery.readings_wh, delivery.curtailed_wh, flow)
+        return Delivery(delivery.readings_wh, delivery.curtailed_wh, delivery.devices_wh, flow)
 
     monkeypatch.setattr(Plant, "deliver", stolen)
 

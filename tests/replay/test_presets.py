@@ -99,7 +99,10 @@ def test_elecbay_orders_are_accepted_and_rejected_beside_a_private_deal(run: Run
     assert set(record.trades["market"]) == {"order_book", "over_the_counter"}
     assert record.trades["rejected"].any()
     assert not record.trades["rejected"].all()
-    for life in ("rejected by the network", "delivered and paid", "found nobody"):
+    assert record.money.set_index("kind").loc["damages", "micro_eur"] == 13_800 * (300 - 290)
+    for life in (
+        "rejected by the network", "delivered and paid", "found nobody", "a party in default",
+    ):  # fmt: skip
         assert life in page
 
 

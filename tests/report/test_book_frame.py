@@ -35,9 +35,11 @@ def reduced(who: int, side: Side, tick: int, position: int, wh: int) -> dict[str
     return {**rested(who, side, tick, position, wh), "event": "OrderReduced"}
 
 
-def matched(taker: int, side: Side, wh: int, *trades: TradeWord) -> dict[str, Any]:
+def matched(taker: int, wh: int, *trades: TradeWord) -> dict[str, Any]:
+    """The side of the taker is told by its trades alone."""
     words = [trade.pack() for trade in trades]
-    return event("OrdersMatched", side, taker=taker, kind=0, wh=wh, trades=words)
+    place = {"area": AREA, "period": PERIOD}
+    return {"event": "OrdersMatched", **place, "taker": taker, "wh": wh, "trades": words}
 
 
 def sale(seller: int, buyer: int, wh: int, tick: int) -> TradeWord:
@@ -48,7 +50,7 @@ class Emitter:
     """The model's book, writing down what the contract would emit."""
 
     def __init__(self) -> None:
-        self.book = OrderBook(BAND.ticks, min_wh=10, max_fills=3, max_open=6)
+        self.book = OrderBook(BAND.ticks, min_wh=10, max_fills=3, max_open=400)
         self.events: list[dict[str, Any]] = []
         self.positions: dict[int, int] = {}
         self.tails: Counter[tuple[Side, int]] = Counter()
@@ -75,7 +77,7 @@ class Emitter:
     def _arrived(self, who: int, side: Side, tick: int, wh: int, placement: Placement) -> None:
         if placement.trades:
             trades = [sale(t.seller, t.buyer, t.wh, t.tick) for t in placement.trades]
-            self.events.append(matched(who, side, wh, *trades))
+            self.events.append(matched(who, wh, *trades))
         if placement.order_id is not None:
             position = self.tails[side, tick]
             self.tails[side, tick] += 1
@@ -154,9 +156,9 @@ def test_the_life_of_an_order():
             {"event": "GateClosed"},
             rested(1, OFFER, 5, 0, 100),
             rested(2, OFFER, 5, 1, 80),
-            matched(7, BID, 30, sale(1, 7, 30, 5)),
+            matched(7, 30, sale(1, 7, 30, 5)),
             reduced(1, OFFER, 5, 0, 40),
-            matched(7, BID, 60, sale(1, 7, 40, 5), sale(2, 7, 20, 5)),
+            matched(7, 60, sale(1, 7, 40, 5), sale(2, 7, 20, 5)),
             event("OrderKilled", BID, participant=7, tick=5, wh=900),
             cancelled(2, OFFER, 5, 1, 60),
         ],
@@ -206,14 +208,14 @@ OFFERED = [rested(1, OFFER, 5, 0, 100), rested(2, OFFER, 5, 1, 80)]
         (cancelled(1, BID, 5, 0, 100), "participant 1 has no order at position 0 of tick 5"),
         (reduced(1, OFFER, 5, 0, 100), "leaves 100 Wh of an order that has 100 left"),
         (reduced(1, OFFER, 5, 0, 0), "leaves 0 Wh of an order that has 100 left"),
-        (matched(7, BID, 50, sale(2, 7, 50, 5)), "trades with 2, but 1 is first at its tick"),
-        (matched(7, BID, 150, sale(1, 7, 150, 5)), "trades 150 Wh of an order that has 100"),
-        (matched(7, BID, 50, sale(1, 7, 50, 6)), "trades at tick 6, where no OFFER rests"),
-        (matched(7, OFFER, 50, sale(7, 1, 50, 5)), "trades at tick 5, where no BID rests"),
-        (matched(7, BID, 50, sale(1, 8, 50, 5)), "is not of taker 7"),
-        (matched(7, BID, 40, sale(1, 7, 50, 5)), "trades more than the order's 40 Wh"),
-        (matched(7, BID, 50, TradeWord(1, 7, 50, 101)), "101 µEUR/Wh is not a tick of the band"),
-        ({**matched(7, BID, 50), "trades": [1 << 108]}, "more than 108 bits"),
+        (matched(7, 50, sale(2, 7, 50, 5)), "trades with 2, but 1 is first at its tick"),
+        (matched(7, 150, sale(1, 7, 150, 5)), "trades 150 Wh of an order that has 100"),
+        (matched(7, 50, sale(1, 7, 50, 6)), "trades at tick 6, where no OFFER rests"),
+        (matched(7, 50, sale(7, 1, 50, 5)), "trades at tick 5, where no BID rests"),
+        (matched(7, 50, sale(1, 8, 50, 5)), "is not of taker 7"),
+        (matched(7, 40, sale(1, 7, 50, 5)), "trades more than the order's 40 Wh"),
+        (matched(7, 50, TradeWord(1, 7, 50, 101)), "101 µEUR/Wh is not a tick of the band"),
+        ({**matched(7, 50), "trades": [1 << 108]}, "more than 108 bits"),
         ({"event": "OrderRested", "area": AREA}, "'period' is missing"),
         ({**OFFERED[0], "side": 2}, r"side 2 must be 0 \(bid\) or 1"),
     ],

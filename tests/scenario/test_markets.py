@@ -113,6 +113,18 @@ def test_a_market_without_a_pool_needs_no_rules_of_one(path):
         (ALL | {"order_book": BOOK | {"min_wh": 0}}, "order_book.min_wh: 0 is not in 1.."),
         (ALL | {"tariff.retail_micro_eur_per_wh": 304}, "makes 225 ticks; at most 224 are allowed"),
         (ALL | {"order_book": BOOK | {"rounds": 0}}, "order_book.rounds: 0 is not in 1.."),
+        (
+            ALL | {"order_book": BOOK | {"max_open": 2}},
+            "order_book.max_open: 2 must be at least rounds = 3",
+        ),
+        (
+            ALL | {"order_book": BOOK | {"immediate_share": 0.6, "fill_or_kill_share": 0.5}},
+            "order_book.fill_or_kill_share: sums to 1.1 with immediate_share, above 1",
+        ),
+        (
+            ALL | {"order_book": BOOK | {"immediate_share": -0.1}},
+            "order_book.immediate_share: -0.1 is not in 0..1",
+        ),
         (ALL | {"bilateral": NEIGHBOURS | {"pricing": "buyer"}}, "'buyer' is not one of seller, m"),
         (
             ALL | {"bilateral": NEIGHBOURS | {"sources": {"pv": 0.5, "wind": 0.4}}},

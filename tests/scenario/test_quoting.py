@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gridbourse.model.order_book import Kind
 from gridbourse.scenario.quoting import visits
 from gridbourse.scenario.scenario import load
 from gridbourse.scenario.strategy import Trader, orders
@@ -20,6 +21,8 @@ BOOK = {
         "rounds": 3,
         "revised_share": 0.5,
         "withdrawn_share": 0.1,
+        "immediate_share": 0.2,
+        "fill_or_kill_share": 0.1,
     },
 }
 
@@ -85,3 +88,13 @@ def test_the_shares_of_who_withdraws_and_who_revises(scenario):
     assert withdrawn == pytest.approx(0.1, abs=0.03)
     zero = [v for v in later if not Trader.drawn(scenario, v.point_id).truthful]
     assert np.mean([v.step == "replace" for v in zero]) == pytest.approx(0.45, abs=0.05)
+
+
+def test_the_shares_of_orders_that_never_rest(scenario):
+    kinds = [visit.kind for r in range(15) for visit in round_of(scenario, r)]
+    for kind, share in ((Kind.IMMEDIATE_OR_CANCEL, 0.2), (Kind.FILL_OR_KILL, 0.1)):
+        assert np.mean([each is kind for each in kinds]) == pytest.approx(share, abs=0.03)
+    only_limits = load(
+        RURAL3, BOOK | {"order_book.immediate_share": 0, "order_book.fill_or_kill_share": 0}
+    )
+    assert {visit.kind for visit in round_of(only_limits, 0)} == {Kind.LIMIT}

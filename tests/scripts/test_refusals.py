@@ -12,7 +12,8 @@ from gridbourse.chain.devnet import Devnet, free_port
 from scripts import check, deploy, devnet, replay, run, settle, status
 
 SCENARIO = CHECKOUT / "scenarios" / "rural3.toml"
-NOBODY = f"http://127.0.0.1:{free_port()}"
+NOBODY = "http://127.0.0.1:1"
+"""A port nobody listens on, and the same in every process that collects these tests."""
 Refused = Callable[..., str]
 
 

@@ -182,3 +182,20 @@ METHODS: tuple[Method, ...] = (
     PJM_SAME_DAY_3_PLUS_2,
     DECLARED_SCHEDULE,
 )
+
+NUMBERED: tuple[Method, ...] = (
+    DECLARED_SCHEDULE,
+    PJM_HIGH_4_OF_5,
+    CAISO_10_OF_10,
+    NYISO_HIGH_5_OF_10,
+    METER_BEFORE_METER_AFTER,
+    PJM_SAME_DAY_3_PLUS_2,
+)
+"""By the number a product names its method with. Only ever appended to: products are never changed."""
+
+
+def numbered(number: int) -> Method:
+    """The method of a number; ImpossibleMethod where there is none."""
+    if not 0 <= number < len(NUMBERED):
+        raise ImpossibleMethod(f"method: {number} is not in 0..{len(NUMBERED) - 1}")
+    return NUMBERED[number]

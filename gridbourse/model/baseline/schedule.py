@@ -12,13 +12,40 @@ such a bound none of these rules can hold: what somebody would have done is know
 (Muthirayan, Baeyens, Chakraborty, Poolla, Khargonekar 2019, arXiv:1901.02923, also by random selection and
 penalties; Wang, Tang 2021, PES General Meeting, on what remains). A schedule that is kept where it is
 not activated is a true one, for whatever reason it was made.
+
+On the chain there is no contract with the supplier; a schedule is declared for the flexibility market
+alone, and energy settles as everybody's: the price is all there is for a Wh delivered, and the seller's
+position moves by it. Upwards the seller so gives the energy away, downwards it is given the energy.
+Each offer is called with probability q = f / (1 + f), drawn after it can no longer be changed; who is
+not called stands by, and its schedule is verified all the same (`LotTerms`). Let x > 0 Wh of schedule be
+false in the direction offered, r Wh be offered, b be the base of penalties and bond: the price p upwards,
+p + c downwards, with c the product's compensation. The bond is at least r·b·f.
+
+- x ≤ r. Called, the lie adds at most x·p and, downwards, x Wh worth at most e = retail price + import
+  fee each; upwards it costs energy worth at least feed-in tariff − export fee. Standing by, it costs
+  x·b·f. Expected upwards q·p·x − (1 − q)·f·p·x = 0 less the energy; downwards
+  q·(p + e)·x − (1 − q)·f·(p + c)·x = q·(e − c)·x.
+- x > r. No more than r counts as delivered, and standing by costs the bond: the same with r for x.
+- x < 0. Less is found than was delivered, and standing by costs as well.
+
+So no false schedule is expected to earn anything while feed-in tariff ≥ export fee and, downwards,
+c ≥ retail price + import fee (`LotTerms.require_truthful`). Each part is needed: with the price alone as
+base, who offers downwards at 0 risks nothing and is given energy; a bond at the seller's own price is
+too small where a uniform price is paid; and called with certainty a schedule is never verified.
 """
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
-from gridbourse.model.baseline.delivery import Delivery, Direction, Reward, reward_micro_eur
+from gridbourse.model.baseline.delivery import (
+    Delivery,
+    Direction,
+    Reward,
+    deliver,
+    reward_micro_eur,
+)
 from gridbourse.model.baseline.errors import BaselineError
 from gridbourse.model.baseline.evidence import Ints
 from gridbourse.model.settlement import Prices, settle, without_market
@@ -56,3 +83,88 @@ def statement_micro_eur(
     bought = without_market(position_wh, prices).supplier
     imbalance = settle(metered_wh, position_wh, no_cap, prices).supplier
     return reward_micro_eur(delivery, reward) - bought - imbalance
+
+
+@dataclass(frozen=True)
+class LotTerms:
+    """Of an offer on a declared schedule, as the flexibility market has it; prices µEUR per Wh.
+
+    price: paid if called.  ceiling: of the request, which the bond is measured by.  compensation: of the
+    product; it is part of penalties and bond downwards, where the seller is given the energy.
+    """
+
+    direction: Direction
+    price_micro_eur_per_wh: int
+    ceiling_micro_eur_per_wh: int
+    penalty_percent: int
+    compensation_micro_eur_per_wh: int
+
+    @property
+    def called_share(self) -> Fraction:
+        """How likely the lot calls an offer."""
+        return Fraction(self.penalty_percent, 100 + self.penalty_percent)
+
+    def bond_micro_eur(self, offered_wh: int) -> int:
+        """What backs an offer, and the most it can lose."""
+        return self._penalty(offered_wh, self.ceiling_micro_eur_per_wh)
+
+    def reward_micro_eur(self, delivered_wh: int, off_wh: int, offered_wh: int) -> int:
+        """Pay less penalty."""
+        penalty = self._penalty(off_wh, self.price_micro_eur_per_wh)
+        paid = delivered_wh * self.price_micro_eur_per_wh
+        return paid - min(penalty, self.bond_micro_eur(offered_wh))
+
+    def require_truthful(self, prices: Prices) -> None:
+        """UntruthfulTerms under prices at which a false schedule could pay."""
+        if self.ceiling_micro_eur_per_wh < self.price_micro_eur_per_wh:
+            raise UntruthfulTerms(
+                f"bond: measured by {self.ceiling_micro_eur_per_wh} µEUR/Wh,"
+                f" below the price of {self.price_micro_eur_per_wh}"
+            )
+        if (fee := int(np.max(prices.export_fee))) > prices.feed_in:
+            raise UntruthfulTerms(
+                f"feed-in: {prices.feed_in} µEUR/Wh is below the export fee {fee}"
+            )
+        worth = prices.retail + int(np.max(prices.import_fee))
+        if self.direction is Direction.DOWN and self.compensation_micro_eur_per_wh < worth:
+            raise UntruthfulTerms(
+                f"compensation: {self.compensation_micro_eur_per_wh} µEUR/Wh downwards is below the"
+                f" {worth} that energy is worth to who is given it"
+            )
+
+    def _penalty(self, wh: int, price: int) -> int:
+        """Rounded up, so that no Wh is free."""
+        down = self.direction is Direction.DOWN
+        base = price + (self.compensation_micro_eur_per_wh if down else 0)
+        return -(-wh * base * self.penalty_percent // 100)
+
+
+def lot_micro_eur(
+    terms: LotTerms, prices: Prices, position_wh: int, schedule_wh: int, offered_wh: int,
+    called_wh: int, standing_by_wh: int, called_share: Fraction | None = None,
+) -> Fraction:  # fmt: skip
+    """What a seller expects of a period, settlement included, µEUR.
+
+    position_wh: what it has sold (+) or bought elsewhere; called_wh, standing_by_wh: what its meter
+    shows if the lot calls it and if not, net, + injects; called_share: None = as the lot has it.
+    """
+    delivery = deliver(
+        np.array([offered_wh]), np.array([schedule_wh]), np.array([called_wh]), terms.direction
+    )
+    delivered, off = int(delivery.delivered_wh[0]), int(delivery.shortfall_wh[0])
+    off += abs(int(delivery.beside_wh[0]))
+    moved_wh = position_wh + terms.direction.value * delivered
+    called = terms.reward_micro_eur(delivered, off, offered_wh) + _settled(
+        called_wh, moved_wh, prices
+    )
+    beside = abs(standing_by_wh - schedule_wh)
+    standing_by = terms.reward_micro_eur(0, beside, offered_wh) + _settled(
+        standing_by_wh, position_wh, prices
+    )
+    share = terms.called_share if called_share is None else called_share
+    return share * called + (1 - share) * standing_by
+
+
+def _settled(metered_wh: int, position_wh: int, prices: Prices) -> int:
+    no_cap = np.array([np.iinfo(np.int64).max])
+    return int(settle(np.array([metered_wh]), np.array([position_wh]), no_cap, prices).delta[0])

@@ -1,0 +1,199 @@
+"""The grid oracle as a process: looks what waits for the DSO on a live chain, and has it judged.
+
+From the first order of a period until its delivery begins, in this order: the pool's book once it is
+cleared; groups of trades, full ones while the gate is open, the last when it has closed; and, where
+there is no pool, what flows beside all trades.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from gridbourse.chain.checked_trades import TradeDesk
+from gridbourse.chain.deploy import AREA, Market
+from gridbourse.chain.transactions import Reverted
+from gridbourse.metering.errors import ReadingError
+from gridbourse.metering.points import Holders, read_numbers
+from gridbourse.scenario.errors import GridError, ScenarioError
+from gridbourse.scenario.network import Network
+from gridbourse.scenario.scenario import Scenario
+from oracle.errors import FeedError
+from oracle.grid_feed import SCHEDULE, GridFeed
+from oracle.journal import Journal
+from oracle.verdict import Verdict
+
+log = logging.getLogger(__name__)
+
+POOL: Final = "pool"
+OURS: Final = ("MissingRole",)
+"""What the chain refuses whatever the verdict is."""
+
+
+class Task(NamedTuple):
+    """Something to judge. state: what the chain says of it; it is another task once that changes.
+
+    what: the pool, the schedule, or a market by its name.
+    """
+
+    what: str
+    period: int
+    gate_closed: bool
+    state: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Connected:
+    """Who is behind which connection point, by the mapping kept beside the chain, read anew each time."""
+
+    market: Market
+    mapping: Path
+
+    def at(self, period: int) -> Mapping[str, int]:
+        """Participant number by point; ReadingError for a mapping that says no such thing."""
+        numbers = read_numbers(self.mapping)
+        holders = Holders(numbers, lambda who: self.market.registry.read("membershipOf", who))
+        found = {point: holders.at(point, period) for point in numbers}
+        return {point: number for point, number in found.items() if number is not None}
+
+
+class GridWatch:
+    """A feed of the daemon.  `refused`: what could not be judged so far, each of it logged.
+
+    What was refused is tried again when its state on the chain has changed, and after a start.
+    """
+
+    name: Final = "grid"
+
+    def __init__(
+        self,
+        market: Market,
+        scenario: Scenario,
+        desks: Sequence[TradeDesk],
+        connected: Connected,
+        journal: Journal,
+        verdicts: Path,
+    ):
+        """scenario: what the DSO knows, its grid, limits and forecasts.  verdicts: folder of reports.
+
+        Raises FeedError where the market's delivery periods are not the scenario's.
+        """
+        mtu_seconds = market.clock.read("mtuSeconds")
+        if mtu_seconds != scenario.mtu_seconds:
+            raise FeedError(
+                f"scenario {scenario.name}: mtu_seconds {scenario.mtu_seconds}, the market on"
+                f" record has {mtu_seconds}"
+            )
+        self._market, self._scenario, self._connected = market, scenario, connected
+        self._network = Network.load(scenario.grid_file, scenario.points)
+        self._desks = {desk.name: desk for desk in desks}
+        self._journal, self._verdicts = journal, verdicts
+        self.refused = 0
+        self._refused: set[Task] = set()
+        self._done: set[Task] = set()
+        self._next: Task | None = None
+
+    def due(self) -> bool:
+        """Whether something waits for a verdict."""
+        known = self._refused | self._done
+        self._next = next((task for task in self._waiting() if task not in known), None)
+        return self._next is not None
+
+    def step(self) -> None:
+        """Judge what waits first."""
+        task, self._next = self._next, None
+        if task is None:
+            return
+        try:
+            verdicts = self._judge(task)
+        except Reverted as refusal:
+            if refusal.name in OURS:
+                raise
+            self._refuse(task, refusal)
+        except (FeedError, GridError, ScenarioError, ReadingError) as error:
+            self._refuse(task, error)
+        else:
+            if task.what == SCHEDULE:
+                self._done.add(task)  # nothing on the chain says so where no caps were needed
+            for verdict in verdicts:
+                _tell(task, verdict)
+
+    # --- what waits ----------------------------------------------------------------------------
+
+    def _waiting(self) -> Iterator[Task]:
+        clock = self._market.clock
+        now, first_open, last = (
+            clock.read(name) for name in ("currentPeriod", "nextOpenPeriod", "lastOpenPeriod")
+        )
+        for period in range(now + 1, last + 1):
+            yield from self._of_period(period, gate_closed=period < first_open)
+
+    def _of_period(self, period: int, gate_closed: bool) -> Iterator[Task]:
+        """Trades wait while a pool is cleared: its verdict comes first, and what it booked counts."""
+        if gate_closed and self._pool_is("cleared", period):
+            round_ = self._market.grid.round(period)
+            if not self._market.grid.judged(period, round_):
+                yield Task(POOL, period, gate_closed, (round_,))
+            return
+        progress = {name: desk.market.progress(period) for name, desk in self._desks.items()}
+        unjudged = {
+            name: state
+            for name, state in progress.items()
+            if state.sealed > state.judged or (gate_closed and state.in_open_group)
+        }
+        for name, state in unjudged.items():
+            groups = state.sealed + (state.in_open_group > 0)
+            yield Task(name, period, gate_closed, (groups, state.judged))
+        if gate_closed and not unjudged and self._market.pool is None:
+            judged = tuple(state.judged for state in progress.values())
+            yield Task(SCHEDULE, period, gate_closed, judged)
+
+    def _pool_is(self, phase: str, period: int) -> bool:
+        pool = self._market.pool
+        return pool is not None and pool.phase(AREA, period) == phase
+
+    # --- verdicts ------------------------------------------------------------------------------
+
+    def _judge(self, task: Task) -> list[Verdict]:
+        period, feed = task.period, self._feed(task.period)
+        state = self._scenario.forecast_wh(period), self._scenario.reactive_var(period)
+        if task.what == POOL:
+            return [feed.check(period, *state)]
+        if task.what == SCHEDULE:
+            verdict = feed.check_schedule(period, *state)
+            return [] if verdict is None else [verdict]
+        if task.gate_closed:
+            self._desks[task.what].seal(period)
+        return feed.check_trades(task.what, period, *state)
+
+    def _feed(self, period: int) -> GridFeed:
+        """With those who are connected in the period."""
+        return GridFeed(
+            self._market.grid,
+            self._journal,
+            self._network,
+            list(self._scenario.points.index),
+            self._connected.at(period),
+            self._scenario.limits,
+            self._scenario.mtu_seconds,
+            self._verdicts,
+            markets=list(self._desks.values()),
+        )
+
+    def _refuse(self, task: Task, why: Any) -> None:
+        self.refused += 1
+        self._refused.add(task)
+        log.error("period %d, %s: %s", task.period, task.what, why)
+
+
+def _tell(task: Task, verdict: Verdict) -> None:
+    what = f"{task.what}, round {verdict.round}"
+    if verdict.trades:
+        what = f"{task.what}, group {verdict.round} of {len(verdict.trades)} trades"
+        what += f", {len(verdict.rejected)} rejected"
+    log.info("period %d, %s: %s", task.period, what, verdict.kind)
+    for sentence in verdict.explanation:
+        log.info("period %d, %s: %s", task.period, task.what, sentence)
