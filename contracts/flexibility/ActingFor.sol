@@ -7,7 +7,8 @@ import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {Roles} from "../libraries/Roles.sol";
 
-/// @title Who may act for a participant: itself, the gateway with its mandate, or its aggregator
+/// @title Who may act for a participant
+/// @notice It itself, the gateway with its mandate, or the aggregator whose contract lets it trade.
 abstract contract ActingFor {
     /// @dev An agent is a participant's number, or this bit and a gateway's
     uint256 internal constant GATEWAY_BIT = 1 << 32;

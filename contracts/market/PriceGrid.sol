@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-/// @title A fixed grid of price ticks; tick 0 is the floor
+/// @title A fixed grid of price ticks
+/// @notice Tick 0 is the floor.
 abstract contract PriceGrid {
     /// @notice Price of tick 0
     uint256 public immutable floorMicroEurPerWh;

@@ -232,5 +232,6 @@ class FlexibilityHall:
 
 def findings(tx: Any) -> list[tuple]:
     """Of a verification: (participant, delivered, off, paid, shared, penalty)."""
-    events = tx.events.get("LegVerified", [])
-    return [(f[0], *f[4:9]) for event in events for f in [event["finding"]]]
+    events = tx.events["LegVerified"]
+    found = [tuple(event["finding"]) for event in events]
+    return [(f[0], *map(int, f[4:9])) for f in found]

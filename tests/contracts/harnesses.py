@@ -5,7 +5,10 @@ from pathlib import Path
 
 from brownie import web3
 
-from gridbourse.chain.compiler import CHECKOUT, compile_contracts
+from gridbourse.chain.compiler import CHECKOUT, Artifact, compile_contracts
+
+_COMPILED: dict[str, Artifact] = {}
+"""Every harness by its name: one compilation serves a whole session."""
 
 
 def deploy_harness(name: str, tmp_path_factory, accounts):
@@ -15,13 +18,23 @@ def deploy_harness(name: str, tmp_path_factory, accounts):
 
 def deploy_contract(name: str, tmp_path_factory, accounts):
     """A harness itself, with its address."""
+    if not _COMPILED:
+        _COMPILED.update(_compiled(tmp_path_factory))
+    artifact = _COMPILED[name]
+    factory = web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
+    receipt = transact(factory.constructor(), accounts)
+    return web3.eth.contract(abi=artifact.abi, address=receipt["contractAddress"])
+
+
+def transact(call, accounts):
+    """A harness's function sent as a transaction, and mined."""
+    sent = call.transact({"from": accounts[0].address})
+    return web3.eth.wait_for_transaction_receipt(sent)
+
+
+def _compiled(tmp_path_factory):
     root = tmp_path_factory.mktemp("harness")
     shutil.copytree(CHECKOUT / "contracts/libraries", root / "contracts/libraries")
     shutil.copytree(Path(__file__).parent / "harness", root / "contracts/harness")
     (root / "node_modules").symlink_to(CHECKOUT / "node_modules")
-    artifact = compile_contracts(root)[name]
-    factory = web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
-    receipt = web3.eth.wait_for_transaction_receipt(
-        factory.constructor().transact({"from": accounts[0].address})
-    )
-    return web3.eth.contract(abi=artifact.abi, address=receipt["contractAddress"])
+    return compile_contracts(root)

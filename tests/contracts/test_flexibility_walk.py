@@ -29,7 +29,7 @@ from tests.contracts.flexibility_hall import (
     findings,
 )
 from tests.contracts.flexibility_mirror import Life, Mirror, pick
-from tests.contracts.harnesses import deploy_contract
+from tests.contracts.harnesses import deploy_contract, transact
 from tests.contracts.market import MTU, READING_WINDOW
 
 EARLY, LATE = P * MTU - 800, P * MTU - 400
@@ -44,7 +44,7 @@ def contracts(market, tmp_path_factory, accounts):
     aggregator, *rest = market.in_area(0)
     found = {who.number: (aggregator.number, PERMILLE) for who in rest[:2]}
     for who, (number, permille) in found.items():
-        listed.functions.set(who, number, permille, True).transact({"from": accounts[0].address})
+        transact(listed.functions.set(who, number, permille, True), accounts)
     return listed.address, found
 
 

@@ -36,6 +36,8 @@ contract HostileHolder {
     function _answer() private {
         ++asked;
         require(!refuses, "refused");
-        if (target != address(0)) (succeeded,) = target.call(data);
+        address to = target;
+        target = address(0); // it answers once
+        if (to != address(0)) (succeeded,) = to.call(data);
     }
 }
