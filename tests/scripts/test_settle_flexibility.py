@@ -84,9 +84,11 @@ def test_it_mints_pays_charges_fees_and_says_where_it_went(
     delivered = len(others) * OFFERED + 40
     penalty = 60 * PRICE * 2
     bond = OFFERED * 100 * 2
-    assert after[short] - before[short] == 40 * PRICE - penalty + bond
+    # Back come the bond and what was held for the energy; the local fee is due on what was drawn.
+    back = bond + OFFERED * 395
+    assert after[short] - before[short] == 40 * PRICE - penalty + back - 40 * 40
     for who in others:
-        assert after[who] - before[who] == OFFERED * PRICE + bond
+        assert after[who] - before[who] == OFFERED * PRICE + back - OFFERED * 40
     assert after[6] == 0, "no escrow, bond or claim is left"
     assert market.flexibility.token.supply(market.flexibility.token_of(period, 0)) == (0, 0)
 
