@@ -9,7 +9,16 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 import gridbourse
-from gridbourse.report import homes, market_pictures, markets, money_flow, pictures, style, words
+from gridbourse.report import (
+    flexibility,
+    homes,
+    market_pictures,
+    markets,
+    money_flow,
+    pictures,
+    style,
+    words,
+)
 from gridbourse.report.record import STATES, ReportError, RunRecord
 from gridbourse.report.summary import gains, summary
 
@@ -73,6 +82,7 @@ def _pictures(record: RunRecord, period: int) -> dict[str, Markup]:
         drawn = (
             _of_trades(record)
             | _of_homes(record)
+            | _of_flexibility(record)
             | {
                 "day": (
                     pictures.price_and_volume(record),
@@ -110,6 +120,13 @@ def _of_trades(record: RunRecord) -> dict[str, tuple[Figure, str]]:
             "How much of what was ordered was traded, let through by the network and delivered",
         ),
     }
+
+
+def _of_flexibility(record: RunRecord) -> dict[str, tuple[Figure, str]]:
+    if not len(record.flexibility):
+        return {}
+    label = "Flexibility asked for and delivered by period, and loading without and with it"
+    return {"flexibility": (flexibility.picture(record), label)}
 
 
 def _of_homes(record: RunRecord) -> dict[str, tuple[Figure, str]]:
