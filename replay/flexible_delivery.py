@@ -104,7 +104,7 @@ class FlexibleDelivery:
         contracts: Ints = np.zeros(len(self._scenario.points), dtype=np.int64)
         if not asked:
             return Delivered(contracts, [], pd.DataFrame(columns=list(FLEXIBILITY_COLUMNS)))
-        since = self._judging.market.chain.w3.eth.block_number + 1
+        since = self._judging.market.chain.w3.eth.block_number
         supplier = self._judging.market.house.read("balanceOf", SUPPLIER_ACCOUNT)
         for left in self.feed.verify(period):
             raise VenueError(f"{KIND}, period {period}: {left.error}: {left.reason}")

@@ -231,26 +231,28 @@ class _Reader:
         if inner is None:
             return []
         with inner:
-            product = self.names.index(inner.choice("product", *self.names))
+            named = {way: inner.choice(way, *self.names) for way in WAYS if way in inner.unread()}
+            for way, name in named.items():
+                if not WAYS[way] & products[name].directions:
+                    inner.refuse(way, f"{name} does not go {way}")
+            if not named:
+                inner.refuse("up", "name the product of calls up, of calls down, or of both")
             zone, path = self._zone(inner), folder / inner.text("calls")
-            rows = _read_calls(path)
             return [
-                self._call(TSO, row, product, zone, products, f"{path}: row {place}")
-                for place, row in enumerate(rows, start=1)
+                self._call(row, named, zone, f"{path}: row {place}")
+                for place, row in enumerate(_read_calls(path), start=1)
             ]
 
     def _call(
-        self, buyer: str, row: Mapping[str, Any], product: int, zone: str,
-        products: Mapping[str, Product], where: str,
-    ) -> Call:  # fmt: skip
+        self, row: Mapping[str, Any], named: Mapping[str, str], zone: str, where: str
+    ) -> Call:
         seconds = int(row["time"].timestamp())
         if seconds % self.mtu.seconds:
             raise ScenarioError(f"{where}: time: is not the start of a period")
-        way, wh, price = WAYS.get(row["direction"]), row["wh"], row["ceiling_micro_eur_per_wh"]
-        if way is None or not way & products[self.names[product]].directions:
-            raise ScenarioError(
-                f"{where}: direction: {row['direction']!r} is not one of the product's"
-            )
+        direction, wh, price = row["direction"], row["wh"], row["ceiling_micro_eur_per_wh"]
+        if direction not in named:
+            told = ", ".join(named)
+            raise ScenarioError(f"{where}: direction: {direction!r} is not one of {told}")
         if not 1 <= wh <= MOST_WH:
             raise ScenarioError(f"{where}: wh: {wh} is not in 1..{MOST_WH}")
         most = self.band.price(self.band.ticks - 1)
@@ -258,9 +260,8 @@ class _Reader:
             raise ScenarioError(
                 f"{where}: ceiling_micro_eur_per_wh: {price} is not on a tick of 0..{most}"
             )
-        return Call(
-            buyer, seconds // self.mtu.seconds, product, way, wh, self.band.tick_of(price), zone
-        )
+        product, tick = self.names.index(named[direction]), self.band.tick_of(price)
+        return Call(TSO, seconds // self.mtu.seconds, product, WAYS[direction], wh, tick, zone)
 
     def purchases(
         self, table: Fields, first_period: int, products: Mapping[str, Product]
