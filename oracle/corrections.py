@@ -66,7 +66,7 @@ def book_corrections(market: Market, rebuilt: Rebuilt, readings: ByPeriod) -> li
     So it may be done again after an interruption anywhere.  ProofError, before anything is sent,
     where the logs do not give what the chain committed to, or a reading was not settled.
     """
-    _require_same_commitments(market, rebuilt, readings)
+    require_same_commitments(market, rebuilt, readings)
     return [
         difference
         for period, of_period in sorted(readings.items())
@@ -74,7 +74,7 @@ def book_corrections(market: Market, rebuilt: Rebuilt, readings: ByPeriod) -> li
     ]
 
 
-def _require_same_commitments(market: Market, rebuilt: Rebuilt, readings: ByPeriod) -> None:
+def require_same_commitments(market: Market, rebuilt: Rebuilt, readings: ByPeriod) -> None:
     """A proof made of logs that are not the chain's would only be refused: say so before."""
     for period, of_period in readings.items():
         commitment = rebuilt.metering.evidence.of(AREA, period)

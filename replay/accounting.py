@@ -4,7 +4,7 @@ Prices, fills and payments come from the chain, charges from the model on the sa
 meet in `require_equal`, which refuses a run whose accounts differ from the model's by a micro-euro.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,7 +26,7 @@ from replay.onboarding import (
     TSO_ACCOUNT,
     Membership,
 )
-from replay.venues.venue import Trading, Transfer
+from replay.venues.venue import OUTSIDE, Trading, Transfer
 from replay.walk import PeriodResult, ReplayError
 
 Ints = NDArray[np.int64]
@@ -40,6 +40,8 @@ HOUSE = {
     TSO_ACCOUNT: "tso",
 }
 """Named accounts that markets move money to and from, by number."""
+PARTIES = HOUSE | {OUTSIDE: "shareholders"}
+"""Who pays and is paid beside participants; what leaves the market goes to a campaign's shareholders."""
 
 
 @dataclass
@@ -64,6 +66,7 @@ class Accounts:
         )
         self._house: dict[int, int] = {}
         self._moved: dict[tuple[str, str, str], int] = {}
+        self._left: dict[int, int] = {}
         self._rows = self.members.table["at"].to_numpy()
         fees = self.scenario.tariff.fees
         zone_fees = [fees[zone] for zone in self.members.table["zone"]]
@@ -87,9 +90,9 @@ class Accounts:
         charges = settle(readings, contracts, caps, self._prices)
         self._add_people(readings, contracts, payments, charges, delivery)
         self._add_money(result.tradings, charges)
-        self._add_transfers([each for trading in result.tradings for each in trading.transfers])
+        self.add_transfers([each for trading in result.tradings for each in trading.transfers])
         if result.flexibility is not None:
-            self._add_transfers(result.flexibility.transfers)
+            self.add_transfers(result.flexibility.transfers)
             self.flexibility.append(result.flexibility.requests)
         gap_wh = energy_gap_wh(metered, delivery.flow, self.scenario.mtu.hours)
         self.gap_wh += abs(gap_wh)
@@ -134,15 +137,21 @@ class Accounts:
         for kind, amount in flows.items():
             self.money[kind] = self.money.get(kind, 0) + amount
 
-    def _add_transfers(self, transfers: Sequence[Transfer]) -> None:
+    def add_transfers(self, transfers: Iterable[Transfer]) -> None:
+        """Take money in that moved for other reasons than energy.
+
+        What leaves the market is in no bill: it is not what the market's energy came to.
+        """
         for transfer in transfers:
-            payer, payee = (HOUSE.get(each, "participants") for each in transfer[:2])
+            payer, payee = (PARTIES.get(each, "participants") for each in transfer[:2])
             way = (payer, payee, transfer.kind)
             self._moved[way] = self._moved.get(way, 0) + transfer.micro_eur
             for account, amount in (
                 (transfer.payer, -transfer.micro_eur), (transfer.payee, transfer.micro_eur),
             ):  # fmt: skip
-                if account in HOUSE:
+                if transfer.payee == OUTSIDE:
+                    self._left[account] = self._left.get(account, 0) + amount
+                elif account in HOUSE:
                     self._house[account] = self._house.get(account, 0) + amount
                 else:
                     who = self.people["number"] == account
@@ -246,6 +255,9 @@ class Accounts:
         house[DSO_ACCOUNT] += sum(self.money.get(fee, 0) for fee in FEES)
         house[SPREAD_ACCOUNT] += self.money.get("spread", 0)
         expected |= house
+        for account, amount in self._left.items():
+            if account != OUTSIDE:
+                expected[account] += amount
         for account, change in expected.items():
             found = after[account] - before[account]
             if found != change:

@@ -53,7 +53,7 @@ def record_of(
     )
 
 
-def _homes(walk: Walk) -> dict[str, pd.DataFrame]:
+def _homes(walk: Walk) -> dict[str, Any]:
     """What the homes' devices did, where there are any."""
     homes = walk.plant.homes
     if homes is None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,9 @@ from oracle.flexibility_port import ChainVerification
 from oracle.grid_feed import FLEXIBILITY, GridFeed
 from oracle.journal import Journal
 from oracle.meter_feed import MeterFeed
-from replay import evidence, portfolios
+from replay import crowdsale, evidence, portfolios
 from replay.accounting import Accounts
+from replay.crowdsale_record import campaign_record
 from replay.flexibility import FlexibilityMarket
 from replay.flexible_delivery import FlexibleDelivery
 from replay.metering import MeterDrop
@@ -126,6 +127,7 @@ def replay(
     accounts = Accounts(scenario, members, plant)
     limit = market.registry.seat_limit()
     before = market.house.balances(limit)
+    campaign = crowdsale.begin(market, scenario, members)
     with Journal(out / "oracle.sqlite") as journal:
         grid_feed = _grid_feed(market, scenario, network, members, journal, out)
         judging = Judging(scenario, members, market, grid_feed, plant.homes)
@@ -145,10 +147,14 @@ def replay(
         )
         periods = over_periods(scenario.replayed, scenario.mtu_seconds, scenario.timezone)
         walk.run(periods, lambda period: accounts.add(walk.results[period]))
+    if campaign is not None:
+        accounts.add_transfers(campaign.pay(walk.results))
     after = market.house.balances(limit)
     accounts.require_equal(before, after)
     evidence.write(out, walk)
     record = record_of(walk, accounts, network_name, market.house.money_sum(limit), began)
+    if campaign is not None:
+        record = replace(record, crowdsale=campaign_record(campaign, walk.results, record))
     record.save(out / "record")
     return Replay(record, walk)
 

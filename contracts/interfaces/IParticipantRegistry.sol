@@ -59,6 +59,10 @@ interface IParticipantRegistry is IAccessControl {
     /// @notice What a participant's energy is made from, one bit a source, as attested
     function sourcesOf(uint256 participant) external view returns (uint256);
 
+    /// @notice Whether an account may do what a purpose stands for: who is registered or in service may, and anyone
+    ///         while the purpose is open (see Purposes)
+    function permits(bytes32 purpose, address account) external view returns (bool);
+
     /// @notice Whether an account may hold the settlement currency
     function mayHoldCurrency(address account) external view returns (bool);
 

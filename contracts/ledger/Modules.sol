@@ -19,6 +19,8 @@ abstract contract Modules is IModules {
     uint8 public constant SETTLEMENT = 2;
     /// @notice May take ring slots only
     uint8 public constant ORACLE = 4;
+    /// @notice May take free money out of a participant's account, to itself; nothing else
+    uint8 public constant PAYMENT = 8;
 
     /// @notice The most markets at a time: settlement asks each of them
     uint256 public constant MAX_MARKETS = 16;

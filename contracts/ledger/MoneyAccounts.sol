@@ -5,6 +5,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IMoneyAccounts} from "../interfaces/IClearingHouse.sol";
+import {IPayments} from "../interfaces/IPayments.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Roles} from "../libraries/Roles.sol";
@@ -14,7 +15,7 @@ import {Modules} from "./Modules.sol";
 /// @title Internal money accounts of participants and of the house, four to a storage word
 /// @notice An account holds free money; below zero it is in debt. What comes in pays the debt off first,
 ///         being the same number. Pull, never push: money leaves only by its holder's withdrawal.
-abstract contract MoneyAccounts is Modules, IMoneyAccounts {
+abstract contract MoneyAccounts is Modules, IPayments {
     using SafeERC20 for IERC20;
     using SafeCast for uint256;
     using SafeCast for int256;
@@ -75,6 +76,12 @@ abstract contract MoneyAccounts is Modules, IMoneyAccounts {
     /// @notice Takes free money of the caller's own account out
     function withdraw(uint256 amountMicroEur) external {
         _withdraw(registry.numberOf(msg.sender), amountMicroEur);
+    }
+
+    /// @inheritdoc IPayments
+    function collect(uint256 participant, uint256 amountMicroEur) external onlyModule(PAYMENT) {
+        if (participant < HouseAccounts.FIRST_PARTICIPANT) revert UnknownAccount(participant);
+        _withdraw(participant, amountMicroEur);
     }
 
     /// @notice Takes money of a named account out: the DSO, the TSO, the supplier, or for the others the operator. As

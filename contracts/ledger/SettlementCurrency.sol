@@ -59,9 +59,11 @@ contract SettlementCurrency is ERC20 {
 
     function _update(address from, address to, uint256 amount) internal override {
         if (systemHolder[to]) {
-            // A contract takes currency only when it asks for it: what it holds is then what it has booked.
-            if (msg.sender != to) revert OnlyByHolder(to, msg.sender);
-        } else if (to != address(0) && !registry.mayHoldCurrency(to)) {
+            // A contract takes currency only when it asks for it: what it holds is then what it has booked. What it
+            // asks another system contract for comes by that one's call: they all pay their caller, and nobody else.
+            if (msg.sender != to && !systemHolder[msg.sender]) revert OnlyByHolder(to, msg.sender);
+        } else if (to != address(0) && !registry.mayHoldCurrency(to) && !systemHolder[from]) {
+            // Who was let in with money gets it back, also when the door has been closed behind it.
             revert HolderNotPermitted(to);
         }
         super._update(from, to, amount);

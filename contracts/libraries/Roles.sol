@@ -12,5 +12,6 @@ library Roles {
     bytes32 internal constant METER_ORACLE = keccak256("METER_ORACLE");
     bytes32 internal constant GRID_ORACLE = keccak256("GRID_ORACLE");
     bytes32 internal constant VERIFIER = keccak256("VERIFIER");
+    bytes32 internal constant ATTESTER = keccak256("ATTESTER");
     bytes32 internal constant TREASURER = keccak256("TREASURER");
 }

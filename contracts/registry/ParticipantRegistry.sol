@@ -8,13 +8,15 @@ import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
+import {Purposes} from "../libraries/Purposes.sol";
 import {Roles} from "../libraries/Roles.sol";
 import {Memberships} from "./Memberships.sol";
+import {Policies} from "./Policies.sol";
 
 /// @title Who may do what, and where each metering point sits in the grid
 /// @notice Participants get dense numbers, four to a group, each group in one market area; a number is
 ///         never given twice. Metering points are pseudonymous: who is behind one is kept off the chain.
-contract ParticipantRegistry is AccessControl, Memberships {
+contract ParticipantRegistry is AccessControl, Memberships, Policies {
     /// @notice What the operator states of a new participant
     /// @param capacityWh What the connection can carry in one delivery period, either way
     struct Registration {
@@ -154,6 +156,11 @@ contract ParticipantRegistry is AccessControl, Memberships {
         _gatewayNumberOf[account] = gateway;
         _grantRole(Roles.GATEWAY, account);
         emit GatewayAdded(gateway, account);
+    }
+
+    /// @notice Opens a purpose to anyone, or closes it again; what somebody has by then it keeps
+    function setOpen(bytes32 purpose, bool open) external onlyOperator {
+        _setOpen(purpose, open);
     }
 
     // --- participants --------------------------------------------------------------------------
@@ -379,7 +386,12 @@ contract ParticipantRegistry is AccessControl, Memberships {
 
     /// @inheritdoc IParticipantRegistry
     function mayHoldCurrency(address account) external view returns (bool) {
-        return _members[account] != 0 || hasRole(Roles.TREASURER, account) || hasRole(Roles.DSO, account)
+        return permits(Purposes.HOLD_CURRENCY, account);
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function permits(bytes32 purpose, address account) public view returns (bool) {
+        return _members[account] != 0 || isOpen[purpose] || hasRole(Roles.TREASURER, account) || hasRole(Roles.DSO, account)
             || hasRole(Roles.TSO, account) || hasRole(Roles.SUPPLIER, account) || hasRole(Roles.OPERATOR, account);
     }
 

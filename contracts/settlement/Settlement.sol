@@ -6,6 +6,7 @@ import {IMarket} from "../interfaces/IMarket.sol";
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IGridOracle, IMeterOracle} from "../interfaces/IOracles.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {ISettlement} from "../interfaces/ISettlement.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
 import {Commitment} from "../libraries/Commitment.sol";
 import {Imbalance} from "../libraries/Imbalance.sol";
@@ -19,7 +20,7 @@ import {SignedLanes} from "../libraries/SignedLanes.sol";
 ///         missing reading then counts as what was contracted. A participant who cannot pay goes into debt; the
 ///         range goes on. What a period was settled on is committed as one hash; a correction brings its leaf and
 ///         proof, whenever it comes, and books the difference only.
-contract Settlement {
+contract Settlement is ISettlement {
     using Commitment for Commitment.Leaf;
 
     /// @dev One slot: how far an area's settlement of a period has come
@@ -269,11 +270,8 @@ contract Settlement {
         uint256 readings
     ) external {
         registry.requireRole(Roles.METER_ORACLE, msg.sender);
+        requireProven(area, leaf, path);
         Commitment.Leaf memory settled = leaf;
-        bytes32 committed = commitmentOf[area][settled.period];
-        if (!_isDone(area, settled.period)) revert NotSettled(area, settled.period);
-        bytes32 proven = Commitment.commitmentOf(settled.hash(), path);
-        if (proven != committed) revert ProofDoesNotMatch(area, settled.period, committed, proven);
         _requirePlausible(settled, readings);
         uint256 before = settled.readings;
         Range memory range = _rangeOf(settled.period);
@@ -281,7 +279,7 @@ contract Settlement {
         (int256 supplier, int256 dso) = (SignedLanes.sum(range.supplierLanes), SignedLanes.sum(range.dsoLanes));
         settled.readings = readings;
         uint256 due = _charge(range, settled);
-        committed = Commitment.commitmentOf(settled.hash(), path);
+        bytes32 committed = Commitment.commitmentOf(settled.hash(), path);
         commitmentOf[area][settled.period] = committed;
         emit ReadingsCorrected(area, settled.period, settled.group, before, readings, committed);
         // `range` holds the charges before and after: twice the former is to be taken off.
@@ -306,6 +304,15 @@ contract Settlement {
     }
 
     // --- questions -----------------------------------------------------------------------------
+
+    /// @inheritdoc ISettlement
+    function requireProven(uint256 area, Commitment.Leaf calldata leaf, Commitment.Path calldata path) public view {
+        bytes32 committed = commitmentOf[area][leaf.period];
+        if (!_isDone(area, leaf.period)) revert NotSettled(area, leaf.period);
+        Commitment.Leaf memory settled = leaf;
+        bytes32 proven = Commitment.commitmentOf(settled.hash(), path);
+        if (proven != committed) revert ProofDoesNotMatch(area, leaf.period, committed, proven);
+    }
 
     /// @notice How far the settlement of an area and period is
     function progressOf(uint256 area, uint256 period) external view returns (Progress memory) {

@@ -1,5 +1,6 @@
 """The chain's rules, tariff and participants against those of the scenario it claims to replay."""
 
+from gridbourse.audit.against_crowdsale import compare_crowdsale
 from gridbourse.audit.against_markets import compare_markets
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.rules import Rules
@@ -13,6 +14,7 @@ def compare_scenario(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None
     """Every rule, zone, price and connection point; points are registered in scenario order."""
     _compare_rules(rebuilt, rules, scenario)
     compare_markets(rebuilt, rules, scenario)
+    compare_crowdsale(rebuilt, scenario)
     _compare_tariff(rebuilt, scenario)
     _compare_participants(rebuilt, scenario)
     settled = sorted(rebuilt.metering.finished)

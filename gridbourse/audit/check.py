@@ -25,10 +25,10 @@ def start(deployment: DeploymentRecord, rules: Rules) -> tuple[Decoder, Rebuilt]
     artifacts = load_artifacts()
     names = (*CONTRACTS, *OPTIONAL, *MARKETS, *FLEXIBILITY)
     there = [name for name in names if name in deployment.contracts]
-    at = {name: deployment.contracts[name].address for name in there}
+    abis = dict(zip(there, there, strict=True)) | deployment.campaigns
     decoder = Decoder(
-        {address.lower(): name for name, address in at.items()},
-        {name: artifacts[name].abi for name in there},
+        {deployment.contracts[name].address.lower(): name for name in abis},
+        {name: artifacts[contract].abi for name, contract in abis.items()},
     )
     return decoder, Rebuilt(deployment, rules)
 

@@ -42,11 +42,9 @@ class Money:
         self.holds: defaultdict[tuple[int, int], int] = defaultdict(int)
         self.open_trades: defaultdict[int, int] = defaultdict(int)
         self.positions: defaultdict[int, dict[int, Position]] = defaultdict(dict)
+        self.paid: defaultdict[tuple[int, int], int] = defaultdict(int)
         self.credit_limits: defaultdict[int, int] = defaultdict(int)
         self.settling: set[int] = set()
-        # What buyers of energy paid and its sellers received in a period.
-        self.paid: defaultdict[int, int] = defaultdict(int)
-        self.received: defaultdict[int, int] = defaultdict(int)
         self.deposits = self.withdrawals = self.currency_held = 0
 
     @property
@@ -118,8 +116,7 @@ class Money:
         self.holds[period, participant] -= backed
         self.free[participant] += backed + payment
         self.open_trades[period] -= payment
-        self.paid[period] += max(-payment, 0)
-        self.received[period] += max(payment, 0)
+        self.paid[period, participant] += payment
         held = self.position(period, participant)
         self.positions[period][participant] = Position(
             held.sold_wh + fill.sold_wh, held.bought_wh + fill.bought_wh

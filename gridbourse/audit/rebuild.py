@@ -6,6 +6,7 @@ from gridbourse.audit.aggregator_auction import AggregatorAuction
 from gridbourse.audit.bilateral import BilateralMarket
 from gridbourse.audit.common import Common
 from gridbourse.audit.corrections import Corrections
+from gridbourse.audit.crowdsale import Crowdsales
 from gridbourse.audit.errors import AuditError
 from gridbourse.audit.events import Event
 from gridbourse.audit.flexibility import FlexibilityMarket
@@ -23,6 +24,7 @@ NO_EFFECT = frozenset(
     {
         # what the setting up leaves behind: no balance follows from it
         ("ParticipantRegistry", "RoleAdminChanged"),
+        ("ParticipantRegistry", "PolicySet"),
         ("SettlementCurrency", "SystemHolderAdded"),
         ("ClearingHouse", "ModuleProposed"),
         ("ClearingHouse", "Sealed"),
@@ -81,6 +83,7 @@ class Rebuilt:
         self.modules.by_address = {at[market.name].lower(): market for market in self.markets}
         self.verdicts = Verdicts(common, self.modules, self.pool)
         self.corrections = Corrections(common, self.metering)
+        self.crowdsales = Crowdsales(deployment, common, self.metering)
         self.events = 0
         self._on = self._handlers()
 
@@ -105,6 +108,7 @@ class Rebuilt:
         self.common.transfers.require_nothing_loose()
         self.metering.require_nothing_loose()
         self.corrections.require_nothing_loose()
+        self.crowdsales.require_nothing_loose()
 
     # --- what the clearing house does in the name of a market ----------------------------------
 
@@ -123,6 +127,14 @@ class Rebuilt:
         if market := self.modules.of(event):
             self.common.transfers.transferred(market.name, event)
 
+    def _currency_moved(self, event: Event) -> None:
+        self.money.transferred(event)
+        self.crowdsales.currency_moved(event)
+
+    def _withdrawn(self, event: Event) -> None:
+        self.crowdsales.withdrawn(event)
+        self.money.withdrawn(event)
+
     def _pool_named(self, event: Event) -> None:
         is_pool = self.modules.of(event) is self.pool
         self.findings.require("module", f"pool, {event.where}", is_pool, "not the pool")
@@ -138,6 +150,7 @@ class Rebuilt:
             for market in told
             for name, handler in market.handlers().items()
         }
+        of_markets |= self.crowdsales.handlers()
         beside = self.flexibility.handlers_beside() if self.flexibility else {}
         return (
             of_markets | beside | self._of_the_setting() | self._of_money() | self._of_the_oracles()
@@ -168,9 +181,9 @@ class Rebuilt:
     def _of_money(self) -> Handlers:
         money, metering = self.money, self.metering
         return {
-            ("SettlementCurrency", "Transfer"): money.transferred,
+            ("SettlementCurrency", "Transfer"): self._currency_moved,
             ("ClearingHouse", "Deposited"): money.deposited,
-            ("ClearingHouse", "Withdrawn"): money.withdrawn,
+            ("ClearingHouse", "Withdrawn"): self._withdrawn,
             ("ClearingHouse", "CreditLimitSet"): money.credit_limited,
             ("ClearingHouse", "PeriodActivated"): money.activated,
             ("ClearingHouse", "TradesBooked"): self._trades_booked,

@@ -50,12 +50,14 @@ def statement(rebuilt: Rebuilt, area: int, period: int) -> Statement:
     fees = [rebuilt.tariffs.fees(seat.zone, period) for seat in seats]
     columns = np.array(fees, dtype=np.int64).reshape(-1, 3).T
     charges = settle(readings, contracts, caps, Prices(*rebuilt.tariffs.energy(period), *columns))
+    sums = [money.paid[period, seat.number] for seat in seats]  # + received
+    received, paid = sum(max(each, 0) for each in sums), sum(max(-each, 0) for each in sums)
     flows = [
         ("participants", "supplier", "retail", int(charges.retail.sum())),
         ("supplier", "participants", "feed_in", int(charges.feed_in.sum())),
         *(("participants", "dso", fee, int(getattr(charges, fee).sum())) for fee in FEES),
-        ("participants", "participants", "energy", money.received[period]),
-        ("participants", "spread account", "spread", money.paid[period] - money.received[period]),
+        ("participants", "participants", "energy", received),
+        ("participants", "spread account", "spread", paid - received),
     ]
     beyond = np.minimum(readings, caps) - contracts
     energy = {

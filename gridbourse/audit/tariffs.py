@@ -86,6 +86,11 @@ class Clock:
         """The first period that takes orders; 0 while market time is not known."""
         return (self._time + self._rules.gate_closure_seconds) // self._rules.mtu_seconds + 1
 
+    @property
+    def current_period(self) -> int:
+        """The period market time is in; 0 while it is not known."""
+        return self._time // self._rules.mtu_seconds
+
     def require_open(self, period: int, where: str) -> None:
         """Orders: before gate closure, and not beyond the horizon."""
         open_ = self._time < self._closure(period) and self._within_horizon(period)

@@ -115,6 +115,19 @@ def fund(w3: Web3, addresses: Iterable[ChecksumAddress], at_least_wei: int = FUN
             raise NetworkError(f"{address} holds {held} of {at_least_wei} wei: send it the rest")
 
 
+def let_time_pass(w3: Web3, seconds: int) -> None:
+    """Move block time forward; NetworkError where time can only be waited for."""
+    if isinstance(w3.provider, EmbeddedProvider):
+        later = w3.eth.get_block("latest")["timestamp"] + seconds
+        w3.provider.make_request(RPCEndpoint("testing_timeTravel"), [later])
+        w3.provider.make_request(RPCEndpoint("testing_mine"), [1])
+    elif is_development_chain(w3):
+        for method, arguments in (("evm_increaseTime", [seconds]), ("evm_mine", [])):
+            w3.provider.make_request(RPCEndpoint(method), arguments)
+    else:
+        raise NetworkError(f"{seconds} s of block time have to pass, and this chain waits for them")
+
+
 class NodeProvider(HTTPProvider):
     """HTTP provider whose failures to reach the node are one typed error with the address in it."""
 

@@ -46,7 +46,7 @@ from gridbourse.chain.settings import MarketSettings
 from gridbourse.chain.transactions import Chain
 
 T = TypeVar("T", bound=CheckedTrades)
-MARKET, SETTLEMENT, ORACLE = 1, 2, 4
+MARKET, SETTLEMENT, ORACLE, PAYMENT = 1, 2, 4, 8
 """Permissions of a module in the clearing house."""
 
 ROLES = {
@@ -55,6 +55,7 @@ ROLES = {
     "meter oracle": "METER_ORACLE",
     "grid oracle": "GRID_ORACLE",
     "treasurer": "TREASURER",
+    "attester": "ATTESTER",
 }
 TRADE_MARKETS: dict[str, type[CheckedTrades]] = {
     "OrderBook": OrderBook,

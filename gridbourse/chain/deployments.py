@@ -43,6 +43,8 @@ FLEXIBILITY = (
     "FlexibilityToken",
 )
 """What a flexibility market comes with."""
+CAMPAIGNS = ("EquityCampaign", "RewardCampaign", "DonationCampaign")
+"""Kinds of campaign; a record has each under its kind and name, such as `EquityCampaign/solar roof`."""
 
 
 class DeploymentError(GridbourseError):
@@ -68,6 +70,12 @@ class DeploymentRecord:
     compiler: dict[str, Any]
     scenario: dict[str, Any]
     contracts: dict[str, DeployedContract]
+
+    @property
+    def campaigns(self) -> dict[str, str]:
+        """The contract's kind of every campaign, by its key in `contracts`."""
+        kinds = {key: key.partition("/")[0] for key in self.contracts}
+        return {key: kind for key, kind in kinds.items() if kind in CAMPAIGNS and kind != key}
 
     def save(self, path: Path) -> None:
         """Write as JSON."""

@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 
 import gridbourse
 from gridbourse.report import (
+    crowdsale,
+    crowdsale_picture,
     flexibility,
     homes,
     market_pictures,
@@ -73,6 +75,7 @@ def _page(record: RunRecord, period: int) -> dict[str, Any]:
         ],
         "verdicts": _verdicts(record),
         "verdict_colours": style.VERDICT_COLOURS,
+        **_campaign(record),
         "largest_gap_wh": 0.0 if pd.isna(gap) else float(gap),
     }
 
@@ -99,6 +102,11 @@ def _pictures(record: RunRecord, period: int) -> dict[str, Markup]:
                 "money": (money_flow.picture(record.money), "Payments between the groups"),
             }
         )
+        if figures := crowdsale.campaign_figures(record):
+            drawn["campaign"] = (
+                crowdsale_picture.campaign(record, figures),
+                "Income of the panel, the owner's bill with and without it, payback by the year",
+            )
         if markets.POOL in record.markets:
             drawn["curve"] = (
                 pictures.clearing_curve(record, period),
@@ -108,6 +116,26 @@ def _pictures(record: RunRecord, period: int) -> dict[str, Markup]:
             name: Markup(style.inline_svg(figure, name, label))
             for name, (figure, label) in drawn.items()
         }
+
+
+def _campaign(record: RunRecord) -> dict[str, Any]:
+    """What the page says of a campaign; no figures without one."""
+    figures = crowdsale.campaign_figures(record)
+    if figures is None or record.crowdsale is None:
+        return {"campaign": None}
+    return {
+        "campaign": figures,
+        "agreement": crowdsale.agreement(figures),
+        "campaign_method": crowdsale.method(record),
+        "campaign_states": [
+            {"phase": phase, "time": f"{pd.Timestamp(time, unit='s'):%Y-%m-%d %H:%M} UTC"}
+            for phase, time in record.crowdsale["states"]
+        ],
+        "campaign_rows": {
+            "money": crowdsale.money_rows(figures),
+            "payback": crowdsale.payback_rows(figures),
+        },
+    }
 
 
 def _of_trades(record: RunRecord) -> dict[str, tuple[Figure, str]]:

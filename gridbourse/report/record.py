@@ -136,6 +136,38 @@ _CHOICES: Final = {
     ("trades", "market"): MARKETS,
 }
 _FORMAT: Final = 2
+CROWDSALE_KEYS: Final = (
+    "name",
+    "phase",
+    "states",  # [phase, unix seconds of block time], in order
+    "point_id",
+    "watt_peak",
+    "form",  # "profit share" (value: permille) or "rent" (value: µEUR a period)
+    "value",
+    "term_periods",
+    "goal_micro_eur",
+    "milestones",  # µEUR by name, all of them confirmed
+    "funded_micro_eur",
+    "released_micro_eur",
+    "withdrawn_micro_eur",
+    "due_micro_eur",
+    "collected_micro_eur",
+    "holders",  # name, public, stake_micro_eur, claimed_micro_eur
+    "panel_days",  # [produced, used, exported] Wh on the mean day, by season
+    "income",
+)
+INCOME_KEYS: Final = (
+    "period",
+    "produced_wh",
+    "used_wh",  # behind the meter
+    "exported_wh",
+    "feed_in_micro_eur",  # the export at the feed-in tariff
+    "premium_micro_eur",  # what the market paid above it
+    "avoided_micro_eur",  # what used_wh would have cost
+    "bill_micro_eur",  # the owner's, for energy and fees, + received
+    "without_micro_eur",  # without the panel, at the period's price
+    "alone_micro_eur",  # without the panel, from the supplier alone
+)
 
 
 class ReportError(GridbourseError):
@@ -170,10 +202,10 @@ class RunRecord:
         gap_wh                generation + import - load - export - losses, by the power flow
 
     `participants`, index `point_id`, sums over the run; money positive = received
-        number, bill_micro_eur (all money changes), no_market_micro_eur (the same metered energy
-        with the supplier alone), bought_wh and sold_wh (contract), imported_wh and exported_wh
-        (net at the meter), local_bought_wh (metered), fees_micro_eur (paid, positive),
-        curtailed_wh
+        number, bill_micro_eur (all money changes but what left the market), no_market_micro_eur
+        (the same metered energy with the supplier alone), bought_wh and sold_wh (contract),
+        imported_wh and exported_wh (net at the meter), local_bought_wh (metered), fees_micro_eur
+        (paid, positive), curtailed_wh
 
     `orders`: period, market, point_id, route ("mandate", "signed", "own"), side ("bid", "offer"), wh and
         price_micro_eur_per_wh as placed; fill_wh: traded, and not rejected by the DSO; rejected_wh:
@@ -201,6 +233,9 @@ class RunRecord:
     `verdicts`: one dict per verdict: period, market ("schedule" where no trade was judged), round
         (or the number of the group of trades), kind (as in `periods.verdict`, or "rejected": trades
         alone), explanation (list of sentences)
+
+    `crowdsale`: None, or a campaign and the panel it paid for: the keys of CROWDSALE_KEYS. income: one
+        dict a period, the keys of INCOME_KEYS
 
     Scalars: prices in µEUR/Wh, `v_min`, `v_max`, `loading_max` in pu, `attribution` = the words
     the data's licence asks for, `money_sum_micro_eur` and `energy_gap_wh` = the two identities
@@ -240,6 +275,7 @@ class RunRecord:
     flexibility: pd.DataFrame = field(
         default_factory=lambda: pd.DataFrame(columns=list(FLEXIBILITY_COLUMNS))
     )
+    crowdsale: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if self.mtu_seconds <= 0:
@@ -270,6 +306,10 @@ class RunRecord:
             missing = {"period", "market", "round", "kind", "explanation"} - set(verdict)
             if missing:
                 raise ReportError(f"verdicts, row {row}: lacks {', '.join(sorted(missing))}")
+        if self.crowdsale is not None:
+            _require_keys("crowdsale", self.crowdsale, CROWDSALE_KEYS)
+            for row, income in enumerate(self.crowdsale["income"]):
+                _require_keys(f"crowdsale.income, row {row}", income, INCOME_KEYS)
 
     def local(self, period: int) -> pd.Timestamp:
         """Start of a period in the area's local time."""
@@ -321,6 +361,12 @@ def _typed(table: str, frame: pd.DataFrame, columns: dict[str, str]) -> pd.DataF
         except (ValueError, TypeError) as wrong:
             raise ReportError(f"{table}.{name}: every value must be {kind} ({wrong})") from wrong
     return typed
+
+
+def _require_keys(where: str, found: dict[str, Any], keys: tuple[str, ...]) -> None:
+    missing = [key for key in keys if key not in found]
+    if missing:
+        raise ReportError(f"{where}: lacks {', '.join(missing)}")
 
 
 def _plain(value: Any) -> Any:

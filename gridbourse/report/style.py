@@ -55,6 +55,8 @@ KIND_COLOURS: Final = {
     "aggregator_share": "#86efac",
     "flexibility_penalty": "#991b1b",
     "compensation": "#ca8a04",
+    "profit_share": "#9333ea",
+    "rent": "#9333ea",
 }
 OTHER_KIND: Final = "#b45309"
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pandas as pd
 
 from gridbourse.report import flexibility
+from gridbourse.report.crowdsale import campaign_figures
 from gridbourse.report.homes import comparison
 from gridbourse.report.markets import by_market
 from gridbourse.report.record import SIDES, STATES, VERDICTS, RunRecord
@@ -72,6 +73,7 @@ def summary(record: RunRecord) -> dict[str, Any]:
         "losers": int((gain < 0).sum()),
         "unchanged": int((gain == 0).sum()),
         "fees_micro_eur": {"total": _total(people, "fees_micro_eur"), **fees_by_kind(record)},
+        "crowdsale": campaign_figures(record),
         "gas": gas_by_step(record.gas),
         "money_sum_microeur": int(record.money_sum_micro_eur),
         "energy_gap_wh": int(record.energy_gap_wh),

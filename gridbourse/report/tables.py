@@ -1,6 +1,6 @@
 """The run on a terminal: a progress bar while it lasts, a summary when it is over."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from gridbourse.report import words
+from gridbourse.report import crowdsale, words
 from gridbourse.report.markets import has_trades
 from gridbourse.report.record import RunRecord
 from gridbourse.report.summary import gains, summary
@@ -73,12 +73,20 @@ def print_summary(
     )
     out.print(Panel(head, title=f"[bold]{record.scenario}", title_align="left", width=width))
     pairs = [_market(figures), _grid(figures), _bills(figures), _checks(figures)]
+    if campaign := figures["crowdsale"]:
+        pairs += [
+            _facts(f"Campaign: {campaign['name']}", crowdsale.money_rows(campaign)),
+            _facts("Against no project", crowdsale.payback_rows(campaign)),
+        ]
     for left, right in zip(pairs[::2], pairs[1::2], strict=True):
         row = Table.grid(expand=True, padding=(0, 2))
         row.add_column(ratio=1)
         row.add_column(ratio=1)
         row.add_row(left, right)
         out.print(row, width=width)
+        out.print()
+    if record.crowdsale:
+        out.print(Text(crowdsale.method(record), style="dim"), width=width)
         out.print()
     if has_trades(record):
         out.print(_markets(figures), width=width)
@@ -97,7 +105,7 @@ def print_summary(
         out.print(Text.assemble("Next     ", step), soft_wrap=True)
 
 
-def _facts(title: str, rows: Sequence[tuple[str, str | Text]]) -> Table:
+def _facts(title: str, rows: Iterable[tuple[str, str | Text]]) -> Table:
     table = Table(
         title=title, title_justify="left", title_style="bold", box=None, show_header=False,
         expand=True, padding=(0, 1, 0, 0),

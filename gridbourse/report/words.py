@@ -13,6 +13,8 @@ NAMES: Final = {
     "local_fee": "Grid fee, local",
     "export_fee": "Grid fee, exported",
     "spread": "Pay-as-bid spread",
+    "profit_share": "Share of export income",
+    "rent": "Rent of the roof",
     "dso": "DSO",
     "tso": "TSO",
     "flexibility_penalty": "Penalty for flexibility",

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 
 from gridbourse.model.clearing import Band
 from gridbourse.model.periods import Mtu
-from gridbourse.scenario import draws, markets, sections
+from gridbourse.scenario import crowdsale, draws, markets, sections
+from gridbourse.scenario.crowdsale import CampaignPlan, PanelDay
 from gridbourse.scenario.data import Profiles, read_points, read_profiles
 from gridbourse.scenario.devices import HomeRules, homes
 from gridbourse.scenario.errors import ScenarioError
@@ -27,7 +29,7 @@ from gridbourse.scenario.fields import Fields
 from gridbourse.scenario.flexibility import FlexibilityTable, flexibility
 from gridbourse.scenario.grid import read_grid
 from gridbourse.scenario.network import Network
-from gridbourse.scenario.readings import read_readings
+from gridbourse.scenario.readings import ReadingColumns, read_readings
 from gridbourse.scenario.resolution import in_longer_periods
 from gridbourse.scenario.rules import (
     Aggregator,
@@ -53,6 +55,8 @@ class Scenario:
     zones: grid zone -> its parent zone, None where the upstream grid begins.
     pandapower_file: the same grid for a second opinion; the grid file itself where that is a
         pandapower net, None if the scenario has none.
+    crowdsale: a campaign for a panel, which the profiles have in them; panel_days: what that does
+        on the mean day of each season.
     """
 
     name: str
@@ -81,6 +85,8 @@ class Scenario:
     flexibility: FlexibilityTable | None
     grid_file: Path
     pandapower_file: Path | None
+    crowdsale: CampaignPlan | None = None
+    panel_days: Mapping[str, PanelDay] = field(default_factory=dict)
 
     @property
     def mtu(self) -> Mtu:
@@ -187,7 +193,8 @@ def _scenario(path: Path, fields: Fields) -> Scenario:
     data_mtu = sections.profile_mtu(fields, mtu)
     columns = sections.columns(fields)
     pv_factor = sections.pv_factor(fields, columns)
-    season, profile_file, season_start = sections.season(fields)
+    season, seasons = sections.seasons(fields)
+    profile_file, season_start = seasons[season]
     start = fields.moment("start", None) or season_start
     zones, fees = sections.zones(fields)
     tariff = sections.tariff(fields, fees)
@@ -204,12 +211,20 @@ def _scenario(path: Path, fields: Fields) -> Scenario:
         for point_id in points.index
     ]
     Network(grid, points["node"])
-    profile_path = folder / profile_file
-    if columns is None:
-        profiles = read_profiles(profile_path, points, data_mtu, pv_factor)
-    else:
-        profiles = read_readings(profile_path, columns, points, data_mtu, pv_factor)
-    profiles = in_longer_periods(profile_path, profiles, data_mtu, mtu)
+    read_season = partial(
+        _profiles, columns=columns, points=points, pv_factor=pv_factor, data_mtu=data_mtu, mtu=mtu
+    )
+    profiles = read_season(folder / profile_file)
+    gross = columns is None or columns.gross
+    plan = crowdsale.crowdsale(fields, points, mtu, pv_factor, gross)
+    panel_days = {}
+    if plan is not None:
+        for name, (file, _) in seasons.items():
+            of_season = profiles if name == season else read_season(folder / file)
+            crowdsale.require_bare_roof(fields, plan, of_season)
+            of_season = crowdsale.on_roof(plan, folder / file, of_season, points, pv_factor)
+            panel_days[name] = plan.panel.mean_day(of_season, mtu)
+            profiles = of_season if name == season else profiles
     market = markets.market(fields, tariff)
     periods = fields.integer("periods", least=1)
     auctions = markets.aggregator_auction(fields, market, mtu)
@@ -252,11 +267,29 @@ def _scenario(path: Path, fields: Fields) -> Scenario:
         ),
         grid_file=grid_file,
         pandapower_file=second_file or (grid_file if grid.from_pandapower else None),
+        crowdsale=plan,
+        panel_days=panel_days,
     )
     if start.timestamp() % mtu.seconds:
         fields.refuse("start", f"{_show(start)} is not the start of a period")
     _require_replayable(fields, scenario)
     return scenario
+
+
+def _profiles(
+    path: Path,
+    columns: ReadingColumns | None,
+    points: pd.DataFrame,
+    pv_factor: float,
+    data_mtu: Mtu,
+    mtu: Mtu,
+) -> Profiles:
+    """Of one season's file, in the market's periods."""
+    if columns is None:
+        profiles = read_profiles(path, points, data_mtu, pv_factor)
+    else:
+        profiles = read_readings(path, columns, points, data_mtu, pv_factor)
+    return in_longer_periods(path, profiles, data_mtu, mtu)
 
 
 def _require_replayable(fields: Fields, scenario: Scenario) -> None:

@@ -53,14 +53,13 @@ def _zone(fields: Fields, name: str) -> str:
         fields.refuse("timezone", f"{name!r} is not an IANA time zone")
 
 
-def season(fields: Fields) -> tuple[str, str, datetime]:
-    """(name, profile file, start) of the season chosen; the others are checked as well."""
-    seasons = {}
+def seasons(fields: Fields) -> tuple[str, dict[str, tuple[str, datetime]]]:
+    """(the season chosen, profile file and start of every season by its name)."""
+    found = {}
     for name, table in fields.tables("seasons").items():
         with table:
-            seasons[name] = table.text("profiles"), table.moment("start")
-    chosen = fields.choice("season", *seasons)
-    return chosen, *seasons[chosen]
+            found[name] = table.text("profiles"), table.moment("start")
+    return fields.choice("season", *found), found
 
 
 QUANTITIES = ("net", "import", "export", "load", "pv", "reactive")

@@ -15,6 +15,10 @@ Ints = NDArray[np.int64]
 TRADE_COLUMNS: Final = ("seller", "buyer", "wh", "price_micro_eur_per_wh", "rejected")
 
 
+OUTSIDE: Final = 0
+"""In the place of an account's number: none of the clearing house, so the money leaves the market."""
+
+
 class Transfer(NamedTuple):
     """Money that moves for other reasons than energy, between accounts by number, µEUR."""
 

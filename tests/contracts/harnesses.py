@@ -11,18 +11,18 @@ _COMPILED: dict[str, Artifact] = {}
 """Every harness by its name: one compilation serves a whole session."""
 
 
-def deploy_harness(name: str, tmp_path_factory, accounts):
+def deploy_harness(name: str, tmp_path_factory, accounts, *arguments):
     """Functions of a harness, compiled with the settings of the contracts beside their libraries."""
-    return deploy_contract(name, tmp_path_factory, accounts).functions
+    return deploy_contract(name, tmp_path_factory, accounts, *arguments).functions
 
 
-def deploy_contract(name: str, tmp_path_factory, accounts):
+def deploy_contract(name: str, tmp_path_factory, accounts, *arguments):
     """A harness itself, with its address."""
     if not _COMPILED:
         _COMPILED.update(_compiled(tmp_path_factory))
     artifact = _COMPILED[name]
     factory = web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
-    receipt = transact(factory.constructor(), accounts)
+    receipt = transact(factory.constructor(*arguments), accounts)
     return web3.eth.contract(abi=artifact.abi, address=receipt["contractAddress"])
 
 

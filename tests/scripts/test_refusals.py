@@ -9,7 +9,7 @@ import pytest
 from gridbourse.chain import connect, deployments
 from gridbourse.chain.compiler import CHECKOUT
 from gridbourse.chain.devnet import Devnet, free_port
-from scripts import check, deploy, devnet, replay, run, settle, status
+from scripts import check, crowdsale, deploy, devnet, replay, run, settle, status
 
 SCENARIO = CHECKOUT / "scenarios" / "rural3.toml"
 NOBODY = "http://127.0.0.1:1"
@@ -136,6 +136,23 @@ def test_a_node_without_a_record(refused: Refused, node: str, script: object) ->
     line = refused(script, "--network", node)
     assert line.startswith("DeploymentError: no deployment record ")
     assert line.endswith("run python -m scripts.deploy")
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        ("mainnet", "NetworkError: network 'mainnet' is none of: embedded, devnet"),
+        ("embedded", "ends with its command"),
+    ],
+)
+def test_a_campaign_on_a_network_that_is_not_there(
+    refused: Refused, network: str, said: str
+) -> None:
+    assert said in refused(crowdsale, "fund", "roof", "1", "--by", "P0001", "--network", network)
+
+
+def test_a_campaign_without_a_market(refused: Refused, node: str) -> None:
+    assert "run python -m scripts.deploy" in refused(crowdsale, "status", "--network", node)
 
 
 @pytest.mark.parametrize("script", [status, settle])

@@ -80,6 +80,25 @@ def test_up_twice_is_refused(command: Command, devnet: str) -> None:
     assert_refused(command("devnet", "up"), f"a devnet is already up at {devnet}")
 
 
+def test_a_campaign_opens_and_stays_on_record(command: Command, record: Path) -> None:
+    first, second, *_ = mapping(record)
+    opened = command(
+        "crowdsale", "open", "roof", "--point", first, "--goal", "100", "--profit-share", "500"
+    )
+    assert (opened.returncode, opened.stderr) == (0, "")
+    assert "python -m scripts.crowdsale fund 'roof' EUR --by WHO" in opened.stdout
+    funded = command("crowdsale", "fund", "roof", "40", "--by", second, "--pay-in", "bank 1")
+    assert (funded.returncode, funded.stderr) == (0, "")
+    assert "EquityCampaign/roof" in json.loads(record.read_text())["contracts"]
+    shown = command("crowdsale", "status", "roof").stdout
+    assert "40 of 100 EUR" in shown
+    assert second in shown
+    nobody = command("crowdsale", "fund", "roof", "1", "--by", "nobody")
+    assert_refused(
+        nobody, "CrowdsaleError: 'nobody' is neither a metering point of this deployment"
+    )
+
+
 def test_what_is_due_is_settled_and_then_nothing_is(
     command: Command, record: Path, small: Path, market: Market
 ) -> None:

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+import {IPayments} from "../interfaces/IPayments.sol";
+import {ISettlement} from "../interfaces/ISettlement.sol";
+import {ITariff} from "../interfaces/ITariff.sol";
+import {Purposes} from "../libraries/Purposes.sol";
+import {SettlementCurrency} from "../ledger/SettlementCurrency.sol";
+import {Campaign} from "./Campaign.sol";
+import {Dividends} from "./Dividends.sol";
+import {ExportIncome} from "./ExportIncome.sol";
+
+/// @title Investors get a part of what the panel earns by exporting, or a rent
+/// @notice Either side may offer, before the campaign opens: an investor a part or a rent that the owner accepts or
+///         declines, or the owner one that investors accept by funding. A token is a share; who holds it, is paid.
+///         What is due is taken from the owner's account in the clearing house, as far as there is free money in it;
+///         the rest is in arrears and taken later.
+contract EquityCampaign is ExportIncome, Dividends {
+    enum Form {
+        None,
+        ProfitShare,
+        Rent
+    }
+
+    /// @notice What somebody offers; `value`: permille of the income, or µEUR a delivery period
+    struct Offer {
+        address by;
+        Form form;
+        uint64 value;
+        bool declined;
+    }
+
+    /// @notice The part of all income that 1,000 permille of the income of 1,000 permille of the panel are
+    uint256 private constant WHOLE = 1_000_000;
+
+    /// @notice Where the owner's account is; this contract is a payment module of it
+    IPayments public immutable clearingHouse;
+    /// @notice What was agreed on
+    Form public form;
+    /// @notice Permille of the income, or µEUR a delivery period
+    uint256 public value;
+    /// @notice What was taken from the owner's account over all time, in µEUR
+    uint256 public collectedMicroEur;
+    Offer[] private _offers;
+
+    /// @notice Somebody made an offer
+    event Offered(uint256 indexed offer, address indexed by, Form form, uint256 value);
+    /// @notice The owner declined an offer
+    event Declined(uint256 indexed offer);
+    /// @notice The campaign goes by this offer
+    event Agreed(uint256 indexed offer, Form form, uint256 value);
+    /// @notice Money due was taken from the owner's account, for all shares alike
+    event Collected(uint256 amountMicroEur, uint256 arrearsMicroEur);
+    /// @notice A holder took out what its shares have earned
+    event Claimed(address indexed holder, uint256 amountMicroEur);
+
+    error NoSuchOffer(uint256 offer, uint256 offers);
+    error OfferDeclined(uint256 offer);
+    error NothingAgreed();
+    error BadOffer(Form form, uint256 value, uint256 maximum);
+
+    constructor(
+        Anchors memory anchors,
+        Terms memory terms_,
+        IPayments clearingHouse_,
+        ISettlement settlement_,
+        ITariff tariff_,
+        uint256 panelPermille_
+    )
+        ERC20("gridbourse share", "gSHARE")
+        Campaign(anchors, terms_)
+        ExportIncome(settlement_, tariff_, panelPermille_)
+    {
+        clearingHouse = clearingHouse_;
+    }
+
+    // --- what is agreed ------------------------------------------------------------------------
+
+    /// @notice Offers a part of the income (permille) or a rent (µEUR a delivery period). The owner's offer is what
+    ///         the campaign goes by, until it accepts another; an investor's waits for the owner
+    function offer(Form form_, uint64 value_) external onlyIn(Phase.Draft) returns (uint256 number) {
+        uint256 most = form_ == Form.ProfitShare ? 1000 : type(uint40).max;
+        if (form_ == Form.None || value_ == 0 || value_ > most) revert BadOffer(form_, value_, most);
+        if (msg.sender != owner) _requirePermitted(Purposes.FUND, msg.sender);
+        number = _offers.length;
+        _offers.push(Offer(msg.sender, form_, value_, false));
+        emit Offered(number, msg.sender, form_, value_);
+        if (msg.sender == owner) _agree(number);
+    }
+
+    /// @notice Accepts an offer: the campaign goes by it, unless another is accepted before it opens
+    function accept(uint256 number) external onlyOwner onlyIn(Phase.Draft) {
+        if (_offerOf(number).declined) revert OfferDeclined(number);
+        _agree(number);
+    }
+
+    /// @notice Declines an offer
+    function decline(uint256 number) external onlyOwner onlyIn(Phase.Draft) {
+        if (_offerOf(number).declined) revert OfferDeclined(number);
+        _offers[number].declined = true;
+        emit Declined(number);
+    }
+
+    function _agree(uint256 number) private {
+        (form, value) = (_offers[number].form, _offers[number].value);
+        emit Agreed(number, form, value);
+    }
+
+    /// @inheritdoc Campaign
+    function open(uint64[] calldata milestonesMicroEur) public override {
+        if (form == Form.None) revert NothingAgreed();
+        super.open(milestonesMicroEur);
+    }
+
+    // --- what is paid --------------------------------------------------------------------------
+
+    /// @notice Takes what is due from the owner's account, as far as there is free money in it; anyone may
+    /// @return amount What was taken: zero is no failure
+    function collect() external returns (uint256 amount) {
+        _requireOperated();
+        uint256 arrears = dueMicroEur() - collectedMicroEur;
+        int256 free = clearingHouse.balanceOf(_installation());
+        if (free <= 0) return 0;
+        uint256 there = currency.balanceOf(address(clearingHouse));
+        amount = _least(arrears, _least(uint256(free), there));
+        if (amount == 0) return 0;
+        collectedMicroEur += amount;
+        _distribute(amount);
+        emit Collected(amount, arrears - amount);
+        clearingHouse.collect(_installation(), amount);
+    }
+
+    /// @notice Takes out what the caller's shares have earned, those it has given away included
+    function claim() external {
+        uint256 amount = _noteClaim(msg.sender);
+        emit Claimed(msg.sender, amount);
+        _pay(msg.sender, amount);
+    }
+
+    function _least(uint256 a, uint256 b) private pure returns (uint256) {
+        return a < b ? a : b;
+    }
+
+    // --- questions -----------------------------------------------------------------------------
+
+    /// @notice What the owner owed over all time, in µEUR: the part of the income on record, rounded down once, or the
+    ///         rent of the periods that are over
+    function dueMicroEur() public view returns (uint256) {
+        if (form == Form.ProfitShare) return (incomeThousandths * value) / WHOLE;
+        if (firstPeriod == 0) return 0;
+        uint256 now_ = _least(clock.currentPeriod(), untilPeriod());
+        return now_ > firstPeriod ? (now_ - firstPeriod) * value : 0;
+    }
+
+    /// @notice How many offers there are; they are numbered from 0
+    function offers() external view returns (uint256) {
+        return _offers.length;
+    }
+
+    /// @notice An offer
+    function offerOf(uint256 number) external view returns (Offer memory) {
+        return _offerOf(number);
+    }
+
+    function _offerOf(uint256 number) private view returns (Offer storage) {
+        if (number >= _offers.length) revert NoSuchOffer(number, _offers.length);
+        return _offers[number];
+    }
+
+    /// @inheritdoc Campaign
+    function decimals() public pure override(Campaign, ERC20) returns (uint8) {
+        return super.decimals();
+    }
+
+    // --- who may hold a share ------------------------------------------------------------------
+
+    function _update(address from, address to, uint256 amount) internal override(Campaign, Dividends) {
+        super._update(from, to, amount);
+    }
+
+    /// @dev Once the funding is over and as long as there is something to get for a share
+    function _requireMayMove(address from, address to) internal view override {
+        if (phase == Phase.Draft || phase == Phase.Open || phase == Phase.Failed) revert NotTransferable(from, to);
+        // A contract that never calls could neither claim nor be refunded.
+        if (to == address(this) || SettlementCurrency(address(currency)).systemHolder(to)) {
+            revert NotTransferable(from, to);
+        }
+        _requirePermitted(Purposes.HOLD_SHARES, to);
+    }
+}

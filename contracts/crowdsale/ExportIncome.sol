@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {ISettlement} from "../interfaces/ISettlement.sol";
+import {ITariff} from "../interfaces/ITariff.sol";
+import {Commitment} from "../libraries/Commitment.sol";
+import {Lanes} from "../libraries/Lanes.sol";
+import {Profile} from "../libraries/Profile.sol";
+import {Campaign} from "./Campaign.sol";
+
+/// @title What an installation earns by exporting: metered and settled by the market, proven period by period
+/// @notice Each settled period counts once. Its export is valued at the feed-in tariff, which every sale earns at least;
+///         what the market paid above that the attester states, at most up to the retail price.
+abstract contract ExportIncome is Campaign {
+    uint256 private constant PER_WORD = 8;
+    uint256 private constant RECORDED = 1 << 28;
+    uint256 private constant ATTESTED = 1 << 29;
+    uint256 private constant PERMILLE = 1000;
+
+    /// @notice By whose commitment an export is proven
+    ISettlement public immutable settlement;
+    /// @notice Prices by which an export is valued
+    ITariff public immutable tariff;
+    /// @notice The installation's market area
+    uint256 public immutable area;
+    /// @notice How much of the export counts: by installed power, the project's part of all panels behind the meter
+    uint256 public immutable panelPermille;
+
+    /// @dev Eight periods to a word, 32 bits each: export in Wh: 28 | recorded: 1 | premium attested: 1
+    mapping(uint256 word => uint256) private _periods;
+    /// @notice What the export that counts has earned, in thousandths of a µEUR
+    uint256 public incomeThousandths;
+
+    /// @notice The export of a settled period was proven; `valueMicroEur`: all of it at the feed-in tariff
+    event ExportRecorded(uint256 indexed period, uint256 exportWh, uint256 valueMicroEur);
+    /// @notice What the market paid for the export of a period above the feed-in tariff
+    event PremiumAttested(uint256 indexed period, uint256 premiumMicroEur);
+
+    error OutsideTerm(uint256 period, uint256 firstPeriod, uint256 untilPeriod);
+    error RecordedBefore(uint256 period);
+    error NotRecorded(uint256 period);
+    error AttestedBefore(uint256 period);
+    error OtherGroup(uint256 group, uint256 groupOfInstallation);
+    error PremiumOutOfRange(uint256 period, uint256 premiumMicroEur, uint256 maximumMicroEur);
+    error ListsDiffer(uint256 a, uint256 b);
+
+    constructor(ISettlement settlement_, ITariff tariff_, uint256 panelPermille_) {
+        _require(panelPermille_ > 0 && panelPermille_ <= PERMILLE, "permille of the panel", panelPermille_, PERMILLE);
+        settlement = settlement_;
+        tariff = tariff_;
+        uint256 profiles = registry.profilesOf(Lanes.groupOf(_installation()));
+        area = Profile.area(Lanes.get64(profiles, Lanes.laneOf(_installation())));
+        panelPermille = panelPermille_;
+    }
+
+    /// @notice Records what the installation exported in settled periods; anyone may
+    /// @param leaves What its group of four was settled on, a period each
+    /// @param paths Proof of each
+    function recordExports(Commitment.Leaf[] calldata leaves, Commitment.Path[] calldata paths) external {
+        _requireOperated();
+        if (leaves.length != paths.length) revert ListsDiffer(leaves.length, paths.length);
+        for (uint256 i; i < leaves.length; ++i) {
+            _record(leaves[i], paths[i]);
+        }
+    }
+
+    function _record(Commitment.Leaf calldata leaf, Commitment.Path calldata path) private {
+        uint256 group = Lanes.groupOf(_installation());
+        if (leaf.group != group) revert OtherGroup(leaf.group, group);
+        uint256 period = leaf.period;
+        if (period < firstPeriod || period >= untilPeriod()) revert OutsideTerm(period, firstPeriod, untilPeriod());
+        if (_periodOf(period) != 0) revert RecordedBefore(period);
+        settlement.requireProven(area, leaf, path);
+        uint256 exported = _exportIn(leaf);
+        _mark(period, exported | RECORDED);
+        (, uint256 feedIn) = tariff.energyPrices(period);
+        incomeThousandths += exported * feedIn * panelPermille;
+        emit ExportRecorded(period, exported, exported * feedIn);
+    }
+
+    /// @dev In Wh; what was injected above a cap is not paid for
+    function _exportIn(Commitment.Leaf calldata leaf) private view returns (uint256) {
+        uint256 lane = Lanes.laneOf(_installation());
+        int256 wh = Lanes.getInt64(leaf.readings, lane);
+        uint256 cap = Lanes.outOf(Lanes.get56(leaf.caps, lane));
+        if (wh <= 0) return 0;
+        return uint256(wh) < cap ? uint256(wh) : cap;
+    }
+
+    /// @notice States what the market paid above the feed-in tariff for the export of recorded periods, once each
+    function attestPremiums(uint256[] calldata periods, uint256[] calldata premiumsMicroEur) external onlyAttester {
+        if (periods.length != premiumsMicroEur.length) revert ListsDiffer(periods.length, premiumsMicroEur.length);
+        for (uint256 i; i < periods.length; ++i) {
+            _attest(periods[i], premiumsMicroEur[i]);
+        }
+    }
+
+    function _attest(uint256 period, uint256 premium) private {
+        uint256 known = _periodOf(period);
+        if (known & RECORDED == 0) revert NotRecorded(period);
+        if (known & ATTESTED != 0) revert AttestedBefore(period);
+        (uint256 retail, uint256 feedIn) = tariff.energyPrices(period);
+        uint256 most = (known & Lanes.MAX_WH) * (retail - feedIn);
+        if (premium > most) revert PremiumOutOfRange(period, premium, most);
+        _mark(period, ATTESTED);
+        incomeThousandths += premium * panelPermille;
+        emit PremiumAttested(period, premium);
+    }
+
+    /// @notice What is on record of a period
+    function exportOf(uint256 period) external view returns (uint256 exportWh, bool recorded, bool attested) {
+        uint256 known = _periodOf(period);
+        return (known & Lanes.MAX_WH, known & RECORDED != 0, known & ATTESTED != 0);
+    }
+
+    function _requireOperated() internal view {
+        if (phase != Phase.Operating && phase != Phase.Closed) revert WrongPhase(phase);
+    }
+
+    function _periodOf(uint256 period) private view returns (uint256) {
+        return uint32(_periods[period / PER_WORD] >> (32 * (period % PER_WORD)));
+    }
+
+    function _mark(uint256 period, uint256 bits) private {
+        _periods[period / PER_WORD] |= bits << (32 * (period % PER_WORD));
+    }
+}

@@ -1,0 +1,346 @@
+"""Campaigns and what they took from owners' accounts, rebuilt by the model (`contracts/crowdsale`).
+
+Block time is not in the logs: deadlines are taken as kept, and so is the attester's role. Every amount is
+recomputed: refunds, releases, exports from what periods were settled on, premiums from what contracts paid,
+what was due and collected, claims.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from gridbourse.audit.common import Common
+from gridbourse.audit.errors import AuditError
+from gridbourse.audit.events import Event
+from gridbourse.audit.metering import Metering
+from gridbourse.chain.commitment import ProofError
+from gridbourse.chain.deployments import DeployedContract, DeploymentRecord
+from gridbourse.chain.lanes import PER_GROUP
+from gridbourse.model.crowdsale import Campaign, Good, Phase, Refused, Reward, Rules
+from gridbourse.model.equity import Agreement, Equity, Export, Form, premium_micro_eur
+
+NOBODY = "0x" + 40 * "0"
+ATTESTER = "the attester"
+SAYS_NOTHING = ("Approval", "Offered", "Declined", "HandOverStated")
+"""Events from which no money follows; who stated a hand-over is in the vouchers, not in the money."""
+Handlers = dict[tuple[str, str], Callable[[Event], None]]
+
+
+class Crowdsales:
+    """Every campaign of the record, by its key there; `campaigns` holds their models."""
+
+    def __init__(self, deployment: DeploymentRecord, common: Common, metering: Metering) -> None:
+        self._findings, self._members = common.findings, common.members
+        self._clock, self._money = common.clock, common.money
+        self._house = deployment.contracts["ClearingHouse"].address.lower()
+        self._rebuilt: dict[str, RebuiltCampaign] = {}
+        self._by_address: dict[str, RebuiltCampaign] = {}
+        for key, kind in deployment.campaigns.items():
+            contract = deployment.contracts[key]
+            self._rebuilt[key] = RebuiltCampaign(key, kind, contract, common, metering)
+            self._by_address[contract.address.lower()] = self._rebuilt[key]
+
+    @property
+    def campaigns(self) -> dict[str, Campaign]:
+        """The state of each after the events walked through."""
+        return {key: rebuilt.model for key, rebuilt in self._rebuilt.items()}
+
+    def premium(self, key: str, period: int) -> int:
+        """What the attester has to state for a settled period of an equity campaign, µEUR."""
+        rebuilt = self._rebuilt[key]
+        return rebuilt.premium(period, rebuilt.export(period) or 0)
+
+    def handlers(self) -> Handlers:
+        """What each event of each campaign does."""
+        return {
+            (key, name): handler
+            for key, rebuilt in self._rebuilt.items()
+            for name, handler in rebuilt.handlers().items()
+        }
+
+    def withdrawn(self, event: Event) -> None:
+        """Withdrawn of the clearing house: to the holder of the account, or what a campaign collects."""
+        if campaign := self._by_address.get(event["to"].lower()):
+            campaign.took(event)
+            return
+        member = self._members.participants.get(event["account"])
+        if member is not None:
+            to, where = event["to"].lower(), f"withdrawal, {event.at('account')}"
+            self._findings.compare("payment", f"goes to, {where}", to, member.account)
+
+    def currency_moved(self, event: Event) -> None:
+        """Transfer of the currency, into a campaign or out of it."""
+        for side, sign in (("to", 1), ("from", -1)):
+            if campaign := self._by_address.get(event[side].lower()):
+                campaign.currency_held += sign * event["value"]
+
+    def require_nothing_loose(self) -> None:
+        """At the end: each holds what it has booked, and no event waits for another."""
+        for rebuilt in self._rebuilt.values():
+            rebuilt.require_nothing_loose()
+
+
+class RebuiltCampaign:
+    """One campaign: its model, driven by its events."""
+
+    def __init__(
+        self, key: str, kind: str, contract: DeployedContract, common: Common, metering: Metering
+    ) -> None:
+        self._key, self._common, self._metering = key, common, metering
+        self._findings, self._money = common.findings, common.money
+        self._contract, self._kind = contract, kind
+        self._made: Campaign | None = None
+        self._moved: list[tuple[str, str, int]] = []
+        self._collecting: defaultdict[int, int] = defaultdict(int)
+        self.currency_held = 0
+
+    @property
+    def model(self) -> Campaign:
+        """The campaign as it stands; made when it is first heard of, its owner being registered by then."""
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    @property
+    def equity(self) -> Equity:
+        """The same, of equity."""
+        assert isinstance(self.model, Equity)
+        return self.model
+
+    @property
+    def reward(self) -> Reward:
+        """The same, of rewards."""
+        assert isinstance(self.model, Reward)
+        return self.model
+
+    def _make(self) -> Campaign:
+        try:
+            _, terms, *more = self._contract.arguments
+            self.installation, _, goal, cap, least, most, start, end, late, term = terms
+            member = self._common.members.participants.get(self.installation)
+            owner = member.account if member else NOBODY
+            given: dict[str, Any] = {
+                "rules": Rules(goal, cap, least, most, start, end, late, term),
+                "owner": owner,
+                "attester": ATTESTER,
+            }
+            if self._kind == "EquityCampaign":
+                return Equity(**given, panel_permille=more[-1])
+            if self._kind == "RewardCampaign":
+                return Reward(**given)
+            return Campaign(**given, payee=None if more[0] == NOBODY else more[0].lower())
+        except (TypeError, ValueError, IndexError, AttributeError) as error:
+            raise AuditError(f"deployment.json: arguments of {self._key}: {error}") from error
+
+    def handlers(self) -> dict[str, Callable[[Event], None]]:
+        """What each event of the contract does."""
+        of_all: dict[str, Callable[[Event], None]] = {
+            "Transfer": self._tokens_moved,
+            "Opened": self._opened,
+            "Funded": self._funded,
+            "Concluded": self._concluded,
+            "MilestoneConfirmed": self._milestone_confirmed,
+            "Released": self._released,
+            "Built": lambda event: self._do(event, lambda: self.model.confirm_built(ATTESTER)),
+            "Operating": self._operating,
+            "Closed": self._closed,
+            "Abandoned": self._abandoned,
+            "Refunded": self._refunded,
+            "RemainderReleased": self._remainder_released,
+            **dict.fromkeys(SAYS_NOTHING, lambda _: None),
+        }
+        of_kind: dict[str, dict[str, Callable[[Event], None]]] = {
+            "EquityCampaign": {
+                "Agreed": self._agreed,
+                "ExportRecorded": self._export_recorded,
+                "PremiumAttested": self._premium_attested,
+                "Collected": self._collected,
+                "Claimed": self._claimed,
+            },
+            "RewardCampaign": {
+                "GoodListed": self._good_listed,
+                "Picked": self._picked,
+                "HandOverStated": self._hand_over_stated,
+                "Redeemed": lambda _: None,
+                "VouchersVoided": lambda _: None,
+            },
+        }
+        return of_all | of_kind.get(self._kind, {})
+
+    # --- what is common to them --------------------------------------------------------------
+
+    def _where(self, event: Event) -> str:
+        return f"{self._key}, {event.name}, {event.where}"
+
+    def _do(self, event: Event, act: Callable[[], Any]) -> Any:
+        """By the model; what it refuses is a difference."""
+        try:
+            return act()
+        except Refused as refused:
+            self._findings.require("crowdsale", self._where(event), False, refused.rule)
+            return None
+
+    def _compare(self, event: Event, what: str, chain: Any, rebuilt: Any) -> None:
+        self._findings.compare("crowdsale", f"{what}, {self._where(event)}", chain, rebuilt)
+
+    def _tokens_moved(self, event: Event) -> None:
+        """Transfer: of shares, at once; what is given or refunded is told next."""
+        sender, to = event["from"].lower(), event["to"].lower()
+        if NOBODY in (sender, to):
+            self._moved.append((sender, to, event["value"]))
+        elif isinstance(self.model, Equity):
+            self._do(event, lambda: self.equity.transfer(sender, to, event["value"]))
+        else:
+            self._findings.require("crowdsale", self._where(event), False, "NotTransferable")
+
+    def _require_moved(self, event: Event, sender: str, to: str, tokens: int) -> None:
+        moved = self._moved.pop() if self._moved else None
+        self._compare(event, "tokens (from, to, how many)", moved, (sender, to, tokens))
+
+    def _opened(self, event: Event) -> None:
+        model = self.model
+        milestones = list(event["milestonesMicroEur"])
+        self._do(event, lambda: model.open(model.owner, milestones, model.rules.start))
+
+    def _funded(self, event: Event) -> None:
+        funder, amount = event["funder"].lower(), event["amountMicroEur"]
+        self._require_moved(event, NOBODY, funder, amount)
+        self._do(event, lambda: self.model.fund(funder, amount, self.model.rules.start))
+        self._compare(event, "funded, µEUR", event["fundedMicroEur"], self.model.funded)
+
+    def _concluded(self, event: Event) -> None:
+        self._do(event, lambda: self.model.conclude(self.model.rules.end))
+        chain = (event["phase"], event["fundedMicroEur"])
+        self._compare(event, "(phase, µEUR)", chain, (self.model.phase, self.model.funded))
+
+    def _milestone_confirmed(self, event: Event) -> None:
+        milestone = event["milestone"]
+        released = self._do(event, lambda: self.model.confirm_milestone(ATTESTER, milestone))
+        self._compare(event, "released, µEUR", event["amountMicroEur"], released)
+
+    def _released(self, event: Event) -> None:
+        amount = self._do(event, lambda: self.model.withdraw(event["beneficiary"].lower()))
+        self._compare(event, "withdrawn, µEUR", event["amountMicroEur"], amount)
+
+    def _operating(self, event: Event) -> None:
+        clock = self._common.clock
+        current = clock.current_period if clock.is_known else event["firstPeriod"] - 1
+        self._do(event, lambda: self.model.start_operating(ATTESTER, current))
+        self._compare(event, "first period", event["firstPeriod"], self.model.first_period)
+
+    def _closed(self, event: Event) -> None:
+        clock = self._common.clock
+        current = clock.current_period if clock.is_known else self.model.until_period
+        self._do(event, lambda: self.model.close(current))
+
+    def _abandoned(self, event: Event) -> None:
+        """By the owner while it may; else by the attester, or in time by anyone."""
+        model = self.model
+        owner = event["by"].lower() == model.owner and model.released == 0
+        by = model.owner if owner else ATTESTER
+        self._do(event, lambda: model.abandon(by, model.rules.start))
+        chain = (event["poolMicroEur"], event["tokens"])
+        self._compare(event, "(pool µEUR, tokens)", chain, (model.pool, model.pool_tokens))
+
+    def _refunded(self, event: Event) -> None:
+        holder, tokens = event["holder"].lower(), event["tokens"]
+        self._require_moved(event, holder, NOBODY, tokens)
+        self._compare(event, "tokens", tokens, self.model.tokens[holder])
+        amount = self._do(event, lambda: self.model.refund(holder))
+        self._compare(event, "µEUR", event["amountMicroEur"], amount)
+
+    def _remainder_released(self, event: Event) -> None:
+        """The model has it with the last refund."""
+        model = self.model
+        named = sum(model.milestones[: model.confirmed])
+        self._compare(event, "µEUR", event["amountMicroEur"], model.released - named)
+
+    # --- equity ------------------------------------------------------------------------------
+
+    def _agreed(self, event: Event) -> None:
+        draft = self.model.phase == Phase.DRAFT
+        self._findings.require("crowdsale", self._where(event), draft, "no draft any more")
+        self.equity.agreed = Agreement(Form(event["form"]), event["value"])
+
+    def export(self, period: int) -> int | None:
+        """Wh that the installation exported within its cap, by what the period was settled on."""
+        number = self.installation
+        area = self._common.members.area_of(number)
+        try:
+            leaf = self._metering.evidence.of(area or 0, period).leaf(number // PER_GROUP)
+        except ProofError:
+            return None
+        cap, _ = self._common.caps.of(period, number)
+        return min(max(leaf.readings_wh[number], 0), cap)
+
+    def premium(self, period: int, export_wh: int) -> int:
+        """What its contracts of a period paid above the feed-in tariff, µEUR."""
+        prices = self._common.tariffs.energy(period)
+        sold = self._money.position(period, self.installation).net_wh
+        paid = self._money.paid[period, self.installation]
+        return premium_micro_eur(export_wh, sold, paid, prices.retail, prices.feed_in)
+
+    def _export_recorded(self, event: Event) -> None:
+        period, prices = event["period"], self._common.tariffs.energy(event["period"])
+        export = self.export(period)
+        self._compare(event, f"Wh, period {period}", event["exportWh"], export)
+        known = Export(event["exportWh"], prices.retail, prices.feed_in)
+        self._do(event, lambda: self.equity.record(period, known))
+        value = event["exportWh"] * prices.feed_in
+        self._compare(event, f"µEUR, period {period}", event["valueMicroEur"], value)
+
+    def _premium_attested(self, event: Event) -> None:
+        period, stated = event["period"], event["premiumMicroEur"]
+        known = self.equity.exports.get(period)
+        self._do(event, lambda: self.equity.attest(ATTESTER, period, stated))
+        if known is not None:
+            paid = self.premium(period, known.wh)
+            self._compare(event, f"premium µEUR, period {period}", stated, paid)
+
+    def _collected(self, event: Event) -> None:
+        """Of what is due, as much as is free in the owner's account; the withdrawal is told next."""
+        clock, free = self._common.clock, self._money.free[self.installation]
+        amount = event["amountMicroEur"]
+        if clock.is_known or self.equity.agreed.form == Form.PROFIT_SHARE:
+            taken = self._do(event, lambda: self.equity.collect(clock.current_period, free))
+            self._compare(event, "µEUR", amount, taken)
+            left = self.equity.due(clock.current_period) - self.equity.collected
+            self._compare(event, "arrears, µEUR", event["arrearsMicroEur"], left)
+        else:  # a rent by block time, which the logs do not tell
+            self.equity.collected += amount
+            self.equity.dividends.distribute(amount, self.equity.tokens)
+        self._collecting[self.installation] += amount
+
+    def took(self, event: Event) -> None:
+        """Withdrawn of the clearing house, to this campaign: what it has just said it collects."""
+        due = self._collecting.pop(event["account"], 0)
+        self._compare(event, f"of account {event['account']}, µEUR", event["amountMicroEur"], due)
+
+    def _claimed(self, event: Event) -> None:
+        amount = self._do(event, lambda: self.equity.claim(event["holder"].lower()))
+        self._compare(event, "µEUR", event["amountMicroEur"], amount)
+
+    # --- rewards -----------------------------------------------------------------------------
+
+    def _good_listed(self, event: Event) -> None:
+        self._compare(event, "number", event["good"], len(self.reward.goods))
+        self.reward.goods.append(Good(event["priceMicroEur"], event["stock"]))
+
+    def _picked(self, event: Event) -> None:
+        funder = event["funder"].lower()
+        self._do(event, lambda: self.reward.pick(funder, event["good"], event["count"]))
+
+    def _hand_over_stated(self, event: Event) -> None:
+        model, funder = self.reward, event["funder"].lower()
+        good, count = event["good"], event["count"]
+        if event["byOwner"]:
+            self._do(event, lambda: model.hand_over(model.owner, funder, good, count))
+        else:
+            self._do(event, lambda: model.confirm_receipt(funder, good, count))
+
+    def require_nothing_loose(self) -> None:
+        """At the end: it holds what it has booked, and no event waits for another."""
+        place = f"{self._key}, held, µEUR"
+        self._findings.compare("crowdsale", place, self.currency_held, self.model.held)
+        loose = not self._moved and not self._collecting
+        self._findings.require("crowdsale", self._key, loose, "an event explains nothing")

@@ -1,0 +1,123 @@
+"""Campaigns on a terminal: where they stand, as tables and bars, and the command that comes next."""
+
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from gridbourse.chain.crowdsale import EquityCampaign
+from gridbourse.crowdsale.desk import Desk
+from gridbourse.crowdsale.standing import Standing, standing
+
+BAR = 24
+
+
+def show_all(out: Console, desk: Desk, network: str) -> None:
+    """One row a campaign."""
+    table = Table(title=f"campaigns on {network}", title_justify="left")
+    for heading in ("name", "kind", "owner", "phase"):
+        table.add_column(heading)
+    for heading in ("goal EUR", "funded EUR", "released EUR", "collected EUR", "claimed EUR"):
+        table.add_column(heading, justify="right")
+    for name in desk.campaigns():
+        found = standing(desk, name)
+        account = found.account
+        sums = (account.funded, account.released, account.collected, account.claimed)
+        money = (euro(amount) for amount in (found.terms.goal, *sums))
+        table.add_row(name, found.kind, found.owner, found.phase, *money)
+    if table.row_count:
+        out.print(table)
+        out.print(_next(("status NAME", ""), network))
+    else:
+        out.print("No campaign yet.")
+        first = "open NAME --point POINT --goal EUR --profit-share PERMILLE"
+        out.print(_next((first, ""), network), soft_wrap=True)
+
+
+def show(out: Console, desk: Desk, name: str, network: str) -> None:
+    """One campaign: how far it is, by which terms, and who holds it."""
+    found = standing(desk, name)
+    account, terms = found.account, found.terms
+    out.print(f"[bold]{name}[/], {found.kind}, {found.phase}; installation of {found.owner}")
+    milestones = len(found.milestones)
+    bars = Table.grid(padding=(0, 2))
+    bars.add_row(
+        "Funded",
+        ProgressBar(terms.goal, min(account.funded, terms.goal), width=BAR),
+        f"{euro(account.funded)} of {euro(terms.goal)} EUR, cap {euro(terms.cap)}",
+    )
+    bars.add_row(
+        "Milestones",
+        ProgressBar(max(milestones, 1), found.confirmed, width=BAR),
+        f"{found.confirmed} of {milestones}, {euro(account.released)} EUR released",
+    )
+    out.print(bars)
+    out.print(_facts(found))
+    _show_holders(out, desk, name)
+    say_next(out, found, network)
+
+
+def say_next(out: Console, found: Standing, network: str) -> None:
+    """The phase a campaign is in, and the command that comes next."""
+    out.print(f"Phase    {found.phase}")
+    if found.next_step[0]:
+        out.print(_next(found.next_step, network), soft_wrap=True)
+
+
+def agreement(agreed: tuple[str, int]) -> str:
+    """What investors get, in words; agreed: as `EquityCampaign.agreed` has it."""
+    form, value = agreed
+    if form == "profit share":
+        return f"{value / 10:g} % of the export income"
+    return f"a rent of {euro(value)} EUR a delivery period" if form == "rent" else "nothing yet"
+
+
+def euro(amount_micro_eur: int) -> str:
+    """µEUR as euros, to the last digit there is."""
+    return f"{amount_micro_eur / 1e6:,.6f}".rstrip("0").rstrip(".")
+
+
+def time(seconds: int) -> str:
+    """Unix seconds for the eye."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _facts(found: Standing) -> Table:
+    account, terms = found.account, found.terms
+    facts = Table.grid(padding=(0, 2))
+    facts.add_row("Funding", f"{time(terms.start)} to {time(terms.end)}, now {time(found.now)}")
+    facts.add_row("Operates by", time(terms.operate_by))
+    if found.kind == "equity":
+        facts.add_row("Agreed", agreement(found.agreed))
+        facts.add_row(
+            "Due",
+            f"{euro(found.due)} EUR, collected {euro(account.collected)},"
+            f" claimed {euro(account.claimed)}",
+        )
+    if found.first_period:
+        last = found.first_period + terms.term_periods - 1
+        facts.add_row("Term", f"periods {found.first_period} to {last}")
+    return facts
+
+
+def _show_holders(out: Console, desk: Desk, name: str) -> None:
+    """Those who hold tokens now; of equity with what they may claim."""
+    campaign = desk.campaign(name)
+    equity = campaign if isinstance(campaign, EquityCampaign) else None
+    table = Table(title="holders", title_justify="left")
+    table.add_column("holder")
+    for heading in ("holds EUR", *(["may claim EUR"] if equity else [])):
+        table.add_column(heading, justify="right")
+    for address, tokens in desk.holders(campaign):
+        claimable = [euro(equity.claimable(address))] if equity else []
+        table.add_row(desk.name_of(address), euro(tokens), *claimable)
+    if table.row_count:
+        out.print(table)
+
+
+def _next(step: tuple[str, str], network: str) -> str:
+    command, remark = step
+    where = "" if network == "devnet" else f" --network {network}"
+    said = f"   ({remark})" if remark else ""
+    return f"Next     python -m scripts.crowdsale {command}{where}{said}"

@@ -1,0 +1,111 @@
+"""Where a campaign stands, read from the chain, and what comes next."""
+
+from dataclasses import dataclass
+
+from gridbourse.chain.crowdsale import Account, EquityCampaign, Terms
+from gridbourse.chain.deploy import PAYMENT
+from gridbourse.crowdsale.desk import Desk
+
+WAYS = {"EquityCampaign": "equity", "RewardCampaign": "reward", "DonationCampaign": "donation"}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """agreed: ("none", 0) where nothing is, or nothing can be. confirmed: of the milestones.
+
+    due, µEUR: of equity, over all time; may_collect: whether the clearing house lets it.
+    """
+
+    name: str
+    kind: str
+    phase: str
+    owner: str
+    terms: Terms
+    account: Account
+    milestones: tuple[int, ...]
+    confirmed: int
+    agreed: tuple[str, int]
+    first_period: int
+    due: int
+    may_collect: bool
+    now: int
+
+    @property
+    def next_step(self) -> tuple[str, str]:
+        """(step that comes next, remark on it, such as whose it is); empty where nothing is left."""
+        return _NEXT[self.phase](self)
+
+
+def standing(desk: Desk, name: str) -> Standing:
+    """Ask the chain."""
+    campaign = desk.campaign(name)
+    equity = campaign if isinstance(campaign, EquityCampaign) else None
+    permissions = desk.market.house.read("permissionsOf", campaign.address)
+    return Standing(
+        name=name,
+        kind=WAYS[type(campaign).__name__],
+        phase=campaign.phase(),
+        owner=desk.name_of(campaign.read("owner")),
+        terms=campaign.terms(),
+        account=campaign.account(),
+        milestones=tuple(campaign.read("milestones")),
+        confirmed=campaign.read("confirmed"),
+        agreed=equity.agreed() if equity else ("none", 0),
+        first_period=campaign.read("firstPeriod"),
+        due=equity.due() if equity else 0,
+        may_collect=bool(permissions & PAYMENT),
+        now=desk.block_time(),
+    )
+
+
+Step = tuple[str, str]
+
+
+def _draft(s: Standing) -> Step:
+    if s.kind == "equity" and s.agreed[0] == "none":
+        return (
+            f"offer {s.name!r} --by WHO --profit-share PERMILLE",
+            "the owner then accepts, or not",
+        )
+    return f"open {s.name!r}", "the owner"
+
+
+def _open(s: Standing) -> Step:
+    if s.now >= s.terms.end or s.account.funded == s.terms.cap:
+        return f"conclude {s.name!r}", "anyone"
+    return f"fund {s.name!r} EUR --by WHO", ""
+
+
+def _building(s: Standing) -> Step:
+    if s.confirmed < len(s.milestones):
+        return f"release {s.name!r} --evidence TEXT", "the attester, then the beneficiary"
+    step = "built" if s.phase == "succeeded" else "operate"
+    return f"{step} {s.name!r} --evidence TEXT", "the attester"
+
+
+def _operating(s: Standing) -> Step:
+    if s.kind != "equity":
+        return f"close {s.name!r}", "after the term"
+    if not s.may_collect:
+        return f"authorise {s.name!r}", "the operator, once the timelock has run"
+    return f"record {s.name!r}", "when periods are settled; then the holders claim"
+
+
+def _given_back(s: Standing) -> Step:
+    return f"refund {s.name!r} --by WHO", ""
+
+
+def _closed(s: Standing) -> Step:
+    return (f"claim {s.name!r} --by WHO", "") if s.kind == "equity" else ("", "")
+
+
+_NEXT = {
+    "draft": _draft,
+    "open": _open,
+    "succeeded": _building,
+    "failed": _given_back,
+    "built": _building,
+    "operating": _operating,
+    "closed": _closed,
+    "abandoned": _given_back,
+}

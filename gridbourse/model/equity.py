@@ -1,0 +1,160 @@
+"""Reference equity; what `EquityCampaign.sol` must equal (seed 001 §3.4.2).
+
+Investors share the export income of the panel they paid for, or a rent, by the tokens they hold. Income
+is what the market metered and settled, each sale valued at no less than the feed-in tariff.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from fractions import Fraction
+
+from gridbourse.model.crowdsale import Account, Campaign, Phase, require
+
+PERMILLE = 1000
+
+
+class Dividends:
+    """What is paid in once, divided among who held shares at that moment; rounded when claimed."""
+
+    def __init__(self) -> None:
+        self._parts: defaultdict[Account, Fraction] = defaultdict(Fraction)
+        self.claimed_by: defaultdict[Account, int] = defaultdict(int)
+        self.paid_in = 0
+
+    def distribute(self, amount: int, shares: Mapping[Account, int]) -> None:
+        """Divide µEUR among those who hold shares now."""
+        supply = sum(shares.values())
+        for holder, held in shares.items():
+            self._parts[holder] += Fraction(amount * held, supply)
+        self.paid_in += amount
+
+    def claimable(self, holder: Account) -> int:
+        """The exact part over all time, rounded down, less what was claimed, µEUR."""
+        return int(self._parts[holder]) - self.claimed_by[holder]
+
+    def claim(self, holder: Account) -> int:
+        """Take it out, µEUR."""
+        amount = self.claimable(holder)
+        require(amount > 0, "NothingToMove")
+        self.claimed_by[holder] += amount
+        return amount
+
+    @property
+    def claimed(self) -> int:
+        """µEUR of all holders over all time."""
+        return sum(self.claimed_by.values())
+
+
+class Form(IntEnum):
+    """Of `EquityCampaign.sol`: what investors get."""
+
+    NONE = 0
+    PROFIT_SHARE = 1
+    RENT = 2
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """value: permille of the export income, or µEUR a delivery period."""
+
+    form: Form
+    value: int
+
+
+@dataclass
+class Export:
+    """Of a settled period: Wh, µEUR per Wh; premium: what the market paid above feed-in, once attested."""
+
+    wh: int
+    retail: int
+    feed_in: int
+    premium: int | None = None
+
+
+@dataclass
+class Equity(Campaign):
+    """Investors get a part of what the new panel earns by exporting, or a rent.
+
+    panel_permille: the new panel's part of all panels behind the meter, by installed power.
+    """
+
+    agreed: Agreement = Agreement(Form.NONE, 0)
+    panel_permille: int = PERMILLE
+    exports: dict[int, Export] = field(default_factory=dict)
+    collected: int = 0
+    dividends: Dividends = field(default_factory=Dividends)
+
+    @property
+    def held(self) -> int:
+        """Currency the campaign holds, µEUR."""
+        return super().held + self.collected - self.dividends.claimed
+
+    def open(self, by: Account, milestones: Sequence[int], now: int) -> None:
+        """As of any campaign, once something is agreed."""
+        require(self.agreed.form != Form.NONE, "NothingAgreed")
+        super().open(by, milestones, now)
+
+    def transfer(self, holder: Account, to: Account, tokens: int) -> None:
+        """Give shares away, once the funding is over and has not failed."""
+        movable = self.phase not in (Phase.DRAFT, Phase.OPEN, Phase.FAILED)
+        require(movable, "NotTransferable")
+        require(tokens <= self.tokens[holder], "ERC20InsufficientBalance")
+        self.tokens[holder] -= tokens
+        self.tokens[to] += tokens
+
+    def record(self, period: int, export: Export) -> None:
+        """The export of a settled period in the term, once."""
+        self._require_in(Phase.OPERATING, Phase.CLOSED)
+        require(self.first_period <= period < self.until_period, "OutsideTerm")
+        require(period not in self.exports, "RecordedBefore")
+        self.exports[period] = export
+
+    def attest(self, by: Account, period: int, premium: int) -> None:
+        """What the market paid above the feed-in tariff, at most up to the retail price; once."""
+        self._require_attester(by)
+        require(period in self.exports, "NotRecorded")
+        export = self.exports[period]
+        require(export.premium is None, "AttestedBefore")
+        require(premium <= export.wh * (export.retail - export.feed_in), "PremiumOutOfRange")
+        export.premium = premium
+
+    def due(self, current_period: int) -> int:
+        """µEUR owed over all time; the part of the whole income is rounded down once."""
+        if self.agreed.form == Form.PROFIT_SHARE:
+            income = sum(e.wh * e.feed_in + (e.premium or 0) for e in self.exports.values())
+            return income * self.panel_permille * self.agreed.value // PERMILLE**2
+        if self.first_period == 0:
+            return 0
+        over = min(current_period, self.until_period) - self.first_period
+        return max(over, 0) * self.agreed.value
+
+    def collect(self, current_period: int, free: int) -> int:
+        """Take what is due out of the owner's free money, as far as there is some, µEUR."""
+        self._require_in(Phase.OPERATING, Phase.CLOSED)
+        amount = max(0, min(self.due(current_period) - self.collected, free))
+        if amount:
+            self.collected += amount
+            self.dividends.distribute(amount, self.tokens)
+        return amount
+
+    def claim(self, holder: Account) -> int:
+        """What the holder's shares have earned, µEUR."""
+        return self.dividends.claim(holder)
+
+
+def premium_micro_eur(
+    export_wh: int, sold_wh: int, paid_micro_eur: int, retail: int, feed_in: int
+) -> int:
+    """What a period's contracts paid above the feed-in tariff, for what was exported, µEUR.
+
+    sold_wh, paid_micro_eur: of all markets together, net of what was bought. Who sold more than it
+    exported is credited the exported part of it, rounded down; no Wh counts above the retail price.
+    """
+    if sold_wh <= 0:
+        return 0
+    above = max(0, paid_micro_eur - sold_wh * feed_in)
+    if sold_wh > export_wh:
+        above = above * export_wh // sold_wh
+    return min(above, export_wh * (retail - feed_in))

@@ -1,0 +1,71 @@
+"""What a campaign's installation exported and earned, brought to its contract with proof.
+
+Exports are proven by the commitment of each settled period, rebuilt from the chain's own logs; what
+the market paid above the feed-in tariff follows from the trades in the same logs, and the attester
+states it. Done again, it brings what is not there yet.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeVar
+
+from eth_account.signers.local import LocalAccount
+
+from gridbourse.audit.rebuild import Rebuilt
+from gridbourse.chain.crowdsale import EquityCampaign
+from gridbourse.chain.deploy import AREA, Market
+from gridbourse.chain.lanes import PER_GROUP
+from gridbourse.model.equity import premium_micro_eur
+from oracle.corrections import require_same_commitments
+
+PERIODS_A_CALL: Final = 48
+"""Of proofs, about 3 M gas."""
+T = TypeVar("T")
+
+
+def record_exports(
+    market: Market, rebuilt: Rebuilt, campaign: EquityCampaign, by: LocalAccount
+) -> int:
+    """Prove every settled period of the term that is not on record; how many there were.
+
+    ProofError where the logs do not give what the chain committed to.
+    """
+    installation = campaign.terms().installation
+    group = installation // PER_GROUP
+    missing = [p for p in _settled(rebuilt, campaign) if not campaign.export(p)[1]]
+    require_same_commitments(market, rebuilt, {p: {installation: 0} for p in missing})
+    for some in _slices(missing):
+        commitments = [rebuilt.metering.evidence.of(AREA, period) for period in some]
+        leaves = [commitment.leaf(group) for commitment in commitments]
+        campaign.record_exports(by, leaves, [commitment.path(group) for commitment in commitments])
+    return len(missing)
+
+
+def attest_premiums(market: Market, rebuilt: Rebuilt, campaign: EquityCampaign) -> int:
+    """State what was paid above feed-in for every export on record, µEUR in all.
+
+    A period without such a payment needs no word.
+    """
+    installation = campaign.terms().installation
+    premiums = {}
+    for period in _settled(rebuilt, campaign):
+        wh, recorded, attested = campaign.export(period)
+        if recorded and not attested:
+            sold = rebuilt.money.position(period, installation).net_wh
+            paid = rebuilt.money.paid[period, installation]
+            prices = rebuilt.tariffs.energy(period)
+            premiums[period] = premium_micro_eur(wh, sold, paid, prices.retail, prices.feed_in)
+    waiting = [period for period, premium in premiums.items() if premium]
+    for some in _slices(waiting):
+        campaign.attest_premiums(market.keys["attester"], some, [premiums[p] for p in some])
+    return sum(premiums.values())
+
+
+def _settled(rebuilt: Rebuilt, campaign: EquityCampaign) -> list[int]:
+    first = campaign.read("firstPeriod")
+    term = range(first, campaign.read("untilPeriod")) if first else range(0)
+    return sorted(p for p in rebuilt.metering.finished if p in term)
+
+
+def _slices(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(rows), PERIODS_A_CALL):
+        yield rows[start : start + PERIODS_A_CALL]

@@ -1,0 +1,189 @@
+"""Campaigns: money for a project from many, from the first offer to the last claim.
+
+    python -m scripts.crowdsale open roof --point P0069 --goal 12870 --profit-share 900
+    python -m scripts.crowdsale fund roof 2500 --by P0002 --pay-in bank-4711
+    python -m scripts.crowdsale release roof --evidence "panels ordered"
+    python -m scripts.crowdsale claim roof --by P0002
+    python -m scripts.crowdsale status
+
+WHO is a metering point of the deployment, or public/NAME for somebody who is none; who has a key of
+its own gives --keystore instead. `policy open` lets the public in. Amounts are euros; a share is one
+millionth of a euro given. `status NAME` says what comes next.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from eth_account.signers.local import LocalAccount
+from eth_utils import is_checksum_address
+from web3 import Web3
+
+from gridbourse.chain.crowdsale import (
+    KINDS,
+    NOBODY,
+)
+from gridbourse.crowdsale.desk import Desk, micro_eur
+from gridbourse.metering.points import read_numbers
+from gridbourse.onboarding.keystores import Keystores, find_password
+from scripts import mapping_path, on_record, parse, run
+from scripts.crowdsale_steps import STEPS, Options
+
+
+def main(*args: str, web3: Web3 | None = None) -> int:
+    """One step on `web3` when given, else on the network the arguments name."""
+    options = parse(_parser(), args)
+    mapping = options.participants or mapping_path(options.network)
+    numbers = read_numbers(mapping) if mapping.exists() else {}
+    with on_record(options.network, web3) as market:
+        desk = Desk(market, numbers, _key(options))
+        STEPS[options.command](desk, options)
+    return 0
+
+
+def _key(options: Options) -> LocalAccount | None:
+    """The acting party's own key, out of its keystore."""
+    if options.keystore is None:
+        return None
+    password = find_password(options.password_file)
+    return Keystores(options.keystore.parent).unlock(options.keystore.stem, password)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.crowdsale",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    everywhere = argparse.ArgumentParser(add_help=False)
+    everywhere.add_argument("--network", default="devnet", help="devnet or an RPC address")
+    everywhere.add_argument("--participants", type=Path, help="CSV: point_id, number; default:"
+                            " beside the deployment record")  # fmt: skip
+    everywhere.add_argument("--keystore", type=Path, help="key of who acts, instead of WHO")
+    everywhere.add_argument("--password-file", type=Path, help="of the keystore; else from the"
+                            " environment")  # fmt: skip
+    steps = parser.add_subparsers(dest="command", required=True, metavar="STEP")
+
+    def step(name: str, what: str, of_campaign: bool = True) -> argparse.ArgumentParser:
+        added = steps.add_parser(name, help=what, description=what, parents=[everywhere])
+        if of_campaign:
+            added.add_argument("name", help="of the campaign")
+        return added
+
+    _funding_steps(step)
+    for name, what in (
+        ("release", "confirm the next milestone and pay it out"),
+        ("built", "confirm that it is built"),
+        ("operate", "confirm that it operates from the next delivery period on"),
+    ):
+        step(name, what).add_argument("--evidence", required=True, help="file, or words")
+    step("withdraw", "take out what was released").add_argument("--by", help="the beneficiary")
+    abandon = step("abandon", "give the project up; money not released goes back")
+    abandon.add_argument("--evidence", required=True, help="file, or words")
+    abandon.add_argument("--by", choices=("owner", "attester", "operator"), default="owner")
+    step("authorise", "let an equity campaign collect, once the timelock has run")
+    step("record", "prove exports of settled periods, and collect what is due")
+    for name, what in (
+        ("claim", "take out what shares have earned"),
+        ("refund", "take money back from what failed or was abandoned"),
+    ):
+        step(name, what).add_argument("--by", action="append", metavar="WHO", help="again for more")
+    transfer = step("transfer", "give shares to somebody else")
+    transfer.add_argument("amount", type=_amount, metavar="EUR")
+    transfer.add_argument("--by", metavar="WHO")
+    transfer.add_argument("--to", metavar="WHO", required=True, help="or an address")
+    step("close", "after the term")
+    _reward_steps(step)
+    policy = step("policy", "let anyone hold currency, fund and hold shares, or not", False)
+    policy.add_argument("state", choices=("open", "closed"))
+    wait = step("wait", "move a development chain's block time forward", False)
+    wait.add_argument("days", type=_natural)
+    status = step("status", "all campaigns, or one and what comes next", False)
+    status.add_argument("name", nargs="?")
+    return parser
+
+
+Step = Callable[..., argparse.ArgumentParser]
+
+
+def _funding_steps(step: Step) -> None:
+    for name, what in (
+        ("draft", "deploy a campaign, to be agreed on"),
+        ("open", "open for funding; of a new name: deploy, the owner's offer, open"),
+    ):
+        made = step(name, what)
+        made.add_argument("--kind", choices=tuple(KINDS), default="equity")
+        made.add_argument("--point", help="metering point of the property owner")
+        made.add_argument("--goal", type=_amount, metavar="EUR")
+        made.add_argument("--cap", type=_amount, metavar="EUR", help="default: the goal")
+        made.add_argument("--minimum", type=_amount, metavar="EUR", default=1, help="of a funder")
+        made.add_argument("--maximum", type=_amount, metavar="EUR", help="default: the cap")
+        for key, days in (("funding", 30), ("building", 180), ("term", 7_300)):
+            made.add_argument(f"--{key}-days", type=_natural, default=days, help="%(default)s")
+        made.add_argument("--panel-permille", type=_natural, default=1000,
+                          help="of all panels behind the meter, by power")  # fmt: skip
+        made.add_argument("--beneficiary", type=_address, default=NOBODY, help="of a donation")
+        if name == "open":
+            _agreement_options(made)
+            made.add_argument("--milestones", type=_permille, default=[1000], metavar="A,B,…",
+                              help="permille of the goal; default: all at once")  # fmt: skip
+    offer = step("offer", "offer a part of the income, or a rent")
+    offer.add_argument("--by", metavar="WHO", required=True, help="an investor, or owner")
+    _agreement_options(offer)
+    for name in ("accept", "decline"):
+        step(name, f"{name} an investor's offer").add_argument("offer", type=int)
+    fund = step("fund", "give money")
+    fund.add_argument("amount", type=_amount, metavar="EUR")
+    fund.add_argument("--by", metavar="WHO")
+    fund.add_argument("--pay-in", metavar="REFERENCE", help="the treasurer mints it first, against"
+                      " this bank deposit")  # fmt: skip
+    step("conclude", "end the funding at its end, or once the cap is reached")
+
+
+def _agreement_options(parser: argparse.ArgumentParser) -> None:
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--profit-share", type=_natural, metavar="PERMILLE", help="of export income")
+    one.add_argument("--rent", type=_amount, metavar="EUR", help="a delivery period")
+
+
+def _reward_steps(step: Step) -> None:
+    goods = step("goods", "list a good, before the campaign opens")
+    goods.add_argument("description")
+    goods.add_argument("price", type=_amount, metavar="EUR")
+    goods.add_argument("stock", type=_natural)
+    for name, what, who in (
+        ("pick", "pick vouchers for money given", "--by"),
+        ("hand-over", "the owner says it handed goods over", "--to"),
+        ("received", "the funder says it got them", "--by"),
+    ):
+        added = step(name, what)
+        added.add_argument("good", type=int)
+        added.add_argument("count", type=_natural)
+        added.add_argument(who, metavar="WHO", required=who == "--to")
+
+
+def _amount(text: str) -> int:
+    try:
+        return micro_eur(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _natural(text: str) -> int:
+    if not (text.isdecimal() and 0 < int(text) < 1 << 32):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def _permille(text: str) -> list[int]:
+    return [_natural(part) for part in text.split(",")]
+
+
+def _address(text: str) -> str:
+    if not is_checksum_address(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no checksum address")
+    return text
+
+
+if __name__ == "__main__":
+    run(main)
