@@ -44,6 +44,7 @@ def record_of(
         money=accounts.money_table(),
         gas=_gas(walk.market),
         homes=_homes(walk),
+        flexibility=accounts.flexibility_table(),
         verdicts=_verdicts(walk),
         money_sum_micro_eur=money_sum,
         energy_gap_wh=round(accounts.gap_wh),

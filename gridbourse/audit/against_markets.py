@@ -1,12 +1,15 @@
 """The markets of a deployment and what they did, against those its scenario names."""
 
 from collections import Counter
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
+from gridbourse.audit.money import DSO
 from gridbourse.audit.over_the_counter import OverTheCounter
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.rules import AuctionRules, BoardRules, BookRules, PoolRules, Rules
+from gridbourse.chain.flexibility import TSO_ACCOUNT
 from gridbourse.chain.markets import GROUP_SIZE
+from gridbourse.scenario.flexibility import TSO
 from gridbourse.scenario.portfolios import Portfolios
 from gridbourse.scenario.scenario import Scenario
 
@@ -24,7 +27,12 @@ CONTRACT_OF = {
 def compare_markets(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None:
     """Which markets there are, by which rules, and what was agreed in private."""
     findings = rebuilt.findings
-    wanted = sorted(CONTRACT_OF[kind] for kind in scenario.market.kinds)
+    wanted = sorted(
+        [
+            *(CONTRACT_OF[kind] for kind in scenario.market.kinds),
+            *(["FlexibilityMarket"] if scenario.flexibility else []),
+        ]
+    )
     there = sorted(market.name for market in rebuilt.markets)
     findings.compare(WHAT, "markets", there, wanted)
     in_service = sorted(market.name for market in rebuilt.modules.in_service)
@@ -46,6 +54,58 @@ def compare_markets(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None:
     if rebuilt.over_the_counter:
         _compare_deals(rebuilt, rebuilt.over_the_counter, scenario)
     _compare_portfolios(rebuilt, scenario)
+    _compare_flexibility(rebuilt, rules, scenario)
+
+
+def _compare_flexibility(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None:
+    """Band, products, and everything asked for that the scenario names; the DSO's needs it does not."""
+    table, market = scenario.flexibility, rebuilt.flexibility
+    if table is None or market is None or rules.flexibility is None:
+        return
+    findings, number_of = rebuilt.findings, _numbers(rebuilt, scenario)
+    findings.compare(WHAT, "price band, FlexibilityMarket", rules.flexibility.band, table.band)
+    products, wanted = (
+        [
+            (replace(product, minimum_bid_w=0), product.minimum_bid_wh(scenario.mtu_seconds))
+            for product in some
+        ]
+        for some in (market.requests.products, table.products)
+    )
+    findings.compare(WHAT, "flexibility products", products, wanted)
+    zones = {zone.name.rstrip(b"\0").decode(): n for n, zone in enumerate(rebuilt.members.zones)}
+    asked = sorted(
+        (
+            period, one.buyer, one.product, int(one.request.way), one.request.wh,
+            one.request.tick, one.zone,
+        )
+        for (_, period), board in market.requests.boards.items()
+        for one in board
+        if one.buyer != DSO
+    )  # fmt: skip
+    calls = sorted(
+        (
+            call.period, TSO_ACCOUNT if call.buyer == TSO else number_of[call.buyer],
+            call.product, int(call.way), call.wh, call.tick, zones[call.zone],
+        )
+        for call in table.calls
+        if call.period in scenario.replayed
+    )  # fmt: skip
+    findings.compare(WHAT, "flexibility asked for by TSO and participants", asked, calls)
+    otherwise = [
+        (period, one.number)
+        for (_, period), board in market.requests.boards.items()
+        for one in board
+        if one.request.pay_as_bid != table.pay_as_bid
+    ]
+    findings.compare(WHAT, "requests priced otherwise", otherwise, [])
+    dso = set(table.dso.products) if table.dso else set()
+    beyond = [
+        (period, one.number)
+        for (_, period), board in market.requests.boards.items()
+        for one in board
+        if one.buyer == DSO and one.product not in dso
+    ]
+    findings.compare(WHAT, "DSO's requests by products it does not buy", beyond, [])
 
 
 def _pool(scenario: Scenario) -> PoolRules | None:

@@ -1,5 +1,6 @@
 """The registry, rebuilt: areas, zones, gateways, and who sits where (`ParticipantRegistry.sol`)."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 from eth_utils.crypto import keccak
@@ -10,6 +11,11 @@ from gridbourse.chain.lanes import PER_GROUP, word64
 
 ACTIVE, SUSPENDED, LEFT = 1, 2, 3  # Profile.sol
 GATEWAY_ROLE, AGGREGATOR_ROLE = keccak(text="GATEWAY"), keccak(text="AGGREGATOR")
+HOUSE_PARTIES = {
+    keccak(text=name): number
+    for name, number in (("DSO", 1), ("TSO", 7), ("SUPPLIER", 2), ("OPERATOR", 3))
+}
+"""Roles whose holder has an account of its own, in the order in which the token asks."""
 FIRST_PARTICIPANT = 8  # HouseAccounts.sol: below are the named accounts
 
 
@@ -63,6 +69,7 @@ class Members:
         self._gateways: dict[str, int] = {}
         self._may_bring_orders: set[str] = set()
         self._may_aggregate: set[str] = set()
+        self._holders: defaultdict[bytes, set[str]] = defaultdict(set)
         self.participants: dict[int, Participant] = {}
         self.sources: dict[int, int] = {}
 
@@ -104,6 +111,15 @@ class Members:
         mine = [one.number for one in people if one.account == account.lower()]
         return mine[0] if mine and mine[0] in self.aggregators else None
 
+    def account_number(self, address: str) -> int | None:
+        """Number of the clearing house account of an address: a house party's or a participant's."""
+        address = address.lower()
+        for role, number in HOUSE_PARTIES.items():
+            if address in self._holders[role]:
+                return number
+        people = self.participants.values()
+        return next((one.number for one in people if one.account == address), None)
+
     def area_of(self, participant: int) -> int | None:
         """The area a participant is in."""
         member = self.participants.get(participant)
@@ -137,6 +153,7 @@ class Members:
 
     def role_granted(self, event: Event) -> None:
         """RoleGranted: of the roles, a gateway's and an aggregator's show in later logs."""
+        self._holders[event["role"]].add(event["account"].lower())
         if event["role"] == GATEWAY_ROLE:
             self._may_bring_orders.add(event["account"].lower())
         if event["role"] == AGGREGATOR_ROLE:
@@ -144,6 +161,7 @@ class Members:
 
     def role_revoked(self, event: Event) -> None:
         """RoleRevoked: a gateway without its role brings no orders, an aggregator holds no auctions."""
+        self._holders[event["role"]].discard(event["account"].lower())
         if event["role"] == GATEWAY_ROLE:
             self._may_bring_orders.discard(event["account"].lower())
         if event["role"] == AGGREGATOR_ROLE:

@@ -53,6 +53,14 @@ class AuctionRules:
 
 
 @dataclass(frozen=True)
+class FlexibilityRules:
+    """Of the flexibility market; group_size: trades one verdict is about."""
+
+    band: Band
+    group_size: int
+
+
+@dataclass(frozen=True)
 class Rules:
     """What holds for all markets, and for each there is; None: there is none.
 
@@ -70,6 +78,7 @@ class Rules:
     over_the_counter: bool
     aggregator_auction: AuctionRules | None
     portfolios: bool
+    flexibility: FlexibilityRules | None = None
 
 
 def rules_of(deployment: DeploymentRecord) -> Rules:
@@ -92,6 +101,7 @@ def rules_of(deployment: DeploymentRecord) -> Rules:
             over_the_counter="OverTheCounter" in deployment.contracts,
             aggregator_auction=of_market("AggregatorAuction", _aggregator_auction),
             portfolios="Portfolios" in deployment.contracts,
+            flexibility=of_market("FlexibilityMarket", _flexibility),
         )  # fmt: skip
     except (TypeError, ValueError) as error:
         raise AuditError(f"deployment.json: constructor arguments: {error}") from error
@@ -115,3 +125,8 @@ def _bilateral(arguments: list[Any]) -> BoardRules:
 def _aggregator_auction(arguments: list[Any]) -> AuctionRules:
     [[_, _, _, floor, tick, ticks, group_size, reveal_seconds, bond]] = arguments
     return AuctionRules(Band(floor, tick, ticks), group_size, reveal_seconds, bond)
+
+
+def _flexibility(arguments: list[Any]) -> FlexibilityRules:
+    [[_, floor, tick, ticks, group_size]] = arguments
+    return FlexibilityRules(Band(floor, tick, ticks), group_size)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from eth_utils import keccak
 from web3 import Web3
 
+from gridbourse.chain import flexibility
 from gridbourse.chain.accounts import Keyring
 from gridbourse.chain.aggregator_auction import AggregatorAuction
 from gridbourse.chain.arguments import label
@@ -25,6 +26,7 @@ from gridbourse.chain.contracts import (
 )
 from gridbourse.chain.deployments import (
     CONTRACTS,
+    FLEXIBILITY,
     MARKETS,
     OPTIONAL,
     DeployedContract,
@@ -34,6 +36,7 @@ from gridbourse.chain.deployments import (
     compiler_facts,
     current_commit,
 )
+from gridbourse.chain.flexibility import Flexibility
 from gridbourse.chain.grid_oracle import GridOracle
 from gridbourse.chain.markets import NOBODY, Anchors, arguments
 from gridbourse.chain.order_book import OrderBook
@@ -83,6 +86,7 @@ class Market:
     pool: CallAuction | None = None
     trade_markets: tuple[CheckedTrades, ...] = ()
     portfolios: Portfolios | None = None
+    flexibility_market: Flexibility | None = None
 
     @classmethod
     def bind(cls, chain: Chain, keys: Keyring, record: DeploymentRecord) -> "Market":
@@ -110,6 +114,7 @@ class Market:
                 if name in at
             ),
             portfolios=Portfolios(chain, at["Portfolios"]) if "Portfolios" in at else None,
+            flexibility_market=_flexibility(chain, record),
         )
 
     @property
@@ -139,11 +144,25 @@ class Market:
         """The aggregators' auctions; DeploymentError where there are none."""
         return self._trade_market(AggregatorAuction)
 
+    @property
+    def flexibility(self) -> Flexibility:
+        """The flexibility market; DeploymentError where there is none."""
+        if self.flexibility_market is None:
+            raise DeploymentError("FlexibilityMarket: this deployment has none")
+        return self.flexibility_market
+
     def _trade_market(self, kind: type[T]) -> T:
         for market in self.trade_markets:
             if isinstance(market, kind):
                 return market
         raise DeploymentError(f"{kind.__name__}: this deployment has none")
+
+
+def _flexibility(chain: Chain, record: DeploymentRecord) -> Flexibility | None:
+    if "FlexibilityMarket" not in record.contracts:
+        return None
+    at = {name: record.contracts[name].address for name in ("FlexibilityMarket", *FLEXIBILITY)}
+    return Flexibility.bind(chain, at, AREA, record.contracts["FlexibilityMarket"].block)
 
 
 def open_market(w3: Web3, record: Path) -> Market:
@@ -157,7 +176,8 @@ def deploy(
 ) -> Market:
     """Deploy every contract, wire them, give roles, and seal the clearing house."""
     operator, area = keys["operator"], label("addArea", settings.area)
-    fund(chain.w3, [keys[name].address for name in ("operator", "gateway", *ROLES)])
+    roles = ROLES | (flexibility.ROLES if "FlexibilityMarket" in settings.markets else {})
+    fund(chain.w3, [keys[name].address for name in ("operator", "gateway", *roles)])
     deployed: dict[str, DeployedContract] = {}
 
     def put(name: str, *arguments: Any) -> str:
@@ -191,6 +211,12 @@ def deploy(
         put(name, *arguments(name, anchors, tariff, settings, portfolios)): MARKET
         for name in settings.markets
     }
+    if "FlexibilityMarket" in settings.markets:
+        modules[flexibility.put_before(put, anchors, portfolios)] = (
+            ORACLE  # schedules take ring slots, no more
+        )
+        addresses = {name: contract.address for name, contract in deployed.items()}
+        flexibility.put_after(put, addresses, anchors, settings, portfolios)
     settlement = put(
         "Settlement",
         [registry, clock, house, grid, meter, tariff, settings.reading_window_seconds],
@@ -200,11 +226,13 @@ def deploy(
         chain_id, genesis, current_commit(), compiler_facts(), scenario or {}, deployed
     )
     market = Market.bind(chain, keys, record)
-    _wire(market, area, modules | {settlement: SETTLEMENT, meter: ORACLE, grid: ORACLE})
+    _wire(market, area, roles, modules | {settlement: SETTLEMENT, meter: ORACLE, grid: ORACLE})
+    if market.flexibility_market:
+        flexibility.wire(market.flexibility_market, operator, settings)
     return market
 
 
-def _wire(market: Market, area: bytes, modules: dict[str, int]) -> None:
+def _wire(market: Market, area: bytes, roles: dict[str, str], modules: dict[str, int]) -> None:
     operator = market.keys["operator"]
 
     def setup(contract: Bound, function: str, *arguments: Any) -> None:
@@ -212,7 +240,7 @@ def _wire(market: Market, area: bytes, modules: dict[str, int]) -> None:
 
     setup(market.registry, "connect", market.clock.address, market.house.address)
     setup(market.registry, "addArea", area)
-    for name, role in ROLES.items():
+    for name, role in roles.items():
         setup(market.registry, "grantRole", keccak(text=role), market.keys[name].address)
     setup(market.registry, "addGateway", market.keys["gateway"].address)
     setup(market.currency, "addSystemHolder", market.house.address)

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 
 from gridbourse.model.clearing import Band
+from gridbourse.model.flexibility_products import PRODUCTS, Product
+
+FLEXIBILITY_BAND = Band(0, 5, 120)
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,19 @@ class AuctionRules:
 
 
 @dataclass(frozen=True)
+class FlexibilityRules:
+    """Of the flexibility market; see `gridbourse.model.flexibility`.
+
+    band: prices of flexibility, beside the energy itself; verification_window_seconds: block time after
+    the reading window in which delivery may still be verified.
+    """
+
+    band: Band = FLEXIBILITY_BAND
+    products: tuple[Product, ...] = PRODUCTS
+    verification_window_seconds: int = 86_400
+
+
+@dataclass(frozen=True)
 class MarketSettings:
     """What is fixed for the life of a deployment; markets: which of `deployments.MARKETS` it has.
 
@@ -50,6 +66,7 @@ class MarketSettings:
     bilateral: BilateralRules = BilateralRules()
     aggregator_auction: AuctionRules = AuctionRules()
     portfolios: bool = False
+    flexibility: FlexibilityRules = FlexibilityRules()
     replay: bool = True
     horizon_periods: int = 96
     ring_size: int = 256

@@ -51,6 +51,10 @@ KIND_COLOURS: Final = {
     "spread": "#9333ea",
     "subscription": "#be185d",
     "damages": "#dc2626",
+    "flexibility": "#15803d",
+    "aggregator_share": "#86efac",
+    "flexibility_penalty": "#991b1b",
+    "compensation": "#ca8a04",
     "profit_share": "#9333ea",
     "rent": "#9333ea",
 }
