@@ -352,7 +352,7 @@ TOLD = [
 ]
 
 
-@pytest.mark.parametrize(("contract", "name"), TOLD, ids=".".join)
+@pytest.mark.parametrize(("contract", "name"), TOLD, ids=str)
 def test_every_field_is_bound(
     ran: Ran,
     content: Content,

@@ -3,6 +3,7 @@ each sees what trades could never tell."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,6 @@ import pytest
 from gridbourse.chain.connect import NetworkError, session
 from gridbourse.chain.deploy import Market
 from gridbourse.chain.logs import deployment_logs
-from gridbourse.model.caps import Caps
 from gridbourse.report.record import RunRecord
 from gridbourse.scenario.plant import Delivery, Plant
 from gridbourse.scenario.scenario import load
@@ -69,8 +69,8 @@ def test_energy_that_no_meter_sees_is_an_energy_gap(
     """Drawn past a meter: the transformer's exchange grows by it and by its losses."""
     honest = Plant.deliver
 
-    def stolen(self: Plant, period: int, caps: Caps | None = None) -> Delivery:
-        delivery = honest(self, period, caps)
+    def stolen(self: Plant, period: int, *orders: Any) -> Delivery:
+        delivery = honest(self, period, *orders)
         drawn = delivery.readings_wh.copy()
         drawn[0] -= LIE_WH
         flow = self.flow_of(period, drawn)
