@@ -150,7 +150,11 @@ abstract contract Matching is RestingOrders {
     }
 
     /// @dev Trades with the orders of a queue word one after the other; returns the word without what they lost
-    function _matchWord(Incoming memory incoming, uint256 word, uint256 tick) private returns (uint256 rest) {
+    function _matchWord(Incoming memory incoming, uint256 word, uint256 tick)
+        private
+        view
+        returns (uint256 rest)
+    {
         rest = word;
         uint256 taker = BookOrder.participant(incoming.order);
         uint256 price = _price(tick);

@@ -226,6 +226,31 @@ def test_a_participant_brings_so_many_orders_to_rest_and_no_more(hall, alice, bo
     assert len(hall.contract.ordersOf(alice.number, P)) == MAX_OPEN - 1
 
 
+def test_an_order_is_taken_back_once_whatever_way_and_whatever_is_left_of_it(hall, alice, bob):
+    hall.contract.keep(P, 0, 250, alice.sends)
+    places = [rested_at(hall.bid(P, alice, 30, 100)) for _ in range(MAX_OPEN)]
+    hall.offer(P, bob, 30, 150)  # the first is gone, half of the second as well
+    at = {"tick": 30}
+    hall.cancel(P, alice, 30, places[1])
+    hall.contract.replace(P, 30, places[2], 30, 40, alice.sends)  # keeps its place, and its count
+    hall.batch(P, BookOrder(alice.number, Action.CANCEL, position=places[3], **at))
+    hall.batch(
+        P,
+        BookOrder(alice.number, Action.REPLACE, position=places[4], new_tick=31, wh=70, **at),
+        BookOrder(alice.number, Action.CANCEL, position=places[3], **at),  # gone
+        BookOrder(alice.number, Action.CANCEL, position=places[0], **at),  # filled
+    )
+    assert hall.resting(P, BID) == [
+        (alice.number, 31, 70), (alice.number, 30, 40), (alice.number, 30, 100),
+    ]  # fmt: skip
+    hall.bid(P, alice, 20, 10)
+    hall.bid(P, alice, 20, 10)  # two were taken back: one that was filled still counts
+    refused = refusal(hall.contract.place, P, BID, 20, 10, 0, by=alice.account)
+    assert refused == ("TooManyOrders", alice.number, MAX_OPEN)
+    hall.contract.keep(P, 0, 0, alice.sends)
+    assert hall.reserved(P, alice) == (0, 70 + 40 + 100 + 2 * 10 + 150)
+
+
 def test_only_ones_own_order_at_rest_is_cancelled_or_replaced(hall, alice, bob):
     hall.bid(P, bob, 30, 100)
     hall.bid(P, alice, 29, 100)
