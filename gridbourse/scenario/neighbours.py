@@ -89,7 +89,10 @@ class Neighbours:
         """The tree of the scenario's zones, as the registry numbers them."""
         numbers = self.zone_numbers
         return Zones(
-            {number: numbers.get(self.scenario.zones[zone] or "", 0) for zone, number in numbers.items()}
+            {
+                number: numbers.get(self.scenario.zones[zone] or "", 0)
+                for zone, number in numbers.items()
+            }
         )
 
     @property

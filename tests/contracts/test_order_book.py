@@ -251,6 +251,17 @@ def test_an_order_is_taken_back_once_whatever_way_and_whatever_is_left_of_it(hal
     assert hall.reserved(P, alice) == (0, 70 + 40 + 100 + 2 * 10 + 150)
 
 
+def test_what_trades_leave_of_an_order_may_be_less_than_the_least(hall, alice, bob, carol):
+    hall.bid(P, alice, 30, 3 * MIN_WH)
+    hall.offer(P, bob, 30, 3 * MIN_WH - 1)
+    assert hall.queue(P, 30) == [(alice.number, 0, 1)]
+    hall.offer(P, carol, 30, MIN_WH)  # takes that, and rests with less than the least
+
+    assert hall.queue(P, 30) == [(carol.number, 0, MIN_WH - 1)]
+    hall.cancel(P, carol, 30, 0)
+    assert [hall.reserved(P, member) for member in (alice, carol)] == [(0, 3 * MIN_WH), (1, 0)]
+
+
 def test_only_ones_own_order_at_rest_is_cancelled_or_replaced(hall, alice, bob):
     hall.bid(P, bob, 30, 100)
     hall.bid(P, alice, 29, 100)

@@ -73,7 +73,11 @@ def test_of_equals_the_cheaper_comes_first_then_the_earlier_listed():
     dear = replace(ROOF, least_micro_eur_per_wh=160, source="green")
     request = replace(HOME, premiums=Premiums(sources={"green": 10}))
 
-    assert rank(request, [dear, ROOF, ROOF], IN_A_ROW) == [Ranked(1, 50), Ranked(2, 50), Ranked(0, 50)]
+    assert rank(request, [dear, ROOF, ROOF], IN_A_ROW) == [
+        Ranked(1, 50),
+        Ranked(2, 50),
+        Ranked(0, 50),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +94,17 @@ def test_of_equals_the_cheaper_comes_first_then_the_earlier_listed():
         # The limits agree, but from two hops away the energy is worth less to it than it costs.
         (PLANT, replace(HOME, premiums=Premiums(per_hop=-41))),
     ],
-    ids=["price", "itself", "another's", "not by name", "source", "none", "above", "far", "not worth it"],
+    ids=[
+        "price",
+        "itself",
+        "another's",
+        "not by name",
+        "source",
+        "none",
+        "above",
+        "far",
+        "not worth it",
+    ],
 )
 def test_what_a_limit_forbids_is_neither_seen_nor_matched(offer, request_):
     assert rank(request_, [offer], IN_A_ROW) == []
@@ -147,7 +161,9 @@ def test_the_middle_price_is_rounded_down():
 
 
 def test_nothing_listed_is_nothing_matched():
-    assert match([], [], IN_A_ROW) == match([ROOF], [], IN_A_ROW) == match([], [HOME], IN_A_ROW) == []
+    assert (
+        match([], [], IN_A_ROW) == match([ROOF], [], IN_A_ROW) == match([], [HOME], IN_A_ROW) == []
+    )
 
 
 PRICES = st.integers(0, 6)
@@ -295,7 +311,9 @@ def test_hops_are_counted_along_the_tree_of_zones():
 
 
 def test_a_zone_is_within_itself_and_all_above_it():
-    above = {zone: [other for other in range(6) if TREE.is_within(zone, other)] for zone in range(6)}
+    above = {
+        zone: [other for other in range(6) if TREE.is_within(zone, other)] for zone in range(6)
+    }
 
     assert above == {0: [0], 1: [0, 1], 2: [0, 2], 3: [0, 1, 3], 4: [0, 1, 4], 5: [0, 2, 5]}
     with pytest.raises(ListingError, match="zone: 6 is not a zone of the grid"):
