@@ -1,10 +1,11 @@
 """The order book: what rests and is reserved, cancelled, replaced, kept; refusals; gate closure; views."""
 
 import pytest
-from brownie import OrderBook
+from brownie import OrderBook, chain
 
 from gridbourse.chain.book_order import Action, BookOrder
 from gridbourse.chain.lanes import BID, OFFER
+from tests.contracts.bilateral_markets import anchors
 from tests.contracts.market import (
     CAPACITY_WH,
     FIRST,
@@ -199,6 +200,29 @@ def test_orders_are_for_open_periods_and_participants(market, hall, alice):
     assert late[:2] == ("GateClosed", FIRST)
     far = FIRST + HORIZON + 5
     assert refusal(place, far, BID, 30, 100, 0, by=alice.account)[0] == "BeyondHorizon"
+
+
+def test_in_block_time_the_book_is_open_when_its_clock_is(market, alice):
+    """It works that out by itself: the settings of a clock that follows blocks never change."""
+    mtu, closes = market.clock.mtuSeconds(), market.clock.gateClosureSeconds()
+    clock = market.contracts.MarketClock.deploy(
+        market.registry, False, mtu, closes, HORIZON, {"from": market.operator}
+    )
+    registry, _, *others = anchors(market)
+    hall = Hall.open(market, anchors=(registry, clock, *others))
+    coming = chain.time() // mtu + 2
+
+    def refused(period):
+        return refusal(hall.contract.place, period, BID, 30, 100, 0, by=alice.account)[:2]
+
+    for before, first in [(closes + mtu // 3, coming), (closes // 2, coming + 1)]:
+        chain.sleep(coming * mtu - before - chain.time())
+        chain.mine()
+        assert (clock.nextOpenPeriod(), clock.lastOpenPeriod()) == (first, first + HORIZON - 1)
+        assert refused(first - 1) == ("GateClosed", first - 1)
+        assert refused(first + HORIZON) == ("BeyondHorizon", first + HORIZON)
+        for period in (first, first + HORIZON - 1):
+            hall.contract.place.call(period, BID, 30, 100, 0, alice.sends)
 
 
 def test_an_order_needs_its_money(market, hall, alice):
