@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IMarket, ITradeMarket} from "../interfaces/IMarket.sol";
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
@@ -281,7 +282,7 @@ abstract contract CheckedTrades is ITradeMarket {
     }
 
     function _extend(bytes20 root, uint256 trade) private pure returns (bytes20) {
-        return bytes20(keccak256(abi.encode(root, trade)));
+        return bytes20(Hashes.efficientKeccak256(root, bytes32(trade)));
     }
 
     function _ones(uint256 count) private pure returns (uint256) {

@@ -34,6 +34,9 @@ abstract contract Matching is RestingOrders {
         bool isTrial;
     }
 
+    /// @dev No tick: an incoming order meets nobody
+    uint256 private constant NOBODY = type(uint256).max;
+
     /// @notice The most resting orders an incoming one trades with
     uint256 public immutable maxFills;
 
@@ -60,11 +63,12 @@ abstract contract Matching is RestingOrders {
         uint256 book = before;
         Ending ending;
         leftWh = BookOrder.wh(order);
-        if (_crosses(book, order)) {
-            if (kind == BookOrder.FILL_OR_KILL && !_fillsWhole(area, period, order, book)) {
+        uint256 best = _meets(book, order);
+        if (best != NOBODY) {
+            if (kind == BookOrder.FILL_OR_KILL && !_fillsWhole(area, period, order, book, best)) {
                 ending = Ending.FillOrKill;
             } else {
-                (leftWh, book, ending) = _take(area, period, order, book);
+                (leftWh, book, ending) = _take(area, period, order, book, best);
             }
         }
         if (leftWh != 0 && ending == Ending.None) {
@@ -85,31 +89,35 @@ abstract contract Matching is RestingOrders {
         );
     }
 
-    /// @dev Whether the best order of the other side is one to trade with
-    function _crosses(uint256 book, uint256 order) private pure returns (bool) {
+    /// @dev The best tick of the other side, where it is one to trade at
+    function _meets(uint256 book, uint256 order) private pure returns (uint256 best) {
         uint256 makers = 1 - BookOrder.side(order);
         uint256 candidates = BookTicks.ofSide(book, makers);
-        if (candidates == 0) return false;
-        uint256 best = BookTicks.best(candidates, makers);
-        return makers == BookOrder.OFFER ? best <= BookOrder.tick(order) : best >= BookOrder.tick(order);
+        if (candidates == 0) return NOBODY;
+        best = BookTicks.best(candidates, makers);
+        uint256 limit = BookOrder.tick(order);
+        if (makers == BookOrder.OFFER ? best > limit : best < limit) return NOBODY;
     }
 
     /// @dev Trades with the orders it meets; returns what is left, the book, and what ended it if not the price
-    function _take(uint256 area, uint256 period, uint256 order, uint256 book)
+    function _take(uint256 area, uint256 period, uint256 order, uint256 book, uint256 best)
         private
         returns (uint256, uint256, Ending)
     {
         Incoming memory incoming = _incoming(area, period, order, book);
-        _match(incoming);
+        _match(incoming, best);
         if (incoming.count != 0) _recordAll(incoming);
         return (incoming.leftWh, incoming.book, incoming.ending);
     }
 
     /// @dev A trial run that writes nothing
-    function _fillsWhole(uint256 area, uint256 period, uint256 order, uint256 book) private returns (bool) {
+    function _fillsWhole(uint256 area, uint256 period, uint256 order, uint256 book, uint256 best)
+        private
+        returns (bool)
+    {
         Incoming memory trial = _incoming(area, period, order, book);
         trial.isTrial = true;
-        _match(trial);
+        _match(trial, best);
         return trial.leftWh == 0;
     }
 
@@ -123,13 +131,13 @@ abstract contract Matching is RestingOrders {
         );
     }
 
-    function _match(Incoming memory incoming) private {
-        uint256 makers = 1 - BookOrder.side(incoming.order);
-        do {
-            _matchTick(incoming, BookTicks.best(BookTicks.ofSide(incoming.book, makers), makers));
-        } while (
-            incoming.leftWh != 0 && incoming.ending == Ending.None && _crosses(incoming.book, incoming.order)
-        );
+    /// @dev Tick by tick, from the best on
+    function _match(Incoming memory incoming, uint256 best) private {
+        while (best != NOBODY) {
+            _matchTick(incoming, best);
+            if (incoming.leftWh == 0 || incoming.ending != Ending.None) return;
+            best = _meets(incoming.book, incoming.order);
+        }
     }
 
     function _matchTick(Incoming memory incoming, uint256 tick) private {

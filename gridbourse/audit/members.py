@@ -141,9 +141,12 @@ class Members:
         self.areas.append(event["name"])
 
     def zone_added(self, event: Event) -> None:
-        """ZoneAdded: zones are numbered on from the flat one."""
-        self._findings.compare("registry", f"zone, {event.where}", event["zone"], len(self.zones))
-        self.zones.append(Zone(event["parent"], event["name"]))
+        """ZoneAdded: zones are numbered on from the flat one, each behind the one above it."""
+        zone, parent = len(self.zones), event["parent"]
+        self._findings.compare("registry", f"zone, {event.where}", event["zone"], zone)
+        place = f"zone {zone}, {event.where}"
+        self._findings.require("registry", place, parent < zone, f"below {parent}, no zone so far")
+        self.zones.append(Zone(parent if parent < zone else 0, event["name"]))
 
     def gateway_added(self, event: Event) -> None:
         """GatewayAdded: gateways are numbered from 1."""

@@ -189,8 +189,7 @@ class OrderBookMarket(CheckedTrades):
         claimed = Energy.of(order.side, order.wh)
         period, who = order.period, order.participant
         if last is not None and last[:2] == (order.block, (order.area, period, who)):
-            self._collateral.take_back(period, who, last[2])
-            self._reservations.exchange(period, who, last[2], claimed, where)
+            self._collateral.replace(period, who, last[2], claimed, where)
         else:
             self._collateral.claim(period, who, claimed, where)
 

@@ -30,6 +30,8 @@ class Reservations:
     def __init__(self, members: Members, money: Money, findings: Findings) -> None:
         self._members, self._money, self._findings = members, money, findings
         self.reserved: defaultdict[tuple[int, int], Energy] = defaultdict(Energy)
+        # By period and participant: what may be reserved beyond that, but the log does not tell.
+        self.doubt: dict[tuple[int, int], Energy] = {}
 
     def claim(self, period: int, participant: int, claimed: Energy, where: str) -> None:
         """Promise more, by the rules."""
@@ -54,17 +56,20 @@ class Reservations:
         self._change(period, participant, released, claimed)
 
     def most(self, period: int, participant: int, side: int) -> int:
-        """The most Wh the participant could promise more just now."""
+        """The most Wh the participant could promise more just now, without a doubt."""
         member = self._members.participants.get(participant)
         if member is None or not (member.active and member.is_member(period)):
             return 0
+        doubt = self.doubt.get((period, participant), NOTHING)
+        rate = self._money.hold_rate(period)
         credit = self._money.free[participant] + self._money.credit_limits[participant]
+        credit -= doubt.into_wh * rate
         if credit < 0:
             return 0
-        held = self.reserved[period, participant]
+        held = self._after(period, participant, NOTHING, doubt)
         if side == OFFER:
             return member.capacity_wh - held.out_wh
-        return min(member.capacity_wh - held.into_wh, credit // self._money.hold_rate(period))
+        return min(member.capacity_wh - held.into_wh, credit // rate)
 
     def _change(self, period: int, participant: int, released: Energy, claimed: Energy) -> None:
         self.reserved[period, participant] = self._after(period, participant, released, claimed)

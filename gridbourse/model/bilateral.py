@@ -7,16 +7,13 @@ Premiums say what a buyer would rather have. They rank and match, they are never
 stays within both limits.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 from gridbourse.model.errors import ModelError
 from gridbourse.model.trade_word import MOST_PRICE_MICRO_EUR_PER_WH, MOST_WH
 from gridbourse.model.transport import Route, transport
-
-Distance = Callable[[int, int], int]
-"""Hops between two zones, 0 within one."""
 
 MOST_HOPS = (1 << 8) - 1
 MOST_PREMIUM_MICRO_EUR_PER_WH = MOST_PRICE_MICRO_EUR_PER_WH
@@ -33,6 +30,34 @@ class PriceRule(Enum):
     """The least price of the offer."""
     MIDPOINT = "midpoint"
     """The middle of both limits, rounded down."""
+
+
+class Zones:
+    """The tree of grid zones; 0 is the upstream grid, and every zone is below it."""
+
+    def __init__(self, parents: Mapping[int, int]) -> None:
+        """parents: of each zone, numbered before it. Raises ListingError."""
+        for zone, parent in parents.items():
+            if not 0 <= parent < zone:
+                raise ListingError(f"zone: {zone} comes before {parent}, the zone above it")
+        self._parents = dict(parents)
+
+    def hops(self, one: int, other: int) -> int:
+        """Steps along the tree from one zone to another, 0 within one. Raises ListingError."""
+        here, there = self._upwards(one), self._upwards(other)
+        return len(set(here) ^ set(there))
+
+    def is_within(self, zone: int, other: int) -> bool:
+        """Whether a zone is another or below it. Raises ListingError."""
+        return other in self._upwards(zone)
+
+    def _upwards(self, zone: int) -> list[int]:
+        path = [zone]
+        while path[-1]:
+            if path[-1] not in self._parents:
+                raise ListingError(f"zone: {path[-1]} is not a zone of the grid")
+            path.append(self._parents[path[-1]])
+        return path
 
 
 @dataclass(frozen=True)
@@ -78,8 +103,8 @@ class Premiums:
 class Request:
     """Up to `wh` for at most `most_micro_eur_per_wh`.
 
-    sources: the only ones accepted, or None: any. farthest: most hops away, or None: anywhere.
-    seller: the only one it buys from, or None: anyone.
+    sources: the only ones accepted, or None: any. within: the zone the seller has to be in or below,
+    or None: anywhere. seller: the only one it buys from, or None: anyone.
     """
 
     buyer: int
@@ -87,7 +112,7 @@ class Request:
     most_micro_eur_per_wh: int
     zone: int
     sources: frozenset[str] | None = None
-    farthest: int | None = None
+    within: int | None = None
     seller: int | None = None
     premiums: Premiums = field(default_factory=Premiums)
 
@@ -112,37 +137,15 @@ class Ranked:
     surplus_micro_eur_per_wh: int
 
 
-def hops_over(parents: Mapping[int, int]) -> Distance:
-    """Distance along the tree of grid zones, given each zone's parent (0: the upstream grid).
-
-    Raises ListingError, when asked for a zone that is not in the tree.
-    """
-
-    def upwards(zone: int) -> list[int]:
-        path = [zone]
-        while path[-1]:
-            if path[-1] not in parents:
-                raise ListingError(f"zone: {path[-1]} is not a zone of the grid")
-            path.append(parents[path[-1]])
-        return path
-
-    def hops(one: int, other: int) -> int:
-        here, there = upwards(one), upwards(other)
-        shared = len(set(here) & set(there))
-        return len(here) + len(there) - 2 * shared
-
-    return hops
-
-
-def allowed(offer: Offer, request: Request, hops: int) -> bool:
-    """Whether every limit of both sides lets the two trade, their zones `hops` apart."""
+def allowed(offer: Offer, request: Request, zones: Zones) -> bool:
+    """Whether every limit of both sides lets the two trade. Raises ListingError for an unknown zone."""
     return (
         offer.seller != request.buyer
         and offer.least_micro_eur_per_wh <= request.most_micro_eur_per_wh
         and offer.buyer in (None, request.buyer)
         and request.seller in (None, offer.seller)
         and (request.sources is None or offer.source in request.sources)
-        and (request.farthest is None or hops <= request.farthest)
+        and (request.within is None or zones.is_within(offer.zone, request.within))
     )
 
 
@@ -155,7 +158,7 @@ def surplus(offer: Offer, request: Request, hops: int) -> int:
     )
 
 
-def rank(request: Request, offers: Sequence[Offer], distance: Distance) -> list[Ranked]:
+def rank(request: Request, offers: Sequence[Offer], zones: Zones) -> list[Ranked]:
     """The offers a buyer may take, best first; of equals the cheaper, then the earlier listed.
 
     One whose premium makes it worth less than its price is left out: no matching would take it.
@@ -165,8 +168,8 @@ def rank(request: Request, offers: Sequence[Offer], distance: Distance) -> list[
     found = []
     for row, offer in enumerate(offers):
         _require_offer(row, offer)
-        hops = _hops(offer, request, distance)
-        if allowed(offer, request, hops) and surplus(offer, request, hops) >= 0:
+        hops = _hops(offer, request, zones)
+        if allowed(offer, request, zones) and surplus(offer, request, hops) >= 0:
             found.append(Ranked(row, surplus(offer, request, hops)))
     return sorted(
         found,
@@ -180,7 +183,7 @@ def rank(request: Request, offers: Sequence[Offer], distance: Distance) -> list[
 def match(
     offers: Sequence[Offer],
     requests: Sequence[Request],
-    distance: Distance,
+    zones: Zones,
     price_rule: PriceRule = PriceRule.SELLER,
 ) -> list[Pairing]:
     """Who trades how much with whom, by request, then by offer; the same for the same input.
@@ -195,8 +198,8 @@ def match(
     for to, request in enumerate(requests):
         _require_request(to, request)
         for source, offer in enumerate(offers):
-            hops = _hops(offer, request, distance)
-            if allowed(offer, request, hops) and surplus(offer, request, hops) >= 0:
+            hops = _hops(offer, request, zones)
+            if allowed(offer, request, zones) and surplus(offer, request, hops) >= 0:
                 # Twice the surplus and one: the greatest sum has the greatest surplus, then volume.
                 # Two flows differ by paths and cycles; each changes the volume by at most one a
                 # unit, and the surplus by a whole number, which counts two.
@@ -216,8 +219,8 @@ def _pairing(route: Route, wh: int, offer: Offer, request: Request, rule: PriceR
     return Pairing(route.source, route.sink, offer.seller, request.buyer, wh, price)
 
 
-def _hops(offer: Offer, request: Request, distance: Distance) -> int:
-    hops = distance(offer.zone, request.zone)
+def _hops(offer: Offer, request: Request, zones: Zones) -> int:
+    hops = zones.hops(offer.zone, request.zone)
     _require(f"distance of zones {offer.zone} and {request.zone}", "hops", hops, 0, MOST_HOPS)
     return hops
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from gridbourse.chain.book_order import BookOrder
 from gridbourse.errors import GridbourseError
 from gridbourse.model.clearing import Band
 from gridbourse.model.errors import ModelError
@@ -161,6 +162,16 @@ class _Book:
         row.cancelled_wh += gone
         self._take(at, level, row, gone)
 
+    def released(self, at: int, event: Mapping[str, Any]) -> None:
+        for word in map(BookOrder.unpack, event["orders"]):
+            side = Side(word.side)
+            named = {**event, **word._asdict(), "side": side}
+            level, row = self._named(named)
+            if (word.wh, side.name.lower()) != (row.left_wh, row.side):
+                raise _Impossible(f"releases {word}, but {row.left_wh} Wh are left of a {row.side}")
+            row.cancelled_wh += row.left_wh
+            self._take(at, level, row, row.left_wh)
+
     def _fill(self, at: int, level: _Level, maker: int, wh: int) -> None:
         queue = self._queues[level]
         if not queue:
@@ -206,5 +217,6 @@ _READERS = {
     "OrdersMatched": _Book.matched,
     "OrderCancelled": _Book.cancelled,
     "OrderReduced": _Book.reduced,
+    "BookReleased": _Book.released,
 }
 """What each event does. An order killed left no trace in the book: `OrderKilled` does nothing."""

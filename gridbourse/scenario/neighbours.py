@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from gridbourse.model.bilateral import Offer, Premiums, PriceRule, Request
+from gridbourse.model.bilateral import Offer, Premiums, PriceRule, Request, Zones
 from gridbourse.scenario import draws
 from gridbourse.scenario.rules import BilateralRules
 from gridbourse.scenario.scenario import Scenario
@@ -84,20 +84,16 @@ class Neighbours:
                 requests.append(self._request(point_id, zone, -wh, period))
         return offers, requests
 
-    def hops(self, one: int, other: int) -> int:
-        """Steps between two zones, up to their common parent and down again."""
-        up, down = self._path(one), self._path(other)
-        shared = len(set(up) & set(down))
-        return len(up) + len(down) - 2 * shared
-
-    def _path(self, number: int) -> list[str]:
-        """A zone and all above it; zones without a parent meet upstream."""
-        names = {number: name for name, number in self.zone_numbers.items()}
-        path, name = [], names.get(number)
-        while name is not None:
-            path.append(name)
-            name = self.scenario.zones[name]
-        return path
+    @cached_property
+    def zones(self) -> Zones:
+        """The tree of the scenario's zones, as the registry numbers them."""
+        numbers = self.zone_numbers
+        return Zones(
+            {
+                number: numbers.get(self.scenario.zones[zone] or "", 0)
+                for zone, number in numbers.items()
+            }
+        )
 
     @property
     def _standing(self) -> bool:

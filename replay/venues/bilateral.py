@@ -8,6 +8,7 @@ from functools import cached_property
 from gridbourse.chain.bilateral import (
     ANY_SOURCE,
     ANYONE,
+    ANYWHERE,
     Draft,
     PairingCall,
     listing_domain,
@@ -64,7 +65,7 @@ class BilateralVenue:
         placed = [self._placed(listing) for listing in listings]
         on_board = self._list(period, listings, placed)
         rule = PRICE_RULES[people.rules.pricing]
-        pairings = match(offers, requests, people.hops, rule)
+        pairings = match(offers, requests, people.zones, rule)
         self._pair(period, pairings, on_board, len(offers))
         matches = [
             Match(_word(pairing), (placed[pairing.offer], placed[len(offers) + pairing.request]))
@@ -161,7 +162,8 @@ class BilateralVenue:
         accepted = ANY_SOURCE
         if listing.sources is not None:
             accepted = source_bits(self._people, listing.sources)
-        return Draft(who, True, listing.wh, price, listing.seller or ANYONE, sources=accepted)
+        zone = listing.within or ANYWHERE
+        return Draft(who, True, listing.wh, price, listing.seller or ANYONE, zone, accepted)
 
     def _pair(
         self, period: int, pairings: Sequence[Pairing], on_board: Sequence[int], offers: int

@@ -283,8 +283,28 @@ def _change_minds(m: MixedMarket, period: int) -> None:
     place = m.book_own(period, 3, Side.BID, 8, 300)
     book.cancel(m.accounts[3], period, 8, place)
     book.write(m.accounts[3], "keep", "keep", period, 0, 100)
+    _keep_and_use_a_gateway(m, period)
     m.book_mandated(period, [(7, BID, 3, 50), (8, BID, 2, 60), (8, BID, 3, 70)])
     m.book_too_late(period, 7, 3, 5)
+
+
+def _keep_and_use_a_gateway(m: MixedMarket, period: int) -> None:
+    """Own orders draw on what is kept, a gateway's do not, and the log does not tell them apart."""
+    book, who, number = m.market.order_book, m.accounts[5], m.numbers[5]
+    gateway, house = m.keys["gateway"], m.market.house
+    before = house.read("balanceOf", number)
+    book.write(who, "keep", "keep", period, 0, 100)
+    free = house.read("balanceOf", number)
+    for wh in (250, 350):  # what the gateway takes back is free, and not kept
+        m.book_mandated(period, [(5, BID, 8, wh)])
+        [order] = [order for order in book.queue(period, 8) if order.participant == number]
+        book.place_batch(gateway, period, [order._replace(action=Action.CANCEL)])
+    m.own(period, 5, BID, 0, free // ((before - free) // 100))  # so there is money for this
+    place = m.book_own(period, 5, Side.BID, 7, 60)
+    book.replace(who, period, 7, place, 8, 90)  # on what is kept
+    book.write(who, "keep", "keep", period, 0, 5)
+    m.own(period, 5, BID, 0, 10)
+    book.write(who, "keep", "keep", period, 0, 0)
 
 
 def _pair_neighbours(m: MixedMarket, period: int) -> None:

@@ -10,12 +10,19 @@ import pytest
 
 from gridbourse.audit.findings import Difference
 from gridbourse.chain.compiler import CHECKOUT
-from tests.audit.forging import altered, dropped, plus, repeated, set_reading
+from tests.audit.forging import altered, dropped, logs_of, plus, repeated, set_reading
 
 Forging = Callable[[str, Callable[[Any], None]], list[Difference]]
 
+
+def a_zone_below_itself(content: dict[str, Any]) -> None:
+    log = logs_of(content, "ParticipantRegistry", "ZoneAdded")[0]
+    log["topics"][2] = log["topics"][1]
+
+
 # forgery of the log, the kind of difference it must be named as, and what its place must say
 FORGERIES = {
+    "a zone below itself": (a_zone_below_itself, "registry", "zone 1"),
     "a fill": (
         altered("ClearingHouse", "TradesBooked", plus("fills", 1, at=0)),
         "fill",

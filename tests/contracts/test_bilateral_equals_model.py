@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from gridbourse.model.bilateral import Offer, PriceRule, Request, allowed, match
+from gridbourse.model.bilateral import Offer, PriceRule, Request, Zones, allowed, match
 from gridbourse.model.trade_word import TradeWord
 from tests.contracts.bilateral_markets import (
     SELLER,
@@ -20,7 +20,7 @@ from tests.contracts.refusal import refusal
 
 P = FIRST + 2
 SOURCE_BITS = {"pv": 1, "chp": 2, "wind": 4}
-PARENT = {0: 0, 1: 0, 2: 1}  # the zones of tests.contracts.market
+ZONES = Zones({1: 0, 2: 1})  # of tests.contracts.market
 RULES = {SELLER: PriceRule.SELLER, WITHIN: PriceRule.MIDPOINT}
 
 
@@ -31,13 +31,6 @@ class Book(NamedTuple):
     requests: list[Request]
     offer_numbers: list[int]
     request_numbers: list[int]
-
-
-def hops_below(seller_zone: int, wished: int) -> int:
-    """0 when the seller is in the zone a buyer wishes for, or below it."""
-    while seller_zone not in (wished, 0):
-        seller_zone = PARENT[seller_zone]
-    return 0 if wished in (seller_zone, 0) else 1
 
 
 def random_book(market: Market, neighbours: Neighbours, random: Random) -> Book:
@@ -57,19 +50,25 @@ def random_book(market: Market, neighbours: Neighbours, random: Random) -> Book:
         for m in members
     ]  # fmt: skip
     requests = [
-        Request(int(m.number), random.randint(10, 3_000), random.randint(80, 300),
-                random.choice([0, 0, 1, 2]), random.choice([None, {"pv"}, {"pv", "wind"}]), 0,
-                somebody())
+        Request(
+            buyer=int(m.number),
+            wh=random.randint(10, 3_000),
+            most_micro_eur_per_wh=random.randint(80, 300),
+            within=random.choice([None, None, 1, 2]),
+            sources=random.choice([None, {"pv"}, {"pv", "wind"}]),
+            seller=somebody(),
+            zone=m.zone,
+        )
         for m in members
         for _ in range(2)
-    ]  # fmt: skip
+    ]
     by_number = dict(zip(numbers, members, strict=True))
     drafts = [
         offer_draft(by_number[o.seller], o.wh, o.least_micro_eur_per_wh, o.buyer or 0)
         for o in offers
     ] + [
         request_draft(
-            by_number[r.buyer], r.wh, r.most_micro_eur_per_wh, r.seller or 0, r.zone,
+            by_number[r.buyer], r.wh, r.most_micro_eur_per_wh, r.seller or 0, r.within or 0,
             sum(SOURCE_BITS[s] for s in r.sources or ()),
         )
         for r in requests
@@ -98,7 +97,8 @@ def broken(offer: Offer, request: Request) -> set[str]:
             or request.seller not in (None, offer.seller),
             "SourceNotAccepted": request.sources is not None
             and offer.source not in request.sources,
-            "OutsideZone": hops_below(offer.zone, request.zone) > 0,
+            "OutsideZone": request.within is not None
+            and not ZONES.is_within(offer.zone, request.within),
         }.items()
         if is_broken
     }
@@ -117,13 +117,12 @@ def test_the_models_pairings_go_through_and_no_limit_gives_way(market, rule, see
         offer, request = book.offers[i], book.requests[j]
         ids = (book.offer_numbers[i], book.request_numbers[j])
         error = answer(neighbours, (*ids, 10, offer.least_micro_eur_per_wh))
-        hops = hops_below(offer.zone, request.zone)
-        assert (error is None) == allowed(offer, request, hops)
+        assert (error is None) == allowed(offer, request, ZONES)
         assert error is None or error in broken(offer, request)
         refused += error is not None
     assert 0 < refused < len(both)
 
-    found = match(book.offers, book.requests, hops_below, RULES[rule])
+    found = match(book.offers, book.requests, ZONES, RULES[rule])
     pairings = [
         (book.offer_numbers[p.offer], book.request_numbers[p.request], p.wh,
          p.price_micro_eur_per_wh)

@@ -29,7 +29,7 @@ FREE = energy_lane(NO_CAP, NO_CAP)
 @pytest.fixture(scope="module")
 def hall(market):
     market.house.revokeModule(market.auction, {"from": market.operator})  # the book is alone here
-    return Hall.open(market)
+    return Hall.open(market, maxOpen=2 * GROUP_SIZE)  # of one seller, whom others fill
 
 
 @pytest.fixture

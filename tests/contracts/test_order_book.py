@@ -1,10 +1,11 @@
 """The order book: what rests and is reserved, cancelled, replaced, kept; refusals; gate closure; views."""
 
 import pytest
-from brownie import OrderBook
+from brownie import OrderBook, chain
 
 from gridbourse.chain.book_order import Action, BookOrder
 from gridbourse.chain.lanes import BID, OFFER
+from tests.contracts.bilateral_markets import anchors
 from tests.contracts.market import (
     CAPACITY_WH,
     FIRST,
@@ -201,6 +202,29 @@ def test_orders_are_for_open_periods_and_participants(market, hall, alice):
     assert refusal(place, far, BID, 30, 100, 0, by=alice.account)[0] == "BeyondHorizon"
 
 
+def test_in_block_time_the_book_is_open_when_its_clock_is(market, alice):
+    """It works that out by itself: the settings of a clock that follows blocks never change."""
+    mtu, closes = market.clock.mtuSeconds(), market.clock.gateClosureSeconds()
+    clock = market.contracts.MarketClock.deploy(
+        market.registry, False, mtu, closes, HORIZON, {"from": market.operator}
+    )
+    registry, _, *others = anchors(market)
+    hall = Hall.open(market, anchors=(registry, clock, *others))
+    coming = chain.time() // mtu + 2
+
+    def refused(period):
+        return refusal(hall.contract.place, period, BID, 30, 100, 0, by=alice.account)[:2]
+
+    for before, first in [(closes + mtu // 3, coming), (closes // 2, coming + 1)]:
+        chain.sleep(coming * mtu - before - chain.time())
+        chain.mine()
+        assert (clock.nextOpenPeriod(), clock.lastOpenPeriod()) == (first, first + HORIZON - 1)
+        assert refused(first - 1) == ("GateClosed", first - 1)
+        assert refused(first + HORIZON) == ("BeyondHorizon", first + HORIZON)
+        for period in (first, first + HORIZON - 1):
+            hall.contract.place.call(period, BID, 30, 100, 0, alice.sends)
+
+
 def test_an_order_needs_its_money(market, hall, alice):
     market.house.withdraw(PURSE - 100 * HOLD_RATE, alice.sends)
     refused = refusal(hall.contract.place, P, BID, 30, 101, 0, by=alice.account)
@@ -224,6 +248,42 @@ def test_a_participant_brings_so_many_orders_to_rest_and_no_more(hall, alice, bo
     assert refusal(place, P, BID, 0, 100, 0, by=alice.account)[0] == "TooManyOrders"
     hall.contract.replace(P, 3, 0, 4, 100, alice.sends)
     assert len(hall.contract.ordersOf(alice.number, P)) == MAX_OPEN - 1
+
+
+def test_an_order_is_taken_back_once_whatever_way_and_whatever_is_left_of_it(hall, alice, bob):
+    hall.contract.keep(P, 0, 250, alice.sends)
+    places = [rested_at(hall.bid(P, alice, 30, 100)) for _ in range(MAX_OPEN)]
+    hall.offer(P, bob, 30, 150)  # the first is gone, half of the second as well
+    at = {"tick": 30}
+    hall.cancel(P, alice, 30, places[1])
+    hall.contract.replace(P, 30, places[2], 30, 40, alice.sends)  # keeps its place, and its count
+    hall.batch(P, BookOrder(alice.number, Action.CANCEL, position=places[3], **at))
+    hall.batch(
+        P,
+        BookOrder(alice.number, Action.REPLACE, position=places[4], new_tick=31, wh=70, **at),
+        BookOrder(alice.number, Action.CANCEL, position=places[3], **at),  # gone
+        BookOrder(alice.number, Action.CANCEL, position=places[0], **at),  # filled
+    )
+    assert hall.resting(P, BID) == [
+        (alice.number, 31, 70), (alice.number, 30, 40), (alice.number, 30, 100),
+    ]  # fmt: skip
+    hall.bid(P, alice, 20, 10)
+    hall.bid(P, alice, 20, 10)  # two were taken back: one that was filled still counts
+    refused = refusal(hall.contract.place, P, BID, 20, 10, 0, by=alice.account)
+    assert refused == ("TooManyOrders", alice.number, MAX_OPEN)
+    hall.contract.keep(P, 0, 0, alice.sends)
+    assert hall.reserved(P, alice) == (0, 70 + 40 + 100 + 2 * 10 + 150)
+
+
+def test_what_trades_leave_of_an_order_may_be_less_than_the_least(hall, alice, bob, carol):
+    hall.bid(P, alice, 30, 3 * MIN_WH)
+    hall.offer(P, bob, 30, 3 * MIN_WH - 1)
+    assert hall.queue(P, 30) == [(alice.number, 0, 1)]
+    hall.offer(P, carol, 30, MIN_WH)  # takes that, and rests with less than the least
+
+    assert hall.queue(P, 30) == [(carol.number, 0, MIN_WH - 1)]
+    hall.cancel(P, carol, 30, 0)
+    assert [hall.reserved(P, member) for member in (alice, carol)] == [(0, 3 * MIN_WH), (1, 0)]
 
 
 def test_only_ones_own_order_at_rest_is_cancelled_or_replaced(hall, alice, bob):

@@ -95,6 +95,16 @@ def test_meeting_ones_own_order_ends_the_matching(hall, alice, bob):
     assert hall.reserved(P, alice) == (100, 100)
 
 
+def test_ones_own_order_behind_as_many_makers_as_one_may_meet_is_what_ended_it(market, hall, alice):
+    for member in market.members[1 : MAX_FILLS + 1]:
+        hall.offer(P, member, 30, 100)
+    hall.offer(P, alice, 30, 100)
+    tx = hall.bid(P, alice, 30, 10_000)
+
+    assert len(trades_of(tx)) == MAX_FILLS
+    assert fact(tx, "OrderKilled")[-2:] == (10_000 - MAX_FILLS * 100, OWN_ORDER)
+
+
 def test_an_order_meets_so_many_makers_and_no_more(market, hall, alice):
     for member in market.members[1 : MAX_FILLS + 2]:
         hall.offer(P, member, 30, 100)

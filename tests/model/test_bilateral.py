@@ -16,8 +16,8 @@ from gridbourse.model.bilateral import (
     PriceRule,
     Ranked,
     Request,
+    Zones,
     allowed,
-    hops_over,
     match,
     rank,
     surplus,
@@ -29,8 +29,9 @@ PLANT = Offer(seller=2, wh=100, least_micro_eur_per_wh=120, source="chp", zone=3
 HOME = Request(buyer=9, wh=100, most_micro_eur_per_wh=200, zone=1)
 
 
-def apart(one: int, other: int) -> int:
-    return abs(one - other)
+TREE = Zones({1: 0, 2: 0, 3: 1, 4: 1, 5: 2})
+IN_A_ROW = Zones({zone: zone - 1 for zone in range(1, 300)})
+"""Each zone below the one before it."""
 
 
 def partners(pairings: list[Pairing]) -> list[tuple[int, int, int]]:
@@ -42,7 +43,7 @@ def worth(offers: list[Offer], requests: list[Request], pairings: list[Pairing])
     total = 0
     for pairing in pairings:
         offer, request = offers[pairing.offer], requests[pairing.request]
-        total += pairing.wh * surplus(offer, request, apart(offer.zone, request.zone))
+        total += pairing.wh * surplus(offer, request, IN_A_ROW.hops(offer.zone, request.zone))
     return total, sum(pairing.wh for pairing in pairings)
 
 
@@ -62,7 +63,7 @@ def worth(offers: list[Offer], requests: list[Request], pairings: list[Pairing])
     ],
 )
 def test_a_buyers_premiums_order_the_offers_it_sees(premiums, first):
-    ranking = rank(replace(HOME, premiums=premiums), [ROOF, PLANT], apart)
+    ranking = rank(replace(HOME, premiums=premiums), [ROOF, PLANT], IN_A_ROW)
 
     assert len(ranking) == 2
     assert (ROOF, PLANT)[ranking[0].offer].seller == first
@@ -72,7 +73,11 @@ def test_of_equals_the_cheaper_comes_first_then_the_earlier_listed():
     dear = replace(ROOF, least_micro_eur_per_wh=160, source="green")
     request = replace(HOME, premiums=Premiums(sources={"green": 10}))
 
-    assert rank(request, [dear, ROOF, ROOF], apart) == [Ranked(1, 50), Ranked(2, 50), Ranked(0, 50)]
+    assert rank(request, [dear, ROOF, ROOF], IN_A_ROW) == [
+        Ranked(1, 50),
+        Ranked(2, 50),
+        Ranked(0, 50),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -84,22 +89,33 @@ def test_of_equals_the_cheaper_comes_first_then_the_earlier_listed():
         (ROOF, replace(HOME, seller=2)),
         (ROOF, replace(HOME, sources=frozenset({"chp", "wind"}))),
         (ROOF, replace(HOME, sources=frozenset())),
-        (PLANT, replace(HOME, farthest=1)),
+        (ROOF, replace(HOME, within=2)),
+        (ROOF, replace(HOME, within=3)),
         # The limits agree, but from two hops away the energy is worth less to it than it costs.
         (PLANT, replace(HOME, premiums=Premiums(per_hop=-41))),
     ],
-    ids=["price", "itself", "another's", "not by name", "source", "none", "far", "not worth it"],
+    ids=[
+        "price",
+        "itself",
+        "another's",
+        "not by name",
+        "source",
+        "none",
+        "above",
+        "far",
+        "not worth it",
+    ],
 )
 def test_what_a_limit_forbids_is_neither_seen_nor_matched(offer, request_):
-    assert rank(request_, [offer], apart) == []
-    assert match([offer], [request_], apart) == []
+    assert rank(request_, [offer], IN_A_ROW) == []
+    assert match([offer], [request_], IN_A_ROW) == []
 
 
 def test_limits_that_are_met_exactly_allow_the_pair():
     offer = replace(PLANT, least_micro_eur_per_wh=200, buyer=9)
-    request = replace(HOME, seller=2, sources=frozenset({"chp"}), farthest=2)
+    request = replace(HOME, seller=2, sources=frozenset({"chp"}), within=3)
 
-    assert match([offer], [request], apart) == [Pairing(0, 0, 2, 9, 100, 200)]
+    assert match([offer], [request], IN_A_ROW) == [Pairing(0, 0, 2, 9, 100, 200)]
 
 
 # ----------------------------------------------------------------------------------- matching
@@ -108,8 +124,8 @@ def test_limits_that_are_met_exactly_allow_the_pair():
 def test_one_seller_serves_many_buyers_and_one_buyer_has_many_sellers():
     others = [replace(HOME, buyer=buyer, wh=40) for buyer in (7, 8)]
 
-    assert partners(match([ROOF], others, apart)) == [(1, 7, 40), (1, 8, 40)]
-    assert partners(match([ROOF, PLANT], [replace(HOME, wh=200)], apart)) == [
+    assert partners(match([ROOF], others, IN_A_ROW)) == [(1, 7, 40), (1, 8, 40)]
+    assert partners(match([ROOF, PLANT], [replace(HOME, wh=200)], IN_A_ROW)) == [
         (1, 9, 100),
         (2, 9, 100),
     ]
@@ -118,34 +134,36 @@ def test_one_seller_serves_many_buyers_and_one_buyer_has_many_sellers():
 def test_energy_goes_where_it_is_valued_most_not_to_the_first():
     fond = replace(HOME, buyer=8, premiums=Premiums(sellers={1: 50}))
 
-    assert partners(match([ROOF, PLANT], [HOME, fond], apart)) == [(2, 9, 100), (1, 8, 100)]
+    assert partners(match([ROOF, PLANT], [HOME, fond], IN_A_ROW)) == [(2, 9, 100), (1, 8, 100)]
 
 
 def test_among_optima_the_greatest_volume_is_taken():
     at_its_limit = replace(ROOF, least_micro_eur_per_wh=200)
 
-    assert partners(match([at_its_limit], [HOME], apart)) == [(1, 9, 100)]
+    assert partners(match([at_its_limit], [HOME], IN_A_ROW)) == [(1, 9, 100)]
 
 
 def test_a_premium_ranks_and_is_never_paid():
     request = replace(HOME, premiums=Premiums(sources={"pv": 500}))
 
-    assert match([ROOF], [request], apart)[0].price_micro_eur_per_wh == 150
-    assert match([ROOF], [request], apart, PriceRule.MIDPOINT)[0].price_micro_eur_per_wh == 175
+    assert match([ROOF], [request], IN_A_ROW)[0].price_micro_eur_per_wh == 150
+    assert match([ROOF], [request], IN_A_ROW, PriceRule.MIDPOINT)[0].price_micro_eur_per_wh == 175
     beyond = replace(ROOF, least_micro_eur_per_wh=201)
-    assert match([beyond], [request], apart) == []
+    assert match([beyond], [request], IN_A_ROW) == []
 
 
 def test_the_middle_price_is_rounded_down():
     offer = replace(ROOF, least_micro_eur_per_wh=151)
 
-    (pairing,) = match([offer], [HOME], apart, PriceRule.MIDPOINT)
+    (pairing,) = match([offer], [HOME], IN_A_ROW, PriceRule.MIDPOINT)
 
     assert pairing.price_micro_eur_per_wh == 175
 
 
 def test_nothing_listed_is_nothing_matched():
-    assert match([], [], apart) == match([ROOF], [], apart) == match([], [HOME], apart) == []
+    assert (
+        match([], [], IN_A_ROW) == match([ROOF], [], IN_A_ROW) == match([], [HOME], IN_A_ROW) == []
+    )
 
 
 PRICES = st.integers(0, 6)
@@ -171,7 +189,7 @@ def every_matching(offers: list[Offer], requests: list[Request]) -> Iterator[tup
         (o, r)
         for o, offer in enumerate(offers)
         for r, request in enumerate(requests)
-        if allowed(offer, request, apart(offer.zone, request.zone))
+        if allowed(offer, request, IN_A_ROW)
     ]
     supply, demand = [offer.wh for offer in offers], [request.wh for request in requests]
 
@@ -180,7 +198,7 @@ def every_matching(offers: list[Offer], requests: list[Request]) -> Iterator[tup
             yield total, volume
             return
         o, r = pairs[at]
-        gain = surplus(offers[o], requests[r], apart(offers[o].zone, requests[r].zone))
+        gain = surplus(offers[o], requests[r], IN_A_ROW.hops(offers[o].zone, requests[r].zone))
         for wh in range(min(supply[o], demand[r]) + 1):
             supply[o] -= wh
             demand[r] -= wh
@@ -194,7 +212,7 @@ def every_matching(offers: list[Offer], requests: list[Request]) -> Iterator[tup
 @settings(max_examples=300, deadline=None)
 @given(st.lists(OFFERS, max_size=3), st.lists(REQUESTS, max_size=3))
 def test_tiny_books_reach_the_best_of_all_matchings(offers, requests):
-    found = worth(offers, requests, match(offers, requests, apart))
+    found = worth(offers, requests, match(offers, requests, IN_A_ROW))
 
     assert found == max(every_matching(offers, requests))
 
@@ -202,9 +220,9 @@ def test_tiny_books_reach_the_best_of_all_matchings(offers, requests):
 @settings(max_examples=200, deadline=None)
 @given(st.lists(OFFERS, max_size=8), st.lists(REQUESTS, max_size=8), st.sampled_from(PriceRule))
 def test_every_pairing_respects_both_sides(offers, requests, price_rule):
-    pairings = match(offers, requests, apart, price_rule)
+    pairings = match(offers, requests, IN_A_ROW, price_rule)
 
-    assert pairings == match(offers, requests, apart, price_rule)
+    assert pairings == match(offers, requests, IN_A_ROW, price_rule)
     sold, bought = [0] * len(offers), [0] * len(requests)
     for pairing in pairings:
         offer, request = offers[pairing.offer], requests[pairing.request]
@@ -215,7 +233,7 @@ def test_every_pairing_respects_both_sides(offers, requests, price_rule):
         assert offer.buyer in (None, pairing.buyer)
         assert request.seller in (None, pairing.seller)
         assert request.sources is None or offer.source in request.sources
-        assert request.farthest is None or apart(offer.zone, request.zone) <= request.farthest
+        assert request.within is None or offer.zone >= request.within
         price = pairing.price_micro_eur_per_wh
         assert offer.least_micro_eur_per_wh <= price <= request.most_micro_eur_per_wh
         assert pairing.wh > 0
@@ -231,7 +249,7 @@ def test_the_largest_energies_and_worths_stay_exact():
         for buyer in range(40)
     ]
 
-    pairings = match(offers, requests, apart)
+    pairings = match(offers, requests, IN_A_ROW)
 
     # Everyone may trade with everyone: all that is asked for, and what stays unsold is worth least.
     # A hop of distance is worth what the offer costs more, so all offers are worth the same.
@@ -257,9 +275,9 @@ def test_the_largest_energies_and_worths_stay_exact():
 )
 def test_bad_offers_are_refused_by_row_and_field(offer, rule):
     with pytest.raises(ListingError, match=rule):
-        match([PLANT, offer], [HOME], apart)
+        match([PLANT, offer], [HOME], IN_A_ROW)
     with pytest.raises(ListingError, match=rule):
-        rank(HOME, [PLANT, offer], apart)
+        rank(HOME, [PLANT, offer], IN_A_ROW)
 
 
 @pytest.mark.parametrize(
@@ -275,19 +293,34 @@ def test_bad_offers_are_refused_by_row_and_field(offer, rule):
 )
 def test_bad_requests_are_refused_by_row_and_field(request_, rule):
     with pytest.raises(ListingError, match=rule):
-        match([ROOF], [request_], apart)
+        match([ROOF], [request_], IN_A_ROW)
 
 
-@pytest.mark.parametrize("hops", [-1, MOST_HOPS + 1, 0.5])
-def test_a_distance_that_is_none_is_refused(hops):
-    with pytest.raises(ListingError, match="distance of zones 1 and 1: hops"):
-        match([ROOF], [HOME], lambda one, other: hops)
+def test_a_distance_that_no_premium_was_meant_for_is_refused():
+    far = replace(ROOF, zone=HOME.zone + MOST_HOPS + 1)
+    with pytest.raises(ListingError, match="distance of zones 257 and 1: hops 256"):
+        match([far], [HOME], IN_A_ROW)
 
 
 def test_hops_are_counted_along_the_tree_of_zones():
-    # 1 and 2 under the upstream grid; 3 and 4 under 1; 5 under 2.
-    hops = hops_over({1: 0, 2: 0, 3: 1, 4: 1, 5: 2})
+    hops = TREE.hops
 
     assert [hops(3, 3), hops(3, 1), hops(3, 4), hops(1, 2), hops(3, 5)] == [0, 1, 2, 2, 4]
     with pytest.raises(ListingError, match="zone: 6 is not a zone of the grid"):
         hops(6, 1)
+
+
+def test_a_zone_is_within_itself_and_all_above_it():
+    above = {
+        zone: [other for other in range(6) if TREE.is_within(zone, other)] for zone in range(6)
+    }
+
+    assert above == {0: [0], 1: [0, 1], 2: [0, 2], 3: [0, 1, 3], 4: [0, 1, 4], 5: [0, 2, 5]}
+    with pytest.raises(ListingError, match="zone: 6 is not a zone of the grid"):
+        TREE.is_within(6, 1)
+
+
+@pytest.mark.parametrize("parents", [{1: 1}, {1: 2, 2: 1}, {1: 0, 2: 3, 3: 0}, {1: -1}])
+def test_zones_that_go_round_are_no_tree(parents):
+    with pytest.raises(ListingError, match="comes before"):
+        Zones(parents)

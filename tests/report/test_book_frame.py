@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from gridbourse.chain.book_order import BookOrder
 from gridbourse.model.clearing import Band
 from gridbourse.model.order_book import Kind, OrderBook, OrderBookError, Placement, Side
 from gridbourse.model.trade_word import TradeWord
@@ -137,6 +138,30 @@ def test_the_frame_of_a_random_stream_is_the_models_book(seed):
     assert (orders.ended_at.isna() == (orders.left_wh > 0)).all()
     traded = sum(TradeWord.unpack(word).wh for e in emitter.events for word in e.get("trades", ()))
     assert orders.filled_wh.sum() == traded > 0
+
+
+def released(*orders: BookOrder) -> dict[str, Any]:
+    words = [order.pack() for order in orders]
+    return {"event": "BookReleased", "area": AREA, "period": PERIOD, "orders": words}
+
+
+def test_what_is_released_after_gate_closure_is_at_rest_no_more():
+    emitter = random_stream(300, 3)
+    at_rest = [
+        BookOrder(o.participant, side=o.side, tick=o.tick, position=emitter.positions[o.order_id], wh=o.wh)
+        for side in Side
+        for o in emitter.book.resting(side)
+    ]  # fmt: skip
+    pages = [released(*at_rest[:7]), released(*at_rest[7:])]
+    orders = frame([*emitter.events, *pages], BAND)
+
+    assert len(at_rest) > 10
+    assert len(book_at(orders, AREA, PERIOD)) == 0
+    assert orders.cancelled_wh.sum() >= sum(order.wh for order in at_rest)
+    assert (orders.placed_wh == orders.filled_wh + orders.cancelled_wh).all()
+    for lie in ({"wh": 9}, {"side": 1 - at_rest[0].side}, {"participant": 77}, {"position": 900}):
+        with pytest.raises(BookEventsError, match=f"event {len(emitter.events)} BookReleased"):
+            frame([*emitter.events, released(at_rest[0]._replace(**lie))], BAND)
 
 
 def test_a_prefix_of_the_events_is_the_book_of_that_moment():

@@ -104,6 +104,6 @@ def test_a_standing_choice_is_one_producer_at_the_producers_one_price():
 def test_hops_between_zones_of_a_tree(tmp_path):
     people = neighbours(miniature.write(tmp_path))
     mv, lv_a, lv_b = (people.zone_numbers[zone] for zone in ("MV", "LV.A", "LV.B"))
-    assert people.hops(lv_a, lv_a) == 0
-    assert people.hops(lv_a, mv) == people.hops(mv, lv_b) == 1
-    assert people.hops(lv_a, lv_b) == people.hops(lv_b, lv_a) == 2
+    assert people.zones.hops(lv_a, lv_a) == 0
+    assert people.zones.hops(lv_a, mv) == people.zones.hops(mv, lv_b) == 1
+    assert people.zones.hops(lv_a, lv_b) == people.zones.hops(lv_b, lv_a) == 2
