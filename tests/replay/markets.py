@@ -44,10 +44,14 @@ def market_scenario(folder: Path, *kinds: str) -> tuple[Path, dict[str, Any]]:
         overrides["aggregator_auction"] = SEALED if len(kinds) == 1 else OPEN
         overrides["aggregators"] = _aggregators(path)
     if "over_the_counter" in kinds:
-        seller, buyer, other, carried_wh = _parties(path)
+        scenario, sellers, buyers = _at_noon(path)
+        seller, capacity_w = sellers[0], scenario.points["capacity_w"]
+        other = max(buyers[1:], key=lambda point: float(capacity_w[point]))
+        assert capacity_w[other] >= capacity_w[seller]
+        carried_wh = int(capacity_w[seller] * scenario.mtu.hours)
         strip = {"seller": seller, "first": NOON_SINCE_SEASON, "count": PERIODS}
         overrides["over_the_counter"] = [
-            strip | {"buyer": buyer, "wh": 40, "price_micro_eur_per_wh": 130},
+            strip | {"buyer": buyers[0], "wh": 40, "price_micro_eur_per_wh": 130},
             # All that its connection carries, a second time: it cannot.
             strip | {"buyer": other, "wh": carried_wh, "price_micro_eur_per_wh": 290},
         ]
@@ -56,41 +60,25 @@ def market_scenario(folder: Path, *kinds: str) -> tuple[Path, dict[str, Any]]:
 
 def _aggregators(path: Path) -> dict[str, Any]:
     """One with the largest surplus at noon, one with a shortage."""
-    sellers, buyers = _sellers_and_buyers(path)
+    _, sellers, buyers = _at_noon(path)
     return {
         "sun": {"point": sellers[-1], "share": 0.4, "mandate_share": 0.7} | CONTRACTS,
         "works": {"point": buyers[1], "share": 0.3, "mandate_share": 0.5} | CONTRACTS,
     }
 
 
-def _parties(path: Path) -> tuple[str, str, str, int]:
-    """The participant with the least surplus at noon, one that only consumes, another whose connection
-    carries as much, and what the seller's carries, Wh."""
-    sellers, buyers = _sellers_and_buyers(path)
-    scenario = _scenario(path)
-    capacity_w = scenario.points["capacity_w"]
-    other = max(buyers[1:], key=lambda p: float(capacity_w[p]))
-    assert capacity_w[other] >= capacity_w[sellers[0]]
-    carried_wh = int(capacity_w[sellers[0]] * scenario.mtu.hours)
-    return sellers[0], buyers[0], other, carried_wh
-
-
-def _scenario(path: Path) -> Scenario:
+def _at_noon(path: Path) -> tuple[Scenario, list[str], list[str]]:
+    """The scenario; who has a surplus then, the least first; who a shortage, the largest first."""
     auction = path.with_name("plain.toml")
     text = path.read_text()
     if "pricing =" not in text:
         text = text.replace("[market]\n", '[market]\npricing = "uniform"\nmax_rounds = 3\n')
     auction.write_text(text)
-    return load(auction, {"start": START, "periods": PERIODS})
-
-
-def _sellers_and_buyers(path: Path) -> tuple[list[str], list[str]]:
-    """Who has a surplus at noon, the least first, and who a shortage, the largest first."""
-    scenario = _scenario(path)
+    scenario: Scenario = load(auction, {"start": START, "periods": PERIODS})
     points = scenario.points.index[scenario.points["participant"]]
     forecast = dict(
         zip(scenario.points.index, scenario.forecast_wh(scenario.first_period), strict=True)
     )
     sellers = sorted((p for p in points if forecast[p] > 0), key=lambda p: forecast[p])
     buyers = sorted((p for p in points if forecast[p] < 0), key=lambda p: forecast[p])
-    return sellers, buyers
+    return scenario, sellers, buyers
