@@ -225,9 +225,10 @@ contract FlexibilityDelivery {
             finding.offWh = leg.wh - finding.deliveredWh;
         }
         finding.paidMicroEur = finding.deliveredWh * leg.priceMicroEurPerWh;
-        uint256 penalty = FlexibilityRules.penaltyMicroEur(
-            finding.offWh, leg.priceMicroEurPerWh, of_.product.penaltyPercent
+        uint256 base = FlexibilityRules.baseMicroEurPerWh(
+            of_.asked.direction, leg.priceMicroEurPerWh, of_.product.compensationMicroEurPerWh
         );
+        uint256 penalty = FlexibilityRules.penaltyMicroEur(finding.offWh, base, of_.product.penaltyPercent);
         finding.penaltyMicroEur = penalty < leg.bondMicroEur ? penalty : leg.bondMicroEur;
     }
 
