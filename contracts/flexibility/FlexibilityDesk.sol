@@ -6,6 +6,7 @@ import {IFlexibilityMarket, IFlexibilityProducts, ISchedules, Product} from "../
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {IPortfolios} from "../interfaces/IPortfolios.sol";
+import {AreaKey} from "../libraries/AreaKey.sol";
 import {FlexibilityRules} from "../libraries/FlexibilityRules.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
@@ -266,6 +267,6 @@ abstract contract FlexibilityDesk is ActingFor {
     }
 
     function _requestKey(uint256 area, uint256 period, uint256 number) internal view returns (uint256) {
-        return ((((period % _ringSize) << 64) | area) << 8) | number;
+        return (AreaKey.inSlot(period % _ringSize, area) << 8) | number;
     }
 }

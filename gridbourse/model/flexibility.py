@@ -162,7 +162,7 @@ def penalty_micro_eur(wh: int, price_micro_eur_per_wh: int, percent: int) -> int
 
 
 def base_micro_eur_per_wh(product: Product, way: Way, price_micro_eur_per_wh: int) -> int:
-    """What a Wh off is penalised by: its price and, downwards, what the energy is worth that comes with it."""
+    """What a Wh off is penalised by: its price and, downwards, the worth of the energy that comes with it."""
     given = product.compensation_micro_eur_per_wh if way is Way.DOWN else 0
     return price_micro_eur_per_wh + given
 

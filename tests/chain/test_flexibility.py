@@ -175,7 +175,7 @@ def test_no_market_is_deployed_whose_products_reward_a_lie(street):
     )  # fmt: skip
     w3 = street.market.chain.w3
     block = w3.eth.block_number
-    with pytest.raises(UntruthfulTerms, match="product congestion: compensation: 395 .* the 396"):
+    with pytest.raises(UntruthfulTerms, match=r"product congestion: compensation: 395 .* the 396"):
         deploy(street.market.chain, street.market.keys, settings)
     assert w3.eth.block_number == block
 

@@ -33,6 +33,7 @@ from tests.contracts.market import (
     PURSE,
     REPORT,
     RETAIL,
+    RING,
     SUSPENDED,
 )
 from tests.contracts.refusal import deployment_refusal, refusal
@@ -285,6 +286,20 @@ def test_a_period_waits_for_its_requests(hall, people):
     late = (hall.market, 0, P, 0, [trade.pack()], 0, ALGORITHM, REPORT, [])
     refused = refusal(hall.whole.grid.judge, *late, by=hall.whole.grid_oracle)
     assert refused[0] == "DeliveryBegun"
+
+
+def test_nobody_ends_a_request_by_another_number_of_its_area(hall, people):
+    """It has no groups, so all offers would be lost and what backs them kept for ever."""
+    posted = hall.request(CONGESTION_METERED, Way.UP, 100, 5)
+    hall.offer(posted, people[0], 4, 100)
+    hall.close_requests()
+    alias, by = (P % RING) << 64, hall.whole.stranger
+    out_of_range = ("AreaOutOfRange", alias)
+    clear = (alias, P, posted.number, bytes(32), 9)
+    assert refusal(hall.board.clear, *clear, by=by) == out_of_range
+    hall.clear(posted)
+    assert refusal(hall.market.award, alias, P, posted.number, 9, by=by) == out_of_range
+    assert len(hall.award(posted)) == 1
 
 
 # --- schedules ---------------------------------------------------------------------------------
