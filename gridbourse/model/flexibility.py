@@ -281,14 +281,19 @@ def verify(
     return _finding(leg, product, way, delivered, off)
 
 
-def verify_by_evidence(leg: Leg, product: Product, shown_wh: int, evidence_seconds: int) -> Finding:
-    """Verify what no meter of energy proves: the evidence says what was delivered. EvidenceTooCoarse."""
+def verify_by_evidence(
+    leg: Leg, product: Product, shown_wh: int, evidence_seconds: int, credited_wh: int = 0
+) -> Finding:
+    """Verify what no meter of energy proves: the evidence says what was delivered. EvidenceTooCoarse.
+
+    shown_wh: all of it, of which `credited_wh` was paid for under earlier legs of the same quantity.
+    """
     if not 0 < evidence_seconds <= product.evidence_seconds:
         raise EvidenceTooCoarse(
             f"participant {leg.participant}: evidence_seconds {evidence_seconds} do not prove"
             f" {product.name}, which needs {product.evidence_seconds}"
         )
-    delivered = max(0, min(shown_wh, leg.wh))
+    delivered = max(0, min(shown_wh - credited_wh, leg.wh))
     # No energy comes with it, so neither does a direction matter.
     return _finding(leg, product, Way.UP, delivered, leg.wh - delivered)
 

@@ -212,6 +212,21 @@ def test_coarse_evidence_is_refused_for_reactive_and_fast_products(hall, people,
     assert findings(hall.verify(posted, {ann.number: -5}))[0][1:3] == (0, 500)
 
 
+def test_one_response_is_shown_once_by_evidence_too(hall, people):
+    """What was promised to two buyers and delivered once is paid for once; reactive power apart."""
+    ann = people[0]
+    first, second = (hall.request(FAST, Way.UP, 300, 10, buyer) for buyer in (DSO, TSO))
+    reactive = hall.request(VOLTAGE, Way.UP, 300, 10)
+    for posted in (first, second, reactive):
+        hall.offer(posted, ann, 4, 300)
+    for posted in (first, second, reactive):
+        hall.judge(hall.run(posted))
+    hall.whole.deliver(P)
+    assert findings(hall.verify(first, {ann.number: 400}))[0][1:3] == (300, 0)
+    assert findings(hall.verify(second, {ann.number: 400}))[0][1:3] == (100, 200)
+    assert findings(hall.verify(reactive, {ann.number: 300}))[0][1:3] == (300, 0)
+
+
 # --- aggregators -------------------------------------------------------------------------------
 
 
