@@ -83,7 +83,9 @@ class Verification:
     mtu_seconds: int
     committed: list[Committed] = field(default_factory=list)
     verified: int = 0
-    _credited: defaultdict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
+    _credited: defaultdict[tuple[int, int, bool], int] = field(
+        default_factory=lambda: defaultdict(int)
+    )
 
     def closing(
         self, asked: Asked, period: int, leg: model.Leg, found: Told, where: str
@@ -117,8 +119,13 @@ class Verification:
             self._commit(asked, period, found)
             try:
                 shown_ = model.verify_by_evidence(
-                    leg, product, found.baseline_wh, found.evidence_seconds
+                    leg,
+                    product,
+                    found.baseline_wh,
+                    found.evidence_seconds,
+                    self._credited[period, who, product.reactive],
                 )
+                self._credited[period, who, product.reactive] += shown_.delivered_wh
             except ModelError as error:
                 self.findings.require("verification", where, False, str(error))
                 shown_ = model.Finding(0, leg.wh, 0, 0)
@@ -131,9 +138,14 @@ class Verification:
             self._commit(asked, period, found)
         reading = self.metering.reading(period, who)
         finding = model.verify(
-            leg, product, asked.request.way, baseline, reading, self._credited[period, who]
+            leg,
+            product,
+            asked.request.way,
+            baseline,
+            reading,
+            self._credited[period, who, product.reactive],
         )
-        self._credited[period, who] += finding.delivered_wh
+        self._credited[period, who, product.reactive] += finding.delivered_wh
         return finding, MISSING_WH if reading is None else reading
 
     def _commit(self, asked: Asked, period: int, found: Told) -> None:
