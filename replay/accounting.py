@@ -182,7 +182,7 @@ class Accounts:
             "matched_wh": sum(trading.matched_wh for trading in result.tradings),
             "price_micro_eur_per_wh": self._price(result.tradings),
             "verdict": _last_word(result),
-            "rounds": len(result.verdicts),
+            "rounds": len(result.verdicts) - len(result.flexibility_verdicts),
             "curtailed_wh": int(delivery.curtailed_wh.sum()),
             "generation_wh": int(generation.sum()),
             "load_wh": int(load.sum()),

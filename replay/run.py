@@ -94,6 +94,7 @@ def settings_of(scenario: Scenario) -> MarketSettings:
         mtu_seconds=scenario.mtu_seconds,
         gate_closure_seconds=scenario.market.gate_closure_s,
         band=scenario.band,
+        energy_prices=scenario.tariff.prices,
         pay_as_bid=scenario.market.pricing == "pay_as_bid",
         max_rounds=scenario.market.max_rounds,
         area=scenario.market.area,

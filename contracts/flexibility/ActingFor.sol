@@ -41,7 +41,19 @@ abstract contract ActingFor {
         if (aggregator != agent || !mayTrade) revert NotForAnother(participant, agent);
     }
 
-    function _profileIn(IParticipantRegistry registry, uint256 participant) internal view returns (uint256) {
-        return Lanes.get64(registry.profilesOf(Lanes.groupOf(participant)), Lanes.laneOf(participant));
+    /// @dev The profiles of participants in a period; zero for who is no member then
+    function _profilesIn(IParticipantRegistry registry, uint256 period, uint256[] memory participants)
+        internal
+        view
+        returns (uint256[] memory profiles)
+    {
+        uint256[] memory groups = new uint256[](participants.length);
+        for (uint256 i; i < groups.length; ++i) {
+            groups[i] = Lanes.groupOf(participants[i]);
+        }
+        profiles = registry.profilesOfGroups(period, groups);
+        for (uint256 i; i < profiles.length; ++i) {
+            profiles[i] = Lanes.get64(profiles[i], Lanes.laneOf(participants[i]));
+        }
     }
 }

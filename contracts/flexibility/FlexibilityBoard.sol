@@ -72,8 +72,8 @@ contract FlexibilityBoard is FlexibilityDesk {
         }
         Gathering memory gathering = _gatheringOf(area, period, number, seed);
         uint256[] memory groups = registry.groupsOf(area, gathering.nextGroup, maxGroups);
-        _gather(gathering, groups);
         gathering.nextGroup += groups.length;
+        _gather(gathering, groups);
         _gathered[gathering.key] = Lanes.fresh(period) | gathering.nextGroup;
         if (gathering.nextGroup >= registry.groupCount(area)) _clear(gathering, asked);
     }
@@ -98,14 +98,20 @@ contract FlexibilityBoard is FlexibilityDesk {
     function _gather(Gathering memory gathering, uint256[] memory groups) private {
         uint256[] memory legs =
             market.legWordsOf(gathering.area, gathering.period, gathering.number, groups);
-        bool changed;
+        uint256 changed;
         for (uint256 i; i < groups.length; ++i) {
             uint256 gathered = _gatherGroup(gathering, groups[i], legs[i]);
             if (gathered == legs[i]) continue;
-            legs[i] = gathered;
-            changed = true;
+            (groups[changed], legs[changed]) = (groups[i], gathered);
+            ++changed;
         }
-        if (changed) market.mark(gathering.area, gathering.period, gathering.number, groups, legs);
+        if (changed == 0) return;
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            mstore(groups, changed) // only ever shorter than they were made
+            mstore(legs, changed)
+        }
+        market.mark(gathering.area, gathering.period, gathering.number, groups, legs);
     }
 
     function _gatherGroup(Gathering memory gathering, uint256 group, uint256 legs)

@@ -39,7 +39,8 @@ contract FlexibilityDelivery {
     }
 
     /// @notice What the verifier says of one seller
-    /// @param wh Its baseline, net (+ injects); of a product no meter proves, what the evidence shows was delivered
+    /// @param wh Its baseline, net (+ injects); of a product no meter proves, all the evidence shows was delivered, which
+    ///        is paid for once
     /// @param evidenceSeconds Resolution of the evidence
     /// @param evidence keccak-256 of method and evidence in their canonical form
     struct Report {
@@ -98,7 +99,7 @@ contract FlexibilityDelivery {
     uint256 private immutable _ringSize;
 
     mapping(uint256 area => mapping(uint256 period => uint256)) private _deadlines;
-    /// @dev ring slot | group => period: 32 | four lanes: Wh of the response that legs were credited with
+    /// @dev ring slot | quantity | group => period: 32 | four lanes: of the response, what legs were credited with
     mapping(uint256 key => uint256 fourEnergies) private _credited;
 
     /// @notice Readings and verification of the period are awaited until these times (block time)
@@ -221,13 +222,14 @@ contract FlexibilityDelivery {
         if (of_.metered) {
             (finding.deliveredWh, finding.offWh) = _measure(of_, leg, finding);
         } else {
-            finding.deliveredWh = FlexibilityRules.deliveredWh(report.wh, 0, leg.wh);
+            finding.deliveredWh = _credit(of_, report.participant, report.wh, leg.wh);
             finding.offWh = leg.wh - finding.deliveredWh;
         }
         finding.paidMicroEur = finding.deliveredWh * leg.priceMicroEurPerWh;
-        uint256 penalty = FlexibilityRules.penaltyMicroEur(
-            finding.offWh, leg.priceMicroEurPerWh, of_.product.penaltyPercent
+        uint256 base = FlexibilityRules.baseMicroEurPerWh(
+            of_.asked.direction, leg.priceMicroEurPerWh, of_.product.compensationMicroEurPerWh
         );
+        uint256 penalty = FlexibilityRules.penaltyMicroEur(finding.offWh, base, of_.product.penaltyPercent);
         finding.penaltyMicroEur = penalty < leg.bondMicroEur ? penalty : leg.bondMicroEur;
     }
 
@@ -245,15 +247,18 @@ contract FlexibilityDelivery {
         int256 response =
             FlexibilityRules.responseWh(of_.asked.direction, finding.baselineWh, finding.meteredWh);
         uint256 wanted = leg.standsBy ? 0 : leg.wh;
-        deliveredWh = _credit(of_.period, finding.participant, response, wanted);
+        deliveredWh = _credit(of_, finding.participant, response, wanted);
         offWh = of_.declared ? FlexibilityRules.distance(response, int256(wanted)) : wanted - deliveredWh;
     }
 
-    function _credit(uint256 period, uint256 participant, int256 response, uint256 wantedWh)
+    /// @dev What one response shows is paid for once, whatever it was promised to; reactive energy is another one
+    function _credit(Case memory of_, uint256 participant, int256 response, uint256 wantedWh)
         private
         returns (uint256 deliveredWh)
     {
-        uint256 key = ((period % _ringSize) << 64) | Lanes.groupOf(participant);
+        uint256 period = of_.period;
+        uint256 key = ((period % _ringSize) << 64) | (uint256(of_.product.quantity) << 40)
+            | Lanes.groupOf(participant);
         uint256 lane = Lanes.laneOf(participant);
         uint256 four = Lanes.ofPeriod(_credited[key], period);
         uint256 credited = Lanes.get56(four, lane);

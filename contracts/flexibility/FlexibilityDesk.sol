@@ -6,6 +6,7 @@ import {IFlexibilityMarket, IFlexibilityProducts, ISchedules, Product} from "../
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {IPortfolios} from "../interfaces/IPortfolios.sol";
+import {AreaKey} from "../libraries/AreaKey.sol";
 import {FlexibilityRules} from "../libraries/FlexibilityRules.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
@@ -56,6 +57,11 @@ abstract contract FlexibilityDesk is ActingFor {
     uint256 private constant BUYER_TSO = 2;
     uint256 private constant BUYER_PARTICIPANT = 4;
 
+    /// @notice The most requests of all participants of an area in a period: half of what there may be
+    uint256 public constant MAX_OF_PARTICIPANTS = 32;
+    /// @notice The most requests of one participant in a period
+    uint256 public constant MAX_OF_ONE = 8;
+
     IParticipantRegistry public immutable registry;
     IMarketClock public immutable clock;
     IFlexibilityMarket public immutable market;
@@ -67,6 +73,8 @@ abstract contract FlexibilityDesk is ActingFor {
 
     /// @dev keccak-256 of the seeds of lots
     mapping(uint256 key => bytes32) internal _lots;
+    /// @dev ring slot | area | buyer, or 0 for all participants => period: 32 | how many requests
+    mapping(uint256 key => uint256) private _asked;
     /// @dev request | group => period: 32 | four agents
     mapping(uint256 key => uint256 fourAgents) private _agents;
     /// @dev request | agent => period: 32 | Wh its offers come to
@@ -97,7 +105,8 @@ abstract contract FlexibilityDesk is ActingFor {
     error OtherArea(uint256 participant, uint256 itsArea, uint256 area);
     error OutsideZone(uint256 participant, uint256 itsZone, uint256 zone);
     error AskedOfAnother(uint256 participant, uint256 only);
-    error SellerNotActive(uint256 participant, uint256 status);
+    error NotAMember(uint256 participant, uint256 status);
+    error TooManyRequests(uint256 area, uint256 period, uint256 maximum);
     error BeyondCeiling(uint256 participant, uint256 tick, uint256 ceilingTick);
 
     constructor(Settings memory settings) ActingFor(settings.portfolios) {
@@ -115,7 +124,7 @@ abstract contract FlexibilityDesk is ActingFor {
     /// @return number Number of the request in its area and period
     function request(uint256 area, uint32 period, Terms calldata terms) external returns (uint256 number) {
         Product memory product = products.productOf(terms.product);
-        uint256 buyer = _buyer(area, terms.product, product);
+        uint256 buyer = _buyer(area, period, terms.product, product);
         _requireSound(period, terms, product);
         IFlexibilityMarket.Request memory asked = IFlexibilityMarket.Request(
             period,
@@ -144,7 +153,10 @@ abstract contract FlexibilityDesk is ActingFor {
     }
 
     /// @dev Number of the account that pays
-    function _buyer(uint256 area, uint256 number, Product memory product) private view returns (uint256 buyer) {
+    function _buyer(uint256 area, uint256 period, uint256 number, Product memory product)
+        private
+        returns (uint256 buyer)
+    {
         uint256 bit = BUYER_PARTICIPANT;
         if (registry.hasRole(Roles.DSO, msg.sender)) {
             (buyer, bit) = (HouseAccounts.DSO, BUYER_DSO);
@@ -152,9 +164,28 @@ abstract contract FlexibilityDesk is ActingFor {
             (buyer, bit) = (HouseAccounts.TSO, BUYER_TSO);
         } else {
             buyer = registry.numberOf(msg.sender);
-            _requireArea(buyer, _profileIn(registry, buyer), area);
         }
         if (product.buyers & bit == 0) revert NotABuyer(msg.sender, buyer, number);
+        if (bit == BUYER_PARTICIPANT) _countOne(area, period, buyer);
+    }
+
+    /// @dev A request may cost nothing and settlement waits for each: participants do not take the place of DSO and TSO,
+    ///      nor one of them that of all
+    function _countOne(uint256 area, uint256 period, uint256 buyer) private {
+        uint256[] memory one = new uint256[](1);
+        one[0] = buyer;
+        uint256 profile = _profilesIn(registry, period, one)[0];
+        if (Profile.status(profile) != Profile.ACTIVE) revert NotAMember(buyer, Profile.status(profile));
+        _requireArea(buyer, profile, area);
+        uint256 key = AreaKey.inSlot(period % _ringSize, area) << 32;
+        _count(key, area, period, MAX_OF_PARTICIPANTS);
+        _count(key | buyer, area, period, MAX_OF_ONE);
+    }
+
+    function _count(uint256 key, uint256 area, uint256 period, uint256 most) private {
+        uint256 asked = Lanes.ofPeriod(_asked[key], period);
+        if (uint32(asked) == most) revert TooManyRequests(area, period, most);
+        _asked[key] = asked + 1;
     }
 
     function _requireSound(uint256 period, Terms calldata terms, Product memory product) private view {
@@ -186,17 +217,8 @@ abstract contract FlexibilityDesk is ActingFor {
         uint256 time = clock.timestamp();
         if (time >= asked.closesAt) revert RequestClosed(number, asked.closesAt, time);
         uint256 agent = _agent(registry);
-        IFlexibilityMarket.Entry[] memory entries = new IFlexibilityMarket.Entry[](rows.length);
-        for (uint256 i; i < rows.length; ++i) {
-            Row calldata row = rows[i];
-            uint256 profile = _profileIn(registry, row.participant);
-            _requireMayAct(agent, row.participant, profile, period);
-            if (row.wh != 0) _requireMayOffer(area, asked, number, row, profile);
-            entries[i] = IFlexibilityMarket.Entry(
-                row.participant, row.tick, row.wh, uint32(Profile.capacityWh(profile))
-            );
-        }
-        uint256[] memory formerWh = market.enter(area, period, number, entries);
+        uint256[] memory formerWh =
+            market.enter(area, period, number, _entriesOf(area, asked, number, agent, rows));
         IFlexibilityMarket.Rules memory rules = market.rulesOf(area, period, number);
         if (rules.declared) _fixSchedules(period, rows, formerWh);
         uint256 key = _requestKey(area, period, number);
@@ -205,6 +227,34 @@ abstract contract FlexibilityDesk is ActingFor {
             if (rules.minimumBidWh != 0) _pool(key, period, row, agent, formerWh[i]);
             emit FlexibilityOffered(area, period, number, row.participant, row.tick, row.wh, agent);
         }
+    }
+
+    /// @dev What is offered, by who may
+    function _entriesOf(
+        uint256 area,
+        IFlexibilityMarket.Request memory asked,
+        uint256 number,
+        uint256 agent,
+        Row[] calldata rows
+    ) private view returns (IFlexibilityMarket.Entry[] memory entries) {
+        uint256[] memory profiles = _profilesOfRows(asked.period, rows);
+        entries = new IFlexibilityMarket.Entry[](rows.length);
+        for (uint256 i; i < rows.length; ++i) {
+            Row calldata row = rows[i];
+            _requireMayAct(agent, row.participant, profiles[i], asked.period);
+            if (row.wh != 0) _requireMayOffer(area, asked, number, row, profiles[i]);
+            entries[i] = IFlexibilityMarket.Entry(
+                row.participant, row.tick, row.wh, uint32(Profile.capacityWh(profiles[i]))
+            );
+        }
+    }
+
+    function _profilesOfRows(uint256 period, Row[] calldata rows) private view returns (uint256[] memory) {
+        uint256[] memory participants = new uint256[](rows.length);
+        for (uint256 i; i < rows.length; ++i) {
+            participants[i] = rows[i].participant;
+        }
+        return _profilesIn(registry, period, participants);
     }
 
     /// @dev Moves an offer from the pool of the agent that brought it to that of the agent which replaces it
@@ -248,8 +298,8 @@ abstract contract FlexibilityDesk is ActingFor {
         uint256 profile
     ) private view {
         uint256 participant = row.participant;
+        if (Profile.status(profile) != Profile.ACTIVE) revert NotAMember(participant, Profile.status(profile));
         _requireArea(participant, profile, area);
-        if (Profile.status(profile) != Profile.ACTIVE) revert SellerNotActive(participant, Profile.status(profile));
         if (participant == asked.buyer) revert OwnRequest(participant, number);
         if (asked.only != 0 && asked.only != participant) revert AskedOfAnother(participant, asked.only);
         if (row.tick > asked.tick) revert BeyondCeiling(participant, row.tick, asked.tick);
@@ -266,6 +316,6 @@ abstract contract FlexibilityDesk is ActingFor {
     }
 
     function _requestKey(uint256 area, uint256 period, uint256 number) internal view returns (uint256) {
-        return ((((period % _ringSize) << 64) | area) << 8) | number;
+        return (AreaKey.inSlot(period % _ringSize, area) << 8) | number;
     }
 }

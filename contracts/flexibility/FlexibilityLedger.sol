@@ -235,7 +235,10 @@ abstract contract FlexibilityLedger is CheckedTrades, PriceGrid, IFlexibilityMar
 
     /// @dev A bond is what missing all of it would cost at the ceiling price
     function _bond(Tender memory tender, uint256 wh) internal view returns (uint256) {
-        return FlexibilityRules.penaltyMicroEur(wh, _price(tender.asked.tick), tender.rules.penaltyPercent);
+        uint256 base = FlexibilityRules.baseMicroEurPerWh(
+            tender.asked.direction, _price(tender.asked.tick), tender.rules.compensationMicroEurPerWh
+        );
+        return FlexibilityRules.penaltyMicroEur(wh, base, tender.rules.penaltyPercent);
     }
 
     function _exchangeBond(Tender memory tender, uint256 participant, uint256 former, uint256 wh) internal {

@@ -72,13 +72,14 @@ contract Schedules is ISchedules, ActingFor {
         if (period > last) revert BeyondHorizon(period, last);
         clearingHouse.activate(period);
         uint256 agent = _agent(registry);
+        uint256[] memory profiles = _profilesIn(registry, period, participants);
         for (uint256 i; i < wh.length; ++i) {
-            _declare(agent, period, participants[i], wh[i]);
+            _requireMayAct(agent, participants[i], profiles[i], period);
+            _declare(period, participants[i], wh[i]);
         }
     }
 
-    function _declare(uint256 agent, uint256 period, uint256 participant, int256 wh) private {
-        _requireMayAct(agent, participant, _profileIn(registry, participant), period);
+    function _declare(uint256 period, uint256 participant, int256 wh) private {
         if (wh > MAX_WH || wh < -MAX_WH) revert ScheduleOutOfRange(participant, wh, Lanes.MAX_WH);
         if (_laneOf(period, participant) & FIXED != 0) revert ScheduleFixed(participant, period);
         _setLane(period, participant, uint256(wh + MAX_WH) | DECLARED);

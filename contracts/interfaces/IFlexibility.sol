@@ -9,8 +9,12 @@ pragma solidity 0.8.37;
 /// @param durationSeconds How long the response has to last
 /// @param evidenceSeconds Resolution the evidence has to have; at a delivery period or more the meter suffices
 /// @param method 0 the schedule declared on the chain, else the number of an agreed baseline method
-/// @param penaltyPercent Of the price, for each Wh of shortfall; of method 0 for each Wh off the schedule
-/// @param compensationMicroEurPerWh What supplier and buyer pay each other for energy that was moved
+/// @param penaltyPercent Of the price, for each Wh of shortfall; of method 0 for each Wh off the schedule; downwards of
+///        price and compensation, for the energy is a part of what the seller gets
+/// @param compensationMicroEurPerWh What supplier and buyer pay each other for energy that was moved. Downwards by method 0
+///        it has to be retail price and highest import fee or more, or a false schedule pays: the contracts do not know
+///        the tariff, who deploys does (see `gridbourse.model.flexibility.require_truthful`). Upwards the supplier pays
+///        it: at most what the energy is worth to it
 /// @param buyers One bit each: 1 the DSO, 2 the TSO, 4 participants
 struct Product {
     bytes32 name;

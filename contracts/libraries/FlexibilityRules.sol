@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 /// @title What flexibility delivered, what it costs to be off, and who is called
 /// @notice The reference is `gridbourse.model.flexibility`; this is its equal.
-/// @dev    Energies have 32 bits, prices and percentages 16: nothing here runs over.
+/// @dev    Energies have 32 bits, prices and percentages 17 at most: nothing here runs over.
 library FlexibilityRules {
     uint256 internal constant UP = 1;
     uint256 internal constant DOWN = 2;
@@ -15,6 +15,16 @@ library FlexibilityRules {
         unchecked {
             return (wh * microEurPerWh * percent + 99) / 100;
         }
+    }
+
+    /// @notice What a Wh off is penalised by, and bonds are measured by: its price and, downwards, what the energy is
+    ///         worth that comes with it, or who is given energy at no price would risk nothing for it
+    function baseMicroEurPerWh(uint256 direction, uint256 microEurPerWh, uint256 compensationMicroEurPerWh)
+        internal
+        pure
+        returns (uint256)
+    {
+        return direction == DOWN ? microEurPerWh + compensationMicroEurPerWh : microEurPerWh;
     }
 
     /// @notice Whether the lot calls an offer: with probability f / (1 + f), at which no false schedule pays

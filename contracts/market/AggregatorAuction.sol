@@ -184,9 +184,8 @@ contract AggregatorAuction is AuctionBoard {
     /// @dev Gives the aggregator back what it did not come to buy or sell
     function _end(uint256 area, uint256 key, uint256 number, Auction memory auction) private {
         uint256 volumeWh = MeritOrder.unpack(_outcomes[key]).volumeWh;
-        IClearingHouse.Exchange[] memory rest = new IClearingHouse.Exchange[](1);
-        rest[0] = _exchange(auction.aggregator, _aggregatorEnergy(auction.buys, auction.wh - volumeWh), 0);
-        clearingHouse.reserve(auction.period, rest);
+        uint256 rest = _aggregatorEnergy(auction.buys, auction.wh - volumeWh);
+        _reserve(auction.period, auction.aggregator, rest, 0);
         auction.phase = Phase.Ended;
         _auctions[key] = auction;
         _oneEnded(area, auction.period);

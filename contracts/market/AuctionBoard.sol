@@ -398,7 +398,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
         return Lanes.get64(registry.profilesOf(Lanes.groupOf(participant)), Lanes.laneOf(participant));
     }
 
-    function _reserve(uint256 period, uint256 participant, uint256 released, uint256 claimed) private {
+    function _reserve(uint256 period, uint256 participant, uint256 released, uint256 claimed) internal {
         IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](1);
         exchanges[0] = _exchange(participant, released, claimed);
         clearingHouse.reserve(period, exchanges);

@@ -7,6 +7,7 @@ import {IMarket, ITradeMarket} from "../interfaces/IMarket.sol";
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IGridOracle} from "../interfaces/IOracles.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {AreaKey} from "../libraries/AreaKey.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Roles} from "../libraries/Roles.sol";
 import {TradeWord} from "../libraries/TradeWord.sol";
@@ -290,7 +291,7 @@ abstract contract CheckedTrades is ITradeMarket {
     }
 
     function _key(uint256 area, uint256 period) internal view returns (uint256) {
-        return ((period % _ringSize) << 64) | area;
+        return AreaKey.inSlot(period % _ringSize, area);
     }
 
     function _groupKey(uint256 area, uint256 period, uint256 group) internal view returns (uint256) {

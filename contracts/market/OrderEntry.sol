@@ -7,6 +7,7 @@ import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
+import {AreaKey} from "../libraries/AreaKey.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {OrderLane} from "../libraries/OrderLane.sol";
 import {Profile} from "../libraries/Profile.sol";
@@ -368,7 +369,7 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
     }
 
     function _key(uint256 area, uint256 period) internal view returns (uint256) {
-        return ((period % _ringSize) << 64) | area;
+        return AreaKey.inSlot(period % _ringSize, area);
     }
 
     function _orderKey(uint256 period, uint256 group) internal view returns (uint256) {

@@ -6,6 +6,7 @@ import {IGridOracle} from "../interfaces/IOracles.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
+import {AreaKey} from "../libraries/AreaKey.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {Roles} from "../libraries/Roles.sol";
@@ -282,7 +283,7 @@ contract GridOracle is IGridOracle {
     }
 
     function _key(uint256 area, uint256 period) private view returns (uint256) {
-        return ((period % _ringSize) << 64) | area;
+        return AreaKey.inSlot(period % _ringSize, area);
     }
 
     function _capKey(uint256 period, uint256 group) private view returns (uint256) {

@@ -8,6 +8,7 @@ import {IGridOracle, IMeterOracle} from "../interfaces/IOracles.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {ISettlement} from "../interfaces/ISettlement.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
+import {AreaKey} from "../libraries/AreaKey.sol";
 import {Commitment} from "../libraries/Commitment.sol";
 import {Imbalance} from "../libraries/Imbalance.sol";
 import {Lanes} from "../libraries/Lanes.sol";
@@ -352,6 +353,6 @@ contract Settlement is ISettlement {
     }
 
     function _key(uint256 area, uint256 period) private view returns (uint256) {
-        return ((period % _ringSize) << 64) | area;
+        return AreaKey.inSlot(period % _ringSize, area);
     }
 }

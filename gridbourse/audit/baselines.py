@@ -80,7 +80,7 @@ def compare_baselines(rebuilt: Rebuilt, folder: Path) -> None:
     if market is None:
         return
     ever = rebuilt.metering.ever
-    for leg in market.committed:
+    for leg in market.verification.committed:
         where = f"period {leg.period}, participant {leg.participant}"
         product = market.requests.products[leg.product]
         if product.method == EVIDENCE_ONLY:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from gridbourse.audit.common import Common
 from gridbourse.audit.events import Event
+from gridbourse.audit.flexibility_delivery import Batch, Closing, Told, Verification
 from gridbourse.audit.flexibility_requests import WHAT, Asked, Requests
 from gridbourse.audit.flexibility_token import Minted, Tokens
 from gridbourse.audit.metering import Metering
@@ -23,54 +23,12 @@ from gridbourse.audit.rules import FlexibilityRules
 from gridbourse.audit.trades import CheckedTrades, Fill, shown, trade_of
 from gridbourse.chain.flexibility import token_id
 from gridbourse.model import flexibility as model
-from gridbourse.model.errors import ModelError
 from gridbourse.model.flexibility_products import Way
 from gridbourse.model.trade_word import TradeWord
 
-MISSING_WH = -(1 << 31)
-"""Stands for a reading that is not there."""
-
-
-@dataclass(frozen=True)
-class Closing:
-    """A leg that ends: what was delivered, paid, shared with an aggregator, and lost of the bond."""
-
-    participant: int
-    delivered_wh: int = 0
-    paid: int = 0
-    shared: int = 0
-    aggregator: int = 0
-    penalty: int = 0
-
-
-@dataclass
-class Batch:
-    """The legs that one transaction ends, and what it says of their request."""
-
-    area: int
-    period: int
-    asked: Asked
-    block: int
-    where: str
-    closings: list[Closing] = field(default_factory=list)
-    compensated: int = 0
-    ended: Event | None = None
-
-
-@dataclass(frozen=True)
-class Committed:
-    """A baseline that was committed by the verifier."""
-
-    period: int
-    participant: int
-    product: int
-    baseline_wh: int
-    evidence_seconds: int
-    evidence: bytes
-
 
 class FlexibilityMarket(CheckedTrades):
-    """Requests, their trades and what became of them. `verified` counts legs."""
+    """Requests, their trades and what became of them."""
 
     name = "FlexibilityMarket"
 
@@ -81,18 +39,18 @@ class FlexibilityMarket(CheckedTrades):
         super().__init__(rules.group_size, common)
         self.requests = Requests(rules, common, portfolios, mtu_seconds)
         self.tokens = Tokens(common, self.name)
-        self._transfers, self._portfolios, self._metering = common.transfers, portfolios, metering
+        self.verification = Verification(
+            self.requests, metering, portfolios, common.findings, mtu_seconds
+        )
+        self._transfers, self._metering = common.transfers, metering
         self._mtu = mtu_seconds
         self._batch: Batch | None = None
         self._ending: dict[tuple[int, int, int], Event] = {}
         self._request_of: dict[tuple[int, int, int], Asked] = {}
         self._deciding: tuple[int, Asked] | None = None
-        self._credited: defaultdict[tuple[int, int], int] = defaultdict(int)
-        self.committed: list[Committed] = []
         # By period: (payer, payee, kind, µEUR); Wh delivered up, down, and by participants to others.
         self.flows: defaultdict[int, list[tuple[int, int, str, int]]] = defaultdict(list)
         self.delivered: defaultdict[int, tuple[int, int, int]] = defaultdict(lambda: (0, 0, 0))
-        self.verified = 0
 
     def handlers(self) -> Handlers:
         """What each event of the market's own contract does."""
@@ -126,7 +84,7 @@ class FlexibilityMarket(CheckedTrades):
         return {
             "flexibility_requests": sum(map(len, self.requests.boards.values())),
             "flexibility_trades": self.trades,
-            "flexibility_legs_verified": self.verified,
+            "flexibility_legs_verified": self.verification.verified,
             "flexibility_wh_minted": self.tokens.minted_wh,
         }
 
@@ -289,69 +247,7 @@ class FlexibilityMarket(CheckedTrades):
         if leg is None:
             self._require("verification", where, False, "no such leg")
             return
-        self.verified += 1
-        finding, metered = self._find(asked, period, leg, found, where)
-        paid = finding.paid_micro_eur
-        aggregator, shared = self._shared(found.participant, period, paid)
-        rebuilt = (
-            leg.stands_by, metered, finding.delivered_wh, finding.off_wh, paid, shared,
-            finding.penalty_micro_eur,
-        )  # fmt: skip
-        told = (
-            found.stood_by, found.metered_wh, found.delivered_wh, found.off_wh, found.paid,
-            found.shared, found.penalty,
-        )  # fmt: skip
-        names = "(stood by, metered, delivered, off Wh, paid, shared, penalty µEUR)"
-        self._findings.compare("verification", f"{names}, {where}", told, rebuilt)
-        batch.closings.append(
-            Closing(
-                found.participant, finding.delivered_wh, paid, shared, aggregator,
-                finding.penalty_micro_eur,
-            )
-        )  # fmt: skip
-
-    def _find(
-        self, asked: Asked, period: int, leg: model.Leg, found: Told, where: str
-    ) -> tuple[model.Finding, int]:
-        """The finding, and the reading it rests on."""
-        product, who = asked.request.product, leg.participant
-        if not product.metered(self._mtu):
-            self._commit(asked, period, found)
-            try:
-                shown_ = model.verify_by_evidence(
-                    leg, product, found.baseline_wh, found.evidence_seconds
-                )
-            except ModelError as error:
-                self._require("verification", where, False, str(error))
-                shown_ = model.Finding(0, leg.wh, 0, 0)
-            return shown_, MISSING_WH
-        baseline = found.baseline_wh
-        if product.declared:
-            baseline = self.requests.schedules.get((period, who), 0)
-            self._findings.compare("baseline", f"Wh, {where}", found.baseline_wh, baseline)
-        else:
-            self._commit(asked, period, found)
-        reading = self._metering.reading(period, who)
-        finding = model.verify(
-            leg, product, asked.request.way, baseline, reading, self._credited[period, who]
-        )
-        self._credited[period, who] += finding.delivered_wh
-        return finding, MISSING_WH if reading is None else reading
-
-    def _commit(self, asked: Asked, period: int, found: Told) -> None:
-        self.committed.append(
-            Committed(
-                period, found.participant, asked.product, found.baseline_wh,
-                found.evidence_seconds, found.evidence,
-            )
-        )  # fmt: skip
-
-    def _shared(self, who: int, period: int, paid: int) -> tuple[int, int]:
-        """(aggregator, its part of what is paid)."""
-        terms = self._portfolios.book.contract_of(who, period) if self._portfolios else None
-        if terms is None or not paid:
-            return 0, 0
-        return terms.aggregator, model.aggregators_part(paid, terms.permille)
+        batch.closings.append(self.verification.closing(asked, period, leg, found, where))
 
     def leg_lapsed(self, event: Event) -> None:
         """LegLapsed: nobody verified it in time; everything that backs it goes back."""
@@ -492,20 +388,3 @@ class FlexibilityMarket(CheckedTrades):
             self._require(WHAT, place, False, "ended, and nothing in the log says by what")
         self.tokens.require_nothing_loose()
         super().require_nothing_loose()
-
-
-@dataclass(frozen=True)
-class Told:
-    """A finding as the log has it; see `Finding` in FlexibilityDelivery.sol."""
-
-    participant: int
-    stood_by: bool
-    baseline_wh: int
-    metered_wh: int
-    delivered_wh: int
-    off_wh: int
-    paid: int
-    shared: int
-    penalty: int
-    evidence_seconds: int
-    evidence: bytes

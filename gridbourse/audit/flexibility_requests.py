@@ -25,7 +25,7 @@ HOUSE_BUYERS = {1: Buyers.DSO, 7: Buyers.TSO}
 """What a product says of a buyer, by its account of `HouseAccounts.sol`."""
 FIRST_PARTICIPANT = 8
 GATEWAY_BIT = 1 << 32
-MOST_REQUESTS = 64
+MOST_REQUESTS, MOST_OF_PARTICIPANTS, MOST_OF_ONE = 64, 32, 8
 Kind = tuple[Way, bool, bool]
 
 
@@ -151,6 +151,7 @@ class Requests:
         for holds, rule in (
             (len(board) < MOST_REQUESTS, "too many requests"),
             (mine, "of another area, or of nobody"),
+            (self._leaves_room(board, buyer, period), "too many of participants, or no member"),
             (bool(product.buyers & bit), "not for this buyer"),
             (way is Way.BOTH if product.symmetric else way is not Way.BOTH, "not this way"),
             (bool(way & product.directions), "not this way"),
@@ -172,6 +173,18 @@ class Requests:
             energy = asked.buyers_energy(wh)
             self._common.reservations.claim(period, buyer, energy, where)
 
+    def _leaves_room(self, board: list[Asked], buyer: int, period: int) -> bool:
+        """Participants, active members in the period, do not take the place of DSO and TSO."""
+        if buyer < FIRST_PARTICIPANT:
+            return True
+        others = [one.buyer for one in board if one.buyer >= FIRST_PARTICIPANT]
+        few = len(others) < MOST_OF_PARTICIPANTS and others.count(buyer) < MOST_OF_ONE
+        return few and self._is_active_member(buyer, period)
+
+    def _is_active_member(self, who: int, period: int) -> bool:
+        member = self._members.participants.get(who)
+        return member is not None and member.active and member.is_member(period)
+
     def takes_energy(self, asked: Asked) -> bool:
         """Whether a participant buys what the meter shows, and so the energy itself."""
         return not asked.request.house and asked.request.product.metered(self._mtu)
@@ -187,14 +200,13 @@ class Requests:
         where = event.at("area", "period", "request", "participant")
         self._clock.require_before(asked.closes_at, where)
         former = asked.offers.get(who, Offered(0, 0, 0)).wh
-        member = self._members.participants.get(who)
         zone = self._members.is_within(who, asked.zone)
         for holds, rule in (
             (self._may_act(agent, who, period), "nobody who may bring it"),
             (wh <= MOST_WH, "too much energy"),
             (wh == 0 or self._members.area_of(who) == event["area"], "of another area"),
             (wh == 0 or zone, "outside the zone"),
-            (wh == 0 or (member is not None and member.active), "not active"),
+            (wh == 0 or self._is_active_member(who, period), "no active member"),
             (wh == 0 or who != asked.buyer, "its own request"),
             (wh == 0 or asked.only in (0, who), "asked of another"),
             (wh == 0 or tick <= asked.request.tick, "beyond the ceiling"),

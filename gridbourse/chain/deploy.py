@@ -174,7 +174,12 @@ def open_market(w3: Web3, record: Path) -> Market:
 def deploy(
     chain: Chain, keys: Keyring, settings: MarketSettings, scenario: dict[str, Any] | None = None
 ) -> Market:
-    """Deploy every contract, wire them, give roles, and seal the clearing house."""
+    """Deploy every contract, wire them, give roles, and seal the clearing house.
+
+    UntruthfulTerms, before anything is sent, where flexibility products would reward a false schedule.
+    """
+    if "FlexibilityMarket" in settings.markets and settings.energy_prices is not None:
+        settings.flexibility.require_truthful(settings.energy_prices)
     operator, area = keys["operator"], label("addArea", settings.area)
     roles = ROLES | (flexibility.ROLES if "FlexibilityMarket" in settings.markets else {})
     fund(chain.w3, [keys[name].address for name in ("operator", "gateway", *roles)])

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from gridbourse.model.clearing import Band
+from gridbourse.model.flexibility import require_truthful
 from gridbourse.model.flexibility_products import PRODUCTS, Product
+from gridbourse.model.settlement import Prices
 
 FLEXIBILITY_BAND = Band(0, 5, 120)
 
@@ -47,12 +49,19 @@ class FlexibilityRules:
     products: tuple[Product, ...] = PRODUCTS
     verification_window_seconds: int = 86_400
 
+    def require_truthful(self, prices: Prices) -> None:
+        """UntruthfulTerms where a product would reward a false schedule at these energy prices and fees."""
+        for product in self.products:
+            require_truthful(product, self.band, prices)
+
 
 @dataclass(frozen=True)
 class MarketSettings:
     """What is fixed for the life of a deployment; markets: which of `deployments.MARKETS` it has.
 
     portfolios: whether there are contracts between aggregators and prosumers.
+    energy_prices: what the tariff is going to be, where that is known: products that would reward a
+    false schedule under it are refused.
     """
 
     mtu_seconds: int
@@ -67,6 +76,7 @@ class MarketSettings:
     aggregator_auction: AuctionRules = AuctionRules()
     portfolios: bool = False
     flexibility: FlexibilityRules = FlexibilityRules()
+    energy_prices: Prices | None = None
     replay: bool = True
     horizon_periods: int = 96
     ring_size: int = 256

@@ -18,9 +18,12 @@ from typing import NamedTuple
 import numpy as np
 
 from gridbourse.model.aggregator_auction import Auction, award
+from gridbourse.model.baseline.delivery import Direction
+from gridbourse.model.baseline.schedule import LotTerms, UntruthfulTerms
 from gridbourse.model.clearing import Band, Margin
 from gridbourse.model.errors import ModelError
 from gridbourse.model.flexibility_products import Product, Way
+from gridbourse.model.settlement import Prices
 
 PERMILLE = 1000
 
@@ -91,6 +94,32 @@ class Finding:
     penalty_micro_eur: int
 
 
+# --- which products may be traded ----------------------------------------------------------------
+
+
+def lot_terms(product: Product, way: Way, price: int, ceiling: int) -> LotTerms:
+    """Of an offer on a declared schedule at a price under a ceiling, µEUR/Wh."""
+    direction = Direction.UP if way is Way.UP else Direction.DOWN
+    percent, compensation = product.penalty_percent, product.compensation_micro_eur_per_wh
+    return LotTerms(direction, price, ceiling, percent, compensation)
+
+
+def require_truthful(product: Product, band: Band, prices: Prices) -> None:
+    """UntruthfulTerms where a false schedule could pay under a product at these energy prices and fees.
+
+    Only declared schedules are anybody's word; other methods are bounded by their benchmark alone.
+    """
+    if not product.declared:
+        return
+    highest = band.price(band.ticks - 1)
+    for way in (Way.UP, Way.DOWN):
+        if product.directions & way:
+            try:
+                lot_terms(product, way, highest, highest).require_truthful(prices)
+            except UntruthfulTerms as error:
+                raise UntruthfulTerms(f"product {product.name}: {error}") from None
+
+
 # --- who may offer -------------------------------------------------------------------------------
 
 
@@ -132,9 +161,16 @@ def penalty_micro_eur(wh: int, price_micro_eur_per_wh: int, percent: int) -> int
     return -(-wh * price_micro_eur_per_wh * percent // 100)
 
 
+def base_micro_eur_per_wh(product: Product, way: Way, price_micro_eur_per_wh: int) -> int:
+    """What a Wh off is penalised by: its price and, downwards, the worth of the energy that comes with it."""
+    given = product.compensation_micro_eur_per_wh if way is Way.DOWN else 0
+    return price_micro_eur_per_wh + given
+
+
 def bond_micro_eur(request: Request, wh: int, band: Band) -> int:
     """What missing all of an offer would cost at the ceiling price: every penalty is paid from it."""
-    return penalty_micro_eur(wh, band.price(request.tick), request.product.penalty_percent)
+    base = base_micro_eur_per_wh(request.product, request.way, band.price(request.tick))
+    return penalty_micro_eur(wh, base, request.product.penalty_percent)
 
 
 def escrow_micro_eur(request: Request, band: Band) -> int:
@@ -238,25 +274,32 @@ def verify(
     """
     wanted = 0 if leg.stands_by else leg.wh
     if metered_wh is None:
-        return _finding(leg, product, 0, leg.wh)
+        return _finding(leg, product, way, 0, leg.wh)
     response = response_wh(way, baseline_wh, metered_wh)
     delivered = max(0, min(response - credited_wh, wanted))
     off = abs(response - wanted) if product.declared else wanted - delivered
-    return _finding(leg, product, delivered, off)
+    return _finding(leg, product, way, delivered, off)
 
 
-def verify_by_evidence(leg: Leg, product: Product, shown_wh: int, evidence_seconds: int) -> Finding:
-    """Verify what no meter of energy proves: the evidence says what was delivered. EvidenceTooCoarse."""
+def verify_by_evidence(
+    leg: Leg, product: Product, shown_wh: int, evidence_seconds: int, credited_wh: int = 0
+) -> Finding:
+    """Verify what no meter of energy proves: the evidence says what was delivered. EvidenceTooCoarse.
+
+    shown_wh: all of it, of which `credited_wh` was paid for under earlier legs of the same quantity.
+    """
     if not 0 < evidence_seconds <= product.evidence_seconds:
         raise EvidenceTooCoarse(
             f"participant {leg.participant}: evidence_seconds {evidence_seconds} do not prove"
             f" {product.name}, which needs {product.evidence_seconds}"
         )
-    delivered = max(0, min(shown_wh, leg.wh))
-    return _finding(leg, product, delivered, leg.wh - delivered)
+    delivered = max(0, min(shown_wh - credited_wh, leg.wh))
+    # No energy comes with it, so neither does a direction matter.
+    return _finding(leg, product, Way.UP, delivered, leg.wh - delivered)
 
 
-def _finding(leg: Leg, product: Product, delivered_wh: int, off_wh: int) -> Finding:
+def _finding(leg: Leg, product: Product, way: Way, delivered_wh: int, off_wh: int) -> Finding:
     price = leg.price_micro_eur_per_wh
-    penalty = penalty_micro_eur(off_wh, price, product.penalty_percent)
+    base = base_micro_eur_per_wh(product, way, price)
+    penalty = penalty_micro_eur(off_wh, base, product.penalty_percent)
     return Finding(delivered_wh, off_wh, delivered_wh * price, min(penalty, leg.bond_micro_eur))

@@ -49,7 +49,9 @@ class Product:
 
     evidence_seconds: resolution evidence must have; at a delivery period or more the meter suffices.
     method: of `BASELINES`, or EVIDENCE_ONLY. penalty_percent: of the price for each Wh of shortfall; by
-    a declared schedule for each Wh off it. compensation: between buyer and supplier, µEUR/Wh moved.
+    a declared schedule for each Wh off it. compensation: between buyer and supplier, µEUR/Wh moved;
+    downwards it counts in bond and penalty as well, and against declared schedules it has to be what
+    energy costs a household or more (`gridbourse.model.flexibility.require_truthful`).
     """
 
     name: str
@@ -107,10 +109,13 @@ def _number(method: Method) -> int:
 CONGESTION = Product(
     name="congestion", directions=Way.BOTH, buyers=Buyers.DSO | Buyers.TSO | Buyers.PARTICIPANTS,
     full_activation_seconds=300, duration_seconds=QUARTER_HOUR, evidence_seconds=QUARTER_HOUR,
-    method=0, penalty_percent=200,
+    method=0, penalty_percent=200, compensation_micro_eur_per_wh=395,
 )  # fmt: skip
 """Local congestion relief (seed 001 §3.2) against declared schedules: with twice the price on every Wh off
-the schedule two of three offers are called, and no false schedule pays."""
+the schedule two of three offers are called, and no false schedule pays. The compensation is what a household
+pays for energy in the scenarios of this house: 300 µEUR/Wh and a fee of 95; elsewhere it is another. Whoever
+fears that a supplier pays too much of it upwards, where energy is worth less to it, gives each direction a
+product of its own."""
 
 CONGESTION_METERED = Product(
     name="congestion-metered", directions=Way.BOTH,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Final
 
+import numpy as np
+
 from gridbourse.model.periods import Mtu
+from gridbourse.model.settlement import Prices
 
 DAY_S: Final = 86_400
 KINDS: Final = (
@@ -163,6 +166,15 @@ class TariffTable:
     retail_micro_eur_per_wh: int
     feed_in_micro_eur_per_wh: int
     fees: dict[str, ZoneFees]
+
+    @property
+    def prices(self) -> Prices:
+        """As settlement has them; fees: arrays, one a zone."""
+        zones = [astuple(fees) for fees in self.fees.values()]
+        imports, local, exports = np.array(zones, dtype=np.int64).reshape(-1, 3).T
+        return Prices(
+            self.retail_micro_eur_per_wh, self.feed_in_micro_eur_per_wh, imports, local, exports
+        )
 
 
 @dataclass(frozen=True)

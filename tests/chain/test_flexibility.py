@@ -24,6 +24,7 @@ from gridbourse.chain.flexibility import (
 )
 from gridbourse.chain.settings import FlexibilityRules, MarketSettings
 from gridbourse.chain.transactions import Chain, Reverted
+from gridbourse.model.baseline.schedule import UntruthfulTerms
 from gridbourse.model.clearing import Band
 from gridbourse.model.flexibility_products import (
     PRODUCTS,
@@ -32,6 +33,7 @@ from gridbourse.model.flexibility_products import (
     ProductError,
     Way,
 )
+from gridbourse.model.settlement import Prices
 
 MTU, FIRST = 900, 1_630_368
 P = FIRST + 2
@@ -164,6 +166,18 @@ def test_an_unsound_product_is_refused_before_it_is_sent():
     bad = Product("bad", Way.UP, Buyers.DSO, 0, 900, 1, method=0, penalty_percent=100)
     with pytest.raises(ProductError, match="product bad: no reading proves it"):
         product_tuple(bad, MTU)
+
+
+def test_no_market_is_deployed_whose_products_reward_a_lie(street):
+    settings = MarketSettings(
+        MTU, 0, Band(80, 4, 50), False, 1, "street", markets=("FlexibilityMarket",),
+        energy_prices=Prices(301, 80, 95, 40, 0),
+    )  # fmt: skip
+    w3 = street.market.chain.w3
+    block = w3.eth.block_number
+    with pytest.raises(UntruthfulTerms, match=r"product congestion: compensation: 395 .* the 396"):
+        deploy(street.market.chain, street.market.keys, settings)
+    assert w3.eth.block_number == block
 
 
 def test_the_record_names_every_contract(street, tmp_path):

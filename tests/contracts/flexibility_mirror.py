@@ -78,7 +78,7 @@ class Mirror:
         self.into: dict[int, int] = defaultdict(int)
         self.sold: dict[int, int] = defaultdict(int)
         self.bought: dict[int, int] = defaultdict(int)
-        self.credited: dict[int, int] = defaultdict(int)
+        self.credited: dict[tuple[int, bool], int] = defaultdict(int)
         self.tokens: dict[int, dict[int, tuple[int, int]]] = defaultdict(dict)
         self.lives: list[Life] = []
         self.verified_wh = self.redeemed_wh = 0
@@ -177,9 +177,10 @@ class Mirror:
 
     def find(self, life: Life, who: int, stated: int, reading: int | None) -> Finding:
         product, leg = life.posted.request.product, life.legs[who]
+        credited = self.credited[who, life.reactive]
         if not life.metered:
-            return verify_by_evidence(leg, product, stated, product.evidence_seconds)
-        return verify(leg, product, life.way, stated, reading, self.credited[who])
+            return verify_by_evidence(leg, product, stated, product.evidence_seconds, credited)
+        return verify(leg, product, life.way, stated, reading, credited)
 
     def verified(self, life: Life, who: int, found: Finding) -> int:
         """The seller's side of a leg; what the aggregator gets of it."""
@@ -194,8 +195,8 @@ class Mirror:
         if not leg.stands_by and not life.reactive:
             moved = found.delivered_wh if life.metered else 0
             self.reserve(who, life.way, moved - leg.wh)
+        self.credited[who, life.reactive] += found.delivered_wh
         if life.metered:
-            self.credited[who] += found.delivered_wh
             self._shift(who, life.way, found.delivered_wh)
             if not life.posted.request.house:
                 other = Way.DOWN if life.way is Way.UP else Way.UP

@@ -22,6 +22,7 @@ from tests.contracts.market import (
     MTU,
     PURSE,
     REPORT,
+    RING,
     role,
 )
 from tests.contracts.refusal import fact, refusal
@@ -158,6 +159,16 @@ def test_random_auctions_are_the_models(hall, seed):
         assert hall.reserved(who) == ((wh, 0) if buys else (0, wh))
     assert hall.reserved(aggregator) == ((0, volume) if buys else (volume, 0))
     assert hall.market.money_sum() == 0
+
+
+def test_nobody_ends_an_auction_by_another_number_of_its_area(hall):
+    number = hall.post(hall.buyer, True, 1_000, 20)
+    hall.answer(number, hall.prosumers[0], 5, 400)
+    hall.market.close_gate(P)
+    hall.contract.clear(0, P, number, {"from": hall.market.stranger})
+    alias, by = (P % RING) << 64, hall.market.stranger
+    refused = refusal(hall.contract.award, alias, P, number, 9, by=by)
+    assert refused == ("AreaOutOfRange", alias)
 
 
 def test_a_whole_period_settles(hall):

@@ -342,6 +342,21 @@ def test_booking_resumes_over_ranges_of_any_size(market):
     assert market.money_sum() == 0
 
 
+def test_an_area_has_one_number(market, alice, bob):
+    """A number that is the area's only in the key of the ring slot would book nobody and end the booking."""
+    market.place(P, {alice: (BID, 40, 600), bob: (OFFER, 20, 600)})
+    alias = (P % RING) << 64
+    market.close_gate(P)
+    refused = refusal(market.auction.clear, alias, P, by=market.stranger)
+    assert refused == ("AreaOutOfRange", alias)
+    market.clear(P)
+    market.accept(P)
+    refused = refusal(market.auction.book, alias, P, 9, by=market.stranger)
+    assert refused == ("AreaOutOfRange", alias)
+    market.book(P)
+    assert market.house.balanceOf(bob.number) > PURSE
+
+
 def test_the_preview_tells_what_booking_will_do(market):
     members = market.in_area(0)
     market.place(P, {m: (i % 2, 20 + (i % 3), 100 + 7 * i) for i, m in enumerate(members)})

@@ -31,6 +31,7 @@ from tests.contracts.harnesses import deploy_contract, transact
 from tests.contracts.market import (
     FEED_IN,
     FEES_OF,
+    HOLD_RATE,
     MTU,
     PURSE,
     READING_WINDOW,
@@ -104,12 +105,30 @@ def test_the_supplier_is_compensated_at_the_products_price(hall, people, way):
     posted = awarded(hall, ann, COMPENSATED, way, 300, TSO)
     hall.deliver({ann.number: 200 if way is Way.UP else -200})
     tx = hall.verify(posted, {ann.number: 0})
-    paid, penalty = 200 * 40, 100 * 40
+    paid, penalty = 200 * 40, 100 * (40 if way is Way.UP else 40 + COMPENSATION)
     moved = 200 * COMPENSATION * (1 if way is Way.UP else -1)
     assert fact(tx, "Compensated") == (0, P, posted.number, moved)
     assert hall.balance(TSO) == buyer - paid + penalty + moved
     assert hall.balance(SUPPLIER) == supplier - moved
     assert hall.balance(MARGIN) == paid
+
+
+def test_downwards_the_energy_that_comes_with_it_is_at_stake_too(hall, people):
+    """Who asks nothing for drawing energy, which it is given, still has something to lose."""
+    ann, ben = people[:2]
+    posted = hall.request(COMPENSATED, Way.DOWN, 500, 0)
+    hall.offer(posted, ann, 0, 300)
+    hall.offer(posted, ben, 0, 200)
+    hall.judge(hall.run(posted))
+    assert hall.balance(MARGIN) == 500 * COMPENSATION + 500 * COMPENSATION  # escrow and bonds
+    hall.deliver({ann.number: -100, ben.number: -200})
+    found = findings(hall.verify(posted, {ann.number: 0, ben.number: 0}))
+    assert found == [
+        (ann.number, 100, 200, 0, 0, 200 * COMPENSATION),
+        (ben.number, 200, 0, 0, 0, 0),
+    ]
+    assert hall.balance(ann) == PURSE - 200 * COMPENSATION - 100 * (HOLD_RATE - RETAIL)
+    assert hall.balance(MARGIN) == 0
 
 
 def test_a_supplier_without_money_blocks_nobody(hall, people):
@@ -191,6 +210,21 @@ def test_coarse_evidence_is_refused_for_reactive_and_fast_products(hall, people,
         "EvidenceTooCoarse", ann.number, needed + 1, needed,
     )  # fmt: skip
     assert findings(hall.verify(posted, {ann.number: -5}))[0][1:3] == (0, 500)
+
+
+def test_one_response_is_shown_once_by_evidence_too(hall, people):
+    """What was promised to two buyers and delivered once is paid for once; reactive power apart."""
+    ann = people[0]
+    first, second = (hall.request(FAST, Way.UP, 300, 10, buyer) for buyer in (DSO, TSO))
+    reactive = hall.request(VOLTAGE, Way.UP, 300, 10)
+    for posted in (first, second, reactive):
+        hall.offer(posted, ann, 4, 300)
+    for posted in (first, second, reactive):
+        hall.judge(hall.run(posted))
+    hall.whole.deliver(P)
+    assert findings(hall.verify(first, {ann.number: 400}))[0][1:3] == (300, 0)
+    assert findings(hall.verify(second, {ann.number: 400}))[0][1:3] == (100, 200)
+    assert findings(hall.verify(reactive, {ann.number: 300}))[0][1:3] == (300, 0)
 
 
 # --- aggregators -------------------------------------------------------------------------------

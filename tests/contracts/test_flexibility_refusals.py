@@ -15,6 +15,7 @@ from tests.contracts.flexibility_hall import (
     BAND,
     CLEARED,
     DSO,
+    FAST,
     GROUP_SIZE,
     NUMBER,
     OPEN,
@@ -33,6 +34,7 @@ from tests.contracts.market import (
     PURSE,
     REPORT,
     RETAIL,
+    RING,
     SUSPENDED,
 )
 from tests.contracts.refusal import deployment_refusal, refusal
@@ -175,6 +177,32 @@ def test_an_area_has_so_many_requests_a_period(hall):
     assert refusal(hall.market.requestOf, 1, P, 0, by=hall.tso) == ("NoRequest", 1, P, 0)
 
 
+def test_participants_leave_room_for_dso_and_tso(hall, people):
+    """A request for 1 Wh at no price costs nothing: one participant has few, all together half."""
+    for who in people[:4]:
+        for _ in range(8):
+            hall.request(CONGESTION_METERED, Way.UP, 1, 0, who)
+        refused = refused_request(hall, CONGESTION_METERED, Way.UP, 1, 0, by=who.account)
+        assert refused == ("TooManyRequests", 0, P, 8 if who is not people[3] else 32)
+    refused = refused_request(hall, CONGESTION_METERED, Way.UP, 1, 0, by=people[4].account)
+    assert refused == ("TooManyRequests", 0, P, 32)
+    for _ in range(32):
+        hall.request(CONGESTION_METERED, Way.UP, 1, 0)
+
+
+def test_who_is_no_member_in_the_period_asks_for_nothing(hall, people):
+    ann = people[0]
+    hall.whole.registry.suspend(ann.number, hall.by)
+    refused = refused_request(hall, FAST, Way.UP, by=ann.account)
+    assert refused == ("NotAMember", ann.number, SUSPENDED)
+    hall.whole.registry.reinstate(ann.number, hall.by)
+    hall.whole.registry.leaveMarket(ann.number, ann.sends)
+    refused = refused_request(hall, FAST, Way.UP, by=ann.account)
+    assert refused == ("NotAMember", ann.number, 0)
+    posted = hall.request(VOLTAGE, Way.UP, 100, 5)
+    assert refused_offer(hall, posted, ann, 5, 10) == ("NotAMember", ann.number, 0)
+
+
 # --- offers ------------------------------------------------------------------------------------
 
 
@@ -195,7 +223,7 @@ def test_who_may_offer_what(hall, people):
     above = CAPACITY_WH + 1
     assert refused(ann, wh=above) == ("PromisedAboveCapacity", ann.number, above, CAPACITY_WH)
     hall.whole.registry.suspend(ann.number, hall.by)
-    assert refused(ann) == ("SellerNotActive", ann.number, SUSPENDED)
+    assert refused(ann) == ("NotAMember", ann.number, SUSPENDED)
     hall.close_requests()
     closes_at = P * MTU - 800
     assert refused(people[2]) == ("RequestClosed", posted.number, closes_at, closes_at)
@@ -285,6 +313,20 @@ def test_a_period_waits_for_its_requests(hall, people):
     late = (hall.market, 0, P, 0, [trade.pack()], 0, ALGORITHM, REPORT, [])
     refused = refusal(hall.whole.grid.judge, *late, by=hall.whole.grid_oracle)
     assert refused[0] == "DeliveryBegun"
+
+
+def test_nobody_ends_a_request_by_another_number_of_its_area(hall, people):
+    """It has no groups, so all offers would be lost and what backs them kept for ever."""
+    posted = hall.request(CONGESTION_METERED, Way.UP, 100, 5)
+    hall.offer(posted, people[0], 4, 100)
+    hall.close_requests()
+    alias, by = (P % RING) << 64, hall.whole.stranger
+    out_of_range = ("AreaOutOfRange", alias)
+    clear = (alias, P, posted.number, bytes(32), 9)
+    assert refusal(hall.board.clear, *clear, by=by) == out_of_range
+    hall.clear(posted)
+    assert refusal(hall.market.award, alias, P, posted.number, 9, by=by) == out_of_range
+    assert len(hall.award(posted)) == 1
 
 
 # --- schedules ---------------------------------------------------------------------------------

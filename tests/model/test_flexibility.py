@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gridbourse.model.baseline.delivery import Direction, Reward, deliver, reward_micro_eur
-from gridbourse.model.baseline.schedule import truthful_share
+from gridbourse.model.baseline.schedule import UntruthfulTerms, truthful_share
 from gridbourse.model.clearing import Band
 from gridbourse.model.flexibility import (
     EvidenceTooCoarse,
@@ -25,7 +25,9 @@ from gridbourse.model.flexibility import (
     compensation_micro_eur,
     escrow_micro_eur,
     kind,
+    lot_terms,
     may_promise,
+    require_truthful,
     verify,
     verify_by_evidence,
     within,
@@ -45,6 +47,7 @@ from gridbourse.model.flexibility_products import (
     ProductError,
     Way,
 )
+from gridbourse.model.settlement import Prices
 
 BAND, MTU = Band(0, 10, 50), 900
 MOST = 1_000
@@ -150,6 +153,7 @@ def test_pay_and_penalty_are_those_the_baselines_are_safe_under(declared):
         way = draw.choice((Way.UP, Way.DOWN))
         price, wh = draw.randint(0, 300), draw.randint(1, MOST)
         baseline, meter = draw.randint(-MOST, MOST), draw.randint(-MOST, MOST)
+        product = replace(product, compensation_micro_eur_per_wh=0)
         found = verify(Leg(8, wh, price, 10**12), product, way, baseline, meter)
         direction = Direction.UP if way is Way.UP else Direction.DOWN
         one = (np.array([value]) for value in (wh, baseline, meter))
@@ -177,6 +181,36 @@ def test_no_false_schedule_pays_with_lot_and_bond(able_wh):
         expected = q * (on.paid_micro_eur - on.penalty_micro_eur)
         expected -= (1 - q) * waiting.penalty_micro_eur
         assert expected <= q * able_wh * price
+
+
+def test_bonds_and_pay_are_those_no_lie_gains_under():
+    """What `tests/model/test_schedule_lot.py` finds safe is what this market pays, to the µEUR."""
+    draw = random.Random(8)
+    for _ in range(300):
+        way, wh = draw.choice((Way.UP, Way.DOWN)), draw.randint(1, MOST)
+        product = replace(CONGESTION, compensation_micro_eur_per_wh=draw.randint(0, 500))
+        tick = draw.randint(0, 30)
+        request = Request(product, way, wh, draw.randint(tick, 30))
+        terms = lot_terms(product, way, BAND.price(tick), BAND.price(request.tick))
+        bond = bond_micro_eur(request, wh, BAND)
+        assert bond == terms.bond_micro_eur(wh)
+        leg = Leg(8, wh, BAND.price(tick), bond, draw.random() < 0.3)
+        found = verify(leg, product, way, draw.randint(-MOST, MOST), draw.randint(-MOST, MOST))
+        expected = terms.reward_micro_eur(found.delivered_wh, found.off_wh, wh)
+        assert found.paid_micro_eur - found.penalty_micro_eur == expected
+
+
+def test_products_that_would_reward_a_lie_are_refused():
+    fees, shipped = (np.array([95, 10]), np.array([40, 40]), np.array([0, 80])), BAND
+    for product in PRODUCTS:
+        require_truthful(product, shipped, Prices(300, 80, *fees))
+    less = replace(CONGESTION, compensation_micro_eur_per_wh=394)
+    with pytest.raises(UntruthfulTerms, match="product congestion: compensation: 394"):
+        require_truthful(less, BAND, Prices(300, 80, *fees))
+    require_truthful(replace(less, directions=Way.UP), BAND, Prices(300, 80, *fees))
+    require_truthful(replace(less, method=1), BAND, Prices(300, 80, *fees))
+    with pytest.raises(UntruthfulTerms, match="product congestion: feed-in: 79"):
+        require_truthful(CONGESTION, BAND, Prices(300, 79, *fees))
 
 
 def test_a_second_leg_is_paid_only_what_the_first_was_not():

@@ -82,8 +82,8 @@ def test_it_mints_pays_charges_fees_and_says_where_it_went(
     said = capsys.readouterr().out
     after = market.house.balances(market.registry.seat_limit())
     delivered = len(others) * OFFERED + 40
-    penalty = 60 * PRICE * 2
-    bond = OFFERED * 100 * 2
+    penalty = 60 * (PRICE + 395) * 2  # downwards the energy that comes with it is at stake too
+    bond = OFFERED * (100 + 395) * 2
     # Back come the bond and what was held for the energy; the local fee is due on what was drawn.
     back = bond + OFFERED * 395
     assert after[short] - before[short] == 40 * PRICE - penalty + back - 40 * 40

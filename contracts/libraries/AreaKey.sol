@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+/// @notice Keys of what an area has in a slot of the ring of periods
+/// @dev   An area that took bits of the slot would be another number of an area there is, and one without groups: with it
+///        anyone could end what has not begun.
+library AreaKey {
+    error AreaOutOfRange(uint256 area);
+
+    /// @notice The key of an area, or of something narrower than 64 bits in it
+    function inSlot(uint256 slot, uint256 area) internal pure returns (uint256) {
+        if (area > type(uint32).max) revert AreaOutOfRange(area);
+        return (slot << 64) | area;
+    }
+}
