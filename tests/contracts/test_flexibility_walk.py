@@ -113,8 +113,8 @@ class Walk:
             LATE if self.hall.whole.clock.timestamp() >= EARLY else draw.choice((EARLY, LATE))
         )
         posted = self.hall.request(
-            product, draw.choice((self.way, self.way, Way.UP, Way.DOWN)), draw.randint(1, 2_500), draw.randint(0, 30),
-            buyer, pay_as_bid=draw.random() < 0.5, closes_at=closes_at,
+            product, draw.choice((self.way, self.way, Way.UP, Way.DOWN)), draw.randint(1, 2_500),
+            draw.randint(0, 30), buyer, pay_as_bid=draw.random() < 0.5, closes_at=closes_at,
             seed=draw.randbytes(32),
         )  # fmt: skip
         self.mirror.posted(posted, closes_at)
@@ -127,7 +127,8 @@ class Walk:
             return False
         of = draw.choice((self.people, self.people[:4]))  # some offer more often than others
         life, some = draw.choice(open_), draw.sample(of, draw.randint(2, 4))
-        return any([self._offer(life, who) for who in some])
+        taken = [self._offer(life, who) for who in some]
+        return any(taken)
 
     def _offer(self, life: Life, who) -> bool:
         draw = self.draw
@@ -330,7 +331,7 @@ class Walk:
         assert hall.balance(MARGIN) == 0
 
     def _neglect(self) -> None:
-        """What parties of the house fail to do: a seed, a verdict, money to pay with; and one seller is suspended."""
+        """No seed, no verdict, no money of the supplier; and somebody is suspended."""
         hall, draw, supplier = self.hall, self.draw, self.mirror.money[SUPPLIER]
         open_ = [life for life in self.mirror.lives if not life.cleared]
         if open_ and draw.random() < 0.5:
