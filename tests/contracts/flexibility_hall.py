@@ -55,9 +55,9 @@ EVERYONE = Buyers.DSO | Buyers.TSO | Buyers.PARTICIPANTS
 COMPENSATION = 90
 
 POOLED = Product(
-    "pooled", Way.BOTH, EVERYONE, 300, MTU, MTU, method=1, penalty_percent=50, minimum_bid_w=2_000
+    "pooled", Way.BOTH, EVERYONE, 300, MTU, MTU, method=1, penalty_percent=33, minimum_bid_w=2_000
 )
-"""Minimum bid: 500 Wh."""
+"""Minimum bid: 500 Wh; a penalty that comes to parts of a µEUR."""
 FAST = Product("fast", Way.BOTH, EVERYONE, 30, 30, 1, method=EVIDENCE_ONLY, penalty_percent=100)
 COMPENSATED = Product(
     "compensated", Way.BOTH, EVERYONE, 0, MTU, MTU, method=1, penalty_percent=100,

@@ -147,6 +147,10 @@ class Mirror:
         life.legs = {leg.participant: leg for leg in found.legs}
         life.cleared = True
 
+    def void(self, life: Life) -> None:
+        """Delivery began before it was cleared: all that was offered goes back."""
+        life.cleared = True
+
     def award(self, life: Life) -> None:
         """Every offer gives back what it did not win, and the part of the bond."""
         for who, offer in life.posted.offers.items():

@@ -253,7 +253,7 @@ def test_offers_of_a_request_stay_countable(hall, people):
 def test_a_bond_has_to_be_there(hall, people):
     ann = people[0]
     posted = hall.request(MFRR_LIKE, Way.UP, 25_000, 49)
-    bond = 24_000 * 490 * 50 // 100
+    bond = 24_000 * 490 * 33 // 100
     spent = PURSE - bond + 1
     hall.whole.house.withdraw(spent, ann.sends)
     refused = refused_offer(hall, posted, ann, 4, 24_000)
