@@ -9,14 +9,14 @@ from gridbourse.audit.folder import Run
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.rules import Rules
 from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.deployments import CONTRACTS, MARKETS, DeploymentRecord
+from gridbourse.chain.deployments import CONTRACTS, MARKETS, PLEDGES, DeploymentRecord
 from gridbourse.scenario.scenario import Scenario
 
 
 def start(deployment: DeploymentRecord, rules: Rules) -> tuple[Decoder, Rebuilt]:
     """What reads the logs of a deployment, and its market before the first of them."""
     artifacts = load_artifacts()
-    there = [name for name in (*CONTRACTS, *MARKETS) if name in deployment.contracts]
+    there = [name for name in (*CONTRACTS, *MARKETS, PLEDGES) if name in deployment.contracts]
     abis = dict(zip(there, there, strict=True)) | deployment.campaigns
     decoder = Decoder(
         {deployment.contracts[name].address.lower(): name for name in abis},

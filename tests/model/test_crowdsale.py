@@ -13,6 +13,7 @@ from gridbourse.model.equity import (
     Equity,
     Export,
     Form,
+    Pledges,
     premium_micro_eur,
 )
 
@@ -131,7 +132,7 @@ def test_income_is_rounded_once() -> None:
     campaign.start_operating("attester", 10)
     for period in (11, 12):
         campaign.record(period, Export(1_001, RETAIL, FEED_IN))
-    refused("RecordedBefore", campaign.record, 12, Export(1, RETAIL, FEED_IN))
+    refused("RecordedBefore", campaign.record, 12, Export(1_001, RETAIL, FEED_IN))
     refused("OutsideTerm", campaign.record, 15, Export(1, RETAIL, FEED_IN))
     campaign.attest("attester", 11, 7)
     refused("AttestedBefore", campaign.attest, "attester", 11, 7)
@@ -139,6 +140,50 @@ def test_income_is_rounded_once() -> None:
     assert campaign.collect(12, 5) == 5
     assert campaign.collect(12, -5) == 0
     assert campaign.collect(12, 10**9) == campaign.due(12) - 5
+
+
+def operating(permille: int = 1_000, pledges: Pledges | None = None) -> Equity:
+    """All of whose income is its investors'; from period 11 on."""
+    campaign = Equity(RULES, "owner", "attester", panel_permille=permille)
+    campaign.pledges = pledges or campaign.pledges
+    campaign.agreed = Agreement(Form.PROFIT_SHARE, 1_000)
+    campaign.open("owner", [1_000], 0)
+    campaign.fund("a", 900, 150)
+    campaign.fund("b", 300, 150)
+    campaign.conclude(150)
+    campaign.confirm_milestone("attester", 0)
+    campaign.confirm_built("attester")
+    campaign.start_operating("attester", 10)
+    return campaign
+
+
+def test_a_correction_voids_what_was_attested_and_counts_once() -> None:
+    campaign = operating()
+    campaign.record(11, Export(1_000, RETAIL, FEED_IN))
+    campaign.attest("attester", 11, 500)
+    assert campaign.collect(12, 10**9) == 1_000 * FEED_IN + 500
+    refused("RecordedBefore", campaign.record, 11, Export(1_000, RETAIL, FEED_IN))
+    campaign.record(11, Export(400, RETAIL, FEED_IN))
+    assert campaign.due(12) == 400 * FEED_IN
+    assert campaign.collect(12, 10**9) == 0
+    campaign.attest("attester", 11, 200)
+    campaign.record(12, Export(700, RETAIL, FEED_IN))
+    assert campaign.collect(12, 10**9) == 100 * FEED_IN - 300
+
+
+def test_no_export_is_promised_twice() -> None:
+    pledges = Pledges()
+    first, second = operating(600, pledges), Equity(RULES, "owner", "attester", pledges=pledges)
+    second.panel_permille, second.agreed = 401, Agreement(Form.RENT, 1)
+    refused("PledgedAbove", second.open, "owner", [1_000], 0)
+    assert (second.phase, pledges.left) == (Phase.DRAFT, 400)
+    second.panel_permille = 400
+    second.open("owner", [1_000], 0)
+    assert pledges.left == 0
+    second.conclude(200)
+    assert (second.phase, pledges.left) == (Phase.FAILED, 400)
+    first.close(15)
+    assert pledges.left == 1_000
 
 
 def test_rent_runs_from_the_first_period_to_the_end_of_the_term() -> None:
