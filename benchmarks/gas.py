@@ -52,14 +52,16 @@ ORDERS_A_CALL, READINGS_A_CALL = 500, 2_100
 """What a transaction carries when every slot is new; multiples of a group and of a block."""
 
 
+POOL = MarketSettings(MTU, LEAD, BAND, False, 3, "bench", ring_size=LAP)
+
+
 class Bench:
     """A market with `people` participants who all order in every period."""
 
-    def __init__(self, people: int) -> None:
+    def __init__(self, people: int, settings: MarketSettings = POOL) -> None:
         w3 = connect("embedded")
         self.keys = Keyring.for_chain(w3)
         self.chain = Chain(w3, load_artifacts())
-        settings = MarketSettings(MTU, LEAD, BAND, False, 3, "bench", ring_size=LAP)
         self.market = deploy(self.chain, self.keys, settings)
         self.operator = self.keys["operator"]
         self.numbers = self._register(people)

@@ -89,17 +89,21 @@ class GridView:
         reactive_var: Reals,
         positions_wh: Mapping[int, int],
         in_force: NumberedCaps,
+        moved_wh: Whole | None = None,
     ) -> Finding:
         """Judge a period.
 
         schedule_wh: forecast net injection of every point, Wh (+ injects); reactive_var: var;
-        positions_wh: net contracts by participant number (+ sells).
+        positions_wh: net contracts by participant number (+ sells); moved_wh: what flexibility moves
+        of all that, shape (points,); None = nothing.
         Raises FeedError for arrays of another shape and for strangers, GridError where the grid has
         no operating point whatever is curtailed.
         """
         self._require_shape(schedule_wh=schedule_wh, reactive_var=reactive_var)
         held = by_point(in_force, self.points, self.numbers)
-        wanted_wh = self._wanted_wh(period, schedule_wh, positions_wh)
+        wanted_wh = self.wanted_wh(period, schedule_wh, positions_wh)
+        if moved_wh is not None:
+            wanted_wh = wanted_wh + moved_wh
         held_wh = held.clip(wanted_wh)
         before = self._assess(held_wh, reactive_var)
         if before is not None and before.inside:
@@ -128,6 +132,8 @@ class GridView:
             "mtu_seconds": self.mtu_seconds,
             "limits": asdict(self.limits),
         }
+        if moved_wh is not None and moved_wh.any():
+            facts["moved_wh"] = [int(wh) for wh in moved_wh]
         return Finding(
             caps, caps_by_number, wanted_wh, before, after, proposal, explanation, facts
         )  # fmt: skip
@@ -137,8 +143,8 @@ class GridView:
             if array.shape != (len(self.points),):
                 raise FeedError(f"{name}: {array.shape} must be ({len(self.points)},)")
 
-    def _wanted_wh(self, period: int, schedule_wh: Whole, positions_wh: Mapping[int, int]) -> Whole:
-        """What everybody means to let flow."""
+    def wanted_wh(self, period: int, schedule_wh: Whole, positions_wh: Mapping[int, int]) -> Whole:
+        """What everybody means to let flow; FeedError for a position of a stranger."""
         if strangers := sorted(set(positions_wh) - set(self.numbers.values())):
             raise FeedError(f"period {period}: participant {strangers[0]} has no connection point")
         contract_wh = np.array(

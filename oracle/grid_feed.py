@@ -21,11 +21,14 @@ from gridbourse.scenario.network import Network
 from gridbourse.scenario.rules import Limits
 from oracle.errors import FeedError
 from oracle.finding import Finding, GridView, Reals, Whole
+from oracle.flexibility_verdict import MovePort, judged_moves, moved_by
 from oracle.journal import Entry, Journal
 from oracle.trades import Sums, TradePort, beyond_caps, net, with_trades
 from oracle.verdict import NumberedCaps, Verdict, read_report, write_report
 
 FEED: Final = "grid"
+FLEXIBILITY: Final = "flexibility"
+"""What journal and reports call the market whose trades move what flows."""
 SCHEDULE: Final = "schedule"
 """Stands for a market's name where what flows without a trade is capped."""
 
@@ -90,17 +93,21 @@ class GridFeed:
         mtu_seconds: int,
         out: Path,
         markets: Sequence[TradePort] = (),
+        flexibility: MovePort | None = None,
     ):
         """points: names of the connection points, in the order of every array and of ``network``.
 
         numbers: point -> participant number; points without one cannot be capped.  out: folder
-        that gets the reports.  markets: whose trades are judged one by one.
+        that gets the reports.  markets: whose trades are judged one by one; flexibility: the market
+        whose trades move what flows.
         """
         self._port = port
         self._journal = journal
         self._view = GridView(network, list(points), dict(numbers), limits, mtu_seconds)
         self._out = out
-        self._markets = {market.name: market for market in markets}
+        self._flexibility = flexibility
+        ports = [*markets, *([flexibility] if flexibility is not None else [])]
+        self._markets: dict[str, TradePort] = {port.name: port for port in ports}
 
     # --- what a replay or a daemon asks for ------------------------------------------------------
 
@@ -144,6 +151,33 @@ class GridFeed:
             self._post(verdict)
             verdicts.append(verdict)
         return verdicts
+
+    def check_flexibility(
+        self, period: int, schedule_wh: Whole, reactive_var: Reals
+    ) -> list[Verdict]:
+        """Verdicts on every group of flexibility that waits for one: no purchase may break the grid.
+
+        See `oracle.flexibility_need.reject_legs`. Raises FeedError where there is no such market.
+        """
+        self.resume(period)
+        if self._flexibility is None:
+            raise FeedError("flexibility: the feed has no such market")
+        verdicts = []
+        for group in self._flexibility.sealed(period):
+            positions_wh = net(self._port.booked_wh(period))
+            wanted_wh = self._view.wanted_wh(period, schedule_wh, positions_wh)
+            verdict = judged_moves(
+                self._view, period, group, self._flexibility.moves(period, group),
+                wanted_wh + self.moved_wh(period), reactive_var, self._port.caps(period),
+            )  # fmt: skip
+            self._journal.prepare(_feed(FLEXIBILITY), period, group.number, verdict.report)
+            self._post(verdict)
+            verdicts.append(verdict)
+        return verdicts
+
+    def moved_wh(self, period: int) -> Whole:
+        """What accepted flexibility moves in a period: change of every point's net injection, Wh."""
+        return moved_by(self._view, self._known(_feed(FLEXIBILITY), period).values())
 
     def check_schedule(
         self, period: int, schedule_wh: Whole, reactive_var: Reals
@@ -212,8 +246,8 @@ class GridFeed:
     def _find(
         self, period: int, schedule_wh: Whole, reactive_var: Reals, positions_wh: Mapping[int, int]
     ) -> Finding:
-        in_force = self._port.caps(period)
-        return self._view.find(period, schedule_wh, reactive_var, positions_wh, in_force)
+        in_force, moved_wh = self._port.caps(period), self.moved_wh(period)
+        return self._view.find(period, schedule_wh, reactive_var, positions_wh, in_force, moved_wh)
 
     def _judge_book(
         self, period: int, round_: int, schedule_wh: Whole, reactive_var: NDArray[np.float64]

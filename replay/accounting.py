@@ -13,20 +13,35 @@ from numpy.typing import NDArray
 
 from gridbourse.chain.contracts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
 from gridbourse.model.settlement import Charges, Prices, settle, without_market
-from gridbourse.report.record import ORDER_COLUMNS
+from gridbourse.report.record import FLEXIBILITY_COLUMNS, ORDER_COLUMNS
 from gridbourse.scenario.homes import forecast_wh
 from gridbourse.scenario.network import Flow
 from gridbourse.scenario.plant import Delivery, Plant, energy_gap_wh
 from gridbourse.scenario.scenario import Scenario
 from oracle.finding import expected_wh
-from replay.onboarding import MARGIN_ACCOUNT, OPERATOR_ACCOUNT, SPREAD_ACCOUNT, Membership
+from replay.onboarding import (
+    MARGIN_ACCOUNT,
+    OPERATOR_ACCOUNT,
+    SPREAD_ACCOUNT,
+    TSO_ACCOUNT,
+    Membership,
+)
 from replay.venues.venue import OUTSIDE, Trading, Transfer
 from replay.walk import PeriodResult, ReplayError
 
 Ints = NDArray[np.int64]
 FEES = ("import_fee", "local_fee", "export_fee")
-HOUSE = (OPERATOR_ACCOUNT, MARGIN_ACCOUNT, SPREAD_ACCOUNT)
-"""Named accounts that markets move money to, beside the supplier's and the DSO's."""
+HOUSE = {
+    DSO_ACCOUNT: "dso",
+    SUPPLIER_ACCOUNT: "supplier",
+    OPERATOR_ACCOUNT: "operator",
+    SPREAD_ACCOUNT: "spread account",
+    MARGIN_ACCOUNT: "margin account",
+    TSO_ACCOUNT: "tso",
+}
+"""Named accounts that markets move money to and from, by number."""
+PARTIES = HOUSE | {OUTSIDE: "shareholders"}
+"""Who pays and is paid beside participants; what leaves the market goes to a campaign's shareholders."""
 
 
 @dataclass
@@ -38,6 +53,7 @@ class Accounts:
     plant: Plant
     periods: list[dict[str, object]] = field(default_factory=list)
     orders: list[pd.DataFrame] = field(default_factory=list)
+    flexibility: list[pd.DataFrame] = field(default_factory=list)
     money: dict[str, int] = field(default_factory=dict)
     gap_wh: float = 0.0
 
@@ -49,6 +65,7 @@ class Accounts:
             index=self.members.table.index,
         )
         self._house: dict[int, int] = {}
+        self._moved: dict[tuple[str, str, str], int] = {}
         self._left: dict[int, int] = {}
         self._rows = self.members.table["at"].to_numpy()
         fees = self.scenario.tariff.fees
@@ -67,13 +84,16 @@ class Accounts:
         if delivery is None or metered is None:
             raise ReplayError(f"period {result.period}: is not delivered yet")
         readings = metered[self._rows]
-        contracts = result.contracts_wh[self._rows]
+        contracts = result.positions_wh[self._rows]
         caps = result.caps.export_cap_wh[self._rows]
         payments = self._payments(result)
         charges = settle(readings, contracts, caps, self._prices)
         self._add_people(readings, contracts, payments, charges, delivery)
         self._add_money(result.tradings, charges)
-        self.add_transfers(each for trading in result.tradings for each in trading.transfers)
+        self.add_transfers([each for trading in result.tradings for each in trading.transfers])
+        if result.flexibility is not None:
+            self.add_transfers(result.flexibility.transfers)
+            self.flexibility.append(result.flexibility.requests)
         gap_wh = energy_gap_wh(metered, delivery.flow, self.scenario.mtu.hours)
         self.gap_wh += abs(gap_wh)
         self.periods.append(
@@ -123,7 +143,9 @@ class Accounts:
         What leaves the market is in no bill: it is not what the market's energy came to.
         """
         for transfer in transfers:
-            self.money[transfer.kind] = self.money.get(transfer.kind, 0) + transfer.micro_eur
+            payer, payee = (PARTIES.get(each, "participants") for each in transfer[:2])
+            way = (payer, payee, transfer.kind)
+            self._moved[way] = self._moved.get(way, 0) + transfer.micro_eur
             for account, amount in (
                 (transfer.payer, -transfer.micro_eur), (transfer.payee, transfer.micro_eur),
             ):  # fmt: skip
@@ -142,7 +164,10 @@ class Accounts:
         generation, load = self._gross(result.period, delivery)
         forecast = forecast_wh(self.scenario, self.plant.homes, result.period)
         before = expected_wh(forecast, result.contracts_wh + self._rejected_wh(result.trades))
-        after = result.caps.clip(expected_wh(forecast, result.contracts_wh))
+        after = expected_wh(forecast, result.contracts_wh)
+        if result.moved_wh is not None:
+            after = after + result.moved_wh
+        after = result.caps.clip(after)
         states = {
             "unchecked": self.plant.flow_of(result.period, before),
             "checked": self.plant.flow_of(result.period, after),
@@ -211,21 +236,25 @@ class Accounts:
             "spread": ("buyers", "spread account"),
             "retail": ("participants", "supplier"),
             "feed_in": ("supplier", "participants"),
-            "subscription": ("participants", "operator"),
-            "damages": ("participants", "participants"),
-            "profit_share": ("participants", "shareholders"),
-            "rent": ("participants", "shareholders"),
         } | dict.fromkeys(FEES, ("participants", "dso"))
         rows = [(*ways[kind], kind, amount) for kind, amount in self.money.items() if amount]
+        rows += [(*way, amount) for way, amount in self._moved.items() if amount]
         return pd.DataFrame(rows, columns=["payer", "payee", "kind", "micro_eur"])
+
+    def flexibility_table(self) -> pd.DataFrame:
+        """A row a request of flexibility."""
+        blank = pd.DataFrame(columns=list(FLEXIBILITY_COLUMNS))
+        asked = [requests for requests in self.flexibility if len(requests)]
+        return pd.concat(asked, ignore_index=True) if asked else blank
 
     def require_equal(self, before: dict[int, int], after: dict[int, int]) -> None:
         """ReplayError unless every account changed on the chain as the model says."""
         expected = dict(zip(self.people["number"], self.people["bill_micro_eur"], strict=True))
-        expected[SUPPLIER_ACCOUNT] = self.money.get("retail", 0) - self.money.get("feed_in", 0)
-        expected[DSO_ACCOUNT] = sum(self.money.get(fee, 0) for fee in FEES)
-        expected |= dict.fromkeys(HOUSE, 0) | self._house
-        expected[SPREAD_ACCOUNT] = self.money.get("spread", 0)
+        house = dict.fromkeys(HOUSE, 0) | self._house
+        house[SUPPLIER_ACCOUNT] += self.money.get("retail", 0) - self.money.get("feed_in", 0)
+        house[DSO_ACCOUNT] += sum(self.money.get(fee, 0) for fee in FEES)
+        house[SPREAD_ACCOUNT] += self.money.get("spread", 0)
+        expected |= house
         for account, amount in self._left.items():
             if account != OUTSIDE:
                 expected[account] += amount

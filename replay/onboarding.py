@@ -7,14 +7,14 @@ import pandas as pd
 from eth_utils import keccak
 
 from gridbourse.chain.arguments import label
-from gridbourse.chain.contracts import SUPPLIER_ACCOUNT, Registration
+from gridbourse.chain.contracts import DSO_ACCOUNT, SUPPLIER_ACCOUNT, Registration
 from gridbourse.chain.deploy import AREA, Market
 from gridbourse.model.settlement import Prices
 from gridbourse.onboarding.pseudonyms import deployment_salt, pseudonym
 from gridbourse.scenario.neighbours import Neighbours
 from gridbourse.scenario.scenario import Scenario
 
-OPERATOR_ACCOUNT, SPREAD_ACCOUNT, MARGIN_ACCOUNT = 3, 5, 6
+OPERATOR_ACCOUNT, SPREAD_ACCOUNT, MARGIN_ACCOUNT, TSO_ACCOUNT = 3, 5, 6, 7
 """Of `HouseAccounts.sol`, beside those of the supplier and the DSO."""
 ROWS_A_CALL = 50
 """Registrations in one transaction: about 9 M gas."""
@@ -164,6 +164,8 @@ def _pay_in(market: Market, scenario: Scenario, table: pd.DataFrame) -> None:
     treasurer = market.keys["treasurer"]
     amounts = {int(number): scenario.parties.deposit_micro_eur for number in table["number"]}
     amounts[SUPPLIER_ACCOUNT] = scenario.parties.supplier_deposit_micro_eur
+    if scenario.flexibility is not None:
+        amounts |= dict.fromkeys((DSO_ACCOUNT, TSO_ACCOUNT), scenario.flexibility.deposit_micro_eur)
     total = sum(amounts.values())
     reference = keccak(text=f"bank/{scenario.name}/{scenario.first_period}")
     market.currency.write(

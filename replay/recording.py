@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from gridbourse.chain.deploy import Market
-from gridbourse.report.record import GAS_COLUMNS, TRADE_COLUMNS, RunRecord
+from gridbourse.report.record import GAS_COLUMNS, HOME_COLUMNS, TRADE_COLUMNS, RunRecord
 from gridbourse.scenario.homes_account import account
 from replay.accounting import Accounts
 from replay.walk import Walk
@@ -43,7 +43,8 @@ def record_of(
         trades=_trades(walk),
         money=accounts.money_table(),
         gas=_gas(walk.market),
-        **_homes(walk),
+        homes=_homes(walk),
+        flexibility=accounts.flexibility_table(),
         verdicts=_verdicts(walk),
         money_sum_micro_eur=money_sum,
         energy_gap_wh=round(accounts.gap_wh),
@@ -52,17 +53,17 @@ def record_of(
     )
 
 
-def _homes(walk: Walk) -> dict[str, pd.DataFrame]:
+def _homes(walk: Walk) -> pd.DataFrame:
     """What the homes' devices did, where there are any."""
     homes = walk.plant.homes
     if homes is None:
-        return {}
+        return pd.DataFrame(columns=list(HOME_COLUMNS))
     delivered = {
         period: result.delivery
         for period, result in walk.results.items()
         if result.delivery is not None
     }
-    return {"homes": account(homes, delivered)}
+    return account(homes, delivered)
 
 
 def _trades(walk: Walk) -> pd.DataFrame:

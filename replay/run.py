@@ -12,23 +12,37 @@ from gridbourse.chain.accounts import Keyring
 from gridbourse.chain.checked_trades import TradeDesk
 from gridbourse.chain.compiler import load_artifacts
 from gridbourse.chain.deploy import Market, deploy
-from gridbourse.chain.settings import BilateralRules, MarketSettings, OrderBookRules
+from gridbourse.chain.flexibility_desk import FlexibilityDesk
+from gridbourse.chain.settings import (
+    AuctionRules,
+    BilateralRules,
+    FlexibilityRules,
+    MarketSettings,
+    OrderBookRules,
+)
 from gridbourse.chain.transactions import Chain
 from gridbourse.report.record import RunRecord
 from gridbourse.report.tables import over_periods
 from gridbourse.scenario.network import Network
 from gridbourse.scenario.plant import Plant
 from gridbourse.scenario.scenario import Scenario
-from oracle.grid_feed import GridFeed
+from oracle.finding import GridView
+from oracle.flexibility_evidence import Calendar, JournalHistory
+from oracle.flexibility_feed import FlexibilityFeed
+from oracle.flexibility_port import ChainVerification
+from oracle.grid_feed import FLEXIBILITY, GridFeed
 from oracle.journal import Journal
 from oracle.meter_feed import MeterFeed
-from replay import crowdsale, evidence
+from replay import crowdsale, evidence, portfolios
 from replay.accounting import Accounts
 from replay.crowdsale_record import campaign_record
+from replay.flexibility import FlexibilityMarket
+from replay.flexible_delivery import FlexibleDelivery
 from replay.metering import MeterDrop
 from replay.onboarding import Membership, onboard
 from replay.recording import record_of
-from replay.steering import Aggregator
+from replay.steering import aggregators
+from replay.venues.aggregator_auction import AggregatorAuctionVenue
 from replay.venues.bilateral import BilateralVenue
 from replay.venues.call_auction import CallAuctionVenue
 from replay.venues.checked import Judging
@@ -50,10 +64,11 @@ CONTRACTS = {
     "over_the_counter": "OverTheCounter",
     "bilateral": "BilateralMarket",
     "order_book": "OrderBook",
+    "aggregator_auction": "AggregatorAuction",
     "call_auction": "CallAuction",
 }
-"""Contract by kind of market, in the order in which they trade: what was agreed in private first, the
-pool, whose orders are sealed, last."""
+"""Contract by kind of market, in the order in which they trade: what was agreed in private first, then
+what finds its partner at once; the auctions, which are cleared when the gate is closed, last."""
 
 
 def settings_of(scenario: Scenario) -> MarketSettings:
@@ -69,6 +84,12 @@ def settings_of(scenario: Scenario) -> MarketSettings:
             neighbours.max_open,
             neighbours.subscription_micro_eur_per_period(scenario.mtu),
         )
+    if (auction := scenario.aggregator_auction) is not None:
+        rules["aggregator_auction"] = AuctionRules(auction.reveal_s, auction.bond_micro_eur)
+    kinds = [name for kind, name in CONTRACTS.items() if kind in scenario.market.kinds]
+    if (table := scenario.flexibility) is not None:
+        rules["flexibility"] = FlexibilityRules(table.band, table.products)
+        kinds.append("FlexibilityMarket")
     return MarketSettings(
         mtu_seconds=scenario.mtu_seconds,
         gate_closure_seconds=scenario.market.gate_closure_s,
@@ -76,7 +97,8 @@ def settings_of(scenario: Scenario) -> MarketSettings:
         pay_as_bid=scenario.market.pricing == "pay_as_bid",
         max_rounds=scenario.market.max_rounds,
         area=scenario.market.area,
-        markets=tuple(name for kind, name in CONTRACTS.items() if kind in scenario.market.kinds),
+        portfolios=bool(scenario.aggregators),
+        markets=tuple(kinds),
         **rules,
     )
 
@@ -86,7 +108,9 @@ def found_market(w3: Web3, scenario: Scenario, about: dict[str, Any]) -> tuple[M
     market = deploy(
         Chain(w3, load_artifacts()), Keyring.for_chain(w3), settings_of(scenario), about
     )
-    return market, onboard(market, scenario)
+    members = onboard(market, scenario)
+    portfolios.conclude(market, scenario, members)
+    return market, members
 
 
 def replay(
@@ -106,16 +130,20 @@ def replay(
     campaign = crowdsale.begin(market, scenario, members)
     with Journal(out / "oracle.sqlite") as journal:
         grid_feed = _grid_feed(market, scenario, network, members, journal, out)
+        judging = Judging(scenario, members, market, grid_feed, plant.homes)
+        flexible = _flexibility(judging, network, journal, out)
         walk = Walk(
             scenario=scenario,
             market=market,
             members=members,
-            venues=_venues(Judging(scenario, members, market, grid_feed, plant.homes)),
+            venues=_venues(judging),
             plant=plant,
             meters=MeterDrop(out / "readings", scenario, members, market.keys),
             meter_feed=MeterFeed(market.meter, journal),
             grid_feed=grid_feed,
-            aggregator=None if plant.homes is None else Aggregator(plant.homes, network),
+            aggregators=[] if plant.homes is None else aggregators(plant.homes, network),
+            flexibility=None if flexible is None else flexible.market,
+            flexible=flexible,
         )
         periods = over_periods(scenario.replayed, scenario.mtu_seconds, scenario.timezone)
         walk.run(periods, lambda period: accounts.add(walk.results[period]))
@@ -137,6 +165,7 @@ def _venues(judging: Judging) -> list[Venue]:
         "over_the_counter": OverTheCounterVenue,
         "bilateral": BilateralVenue,
         "order_book": OrderBookVenue,
+        "aggregator_auction": AggregatorAuctionVenue,
         "call_auction": CallAuctionVenue,
     }
     kinds = judging.scenario.market.kinds
@@ -161,7 +190,37 @@ def _grid_feed(
         scenario.mtu_seconds,
         out / "verdicts",
         markets=desks(market),
+        flexibility=_flexibility_desk(market),
     )
+
+
+def _flexibility_desk(market: Market) -> FlexibilityDesk | None:
+    if market.flexibility_market is None:
+        return None
+    return FlexibilityDesk(FLEXIBILITY, market.flexibility_market.market, market.grid)
+
+
+def _flexibility(
+    judging: Judging, network: Network, journal: Journal, out: Path
+) -> FlexibleDelivery | None:
+    """The flexibility market and the oracle that verifies it, where the scenario has one."""
+    scenario, market = judging.scenario, judging.market
+    if scenario.flexibility is None:
+        return None
+    numbers = judging.members.number_of
+    view = GridView(
+        network, list(scenario.points.index), numbers, scenario.limits, scenario.mtu_seconds
+    )
+    feed = FlexibilityFeed(
+        ChainVerification(
+            market.flexibility, market.keys["verifier"], lambda: sorted(numbers.values())
+        ),
+        journal,
+        JournalHistory(journal),
+        Calendar(scenario.mtu, scenario.timezone),
+        out / "baselines",
+    )
+    return FlexibleDelivery(FlexibilityMarket(judging, view), feed)
 
 
 def desks(market: Market) -> list[TradeDesk]:

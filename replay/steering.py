@@ -1,5 +1,7 @@
 """The aggregator of homes that are not left to price signals alone: it plans for all of them together.
 
+Where a scenario has aggregators each plans for its own portfolio: the members its contracts give it, with
+its own assets, so that devices move into the hours in which the portfolio itself has a surplus.
 At the start of every local day it takes its members as they are, keeps the area's grid inside its
 limits as far as a linear picture of it says, and hands out set-points (seed 001 §2.3, seed 003 §1.2).
 The picture: voltages and signed loadings of the expected state of every period, and how they answer
@@ -18,6 +20,7 @@ from gridbourse.model.home import Home, Prices
 from gridbourse.model.portfolio import GridLimits, Portfolio, schedule
 from gridbourse.scenario.homes import Homes
 from gridbourse.scenario.network import Network
+from gridbourse.scenario.portfolios import Portfolios
 from oracle.sensitivities import sensitivities
 
 Floats = NDArray[np.float64]
@@ -28,12 +31,25 @@ WORTH_MICRO_EUR: Final = 1e8
 """Of a unit beyond a limit (1 pu of voltage, 100 % of loading): above any price, below comfort."""
 
 
+@dataclass(frozen=True)
+class Contracted:
+    """What an aggregator's contracts give it. points: its own and those of its members; kinds: the
+    storages it may steer."""
+
+    points: tuple[str, ...]
+    kinds: frozenset[str]
+
+
 @dataclass
 class Aggregator:
-    """Steers the homes of a scenario. portfolios: what it decided, by the period it did."""
+    """Steers the homes of a scenario, or those under contract with it.
+
+    portfolios: what it decided, by the period it did.
+    """
 
     homes: Homes
     network: Network
+    contracted: Contracted | None = None
     portfolios: dict[int, Portfolio] = field(default_factory=dict)
     _day: date | None = None
 
@@ -43,12 +59,15 @@ class Aggregator:
         if day == self._day or not self.homes.world.rules.direct_kinds:
             return
         self._day = day
-        members = self.homes.members()
-        first, steered = self.homes.at, self.homes.world.rules.direct_kinds
+        members, steered = self._steered()
+        if not members:
+            return
+        first = self.homes.at
         count = len(next(iter(members.values())).base_wh)
         periods = range(first, first + count)
+        everybody = members | self._beside(periods, members)
         decided = schedule(
-            list(members.values()), self._prices(periods), self._limits(periods, members)
+            list(everybody.values()), self._prices(periods), self._limits(periods, everybody)
         )
         self.portfolios[period] = decided
         for each in range(period, periods.stop):
@@ -58,9 +77,28 @@ class Aggregator:
                     (point, name): -int(path.drawn_wh[each - first])
                     for point, one in decided.schedules.items()
                     for name, path in one.paths.items()
-                    if name in steered
+                    if name in steered and point in members
                 },
             )
+
+    def _steered(self) -> tuple[dict[str, Home], set[str]]:
+        """The homes it steers, and by which storages."""
+        members, kinds = self.homes.members(), set(self.homes.world.rules.direct_kinds)
+        if self.contracted is None:
+            return members, kinds
+        mine = self.contracted.points
+        return {p: home for p, home in members.items() if p in mine}, kinds & self.contracted.kinds
+
+    def _beside(self, periods: range, members: Mapping[str, Home]) -> dict[str, Home]:
+        """What of the portfolio has nothing to steer: it needs energy or has some left all the same."""
+        if self.contracted is None:
+            return {}
+        expected = self.homes.undisturbed_wh(periods, {})
+        return {
+            point: Home(point, expected[:, self.homes.row_of(point)])
+            for point in self.contracted.points
+            if point not in members
+        }
 
     def _prices(self, periods: range) -> Prices:
         """What the area pays for what it does not cover itself: the dearest of its zones, the least a
@@ -105,3 +143,23 @@ class Aggregator:
             limit=np.array(most),
             worth_micro_eur=WORTH_MICRO_EUR,
         )
+
+
+def aggregators(homes: Homes, network: Network) -> list[Aggregator]:
+    """Those of the scenario that steer devices; one for all homes where it names none."""
+    scenario = homes.scenario
+    if not scenario.aggregators:
+        return [Aggregator(homes, network)]
+    of = Portfolios(scenario).aggregator_of
+    return [
+        Aggregator(
+            homes,
+            network,
+            Contracted(
+                (one.point, *(point for point, its in of.items() if its is one)),
+                frozenset(one.resources),
+            ),
+        )
+        for one in scenario.aggregators
+        if one.control != "indirect"
+    ]

@@ -19,6 +19,8 @@ from gridbourse.scenario.scenario import Scenario
 from oracle.grid_feed import GridFeed
 from oracle.meter_feed import MeterFeed
 from oracle.verdict import Verdict
+from replay.flexibility import FlexibilityMarket
+from replay.flexible_delivery import Delivered, FlexibleDelivery
 from replay.metering import MeterDrop
 from replay.onboarding import Membership
 from replay.steering import Aggregator
@@ -35,6 +37,7 @@ class PeriodResult:
     """What happened in one period; arrays over all connection points of the scenario.
 
     beyond: the DSO's caps on what flows beside all trades, where it had to.
+    moved_wh: what flexibility that was bought is to move; flexibility: what it came to.
     metered_wh: what the meters say, participants' as the chain holds it; None before delivery.
     """
 
@@ -42,6 +45,9 @@ class PeriodResult:
     tradings: Sequence[Trading]
     caps: Caps
     beyond: Verdict | None = None
+    moved_wh: Ints | None = None
+    flexibility_verdicts: Sequence[Verdict] = ()
+    flexibility: Delivered | None = None
     delivery: Delivery | None = None
     metered_wh: Ints | None = None
 
@@ -51,9 +57,16 @@ class PeriodResult:
         return np.sum([trading.contracts_wh for trading in self.tradings], axis=0, dtype=np.int64)
 
     @property
+    def positions_wh(self) -> Ints:
+        """The contracts, with what flexibility that was delivered moved of them."""
+        moved = self.flexibility
+        return self.contracts_wh if moved is None else self.contracts_wh + moved.contracts_wh
+
+    @property
     def verdicts(self) -> list[Verdict]:
         """All of the DSO's, in order."""
-        found = [verdict for trading in self.tradings for verdict in trading.verdicts]
+        found = [*self.flexibility_verdicts]
+        found += [verdict for trading in self.tradings for verdict in trading.verdicts]
         return found if self.beyond is None else [*found, self.beyond]
 
     @property
@@ -84,7 +97,9 @@ class Walk:
     meters: MeterDrop
     meter_feed: MeterFeed
     grid_feed: GridFeed
-    aggregator: Aggregator | None = None
+    aggregators: Sequence[Aggregator] = ()
+    flexibility: FlexibilityMarket | None = None
+    flexible: FlexibleDelivery | None = None
     results: dict[int, PeriodResult] = field(default_factory=dict)
 
     def run(
@@ -95,7 +110,12 @@ class Walk:
         waiting: list[int] = []
         last = 0
         for period in periods:
-            self._advance(period * mtu - lead - 1)
+            self._advance(period * mtu - self.scenario.opens_s)
+            for aggregator in self.aggregators:
+                aggregator.steer(period)
+            if self.flexibility is not None:
+                self.flexibility.buy(period)
+                self._advance(period * mtu - lead - 1 - self.scenario.reveal_s)
             self._trade(period)
             self._advance(period * mtu - lead)
             self.results[period] = self._close(period)
@@ -106,11 +126,11 @@ class Walk:
         self._advance((last + 1) * mtu)
         for period in waiting:
             self._deliver(period, on_settled)
+        if self.flexible is not None:
+            self.flexible.redeem()
 
     def _trade(self, period: int) -> None:
         """One market after the other: what is promised in one is not wanted in the next."""
-        if self.aggregator is not None:
-            self.aggregator.steer(period)
         wanted_wh = self._forecast_wh(period)
         for venue in self.venues:
             wanted_wh = wanted_wh - venue.trade(period, wanted_wh)
@@ -128,7 +148,11 @@ class Walk:
             schedule = self._forecast_wh(period)
             reactive = self.scenario.reactive_var(period)
             beyond = self.grid_feed.check_schedule(period, schedule, reactive)
-        return PeriodResult(period, tradings, self._caps(period), beyond)
+        result = PeriodResult(period, tradings, self._caps(period), beyond)
+        if self.flexibility is not None:
+            result.moved_wh = self.flexibility.moved_wh(period)
+            result.flexibility_verdicts = self.flexibility.sessions[period].verdicts
+        return result
 
     def _forecast_wh(self, period: int) -> Ints:
         return forecast_wh(self.scenario, self.plant.homes, period)
@@ -139,10 +163,16 @@ class Walk:
     def _deliver(self, period: int, on_settled: Callable[[int], None]) -> None:
         """The plant delivers, the meters tell, the oracle brings it in, and the period is settled."""
         result = self.results[period]
-        result.delivery = self.plant.deliver(period, result.caps)
+        metered = {
+            at: done.metered_wh for at, done in self.results.items() if done.metered_wh is not None
+        }
+        sold = None if self.flexible is None else self.flexible.obeyed(period, metered)
+        result.delivery = self.plant.deliver(period, result.caps, sold)
         readings = self.meters.collect(period, result.delivery.readings_wh)
         sent = self.meter_feed.push(period, readings)
         result.metered_wh = self._metered(result.delivery.readings_wh, sent)
+        if self.flexible is not None:
+            result.flexibility = self.flexible.verify(period, metered | {period: result.metered_wh})
         settler = self.market.keys["operator"]
         self.market.settlement.settle(settler, AREA, period, GROUPS_A_CALL, len(readings))
         on_settled(period)

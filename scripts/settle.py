@@ -1,24 +1,51 @@
-"""Settle every period that is due, and print where each euro went.
+"""Settle every period that is due, and print where each euro and each watt-hour went.
 
     python -m scripts.settle --network devnet
 
-Anyone may: the contracts decide what is due and what it comes to.
+Anyone may: the contracts decide what is due and what it comes to. Flexibility on declared schedules is
+verified, which mints its tokens; those whose keys are here are redeemed. What waits for the verifier waits.
 """
 
 import argparse
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
 from eth_account.signers.local import LocalAccount
 from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
+from gridbourse.audit.rebuild import Rebuilt
+from gridbourse.audit.statement import Statement, statement
 from gridbourse.chain.contracts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
 from gridbourse.chain.deploy import AREA, Market
 from gridbourse.chain.ending import finish
 from gridbourse.chain.overview import due
 from gridbourse.chain.transactions import Reverted
 from gridbourse.errors import GridbourseError
-from scripts import on_record, parse, run
+from gridbourse.metering.points import read_numbers
+from gridbourse.report import words
+from gridbourse.scenario.network import Network
+from gridbourse.scenario.scenario import Scenario, load
+from oracle.corrections import read_history
+from replay.onboarding import account_name
+from scripts import mapping_path, on_record, parse, run
+
+PARTIES = ("dso", "tso", "supplier", "operator")
+TOKENS_A_CALL = 100
+ENERGY = {
+    "metered_out": "fed in at the meters",
+    "metered_into": "drawn at the meters",
+    "traded": "traded between participants",
+    "flexibility_up": "flexibility delivered up",
+    "flexibility_down": "flexibility delivered down",
+    "from_supplier": "beyond contracts, from the supplier",
+    "to_supplier": "beyond contracts, to the supplier",
+    "unpaid": "fed in beyond a cap, not paid for",
+    "losses": "lost in the grid",
+}
 
 
 def main(*args: str, web3: Web3 | None = None) -> int:
@@ -30,28 +57,38 @@ def main(*args: str, web3: Web3 | None = None) -> int:
     )
     parser.add_argument("--network", default="devnet", help="devnet or an RPC address")
     options = parse(parser, args)
+    mapping = mapping_path(options.network)
+    points = read_numbers(mapping) if mapping.exists() else {}
     with on_record(options.network, web3) as market:
-        return _settle(market)
+        return settle(market, points)
 
 
-def _settle(market: Market) -> int:
-    """0 when all that was due is settled, 1 when the contracts refused some of it."""
+def settle(market: Market, points: Iterable[str]) -> int:
+    """0 when all that was due is settled, 1 when the contracts refused some of it.
+
+    points: metering points of participants, whose tokens are redeemed where their keys are here.
+    """
     out = Console()
     table = Table(title="settled", title_justify="left")
-    for heading in ("period", "to supplier EUR", "grid fees to DSO EUR", "refused because"):
+    for heading in ("period", "to supplier EUR", "to DSO EUR", "refused because"):
         table.add_column(heading, justify="left" if "refused" in heading else "right")
-    refused = 0
+    settled, refused = [], 0
     operator = market.keys["operator"]
     for period in due(market):
         before = market.house.balances(1 + SUPPLIER_ACCOUNT)
         reason = _settle_period(market, operator, period)
         refused += bool(reason)
+        settled += [] if reason else [period]
         after = market.house.balances(1 + SUPPLIER_ACCOUNT)
         supplier, dso = (
             (after[who] - before[who]) / 1e6 for who in (SUPPLIER_ACCOUNT, DSO_ACCOUNT)
         )
         table.add_row(str(period), f"{supplier:,.6f}", f"{dso:,.6f}", reason)
     out.print(table if table.row_count else "Nothing is due.")
+    if settled:
+        rebuilt = read_history(market).rebuilt
+        _show(out, market, rebuilt, settled)
+    _redeem(out, market, points)
     return 1 if refused else 0
 
 
@@ -65,11 +102,99 @@ def _settle_period(market: Market, by: LocalAccount, period: int) -> str:
     except Reverted as error:
         if error.name == "ReadingMissing" and error.values["deadline"] == 0:
             market.settlement.write(by, "await", "awaitReadings", AREA, period)
+            if market.flexibility_market and market.flexibility.market.requests(period):
+                market.flexibility.await_verification(by, period)
             return f"{error}; from now on awaited, and estimated once the deadline has passed"
         return str(error)
     except GridbourseError as error:
         return str(error)
     return ""
+
+
+# --- where it went -------------------------------------------------------------------------------
+
+
+def _show(out: Console, market: Market, rebuilt: Rebuilt, periods: Sequence[int]) -> None:
+    """Payments by who, to whom, what for; energy by what became of it."""
+    found = [statement(rebuilt, AREA, period) for period in periods]
+    money = Table(title="where each euro went", title_justify="left")
+    for heading in ("for", "from", "to", "EUR"):
+        money.add_column(heading, justify="right" if heading == "EUR" else "left")
+    for payer, payee, kind, amount in _flows(found):
+        names = (words.name(kind), words.name(payer), words.name(payee))
+        money.add_row(*names, f"{amount / 1e6:,.6f}")
+    energy = Table(title="where each watt-hour went", title_justify="left")
+    energy.add_column("energy")
+    energy.add_column("Wh", justify="right")
+    sums = {name: sum(each.energy_wh[name] for each in found) for name in found[0].energy_wh}
+    sums |= (
+        {"losses": losses} if (losses := _losses_wh(market, rebuilt, periods)) is not None else {}
+    )
+    for name, wh in sums.items():
+        energy.add_row(ENERGY[name], f"{wh:,}")
+    out.print(money)
+    out.print(energy)
+
+
+def _flows(found: Sequence[Statement]) -> list[tuple[str, str, str, int]]:
+    flows = pd.concat([each.flows for each in found], ignore_index=True)
+    summed = flows.groupby(["payer", "payee", "kind"], sort=False)["micro_eur"].sum()
+    return [(*way, int(amount)) for way, amount in summed.items()]  # type: ignore[misc]
+
+
+def _losses_wh(market: Market, rebuilt: Rebuilt, periods: Sequence[int]) -> int | None:
+    """By power flow on the readings; None where the scenario is not at hand, or not all are metered."""
+    about = market.record.scenario
+    try:
+        scenario = load(Path(about["file"]), about["overrides"])
+    except (GridbourseError, KeyError):
+        return None
+    points = scenario.points
+    if not points["participant"].all() or len(points) != len(rebuilt.members.participants):
+        return None
+    network = Network.load(scenario.grid_file, points)
+    return sum(_lost(scenario, network, rebuilt, period) for period in periods)
+
+
+def _lost(scenario: Scenario, network: Network, rebuilt: Rebuilt, period: int) -> int:
+    numbers = sorted(rebuilt.members.participants)
+    readings = [rebuilt.metering.reading(period, who) or 0 for who in numbers]
+    flow = network.run(
+        np.array([readings]) / scenario.mtu.hours, scenario.reactive_var(period)[None]
+    )
+    return round(float(flow.losses_w[0]) * scenario.mtu.hours)
+
+
+# --- tokens --------------------------------------------------------------------------------------
+
+
+def _redeem(out: Console, market: Market, points: Iterable[str]) -> None:
+    """Everybody whose key is here redeems what it holds."""
+    if market.flexibility_market is None:
+        return
+    names = {name: name for name in PARTIES} | {account_name(point): point for point in points}
+    holders = {market.keys[key].address.lower(): key for key in names}
+    tokens = read_history(market).rebuilt.flexibility
+    assert tokens is not None, "the record has a flexibility market"
+    held: dict[str, list[int]] = {}
+    for (token, address), wh in tokens.tokens.wh.items():
+        if wh and address in holders:
+            held.setdefault(address, []).append(token)
+    table = Table(title="tokens redeemed", title_justify="left")
+    for heading in ("holder", "tokens", "Wh", "EUR"):
+        table.add_column(heading, justify="left" if heading == "holder" else "right")
+    for address, mine in held.items():
+        key = holders[address]
+        for start in range(0, len(mine), TOKENS_A_CALL):
+            page = mine[start : start + TOKENS_A_CALL]
+            market.flexibility.token.redeem(market.keys[key], page)
+        wh, claim = (
+            sum(of[token, address] for token in mine)
+            for of in (tokens.tokens.wh, tokens.tokens.claims)
+        )
+        table.add_row(names[key], str(len(mine)), f"{wh:,}", f"{claim / 1e6:,.6f}")
+    if table.row_count:
+        out.print(table)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,14 @@ interface IModules {
     function markets() external view returns (address[] memory);
 }
 
+/// @notice What markets ask of the money accounts
+interface IMoneyAccounts {
+    /// @notice Free money of an account in µEUR; negative = debt
+    function balanceOf(uint256 account) external view returns (int256);
+}
+
 /// @notice What markets, oracles and the settlement ask the clearing house
-interface IClearingHouse is IModules {
+interface IClearingHouse is IModules, IMoneyAccounts {
     /// @notice Energy lanes (sell, buy) of a group: what is given back and what is claimed in its place
     struct Exchange {
         uint256 group;

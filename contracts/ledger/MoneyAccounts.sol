@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {IMoneyAccounts} from "../interfaces/IClearingHouse.sol";
 import {IPayments} from "../interfaces/IPayments.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
@@ -83,24 +84,32 @@ abstract contract MoneyAccounts is Modules, IPayments {
         _withdraw(participant, amountMicroEur);
     }
 
-    /// @notice Takes money of a named account out: the DSO, the supplier, or for the others the operator. As much as
-    ///         participants owe stays with the house accounts together, so that what others have is there for them
+    /// @notice Takes money of a named account out: the DSO, the TSO, the supplier, or for the others the operator. As
+    ///         much as participants owe stays with the house accounts together, so that what others have is there for
+    ///         them; the TSO's account is none of those, but money it brought in to buy with
     function withdrawHouse(uint256 account, uint256 amountMicroEur) external {
-        bytes32 role = account == HouseAccounts.DSO
-            ? Roles.DSO
-            : account == HouseAccounts.SUPPLIER ? Roles.SUPPLIER : Roles.OPERATOR;
-        registry.requireRole(role, msg.sender);
+        registry.requireRole(_holderOf(account), msg.sender);
         if (account == 0 || account >= HouseAccounts.FIRST_PARTICIPANT) revert UnknownAccount(account);
         if (account == HouseAccounts.MARGIN) revert MarginIsHeldForOthers(account);
         _requireFree(account, amountMicroEur);
+        if (account != HouseAccounts.TSO) _requireDebtsCovered(account, amountMicroEur);
+        _withdraw(account, amountMicroEur);
+    }
+
+    function _holderOf(uint256 account) private pure returns (bytes32) {
+        if (account == HouseAccounts.DSO) return Roles.DSO;
+        if (account == HouseAccounts.SUPPLIER) return Roles.SUPPLIER;
+        return account == HouseAccounts.TSO ? Roles.TSO : Roles.OPERATOR;
+    }
+
+    function _requireDebtsCovered(uint256 account, uint256 amountMicroEur) private view {
         uint256 house = _houseMoney();
         if (house < debtsMicroEur + amountMicroEur) {
             revert DebtsOutstanding(account, amountMicroEur, house, debtsMicroEur);
         }
-        _withdraw(account, amountMicroEur);
     }
 
-    /// @dev What the house accounts have, without margins, which belong to others
+    /// @dev What the house accounts have, without margins and the TSO's money, which belong to others
     function _houseMoney() private view returns (uint256 sum) {
         for (uint256 account = HouseAccounts.DSO; account < HouseAccounts.MARGIN; ++account) {
             int256 balance = balanceOf(account);
@@ -118,7 +127,7 @@ abstract contract MoneyAccounts is Modules, IPayments {
         emit CreditLimitSet(participant, limitMicroEur);
     }
 
-    /// @inheritdoc IPayments
+    /// @inheritdoc IMoneyAccounts
     function balanceOf(uint256 account) public view returns (int256) {
         return Lanes.getInt64(_balances[Lanes.groupOf(account)], Lanes.laneOf(account));
     }

@@ -9,5 +9,6 @@ library HouseAccounts {
     uint256 internal constant ROUNDING = 4;
     uint256 internal constant SPREAD = 5;
     uint256 internal constant MARGIN = 6;
+    uint256 internal constant TSO = 7;
     uint256 internal constant FIRST_PARTICIPANT = 8;
 }

@@ -45,8 +45,15 @@ contract AggregatorAuction is AuctionBoard {
         uint256 volumeWh,
         MeritOrder.Margin margin
     );
-    /// @notice Trades (see TradeWord) an auction came to, in participant order
-    event Awarded(uint256 indexed area, uint256 indexed period, uint256 indexed auction, uint256[] trades);
+    /// @notice The groups of the area up to number `untilGroup` have what they won, as trades (see TradeWord) in participant
+    ///         order, and their other answers back
+    event Awarded(
+        uint256 indexed area,
+        uint256 indexed period,
+        uint256 indexed auction,
+        uint256 untilGroup,
+        uint256[] trades
+    );
     /// @notice Every answer of an auction is awarded or given back
     event AuctionEnded(uint256 indexed area, uint256 indexed period, uint256 indexed auction);
 
@@ -109,7 +116,8 @@ contract AggregatorAuction is AuctionBoard {
             page.lost[i].released = _awardGroup(auction, awarding, page, groups[i], answers);
         }
         clearingHouse.reserve(auction.period, page.lost);
-        if (page.count != 0) _recordAll(area, auction.period, number, page.trades, page.count);
+        _recordAll(area, auction.period, page.trades, page.count);
+        emit Awarded(area, auction.period, number, awarding.nextGroup + groups.length, page.trades);
     }
 
     /// @dev Adds the trades of a group to the page; returns the energy lanes that did not win
@@ -161,7 +169,7 @@ contract AggregatorAuction is AuctionBoard {
             : TradeWord.pack(auction.aggregator, participant, wh, price);
     }
 
-    function _recordAll(uint256 area, uint256 period, uint256 number, uint256[] memory trades, uint256 count) private {
+    function _recordAll(uint256 area, uint256 period, uint256[] memory trades, uint256 count) private {
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             mstore(trades, count) // only ever shorter than it was made
@@ -171,7 +179,6 @@ contract AggregatorAuction is AuctionBoard {
             _record(ledger, area, trades[i]);
         }
         _ledgers[_key(area, period)] = ledger;
-        emit Awarded(area, period, number, trades);
     }
 
     /// @dev Gives the aggregator back what it did not come to buy or sell

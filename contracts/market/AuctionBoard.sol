@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {IPortfolios} from "../interfaces/IPortfolios.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
@@ -15,7 +16,8 @@ import {PriceBand} from "./PriceBand.sol";
 /// @title What aggregators ask for, and what prosumers answer: the board of the aggregator auctions
 /// @notice A posted auction keeps the aggregator's money or energy reserved, an answer that of who gave it. Answers are
 ///         open, or sealed: then a bonded commitment comes first, and is revealed in the last seconds before gate
-///         closure; who does not reveal loses the bond to the aggregator.
+///         closure; who does not reveal loses the bond to the aggregator. Open answers come from the participant, from
+///         the gateway with its mandate, or from the aggregator its contract lets trade for it.
 abstract contract AuctionBoard is CheckedTrades, PriceBand {
     using TickBook for TickBook.Book;
 
@@ -26,11 +28,13 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     }
 
     /// @notice Where the auctions are anchored and their rules
+    /// @param portfolios Contracts between aggregators and prosumers; zero: there are none
     /// @param revealSeconds Length of the time before gate closure in which sealed answers are revealed
     /// @param bondMicroEur What a sealed answer is bonded with
     struct Settings {
         Anchors anchors;
         ITariff tariff;
+        IPortfolios portfolios;
         uint256 floorMicroEurPerWh;
         uint256 tickMicroEurPerWh;
         uint256 ticks;
@@ -68,6 +72,8 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     /// @notice The most auctions of an area in a period: settlement waits for each
     uint256 public constant MAX_AUCTIONS = 256;
 
+    /// @notice Contracts by which an aggregator may answer for a prosumer
+    IPortfolios public immutable portfolios;
     /// @notice Seconds before gate closure from which sealed answers are revealed
     uint256 public immutable revealSeconds;
     /// @notice What a sealed answer is bonded with
@@ -102,9 +108,24 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
         uint256 tick,
         uint256 wh
     );
+    /// @notice A gateway, or an aggregator for its prosumers, brings answers: words of a group (32 bits) and four order
+    ///         lanes (56 bits each), each in place of what its participant answered before
+    event AnswersBrought(
+        uint256 indexed area, uint256 indexed period, uint256 indexed auction, address by, uint256[] groups
+    );
     /// @notice A participant answers under seal, with a bond
     event AnswerCommitted(
         uint256 indexed area, uint256 indexed period, uint256 indexed auction, uint256 participant, bytes28 commitment
+    );
+    /// @notice A participant reveals its answer, with the salt of its commitment; its bond goes back
+    event AnswerRevealed(
+        uint256 indexed area,
+        uint256 indexed period,
+        uint256 indexed auction,
+        uint256 participant,
+        uint256 tick,
+        uint256 wh,
+        bytes32 salt
     );
     /// @notice A sealed answer was never revealed: its bond goes to the aggregator
     event BondForfeited(
@@ -119,6 +140,8 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     error OtherArea(uint256 participant, uint256 itsArea, uint256 area);
     error NotForAnother(uint256 participant, uint256 caller);
     error NoMandate(uint256 participant, uint256 mandated, uint256 gateway);
+    error NotItsAggregator(uint256 participant, uint256 period, uint256 aggregator, bool mayTrade);
+    error MalformedAnswer(uint256 participant, uint256 lane);
     error BeyondLimit(uint256 participant, uint256 tick, uint256 limitTick);
     error UnderSeal(uint256 auction, bool isSealed);
     error GateStillOpen(uint256 period);
@@ -137,6 +160,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
             TickBook.MAX_TICKS
         )
     {
+        portfolios = settings.portfolios;
         revealSeconds = settings.revealSeconds;
         bondMicroEur = settings.bondMicroEur;
     }
@@ -174,15 +198,31 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     // --- open answers --------------------------------------------------------------------------
 
     /// @notice Answers an open auction of the area until gate closure, in place of what the participant answered
-    ///         before; 0 Wh takes it back. The participant itself may, or a gateway with its mandate
+    ///         before; 0 Wh takes it back. The participant itself may, the gateway with its mandate, or the aggregator
+    ///         its contract lets trade for it
     function answer(uint256 area, uint32 period, uint256 number, uint256 participant, uint256 tick, uint256 wh)
         external
     {
-        clock.requireOpen(period);
-        Auction memory auction = _auctionOf(area, period, number);
-        if (auction.isSealed) revert UnderSeal(number, true);
-        _requireMayAct(area, participant);
+        Auction memory auction = _unsealed(area, period, number);
         _answer(area, auction, number, participant, tick, wh);
+        emit Answered(area, period, number, participant, tick, wh);
+    }
+
+    /// @notice Answers of participants who gave the calling gateway their mandate, or whose contract lets the calling
+    ///         aggregator trade for them
+    /// @param groups Words of a group (top 32 bits) and four order lanes, of side 0 and sequence 1; an empty lane changes
+    ///        nothing, one of 0 Wh takes an answer back
+    function answerBatch(uint256 area, uint32 period, uint256 number, uint256[] calldata groups) external {
+        Auction memory auction = _unsealed(area, period, number);
+        uint256[] memory words = groups;
+        _answerAll(area, auction, number, words);
+        emit AnswersBrought(area, period, number, msg.sender, words);
+    }
+
+    function _unsealed(uint256 area, uint256 period, uint256 number) private view returns (Auction memory auction) {
+        clock.requireOpen(period);
+        auction = _auctionOf(area, period, number);
+        if (auction.isSealed) revert UnderSeal(number, true);
     }
 
     function _answer(
@@ -193,28 +233,68 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
         uint256 tick,
         uint256 wh
     ) private {
-        if (participant == auction.aggregator) revert OwnAuction(participant, number);
         if (wh > Lanes.MAX_WH) revert QuantityOutOfRange(participant, wh, Lanes.MAX_WH);
+        if (tick >= ticks) revert TickOutOfBand(participant, tick, ticks);
+        uint256[] memory words = new uint256[](1);
+        words[0] = Lanes.set56(
+            Lanes.fresh(Lanes.groupOf(participant)), Lanes.laneOf(participant), _lane(tick, wh)
+        );
+        _answerAll(area, auction, number, words);
+    }
+
+    /// @dev Puts the lanes of the words into the book, each in place of the participant's former answer, and backs them
+    function _answerAll(uint256 area, Auction memory auction, uint256 number, uint256[] memory words) private {
+        uint256 key = _auctionKey(area, auction.period, number);
+        IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](words.length);
+        for (uint256 i; i < words.length; ++i) {
+            _answerGroup(key, auction, words[i], exchanges[i]);
+        }
+        uint256[] memory profiles = clearingHouse.reserve(auction.period, exchanges);
+        _requireMayAct(area, auction.period, words, profiles);
+    }
+
+    function _answerGroup(
+        uint256 key,
+        Auction memory auction,
+        uint256 word,
+        IClearingHouse.Exchange memory exchange
+    ) private {
+        uint256 group = Lanes.tag(word);
+        exchange.group = group;
+        uint256 answers = Lanes.ofPeriod(_answers[_answerKey(key, group)], auction.period);
+        TickBook.Book storage book = _books[key];
+        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+            uint256 given = Lanes.get56(word, lane);
+            if (given == 0) continue;
+            _requireMayAnswer(auction, uint8(key), Lanes.participantAt(group, lane), given);
+            uint256 former = Lanes.get56(answers, lane);
+            uint256 formerWh = OrderLane.wh(former);
+            uint256 wh = OrderLane.wh(given);
+            book.remove(auction.period, OrderLane.BID, OrderLane.tick(former), formerWh);
+            book.add(auction.period, OrderLane.BID, OrderLane.tick(given), wh);
+            exchange.released |= _answerEnergy(auction.buys, formerWh) << (lane * 56);
+            exchange.claimed |= _answerEnergy(auction.buys, wh) << (lane * 56);
+            answers = Lanes.set56(answers, lane, given);
+        }
+        _answers[_answerKey(key, group)] = answers;
+    }
+
+    function _requireMayAnswer(Auction memory auction, uint256 number, uint256 participant, uint256 given)
+        private
+        view
+    {
+        uint256 tick = OrderLane.tick(given);
+        if (participant == auction.aggregator) revert OwnAuction(participant, number);
+        if (given >> OrderLane.BITS != 0 || given != _lane(tick, OrderLane.wh(given))) revert MalformedAnswer(participant, given);
         if (tick >= ticks) revert TickOutOfBand(participant, tick, ticks);
         if (auction.buys ? tick > auction.tick : tick < auction.tick) {
             revert BeyondLimit(participant, tick, auction.tick);
         }
-        uint256 key = _auctionKey(area, auction.period, number);
-        uint256 four = _answerKey(key, Lanes.groupOf(participant));
-        uint256 lane = Lanes.laneOf(participant);
-        uint256 answers = Lanes.ofPeriod(_answers[four], auction.period);
-        uint256 former = Lanes.get56(answers, lane);
-        TickBook.Book storage book = _books[key];
-        book.remove(auction.period, OrderLane.BID, OrderLane.tick(former), OrderLane.wh(former));
-        book.add(auction.period, OrderLane.BID, tick, wh);
-        _answers[four] = Lanes.set56(answers, lane, OrderLane.pack(wh, tick, OrderLane.BID, 1));
-        _reserve(
-            auction.period,
-            participant,
-            _answerEnergy(auction.buys, OrderLane.wh(former)),
-            _answerEnergy(auction.buys, wh)
-        );
-        emit Answered(area, auction.period, number, participant, tick, wh);
+    }
+
+    /// @dev An answer as an order lane: the auction has its side, the last answer counts
+    function _lane(uint256 tick, uint256 wh) private pure returns (uint256) {
+        return OrderLane.pack(wh, tick, OrderLane.BID, 1);
     }
 
     // --- sealed answers ------------------------------------------------------------------------
@@ -243,10 +323,10 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
         uint256 time = clock.timestamp();
         if (time < from) revert RevealNotBegun(period, from, time);
         uint256 participant = registry.numberOf(msg.sender);
-        _requireArea(area, participant);
         _takeCommitment(area, period, number, participant, commitmentTo(participant, tick, wh, salt));
         _move(HouseAccounts.MARGIN, participant);
         _answer(area, _auctionOf(area, period, number), number, participant, tick, wh);
+        emit AnswerRevealed(area, period, number, participant, tick, wh, salt);
     }
 
     /// @notice After gate closure gives the bond of an answer that was never revealed to the aggregator; anyone may
@@ -282,21 +362,36 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
 
     // --- rules ---------------------------------------------------------------------------------
 
-    /// @dev The participant itself, or the gateway that holds its mandate; in the participant's own area
-    function _requireMayAct(uint256 area, uint256 participant) private view {
-        _requireArea(area, participant);
-        if (registry.accountOf(participant) == msg.sender) return;
-        if (!registry.hasRole(Roles.GATEWAY, msg.sender)) {
-            revert NotForAnother(participant, registry.numberOf(msg.sender));
+    /// @dev The gateway that holds each participant's mandate, its aggregator, or itself; in the participants' own area
+    function _requireMayAct(uint256 area, uint256 period, uint256[] memory words, uint256[] memory profiles)
+        private
+        view
+    {
+        bool isGateway = registry.hasRole(Roles.GATEWAY, msg.sender);
+        uint256 caller = isGateway ? registry.gatewayNumberOf(msg.sender) : registry.numberOf(msg.sender);
+        for (uint256 i; i < words.length; ++i) {
+            for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+                if (Lanes.get56(words[i], lane) == 0) continue;
+                uint256 participant = Lanes.participantAt(Lanes.tag(words[i]), lane);
+                uint256 profile = Lanes.get64(profiles[i], lane);
+                if (Profile.area(profile) != area) revert OtherArea(participant, Profile.area(profile), area);
+                if (isGateway) {
+                    uint256 mandated = Profile.gateway(profile);
+                    if (mandated != caller) revert NoMandate(participant, mandated, caller);
+                } else if (participant != caller) {
+                    _requireContract(caller, period, participant);
+                }
+            }
         }
-        uint256 gateway = registry.gatewayNumberOf(msg.sender);
-        uint256 mandated = Profile.gateway(_profileOf(participant));
-        if (mandated != gateway) revert NoMandate(participant, mandated, gateway);
     }
 
-    function _requireArea(uint256 area, uint256 participant) private view {
-        uint256 itsArea = Profile.area(_profileOf(participant));
-        if (itsArea != area) revert OtherArea(participant, itsArea, area);
+    function _requireContract(uint256 aggregator, uint256 period, uint256 participant) private view {
+        bool can = address(portfolios) != address(0) && registry.hasRole(Roles.AGGREGATOR, msg.sender);
+        if (!can) revert NotForAnother(participant, aggregator);
+        (uint256 contracted,, bool mayTrade) = portfolios.contractOf(participant, period);
+        if (contracted != aggregator || !mayTrade) {
+            revert NotItsAggregator(participant, period, contracted, mayTrade);
+        }
     }
 
     function _profileOf(uint256 participant) private view returns (uint256) {

@@ -119,7 +119,7 @@ abstract contract CheckedTrades is ITradeMarket {
         _ledgers[_key(area, period)] = ledger;
     }
 
-    function _seal(Ledger memory ledger, uint256 area) private {
+    function _seal(Ledger memory ledger, uint256 area) internal {
         uint256 group = ledger.groups;
         _sealed[_groupKey(area, ledger.period, group)] =
             SealedGroup(ledger.period, ledger.count, uint40(block.timestamp), ledger.root);
@@ -184,13 +184,19 @@ abstract contract CheckedTrades is ITradeMarket {
         uint256 rejected,
         bool expired
     ) private {
+        _apply(area, period, group, trades, rejected);
+        emit GroupDecided(area, period, group, expired ? _ones(trades.length) : rejected, expired);
+    }
+
+    /// @dev Books the accepted trades and gives back what backed the rejected ones: what a verdict comes to, unless a
+    ///      market has it otherwise
+    function _apply(uint256, uint256 period, uint256, uint256[] calldata trades, uint256 rejected) internal virtual {
         uint256 refused;
         for (uint256 i; i < trades.length; ++i) {
             refused += (rejected >> i) & 1;
         }
         if (refused != trades.length) _book(period, trades, rejected, trades.length - refused);
         if (refused != 0) _refund(period, trades, rejected, refused);
-        emit GroupDecided(area, period, group, expired ? _ones(trades.length) : rejected, expired);
     }
 
     /// @dev The clearing house works through a group as often as it is named: seller and buyer of each trade by turns
@@ -286,7 +292,7 @@ abstract contract CheckedTrades is ITradeMarket {
         return ((period % _ringSize) << 64) | area;
     }
 
-    function _groupKey(uint256 area, uint256 period, uint256 group) private view returns (uint256) {
+    function _groupKey(uint256 area, uint256 period, uint256 group) internal view returns (uint256) {
         return ((period % _ringSize) << 64) | (area << 32) | group;
     }
 }

@@ -392,7 +392,7 @@ contract ParticipantRegistry is AccessControl, Memberships, Policies {
     /// @inheritdoc IParticipantRegistry
     function permits(bytes32 purpose, address account) public view returns (bool) {
         return _members[account] != 0 || isOpen[purpose] || hasRole(Roles.TREASURER, account) || hasRole(Roles.DSO, account)
-            || hasRole(Roles.SUPPLIER, account) || hasRole(Roles.OPERATOR, account);
+            || hasRole(Roles.TSO, account) || hasRole(Roles.SUPPLIER, account) || hasRole(Roles.OPERATOR, account);
     }
 
     function _profileOf(uint256 participant) private view returns (uint256 profile) {

@@ -9,11 +9,13 @@ from pathlib import Path
 from eth_utils.crypto import keccak
 
 from gridbourse.audit.errors import AuditError
+from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.model.baseline.canonical import read
 from gridbourse.model.baseline.compute import baseline
 from gridbourse.model.baseline.errors import BaselineError
 from gridbourse.model.baseline.evidence import Evidence
 from gridbourse.model.baseline.methods import Method
+from gridbourse.model.flexibility_products import BASELINES, EVIDENCE_ONLY
 
 
 class EvidenceError(AuditError):
@@ -70,6 +72,30 @@ def recomputed(folder: Path, committed: Committed, ever: Ever | None = None) -> 
     if ever is not None:
         _require_the_chains(evidence, committed.participant, ever, f"{leg}: {path.name}")
     return method
+
+
+def compare_baselines(rebuilt: Rebuilt, folder: Path) -> None:
+    """Every baseline the verifier committed, from the evidence it published."""
+    market = rebuilt.flexibility
+    if market is None:
+        return
+    ever = rebuilt.metering.ever
+    for leg in market.committed:
+        where = f"period {leg.period}, participant {leg.participant}"
+        product = market.requests.products[leg.product]
+        if product.method == EVIDENCE_ONLY:
+            continue  # no baseline: the evidence is the meter's own log
+        of = Committed(
+            leg.period, leg.participant, leg.baseline_wh, leg.evidence_seconds, leg.evidence
+        )
+        try:
+            method = recomputed(folder, of, lambda who, period: ever[who, period])
+        except EvidenceError as error:
+            rebuilt.findings.require("baseline", where, False, str(error))
+            continue
+        rebuilt.findings.compare(
+            "baseline", f"method, {where}", method.name, BASELINES[product.method].name
+        )
 
 
 def _require_the_chains(evidence: Evidence, participant: int, ever: Ever, where: str) -> None:

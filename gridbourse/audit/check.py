@@ -3,20 +3,29 @@
 from collections.abc import Sequence
 
 from gridbourse.audit.against_scenario import compare_scenario
+from gridbourse.audit.baselines import compare_baselines
 from gridbourse.audit.ending import compare_end
 from gridbourse.audit.events import Decoder, Log
 from gridbourse.audit.folder import Run
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.rules import Rules
 from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.deployments import CONTRACTS, MARKETS, PLEDGES, DeploymentRecord
+from gridbourse.chain.deployments import (
+    CONTRACTS,
+    FLEXIBILITY,
+    MARKETS,
+    OPTIONAL,
+    PLEDGES,
+    DeploymentRecord,
+)
 from gridbourse.scenario.scenario import Scenario
 
 
 def start(deployment: DeploymentRecord, rules: Rules) -> tuple[Decoder, Rebuilt]:
     """What reads the logs of a deployment, and its market before the first of them."""
     artifacts = load_artifacts()
-    there = [name for name in (*CONTRACTS, *MARKETS, PLEDGES) if name in deployment.contracts]
+    names = (*CONTRACTS, *OPTIONAL, *MARKETS, *FLEXIBILITY, PLEDGES)
+    there = [name for name in names if name in deployment.contracts]
     abis = dict(zip(there, there, strict=True)) | deployment.campaigns
     decoder = Decoder(
         {deployment.contracts[name].address.lower(): name for name in abis},
@@ -37,4 +46,5 @@ def check(run: Run, scenario: Scenario) -> Rebuilt:
     rebuilt = rebuild(run.deployment, run.rules, run.logs)
     compare_scenario(rebuilt, run.rules, scenario)
     compare_end(rebuilt, run.rules, run.state)
+    compare_baselines(rebuilt, run.baselines)
     return rebuilt

@@ -41,12 +41,16 @@ def _compare_identities(rebuilt: Rebuilt, state: State) -> None:
         findings.compare("money", f"{name}, µEUR", chain, found)
     in_accounts = sum(state.balances.values())
     elsewhere = sum(money.holds.values()) + sum(money.open_trades.values())
-    deals = rebuilt.over_the_counter
+    deals, auctions = rebuilt.over_the_counter, rebuilt.aggregator_auction
+    margins = deals.margins_left if deals else 0
+    bonds = auctions.bonds_micro_eur if auctions else 0
+    flexibility = rebuilt.flexibility
+    kept = flexibility.kept_micro_eur if flexibility else 0
     for name, left, right in (
         (
-            "margin account = margins left of all deals",
+            "margin account = margins left of all deals, bonds of sealed answers, flexibility",
             state.balances.get(MARGIN, 0),
-            deals.margins_left if deals else 0,
+            margins + bonds + kept,
         ),
         (
             "accounts + holds + open trades = currency held",
@@ -65,4 +69,6 @@ def _compare_identities(rebuilt: Rebuilt, state: State) -> None:
         sold, bought = (
             sum(side) for side in zip((0, 0), *state.positions[period].values(), strict=True)
         )
-        findings.compare("identity", f"sold Wh = bought Wh, period {period}", sold, bought)
+        house = rebuilt.metering.energy[period].house_wh
+        where = f"sold Wh = bought Wh, and bought by DSO and TSO, period {period}"
+        findings.compare("identity", where, sold, bought + house)

@@ -13,6 +13,8 @@ from gridbourse.chain.compiler import CHECKOUT
 from gridbourse.chain.deployments import CONTRACTS, MARKETS, DeploymentRecord
 
 T = TypeVar("T")
+BASELINES = "baselines"
+"""Folder of the evidence of committed baselines."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class State:
 
 @dataclass(frozen=True)
 class Run:
-    """Everything the checker is given."""
+    """Everything the checker is given. baselines: folder with the evidence that was published."""
 
     logs: list[Log]
     deployment: DeploymentRecord
@@ -41,6 +43,7 @@ class Run:
     state: State
     scenario_file: Path
     overrides: dict[str, Any]
+    baselines: Path
 
 
 def load_run(folder: Path) -> Run:
@@ -55,7 +58,8 @@ def load_run(folder: Path) -> Run:
         )
     scenario = _read(folder / "scenario.json", _scenario)
     state = _read(folder / "state.json", _state)
-    return Run(logs[1], deployment, rules_of(deployment), state, *scenario)
+    rules, baselines = rules_of(deployment), folder / BASELINES
+    return Run(logs[1], deployment, rules, state, *scenario, baselines)
 
 
 def _deployment(path: Path) -> DeploymentRecord:

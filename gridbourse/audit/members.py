@@ -1,5 +1,6 @@
 """The registry, rebuilt: areas, zones, gateways, and who sits where (`ParticipantRegistry.sol`)."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 from eth_utils.crypto import keccak
@@ -9,7 +10,12 @@ from gridbourse.audit.findings import Findings
 from gridbourse.chain.lanes import PER_GROUP, word64
 
 ACTIVE, SUSPENDED, LEFT = 1, 2, 3  # Profile.sol
-GATEWAY_ROLE = keccak(text="GATEWAY")
+GATEWAY_ROLE, AGGREGATOR_ROLE = keccak(text="GATEWAY"), keccak(text="AGGREGATOR")
+HOUSE_PARTIES = {
+    keccak(text=name): number
+    for name, number in (("DSO", 1), ("TSO", 7), ("SUPPLIER", 2), ("OPERATOR", 3))
+}
+"""Roles whose holder has an account of its own, in the order in which the token asks."""
 FIRST_PARTICIPANT = 8  # HouseAccounts.sol: below are the named accounts
 
 
@@ -62,6 +68,8 @@ class Members:
         self.zones: list[Zone] = [Zone(0, b"flat".ljust(32, b"\0"))]
         self._gateways: dict[str, int] = {}
         self._may_bring_orders: set[str] = set()
+        self._may_aggregate: set[str] = set()
+        self._holders: defaultdict[bytes, set[str]] = defaultdict(set)
         self.participants: dict[int, Participant] = {}
         self.sources: dict[int, int] = {}
 
@@ -90,6 +98,27 @@ class Members:
         """Number of a gateway that may bring orders."""
         account = account.lower()
         return self._gateways.get(account) if account in self._may_bring_orders else None
+
+    @property
+    def aggregators(self) -> set[int]:
+        """Participants who are aggregators."""
+        people = self.participants.values()
+        return {one.number for one in people if one.account in self._may_aggregate}
+
+    def aggregator_number(self, account: str) -> int | None:
+        """Number of an aggregator by its account."""
+        people = self.participants.values()
+        mine = [one.number for one in people if one.account == account.lower()]
+        return mine[0] if mine and mine[0] in self.aggregators else None
+
+    def account_number(self, address: str) -> int | None:
+        """Number of the clearing house account of an address: a house party's or a participant's."""
+        address = address.lower()
+        for role, number in HOUSE_PARTIES.items():
+            if address in self._holders[role]:
+                return number
+        people = self.participants.values()
+        return next((one.number for one in people if one.account == address), None)
 
     def area_of(self, participant: int) -> int | None:
         """The area a participant is in."""
@@ -123,14 +152,20 @@ class Members:
         self._gateways[event["account"].lower()] = expected
 
     def role_granted(self, event: Event) -> None:
-        """RoleGranted: of the roles, only a gateway's shows in later logs."""
+        """RoleGranted: of the roles, a gateway's and an aggregator's show in later logs."""
+        self._holders[event["role"]].add(event["account"].lower())
         if event["role"] == GATEWAY_ROLE:
             self._may_bring_orders.add(event["account"].lower())
+        if event["role"] == AGGREGATOR_ROLE:
+            self._may_aggregate.add(event["account"].lower())
 
     def role_revoked(self, event: Event) -> None:
-        """RoleRevoked: a gateway without its role brings no orders any more."""
+        """RoleRevoked: a gateway without its role brings no orders, an aggregator holds no auctions."""
+        self._holders[event["role"]].discard(event["account"].lower())
         if event["role"] == GATEWAY_ROLE:
             self._may_bring_orders.discard(event["account"].lower())
+        if event["role"] == AGGREGATOR_ROLE:
+            self._may_aggregate.discard(event["account"].lower())
 
     def registered(self, event: Event) -> None:
         """ParticipantRegistered: the next seat of its area."""

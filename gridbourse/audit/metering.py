@@ -19,10 +19,14 @@ from gridbourse.model.settlement import Prices, settle
 
 @dataclass
 class SupplierEnergy:
-    """Energy of a settled period, Wh, + = the supplier takes it, counted in two ways."""
+    """Energy of a settled period, Wh, + = the supplier takes it, counted in two ways.
+
+    house_wh: net energy that participants sold to DSO and TSO, who hand it on to the supplier.
+    """
 
     metered_wh: int = 0
     beyond_contracts_wh: int = 0
+    house_wh: int = 0
 
 
 class Changes(NamedTuple):
@@ -49,6 +53,7 @@ class Metering:
         self._estimates: defaultdict[int, dict[int, int]] = defaultdict(dict)
         self._debts: defaultdict[int, dict[int, int]] = defaultdict(dict)
         self.readings: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        self.ever: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
         self.energy: defaultdict[int, SupplierEnergy] = defaultdict(SupplierEnergy)
         self.finished: set[int] = set()
 
@@ -69,6 +74,15 @@ class Metering:
                 "reading", f"participant {participant}, {where}", kept, "settlement has begun"
             )
             self.readings[period][participant] = wh
+            self.ever[participant, period].add(wh)
+
+    def reading(self, period: int, participant: int) -> int | None:
+        """The reading that stands; None where there is none."""
+        return self.readings[period].get(participant)
+
+    def caps_of(self, period: int, participant: int) -> tuple[int, int]:
+        """(export, import) caps of a participant, Wh."""
+        return self._caps.of(period, participant)
 
     def awaited(self, event: Event) -> None:
         """ReadingsAwaited: from then on a missing reading may come to be estimated."""
@@ -214,7 +228,7 @@ class Metering:
             "identity",
             f"metered Wh within caps = Wh the supplier takes, {where}",
             energy.metered_wh,
-            energy.beyond_contracts_wh,
+            energy.beyond_contracts_wh + energy.house_wh,
         )
 
     def require_nothing_loose(self) -> None:

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Iterable
 
+from gridbourse.audit.aggregator_auction import AggregatorAuction
 from gridbourse.audit.bilateral import BilateralMarket
 from gridbourse.audit.common import Common
 from gridbourse.audit.corrections import Corrections
 from gridbourse.audit.crowdsale import Crowdsales
 from gridbourse.audit.errors import AuditError
 from gridbourse.audit.events import Event
+from gridbourse.audit.flexibility import FlexibilityMarket
 from gridbourse.audit.metering import Metering
 from gridbourse.audit.modules import Market, Modules
 from gridbourse.audit.order_book import OrderBookMarket
 from gridbourse.audit.over_the_counter import OverTheCounter
 from gridbourse.audit.pool import Pool
+from gridbourse.audit.portfolios import Portfolios
 from gridbourse.audit.rules import Rules
 from gridbourse.audit.verdicts import Verdicts
 from gridbourse.chain.deployments import MARKETS, DeploymentRecord
@@ -25,7 +28,7 @@ NO_EFFECT = frozenset(
         ("SettlementCurrency", "SystemHolderAdded"),
         ("ClearingHouse", "ModuleProposed"),
         ("ClearingHouse", "Sealed"),
-        *((market, "EIP712DomainChanged") for market in MARKETS),
+        *((market, "EIP712DomainChanged") for market in (*MARKETS, "Portfolios")),
         # each says again what a Transfer says
         ("SettlementCurrency", "Approval"),
         ("SettlementCurrency", "Minted"),
@@ -38,7 +41,8 @@ Handlers = dict[tuple[str, str], Callable[[Event], None]]
 class Rebuilt:
     """State of the market after the events walked through; `findings` has what did not fit.
 
-    pool, order_book, bilateral, over_the_counter: None where the deployment has none.
+    pool, order_book, bilateral, over_the_counter, aggregator_auction, portfolios, flexibility: None
+    where the deployment has none.
     """
 
     def __init__(self, deployment: DeploymentRecord, rules: Rules) -> None:
@@ -54,12 +58,30 @@ class Rebuilt:
             if rules.over_the_counter
             else None
         )
-        found = (self.pool, self.order_book, self.bilateral, self.over_the_counter)
-        self.markets: list[Market] = [market for market in found if market is not None]
-        by_address = {at[market.name].lower(): market for market in self.markets}
-        self.modules = Modules(by_address, common.findings)
-        self.verdicts = Verdicts(common, self.modules, self.pool)
+        self.portfolios = (
+            Portfolios(self.members, common.clock, self.findings) if rules.portfolios else None
+        )
+        self.aggregator_auction = (
+            AggregatorAuction(rules.aggregator_auction, common, self.portfolios)
+            if rules.aggregator_auction
+            else None
+        )
+        self.modules = Modules({}, common.findings)
         self.metering = Metering(common, self.modules)
+        self.flexibility = (
+            FlexibilityMarket(
+                rules.flexibility, common, self.portfolios, self.metering, rules.mtu_seconds
+            )
+            if rules.flexibility
+            else None
+        )
+        found = (
+            self.pool, self.order_book, self.bilateral, self.over_the_counter,
+            self.aggregator_auction, self.flexibility,
+        )  # fmt: skip
+        self.markets: list[Market] = [market for market in found if market is not None]
+        self.modules.by_address = {at[market.name].lower(): market for market in self.markets}
+        self.verdicts = Verdicts(common, self.modules, self.pool)
         self.corrections = Corrections(common, self.metering)
         self.crowdsales = Crowdsales(deployment, common, self.metering)
         self.events = 0
@@ -72,6 +94,8 @@ class Rebuilt:
             key = (event.contract, event.name)
             if self.pool and key != ("GridOracle", "Capped"):
                 self.pool.expire()  # caps are told right after the book they void
+            if self.flexibility:
+                self.flexibility.before(event)
             if key in NO_EFFECT:
                 continue
             if key not in self._on:
@@ -118,13 +142,19 @@ class Rebuilt:
     # -------------------------------------------------------------------------------------------
 
     def _handlers(self) -> Handlers:
+        told: list[Market | Portfolios] = [*self.markets]
+        if self.portfolios is not None:
+            told.append(self.portfolios)
         of_markets = {
             (market.name, name): handler
-            for market in self.markets
+            for market in told
             for name, handler in market.handlers().items()
         }
         of_markets |= self.crowdsales.handlers()
-        return of_markets | self._of_the_setting() | self._of_money() | self._of_the_oracles()
+        beside = self.flexibility.handlers_beside() if self.flexibility else {}
+        return (
+            of_markets | beside | self._of_the_setting() | self._of_money() | self._of_the_oracles()
+        )
 
     def _of_the_setting(self) -> Handlers:
         members, tariffs = self.members, self.tariffs

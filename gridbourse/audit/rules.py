@@ -43,10 +43,28 @@ class BoardRules:
 
 
 @dataclass(frozen=True)
+class AuctionRules:
+    """Of the aggregators' auctions; group_size: trades one verdict is about."""
+
+    band: Band
+    group_size: int
+    reveal_seconds: int
+    bond_micro_eur: int
+
+
+@dataclass(frozen=True)
+class FlexibilityRules:
+    """Of the flexibility market; group_size: trades one verdict is about."""
+
+    band: Band
+    group_size: int
+
+
+@dataclass(frozen=True)
 class Rules:
     """What holds for all markets, and for each there is; None: there is none.
 
-    ring_size: periods storage has room for. over_the_counter: whether there is such a market.
+    ring_size: periods storage has room for. over_the_counter, portfolios: whether there are such.
     """
 
     replay: bool
@@ -58,6 +76,9 @@ class Rules:
     order_book: BookRules | None
     bilateral: BoardRules | None
     over_the_counter: bool
+    aggregator_auction: AuctionRules | None
+    portfolios: bool
+    flexibility: FlexibilityRules | None = None
 
 
 def rules_of(deployment: DeploymentRecord) -> Rules:
@@ -78,6 +99,9 @@ def rules_of(deployment: DeploymentRecord) -> Rules:
             order_book=of_market("OrderBook", _order_book),
             bilateral=of_market("BilateralMarket", _bilateral),
             over_the_counter="OverTheCounter" in deployment.contracts,
+            aggregator_auction=of_market("AggregatorAuction", _aggregator_auction),
+            portfolios="Portfolios" in deployment.contracts,
+            flexibility=of_market("FlexibilityMarket", _flexibility),
         )  # fmt: skip
     except (TypeError, ValueError) as error:
         raise AuditError(f"deployment.json: constructor arguments: {error}") from error
@@ -96,3 +120,13 @@ def _order_book(arguments: list[Any]) -> BookRules:
 def _bilateral(arguments: list[Any]) -> BoardRules:
     [[_, _, price_rule, min_wh, max_open, subscription]] = arguments
     return BoardRules(price_rule == SELLERS_PRICE, min_wh, max_open, subscription)
+
+
+def _aggregator_auction(arguments: list[Any]) -> AuctionRules:
+    [[_, _, _, floor, tick, ticks, group_size, reveal_seconds, bond]] = arguments
+    return AuctionRules(Band(floor, tick, ticks), group_size, reveal_seconds, bond)
+
+
+def _flexibility(arguments: list[Any]) -> FlexibilityRules:
+    [[_, floor, tick, ticks, group_size]] = arguments
+    return FlexibilityRules(Band(floor, tick, ticks), group_size)

@@ -96,6 +96,19 @@ class Clock:
         open_ = self._time < self._closure(period) and self._within_horizon(period)
         self._require(open_, where, "the period takes no orders")
 
+    def require_revealing(self, period: int, seconds: int, where: str, begun: bool) -> None:
+        """Sealed answers: revealed in the last seconds before gate closure, committed to before."""
+        in_time = (self._time >= self._closure(period) - seconds) == begun
+        self._require(in_time, where, "too early" if begun else "answers are being revealed")
+
+    def require_before(self, time: int, where: str) -> None:
+        """What closes at a time of its own: not yet closed."""
+        self._require(self._time < time, where, "it is closed")
+
+    def require_since(self, time: int, where: str) -> None:
+        """What closes at a time of its own: closed."""
+        self._require(self._time >= time, where, "it is not closed")
+
     def require_undelivered(self, period: int, where: str) -> None:
         """Caps: before delivery begins, and not beyond the horizon."""
         coming = self._time < period * self._rules.mtu_seconds

@@ -181,11 +181,15 @@ class CheckedTrades:
     # --- money and energy --------------------------------------------------------------------
 
     def _compare_booked(self, period: int, accepted: list[TradeWord], where: str) -> None:
+        self._compare_fills(
+            period, [fill for trade in accepted for fill in _sides_of(trade)], where
+        )
+
+    def _compare_fills(self, period: int, rebuilt: list[Fill], where: str) -> None:
         for event in self._booked:
             self._findings.compare("fill", f"period, {where}", event["period"], period)
         chain = [fill for event in self._booked for fill in _fills_of(event)]
         self._booked = []
-        rebuilt = [fill for trade in accepted for fill in _sides_of(trade)]
         nothing = Fill({}, {})
         for entry, (found, due) in enumerate(zip_longest(chain, rebuilt, fillvalue=nothing)):
             who = ", ".join(str(number) for number in {**found.traded, **due.traded})

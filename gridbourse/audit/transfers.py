@@ -28,6 +28,18 @@ class Transfers:
         moved = Transfer(event["from"], event["to"], event["amountMicroEur"])
         self._unexplained[market].append(moved)
 
+    def waiting(self, market: str) -> list[Transfer]:
+        """What a market has moved and not yet said what for, in order."""
+        return self._unexplained[market]
+
+    def move_next(self, market: str, expected: list[Transfer], where: str) -> None:
+        """The same of a market that tells later what more of it was for."""
+        count = sum(transfer.micro_eur != 0 for transfer in expected)
+        rest = self._unexplained[market][count:]
+        del self._unexplained[market][count:]
+        self.move(market, expected, where)
+        self._unexplained[market] = rest
+
     def move(self, market: str, expected: list[Transfer], where: str) -> None:
         """Compare what a market has moved with what it had to, and move that; zero is not moved."""
         due = [transfer for transfer in expected if transfer.micro_eur]

@@ -80,15 +80,19 @@ class CheckedTrades(Bound):
 
     def trades(self, period: int) -> list[int]:
         """Every trade of a period as a word, in order, from the log."""
+        return [word for event in self.trade_events(period) for word in self.words_of(event)]
+
+    def trade_events(self, period: int) -> list[dict[str, Any]]:
+        """Every event that tells of trades of a period, in order, from the log."""
         event = self.contract.events[self.TRADE_EVENT]()
         filters = {"area": self.area, "period": period}
         last = self.chain.w3.eth.block_number
-        words: list[int] = []
+        found: list[dict[str, Any]] = []
         for start in range(self._first_block, last + 1, BLOCKS_A_QUERY):
             end = min(start + BLOCKS_A_QUERY - 1, last)
             for log in event.get_logs(from_block=start, to_block=end, argument_filters=filters):
-                words += self.words_of(dict(log["args"]))
-        return words
+                found.append(dict(log["args"]))
+        return found
 
     # --- what moves them on --------------------------------------------------------------------
 

@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 from eth_utils import keccak
 from web3 import Web3
 
+from gridbourse.chain import flexibility
 from gridbourse.chain.accounts import Keyring
+from gridbourse.chain.aggregator_auction import AggregatorAuction
 from gridbourse.chain.arguments import label
 from gridbourse.chain.bilateral import BilateralMarket
 from gridbourse.chain.checked_trades import CheckedTrades
@@ -24,7 +26,9 @@ from gridbourse.chain.contracts import (
 )
 from gridbourse.chain.deployments import (
     CONTRACTS,
+    FLEXIBILITY,
     MARKETS,
+    OPTIONAL,
     DeployedContract,
     DeploymentError,
     DeploymentRecord,
@@ -32,10 +36,12 @@ from gridbourse.chain.deployments import (
     compiler_facts,
     current_commit,
 )
+from gridbourse.chain.flexibility import Flexibility
 from gridbourse.chain.grid_oracle import GridOracle
-from gridbourse.chain.markets import Anchors, arguments
+from gridbourse.chain.markets import NOBODY, Anchors, arguments
 from gridbourse.chain.order_book import OrderBook
 from gridbourse.chain.over_the_counter import OverTheCounter
+from gridbourse.chain.portfolios import Portfolios
 from gridbourse.chain.settings import MarketSettings
 from gridbourse.chain.transactions import Chain
 
@@ -55,6 +61,7 @@ TRADE_MARKETS: dict[str, type[CheckedTrades]] = {
     "OrderBook": OrderBook,
     "BilateralMarket": BilateralMarket,
     "OverTheCounter": OverTheCounter,
+    "AggregatorAuction": AggregatorAuction,
 }
 """Markets whose trades are judged one by one, by the name of their contract."""
 AREA = 0
@@ -78,12 +85,14 @@ class Market:
     settlement: Settlement
     pool: CallAuction | None = None
     trade_markets: tuple[CheckedTrades, ...] = ()
+    portfolios: Portfolios | None = None
+    flexibility_market: Flexibility | None = None
 
     @classmethod
     def bind(cls, chain: Chain, keys: Keyring, record: DeploymentRecord) -> "Market":
         """Bind a record to its chain; DeploymentError when the chain is another."""
         record.require_chain(chain.w3)
-        there = [name for name in (*CONTRACTS, *MARKETS) if name in record.contracts]
+        there = [name for name in (*CONTRACTS, *OPTIONAL, *MARKETS) if name in record.contracts]
         at = {name: chain.bind(name, record.contracts[name].address) for name in there}
         pool = CallAuction(chain, at["CallAuction"]) if "CallAuction" in at else None
         return cls(
@@ -104,6 +113,8 @@ class Market:
                 for name, kind in TRADE_MARKETS.items()
                 if name in at
             ),
+            portfolios=Portfolios(chain, at["Portfolios"]) if "Portfolios" in at else None,
+            flexibility_market=_flexibility(chain, record),
         )
 
     @property
@@ -128,11 +139,30 @@ class Market:
         """Private deals; DeploymentError where there are none."""
         return self._trade_market(OverTheCounter)
 
+    @property
+    def aggregator_auction(self) -> AggregatorAuction:
+        """The aggregators' auctions; DeploymentError where there are none."""
+        return self._trade_market(AggregatorAuction)
+
+    @property
+    def flexibility(self) -> Flexibility:
+        """The flexibility market; DeploymentError where there is none."""
+        if self.flexibility_market is None:
+            raise DeploymentError("FlexibilityMarket: this deployment has none")
+        return self.flexibility_market
+
     def _trade_market(self, kind: type[T]) -> T:
         for market in self.trade_markets:
             if isinstance(market, kind):
                 return market
         raise DeploymentError(f"{kind.__name__}: this deployment has none")
+
+
+def _flexibility(chain: Chain, record: DeploymentRecord) -> Flexibility | None:
+    if "FlexibilityMarket" not in record.contracts:
+        return None
+    at = {name: record.contracts[name].address for name in ("FlexibilityMarket", *FLEXIBILITY)}
+    return Flexibility.bind(chain, at, AREA, record.contracts["FlexibilityMarket"].block)
 
 
 def open_market(w3: Web3, record: Path) -> Market:
@@ -146,7 +176,8 @@ def deploy(
 ) -> Market:
     """Deploy every contract, wire them, give roles, and seal the clearing house."""
     operator, area = keys["operator"], label("addArea", settings.area)
-    fund(chain.w3, [keys[name].address for name in ("operator", "gateway", *ROLES)])
+    roles = ROLES | (flexibility.ROLES if "FlexibilityMarket" in settings.markets else {})
+    fund(chain.w3, [keys[name].address for name in ("operator", "gateway", *roles)])
     deployed: dict[str, DeployedContract] = {}
 
     def put(name: str, *arguments: Any) -> str:
@@ -175,9 +206,17 @@ def deploy(
     meter = put("MeterOracle", registry, clock, house)
     grid = put("GridOracle", registry, clock, house)
     anchors = Anchors(registry, clock, house, grid)
+    portfolios = put("Portfolios", registry, clock) if settings.portfolios else NOBODY
     modules = {
-        put(name, *arguments(name, anchors, tariff, settings)): MARKET for name in settings.markets
+        put(name, *arguments(name, anchors, tariff, settings, portfolios)): MARKET
+        for name in settings.markets
     }
+    if "FlexibilityMarket" in settings.markets:
+        modules[flexibility.put_before(put, anchors, portfolios)] = (
+            ORACLE  # schedules take ring slots, no more
+        )
+        addresses = {name: contract.address for name, contract in deployed.items()}
+        flexibility.put_after(put, addresses, anchors, settings, portfolios)
     settlement = put(
         "Settlement",
         [registry, clock, house, grid, meter, tariff, settings.reading_window_seconds],
@@ -187,11 +226,13 @@ def deploy(
         chain_id, genesis, current_commit(), compiler_facts(), scenario or {}, deployed
     )
     market = Market.bind(chain, keys, record)
-    _wire(market, area, modules | {settlement: SETTLEMENT, meter: ORACLE, grid: ORACLE})
+    _wire(market, area, roles, modules | {settlement: SETTLEMENT, meter: ORACLE, grid: ORACLE})
+    if market.flexibility_market:
+        flexibility.wire(market.flexibility_market, operator, settings)
     return market
 
 
-def _wire(market: Market, area: bytes, modules: dict[str, int]) -> None:
+def _wire(market: Market, area: bytes, roles: dict[str, str], modules: dict[str, int]) -> None:
     operator = market.keys["operator"]
 
     def setup(contract: Bound, function: str, *arguments: Any) -> None:
@@ -199,7 +240,7 @@ def _wire(market: Market, area: bytes, modules: dict[str, int]) -> None:
 
     setup(market.registry, "connect", market.clock.address, market.house.address)
     setup(market.registry, "addArea", area)
-    for name, role in ROLES.items():
+    for name, role in roles.items():
         setup(market.registry, "grantRole", keccak(text=role), market.keys[name].address)
     setup(market.registry, "addGateway", market.keys["gateway"].address)
     setup(market.currency, "addSystemHolder", market.house.address)

@@ -24,8 +24,25 @@ CONTRACTS = (
     "Settlement",
 )
 """What every deployment has."""
-MARKETS = ("CallAuction", "OrderBook", "BilateralMarket", "OverTheCounter")
+OPTIONAL = ("Portfolios",)
+"""What some deployments have beside."""
+MARKETS = (
+    "CallAuction",
+    "OrderBook",
+    "BilateralMarket",
+    "OverTheCounter",
+    "AggregatorAuction",
+    "FlexibilityMarket",
+)
 """Of these a deployment has one or more."""
+FLEXIBILITY = (
+    "FlexibilityProducts",
+    "Schedules",
+    "FlexibilityBoard",
+    "FlexibilityDelivery",
+    "FlexibilityToken",
+)
+"""What a flexibility market comes with."""
 CAMPAIGNS = ("EquityCampaign", "RewardCampaign", "DonationCampaign")
 """Kinds of campaign; a record has each under its kind and name, such as `EquityCampaign/solar roof`."""
 
@@ -96,7 +113,9 @@ class DeploymentRecord:
             if recorded != found:
                 raise DeploymentError(f"{field}: the record is of {recorded}, the chain is {found}")
         markets = [name for name in MARKETS if name in self.contracts]
-        for name in (*CONTRACTS, *(markets or MARKETS[:1])):
+        beside = [name for name in OPTIONAL if name in self.contracts]
+        with_it = FLEXIBILITY if "FlexibilityMarket" in markets else ()
+        for name in (*CONTRACTS, *beside, *(markets or MARKETS[:1]), *with_it):
             address = str(self.contracts[name].address) if name in self.contracts else "nothing"
             if not Web3.is_address(address):
                 raise DeploymentError(f"{name}: the record has no address of it, but {address}")

@@ -2,16 +2,26 @@
 
 from eth_account.signers.local import LocalAccount
 
+from gridbourse.chain.aggregator_auction import AggregatorAuction
 from gridbourse.chain.contracts import CallAuction
 from gridbourse.chain.deploy import AREA, Market
+from gridbourse.chain.flexibility import Flexibility
 from gridbourse.chain.grid_oracle import VERDICTS
+from gridbourse.chain.lanes import seats_of
+from gridbourse.errors import GridbourseError
 
+LEGS_A_CALL = 50
+"""Legs of flexibility verified in one transaction."""
 GROUPS_A_CALL = 150
 """Groups of four participants booked or settled in one transaction."""
 
 
+class AwaitedError(GridbourseError):
+    """What keeps a period that only one party can bring on."""
+
+
 def finish(market: Market, by: LocalAccount, period: int) -> None:
-    """Clear what nobody cleared, void what found no verdict in time, book the rest, and settle.
+    """Clear and award what nobody did, void what found no verdict in time, book the rest, and settle.
 
     Reverted with what still keeps the period: a verdict that may yet come, or a missing reading. Done
     again later it goes on from there.
@@ -19,9 +29,44 @@ def finish(market: Market, by: LocalAccount, period: int) -> None:
     if market.pool:
         _finish_pool(market, market.pool, by, period)
     for trades in market.trade_markets:
+        if isinstance(trades, AggregatorAuction):
+            trades.finish(by, period, GROUPS_A_CALL)
         trades.seal(by, period)
         trades.expire(by, period)
+    if market.flexibility_market is not None:
+        _finish_flexibility(market, market.flexibility, by, period)
     market.settlement.settle(by, AREA, period, GROUPS_A_CALL)
+
+
+def _finish_flexibility(
+    market: Market, flexibility: Flexibility, by: LocalAccount, period: int
+) -> None:
+    """Void what was never cleared, award what was, and verify what anyone may; then lapse what is overdue.
+
+    A leg against a baseline of readings waits for the verifier: AwaitedError.
+    """
+    trades = flexibility.market
+    for number in range(trades.requests(period)):
+        flexibility.clear(by, period, number, groups_a_call=GROUPS_A_CALL)
+        trades.award(by, period, number, GROUPS_A_CALL)
+    trades.seal(by, period)
+    trades.expire(by, period)
+    everybody = [seat for group in market.grid.groups() for seat in seats_of([group])]
+    for number in range(trades.requests(period)):
+        if trades.phase(period, number) != "awarded":
+            continue
+        legs = sorted(trades.legs(period, number, everybody))
+        if flexibility.overdue(period):
+            flexibility.lapse(by, period, number, legs)
+        elif flexibility.by_declaration(period, number):
+            for start in range(0, len(legs), LEGS_A_CALL):
+                page = legs[start : start + LEGS_A_CALL]
+                flexibility.verify_declared(by, period, number, page)
+        else:
+            flexibility.await_verification(by, period)
+            raise AwaitedError(
+                f"request {number} of flexibility: {len(legs)} legs wait for the verifier"
+            )
 
 
 def _finish_pool(market: Market, pool: CallAuction, by: LocalAccount, period: int) -> None:

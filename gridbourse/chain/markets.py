@@ -7,7 +7,8 @@ from gridbourse.chain.settings import MarketSettings
 MAX_BOOK_TICKS = 224
 """Of `OrderBook.sol`: what one word of ticks holds beside its period."""
 GROUP_SIZE = 64
-"""Trades of the order book that one verdict is about."""
+"""Trades of the order book, the aggregators' auctions or the flexibility market that one verdict is about."""
+NOBODY = "0x" + "00" * 20
 SELLERS_PRICE, WITHIN_LIMITS = 0, 1
 """Of `BilateralMarket.PriceRule`."""
 
@@ -21,7 +22,9 @@ class Anchors(NamedTuple):
     grid: str
 
 
-def arguments(name: str, at: Anchors, tariff: str, settings: MarketSettings) -> list[Any]:
+def arguments(
+    name: str, at: Anchors, tariff: str, settings: MarketSettings, portfolios: str = NOBODY
+) -> list[Any]:
     """Constructor arguments of a market, by the name of its contract."""
     anchors = (*at, settings.verdict_window_seconds)
     band = settings.band
@@ -41,4 +44,12 @@ def arguments(name: str, at: Anchors, tariff: str, settings: MarketSettings) -> 
             return [[anchors, tariff, price_rule, *limits]]
         case "OverTheCounter":
             return [anchors, tariff]
+        case "AggregatorAuction":
+            seals = settings.aggregator_auction
+            answers = (GROUP_SIZE, seals.reveal_seconds, seals.bond_micro_eur)
+            return [[anchors, tariff, portfolios, *prices, *answers]]
+        case "FlexibilityMarket":
+            grid = settings.flexibility.band
+            steps = (grid.floor_micro_eur_per_wh, grid.tick_micro_eur_per_wh, grid.ticks)
+            return [[anchors, *steps, GROUP_SIZE]]
     raise ValueError(f"market {name!r}: there is none of this name")

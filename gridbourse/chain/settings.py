@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 
 from gridbourse.model.clearing import Band
+from gridbourse.model.flexibility_products import PRODUCTS, Product
+
+FLEXIBILITY_BAND = Band(0, 5, 120)
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,32 @@ class BilateralRules:
 
 
 @dataclass(frozen=True)
+class AuctionRules:
+    """Of the aggregators' auctions: seconds in which sealed answers are revealed, and their bond."""
+
+    reveal_seconds: int = 0
+    bond_micro_eur: int = 0
+
+
+@dataclass(frozen=True)
+class FlexibilityRules:
+    """Of the flexibility market; see `gridbourse.model.flexibility`.
+
+    band: prices of flexibility, beside the energy itself; verification_window_seconds: block time after
+    the reading window in which delivery may still be verified.
+    """
+
+    band: Band = FLEXIBILITY_BAND
+    products: tuple[Product, ...] = PRODUCTS
+    verification_window_seconds: int = 86_400
+
+
+@dataclass(frozen=True)
 class MarketSettings:
-    """What is fixed for the life of a deployment; markets: which of `deployments.MARKETS` it has."""
+    """What is fixed for the life of a deployment; markets: which of `deployments.MARKETS` it has.
+
+    portfolios: whether there are contracts between aggregators and prosumers.
+    """
 
     mtu_seconds: int
     gate_closure_seconds: int
@@ -37,6 +64,9 @@ class MarketSettings:
     markets: tuple[str, ...] = ("CallAuction",)
     order_book: OrderBookRules = OrderBookRules()
     bilateral: BilateralRules = BilateralRules()
+    aggregator_auction: AuctionRules = AuctionRules()
+    portfolios: bool = False
+    flexibility: FlexibilityRules = FlexibilityRules()
     replay: bool = True
     horizon_periods: int = 96
     ring_size: int = 256

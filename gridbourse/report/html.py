@@ -12,6 +12,7 @@ import gridbourse
 from gridbourse.report import (
     crowdsale,
     crowdsale_picture,
+    flexibility,
     homes,
     market_pictures,
     markets,
@@ -84,6 +85,7 @@ def _pictures(record: RunRecord, period: int) -> dict[str, Markup]:
         drawn = (
             _of_trades(record)
             | _of_homes(record)
+            | _of_flexibility(record)
             | {
                 "day": (
                     pictures.price_and_volume(record),
@@ -146,6 +148,13 @@ def _of_trades(record: RunRecord) -> dict[str, tuple[Figure, str]]:
             "How much of what was ordered was traded, let through by the network and delivered",
         ),
     }
+
+
+def _of_flexibility(record: RunRecord) -> dict[str, tuple[Figure, str]]:
+    if not len(record.flexibility):
+        return {}
+    label = "Flexibility asked for and delivered by period, and loading without and with it"
+    return {"flexibility": (flexibility.picture(record), label)}
 
 
 def _of_homes(record: RunRecord) -> dict[str, tuple[Figure, str]]:

@@ -15,7 +15,9 @@ STATES: Final = ("unchecked", "checked", "delivered")
 VERDICTS: Final = ("accepted", "capped", "fallback")
 ROUTES: Final = ("mandate", "signed", "own")
 SIDES: Final = ("bid", "offer")
-MARKETS: Final = ("call_auction", "order_book", "bilateral", "over_the_counter")
+MARKETS: Final = (
+    "call_auction", "order_book", "bilateral", "over_the_counter", "aggregator_auction",
+)  # fmt: skip
 
 _INTEGER: Final = "int64"
 _NULLABLE: Final = "Int64"
@@ -101,7 +103,23 @@ HOME_COLUMNS: Final[dict[str, str]] = {
         )
     },
 }  # fmt: skip
-_OPTIONAL: Final = {"homes": HOME_COLUMNS}
+FLEXIBILITY_COLUMNS: Final[dict[str, str]] = {
+    "period": _INTEGER,
+    "request": _INTEGER,
+    "buyer": _TEXT,
+    "product": _TEXT,
+    "direction": _TEXT,
+    "zone": _TEXT,
+    **dict.fromkeys(
+        (
+            "asked_wh", "offered_wh", "bought_wh", "rejected_wh", "standing_by_wh", "delivered_wh",
+            "off_wh", "paid_micro_eur", "shared_micro_eur", "penalty_micro_eur",
+            "compensation_micro_eur",
+        ),
+        _INTEGER,
+    ),
+}  # fmt: skip
+_OPTIONAL: Final = {"homes": HOME_COLUMNS, "flexibility": FLEXIBILITY_COLUMNS}
 _TABLES: Final = {
     "periods": PERIOD_COLUMNS,
     "participants": PARTICIPANT_COLUMNS,
@@ -203,6 +221,13 @@ class RunRecord:
     `homes`, index `point_id`: what homes with scheduled devices did, and would have done without a
         manager, as `gridbourse.scenario.homes_account.account` says; no row where there are none
 
+    `flexibility`: a row a request: period, request (its number), buyer ("dso", "tso" or a connection
+        point), product, direction ("up", "down"), zone; asked_wh, offered_wh, bought_wh, of it
+        rejected_wh by the DSO, standing_by_wh by lot, delivered_wh as verified, off_wh: what was
+        penalised; paid_micro_eur by the buyer, of it shared_micro_eur with aggregators;
+        penalty_micro_eur to the buyer; compensation_micro_eur, + from the supplier to the buyer. No
+        row where there is no such market
+
     `gas`: step, transactions, gas, units (orders, readings or accounts processed)
 
     `verdicts`: one dict per verdict: period, market ("schedule" where no trade was judged), round
@@ -247,6 +272,9 @@ class RunRecord:
     readings: int
     wall_s: float
     homes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(HOME_COLUMNS)))
+    flexibility: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=list(FLEXIBILITY_COLUMNS))
+    )
     crowdsale: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:

@@ -39,6 +39,7 @@ MARKET_COLOURS: Final = {
     "order_book": "#2563eb",
     "bilateral": "#ea7a0c",
     "over_the_counter": "#9333ea",
+    "aggregator_auction": "#be123c",
 }
 KIND_COLOURS: Final = {
     "energy": "#0d9488",
@@ -50,6 +51,10 @@ KIND_COLOURS: Final = {
     "spread": "#9333ea",
     "subscription": "#be185d",
     "damages": "#dc2626",
+    "flexibility": "#15803d",
+    "aggregator_share": "#86efac",
+    "flexibility_penalty": "#991b1b",
+    "compensation": "#ca8a04",
     "profit_share": "#9333ea",
     "rent": "#9333ea",
 }

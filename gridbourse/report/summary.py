@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from gridbourse.report import flexibility
 from gridbourse.report.crowdsale import campaign_figures
 from gridbourse.report.homes import comparison
 from gridbourse.report.markets import by_market
@@ -33,6 +34,9 @@ def summary(record: RunRecord) -> dict[str, Any]:
     Shares and prices are None where there is nothing to divide by (no load, no trade).
     """
     periods, people = record.periods, record.participants
+    beside = {"homes": comparison(record)} if len(record.homes) else {}
+    if len(record.flexibility):
+        beside["flexibility"] = flexibility.figures(record)
     gain = gains(record)
     return {
         "scenario": record.scenario,
@@ -74,7 +78,7 @@ def summary(record: RunRecord) -> dict[str, Any]:
         "money_sum_microeur": int(record.money_sum_micro_eur),
         "energy_gap_wh": int(record.energy_gap_wh),
         "wall_s": round(float(record.wall_s), 3),
-    } | ({"homes": comparison(record)} if len(record.homes) else {})
+    } | beside
 
 
 def locally_used_wh(periods: pd.DataFrame) -> dict[str, int]:

@@ -8,11 +8,14 @@ from dataclasses import replace
 import pandas as pd
 
 from gridbourse.model.periods import Mtu
+from gridbourse.model.portfolio_contract import WHOLE_PERMILLE, Control, Resource
 from gridbourse.model.trade_word import MOST_PRICE_MICRO_EUR_PER_WH, MOST_WH
 from gridbourse.scenario.fields import Fields
 from gridbourse.scenario.rules import (
     DAY_S,
     KINDS,
+    Aggregator,
+    AuctionRules,
     BilateralRules,
     MarketRules,
     OrderBookRules,
@@ -179,6 +182,74 @@ def _participant(table: Fields, side: str, points: pd.DataFrame) -> str:
     if not points.at[point, "participant"]:
         table.refuse(side, f"{point!r} does not take part in the market")
     return point
+
+
+def aggregator_auction(fields: Fields, rules: MarketRules, mtu: Mtu) -> AuctionRules | None:
+    """The aggregators' auctions, where there are any."""
+    if not _wanted(fields, _AUCTION, rules):
+        return None
+    with fields.table(_AUCTION) as table:
+        answers = table.choice("answers", "open", "sealed")
+        pricing = table.choice("pricing", "uniform", "pay_as_bid")
+        if answers == "open":
+            for key in ("bond_micro_eur", "reveal_s"):
+                if key in table.unread():
+                    table.refuse(key, "is of sealed answers, and these are open")
+            return AuctionRules(answers, pricing, 0, 0)
+        bond = table.integer("bond_micro_eur", most=MOST_BOND_MICRO_EUR)
+        # Answers are committed to while no earlier period takes any, one second before the reveal.
+        return AuctionRules(
+            answers, pricing, bond, table.integer("reveal_s", least=1, most=mtu.seconds - 2)
+        )
+
+
+_AUCTION = "aggregator_auction"
+MOST_BOND_MICRO_EUR = 10**12
+
+
+def aggregators(
+    fields: Fields, rules: MarketRules, points: pd.DataFrame, tariff: TariffTable
+) -> tuple[Aggregator, ...]:
+    """The aggregators, by name; needed where they hold auctions.
+
+    points: as in a scenario.
+    """
+    if _AUCTION not in rules.kinds and "aggregators" not in fields.unread():
+        return ()
+    found: list[Aggregator] = []
+    for name, table in fields.tables("aggregators").items():
+        with table:
+            found.append(_aggregator(name, table, rules, points, tariff))
+            if found[-1].point in [one.point for one in found[:-1]]:
+                table.refuse("point", f"{found[-1].point!r} is another aggregator's")
+    shares = math.fsum(one.share for one in found)
+    if shares > 1:
+        fields.refuse("aggregators", f"the shares sum to {shares:g}, to more than 1")
+    return tuple(found)
+
+
+def _aggregator(
+    name: str, table: Fields, rules: MarketRules, points: pd.DataFrame, tariff: TariffTable
+) -> Aggregator:
+    low, high = tariff.feed_in_micro_eur_per_wh, tariff.retail_micro_eur_per_wh
+
+    def price(key: str, default: int) -> int:
+        value = table.integer(key, least=low, most=high, default=default)
+        if (value - low) % rules.tick_micro_eur_per_wh:
+            table.refuse(key, f"{value} is not on a tick of the price band")
+        return value
+
+    return Aggregator(
+        name=name,
+        point=_participant(table, "point", points),
+        share=table.number("share", most=1),
+        control=table.choice("control", *(one.name.lower() for one in Control)),
+        resources=table.choices("resources", *(str(one.name).lower() for one in Resource)),
+        permille=table.integer("permille", most=WHOLE_PERMILLE),
+        mandate_share=table.number("mandate_share", most=1),
+        ceiling_micro_eur_per_wh=price("ceiling_micro_eur_per_wh", high),
+        floor_micro_eur_per_wh=price("floor_micro_eur_per_wh", low),
+    )
 
 
 def _wanted(fields: Fields, kind: str, rules: MarketRules) -> bool:

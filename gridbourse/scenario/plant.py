@@ -42,10 +42,11 @@ class Plant:
         """With the homes the scenario has."""
         return cls(scenario, network, Homes(scenario) if scenario.homes is not None else None)
 
-    def deliver(self, period: int, caps: Caps | None = None) -> Delivery:
+    def deliver(self, period: int, caps: Caps | None = None, sold: Caps | None = None) -> Delivery:
         """Every point follows its profile, and its devices their set-points, as far as caps allow.
 
-        Devices give way first; what is then still above a cap is held back. With homes each period is
+        sold: what points have sold to keep within, which is nobody's cap: it is not held back from
+        them. Devices give way first; what is then still above a cap is held back. With homes each period is
         delivered once, one after the other.
         """
         base_wh = self.scenario.net_wh(period)
@@ -54,6 +55,8 @@ class Plant:
             caps = self.homes.connections.tightened(caps or self.homes.connections)
             devices_wh = self.homes.deliver(period, base_wh, caps)
         wanted_wh = base_wh + devices_wh
+        if sold is not None:
+            wanted_wh = sold.clip(wanted_wh)
         readings_wh = caps.clip(wanted_wh) if caps is not None else wanted_wh
         curtailed_wh = np.abs(wanted_wh - readings_wh)
         return Delivery(readings_wh, curtailed_wh, devices_wh, self.flow_of(period, readings_wh))

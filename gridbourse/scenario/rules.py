@@ -9,7 +9,9 @@ from typing import Final
 from gridbourse.model.periods import Mtu
 
 DAY_S: Final = 86_400
-KINDS: Final = ("call_auction", "order_book", "bilateral", "over_the_counter")
+KINDS: Final = (
+    "call_auction", "order_book", "bilateral", "over_the_counter", "aggregator_auction",
+)  # fmt: skip
 """The kinds of market a scenario may run side by side."""
 
 
@@ -103,6 +105,46 @@ class OtcContract:
     count: int
     wh: int
     price_micro_eur_per_wh: int
+
+
+@dataclass(frozen=True)
+class AuctionRules:
+    """The aggregators' auctions.
+
+    answers: "open", or "sealed": then each is bonded, and revealed in the last reveal_s seconds
+    before gate closure. pricing: "uniform" or "pay_as_bid".
+    """
+
+    answers: str
+    pricing: str
+    bond_micro_eur: int
+    reveal_s: int
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether nobody sees an answer while others still answer."""
+        return self.answers == "sealed"
+
+
+@dataclass(frozen=True)
+class Aggregator:
+    """An aggregator, its own connection point, and the contracts it offers.
+
+    share: of the other participants who have a contract with it, drawn once; control ("direct",
+    "indirect" or "mixed"), resources and permille (of flexibility revenue, to the prosumer) are the
+    terms of each; mandate_share: of the contracts, which let it trade for the prosumer.
+    ceiling, floor: the most it bids for its shortage and the least it takes for its surplus, µEUR/Wh.
+    """
+
+    name: str
+    point: str
+    share: float
+    control: str
+    resources: tuple[str, ...]
+    permille: int
+    mandate_share: float
+    ceiling_micro_eur_per_wh: int
+    floor_micro_eur_per_wh: int
 
 
 @dataclass(frozen=True)

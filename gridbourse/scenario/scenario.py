@@ -26,11 +26,14 @@ from gridbourse.scenario.data import Profiles, read_points, read_profiles
 from gridbourse.scenario.devices import HomeRules, homes
 from gridbourse.scenario.errors import ScenarioError
 from gridbourse.scenario.fields import Fields
+from gridbourse.scenario.flexibility import FlexibilityTable, flexibility
 from gridbourse.scenario.grid import read_grid
 from gridbourse.scenario.network import Network
 from gridbourse.scenario.readings import ReadingColumns, read_readings
 from gridbourse.scenario.resolution import in_longer_periods
 from gridbourse.scenario.rules import (
+    Aggregator,
+    AuctionRules,
     BilateralRules,
     Limits,
     MarketRules,
@@ -72,11 +75,14 @@ class Scenario:
     order_book: OrderBookRules | None
     bilateral: BilateralRules | None
     over_the_counter: tuple[OtcContract, ...]
+    aggregator_auction: AuctionRules | None
+    aggregators: tuple[Aggregator, ...]
     tariff: TariffTable
     limits: Limits
     strategy: StrategySpec
     parties: Parties
     homes: HomeRules | None
+    flexibility: FlexibilityTable | None
     grid_file: Path
     pandapower_file: Path | None
     crowdsale: CampaignPlan | None = None
@@ -107,6 +113,31 @@ class Scenario:
         if self.bilateral is None:
             raise ScenarioError(f"{self.name}: bilateral is not one of market.kinds")
         return self.bilateral
+
+    @property
+    def auction_rules(self) -> AuctionRules:
+        """Of the aggregators' auctions; ScenarioError where there are none."""
+        if self.aggregator_auction is None:
+            raise ScenarioError(f"{self.name}: aggregator_auction is not one of market.kinds")
+        return self.aggregator_auction
+
+    @property
+    def reveal_s(self) -> int:
+        """How long before gate closure the last sealed answer is revealed; 0 where none is sealed."""
+        return self.aggregator_auction.reveal_s if self.aggregator_auction else 0
+
+    @property
+    def flexibility_table(self) -> FlexibilityTable:
+        """Of the flexibility market; ScenarioError where there is none."""
+        if self.flexibility is None:
+            raise ScenarioError(f"{self.name}: has no table flexibility")
+        return self.flexibility
+
+    @property
+    def opens_s(self) -> int:
+        """How long before delivery the first flexibility is asked for, and else the first energy traded."""
+        before_s = self.market.gate_closure_s + 1 + self.reveal_s
+        return self.flexibility.opens_s(before_s) if self.flexibility else before_s
 
     @property
     def replayed(self) -> range:
@@ -196,6 +227,8 @@ def _scenario(path: Path, fields: Fields) -> Scenario:
             profiles = of_season if name == season else profiles
     market = markets.market(fields, tariff)
     periods = fields.integer("periods", least=1)
+    auctions = markets.aggregator_auction(fields, market, mtu)
+    before_s = market.gate_closure_s + 1 + (auctions.reveal_s if auctions else 0)
     scenario = Scenario(
         name=fields.text("name"),
         description=fields.text("description"),
@@ -215,11 +248,23 @@ def _scenario(path: Path, fields: Fields) -> Scenario:
         over_the_counter=markets.over_the_counter(
             fields, market, points, mtu.period_at(start) - mtu.period_at(season_start), periods
         ),
+        aggregator_auction=auctions,
+        aggregators=markets.aggregators(fields, market, points, tariff),
         tariff=tariff,
         limits=limits,
         strategy=strategy,
         parties=parties,
         homes=homes(fields, folder, points, profiles.pv_w.gt(0).any(), tariff, strategy.seed),
+        flexibility=flexibility(
+            fields,
+            folder,
+            points,
+            zones,
+            mtu,
+            mtu.period_at(season_start),
+            mtu.period_at(start),
+            before_s,
+        ),
         grid_file=grid_file,
         pandapower_file=second_file or (grid_file if grid.from_pandapower else None),
         crowdsale=plan,

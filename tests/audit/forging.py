@@ -75,6 +75,8 @@ def _other(value: Any) -> Any:
         return value ^ 1
     if isinstance(value, bytes):
         return bytes([value[0] ^ 1]) + value[1:]
+    if isinstance(value, str):
+        return f"0x{int(value, 16) ^ 1:040x}"
     return (_other(value[0]), *value[1:]) if value else (1,)
 
 

@@ -4,15 +4,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gridbourse.chain.aggregator_auction import Answer, commitment_to
 from gridbourse.chain.bilateral import Draft, PairingCall
 from gridbourse.chain.book_order import Action, BookOrder
 from gridbourse.chain.checked_trades import CheckedTrades
 from gridbourse.chain.deploy import AREA
 from gridbourse.chain.lanes import BID, OFFER
 from gridbourse.chain.over_the_counter import Deal
+from gridbourse.model.aggregator_auction import Auction
 from gridbourse.model.caps import NO_CAP
 from gridbourse.model.order_book import Kind, Side
 from gridbourse.model.over_the_counter import Terms
+from gridbourse.model.portfolio_contract import Contract
+from gridbourse.scenario.portfolios import Portfolios
 from gridbourse.scenario.scenario import load
 from tests.audit.small_market import FAR_FUTURE, REPORT, SmallMarket
 
@@ -37,8 +41,21 @@ NEIGHBOURS = {
 }
 STRIP = {"seller": "P0055", "buyer": "P0073", "first": 0, "count": 2, "wh": 300}
 SPOT = {"seller": "P0079", "buyer": "P0114", "first": 1, "count": 1, "wh": 100}
+BOND, REVEAL_S, SALT = 1_000, 120, b"n" * 32
+PLANT = 8
+"""Place of the aggregator."""
+PORTFOLIO = {
+    "point": "P0118", "share": 0.9, "control": "direct", "resources": ["battery", "pv"],
+    "permille": 800, "mandate_share": 0.8,
+}  # fmt: skip
 EVERY_KIND = {
-    "market.kinds": ["call_auction", "order_book", "bilateral", "over_the_counter"],
+    "market.kinds": [
+        "call_auction", "order_book", "bilateral", "over_the_counter", "aggregator_auction",
+    ],
+    "aggregator_auction": {
+        "answers": "sealed", "pricing": "uniform", "bond_micro_eur": BOND, "reveal_s": REVEAL_S,
+    },
+    "aggregators": {"plant": PORTFOLIO},
     "periods": 2,
     "order_book": BOOK,
     "bilateral": NEIGHBOURS,
@@ -130,11 +147,55 @@ class MixedMarket(SmallMarket):
     def operate(self, function: str, i: int) -> None:
         self.market.registry.write(self.keys["operator"], "operate", function, self.numbers[i])
 
+    # --- aggregators ---------------------------------------------------------------------------
+
+    def contracts_change(self) -> None:
+        """A proposal is taken back, and a contract ends after the first period."""
+        portfolios, aggregator = self.market.portfolios, self.accounts[PLANT]
+        assert portfolios is not None
+        first = self.scenario.first_period
+        terms = Contract(
+            self.numbers[PLANT], self.numbers[0], first + 9, first + 20, 1, 1, 0, False
+        )
+        portfolios.withdraw(aggregator, portfolios.propose(aggregator, terms))
+        ending = min(self.places[point] for point in Portfolios(self.scenario).aggregator_of)
+        portfolios.end(self.accounts[ending], self.numbers[ending], 0, first + 1)
+
+    def ask(self, period: int) -> None:
+        """A bid auction answered openly, an offer auction under seal, which one never reveals."""
+        auctions, aggregator = self.market.aggregator_auction, self.accounts[PLANT]
+        gate = period * self.scenario.mtu_seconds - self.scenario.market.gate_closure_s
+        self.at(gate - REVEAL_S - 1)
+        auctions.post(aggregator, period, Auction(True, 500, 150))
+        auctions.post(aggregator, period, Auction(False, 300, 20), is_sealed=True)
+        auctions.answer(self.accounts[0], period, 0, self.numbers[0], Answer(100, 300))
+        auctions.answer(self.accounts[0], period, 0, self.numbers[0], Answer(90, 250))
+        mandated = [self.places[point] for point in sorted(Portfolios(self.scenario).mandated)]
+        theirs = {self.numbers[i]: Answer(120 + i, 200) for i in mandated if i != 0}
+        auctions.answer_batch(aggregator, period, 0, theirs)
+        rest = {number: Answer(130, 90) for number in self.numbers[1:PLANT] if number not in theirs}
+        auctions.answer_batch(self.keys["gateway"], period, 0, rest)
+        for i, wh in ((2, 180), (5, 40), (6, 250)):
+            sealed = commitment_to(self.numbers[i], Answer(60 + i, wh), SALT)
+            auctions.commit(self.accounts[i], period, 1, sealed)
+        self.open(period)
+        for i, wh in ((2, 180), (6, 250)):
+            auctions.reveal(self.accounts[i], period, 1, Answer(60 + i, wh), SALT)
+
+    def award(self, period: int) -> None:
+        """Who kept its seal loses its bond; both auctions are awarded, the first trade is rejected."""
+        auctions, by = self.market.aggregator_auction, self.keys["operator"]
+        auctions.forfeit(by, period, 1, self.numbers[5])
+        auctions.finish(by, period, 2)
+        auctions.seal(by, period)
+        self.judge(auctions, period, {0: [0]})
+
 
 def run_every_market(scenario_file: Path, folder: Path) -> MixedMarket:
     """Both periods from the first order to their settlement."""
     m = MixedMarket(load(scenario_file, EVERY_KIND), groups_a_call=500)
     first = m.scenario.first_period
+    m.contracts_change()
     strip = m.deal(STRIP, 4, 5, (80_000, 60_000), first, 150)
     spot = m.deal(SPOT, 6, 7, (5_000, 0), first, 90)
     running = [_trade_everywhere(m, first, strip), _go_wrong(m, first + 1, strip, spot)]
@@ -172,7 +233,7 @@ def run_book_alone(scenario_file: Path, folder: Path) -> MixedMarket:
 
 
 def _trade_everywhere(m: MixedMarket, period: int, strip: Deal) -> Iterator[None]:
-    m.open(period)
+    m.ask(period)
     m.mandated(period, {0: (OFFER, 20, 600), 1: (BID, 100, 400)})
     _fill_the_book(m, period)
     _change_minds(m, period)
@@ -190,6 +251,7 @@ def _trade_everywhere(m: MixedMarket, period: int, strip: Deal) -> Iterator[None
     m.judge(book, period, {0: [1, 63]}, {2: (60, NO_CAP), 8: (NO_CAP, 700)})
     m.judge(bilateral, period, {1: [0]})
     m.judge(otc, period, {})
+    m.award(period)
     book.release(m.keys["gateway"], period)
     bilateral.release(m.keys["gateway"], period, 3)
     yield

@@ -18,6 +18,7 @@ from gridbourse.chain.transactions import Chain
 from gridbourse.model.caps import NO_CAP
 from gridbourse.scenario.scenario import Scenario, load
 from replay.onboarding import account_name, onboard
+from replay.portfolios import conclude
 from replay.run import settings_of
 
 REPORT = bytes(32)
@@ -65,7 +66,10 @@ class SmallMarket:
             settings_of(scenario), reading_window_seconds=0, verdict_window_seconds=0
         )
         self.market: Market = deploy(self.chain, self.keys, settings)
-        table = onboard(self.market, scenario).table
+        members = onboard(self.market, scenario)
+        conclude(self.market, scenario, members)
+        table = members.table
+        self.places = {point: place for place, point in enumerate(table.index)}
         self.numbers: list[int] = table["number"].tolist()
         self.accounts = [self.keys[account_name(point)] for point in table.index]
         self.prices: dict[int, int | None] = {}

@@ -9,6 +9,7 @@ import pytest
 from gridbourse.audit.findings import Difference
 from gridbourse.chain.compiler import load_artifacts
 from gridbourse.chain.deployments import MARKETS
+from gridbourse.chain.markets import NOBODY
 from tests.audit.forging import altered, changed_fields, dropped, entry_of, logs_of, plus, repeated
 from tests.audit.mixed_market import MixedMarket
 
@@ -136,6 +137,55 @@ FORGERIES = {
     "a default that was none": (
         dropped("ParticipantRegistry", "ParticipantSuspended"), "default", "could do its part",
     ),
+    "an auction's quantity": (
+        altered("AggregatorAuction", "AuctionPosted", plus("wh", -100)), "award", "Wh",
+    ),
+    "an auction for another": (
+        altered("AggregatorAuction", "AuctionPosted", plus("aggregator", -1)), "auction", "not an",
+    ),
+    "a dearer answer": (
+        altered("AggregatorAuction", "Answered", plus("tick", 40), 1), "award", "margin",
+    ),
+    "an answer beyond the limit": (
+        altered("AggregatorAuction", "Answered", plus("tick", 90), 1), "auction answer", "beyond",
+    ),
+    "a lost batch of answers": (dropped("AggregatorAuction", "AnswersBrought"), "award", "margin"),
+    "answers another brings": (
+        altered("AggregatorAuction", "AnswersBrought", lambda v: v.update(by=NOBODY)),
+        "auction answer",
+        "nobody who may bring it",
+    ),
+    "a lost seal": (dropped("AggregatorAuction", "AnswerCommitted"), "seal", "nothing"),
+    "another answer than sealed": (
+        altered("AggregatorAuction", "AnswerRevealed", plus("wh", 1)), "seal", "block",
+    ),
+    "a bond": (
+        altered("AggregatorAuction", "BondForfeited", plus("amountMicroEur", 1)), "seal", "bond",
+    ),
+    "a bond for nothing": (dropped("AggregatorAuction", "BondForfeited"), "transfer", "no event"),
+    "a clearing": (altered("AggregatorAuction", "AuctionCleared", plus("volumeWh", 1)), "award", "Wh"),
+    "an award": (
+        altered("AggregatorAuction", "Awarded", plus("trades", 1 << 16, at=0)), "trade", "auction 0",
+    ),
+    "an award of another": (
+        altered("AggregatorAuction", "Awarded", plus("trades", 1 << 76, at=0)), "trade", "auction 0",
+    ),
+    "a lost award": (dropped("AggregatorAuction", "Awarded"), "trade", "auction 0"),
+    "an end": (dropped("AggregatorAuction", "AuctionEnded"), "settlement", "is not booked"),
+    "a contract": (dropped("Portfolios", "ContractAccepted"), "scenario", "contracts"),
+    "terms of a contract": (
+        altered("Portfolios", "ContractProposed", lambda v: v["terms"].__setitem__(6, 900)),
+        "scenario",
+        "contracts of aggregators",
+    ),
+    "a contract ended too soon": (
+        altered("Portfolios", "ContractEnded", plus("untilPeriod", -9)), "contract", "NoticeTooShort",
+    ),
+    "an aggregator's role": (
+        lambda content: content["logs"].remove(logs_of(content, "ParticipantRegistry", "RoleGranted")[-1]),
+        "contract",
+        "NotAnAggregator",
+    ),
     "a market in service": (
         altered("ClearingHouse", "ModuleAuthorised", lambda v: v.update(permissions=2), 1),
         "scenario",
@@ -160,6 +210,12 @@ UNBOUND = {
     ("OrderBook", "OrderGone"): {"order", "period"},
     ("OrderBook", "CollateralKept"): {"sellWh", "buyWh", "period", "participant"},
     ("BilateralMarket", "Listed"): {"draft.wh", "draft.limitMicroEurPerWh"},
+    ("AggregatorAuction", "AuctionPosted"): {"tick"},
+    ("Portfolios", "ContractEnded"): {"untilPeriod"},
+    # answered anew before anything came of it
+    ("AggregatorAuction", "Answered"): {"participant", "tick", "wh"},
+    # how many groups one call took
+    ("AggregatorAuction", "Awarded"): {"untilGroup"},
     # hashes of what is off the chain, by whom nobody else can say
     ("OverTheCounter", "QuoteRequested"): {"participant", "commitment"},
     ("OverTheCounter", "Quoted"): {"participant", "commitment"},
@@ -172,7 +228,13 @@ TOLD = [
     *(
         (contract, entry["name"])
         for contract in MARKETS[1:]
+        if contract != "FlexibilityMarket"  # tests/replay/test_flexibility.py
         for entry in load_artifacts()[contract].abi
+        if entry["type"] == "event" and entry["name"] != "EIP712DomainChanged"
+    ),
+    *(
+        ("Portfolios", entry["name"])
+        for entry in load_artifacts()["Portfolios"].abi
         if entry["type"] == "event" and entry["name"] != "EIP712DomainChanged"
     ),
     ("GridOracle", "TradesJudged"),

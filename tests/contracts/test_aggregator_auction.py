@@ -4,10 +4,11 @@ import random
 
 import numpy as np
 import pytest
-from brownie import AggregatorAuction
+from brownie import AggregatorAuction, Portfolios
 from eth_abi import encode
 from eth_utils import keccak
 
+from gridbourse.chain.lanes import BID, group_words, order_lane
 from gridbourse.model import aggregator_auction as model
 from gridbourse.model.trade_word import TradeWord
 from tests.contracts.bilateral_markets import anchors, authorise
@@ -38,8 +39,10 @@ class Hall:
     def __init__(self, market):
         by = {"from": market.operator}
         market.house.revokeModule(market.auction, by)
+        self.portfolios = Portfolios.deploy(market.registry, market.clock, by)
         settings = (
-            anchors(market), market.tariff, BAND.floor_micro_eur_per_wh, BAND.tick_micro_eur_per_wh,
+            anchors(market), market.tariff, self.portfolios,
+            BAND.floor_micro_eur_per_wh, BAND.tick_micro_eur_per_wh,
             BAND.ticks, GROUP_SIZE, REVEAL_SECONDS, BOND,
         )  # fmt: skip
         self.market, self.contract = market, AggregatorAuction.deploy(settings, by)
@@ -54,6 +57,21 @@ class Hall:
 
     def answer(self, number, who, tick, wh, area=0):
         return self.contract.answer(area, P, number, who.number, tick, wh, who.sends)
+
+    def bring(self, number, by, answers):
+        """answers: member -> (tick, Wh)."""
+        return self.contract.answerBatch(0, P, number, lanes_of(answers), {"from": by})
+
+    def refused_batch(self, number, by, answers, area=0):
+        words = answers if isinstance(answers, list) else lanes_of(answers)
+        return refusal(self.contract.answerBatch, area, P, number, words, by=by)
+
+    def contract_with(self, aggregator, who, may_trade=True, until=P + 1):
+        """A contract from the next open period on."""
+        first = self.market.clock.nextOpenPeriod()
+        terms = (who.number, first, until, 1, 0, 800, may_trade)
+        tx = self.portfolios.propose(*terms, aggregator.sends)
+        self.portfolios.accept(fact(tx, "ContractProposed")[0], who.sends)
 
     def refused(self, number, who, tick, wh, by=None, area=0):
         arguments = (area, P, number, who.number, tick, wh)
@@ -80,6 +98,13 @@ class Hall:
 @pytest.fixture(scope="module")
 def hall(market):
     return Hall(market)
+
+
+def lanes_of(answers):
+    """The words of a batch: member -> (tick, Wh)."""
+    return group_words(
+        {who.number: order_lane(BID, tick, wh, 1) for who, (tick, wh) in answers.items()}
+    )
 
 
 def expected(auction, answers):
@@ -113,7 +138,12 @@ def test_random_auctions_are_the_models(hall, seed):
     answers = {}
     for who in chosen:
         answers[who] = (draw.randint(max(low, high - 3), high), draw.randint(0, 2_000))
-        hall.answer(number, who, *answers[who])
+    if draw.random() < 0.5:
+        hall.bring(number, hall.market.gateway, answers)
+    else:
+        for who in chosen:
+            hall.answer(number, who, *answers[who])
+    for who in chosen:
         if draw.random() < 0.3:
             answers[who] = (draw.randint(low, high), draw.randint(0, 2_000))
             hall.answer(number, who, *answers[who])
@@ -180,6 +210,90 @@ def test_an_auction_nobody_answers_ends_and_gives_everything_back(hall):
     assert hall.contract.booked(0, P)
 
 
+# --- answers for others ------------------------------------------------------------------------
+
+
+def test_a_gateway_brings_the_answers_of_many(hall):
+    market, (ann, ben, cat, *_) = hall.market, hall.prosumers
+    number = hall.post(hall.buyer, True, 1_000, 20)
+    hall.answer(number, ben, 3, 900)
+    words = lanes_of({ann: (5, 700), ben: (8, 600), cat: (20, 1)})
+    tx = hall.contract.answerBatch(0, P, number, words, {"from": market.gateway})
+
+    *told, brought = fact(tx, "AnswersBrought")
+    assert (told, list(map(int, brought))) == ([0, P, number, market.gateway], words)
+    assert tuple(hall.contract.answerOf(0, P, number, ben.number)) == (8, 600)
+    assert hall.reserved(ben) == (600, 0)
+    hall.bring(number, market.gateway, {cat: (20, 0)})
+    assert hall.reserved(cat) == (0, 0)
+    assert as_model(True, hall.end(number)) == [
+        (ann.number, 700, BAND.price(8)), (ben.number, 300, BAND.price(8)),
+    ]  # fmt: skip
+
+
+def test_what_a_batch_may_not_bring(hall):
+    market, (ann, ben, *_) = hall.market, hall.prosumers
+    far = market.in_area(1)[0]
+    number, gateway = hall.post(hall.buyer, True, 1_000, 20), market.gateway
+    refused = lambda answers, by=gateway: hall.refused_batch(number, by, answers)  # noqa: E731
+
+    assert refused({ann: (5, 700)}, market.other_gateway) == ("NoMandate", ann.number, 1, 2)
+    assert refused({ann: (5, 700)}, market.stranger) == ("UnknownParticipant", market.stranger)
+    assert refused({ann: (5, 7), ben: (5, 7)}, ann.account) == (
+        "NotForAnother", ben.number, ann.number,
+    )  # fmt: skip
+    assert refused({far: (5, 700)}) == ("OtherArea", far.number, 1, 0)
+    assert refused({hall.buyer: (5, 700)}) == ("OwnAuction", hall.buyer.number, number)
+    assert refused({ann: (21, 700)}) == ("BeyondLimit", ann.number, 21, 20)
+    assert refused({ann: (BAND.ticks, 700)})[0] == "TickOutOfBand"
+    for lane in (order_lane(1, 5, 700, 1), order_lane(BID, 5, 700, 2), 1 << 55 | 1):
+        assert refused(group_words({ann.number: lane})) == ("MalformedAnswer", ann.number, lane)
+    sealed_one = hall.post(hall.buyer, True, 100, 20, is_sealed=True)
+    assert hall.refused_batch(sealed_one, gateway, {ann: (5, 7)}) == ("UnderSeal", sealed_one, True)
+    market.close_gate(P)
+    assert refused({ann: (5, 700)})[0] == "GateClosed"
+
+
+def test_an_aggregator_answers_for_whom_its_contract_lets_it_trade(hall):
+    ann, ben, cat = hall.prosumers[:3]
+    hall.contract_with(hall.seller, ann)
+    hall.contract_with(hall.seller, ben, may_trade=False)
+    hall.contract_with(hall.seller, cat, until=P)
+    number, by = hall.post(hall.buyer, True, 1_000, 20), hall.seller.account
+    hall.bring(number, by, {ann: (5, 700)})
+    assert tuple(hall.contract.answerOf(0, P, number, ann.number)) == (5, 700)
+    hall.contract.answer(0, P, number, ann.number, 6, 300, {"from": by})
+
+    assert hall.reserved(ann) == (300, 0)
+    not_his = lambda who, number_, may: (  # noqa: E731
+        "NotItsAggregator", who.number, P, number_, may,
+    )  # fmt: skip
+    assert hall.refused(number, ben, 5, 10, by) == not_his(ben, hall.seller.number, False)
+    assert hall.refused_batch(number, by, {ann: (5, 7), cat: (5, 7)}) == not_his(cat, 0, False)
+    other = hall.buyer.account
+    assert hall.refused(number, ann, 5, 10, other) == not_his(ann, hall.seller.number, True)
+    hall.market.registry.revokeRole(role("AGGREGATOR"), by, {"from": hall.market.operator})
+    assert hall.refused(number, ann, 5, 10, by) == (
+        "NotForAnother", ann.number, hall.seller.number,
+    )  # fmt: skip
+    hall.answer(number, ann, 7, 200)
+    assert as_model(True, hall.end(number)) == [(ann.number, 200, BAND.price(7))]
+
+
+def test_without_portfolios_no_aggregator_answers_for_another(hall):
+    market, ann = hall.market, hall.prosumers[0]
+    by = {"from": market.operator}
+    settings = (
+        anchors(market), market.tariff, "0x" + "00" * 20, BAND.floor_micro_eur_per_wh,
+        BAND.tick_micro_eur_per_wh, BAND.ticks, GROUP_SIZE, REVEAL_SECONDS, BOND,
+    )  # fmt: skip
+    contract = AggregatorAuction.deploy(settings, by)
+    authorise(market, contract)
+    contract.post(P, True, 1_000, 20, False, False, hall.buyer.sends)
+    refused = refusal(contract.answer, 0, P, 0, ann.number, 5, 10, by=hall.seller.account)
+    assert refused == ("NotForAnother", ann.number, hall.seller.number)
+
+
 # --- seals -------------------------------------------------------------------------------------
 
 
@@ -206,8 +320,9 @@ def test_a_sealed_answer_is_bonded_revealed_and_wins(hall):
     start = P * MTU - GATE_CLOSURE - REVEAL_SECONDS
     assert refused == ("RevealNotBegun", P, start, market.clock.timestamp())
     begin_reveal(hall)
-    hall.contract.reveal(*reveal, ann.sends)
+    tx = hall.contract.reveal(*reveal, ann.sends)
 
+    assert fact(tx, "AnswerRevealed")[3:] == (ann.number, 5, 700, "0x" + SALT.hex())
     assert market.house.balanceOf(MARGIN) == 0
     assert hall.reserved(ann) == (700, 0)
     assert as_model(True, hall.end(number)) == [(ann.number, 700, BAND.price(5))]

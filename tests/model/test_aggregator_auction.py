@@ -106,6 +106,21 @@ def test_small_auctions_cover_most_at_the_least_cost(
     assert found.paid_micro_eur == (min(bills) if buys else max(bills))
 
 
+def test_every_auction_small_enough_is_the_optimum() -> None:
+    """All books of three answers on three ticks: most volume, then best for the aggregator."""
+    offers = list(product(range(3), range(3)))
+    for book in product(offers, repeat=3):
+        tick, wh = np.array(book, dtype=np.int64).T
+        ways = np.array(list(product(*(range(w + 1) for w in wh))), dtype=np.int64)
+        bills = ways @ np.array([PRICES[t] for t in tick])
+        for buys, wanted in product((True, False), range(1, 5)):
+            found = award(Auction(buys, wanted, 2 if buys else 0, pay_as_bid=True), tick, wh, BAND)
+            most = min(wanted, int(wh.sum()))
+            best = bills[ways.sum(axis=1) == most]
+            assert found.volume_wh == found.won_wh.sum() == most
+            assert found.paid_micro_eur == (best.min() if buys else best.max())
+
+
 # --- properties --------------------------------------------------------------------------------
 
 

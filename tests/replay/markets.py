@@ -20,6 +20,9 @@ NEIGHBOURS = {
         "own_zone_micro_eur_per_wh": 10, "per_hop_micro_eur_per_wh": 5,
     },
 }  # fmt: skip
+SEALED = {"answers": "sealed", "pricing": "pay_as_bid", "bond_micro_eur": 50_000, "reveal_s": 60}
+OPEN = {"answers": "open", "pricing": "uniform"}
+CONTRACTS = {"control": "direct", "resources": ["battery", "pv"], "permille": 800}
 TABLES: dict[str, Any] = {"order_book": BOOK, "bilateral": NEIGHBOURS}
 PARTICIPATION = 0.25
 PERIODS = 2
@@ -37,20 +40,35 @@ def market_scenario(folder: Path, *kinds: str) -> tuple[Path, dict[str, Any]]:
         path.write_text(text)
     overrides = {"market.kinds": list(kinds), "start": START, "periods": PERIODS}
     overrides |= {kind: TABLES[kind] for kind in kinds if kind in TABLES}
+    if "aggregator_auction" in kinds:
+        overrides["aggregator_auction"] = SEALED if len(kinds) == 1 else OPEN
+        overrides["aggregators"] = _aggregators(path)
     if "over_the_counter" in kinds:
-        seller, buyer, other, carried_wh = _parties(path)
+        scenario, sellers, buyers = _at_noon(path)
+        seller, capacity_w = sellers[0], scenario.points["capacity_w"]
+        other = max(buyers[1:], key=lambda point: float(capacity_w[point]))
+        assert capacity_w[other] >= capacity_w[seller]
+        carried_wh = int(capacity_w[seller] * scenario.mtu.hours)
         strip = {"seller": seller, "first": NOON_SINCE_SEASON, "count": PERIODS}
         overrides["over_the_counter"] = [
-            strip | {"buyer": buyer, "wh": 40, "price_micro_eur_per_wh": 130},
+            strip | {"buyer": buyers[0], "wh": 40, "price_micro_eur_per_wh": 130},
             # All that its connection carries, a second time: it cannot.
             strip | {"buyer": other, "wh": carried_wh, "price_micro_eur_per_wh": 290},
         ]
     return path, overrides
 
 
-def _parties(path: Path) -> tuple[str, str, str, int]:
-    """The participant with the least surplus at noon, one that only consumes, another whose connection
-    carries as much, and what the seller's carries, Wh."""
+def _aggregators(path: Path) -> dict[str, Any]:
+    """One with the largest surplus at noon, one with a shortage."""
+    _, sellers, buyers = _at_noon(path)
+    return {
+        "sun": {"point": sellers[-1], "share": 0.4, "mandate_share": 0.7} | CONTRACTS,
+        "works": {"point": buyers[1], "share": 0.3, "mandate_share": 0.5} | CONTRACTS,
+    }
+
+
+def _at_noon(path: Path) -> tuple[Scenario, list[str], list[str]]:
+    """The scenario; who has a surplus then, the least first; who a shortage, the largest first."""
     auction = path.with_name("plain.toml")
     text = path.read_text()
     if "pricing =" not in text:
@@ -63,8 +81,4 @@ def _parties(path: Path) -> tuple[str, str, str, int]:
     )
     sellers = sorted((p for p in points if forecast[p] > 0), key=lambda p: forecast[p])
     buyers = sorted((p for p in points if forecast[p] < 0), key=lambda p: forecast[p])
-    capacity_w = scenario.points["capacity_w"]
-    other = max(buyers[1:], key=lambda p: float(capacity_w[p]))
-    assert capacity_w[other] >= capacity_w[sellers[0]]
-    carried_wh = int(capacity_w[sellers[0]] * scenario.mtu.hours)
-    return sellers[0], buyers[0], other, carried_wh
+    return scenario, sellers, buyers

@@ -16,16 +16,24 @@ from gridbourse.chain.order_book import OrderBook as OrderBookContract
 from gridbourse.model.trade_word import TradeWord
 from gridbourse.report.markets import lives
 from gridbourse.report.record import RunRecord
+from gridbourse.scenario.portfolios import Portfolios
 from gridbourse.scenario.scenario import load
 from replay.run import replay
 from replay.venues.checked import VenueError, require_same
 from tests.replay.markets import PERIODS, market_scenario
 
 IMMEDIATE, KILLED = 1, 4  # Matching.Ending
-MIXES = {
+MIXES: dict[str, tuple[str, ...]] = {
     "book": ("order_book", "over_the_counter"),
     "neighbours": ("bilateral",),
-    "all": ("call_auction", "order_book", "bilateral", "over_the_counter"),
+    "aggregators": ("aggregator_auction",),
+    "all": (
+        "call_auction",
+        "order_book",
+        "bilateral",
+        "over_the_counter",
+        "aggregator_auction",
+    ),
 }
 
 
@@ -125,6 +133,35 @@ def test_prices_keep_to_the_limits_of_both_sides(run_of) -> None:
         most = limit[trade.period, trade.buyer, "bid"]
         assert trade.price_micro_eur_per_wh == (least + most) // 2
         assert least <= trade.price_micro_eur_per_wh <= most
+
+
+def test_prosumers_trade_with_their_aggregator_within_its_limits(run_of) -> None:
+    record, out = run_of("aggregators")
+    (scenario_file, overrides) = json.loads((out / "scenario.json").read_text()).values()
+    scenario = load(scenario_file, overrides)
+    portfolios = Portfolios(scenario)
+    own = {one.point: one for one in scenario.aggregators}
+    limits = record.orders.set_index(["period", "point_id", "side"])["price_micro_eur_per_wh"]
+    assert portfolios.mandated < set(portfolios.aggregator_of), "some contracts are without mandate"
+    for trade in record.trades.itertuples():
+        (aggregator,) = {trade.buyer, trade.seller} & own.keys()
+        (prosumer,) = {trade.buyer, trade.seller} - own.keys()
+        assert portfolios.aggregator_of.get(prosumer) in (None, own[aggregator])
+        least = limits[trade.period, trade.seller, "offer"]
+        most = limits[trade.period, trade.buyer, "bid"]
+        assert least <= trade.price_micro_eur_per_wh <= most
+        asked = least if prosumer == trade.seller else most
+        assert trade.price_micro_eur_per_wh == asked, "pay-as-bid"
+    assert {*record.trades["buyer"], *record.trades["seller"]} >= own.keys(), (
+        "both kinds of auction"
+    )
+
+
+def test_sealed_answers_are_all_revealed_and_their_bonds_are_back(run_of) -> None:
+    record, out = run_of("aggregators")
+    gas = record.gas.set_index("step")["transactions"]
+    assert gas["commit answer"] == gas["reveal answer"] > 0
+    assert json.loads((out / "state.json").read_text())["balances"]["6"] == 0
 
 
 def test_everybody_has_paid_its_subscription_to_the_operator(run_of) -> None:

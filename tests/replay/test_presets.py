@@ -17,6 +17,7 @@ NOON = {
     "piclo": "2016-07-24T11:00Z",
     "vandebron": "2016-07-24T11:00Z",
     "elecbay": "2016-07-24T10:45Z",
+    "smart-watts": "2016-07-24T10:30Z",
 }
 PERIODS = 2
 Run = tuple[RunRecord, dict[str, Any], str]
@@ -51,7 +52,11 @@ def test_it_trades_adds_up_and_is_checked(run: Run) -> None:
 
 def test_its_markets_are_in_the_report(run: Run) -> None:
     record, _, page = run
-    names = {"bilateral": "Neighbour to neighbour", "order_book": "Order book"}
+    names = {
+        "bilateral": "Neighbour to neighbour",
+        "order_book": "Order book",
+        "aggregator_auction": "Aggregators&#39; auctions",
+    }
     for market in record.markets:
         assert names.get(market, "Over the counter") in page
     assert "Every trade" in page
@@ -104,6 +109,19 @@ def test_elecbay_orders_are_accepted_and_rejected_beside_a_private_deal(run: Run
         "rejected by the network", "delivered and paid", "found nobody", "a party in default",
     ):  # fmt: skip
         assert life in page
+
+
+@pytest.mark.parametrize("preset", ["smart-watts"], indirect=True)
+def test_smart_watts_aggregators_buy_and_sell_by_auction_and_steer(run: Run) -> None:
+    record, checked, _ = run
+    scenario = load(CHECKOUT / "scenarios" / "smart-watts.toml")
+    own = {one.point for one in scenario.aggregators}
+    trades = record.trades
+    assert own & set(trades["buyer"])
+    assert own & set(trades["seller"])
+    assert (trades["buyer"].isin(own) ^ trades["seller"].isin(own)).all()
+    assert checked["rebuilt"]["aggregator_auctions"] == PERIODS * len(own)
+    assert checked["compared"]["contract"] > 0
 
 
 def test_feeder_zones_are_what_the_script_makes(tmp_path: Path) -> None:

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {FlexibilityLeg} from "../libraries/FlexibilityLeg.sol";
+import {FlexibilityRules} from "../libraries/FlexibilityRules.sol";
+import {HouseAccounts} from "../libraries/HouseAccounts.sol";
+import {Lanes} from "../libraries/Lanes.sol";
+import {MeritOrder} from "../libraries/MeritOrder.sol";
+import {TradeWord} from "../libraries/TradeWord.sol";
+import {FlexibilityLedger} from "./FlexibilityLedger.sol";
+
+/// @title Which offers win, and what the DSO makes of them
+/// @notice The cheapest offers win up to the quantity; the last price tick that wins is shared pro rata in participant
+///         order. What wins waits for the DSO's verdict: what the grid does not bear is given back. The reference is
+///         `gridbourse.model.flexibility`.
+abstract contract FlexibilityAwards is FlexibilityLedger {
+    /// @dev What the groups of one award call come to
+    struct Page {
+        MeritOrder.Margin margin;
+        uint256[] trades;
+        uint256 count;
+        IClearingHouse.Exchange[] freed;
+        uint256 freedCount;
+    }
+
+    /// @dev group of trades => request it belongs to
+    mapping(uint256 key => uint256) private _requestOfGroup;
+
+    /// @notice Trades (see TradeWord; the seller is who injects) a request came to, in participant order
+    event FlexibilityAwarded(
+        uint256 indexed area, uint256 indexed period, uint256 indexed request, uint256[] trades
+    );
+    /// @notice Nothing of a request is open any more
+    event RequestEnded(
+        uint256 indexed area, uint256 indexed period, uint256 indexed request, uint256 deliveredWh, uint256 returnedMicroEur
+    );
+
+    error WrongPhase(uint256 area, uint256 period, uint256 request, Phase phase);
+
+    // --- awards --------------------------------------------------------------------------------
+
+    /// @notice Turns the offers of up to `maxGroups` more groups of a cleared request into trades, in participant order,
+    ///         and gives back what did not win; anyone may, as often as it takes. Trades of a call are sealed at its end
+    function award(uint256 area, uint32 period, uint256 number, uint256 maxGroups) external {
+        Tender memory tender = _tenderOf(area, period, number);
+        Phase phase = tender.asked.phase;
+        if (phase != Phase.Cleared && phase != Phase.Void) revert WrongPhase(area, period, number, phase);
+        uint256[] memory groups = registry.groupsOf(area, tender.progress.nextGroup, maxGroups);
+        Page memory page;
+        page.margin = _marginOf(tender);
+        page.trades = new uint256[](groups.length * Lanes.PER_GROUP);
+        page.freed = new IClearingHouse.Exchange[](groups.length);
+        for (uint256 i; i < groups.length; ++i) {
+            _awardGroup(tender, page, groups[i]);
+        }
+        _reserve(tender, _shortened(page.freed, page.freedCount));
+        if (page.count != 0) _recordAll(tender, page);
+        tender.progress.nextGroup += uint32(groups.length);
+        if (tender.progress.nextGroup >= registry.groupCount(area)) {
+            tender.asked.phase = Phase.Awarded;
+            _endIfDone(tender);
+        }
+        _store(tender);
+    }
+
+    /// @dev Adds the trades of a group to the page, and the energy that is free again
+    function _awardGroup(Tender memory tender, Page memory page, uint256 group) private {
+        uint256 key = (tender.key << 32) | group;
+        uint256 legs = Lanes.ofPeriod(_legs[key], tender.period);
+        uint256 left = legs;
+        uint256 freed;
+        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+            uint256 leg = Lanes.get56(legs, lane);
+            if (leg == 0) continue;
+            (uint256 won, uint256 stays) = _awardLeg(tender, page, leg, Lanes.participantAt(group, lane));
+            left = Lanes.set56(left, lane, stays);
+            freed |= _energy(tender, FlexibilityLeg.wh(leg) - won) << (lane * 56);
+        }
+        if (left != legs) _legs[key] = left;
+        if (freed != 0) page.freed[page.freedCount++] = IClearingHouse.Exchange(group, freed, 0);
+    }
+
+    /// @dev What a leg wins, and what becomes of it
+    function _awardLeg(Tender memory tender, Page memory page, uint256 leg, uint256 participant)
+        private
+        returns (uint256 won, uint256 stays)
+    {
+        uint256 wh = FlexibilityLeg.wh(leg);
+        bool cleared = tender.asked.phase == Phase.Cleared;
+        if (cleared && FlexibilityLeg.state(leg) == FlexibilityLeg.STANDS_BY) {
+            tender.progress.open += 1; // its bond stays, for the schedule that it stands by with
+            return (0, leg);
+        }
+        if (cleared && FlexibilityLeg.state(leg) == FlexibilityLeg.OFFERED) won = _won(tender, page.margin, leg);
+        if (won != 0) {
+            tender.progress.open += 1;
+            tender.progress.waiting += 1;
+            stays = FlexibilityLeg.pack(won, FlexibilityLeg.tick(leg), FlexibilityLeg.AWARDED);
+            page.trades[page.count++] = _trade(tender, participant, won, _priceOf(tender, page.margin, leg));
+        }
+        _exchangeBond(tender, participant, wh, won);
+        _free(tender, participant, wh, won);
+    }
+
+    /// @dev What was promised is free again, but for a schedule whose lot was drawn: it stands once a period
+    function _free(Tender memory tender, uint256 participant, uint256 wh, uint256 won) private {
+        if (tender.asked.phase != Phase.Void && tender.rules.declared) return;
+        _promise(tender, participant, wh, won, 0);
+    }
+
+    /// @dev Nothing offered when nothing is awarded
+    function _marginOf(Tender memory tender) internal view returns (MeritOrder.Margin memory margin) {
+        Phase phase = tender.asked.phase;
+        if (phase == Phase.Open || phase == Phase.Void) return margin;
+        MeritOrder.Outcome memory outcome = MeritOrder.unpack(_outcomes[tender.key]);
+        if (outcome.volumeWh != 0) margin = outcome.ask;
+    }
+
+    function _won(Tender memory tender, MeritOrder.Margin memory margin, uint256 leg)
+        private
+        pure
+        returns (uint256 won)
+    {
+        if (margin.offeredWh == 0) return 0;
+        uint256 tick = FlexibilityLeg.tick(leg);
+        uint256 cumulativeWh;
+        (won, cumulativeWh) = MeritOrder.fill(
+            margin, tick, tick < margin.tick, FlexibilityLeg.wh(leg), tender.progress.offeredWh
+        );
+        tender.progress.offeredWh = uint32(cumulativeWh);
+    }
+
+    /// @dev Its own price, or at a uniform price that of the margin; for who stands by what it might have been, which is
+    ///      never below that
+    function _priceOf(Tender memory tender, MeritOrder.Margin memory margin, uint256 leg)
+        internal
+        view
+        returns (uint256)
+    {
+        uint256 tick = FlexibilityLeg.tick(leg);
+        return _price(tender.asked.payAsBid || tick > margin.tick ? tick : margin.tick);
+    }
+
+    function _trade(Tender memory tender, uint256 participant, uint256 wh, uint256 price)
+        private
+        pure
+        returns (uint256)
+    {
+        uint256 buyer = tender.asked.buyer;
+        return tender.asked.direction == FlexibilityRules.DOWN
+            ? TradeWord.pack(buyer, participant, wh, price)
+            : TradeWord.pack(participant, buyer, wh, price);
+    }
+
+    function _recordAll(Tender memory tender, Page memory page) private {
+        uint256[] memory trades = page.trades;
+        uint256 count = page.count;
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            mstore(trades, count) // only ever shorter than it was made
+        }
+        Ledger memory ledger = _ledgerOf(tender.area, tender.period);
+        uint256 group = ledger.groups;
+        for (uint256 i; i < count; ++i) {
+            _record(ledger, tender.area, trades[i]);
+        }
+        if (ledger.count != 0) _seal(ledger, tender.area);
+        for (; group < ledger.groups; ++group) {
+            _requestOfGroup[_groupKey(tender.area, tender.period, group)] = tender.number;
+        }
+        _ledgers[_key(tender.area, tender.period)] = ledger;
+        emit FlexibilityAwarded(tender.area, tender.period, tender.number, trades);
+    }
+
+    // --- verdicts ------------------------------------------------------------------------------
+
+    /// @dev An accepted trade waits for its delivery; a rejected one gives back what backed it
+    function _apply(uint256 area, uint256 period, uint256 group, uint256[] calldata trades, uint256 rejected)
+        internal
+        override
+    {
+        Tender memory tender = _tenderOf(area, period, _requestOfGroup[_groupKey(area, period, group)]);
+        IClearingHouse.Exchange[] memory freed = new IClearingHouse.Exchange[](trades.length);
+        uint256 count;
+        bool down = tender.asked.direction == FlexibilityRules.DOWN;
+        for (uint256 i; i < trades.length; ++i) {
+            if ((rejected >> i) & 1 == 0) continue;
+            uint256 participant = down ? TradeWord.buyer(trades[i]) : TradeWord.seller(trades[i]);
+            uint256 wh = FlexibilityLeg.wh(_setLeg(tender, participant, 0));
+            freed[count++] = _exchange(participant, _energy(tender, wh), 0);
+            _exchangeBond(tender, participant, wh, 0);
+            _free(tender, participant, wh, 0);
+            tender.progress.open -= 1;
+        }
+        tender.progress.waiting -= uint24(trades.length);
+        _reserve(tender, _shortened(freed, count));
+        _endIfDone(tender);
+        _store(tender);
+    }
+
+    /// @dev The first `count` of an array that was made too long; the array itself
+    function _shortened(IClearingHouse.Exchange[] memory exchanges, uint256 count)
+        private
+        pure
+        returns (IClearingHouse.Exchange[] memory)
+    {
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            mstore(exchanges, count)
+        }
+        return exchanges;
+    }
+
+    // --- the end -------------------------------------------------------------------------------
+
+    /// @dev Gives the buyer back what it did not come to pay or take
+    function _endIfDone(Tender memory tender) internal {
+        if (tender.asked.phase != Phase.Awarded || tender.progress.open != 0) return;
+        tender.asked.phase = Phase.Ended;
+        uint256 left = tender.progress.escrowMicroEur;
+        tender.progress.escrowMicroEur = 0;
+        _exchangeBuyer(tender, tender.asked.wh - tender.progress.deliveredWh, 0);
+        _move(HouseAccounts.MARGIN, tender.asked.buyer, left);
+        _oneEnded(tender.area, tender.period);
+        emit RequestEnded(tender.area, tender.period, tender.number, tender.progress.deliveredWh, left);
+    }
+
+    // --- questions -----------------------------------------------------------------------------
+
+    /// @notice What the clearing of a request found: volume, and the margin that is shared pro rata
+    function outcomeOf(uint256 area, uint256 period, uint256 number)
+        external
+        view
+        returns (uint256 volumeWh, MeritOrder.Margin memory margin)
+    {
+        Tender memory tender = _tenderOf(area, period, number);
+        margin = _marginOf(tender);
+        if (margin.offeredWh != 0) volumeWh = MeritOrder.unpack(_outcomes[tender.key]).volumeWh;
+    }
+}

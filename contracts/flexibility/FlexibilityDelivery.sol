@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {
+    IFlexibilityMarket,
+    IFlexibilityProducts,
+    IFlexibilityToken,
+    ISchedules,
+    Product
+} from "../interfaces/IFlexibility.sol";
+import {IMarketClock} from "../interfaces/IMarketClock.sol";
+import {IMeterOracle} from "../interfaces/IOracles.sol";
+import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {IPortfolios} from "../interfaces/IPortfolios.sol";
+import {FlexibilityRules} from "../libraries/FlexibilityRules.sol";
+import {Lanes} from "../libraries/Lanes.sol";
+import {Roles} from "../libraries/Roles.sol";
+
+/// @title What was delivered, measured against a baseline: what it pays, what missing it costs, tokens for it
+/// @notice Baselines are computed off the chain by an agreed method and committed with the hash of method and evidence,
+///         so that anyone recomputes them; a declared schedule stands on the chain, and then anyone verifies. A reading
+///         that does not come in time is nothing delivered. What is not verified in time is given back. The reference
+///         is `gridbourse.model.flexibility`.
+contract FlexibilityDelivery {
+    /// @notice Where verification is anchored and its rules
+    struct Settings {
+        IParticipantRegistry registry;
+        IMarketClock clock;
+        IClearingHouse clearingHouse;
+        IMeterOracle meterOracle;
+        IFlexibilityMarket market;
+        IFlexibilityProducts products;
+        ISchedules schedules;
+        IPortfolios portfolios;
+        IFlexibilityToken token;
+        uint256 readingWindowSeconds;
+        uint256 verificationWindowSeconds;
+    }
+
+    /// @notice What the verifier says of one seller
+    /// @param wh Its baseline, net (+ injects); of a product no meter proves, what the evidence shows was delivered
+    /// @param evidenceSeconds Resolution of the evidence
+    /// @param evidence keccak-256 of method and evidence in their canonical form
+    struct Report {
+        uint32 participant;
+        int32 wh;
+        uint16 evidenceSeconds;
+        bytes32 evidence;
+    }
+
+    /// @notice What verification found; `meteredWh` is type(int32).min for a missing reading, or where none is asked
+    struct Finding {
+        uint32 participant;
+        bool stoodBy;
+        int256 baselineWh;
+        int256 meteredWh;
+        uint256 deliveredWh;
+        uint256 offWh;
+        uint256 paidMicroEur;
+        uint256 sharedMicroEur;
+        uint256 penaltyMicroEur;
+        uint16 evidenceSeconds;
+        bytes32 evidence;
+    }
+
+    /// @dev What stays the same over the legs of one call
+    struct Case {
+        uint256 area;
+        uint32 period;
+        uint256 number;
+        uint256 deadline;
+        IFlexibilityMarket.Request asked;
+        Product product;
+        bool metered;
+        bool declared;
+    }
+
+    uint256 private constant PERMILLE = 1000;
+    int256 private constant MISSING_WH = type(int32).min;
+
+    IParticipantRegistry public immutable registry;
+    IMarketClock public immutable clock;
+    IMeterOracle public immutable meterOracle;
+    IFlexibilityMarket public immutable market;
+    /// @notice What may be asked for
+    IFlexibilityProducts public immutable products;
+    /// @notice Where schedules are declared
+    ISchedules public immutable schedules;
+    /// @notice Contracts between aggregators and prosumers; zero where there are none
+    IPortfolios public immutable portfolios;
+    /// @notice Tokens for what was delivered
+    IFlexibilityToken public immutable token;
+    /// @notice Seconds of block time readings may still come once they are awaited
+    uint256 public immutable readingWindowSeconds;
+    /// @notice Seconds of block time after that in which delivery may still be verified
+    uint256 public immutable verificationWindowSeconds;
+    uint256 private immutable _ringSize;
+
+    mapping(uint256 area => mapping(uint256 period => uint256)) private _deadlines;
+    /// @dev ring slot | group => period: 32 | four lanes: Wh of the response that legs were credited with
+    mapping(uint256 key => uint256 fourEnergies) private _credited;
+
+    /// @notice Readings and verification of the period are awaited until these times (block time)
+    event VerificationAwaited(uint256 indexed area, uint256 indexed period, uint256 readingsUntil, uint256 until);
+    /// @notice A leg was verified
+    event LegVerified(uint256 indexed area, uint256 indexed period, uint256 indexed request, Finding finding);
+    /// @notice Nobody verified a leg in time: nothing is paid, nothing is owed
+    event LegLapsed(uint256 indexed area, uint256 indexed period, uint256 indexed request, uint256 participant);
+
+    error NotDelivered(uint256 period);
+    error OtherMethod(uint256 product, uint256 method);
+    error EvidenceTooCoarse(uint256 participant, uint256 evidenceSeconds, uint256 neededSeconds);
+    error NoEvidence(uint256 participant);
+    error ReadingMissing(uint256 participant, uint256 period, uint256 deadline);
+    error VerificationAwaitedStill(uint256 area, uint256 period, uint256 until);
+
+    constructor(Settings memory settings) {
+        registry = settings.registry;
+        clock = settings.clock;
+        meterOracle = settings.meterOracle;
+        market = settings.market;
+        products = settings.products;
+        schedules = settings.schedules;
+        portfolios = settings.portfolios;
+        token = settings.token;
+        readingWindowSeconds = settings.readingWindowSeconds;
+        verificationWindowSeconds = settings.verificationWindowSeconds;
+        _ringSize = settings.clearingHouse.ringSize();
+    }
+
+    // --- verification --------------------------------------------------------------------------
+
+    /// @notice Verifies legs against baselines of an agreed method, or evidence of the product's resolution
+    function verify(uint256 area, uint32 period, uint256 number, Report[] calldata reports) external {
+        registry.requireRole(Roles.VERIFIER, msg.sender);
+        Case memory of_ = _caseOf(area, period, number);
+        if (of_.declared) revert OtherMethod(of_.asked.product, of_.product.method);
+        uint256 needed = of_.product.evidenceSeconds;
+        for (uint256 i; i < reports.length; ++i) {
+            Report calldata report = reports[i];
+            if (report.evidenceSeconds == 0 || report.evidenceSeconds > needed) {
+                revert EvidenceTooCoarse(report.participant, report.evidenceSeconds, needed);
+            }
+            if (report.evidence == 0) revert NoEvidence(report.participant);
+        }
+        _verify(of_, reports);
+    }
+
+    /// @notice Verifies legs against the schedules their participants declared; anyone may
+    function verifyDeclared(uint256 area, uint32 period, uint256 number, uint32[] calldata participants) external {
+        Case memory of_ = _caseOf(area, period, number);
+        if (!of_.declared) revert OtherMethod(of_.asked.product, of_.product.method);
+        Report[] memory reports = new Report[](participants.length);
+        for (uint256 i; i < reports.length; ++i) {
+            (, int256 wh) = schedules.scheduleOf(period, participants[i]);
+            reports[i] = Report(participants[i], int32(wh), of_.product.evidenceSeconds, bytes32(0));
+        }
+        _verify(of_, reports);
+    }
+
+    function _caseOf(uint256 area, uint32 period, uint256 number) private view returns (Case memory of_) {
+        if (!clock.delivered(period)) revert NotDelivered(period);
+        of_.area = area;
+        of_.period = period;
+        of_.number = number;
+        of_.deadline = _deadlines[area][period];
+        of_.asked = market.requestOf(area, period, number);
+        of_.product = products.productOf(of_.asked.product);
+        of_.metered = products.metered(of_.asked.product);
+        of_.declared = of_.product.method == FlexibilityRules.DECLARED_SCHEDULE;
+    }
+
+    function _verify(Case memory of_, Report[] memory reports) private {
+        uint256[] memory participants = new uint256[](reports.length);
+        for (uint256 i; i < reports.length; ++i) {
+            participants[i] = reports[i].participant;
+        }
+        IFlexibilityMarket.Leg[] memory legs =
+            market.legsOf(of_.area, of_.period, of_.number, participants);
+        int256[] memory readings = _readingsOf(of_, participants);
+        IFlexibilityMarket.Closing[] memory closings = new IFlexibilityMarket.Closing[](reports.length);
+        for (uint256 i; i < reports.length; ++i) {
+            Finding memory finding = _find(of_, legs[i], reports[i], readings[i]);
+            closings[i] = _closing(of_, finding);
+            emit LegVerified(of_.area, of_.period, of_.number, finding);
+        }
+        market.close(of_.area, of_.period, of_.number, closings);
+        _mint(of_, closings);
+    }
+
+    /// @dev Missing where no meter proves anything
+    function _readingsOf(Case memory of_, uint256[] memory participants)
+        private
+        view
+        returns (int256[] memory readings)
+    {
+        readings = new int256[](participants.length);
+        uint256[] memory words = new uint256[](participants.length);
+        for (uint256 i; i < words.length; ++i) {
+            words[i] = Lanes.groupOf(participants[i]);
+        }
+        if (of_.metered) words = meterOracle.readingsOfGroups(of_.period, words);
+        for (uint256 i; i < words.length; ++i) {
+            readings[i] = of_.metered ? Lanes.getInt64(words[i], Lanes.laneOf(participants[i])) : MISSING_WH;
+        }
+    }
+
+    function _find(
+        Case memory of_,
+        IFlexibilityMarket.Leg memory leg,
+        Report memory report,
+        int256 meteredWh
+    ) private returns (Finding memory finding) {
+        finding.participant = report.participant;
+        finding.stoodBy = leg.standsBy;
+        finding.baselineWh = report.wh;
+        finding.meteredWh = meteredWh;
+        finding.evidenceSeconds = report.evidenceSeconds;
+        finding.evidence = report.evidence;
+        if (of_.metered) {
+            (finding.deliveredWh, finding.offWh) = _measure(of_, leg, finding);
+        } else {
+            finding.deliveredWh = FlexibilityRules.deliveredWh(report.wh, 0, leg.wh);
+            finding.offWh = leg.wh - finding.deliveredWh;
+        }
+        finding.paidMicroEur = finding.deliveredWh * leg.priceMicroEurPerWh;
+        uint256 penalty = FlexibilityRules.penaltyMicroEur(
+            finding.offWh, leg.priceMicroEurPerWh, of_.product.penaltyPercent
+        );
+        finding.penaltyMicroEur = penalty < leg.bondMicroEur ? penalty : leg.bondMicroEur;
+    }
+
+    /// @dev What was delivered beyond what earlier legs were credited with, and how far it is off
+    function _measure(Case memory of_, IFlexibilityMarket.Leg memory leg, Finding memory finding)
+        private
+        returns (uint256 deliveredWh, uint256 offWh)
+    {
+        if (finding.meteredWh == MISSING_WH) {
+            if (of_.deadline == 0 || block.timestamp <= of_.deadline) {
+                revert ReadingMissing(finding.participant, of_.period, of_.deadline);
+            }
+            return (0, leg.wh);
+        }
+        int256 response =
+            FlexibilityRules.responseWh(of_.asked.direction, finding.baselineWh, finding.meteredWh);
+        uint256 wanted = leg.standsBy ? 0 : leg.wh;
+        deliveredWh = _credit(of_.period, finding.participant, response, wanted);
+        offWh = of_.declared ? FlexibilityRules.distance(response, int256(wanted)) : wanted - deliveredWh;
+    }
+
+    function _credit(uint256 period, uint256 participant, int256 response, uint256 wantedWh)
+        private
+        returns (uint256 deliveredWh)
+    {
+        uint256 key = ((period % _ringSize) << 64) | Lanes.groupOf(participant);
+        uint256 lane = Lanes.laneOf(participant);
+        uint256 four = Lanes.ofPeriod(_credited[key], period);
+        uint256 credited = Lanes.get56(four, lane);
+        deliveredWh = FlexibilityRules.deliveredWh(response, credited, wantedWh);
+        if (deliveredWh != 0) _credited[key] = Lanes.set56(four, lane, credited + deliveredWh);
+    }
+
+    /// @dev An aggregator's part is rounded down; the rest is the seller's
+    function _closing(Case memory of_, Finding memory finding)
+        private
+        view
+        returns (IFlexibilityMarket.Closing memory closing)
+    {
+        uint256 aggregator;
+        if (address(portfolios) != address(0) && finding.paidMicroEur != 0) {
+            uint256 permille;
+            (aggregator, permille,) = portfolios.contractOf(finding.participant, of_.period);
+            if (aggregator != 0 && permille < PERMILLE) {
+                finding.sharedMicroEur = (finding.paidMicroEur * (PERMILLE - permille)) / PERMILLE;
+            }
+        }
+        return IFlexibilityMarket.Closing(
+            finding.participant,
+            uint32(aggregator),
+            uint32(finding.deliveredWh),
+            uint64(finding.paidMicroEur),
+            uint64(finding.sharedMicroEur),
+            uint64(finding.penaltyMicroEur)
+        );
+    }
+
+    function _mint(Case memory of_, IFlexibilityMarket.Closing[] memory closings) private {
+        uint256 id = FlexibilityRules.tokenId(
+            of_.asked.product, of_.asked.zone, of_.asked.direction, of_.period
+        );
+        for (uint256 i; i < closings.length; ++i) {
+            IFlexibilityMarket.Closing memory closing = closings[i];
+            if (closing.deliveredWh == 0) continue;
+            token.mint(
+                registry.accountOf(closing.participant),
+                id,
+                closing.deliveredWh,
+                closing.paidMicroEur - closing.sharedMicroEur
+            );
+        }
+    }
+
+    // --- deadlines -----------------------------------------------------------------------------
+
+    /// @notice Starts the windows for readings and verification of a delivered period; anyone may
+    function awaitVerification(uint256 area, uint32 period) external {
+        if (!clock.delivered(period)) revert NotDelivered(period);
+        if (_deadlines[area][period] != 0) return;
+        uint256 deadline = block.timestamp + readingWindowSeconds;
+        _deadlines[area][period] = deadline;
+        emit VerificationAwaited(area, period, deadline, deadline + verificationWindowSeconds);
+    }
+
+    /// @notice Ends legs that nobody verified in time: what backs them is given back; anyone may
+    function lapse(uint256 area, uint32 period, uint256 number, uint32[] calldata participants) external {
+        uint256 deadline = _deadlines[area][period];
+        uint256 until = deadline + verificationWindowSeconds;
+        if (deadline == 0 || block.timestamp <= until) revert VerificationAwaitedStill(area, period, until);
+        IFlexibilityMarket.Closing[] memory closings = new IFlexibilityMarket.Closing[](participants.length);
+        for (uint256 i; i < closings.length; ++i) {
+            closings[i].participant = participants[i];
+            emit LegLapsed(area, period, number, participants[i]);
+        }
+        market.close(area, period, number, closings);
+    }
+
+    /// @notice Block time until which readings of a period are awaited; 0 = not yet asked for
+    function deadlineOf(uint256 area, uint256 period) external view returns (uint256) {
+        return _deadlines[area][period];
+    }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+/// @notice An offer of flexibility, and what becomes of it, in a 56-bit lane
+/// @dev   Wh: 28 | tick: 16 | state: 12. An empty lane is no offer, or one that is over
+library FlexibilityLeg {
+    uint256 internal constant OFFERED = 1;
+    /// @dev Not called by lot, but its schedule is verified all the same
+    uint256 internal constant STANDS_BY = 2;
+    /// @dev Its agent's offers together miss the minimum bid
+    uint256 internal constant TOO_SMALL = 3;
+    uint256 internal constant AWARDED = 4;
+
+    function pack(uint256 energyWh, uint256 atTick, uint256 inState) internal pure returns (uint256) {
+        return (energyWh << 28) | (atTick << 12) | inState;
+    }
+
+    function wh(uint256 leg) internal pure returns (uint256) {
+        return leg >> 28;
+    }
+
+    function tick(uint256 leg) internal pure returns (uint256) {
+        return (leg >> 12) & 0xffff;
+    }
+
+    function state(uint256 leg) internal pure returns (uint256) {
+        return leg & 0xfff;
+    }
+
+    function withState(uint256 leg, uint256 newState) internal pure returns (uint256) {
+        return (leg & ~uint256(0xfff)) | newState;
+    }
+}

@@ -1,0 +1,335 @@
+"""Flexibility that is asked for and offered, rebuilt: products, schedules, promises, requests, offers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from gridbourse.audit.common import Common
+from gridbourse.audit.events import Event
+from gridbourse.audit.money import MARGIN
+from gridbourse.audit.portfolios import Portfolios
+from gridbourse.audit.reservations import Energy
+from gridbourse.audit.rules import FlexibilityRules
+from gridbourse.audit.transfers import Transfer
+from gridbourse.chain.flexibility import NO_SEED, lot_commitment, lot_drawn
+from gridbourse.chain.lanes import BID, OFFER
+from gridbourse.model import flexibility as model
+from gridbourse.model.errors import ModelError
+from gridbourse.model.flexibility_products import Buyers, Product, Way
+from gridbourse.model.trade_word import MOST_WH
+
+WHAT = "flexibility"
+HOUSE_BUYERS = {1: Buyers.DSO, 7: Buyers.TSO}
+"""What a product says of a buyer, by its account of `HouseAccounts.sol`."""
+FIRST_PARTICIPANT = 8
+GATEWAY_BIT = 1 << 32
+MOST_REQUESTS = 64
+Kind = tuple[Way, bool, bool]
+
+
+@dataclass
+class Offered:
+    """The offer of a participant under a request; agent: who brought it."""
+
+    agent: int
+    tick: int
+    wh: int
+
+
+@dataclass
+class Asked:
+    """A request, and how far it has come.
+
+    next_offer: place of the offer, in participant order, that is awarded next. waiting: trades without
+    a verdict; open: legs that are not over. escrow: of the buyer, still there.
+    """
+
+    number: int
+    buyer: int
+    product: int
+    zone: int
+    request: model.Request
+    closes_at: int
+    only: int
+    lot: bytes
+    escrow: int
+    offers: dict[int, Offered] = field(default_factory=dict)
+    seed: bytes = NO_SEED
+    cleared: model.Cleared | None = None
+    is_void: bool = False
+    next_offer: int = 0
+    legs: dict[int, model.Leg] = field(default_factory=dict)
+    waiting: int = 0
+    delivered_wh: int = 0
+    ended: bool = False
+
+    @property
+    def offering(self) -> list[int]:
+        """Who offers, in participant order."""
+        return sorted(who for who, offer in self.offers.items() if offer.wh)
+
+    @property
+    def awarded(self) -> bool:
+        """Whether every offer has found out what became of it."""
+        return (self.cleared is not None or self.is_void) and self.next_offer == len(self.offering)
+
+    def energy(self, wh: int) -> Energy:
+        """What so much of an offer promises of a connection; reactive power nothing."""
+        if self.request.product.reactive:
+            return Energy()
+        way = self.request.way
+        return Energy(wh if way & Way.UP else 0, wh if way & Way.DOWN else 0)
+
+    def buyers_energy(self, wh: int) -> Energy:
+        """What so much promises of a buyer's connection."""
+        return Energy.of(BID if self.request.way is Way.UP else OFFER, wh)
+
+
+class Requests:
+    """Everything asked for and offered. `boards`: requests by area and period, in order."""
+
+    name = "FlexibilityMarket"
+
+    def __init__(
+        self,
+        rules: FlexibilityRules,
+        common: Common,
+        portfolios: Portfolios | None,
+        mtu_seconds: int,
+    ) -> None:
+        self._rules, self._common, self._portfolios = rules, common, portfolios
+        self._members, self._clock, self._findings = common.members, common.clock, common.findings
+        self._mtu = mtu_seconds
+        self.products: list[Product] = []
+        self.boards: defaultdict[tuple[int, int], list[Asked]] = defaultdict(list)
+        self.schedules: dict[tuple[int, int], int] = {}
+        self._fixed: set[tuple[int, int]] = set()
+        self._promised: dict[tuple[int, bool, int], tuple[int, Kind]] = {}
+
+    # --- products and schedules ----------------------------------------------------------------
+
+    def product_added(self, event: Event) -> None:
+        """ProductAdded: numbered in order, and sound."""
+        where = event.at("product")
+        self._findings.compare("product", f"number, {where}", event["product"], len(self.products))
+        product = product_of(event["terms"], self._mtu)
+        try:
+            product.require_sound(self._mtu)
+        except ModelError as error:
+            self._require("product", where, False, str(error))
+        self.products.append(product)
+
+    def schedule_declared(self, event: Event) -> None:
+        """ScheduleDeclared: before delivery, and not once something was offered on it."""
+        period, who = event["period"], event["participant"]
+        where = event.at("period", "participant")
+        self._clock.require_undelivered(period, f"schedule, {where}")
+        free = (period, who) not in self._fixed
+        self._require("schedule", where, free, "something is offered on it")
+        known = who in self._members.participants and abs(event["wh"]) <= MOST_WH
+        self._require("schedule", where, known, "of nobody, or too much")
+        self.schedules[period, who] = event["wh"]
+
+    # --- requests ------------------------------------------------------------------------------
+
+    def posted(self, event: Event) -> None:
+        """RequestPosted: numbered in order, within the rules, with its escrow and its energy."""
+        area, period, buyer = event["area"], event["period"], event["buyer"]
+        number, zone, direction, pay_as_bid, wh, tick, closes_at, only, lot = event["terms"]
+        where = event.at("area", "period", "request")
+        board = self.boards[area, period]
+        self._findings.compare(WHAT, f"number, {where}", event["request"], len(board))
+        if number >= len(self.products) or direction not in (1, 2, 3):
+            self._require(WHAT, where, False, "no such product or direction")
+            return
+        product, way = self.products[number], Way(direction)
+        bit = HOUSE_BUYERS.get(buyer, Buyers.PARTICIPANTS)
+        mine = buyer in HOUSE_BUYERS or self._members.area_of(buyer) == area
+        latest = period * self._mtu - product.full_activation_seconds
+        for holds, rule in (
+            (len(board) < MOST_REQUESTS, "too many requests"),
+            (mine, "of another area, or of nobody"),
+            (bool(product.buyers & bit), "not for this buyer"),
+            (way is Way.BOTH if product.symmetric else way is not Way.BOTH, "not this way"),
+            (bool(way & product.directions), "not this way"),
+            (zone < len(self._members.zones), "no such zone"),
+            (0 < wh <= MOST_WH, "too little or too much"),
+            (tick < self._rules.band.ticks, "outside the price band"),
+            (closes_at <= latest, "closes too late to be activated"),
+            ((lot != NO_SEED) == product.declared, "a lot is of declared schedules"),
+        ):
+            self._require(WHAT, where, holds, rule)
+        self._clock.require_undelivered(period, f"request, {where}")
+        self._clock.require_before(closes_at, f"request, {where}")
+        request = model.Request(product, way, wh, tick, pay_as_bid, buyer < FIRST_PARTICIPANT)
+        escrow = model.escrow_micro_eur(request, self._rules.band)
+        asked = Asked(len(board), buyer, number, zone, request, closes_at, only, lot, escrow)
+        board.append(asked)
+        self.move(where, (buyer, MARGIN, escrow))
+        if self.takes_energy(asked):
+            energy = asked.buyers_energy(wh)
+            self._common.reservations.claim(period, buyer, energy, where)
+
+    def takes_energy(self, asked: Asked) -> bool:
+        """Whether a participant buys what the meter shows, and so the energy itself."""
+        return not asked.request.house and asked.request.product.metered(self._mtu)
+
+    # --- offers --------------------------------------------------------------------------------
+
+    def offered(self, event: Event) -> None:
+        """FlexibilityOffered: by who may, of who can, before the request closes; bonded and promised."""
+        if (asked := self.asked(event)) is None:
+            return
+        period, who = event["period"], event["participant"]
+        agent, tick, wh = event["agent"], event["tick"], event["wh"]
+        where = event.at("area", "period", "request", "participant")
+        self._clock.require_before(asked.closes_at, where)
+        former = asked.offers.get(who, Offered(0, 0, 0)).wh
+        member = self._members.participants.get(who)
+        zone = self._members.is_within(who, asked.zone)
+        for holds, rule in (
+            (self._may_act(agent, who, period), "nobody who may bring it"),
+            (wh <= MOST_WH, "too much energy"),
+            (wh == 0 or self._members.area_of(who) == event["area"], "of another area"),
+            (wh == 0 or zone, "outside the zone"),
+            (wh == 0 or (member is not None and member.active), "not active"),
+            (wh == 0 or who != asked.buyer, "its own request"),
+            (wh == 0 or asked.only in (0, who), "asked of another"),
+            (wh == 0 or tick <= asked.request.tick, "beyond the ceiling"),
+            (asked.cleared is None and not asked.is_void, "cleared before"),
+        ):
+            self._require("flexibility offer", where, holds, rule)
+        self._promise(asked, period, who, former, wh, where)
+        if asked.request.product.declared:
+            there = wh == 0 or (period, who) in self.schedules
+            self._require("flexibility offer", where, there, "no schedule was declared")
+            (self._fixed.add if wh else self._fixed.discard)((period, who))
+        asked.offers[who] = Offered(agent, tick, wh)
+        self.exchange_bond(asked, who, former, wh, where)
+        self._common.reservations.exchange(
+            period, who, asked.energy(former), asked.energy(wh), where
+        )
+
+    def _may_act(self, agent: int, who: int, period: int) -> bool:
+        member = self._members.participants.get(who)
+        if agent == who:
+            return member is not None
+        if agent & GATEWAY_BIT:
+            return member is not None and member.gateway == agent ^ GATEWAY_BIT
+        return self._portfolios is not None and self._portfolios.may_trade_for(agent, who, period)
+
+    def _promise(
+        self, asked: Asked, period: int, who: int, former: int, wh: int, where: str
+    ) -> None:
+        if former == wh:
+            return
+        product = asked.request.product
+        kind = model.kind(product, asked.request.way, self._mtu)
+        held, present = self._promised.get((period, product.reactive, who), (0, kind))
+        if wh > former:
+            member = self._members.participants.get(who)
+            most = 0 if member is None else member.capacity_wh
+            fits = model.may_promise(held - former, present, kind, wh, most)
+            self._require("flexibility offer", where, fits, "promised otherwise, or too much")
+        self._promised[period, product.reactive, who] = (held - former + wh, kind)
+
+    def free(self, asked: Asked, period: int, who: int, wh: int, won: int) -> None:
+        """What was promised may be promised again, but for a schedule whose lot was drawn."""
+        if asked.request.product.declared and not asked.is_void:
+            return
+        self._promise(asked, period, who, wh, won, "")
+
+    # --- cleared -------------------------------------------------------------------------------
+
+    def lot_drawn(self, event: Event) -> None:
+        """LotDrawn: by the seed the request was committed to."""
+        if (asked := self.asked(event)) is None:
+            return
+        lot = lot_commitment(event["seed"])
+        self._findings.compare("lot", event.at("area", "period", "request"), lot, asked.lot)
+        asked.seed = event["seed"]
+
+    def cleared(self, event: Event) -> None:
+        """RequestCleared: once, after it closed and before delivery, as the model does."""
+        if (asked := self.asked(event)) is None:
+            return
+        period, where = event["period"], event.at("area", "period", "request")
+        self._clock.require_since(asked.closes_at, where)
+        self._clock.require_undelivered(period, where)
+        first = asked.cleared is None and not asked.is_void
+        self._require(WHAT, where, first, "cleared before")
+        offers = [
+            model.Offer(
+                who, asked.offers[who].agent, asked.offers[who].tick, asked.offers[who].wh,
+                lot_drawn(asked.seed, event["area"], period, asked.number, who),
+            )
+            for who in asked.offering
+        ]  # fmt: skip
+        try:
+            found = model.clear(asked.request, offers, self._rules.band, self._mtu)
+        except ModelError as error:
+            self._require(WHAT, where, False, str(error))
+            return
+        asked.cleared = found
+        margin = (0, 0, 0)
+        if found.margin is not None:
+            margin = (found.margin.tick, found.margin.accepted_wh, found.margin.offered_wh)
+        self._findings.compare(WHAT, f"Wh, {where}", event["volumeWh"], found.volume_wh)
+        self._findings.compare(WHAT, f"margin, {where}", tuple(event["margin"]), margin)
+
+    def voided(self, event: Event) -> None:
+        """RequestVoid: only once delivery has begun."""
+        if (asked := self.asked(event)) is None:
+            return
+        where = event.at("area", "period", "request")
+        self._clock.require_since(event["period"] * self._mtu, where)
+        self._require(WHAT, where, asked.cleared is None, "cleared before")
+        asked.is_void = True
+
+    # -------------------------------------------------------------------------------------------
+
+    def asked(self, event: Event) -> Asked | None:
+        """The request an event is of."""
+        board = self.boards[event["area"], event["period"]]
+        there = event["request"] < len(board)
+        self._require(WHAT, event.at("area", "period", "request"), there, "no such request")
+        return board[event["request"]] if there else None
+
+    def bond(self, asked: Asked, wh: int) -> int:
+        """What backs so much of an offer."""
+        return model.bond_micro_eur(asked.request, wh, self._rules.band) if wh else 0
+
+    def exchange_bond(self, asked: Asked, who: int, former: int, wh: int, where: str) -> None:
+        """The bond changes with the offer."""
+        change = self.bond(asked, wh) - self.bond(asked, former)
+        self.move(where, (who, MARGIN, change) if change > 0 else (MARGIN, who, -change))
+
+    def move(self, where: str, *expected: tuple[int, int, int]) -> None:
+        """The next transfers of the market must be these (payer, payee, µEUR)."""
+        due = [Transfer(*each) for each in expected]
+        self._common.transfers.move_next(self.name, due, where)
+
+    def _require(self, what: str, where: str, holds: bool, rule: str) -> None:
+        self._findings.require(what, where, holds, rule)
+
+
+def product_of(terms: tuple[Any, ...], mtu_seconds: int) -> Product:
+    """A product as the log tells of it."""
+    (name, directions, symmetric, quantity, minimum, activation, duration, evidence, method,
+     penalty, compensation, buyers) = terms  # fmt: skip
+    return Product(
+        name=bytes(name).rstrip(b"\0").decode(errors="replace"),
+        directions=Way(directions),
+        buyers=Buyers(buyers),
+        full_activation_seconds=activation,
+        duration_seconds=duration,
+        evidence_seconds=evidence,
+        method=method,
+        penalty_percent=penalty,
+        symmetric=symmetric,
+        reactive=quantity == 1,
+        minimum_bid_w=minimum * 3600 // mtu_seconds,
+        compensation_micro_eur_per_wh=compensation,
+    )

@@ -1,0 +1,262 @@
+"""The local flexibility market: what `contracts/flexibility` must equal.
+
+A buyer asks for a quantity of a product in a grid zone, up or down, under a ceiling price. Sellers in
+that zone or below offer; an offer counts when those of its agent together reach the minimum bid. Against
+declared schedules a lot decides who stands by: f / (1 + f) of the offers are called, where f is the
+penalty as a share of the price, so that no false schedule pays (`gridbourse.model.baseline.schedule`).
+The cheapest called offers win; the last tick is shared pro rata in participant order. What is delivered
+against the baseline is paid, what is missing is penalised, never beyond the bond.
+
+Source: seed 001 §3.2, seed 003 §2.4 (DOMAIN rows M10, M20, I3).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+import numpy as np
+
+from gridbourse.model.aggregator_auction import Auction, award
+from gridbourse.model.clearing import Band, Margin
+from gridbourse.model.errors import ModelError
+from gridbourse.model.flexibility_products import Product, Way
+
+PERMILLE = 1000
+
+
+class EvidenceTooCoarse(ModelError):
+    """Evidence of a resolution that does not prove the product."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a buyer asks for; tick: its ceiling. house: whether it is DSO or TSO, not a participant."""
+
+    product: Product
+    way: Way
+    wh: int
+    tick: int
+    pay_as_bid: bool = False
+    house: bool = True
+
+
+class Offer(NamedTuple):
+    """Of one participant. agent: who brought it; drawn: what the lot has for it, any whole number."""
+
+    participant: int
+    agent: int
+    tick: int
+    wh: int
+    drawn: int = 0
+
+
+class Outcome(Enum):
+    """What becomes of an offer once its request is cleared."""
+
+    AWARDED = "awarded"
+    LOST = "lost"
+    TOO_SMALL = "too small"
+    STANDS_BY = "stands by"
+
+
+@dataclass(frozen=True)
+class Leg:
+    """What a participant owes under a request, or stands by with, Wh, µEUR/Wh and µEUR."""
+
+    participant: int
+    wh: int
+    price_micro_eur_per_wh: int
+    bond_micro_eur: int
+    stands_by: bool = False
+
+
+@dataclass(frozen=True)
+class Cleared:
+    """volume_wh: awarded; outcomes: one an offer, in its order; legs: who is awarded or stands by."""
+
+    volume_wh: int
+    margin: Margin | None
+    outcomes: tuple[Outcome, ...]
+    legs: tuple[Leg, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What verification comes to for one leg; off_wh: what is penalised."""
+
+    delivered_wh: int
+    off_wh: int
+    paid_micro_eur: int
+    penalty_micro_eur: int
+
+
+# --- who may offer -------------------------------------------------------------------------------
+
+
+def within(zone: int, asked: int, parents: Mapping[int, int]) -> bool:
+    """Whether a grid zone is the one asked for or lies below it; zone 0 is above all."""
+    while zone != asked:
+        if zone == 0:
+            return False
+        zone = parents[zone]
+    return True
+
+
+def kind(product: Product, way: Way, mtu_seconds: int) -> tuple[Way, bool, bool]:
+    """What a promise is, beside its quantity: direction, by declared schedule, proven by the meter."""
+    return way, product.declared, product.metered(mtu_seconds)
+
+
+def may_promise(
+    others_wh: int,
+    present: tuple[Way, bool, bool],
+    new: tuple[Way, bool, bool],
+    wh: int,
+    most_wh: int,
+) -> bool:
+    """Whether who promised `others_wh` elsewhere in the period may promise `wh` more.
+
+    One way, and one kind of proof, or a Wh could be shown twice; a declared schedule stands in one
+    request, or a second lot would call it too often; all together what the connection carries.
+    """
+    fits = others_wh == 0 or (present == new and not new[1])
+    return fits and others_wh + wh <= most_wh
+
+
+# --- money ---------------------------------------------------------------------------------------
+
+
+def penalty_micro_eur(wh: int, price_micro_eur_per_wh: int, percent: int) -> int:
+    """Rounded up, so that no Wh is free."""
+    return -(-wh * price_micro_eur_per_wh * percent // 100)
+
+
+def bond_micro_eur(request: Request, wh: int, band: Band) -> int:
+    """What missing all of an offer would cost at the ceiling price: every penalty is paid from it."""
+    return penalty_micro_eur(wh, band.price(request.tick), request.product.penalty_percent)
+
+
+def escrow_micro_eur(request: Request, band: Band) -> int:
+    """What a request may come to cost, but for what the supplier pays the buyer."""
+    compensated = request.house and request.way is Way.DOWN
+    extra = request.product.compensation_micro_eur_per_wh if compensated else 0
+    return request.wh * (band.price(request.tick) + extra)
+
+
+def aggregators_part(paid_micro_eur: int, permille: int) -> int:
+    """Of a payment, where the prosumer gets `permille`; rounded down, the rest is the prosumer's."""
+    return paid_micro_eur * max(PERMILLE - permille, 0) // PERMILLE
+
+
+def compensation_micro_eur(request: Request, delivered_wh: int, supplier_micro_eur: int) -> int:
+    """What the supplier pays the buyer (< 0: gets from it) for energy moved; never more than it has.
+
+    Up it was paid for energy it did not send, down it sent energy nobody pays it for. A participant
+    buys the energy itself.
+    """
+    if not request.house:
+        return 0
+    amount = delivered_wh * request.product.compensation_micro_eur_per_wh
+    return min(amount, max(supplier_micro_eur, 0)) if request.way is Way.UP else -amount
+
+
+def claim_moved(claim_micro_eur: int, held_wh: int, moved_wh: int) -> int:
+    """The part of a claim that goes with tokens, rounded down; the rest stays."""
+    return claim_micro_eur * moved_wh // held_wh if held_wh else 0
+
+
+# --- clearing ------------------------------------------------------------------------------------
+
+
+def called(drawn: int, percent: int) -> bool:
+    """Whether the lot calls an offer: f / (1 + f) of all draws; see `truthful_share`."""
+    return drawn % (100 + percent) < percent
+
+
+def clear(request: Request, offers: Sequence[Offer], band: Band, mtu_seconds: int) -> Cleared:
+    """Clear a request; offers in participant order, each within the ceiling. ModelError otherwise."""
+    product = request.product
+    pools: dict[int, int] = {}
+    for offer in offers:
+        pools[offer.agent] = pools.get(offer.agent, 0) + offer.wh
+    least = product.minimum_bid_wh(mtu_seconds)
+    outcomes = []
+    for offer in offers:
+        if pools[offer.agent] < least:
+            outcomes.append(Outcome.TOO_SMALL)
+        elif product.declared and not called(offer.drawn, product.penalty_percent):
+            outcomes.append(Outcome.STANDS_BY)
+        else:
+            outcomes.append(Outcome.LOST)
+    running = [i for i, outcome in enumerate(outcomes) if outcome is Outcome.LOST]
+    found = award(
+        Auction(True, request.wh, request.tick, request.pay_as_bid),
+        np.array([offers[i].tick for i in running], dtype=np.int64),
+        np.array([offers[i].wh for i in running], dtype=np.int64),
+        band,
+    )
+    won = dict(zip(running, found.won_wh.tolist(), strict=True))
+    legs = []
+    for i, offer in enumerate(offers):
+        if won.get(i):
+            outcomes[i] = Outcome.AWARDED
+        if outcomes[i] in (Outcome.AWARDED, Outcome.STANDS_BY):
+            stands_by = outcomes[i] is Outcome.STANDS_BY
+            wh = offer.wh if stands_by else won[i]
+            price = _price(request, offer, found.margin, band)
+            bond = bond_micro_eur(request, wh, band)
+            legs.append(Leg(offer.participant, wh, price, bond, stands_by))
+    return Cleared(found.volume_wh, found.margin, tuple(outcomes), tuple(legs))
+
+
+def _price(request: Request, offer: Offer, margin: Margin | None, band: Band) -> int:
+    """Of who stands by what it might have been, never below that: a penalty must not be cheaper."""
+    uniform = margin is not None and not request.pay_as_bid
+    return band.price(max(offer.tick, margin.tick) if margin and uniform else offer.tick)
+
+
+# --- delivery ------------------------------------------------------------------------------------
+
+
+def response_wh(way: Way, baseline_wh: int, metered_wh: int) -> int:
+    """Change of net injection in the direction asked for; < 0 the other way."""
+    return metered_wh - baseline_wh if way is Way.UP else baseline_wh - metered_wh
+
+
+def verify(
+    leg: Leg,
+    product: Product,
+    way: Way,
+    baseline_wh: int,
+    metered_wh: int | None,
+    credited_wh: int = 0,
+) -> Finding:
+    """Verify a leg by the meter; metered_wh None: it did not come in time, so nothing was delivered.
+
+    credited_wh: of the response, what earlier legs of the participant in the period were paid for.
+    """
+    wanted = 0 if leg.stands_by else leg.wh
+    if metered_wh is None:
+        return _finding(leg, product, 0, leg.wh)
+    response = response_wh(way, baseline_wh, metered_wh)
+    delivered = max(0, min(response - credited_wh, wanted))
+    off = abs(response - wanted) if product.declared else wanted - delivered
+    return _finding(leg, product, delivered, off)
+
+
+def verify_by_evidence(leg: Leg, product: Product, shown_wh: int, evidence_seconds: int) -> Finding:
+    """Verify what no meter of energy proves: the evidence says what was delivered. EvidenceTooCoarse."""
+    if not 0 < evidence_seconds <= product.evidence_seconds:
+        raise EvidenceTooCoarse(
+            f"participant {leg.participant}: evidence_seconds {evidence_seconds} do not prove"
+            f" {product.name}, which needs {product.evidence_seconds}"
+        )
+    delivered = max(0, min(shown_wh, leg.wh))
+    return _finding(leg, product, delivered, leg.wh - delivered)
+
+
+def _finding(leg: Leg, product: Product, delivered_wh: int, off_wh: int) -> Finding:
+    price = leg.price_micro_eur_per_wh
+    penalty = penalty_micro_eur(off_wh, price, product.penalty_percent)
+    return Finding(delivered_wh, off_wh, delivered_wh * price, min(penalty, leg.bond_micro_eur))

@@ -1,0 +1,178 @@
+"""The flexibility market through its chain classes, from deployment to redeemed tokens."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from eth_utils import keccak
+
+from gridbourse.chain.accounts import Keyring
+from gridbourse.chain.compiler import load_artifacts
+from gridbourse.chain.connect import session
+from gridbourse.chain.contracts import DSO_ACCOUNT, Registration
+from gridbourse.chain.deploy import AREA, Market, deploy
+from gridbourse.chain.deployments import FLEXIBILITY, DeploymentError, DeploymentRecord
+from gridbourse.chain.flexibility import (
+    MARGIN_ACCOUNT,
+    TSO_ACCOUNT,
+    Report,
+    Row,
+    Terms,
+    lot_commitment,
+    lot_drawn,
+    product_tuple,
+)
+from gridbourse.chain.settings import FlexibilityRules, MarketSettings
+from gridbourse.chain.transactions import Chain, Reverted
+from gridbourse.model.clearing import Band
+from gridbourse.model.flexibility_products import (
+    PRODUCTS,
+    Buyers,
+    Product,
+    ProductError,
+    Way,
+)
+
+MTU, FIRST = 900, 1_630_368
+P = FIRST + 2
+CAPACITY_WH, PURSE = 5_000, 10_000_000
+DECLARED, METERED = 0, 1
+REPORT, EVIDENCE = keccak(text="published power flow"), keccak(text="method and evidence")
+SEED = b"seed" * 8
+
+
+@dataclass
+class Street:
+    """A market with four people, numbered from 8, DSO and TSO with money."""
+
+    market: Market
+
+    def key(self, number: int):
+        return self.market.keys[f"participant/{number}"]
+
+    def advance_to(self, period: int, seconds: int = 0) -> None:
+        self.market.clock.advance_to(self.market.keys["operator"], period * MTU + seconds)
+
+    def judge(self, period: int, *rejected: int) -> None:
+        market = self.market
+        for group in market.flexibility.market.sealed(period):
+            words = [trade.pack() for trade in group.trades]
+            market.grid.judge(
+                market.flexibility.market.address, period, group.number, words, rejected, {}, REPORT
+            )
+
+
+@pytest.fixture(scope="module")
+def street() -> Iterator[Street]:
+    settings = MarketSettings(
+        MTU, 0, Band(80, 4, 50), False, 1, "street", horizon_periods=4, ring_size=6,
+        markets=("OverTheCounter", "FlexibilityMarket"), flexibility=FlexibilityRules(Band(0, 10, 50)),
+    )  # fmt: skip
+    with session("embedded") as w3:
+        market = deploy(Chain(w3, load_artifacts()), Keyring.for_chain(w3), settings)
+        street, keys = Street(market), market.keys
+        market.tariff.write(keys["supplier"], "set-up", "setEnergyPrices", 0, 300, 80)
+        rows = [
+            Registration(
+                street.key(n).address, keccak(text=f"{n}"), AREA, 0, CAPACITY_WH, FIRST
+            )
+            for n in range(8, 12)
+        ]  # fmt: skip
+        market.registry.register(keys["operator"], rows)
+        accounts = [DSO_ACCOUNT, TSO_ACCOUNT, *range(8, 12)]
+        treasurer, bank = keys["treasurer"], len(accounts) * PURSE
+        market.currency.write(treasurer, "bank", "mint", treasurer.address, bank, bytes(32))
+        market.currency.write(treasurer, "bank", "approve", market.house.address, bank)
+        market.house.deposit(treasurer, dict.fromkeys(accounts, PURSE))
+        street.advance_to(FIRST)
+        yield street
+
+
+def terms(product: int, way: Way, wh: int, **other) -> Terms:
+    return Terms(product, 0, way, False, wh, 30, P * MTU - 600, **other)
+
+
+def test_a_period_from_request_to_redeemed_tokens(street):
+    market, flex, keys = street.market, street.market.flexibility, street.market.keys
+    number = flex.request(keys["dso"], P, terms(METERED, Way.UP, 1_000))
+    lot = lot_commitment(SEED)
+    declared = flex.request(keys["tso"], P, terms(DECLARED, Way.DOWN, 2_000, lot=lot))
+    for who, tick, wh in ((8, 5, 400), (9, 7, 800)):
+        flex.offer(street.key(who), P, number, [Row(who, tick, wh)])
+    for who in (10, 11):
+        flex.declare(street.key(who), P, {who: -500})
+        flex.offer(street.key(who), P, declared, [Row(who, 4, 300)])
+    street.advance_to(P, -600)
+    operator = keys["operator"]
+    flex.clear(operator, P, number)
+    flex.clear(operator, P, declared, SEED, groups_a_call=1)
+
+    trades = flex.market.award(operator, P, number, groups_a_call=1)
+    assert [(t.seller, t.buyer, t.wh, t.price_micro_eur_per_wh) for t in trades] == [
+        (8, DSO_ACCOUNT, 400, 70),
+        (9, DSO_ACCOUNT, 600, 70),
+    ]
+    called = [who for who in (10, 11) if lot_drawn(SEED, AREA, P, declared, who) % 300 < 200]
+    trades = flex.market.award(operator, P, declared)
+    assert [(t.seller, t.buyer) for t in trades] == [(TSO_ACCOUNT, who) for who in called]
+    legs = flex.market.legs(P, declared, [10, 11])
+    assert {who: leg.stands_by for who, leg in legs.items()} == {
+        who: who not in called for who in (10, 11)
+    }
+    street.judge(P)
+
+    street.advance_to(P + 1)
+    readings = {8: 400, 9: -700, 10: -500 - 300 * (10 in called), 11: -500 - 300 * (11 in called)}
+    market.meter.submit(P, 1, readings)
+    reports = [Report(8, 0, MTU, EVIDENCE), Report(9, -1_000, MTU, EVIDENCE)]
+    found = flex.verify(keys["verifier"], P, number, reports)
+    assert [(f["deliveredWh"], f["offWh"]) for f in found] == [(400, 0), (300, 300)]
+    found = flex.verify_declared(operator, P, declared, [10, 11])
+    assert all(f["offWh"] == 0 for f in found)
+    assert flex.market.phase(P, number) == flex.market.phase(P, declared) == "ended"
+
+    token = flex.token_of(P, number)
+    assert flex.token.supply(token) == (700, 700 * 70)
+    flex.token.transfer(street.key(8), street.key(9).address, token, 100)
+    flex.token.redeem(street.key(8), [token])
+    flex.token.redeem(street.key(9), [token])
+    assert flex.token.supply(token) == (0, 0)
+    for who in called:
+        flex.token.redeem(street.key(who), [flex.token_of(P, declared)])
+    market.settlement.settle(operator, AREA, P, 10)
+    assert market.house.balances(12)[MARGIN_ACCOUNT] == 0
+    assert market.house.money_sum(market.registry.seat_limit()) == 0
+
+
+def test_who_may_not_is_told(street):
+    flex, keys = street.market.flexibility, street.market.keys
+    with pytest.raises(Reverted, match="MissingRole"):
+        flex.verify(keys["operator"], P, 0, [])
+    with pytest.raises(Reverted, match="NotABuyer"):
+        flex.request(keys["dso"], P + 2, terms(3, Way.BOTH, 100))
+
+
+def test_the_chain_has_the_products_of_the_settings(street):
+    flex = street.market.flexibility
+    for number, product in enumerate(PRODUCTS):
+        expected = product_tuple(product, MTU)
+        assert tuple(flex.products.read("productOf", number)) == expected
+        assert flex.products.read("metered", number) == product.metered(MTU)
+
+
+def test_an_unsound_product_is_refused_before_it_is_sent():
+    bad = Product("bad", Way.UP, Buyers.DSO, 0, 900, 1, method=0, penalty_percent=100)
+    with pytest.raises(ProductError, match="product bad: no reading proves it"):
+        product_tuple(bad, MTU)
+
+
+def test_the_record_names_every_contract(street, tmp_path):
+    record = street.market.record
+    record.save(tmp_path / "record.json")
+    kept = DeploymentRecord.load(tmp_path / "record.json")
+    assert {*FLEXIBILITY} < kept.contracts.keys()
+    for name in FLEXIBILITY:
+        less = {n: c for n, c in kept.contracts.items() if n != name}
+        lacking = DeploymentRecord(**{**vars(kept), "contracts": less})
+        with pytest.raises(DeploymentError, match=name):
+            lacking.require_chain(street.market.chain.w3)
