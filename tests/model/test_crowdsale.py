@@ -80,6 +80,22 @@ def test_an_abandoned_project_gives_back_what_was_not_released(gifts, order, rel
     assert campaign.held == campaign.released
 
 
+def test_funding_has_edges_in_time_and_money() -> None:
+    campaign = Campaign(RULES, "owner", "attester")
+    campaign.open("owner", [400, 600], 0)
+    for now in (99, 200):
+        refused("OutsideFunding", campaign.fund, "a", 50, now)
+    refused("BelowMinimum", campaign.fund, "a", 9, 100)
+    refused("AboveMaximum", campaign.fund, "a", 901, 100)
+    campaign.fund("a", 900, 100)
+    refused("AboveCap", campaign.fund, "b", 301, 199)
+    campaign.fund("b", 295, 199)
+    refused("BelowMinimum", campaign.fund, "c", 4, 199)
+    campaign.fund("c", 5, 199)  # below the minimum, but it fills the cap
+    assert campaign.held == campaign.supply == 1_200
+    refused("MissingRole", campaign.abandon, "a", 300)  # an open campaign is concluded, not late
+
+
 def test_who_may_give_up() -> None:
     campaign = funded({"a": 900, "b": 200})
     refused("MissingRole", campaign.abandon, "a", 299)
@@ -169,6 +185,25 @@ def test_a_correction_voids_what_was_attested_and_counts_once() -> None:
     campaign.attest("attester", 11, 200)
     campaign.record(12, Export(700, RETAIL, FEED_IN))
     assert campaign.collect(12, 10**9) == 100 * FEED_IN - 300
+
+
+def test_a_premium_goes_up_to_the_retail_price() -> None:
+    campaign = operating()
+    campaign.record(11, Export(10, RETAIL, FEED_IN))
+    refused("PremiumOutOfRange", campaign.attest, "attester", 11, 10 * (RETAIL - FEED_IN) + 1)
+    campaign.attest("attester", 11, 10 * (RETAIL - FEED_IN))
+    assert campaign.due(12) == 10 * RETAIL
+
+
+def test_shares_move_once_the_funding_has_succeeded() -> None:
+    campaign = Equity(RULES, "owner", "attester", agreed=Agreement(Form.RENT, 1))
+    campaign.open("owner", [1_000], 0)
+    campaign.fund("a", 900, 150)
+    refused("NotTransferable", campaign.transfer, "a", "b", 1)
+    campaign.fund("c", 300, 150)
+    campaign.conclude(150)
+    campaign.transfer("a", "b", 900)
+    assert (campaign.tokens["a"], campaign.tokens["b"]) == (0, 900)
 
 
 def test_no_export_is_promised_twice() -> None:
