@@ -25,13 +25,19 @@ T = TypeVar("T")
 def record_exports(
     market: Market, rebuilt: Rebuilt, campaign: EquityCampaign, by: LocalAccount
 ) -> int:
-    """Prove every settled period of the term that is not on record; how many there were.
+    """Prove every settled period of the term that is not on record as it is settled now; how many.
+
+    A reading corrected since is brought anew, and what was attested of it is then open again.
 
     ProofError where the logs do not give what the chain committed to.
     """
     installation = campaign.terms().installation
     group = installation // PER_GROUP
-    missing = [p for p in _settled(rebuilt, campaign) if not campaign.export(p)[1]]
+    missing = [
+        period
+        for period in _settled(rebuilt, campaign)
+        if campaign.export(period)[:2] != (rebuilt.crowdsales.export(installation, period), True)
+    ]
     require_same_commitments(market, rebuilt, {p: {installation: 0} for p in missing})
     for some in _slices(missing):
         commitments = [rebuilt.metering.evidence.of(AREA, period) for period in some]

@@ -203,7 +203,8 @@ abstract contract Campaign is ERC20 {
     /// @notice Ends the funding, once its end has come or the cap is reached; anyone may
     function conclude() external onlyIn(Phase.Open) {
         if (block.timestamp < _terms.end && fundedMicroEur < _terms.cap) revert NotOver(block.timestamp, _terms.end);
-        phase = fundedMicroEur < _terms.goal ? Phase.Failed : Phase.Succeeded;
+        if (fundedMicroEur < _terms.goal) _end(Phase.Failed);
+        else phase = Phase.Succeeded;
         emit Concluded(phase, fundedMicroEur);
     }
 
@@ -250,7 +251,7 @@ abstract contract Campaign is ERC20 {
         uint256 current = clock.currentPeriod();
         uint256 until = untilPeriod();
         if (current < until) revert NotOver(current, until);
-        phase = Phase.Closed;
+        _end(Phase.Closed);
         emit Closed();
     }
 
@@ -264,12 +265,12 @@ abstract contract Campaign is ERC20 {
         if (before != Phase.Open && before != Phase.Succeeded && before != Phase.Built) revert WrongPhase(before);
         if (!(msg.sender == owner && releasedMicroEur == 0)) _requireMayGiveUp(before);
         if (before == Phase.Open) {
-            phase = Phase.Failed;
+            _end(Phase.Failed);
         } else {
             refundPoolMicroEur = fundedMicroEur - releasedMicroEur;
             if (refundPoolMicroEur == 0) revert NothingToMove(msg.sender);
             refundTokens = totalSupply();
-            phase = Phase.Abandoned;
+            _end(Phase.Abandoned);
         }
         emit Abandoned(msg.sender, before, refundPoolMicroEur, refundTokens, evidence);
     }
@@ -345,6 +346,11 @@ abstract contract Campaign is ERC20 {
     /// @dev Tokens stay with who gave, unless a kind of campaign says otherwise
     function _requireMayMove(address from, address to) internal view virtual {
         revert NotTransferable(from, to);
+    }
+
+    /// @dev In which it earns nothing more
+    function _end(Phase last) internal virtual {
+        phase = last;
     }
 
     function _installation() internal view returns (uint256) {

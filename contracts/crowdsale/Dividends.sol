@@ -8,15 +8,14 @@ import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 ///         time is its exact part rounded down, so that no fraction is lost: it counts for a later claim.
 ///         Σ claimable + Σ claimed <= Σ paid in; the difference is below one µEUR a holder, and stays here.
 /// @dev    Scaled by 2^160: amounts and shares stay below 2^64, so products below 2^256. What scaling rounds off is
-///         below 2^56 of these a transfer. An exact part is either whole or off the whole by more than 2^-56 µEUR,
-///         as there are fewer than 2^56 shares; so a quarter of that on top makes it exact again, and never more than due.
+///         below 2^56 of these a payment in or a transfer, of which there are fewer than 2^46. An exact part is either
+///         whole or off the whole by more than 2^-56 µEUR, as there are fewer than 2^56 shares; so a quarter of that on
+///         top makes it exact again, and never more than due.
 abstract contract Dividends is ERC20 {
     uint256 private constant SCALE = 2 ** 160;
     uint256 private constant ROUNDED_OFF = 2 ** 102;
 
     uint256 private _perShare;
-    /// @dev What division by the shares left over, scaled; it is divided with the next amount
-    uint256 private _carried;
     mapping(address holder => int256) private _corrections;
     /// @notice What a holder has claimed over all time, in µEUR
     mapping(address holder => uint256) public claimedBy;
@@ -30,10 +29,7 @@ abstract contract Dividends is ERC20 {
     }
 
     function _distribute(uint256 amountMicroEur) internal {
-        uint256 scaled = amountMicroEur * SCALE + _carried;
-        uint256 shares = totalSupply();
-        _perShare += scaled / shares;
-        _carried = scaled % shares;
+        _perShare += (amountMicroEur * SCALE) / totalSupply();
     }
 
     /// @dev Notes that the holder got what it may claim

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+import {IExportPledges} from "../interfaces/IExportPledges.sol";
 import {IPayments} from "../interfaces/IPayments.sol";
 import {ISettlement} from "../interfaces/ISettlement.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
@@ -36,6 +37,8 @@ contract EquityCampaign is ExportIncome, Dividends {
 
     /// @notice Where the owner's account is; this contract is a payment module of it
     IPayments public immutable clearingHouse;
+    /// @notice Where it is written down how much of the export which campaign shares
+    IExportPledges public immutable pledges;
     /// @notice What was agreed on
     Form public form;
     /// @notice Permille of the income, or µEUR a delivery period
@@ -66,6 +69,7 @@ contract EquityCampaign is ExportIncome, Dividends {
         IPayments clearingHouse_,
         ISettlement settlement_,
         ITariff tariff_,
+        IExportPledges pledges_,
         uint256 panelPermille_
     )
         ERC20("gridbourse share", "gSHARE")
@@ -73,6 +77,7 @@ contract EquityCampaign is ExportIncome, Dividends {
         ExportIncome(settlement_, tariff_, panelPermille_)
     {
         clearingHouse = clearingHouse_;
+        pledges = pledges_;
     }
 
     // --- what is agreed ------------------------------------------------------------------------
@@ -108,9 +113,16 @@ contract EquityCampaign is ExportIncome, Dividends {
     }
 
     /// @inheritdoc Campaign
+    /// @dev Refused while other campaigns share more of the installation's export than leaves room for this one
     function open(uint64[] calldata milestonesMicroEur) public override {
         if (form == Form.None) revert NothingAgreed();
         super.open(milestonesMicroEur);
+        pledges.pledge(_installation(), panelPermille);
+    }
+
+    function _end(Phase last) internal override {
+        super._end(last);
+        pledges.release(_installation());
     }
 
     // --- what is paid --------------------------------------------------------------------------
@@ -119,7 +131,9 @@ contract EquityCampaign is ExportIncome, Dividends {
     /// @return amount What was taken: zero is no failure
     function collect() external returns (uint256 amount) {
         _requireOperated();
-        uint256 arrears = dueMicroEur() - collectedMicroEur;
+        uint256 due = dueMicroEur();
+        if (due <= collectedMicroEur) return 0;
+        uint256 arrears = due - collectedMicroEur;
         int256 free = clearingHouse.balanceOf(_installation());
         if (free <= 0) return 0;
         uint256 there = currency.balanceOf(address(clearingHouse));
@@ -145,7 +159,8 @@ contract EquityCampaign is ExportIncome, Dividends {
     // --- questions -----------------------------------------------------------------------------
 
     /// @notice What the owner owed over all time, in µEUR: the part of the income on record, rounded down once, or the
-    ///         rent of the periods that are over
+    ///         rent of the periods that are over. A correction may take it below what was collected: that then counts
+    ///         for what comes
     function dueMicroEur() public view returns (uint256) {
         if (form == Form.ProfitShare) return (incomeThousandths * value) / WHOLE;
         if (firstPeriod == 0) return 0;

@@ -9,12 +9,15 @@ import {Profile} from "../libraries/Profile.sol";
 import {Campaign} from "./Campaign.sol";
 
 /// @title What an installation earns by exporting: metered and settled by the market, proven period by period
-/// @notice Each settled period counts once. Its export is valued at the feed-in tariff, which every sale earns at least;
-///         what the market paid above that the attester states, at most up to the retail price.
+/// @notice Each settled period counts once, as its reading stands: after a correction it is recorded again. Its export
+///         is valued at the feed-in tariff, which every sale earns at least; what the market paid above that the
+///         attester states, at most up to the retail price.
 abstract contract ExportIncome is Campaign {
-    uint256 private constant PER_WORD = 8;
+    uint256 private constant PER_WORD = 3;
     uint256 private constant RECORDED = 1 << 28;
     uint256 private constant ATTESTED = 1 << 29;
+    uint256 private constant PREMIUM_AT = 30;
+    uint256 private constant BITS = 80;
     uint256 private constant PERMILLE = 1000;
 
     /// @notice By whose commitment an export is proven
@@ -26,12 +29,13 @@ abstract contract ExportIncome is Campaign {
     /// @notice How much of the export counts: by installed power, the project's part of all panels behind the meter
     uint256 public immutable panelPermille;
 
-    /// @dev Eight periods to a word, 32 bits each: export in Wh: 28 | recorded: 1 | premium attested: 1
+    /// @dev Three periods to a word, 80 bits each: export in Wh: 28 | recorded: 1 | premium attested: 1 | premium: 50
     mapping(uint256 word => uint256) private _periods;
     /// @notice What the export that counts has earned, in thousandths of a µEUR
     uint256 public incomeThousandths;
 
-    /// @notice The export of a settled period was proven; `valueMicroEur`: all of it at the feed-in tariff
+    /// @notice The export of a settled period was proven; `valueMicroEur`: all of it at the feed-in tariff. Again after a
+    ///         correction, in the place of what was recorded and attested before
     event ExportRecorded(uint256 indexed period, uint256 exportWh, uint256 valueMicroEur);
     /// @notice What the market paid for the export of a period above the feed-in tariff
     event PremiumAttested(uint256 indexed period, uint256 premiumMicroEur);
@@ -53,7 +57,8 @@ abstract contract ExportIncome is Campaign {
         panelPermille = panelPermille_;
     }
 
-    /// @notice Records what the installation exported in settled periods; anyone may
+    /// @notice Records what the installation exported in settled periods, or has exported by a correction; anyone may.
+    ///         What was attested of a corrected period is void, and is attested anew
     /// @param leaves What its group of four was settled on, a period each
     /// @param paths Proof of each
     function recordExports(Commitment.Leaf[] calldata leaves, Commitment.Path[] calldata paths) external {
@@ -69,12 +74,15 @@ abstract contract ExportIncome is Campaign {
         if (leaf.group != group) revert OtherGroup(leaf.group, group);
         uint256 period = leaf.period;
         if (period < firstPeriod || period >= untilPeriod()) revert OutsideTerm(period, firstPeriod, untilPeriod());
-        if (_periodOf(period) != 0) revert RecordedBefore(period);
         settlement.requireProven(area, leaf, path);
         uint256 exported = _exportIn(leaf);
-        _mark(period, exported | RECORDED);
+        uint256 known = _periodOf(period);
+        uint256 before = known & Lanes.MAX_WH;
+        if (known != 0 && exported == before) revert RecordedBefore(period);
+        _write(period, exported | RECORDED);
         (, uint256 feedIn) = tariff.energyPrices(period);
         incomeThousandths += exported * feedIn * panelPermille;
+        incomeThousandths -= (before * feedIn + (known >> PREMIUM_AT)) * panelPermille;
         emit ExportRecorded(period, exported, exported * feedIn);
     }
 
@@ -102,7 +110,7 @@ abstract contract ExportIncome is Campaign {
         (uint256 retail, uint256 feedIn) = tariff.energyPrices(period);
         uint256 most = (known & Lanes.MAX_WH) * (retail - feedIn);
         if (premium > most) revert PremiumOutOfRange(period, premium, most);
-        _mark(period, ATTESTED);
+        _write(period, known | ATTESTED | (premium << PREMIUM_AT));
         incomeThousandths += premium * panelPermille;
         emit PremiumAttested(period, premium);
     }
@@ -118,10 +126,12 @@ abstract contract ExportIncome is Campaign {
     }
 
     function _periodOf(uint256 period) private view returns (uint256) {
-        return uint32(_periods[period / PER_WORD] >> (32 * (period % PER_WORD)));
+        return (_periods[period / PER_WORD] >> (BITS * (period % PER_WORD))) & ((1 << BITS) - 1);
     }
 
-    function _mark(uint256 period, uint256 bits) private {
-        _periods[period / PER_WORD] |= bits << (32 * (period % PER_WORD));
+    function _write(uint256 period, uint256 known) private {
+        uint256 word = _periods[period / PER_WORD];
+        uint256 shift = BITS * (period % PER_WORD);
+        _periods[period / PER_WORD] = (word & ~(((1 << BITS) - 1) << shift)) | (known << shift);
     }
 }

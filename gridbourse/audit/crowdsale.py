@@ -14,10 +14,10 @@ from gridbourse.audit.errors import AuditError
 from gridbourse.audit.events import Event
 from gridbourse.audit.metering import Metering
 from gridbourse.chain.commitment import ProofError
-from gridbourse.chain.deployments import DeployedContract, DeploymentRecord
+from gridbourse.chain.deployments import PLEDGES, DeployedContract, DeploymentRecord
 from gridbourse.chain.lanes import PER_GROUP
 from gridbourse.model.crowdsale import Campaign, Good, Phase, Refused, Reward, Rules
-from gridbourse.model.equity import Agreement, Equity, Export, Form, premium_micro_eur
+from gridbourse.model.equity import Agreement, Equity, Export, Form, Pledges, premium_micro_eur
 
 NOBODY = "0x" + 40 * "0"
 ATTESTER = "the attester"
@@ -30,20 +30,28 @@ class Crowdsales:
     """Every campaign of the record, by its key there; `campaigns` holds their models."""
 
     def __init__(self, deployment: DeploymentRecord, common: Common, metering: Metering) -> None:
+        self._common, self._metering = common, metering
         self._findings, self._members = common.findings, common.members
         self._clock, self._money = common.clock, common.money
         self._house = deployment.contracts["ClearingHouse"].address.lower()
         self._rebuilt: dict[str, RebuiltCampaign] = {}
         self._by_address: dict[str, RebuiltCampaign] = {}
+        self._pledges: defaultdict[int, Pledges] = defaultdict(Pledges)
+        self._pledged: defaultdict[int, int] = defaultdict(int)
         for key, kind in deployment.campaigns.items():
             contract = deployment.contracts[key]
-            self._rebuilt[key] = RebuiltCampaign(key, kind, contract, common, metering)
+            rebuilt = RebuiltCampaign(key, kind, contract, common, metering, self._pledges)
+            self._rebuilt[key] = rebuilt
             self._by_address[contract.address.lower()] = self._rebuilt[key]
 
     @property
     def campaigns(self) -> dict[str, Campaign]:
         """The state of each after the events walked through."""
         return {key: rebuilt.model for key, rebuilt in self._rebuilt.items()}
+
+    def export(self, installation: int, period: int) -> int | None:
+        """Wh that an installation exported in a settled period, as it stands; None where none is."""
+        return _exported(self._common, self._metering, installation, period)
 
     def premium(self, key: str, period: int) -> int:
         """What the attester has to state for a settled period of an equity campaign, µEUR."""
@@ -52,11 +60,19 @@ class Crowdsales:
 
     def handlers(self) -> Handlers:
         """What each event of each campaign does."""
-        return {
+        of_campaigns = {
             (key, name): handler
             for key, rebuilt in self._rebuilt.items()
             for name, handler in rebuilt.handlers().items()
         }
+        return of_campaigns | {
+            (PLEDGES, "Pledged"): lambda event: self._note_pledge(event, 1),
+            (PLEDGES, "PledgeReleased"): lambda event: self._note_pledge(event, -1),
+        }
+
+    def _note_pledge(self, event: Event, sign: int) -> None:
+        """Looked at in the end: it is told before or after what the campaign says itself."""
+        self._pledged[event["installation"]] += sign * event["permille"]
 
     def withdrawn(self, event: Event) -> None:
         """Withdrawn of the clearing house: to the holder of the account, or what a campaign collects."""
@@ -78,17 +94,27 @@ class Crowdsales:
         """At the end: each holds what it has booked, and no event waits for another."""
         for rebuilt in self._rebuilt.values():
             rebuilt.require_nothing_loose()
+        for installation in sorted({*self._pledges, *self._pledged}):
+            chain, known = self._pledged[installation], self._pledges[installation].permille
+            place = f"pledged of the export of participant {installation}, permille"
+            self._findings.compare("crowdsale", place, chain, known)
 
 
 class RebuiltCampaign:
     """One campaign: its model, driven by its events."""
 
     def __init__(
-        self, key: str, kind: str, contract: DeployedContract, common: Common, metering: Metering
+        self,
+        key: str,
+        kind: str,
+        contract: DeployedContract,
+        common: Common,
+        metering: Metering,
+        pledges: defaultdict[int, Pledges],
     ) -> None:
         self._key, self._common, self._metering = key, common, metering
         self._findings, self._money = common.findings, common.money
-        self._contract, self._kind = contract, kind
+        self._contract, self._kind, self._pledges = contract, kind, pledges
         self._made: Campaign | None = None
         self._moved: list[tuple[str, str, int]] = []
         self._collecting: defaultdict[int, int] = defaultdict(int)
@@ -125,7 +151,8 @@ class RebuiltCampaign:
                 "attester": ATTESTER,
             }
             if self._kind == "EquityCampaign":
-                return Equity(**given, panel_permille=more[-1])
+                pledges = self._pledges[self.installation]
+                return Equity(**given, panel_permille=more[-1], pledges=pledges)
             if self._kind == "RewardCampaign":
                 return Reward(**given)
             return Campaign(**given, payee=None if more[0] == NOBODY else more[0].lower())
@@ -263,15 +290,8 @@ class RebuiltCampaign:
         self.equity.agreed = Agreement(Form(event["form"]), event["value"])
 
     def export(self, period: int) -> int | None:
-        """Wh that the installation exported within its cap, by what the period was settled on."""
-        number = self.installation
-        area = self._common.members.area_of(number)
-        try:
-            leaf = self._metering.evidence.of(area or 0, period).leaf(number // PER_GROUP)
-        except ProofError:
-            return None
-        cap, _ = self._common.caps.of(period, number)
-        return min(max(leaf.readings_wh[number], 0), cap)
+        """Wh that the installation exported in a settled period, as it stands."""
+        return _exported(self._common, self._metering, self.installation, period)
 
     def premium(self, period: int, export_wh: int) -> int:
         """What its contracts of a period paid above the feed-in tariff, µEUR."""
@@ -344,3 +364,14 @@ class RebuiltCampaign:
         self._findings.compare("crowdsale", place, self.currency_held, self.model.held)
         loose = not self._moved and not self._collecting
         self._findings.require("crowdsale", self._key, loose, "an event explains nothing")
+
+
+def _exported(common: Common, metering: Metering, number: int, period: int) -> int | None:
+    """Wh within its cap, by what the period was settled on or last corrected to."""
+    area = common.members.area_of(number)
+    try:
+        leaf = metering.evidence.of(area or 0, period).leaf(number // PER_GROUP)
+    except ProofError:
+        return None
+    cap, _ = common.caps.of(period, number)
+    return min(max(leaf.readings_wh[number], 0), cap)

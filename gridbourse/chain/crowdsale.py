@@ -15,7 +15,7 @@ from web3.types import TxReceipt
 from gridbourse.chain.commitment import Leaf, Path
 from gridbourse.chain.contracts import Bound
 from gridbourse.chain.deploy import PAYMENT, Market
-from gridbourse.chain.deployments import DeployedContract, DeploymentError
+from gridbourse.chain.deployments import PLEDGES, DeployedContract, DeploymentError
 
 PHASES = (
     "draft", "open", "succeeded", "failed", "built", "operating", "closed", "abandoned",
@@ -258,22 +258,37 @@ def launch(
     arguments: list[Any] = [anchors, tuple(terms)]
     if kind == "equity":
         at = (market.house.address, market.settlement.address, market.tariff.address)
-        arguments += [*at, panel_permille]
+        arguments += [*at, _pledges(market), panel_permille]
     if kind == "donation":
         arguments.append(beneficiary)
     operator, chain = market.keys["operator"], market.chain
+    deployed = _deploy(market, contract, arguments)
+    market.currency.write(operator, "crowdsale deploy", "addSystemHolder", deployed.address)
+    if kind == "equity":
+        module = (deployed.address, PAYMENT)
+        market.house.write(operator, "crowdsale deploy", "proposeModule", *module)
+    market.record.contracts[key] = deployed
+    return KINDS[kind](chain, chain.bind(contract, deployed.address))
+
+
+def _deploy(market: Market, contract: str, arguments: list[Any]) -> DeployedContract:
+    chain = market.chain
     factory = chain.w3.eth.contract(
         abi=chain.artifacts[contract].abi, bytecode=chain.artifacts[contract].bytecode
     )
-    receipt = chain.send(operator, factory.constructor(*arguments), "crowdsale deploy")
-    address = str(receipt["contractAddress"])
-    market.currency.write(operator, "crowdsale deploy", "addSystemHolder", address)
-    if kind == "equity":
-        market.house.write(operator, "crowdsale deploy", "proposeModule", address, PAYMENT)
-    market.record.contracts[key] = DeployedContract(
-        address, _plain(arguments), receipt["blockNumber"]
+    receipt = chain.send(
+        market.keys["operator"], factory.constructor(*arguments), "crowdsale deploy"
     )
-    return KINDS[kind](chain, chain.bind(contract, address))
+    address = str(receipt["contractAddress"])
+    return DeployedContract(address, _plain(arguments), receipt["blockNumber"])
+
+
+def _pledges(market: Market) -> str:
+    """Address of the one book of pledges of a market, made with its first equity campaign."""
+    contracts = market.record.contracts
+    if PLEDGES not in contracts:
+        contracts[PLEDGES] = _deploy(market, PLEDGES, [market.currency.address])
+    return contracts[PLEDGES].address
 
 
 def authorise(market: Market, campaign: EquityCampaign) -> None:

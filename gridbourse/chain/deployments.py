@@ -46,6 +46,9 @@ FLEXIBILITY = (
 CAMPAIGNS = ("EquityCampaign", "RewardCampaign", "DonationCampaign")
 """Kinds of campaign; a record has each under its kind and name, such as `EquityCampaign/solar roof`."""
 
+PLEDGES = "ExportPledges"
+"""What equity campaigns share of which export; a record has it with the first of them."""
+
 
 class DeploymentError(GridbourseError):
     """A deployment record is missing, damaged, or of another chain."""

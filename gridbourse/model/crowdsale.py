@@ -101,11 +101,18 @@ class Campaign:
 
     def open(self, by: Account, milestones: Sequence[int], now: int) -> None:
         """Open for funding; the milestones add up to the goal."""
+        self._require_may_open(by, milestones, now)
+        self.milestones, self.phase = tuple(milestones), Phase.OPEN
+
+    def _require_may_open(self, by: Account, milestones: Sequence[int], now: int) -> None:
         require(by == self.owner, "OnlyOwner")
         self._require_in(Phase.DRAFT)
         require(now < self.rules.end, "OutsideFunding")
         require(sum(milestones) == self.rules.goal, "MilestonesDiffer")
-        self.milestones, self.phase = tuple(milestones), Phase.OPEN
+
+    def _end(self, last: Phase) -> None:
+        """The phase in which it earns nothing more."""
+        self.phase = last
 
     def fund(self, funder: Account, amount: int, now: int) -> None:
         """Give money; the last that fits under the cap may be below the minimum."""
@@ -123,7 +130,10 @@ class Campaign:
         """End the funding, at its end or once the cap is reached."""
         self._require_in(Phase.OPEN)
         require(now >= self.rules.end or self.funded == self.rules.cap, "NotOver")
-        self.phase = Phase.SUCCEEDED if self.funded >= self.rules.goal else Phase.FAILED
+        if self.funded < self.rules.goal:
+            self._end(Phase.FAILED)
+        else:
+            self.phase = Phase.SUCCEEDED
 
     # --- building ----------------------------------------------------------------------------
 
@@ -169,7 +179,7 @@ class Campaign:
         """The term is over."""
         self._require_in(Phase.OPERATING)
         require(current_period >= self.until_period, "NotOver")
-        self.phase = Phase.CLOSED
+        self._end(Phase.CLOSED)
 
     # --- giving back -------------------------------------------------------------------------
 
@@ -180,11 +190,11 @@ class Campaign:
         if not (by == self.owner and self.released == 0) and not late:
             self._require_attester(by)
         if self.phase == Phase.OPEN:
-            self.phase = Phase.FAILED
+            self._end(Phase.FAILED)
             return
         require(self.funded > self.released, "NothingToMove")
         self.pool, self.pool_tokens = self.funded - self.released, self.supply
-        self.phase = Phase.ABANDONED
+        self._end(Phase.ABANDONED)
 
     def refund_of(self, holder: Account) -> int:
         """All of it after a failure, its part of the pool (rounded down) after abandonment, µEUR."""

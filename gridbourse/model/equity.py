@@ -74,10 +74,23 @@ class Export:
 
 
 @dataclass
+class Pledges:
+    """What the campaigns of one installation share of its export: no Wh is promised twice."""
+
+    permille: int = 0
+
+    @property
+    def left(self) -> int:
+        """Permille of the export for another campaign."""
+        return PERMILLE - self.permille
+
+
+@dataclass
 class Equity(Campaign):
     """Investors get a part of what the new panel earns by exporting, or a rent.
 
     panel_permille: the new panel's part of all panels behind the meter, by installed power.
+    pledges: of the installation, the same for all its campaigns.
     """
 
     agreed: Agreement = Agreement(Form.NONE, 0)
@@ -85,6 +98,7 @@ class Equity(Campaign):
     exports: dict[int, Export] = field(default_factory=dict)
     collected: int = 0
     dividends: Dividends = field(default_factory=Dividends)
+    pledges: Pledges = field(default_factory=Pledges)
 
     @property
     def held(self) -> int:
@@ -92,9 +106,18 @@ class Equity(Campaign):
         return super().held + self.collected - self.dividends.claimed
 
     def open(self, by: Account, milestones: Sequence[int], now: int) -> None:
-        """As of any campaign, once something is agreed."""
-        require(self.agreed.form != Form.NONE, "NothingAgreed")
+        """As of any campaign, once something is agreed, and while so much of the export is free."""
         super().open(by, milestones, now)
+        self.pledges.permille += self.panel_permille
+
+    def _require_may_open(self, by: Account, milestones: Sequence[int], now: int) -> None:
+        require(self.agreed.form != Form.NONE, "NothingAgreed")
+        super()._require_may_open(by, milestones, now)
+        require(self.panel_permille <= self.pledges.left, "PledgedAbove")
+
+    def _end(self, last: Phase) -> None:
+        super()._end(last)
+        self.pledges.permille -= self.panel_permille
 
     def transfer(self, holder: Account, to: Account, tokens: int) -> None:
         """Give shares away, once the funding is over and has not failed."""
@@ -105,10 +128,14 @@ class Equity(Campaign):
         self.tokens[to] += tokens
 
     def record(self, period: int, export: Export) -> None:
-        """The export of a settled period in the term, once."""
+        """The export of a settled period in the term, once as its reading stands.
+
+        After a correction again: what was attested before is void with it.
+        """
         self._require_in(Phase.OPERATING, Phase.CLOSED)
         require(self.first_period <= period < self.until_period, "OutsideTerm")
-        require(period not in self.exports, "RecordedBefore")
+        known = self.exports.get(period)
+        require(known is None or known.wh != export.wh, "RecordedBefore")
         self.exports[period] = export
 
     def attest(self, by: Account, period: int, premium: int) -> None:

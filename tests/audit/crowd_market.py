@@ -22,6 +22,8 @@ from gridbourse.chain.deploy import AREA
 from gridbourse.chain.lanes import BID, OFFER, PER_GROUP
 from gridbourse.chain.logs import deployment_logs
 from gridbourse.scenario.scenario import load
+from oracle.corrections import book_corrections
+from oracle.export_income import attest_premiums, record_exports
 from tests.audit.small_market import SmallMarket, overrides
 
 EVIDENCE = keccak(text="photographs of the roof")
@@ -135,5 +137,17 @@ def _live(m: CrowdMarket, roof: EquityCampaign, first: int, outsider: LocalAccou
         roof.claim(m.accounts[1])
         roof.transfer(m.accounts[1], outsider.address, 40_000)
     roof.claim(outsider)
+    _correct(m, roof, first, outsider)
     m.at((first + 2) * m.scenario.mtu_seconds)
     roof.close(outsider)
+
+
+def _correct(m: CrowdMarket, roof: EquityCampaign, period: int, outsider: LocalAccount) -> None:
+    """The owner's meter had read 50 Wh too little; what is on record already is not brought again."""
+    operator, before = m.keys["operator"], m.rebuilt()
+    assert record_exports(m.market, before, roof, operator) == 0
+    assert book_corrections(m.market, before, {period: {m.numbers[0]: 750}})
+    rebuilt = m.rebuilt()
+    assert record_exports(m.market, rebuilt, roof, operator) == 1
+    assert attest_premiums(m.market, rebuilt, roof) == rebuilt.crowdsales.premium(ROOF, period) > 0
+    assert roof.collect(outsider) > 0

@@ -109,11 +109,16 @@ def anchors(market: Market) -> tuple:
     return (market.registry, market.clock, market.currency)
 
 
+def income_of(market: Market) -> tuple:
+    """Where an equity campaign's income is proven, valued and pledged."""
+    return (market.settlement, market.tariff, market.pledges)
+
+
 def arguments(market: Market, kind: str, terms: Terms, *more: Any) -> tuple:
     """Of the constructor; more: panel permille of equity, beneficiary of a donation."""
     if kind == "EquityCampaign":
         permille = more or (1000,)
-        return (anchors(market), terms, market.house, market.settlement, market.tariff, *permille)
+        return (anchors(market), terms, market.house, *income_of(market), *permille)
     if kind == "DonationCampaign":
         return (anchors(market), terms, *(more or (NOBODY,)))
     return (anchors(market), terms)

@@ -112,6 +112,7 @@ class Market:
         self.clock = c.MarketClock.deploy(self.registry, True, MTU, GATE_CLOSURE, HORIZON, by)
         self.currency = c.SettlementCurrency.deploy(self.registry, by)
         self.tariff = c.Tariff.deploy(self.registry, self.clock, by)
+        self.pledges = c.ExportPledges.deploy(self.currency, by)
         self.house = c.ClearingHouse.deploy(
             self.registry, self.currency, self.tariff, RING, TIMELOCK, by
         )

@@ -5,6 +5,7 @@ mostly what the phase is about; each transaction is of an exact second, so that 
 second too.
 """
 
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -14,10 +15,11 @@ from brownie.exceptions import VirtualMachineError
 
 from gridbourse.model import crowdsale as model
 from gridbourse.model.equity import Agreement, Equity, Export, Form
-from tests.contracts.campaigns import EVIDENCE, PAYMENT, anchors, mint, next_block_at
+from tests.contracts.campaigns import EVIDENCE, PAYMENT, anchors, income_of, mint, next_block_at
 from tests.contracts.campaigns import block_time as now_on_chain
 from tests.contracts.market import FEED_IN, FIRST, RETAIL, TIMELOCK, role
 from tests.contracts.refusal import ask
+from tests.contracts.test_corrections import lanes
 from tests.contracts.test_equity import settle
 
 GOAL, CAP, MINIMUM, MAXIMUM, TERM = 1_000, 1_300, 10, 900, 4
@@ -33,7 +35,7 @@ LIVES = [
 ]  # fmt: skip
 """Where a life begins - open, or with a funding that ends at a total that matters -, its seed, its steps."""
 P = model.Phase
-INCOME = "pass_a_period attest collect collect transfer transfer claim claim withdraw"
+INCOME = "pass_a_period correct attest collect collect transfer transfer claim claim withdraw"
 ABOUT = {
     P.OPEN: "fund fund fund wait conclude",
     P.SUCCEEDED: "confirm confirm built withdraw transfer abandon wait",
@@ -85,7 +87,7 @@ class CampaignLife:
         form, permille = draw.choice((Form.PROFIT_SHARE, Form.RENT)), draw.choice((1_000, 334))
         value = draw.randint(1, 1_000)
         self.contract = market.contracts.EquityCampaign.deploy(
-            anchors(market), terms, market.house, market.settlement, market.tariff, permille, by
+            anchors(market), terms, market.house, *income_of(market), permille, by
         )
         market.house.proposeModule(self.contract, PAYMENT, by)
         chain.sleep(TIMELOCK)
@@ -255,6 +257,19 @@ class CampaignLife:
     def record_again(self):
         if self.proofs:
             self.record(self.random.choice(sorted(self.proofs)))
+
+    def correct(self):
+        """A reading after settlement, to another one or the same, recorded again."""
+        if not self.proofs:
+            return
+        period, wh = self.random.choice(sorted(self.proofs)), self.random.randint(-3_000, 20_000)
+        _, (leaf, path) = self.proofs[period]
+        later = replace(leaf, readings=lanes([0, wh, 0, 0]))
+        by = {"from": self.market.meter_oracle}
+        self.market.settlement.correct(0, leaf.words, path, later.readings, by)
+        self.proofs[period] = (max(wh, 0), (later, path))
+        self.now = max(self.now, now_on_chain())
+        self.record(period)
 
     def attest(self):
         if not self.proofs:

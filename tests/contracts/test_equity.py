@@ -1,5 +1,7 @@
 """Equity: what is agreed, what the panel's export has earned, and who is paid how much of it."""
 
+from dataclasses import replace
+
 import pytest
 from brownie import chain
 
@@ -40,7 +42,7 @@ def running(market, owner):
     return launch_equity(market, owner).funded({alice: 3_000, bob: 5_500, carol: 1_500}).operating()
 
 
-def settle(market, period, wh, caps=None):
+def settle(market, period, wh, caps=None, owner=9):
     """A settled period in which the owner's meter reads `wh`; leaf and path of its group."""
     members = market.in_area(0)
     market.close_gate(period)
@@ -49,7 +51,7 @@ def settle(market, period, wh, caps=None):
         market.cap(period, caps)
     market.trade(period)
     market.deliver(period)
-    market.meter(period, {m.number: 0 for m in members} | {members[9].number: wh})
+    market.meter(period, {m.number: 0 for m in members} | {members[owner].number: wh})
     market.settle(period)
     leaves = [leaf_of(market, period, group, caps) for group in market.registry.groupsOf(0, 0, 9)]
     return leaves[-1], path_of([leaves], leaves[-1])
@@ -197,6 +199,53 @@ def test_many_periods_are_recorded_in_one_call(market, running):
     assert running.contract.dueMicroEur() == export * FEED_IN // 2
 
 
+def corrected(market, proof, wh):
+    """The proof after a correction: the leaf is another one, its neighbours are the same."""
+    leaf, path = proof
+    later = replace(leaf, readings=lanes([0, wh, 0, 0]))
+    words = (0, leaf.words, path, later.readings)
+    market.settlement.correct(*words, {"from": market.meter_oracle})
+    return later, path
+
+
+def test_a_corrected_reading_is_recorded_again_and_the_difference_counts(market, running):
+    proof = settle(market, P, 6_000)
+    beside = settle(market, P + 1, 777)
+    record(running, proof, beside)
+    running.contract.attestPremiums([P, P + 1], [5_000, 33], {"from": running.attester})
+    later = corrected(market, proof, 6_500)
+    assert (
+        refused_record(running, proof)[0] == "ProofDoesNotMatch"
+    )  # what was, is no proof any more
+    tx = record(running, later)
+
+    assert fact(tx, "ExportRecorded") == (P, 6_500, 6_500 * FEED_IN)
+    assert tuple(running.contract.exportOf(P)) == (6_500, True, False)  # to be attested anew
+    assert tuple(running.contract.exportOf(P + 1)) == (777, True, True)
+    income = (6_500 + 777) * FEED_IN + 33
+    assert running.contract.dueMicroEur() == income // 2
+    assert refused_record(running, later) == ("RecordedBefore", P)
+    running.contract.attestPremiums([P], [5_400], {"from": running.attester})
+    assert running.contract.dueMicroEur() == (income + 5_400) // 2
+
+
+def test_what_a_correction_takes_off_after_it_was_collected_counts_for_what_comes(market, running):
+    contract, anyone = running.contract, {"from": market.stranger}
+    proof = settle(market, P, 6_000)
+    record(running, proof)
+    contract.collect(anyone)
+    had = contract.collectedMicroEur()
+    record(running, corrected(market, proof, -40))
+    assert contract.dueMicroEur() == 0
+    assert contract.collect(anyone).return_value == 0
+    record(running, settle(market, P + 1, 5_000))
+    assert contract.collect(anyone).return_value == 0  # less than what was taken too much
+    record(running, settle(market, P + 2, 2_000))
+    contract.collect(anyone)
+    assert had == 6_000 * FEED_IN // 2
+    assert contract.collectedMicroEur() == contract.dueMicroEur() == 7_000 * FEED_IN // 2
+
+
 def test_income_begins_with_operation_and_ends_with_the_term(market, running):
     market.advance_to(P + TERM + 1)
     leaf = Leaf(P - 1, 4, 0, 0, 0)
@@ -236,11 +285,11 @@ def test_what_the_market_paid_above_the_feed_in_tariff_is_attested_once(market, 
 
 def test_a_panel_beside_older_ones_counts_by_its_power(market):
     """A third of the panels behind the meter; rounding comes last, and once."""
-    launched = launch_equity(market, market.members[9], PROFIT_SHARE, 333, 334)
+    launched = launch_equity(market, market.members[8], PROFIT_SHARE, 333, 334)
     launched.funded({market.members[0].account: GOAL - 2_000, market.members[1].account: 2_000})
     launched.operating()
     for period in (P, P + 1):
-        record(launched, settle(market, period, 1_001))
+        record(launched, settle(market, period, 1_001, owner=8))
     exact = 2 * 1_001 * FEED_IN * 334 * 333
     assert launched.contract.dueMicroEur() == exact // 1_000_000
 
@@ -280,7 +329,7 @@ def test_who_is_short_is_in_arrears_and_blocks_nothing(market, running, owner):
 
 
 def test_a_rent_is_owed_for_every_period_of_the_term(market):
-    launched = launch_equity(market, market.members[9], RENT, 250)
+    launched = launch_equity(market, market.members[8], RENT, 250)
     a, b = market.members[0].account, market.members[1].account
     launched.funded({a: 7_500, b: 2_500})
     contract = launched.contract

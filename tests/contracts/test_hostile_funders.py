@@ -10,6 +10,7 @@ from tests.contracts.campaigns import (
     NOBODY,
     RENT,
     Launched,
+    income_of,
     pass_to,
     terms_of,
 )
@@ -142,8 +143,9 @@ def rented(market, currency, hostile, alice, tmp_path_factory, accounts):
     """Three periods of a rent, collected in the telling currency; half is the hostile one's."""
     house = deploy_harness("FullHouse", tmp_path_factory, accounts, currency.address)
     send(currency.mint(house.address, 10**9))
-    at = (house.address, market.settlement, market.tariff, 1_000)
+    at = (house.address, *income_of(market), 1_000)
     launched = launched_in(market, currency, "EquityCampaign", *at)
+    market.currency.addSystemHolder(launched.contract, {"from": market.operator})
     launched.contract.offer(RENT, 1_000, launched.owner.sends)
     contract = funded(launched, currency, hostile, alice)
     pass_to(launched.terms.end)

@@ -13,6 +13,7 @@ from gridbourse.model.equity import (
     Equity,
     Export,
     Form,
+    Pledges,
     premium_micro_eur,
 )
 
@@ -79,6 +80,22 @@ def test_an_abandoned_project_gives_back_what_was_not_released(gifts, order, rel
     assert campaign.held == campaign.released
 
 
+def test_funding_has_edges_in_time_and_money() -> None:
+    campaign = Campaign(RULES, "owner", "attester")
+    campaign.open("owner", [400, 600], 0)
+    for now in (99, 200):
+        refused("OutsideFunding", campaign.fund, "a", 50, now)
+    refused("BelowMinimum", campaign.fund, "a", 9, 100)
+    refused("AboveMaximum", campaign.fund, "a", 901, 100)
+    campaign.fund("a", 900, 100)
+    refused("AboveCap", campaign.fund, "b", 301, 199)
+    campaign.fund("b", 295, 199)
+    refused("BelowMinimum", campaign.fund, "c", 4, 199)
+    campaign.fund("c", 5, 199)  # below the minimum, but it fills the cap
+    assert campaign.held == campaign.supply == 1_200
+    refused("MissingRole", campaign.abandon, "a", 300)  # an open campaign is concluded, not late
+
+
 def test_who_may_give_up() -> None:
     campaign = funded({"a": 900, "b": 200})
     refused("MissingRole", campaign.abandon, "a", 299)
@@ -131,7 +148,7 @@ def test_income_is_rounded_once() -> None:
     campaign.start_operating("attester", 10)
     for period in (11, 12):
         campaign.record(period, Export(1_001, RETAIL, FEED_IN))
-    refused("RecordedBefore", campaign.record, 12, Export(1, RETAIL, FEED_IN))
+    refused("RecordedBefore", campaign.record, 12, Export(1_001, RETAIL, FEED_IN))
     refused("OutsideTerm", campaign.record, 15, Export(1, RETAIL, FEED_IN))
     campaign.attest("attester", 11, 7)
     refused("AttestedBefore", campaign.attest, "attester", 11, 7)
@@ -139,6 +156,69 @@ def test_income_is_rounded_once() -> None:
     assert campaign.collect(12, 5) == 5
     assert campaign.collect(12, -5) == 0
     assert campaign.collect(12, 10**9) == campaign.due(12) - 5
+
+
+def operating(permille: int = 1_000, pledges: Pledges | None = None) -> Equity:
+    """All of whose income is its investors'; from period 11 on."""
+    campaign = Equity(RULES, "owner", "attester", panel_permille=permille)
+    campaign.pledges = pledges or campaign.pledges
+    campaign.agreed = Agreement(Form.PROFIT_SHARE, 1_000)
+    campaign.open("owner", [1_000], 0)
+    campaign.fund("a", 900, 150)
+    campaign.fund("b", 300, 150)
+    campaign.conclude(150)
+    campaign.confirm_milestone("attester", 0)
+    campaign.confirm_built("attester")
+    campaign.start_operating("attester", 10)
+    return campaign
+
+
+def test_a_correction_voids_what_was_attested_and_counts_once() -> None:
+    campaign = operating()
+    campaign.record(11, Export(1_000, RETAIL, FEED_IN))
+    campaign.attest("attester", 11, 500)
+    assert campaign.collect(12, 10**9) == 1_000 * FEED_IN + 500
+    refused("RecordedBefore", campaign.record, 11, Export(1_000, RETAIL, FEED_IN))
+    campaign.record(11, Export(400, RETAIL, FEED_IN))
+    assert campaign.due(12) == 400 * FEED_IN
+    assert campaign.collect(12, 10**9) == 0
+    campaign.attest("attester", 11, 200)
+    campaign.record(12, Export(700, RETAIL, FEED_IN))
+    assert campaign.collect(12, 10**9) == 100 * FEED_IN - 300
+
+
+def test_a_premium_goes_up_to_the_retail_price() -> None:
+    campaign = operating()
+    campaign.record(11, Export(10, RETAIL, FEED_IN))
+    refused("PremiumOutOfRange", campaign.attest, "attester", 11, 10 * (RETAIL - FEED_IN) + 1)
+    campaign.attest("attester", 11, 10 * (RETAIL - FEED_IN))
+    assert campaign.due(12) == 10 * RETAIL
+
+
+def test_shares_move_once_the_funding_has_succeeded() -> None:
+    campaign = Equity(RULES, "owner", "attester", agreed=Agreement(Form.RENT, 1))
+    campaign.open("owner", [1_000], 0)
+    campaign.fund("a", 900, 150)
+    refused("NotTransferable", campaign.transfer, "a", "b", 1)
+    campaign.fund("c", 300, 150)
+    campaign.conclude(150)
+    campaign.transfer("a", "b", 900)
+    assert (campaign.tokens["a"], campaign.tokens["b"]) == (0, 900)
+
+
+def test_no_export_is_promised_twice() -> None:
+    pledges = Pledges()
+    first, second = operating(600, pledges), Equity(RULES, "owner", "attester", pledges=pledges)
+    second.panel_permille, second.agreed = 401, Agreement(Form.RENT, 1)
+    refused("PledgedAbove", second.open, "owner", [1_000], 0)
+    assert (second.phase, pledges.left) == (Phase.DRAFT, 400)
+    second.panel_permille = 400
+    second.open("owner", [1_000], 0)
+    assert pledges.left == 0
+    second.conclude(200)
+    assert (second.phase, pledges.left) == (Phase.FAILED, 400)
+    first.close(15)
+    assert pledges.left == 1_000
 
 
 def test_rent_runs_from_the_first_period_to_the_end_of_the_term() -> None:

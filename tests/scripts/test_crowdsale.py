@@ -69,9 +69,9 @@ def account(market: RingMarket, name: str) -> dict[str, int]:
     return found.account()._asdict()
 
 
-def funded(run: Run, name: str, *extra: str) -> None:
+def funded(run: Run, name: str, *extra: str, point: str = "8") -> None:
     """Both funders give all there is to give, one of them from outside the market."""
-    run("open", name, "--point", "8", "--goal", "100", "--milestones", "400,600", *extra)
+    run("open", name, "--point", point, "--goal", "100", "--milestones", "400,600", *extra)
     run("policy", "open")
     run("fund", name, "75", "--by", "10", "--pay-in", f"{name} 1")
     run("fund", name, "25", "--by", "public/ada", "--pay-in", f"{name} 2")
@@ -129,6 +129,8 @@ def test_equity_from_the_offer_to_the_last_claim(run: Run, market: RingMarket) -
         run("close", "roof")
     assert market.market.house.money_sum(market.limit) == 0
     assert "operating" in run("status")
+    with pytest.raises(Reverted, match="PledgedAbove"):
+        run("open", "roof II", "--point", "8", "--goal", "100", "--profit-share", "1")
 
 
 def test_an_investors_offer_is_accepted_or_declined(run: Run) -> None:
@@ -145,7 +147,7 @@ def test_an_investors_offer_is_accepted_or_declined(run: Run) -> None:
 
 
 def test_what_fails_is_refunded_whole(run: Run, market: RingMarket) -> None:
-    run("open", "mast", "--point", "8", "--goal", "100", "--rent", "1", "--funding-days", "1")
+    run("open", "mast", "--point", "11", "--goal", "100", "--rent", "1", "--funding-days", "1")
     run("fund", "mast", "99.999999", "--by", "10", "--pay-in", "mast")
     with pytest.raises(Reverted, match="NotOver"):
         run("conclude", "mast")
@@ -157,7 +159,7 @@ def test_what_fails_is_refunded_whole(run: Run, market: RingMarket) -> None:
 
 
 def test_what_is_abandoned_gives_back_what_was_not_released(run: Run) -> None:
-    funded(run, "wind", "--profit-share", "500")
+    funded(run, "wind", "--profit-share", "500", point="12")
     run("conclude", "wind")
     run("release", "wind", "--evidence", "ordered")
     with pytest.raises(Reverted, match="MissingRole"):
@@ -195,7 +197,7 @@ def test_who_has_its_own_key_gives_its_keystore(
 ) -> None:
     (password := tmp_path / "password").write_text("correct horse battery\n")
     address = Keystores(tmp_path, work=2).make("zoe", "correct horse battery")
-    run("open", "lamp", "--point", "8", "--goal", "100", "--profit-share", "1")
+    run("open", "lamp", "--point", "13", "--goal", "100", "--profit-share", "1")
     key = ("--keystore", str(tmp_path / "zoe.json"), "--password-file", str(password))
     run("fund", "lamp", "10", "--pay-in", "zoe", *key)
     (lamp,) = (c for key, c in campaigns(market.market).items() if key.endswith("/lamp"))
