@@ -8,13 +8,13 @@ from brownie import chain
 from eth_utils import keccak
 
 from gridbourse.chain.flexibility import (
-    NO_CONTRACT,
     NO_SEED,
     lot_commitment,
     lot_drawn,
     product_tuple,
     token_id,
 )
+from gridbourse.chain.markets import NOBODY
 from gridbourse.model.clearing import Band
 from gridbourse.model.flexibility import Offer, Request
 from gridbourse.model.flexibility_products import (
@@ -81,7 +81,7 @@ class Posted:
 class FlexibilityHall:
     """Market, board, delivery, tokens, schedules and products, with money for DSO and TSO."""
 
-    def __init__(self, market: Market, portfolios: Any = NO_CONTRACT, purse: int = 10**9) -> None:
+    def __init__(self, market: Market, portfolios: Any = NOBODY, purse: int = 10**9) -> None:
         by, c, operator = {"from": market.operator}, market.contracts, market.operator
         self.whole, self.by = market, by
         self.tso, self.verifier = market.stranger, market.other_gateway

@@ -3,7 +3,7 @@
 import pytest
 from brownie import chain
 
-from gridbourse.chain.flexibility import NO_CONTRACT
+from gridbourse.chain.markets import NOBODY
 from gridbourse.model.flexibility_products import (
     CONGESTION,
     CONGESTION_METERED,
@@ -250,7 +250,7 @@ def test_an_aggregator_offers_for_its_members_and_gets_its_share(hall, people, c
 
 
 def test_without_portfolios_nobody_acts_for_another(market):
-    hall = FlexibilityHall(market, NO_CONTRACT)
+    hall = FlexibilityHall(market, NOBODY)
     ann, ben = market.in_area(0)[:2]
     posted = hall.request(CONGESTION_METERED, Way.UP, 500, 10)
     refused = refused_offer(hall, posted, ben, 4, 10, by=ann.account)
