@@ -125,6 +125,7 @@ abstract contract Campaign is ERC20 {
     error MilestoneOutOfTurn(uint256 milestone, uint256 next, uint256 milestones);
     error NotOver(uint256 now_, uint256 from);
     error NothingToMove(address account);
+    error ClockNotBegun();
     error NotTransferable(address from, address to);
 
     constructor(Anchors memory anchors, Terms memory terms_) {
@@ -241,8 +242,10 @@ abstract contract Campaign is ERC20 {
     /// @notice Confirms that it operates from the next delivery period on; every milestone is confirmed by then
     function startOperating(bytes32 evidence) external onlyAttester onlyIn(Phase.Built) {
         if (confirmed != _milestones.length) revert MilestoneOutOfTurn(_milestones.length, confirmed, _milestones.length);
+        uint256 current = clock.currentPeriod();
+        if (current == 0) revert ClockNotBegun(); // else the term would be over as soon as it begins
         phase = Phase.Operating;
-        firstPeriod = clock.currentPeriod() + 1;
+        firstPeriod = current + 1;
         emit Operating(firstPeriod, evidence);
     }
 

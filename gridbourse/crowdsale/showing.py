@@ -15,11 +15,12 @@ BAR = 24
 
 def show_all(out: Console, desk: Desk, network: str) -> None:
     """One row a campaign."""
-    table = Table(title=f"campaigns on {network}", title_justify="left")
-    for heading in ("name", "kind", "owner", "phase"):
-        table.add_column(heading)
-    for heading in ("goal EUR", "funded EUR", "released EUR", "collected EUR", "claimed EUR"):
-        table.add_column(heading, justify="right")
+    table = Table(title=f"campaigns on {network}, EUR", title_justify="left", padding=0)
+    for heading in ("name", "kind", "owner"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("phase", no_wrap=True)
+    for heading in ("goal", "funded", "released", "collected", "claimed"):
+        table.add_column(heading, justify="right", overflow="fold")  # no digit is cut off
     for name in desk.campaigns():
         found = standing(desk, name)
         account = found.account

@@ -168,6 +168,7 @@ class Campaign:
         self._require_attester(by)
         self._require_in(Phase.BUILT)
         require(self.confirmed == len(self.milestones), "MilestoneOutOfTurn")
+        require(current_period > 0, "ClockNotBegun")
         self.phase, self.first_period = Phase.OPERATING, current_period + 1
 
     @property

@@ -9,7 +9,9 @@ from tests.contracts.campaigns import (
     MAXIMUM,
     MILESTONES,
     MINIMUM,
+    NOBODY,
     TERM,
+    Launched,
     arguments,
     block_time,
     launch,
@@ -18,7 +20,7 @@ from tests.contracts.campaigns import (
     pass_to,
     terms_of,
 )
-from tests.contracts.market import FIRST, role
+from tests.contracts.market import FIRST, GATE_CLOSURE, HORIZON, MTU, role
 from tests.contracts.refusal import deployment_refusal, fact, refusal
 
 DRAFT, OPEN, SUCCEEDED, FAILED, BUILT, OPERATING, CLOSED, ABANDONED = range(8)
@@ -341,6 +343,33 @@ def test_anyone_ends_what_does_not_operate_in_time(market, full):
     next_block_at(late)
     contract.abandon(EVIDENCE, {"from": market.stranger})
     assert contract.refundPoolMicroEur() == 7_000
+
+
+def test_an_open_campaign_is_never_late(market, alice):
+    """It may have reached its goal: anyone concludes it, and nobody else than its own gives it up."""
+    launched = launch(market, "DonationCampaign", market.members[9]).open()
+    pass_to(launched.terms.operate_by)
+    refused = refusal(launched.contract.abandon, EVIDENCE, by=alice.account)
+    assert refused == ("MissingRole", alice.account, role("ATTESTER"))
+
+
+def test_no_term_begins_before_the_market_clock(market, alice, bob):
+    """It would be over with the clock's first step, and a rent owed for all of it."""
+    by, owner = {"from": market.operator}, market.members[9]
+    market.registry.grantRole(role("ATTESTER"), market.other_gateway, by)
+    clock = market.contracts.MarketClock.deploy(
+        market.registry, True, MTU, GATE_CLOSURE, HORIZON, by
+    )
+    terms, at = terms_of(owner), (market.registry, clock, market.currency)
+    contract = market.contracts.DonationCampaign.deploy(at, terms, NOBODY, by)
+    market.currency.addSystemHolder(contract, by)
+    launched = Launched(market, contract, owner, terms, market.other_gateway)
+    launched.funded({alice.account: 5_000, bob.account: 5_000})
+    for milestone in range(2):
+        launched.confirm(milestone)
+    contract.confirmBuilt(EVIDENCE, {"from": launched.attester})
+    refused = refusal(contract.startOperating, EVIDENCE, by=launched.attester)
+    assert refused == ("ClockNotBegun",)
 
 
 def test_what_is_all_released_or_over_is_not_abandoned(full):

@@ -139,10 +139,14 @@ def test_who_funds_while_funding_gives_twice_and_gets_twice(market, currency, ho
 
 
 @pytest.fixture
-def rented(market, currency, hostile, alice, tmp_path_factory, accounts):
-    """Three periods of a rent, collected in the telling currency; half is the hostile one's."""
-    house = deploy_harness("FullHouse", tmp_path_factory, accounts, currency.address)
-    send(currency.mint(house.address, 10**9))
+def house(currency, tmp_path_factory, accounts):
+    """Says that everybody has plenty; it has what it is given."""
+    return deploy_harness("FullHouse", tmp_path_factory, accounts, currency.address)
+
+
+@pytest.fixture
+def owed(market, currency, hostile, alice, house):
+    """Three periods of a rent, in the telling currency; half is the hostile one's."""
     at = (house.address, *income_of(market), 1_000)
     launched = launched_in(market, currency, "EquityCampaign", *at)
     market.currency.addSystemHolder(launched.contract, {"from": market.operator})
@@ -152,8 +156,26 @@ def rented(market, currency, hostile, alice, tmp_path_factory, accounts):
     contract.conclude(alice.sends)
     launched.operating()
     market.advance_to(FIRST + 4)
-    contract.collect(alice.sends)
     return contract
+
+
+@pytest.fixture
+def rented(owed, currency, house, alice):
+    send(currency.mint(house.address, 10**9))
+    owed.collect(alice.sends)
+    return owed
+
+
+def test_no_more_is_collected_than_the_house_has(owed, currency, house, alice):
+    """Who has something there has it also while others owe; what is short comes later."""
+    owed.collect(alice.sends)
+    assert owed.collectedMicroEur() == 0
+    send(currency.mint(house.address, 1_200))
+    owed.collect(alice.sends)
+    assert owed.collectedMicroEur() == 1_200
+    send(currency.mint(house.address, 10**9))
+    owed.collect(alice.sends)
+    assert owed.collectedMicroEur() == owed.dueMicroEur() == 3_000
 
 
 def test_a_claim_is_paid_once(rented, currency, hostile, alice):

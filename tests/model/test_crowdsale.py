@@ -187,6 +187,16 @@ def test_a_correction_voids_what_was_attested_and_counts_once() -> None:
     assert campaign.collect(12, 10**9) == 100 * FEED_IN - 300
 
 
+def test_no_term_begins_before_the_market_clock() -> None:
+    campaign = funded({"a": 900, "b": 200})
+    for milestone in range(2):
+        campaign.confirm_milestone("attester", milestone)
+    campaign.confirm_built("attester")
+    refused("ClockNotBegun", campaign.start_operating, "attester", 0)
+    campaign.start_operating("attester", 1)
+    assert campaign.first_period == 2
+
+
 def test_a_premium_goes_up_to_the_retail_price() -> None:
     campaign = operating()
     campaign.record(11, Export(10, RETAIL, FEED_IN))
