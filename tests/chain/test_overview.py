@@ -52,9 +52,9 @@ def test_it_is_settled_by_its_readings(market: LateMarket) -> None:
 def test_its_missing_readings_are_awaited_and_estimated(market: LateMarket) -> None:
     go_to(market, FIRST + 2)
     market.meter(FIRST, TRUE)
-    assert settle._settle(market.market) == 1
+    assert settle.settle(market.market, ()) == 1
     assert due(market.market) == [FIRST + 1]
-    assert settle._settle(market.market) == 0
+    assert settle.settle(market.market, ()) == 0
     assert due(market.market) == []
 
 

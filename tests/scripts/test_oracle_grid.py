@@ -56,6 +56,10 @@ class Hall:
     def rpc(self, method: str, *arguments: object) -> Any:
         return connect(self.url).provider.make_request(RPCEndpoint(method), arguments)["result"]
 
+    def pending(self) -> int:
+        """Transactions sent and not yet in a block."""
+        return int(self.rpc("txpool_status")["pending"], 16)
+
     def verdicts(self) -> list[tuple[Any, ...]]:
         """(market, period, group, rejected) as the chain tells of them, in order."""
         judged = self.market().grid.contract.events["TradesJudged"]().get_logs(from_block=0)
@@ -176,11 +180,19 @@ def test_killed_and_started_again_each_group_has_one_verdict(
             cwd=checkout, env=environment(), text=True, stderr=subprocess.PIPE,
         )  # fmt: skip
 
+    traded.rpc(
+        "evm_setAutomine", False
+    )  # block by block, so that the kill falls between two verdicts
     process = start()
-    wait_for(lambda: len(traded.verdicts()) >= 1, process)
+    while not traded.verdicts():
+        wait_for(lambda: traded.pending() > 0, process)
+        traded.rpc("evm_mine")
+    wait_for(lambda: traded.pending() > 0, process)
     process.kill()
     process.communicate()
     assert len(traded.verdicts()) < len(undisturbed["verdicts"]), "it was killed in the middle"
+    traded.rpc("evm_setAutomine", True)
+    traded.rpc("evm_mine")  # sent, and by nobody noted
     process = start()
     wait_for(lambda: traded.on_chain() == undisturbed, process)
     process.send_signal(signal.SIGTERM)
