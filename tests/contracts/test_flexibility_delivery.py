@@ -194,6 +194,22 @@ def test_who_hides_its_reading_from_its_schedule_pays_for_all_it_offered(hall, p
     assert hall.reserved(ann) == (0, 0)
 
 
+def test_who_stood_by_gives_back_no_energy_it_no_longer_kept(hall, people):
+    """Its energy is free since the award: what it keeps for something else is left alone."""
+    ann, ben = people[:2]
+    other = hall.request(CONGESTION_METERED, Way.DOWN, 300, 10, ann)
+    posted = hall.request(CONGESTION, Way.UP, 300, 10, seed=seed_that_calls(ann.number, False, 1))
+    hall.declare(ann, 0)
+    hall.offer(posted, ann, 4, 300)
+    hall.offer(other, ben, 4, 300)
+    hall.judge(hall.run(other))
+    assert hall.run(posted) == []
+    hall.deliver({})
+    assert hall.reserved(ann) == (300, 0)
+    hall.verify_declared(posted, [ann.number])
+    assert hall.reserved(ann) == (300, 0)
+
+
 def lot_decided(hall, people, calls):
     """500 Wh of one participant whose schedule is 1,000 Wh of use, called by lot or not."""
     ann = people[0]

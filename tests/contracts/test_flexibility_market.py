@@ -298,6 +298,21 @@ def test_who_lost_by_lot_or_price_offers_no_declared_schedule_again(hall, people
     assert hall.reserved(ann) == (0, 0)
 
 
+def test_who_was_called_and_too_dear_offers_no_declared_schedule_again(hall, people):
+    ann, ben = people[:2]
+    seeds = (bytes([i]) * 32 for i in range(256))
+    draws = lambda s: [lot_drawn(s, 0, P, 0, who.number) % 300 for who in (ann, ben)]  # noqa: E731
+    seed = next(s for s in seeds if max(draws(s)) < 200)
+    posted = hall.request(CONGESTION, Way.UP, 100, 10, seed=seed)
+    later = hall.request(CONGESTION, Way.UP, 100, 10, closes_at=P * MTU - 400)
+    for who, tick in ((ann, 4), (ben, 3)):
+        hall.declare(who, 0)
+        hall.offer(posted, who, tick, 100)
+    (trade,) = hall.run(posted)
+    assert trade.seller == ben.number
+    assert refused_offer(hall, later, ann, 4, 100) == ("PromisedOtherwise", ann.number, P)
+
+
 def test_who_was_called_and_rejected_offers_no_declared_schedule_again(hall, people):
     ann = people[0]
     seed = seed_that_calls(ann.number, True)
