@@ -161,22 +161,65 @@ def test_two_activations_share_one_response(hall, people):
     assert hall.token.supplyOf(hall.token_of(first))[0] == 400  # the same product, zone and period
 
 
+@pytest.mark.parametrize(
+    ("calls", "metered", "delivered", "off"),
+    [
+        (True, -530, 470, 30), (True, -440, 500, 60), (True, -1_010, 0, 510),
+        (False, -530, 0, 470), (False, -1_100, 0, 100),
+    ],
+)  # fmt: skip
+def test_a_schedule_is_verified_by_anyone_and_called_or_not(
+    hall, people, calls, metered, delivered, off
+):
+    """Whatever is beside it costs: too little, too much, the other way, and anything at all uncalled."""
+    ann, posted = lot_decided(hall, people, calls)
+    hall.deliver({ann.number: metered})
+    found = findings(hall.verify_declared(posted, [ann.number]))
+    assert found == [(ann.number, delivered, off, delivered * 40, 0, off * 40 * 2)]
+    assert hall.balance(ann) == PURSE - off * 40 * 2
+    assert hall.phase(posted) == ENDED
+    assert hall.reserved(ann) == (delivered, 0)
+
+
 @pytest.mark.parametrize("calls", [True, False])
-def test_a_schedule_is_verified_by_anyone_and_called_or_not(hall, people, calls):
+def test_who_hides_its_reading_from_its_schedule_pays_for_all_it_offered(hall, people, calls):
+    """Who is not called too, or a false schedule would cost nothing once its reading is lost."""
+    ann, posted = lot_decided(hall, people, calls)
+    hall.whole.deliver(P)
+    hall.delivery.awaitVerification(0, P, hall.by)
+    chain.sleep(READING_WINDOW + 1)
+    found = findings(hall.verify_declared(posted, [ann.number]))
+    assert found == [(ann.number, 0, 500, 0, 0, 500 * 40 * 2)]
+    assert hall.balance(ann) == PURSE - 500 * 40 * 2
+    assert hall.reserved(ann) == (0, 0)
+
+
+def test_who_stood_by_gives_back_no_energy_it_no_longer_kept(hall, people):
+    """Its energy is free since the award: what it keeps for something else is left alone."""
+    ann, ben = people[:2]
+    other = hall.request(CONGESTION_METERED, Way.DOWN, 300, 10, ann)
+    posted = hall.request(CONGESTION, Way.UP, 300, 10, seed=seed_that_calls(ann.number, False, 1))
+    hall.declare(ann, 0)
+    hall.offer(posted, ann, 4, 300)
+    hall.offer(other, ben, 4, 300)
+    hall.judge(hall.run(other))
+    assert hall.run(posted) == []
+    hall.deliver({})
+    assert hall.reserved(ann) == (300, 0)
+    hall.verify_declared(posted, [ann.number])
+    assert hall.reserved(ann) == (300, 0)
+
+
+def lot_decided(hall, people, calls):
+    """500 Wh of one participant whose schedule is 1,000 Wh of use, called by lot or not."""
     ann = people[0]
-    seed = seed_that_calls(ann.number, calls)
-    posted = hall.request(CONGESTION, Way.UP, 500, 10, seed=seed)
+    posted = hall.request(CONGESTION, Way.UP, 500, 10, seed=seed_that_calls(ann.number, calls))
     hall.declare(ann, -1_000)
     hall.offer(posted, ann, 4, 500)
     trades = hall.run(posted)
     if trades:
         hall.judge(trades)
-    hall.deliver({ann.number: -530})
-    found = findings(hall.verify_declared(posted, [ann.number]))
-    delivered, off = (470, 30) if calls else (0, 470)
-    assert found == [(ann.number, delivered, off, delivered * 40, 0, off * 40 * 2)]
-    assert hall.phase(posted) == ENDED
-    assert hall.reserved(ann) == (delivered, 0)
+    return ann, posted
 
 
 def test_reserves_need_evidence_of_their_own_resolution(hall, people):

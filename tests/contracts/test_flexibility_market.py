@@ -298,6 +298,47 @@ def test_who_lost_by_lot_or_price_offers_no_declared_schedule_again(hall, people
     assert hall.reserved(ann) == (0, 0)
 
 
+def test_who_was_called_and_too_dear_offers_no_declared_schedule_again(hall, people):
+    ann, ben = people[:2]
+    seeds = (bytes([i]) * 32 for i in range(256))
+    draws = lambda s: [lot_drawn(s, 0, P, 0, who.number) % 300 for who in (ann, ben)]  # noqa: E731
+    seed = next(s for s in seeds if max(draws(s)) < 200)
+    posted = hall.request(CONGESTION, Way.UP, 100, 10, seed=seed)
+    later = hall.request(CONGESTION, Way.UP, 100, 10, closes_at=P * MTU - 400)
+    for who, tick in ((ann, 4), (ben, 3)):
+        hall.declare(who, 0)
+        hall.offer(posted, who, tick, 100)
+    (trade,) = hall.run(posted)
+    assert trade.seller == ben.number
+    assert refused_offer(hall, later, ann, 4, 100) == ("PromisedOtherwise", ann.number, P)
+
+
+def test_who_was_called_and_rejected_offers_no_declared_schedule_again(hall, people):
+    ann = people[0]
+    seed = seed_that_calls(ann.number, True)
+    posted = hall.request(CONGESTION, Way.UP, 700, 10, seed=seed)
+    later = hall.request(CONGESTION, Way.UP, 700, 10, closes_at=P * MTU - 400)
+    hall.declare(ann, 0)
+    hall.offer(posted, ann, 4, 300)
+    hall.judge(hall.run(posted), rejected=0b1)
+    assert refused_offer(hall, later, ann, 4, 300) == ("PromisedOtherwise", ann.number, P)
+    assert (hall.balance(ann), hall.reserved(ann)) == (PURSE, (0, 0))
+
+
+def test_the_lot_calls_two_of_three_and_not_one_draw_more(hall, people):
+    """At a penalty of 200 % the draws 0 to 199 of 300."""
+    whos, draws = people[:4], (0, 199, 200, 299)
+    posts = []
+    for at, (who, drawn) in enumerate(zip(whos, draws, strict=True)):
+        seeds = (i.to_bytes(32, "big") for i in range(1 << 16))
+        seed = next(s for s in seeds if lot_drawn(s, 0, P, at, who.number) % 300 == drawn)
+        posts.append(hall.request(CONGESTION, Way.UP, 100, 10, seed=seed))
+        hall.declare(who, 0)
+        hall.offer(posts[at], who, 4, 100)
+    called = [len(hall.run(posted)) for posted in posts]
+    assert called == [1, 1, 0, 0]
+
+
 def test_who_lost_is_free_to_offer_again(hall, people):
     ann, ben = people[:2]
     posted = hall.request(CONGESTION_METERED, Way.UP, 100, 10)
