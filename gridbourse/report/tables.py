@@ -202,20 +202,19 @@ def _markets(figures: dict[str, Any]) -> Table:
 
 
 def _flexibility(found: dict[str, Any]) -> Table:
-    """What each kind of buyer asked for by product, and what came of it."""
+    """What each kind of buyer asked for by product, and what came of it, in 80 columns."""
     table = _plain_table("Flexibility, kWh")
     table.add_column("Buyer", overflow="fold")
     table.add_column("Product", overflow="fold", min_width=16)
-    labels = ("Asked", "Bought", "Rejected", "Delivered", "ct/kWh", "Paid", "Penalty")
+    labels = ("Asked", "Bought", "Delivered", "Paid", "Penalty")
     for label in labels:
         table.add_column(label, justify="right", min_width=len(label))
     for row in found["by_product"]:
-        energies = ("asked_wh", "bought_wh", "rejected_wh", "delivered_wh")
+        energies = ("asked_wh", "bought_wh", "delivered_wh")
         table.add_row(
             words.name(row["buyer"]),
             f"{row['product']} {row['direction']}",
             *(words.kwh(row[name]) for name in energies),
-            words.price(row["price_micro_eur_per_wh"], unit=False),
             words.euro(row["paid_micro_eur"]),
             words.euro(row["penalty_micro_eur"]),
         )
