@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gridbourse.model.aggregator_auction import Auction, award
-from gridbourse.model.baseline.delivery import Direction
+from gridbourse.model.baseline.delivery import Direction, penalty_micro_eur
 from gridbourse.model.baseline.schedule import LotTerms, UntruthfulTerms
 from gridbourse.model.clearing import Band, Margin
 from gridbourse.model.errors import ModelError
@@ -154,11 +154,6 @@ def may_promise(
 
 
 # --- money ---------------------------------------------------------------------------------------
-
-
-def penalty_micro_eur(wh: int, price_micro_eur_per_wh: int, percent: int) -> int:
-    """Rounded up, so that no Wh is free."""
-    return -(-wh * price_micro_eur_per_wh * percent // 100)
 
 
 def base_micro_eur_per_wh(product: Product, way: Way, price_micro_eur_per_wh: int) -> int:

@@ -227,6 +227,14 @@ def test_a_missing_reading_is_nothing_delivered_and_costs():
     assert waiting.penalty_micro_eur == 6_000
 
 
+def test_a_penalty_of_parts_of_a_micro_euro_is_rounded_up():
+    product = replace(CONGESTION, penalty_percent=33)
+    found = verify(Leg(8, 1, 10, 10**9), product, Way.UP, 0, 0)
+    assert (found.delivered_wh, found.penalty_micro_eur) == (0, 4), (
+        "a third of 10, and no Wh is free"
+    )
+
+
 def test_a_penalty_ends_at_the_bond():
     found = verify(Leg(8, 10, 10, 150), CONGESTION, Way.UP, 0, -5_000)
     assert found.penalty_micro_eur == 150

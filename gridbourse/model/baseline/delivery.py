@@ -8,11 +8,14 @@ seller's own word, everything off its schedule are penalised by rule.
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeVar
 
 import numpy as np
 
 from gridbourse.model.baseline.errors import BaselineError
 from gridbourse.model.baseline.evidence import Bools, Ints
+
+Amount = TypeVar("Amount", int, Ints)
 
 
 class DeliveryError(BaselineError):
@@ -80,16 +83,18 @@ def deliver(
     return Delivery(requested_wh, delivered, requested_wh - delivered, response - delivered)
 
 
-def reward_micro_eur(delivery: Delivery, reward: Reward) -> Ints:
-    """What the seller gets in each period, µEUR; < 0 where the penalty is more than the pay.
+def penalty_micro_eur(wh: Amount, price_micro_eur_per_wh: int, percent: int) -> Amount:
+    """What `wh` off cost at `percent` of the price, rounded up, so that no Wh is free."""
+    return -(-wh * price_micro_eur_per_wh * percent // 100)
 
-    Penalties are rounded up, so that no Wh of shortfall is free.
-    """
+
+def reward_micro_eur(delivery: Delivery, reward: Reward) -> Ints:
+    """What the seller gets in each period, µEUR; < 0 where the penalty is more than the pay."""
     off = delivery.shortfall_wh
     if reward.schedule:
         off = off + np.abs(delivery.beside_wh)
-    penalty = -(-off * reward.price_micro_eur_per_wh * reward.penalty_percent // 100)
-    return delivery.delivered_wh * reward.price_micro_eur_per_wh - penalty
+    price = reward.price_micro_eur_per_wh
+    return delivery.delivered_wh * price - penalty_micro_eur(off, price, reward.penalty_percent)
 
 
 @dataclass(frozen=True, eq=False)

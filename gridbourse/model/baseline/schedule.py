@@ -44,6 +44,7 @@ from gridbourse.model.baseline.delivery import (
     Direction,
     Reward,
     deliver,
+    penalty_micro_eur,
     reward_micro_eur,
 )
 from gridbourse.model.baseline.errors import BaselineError
@@ -133,10 +134,9 @@ class LotTerms:
             )
 
     def _penalty(self, wh: int, price: int) -> int:
-        """Rounded up, so that no Wh is free."""
         down = self.direction is Direction.DOWN
         base = price + (self.compensation_micro_eur_per_wh if down else 0)
-        return -(-wh * base * self.penalty_percent // 100)
+        return penalty_micro_eur(wh, base, self.penalty_percent)
 
 
 def lot_micro_eur(
