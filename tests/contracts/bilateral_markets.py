@@ -28,10 +28,7 @@ PV, WIND = 0b01, 0b10  # bits of registry.sourcesOf
 
 def authorise(market: Market, module: Any) -> None:
     """A market that comes after the seal, as any would: behind the timelock."""
-    by = {"from": market.operator}
-    market.house.proposeModule(module, MARKET, by)
-    chain.sleep(TIMELOCK)
-    market.house.authoriseModule(module, by)
+    market.authorise(module, MARKET)
 
 
 def anchors(market: Market) -> tuple:

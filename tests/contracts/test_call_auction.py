@@ -430,9 +430,7 @@ def test_an_auction_needs_a_band_and_rounds(market, other, error):
 def test_a_band_above_the_retail_price_takes_no_orders(market, alice):
     settings = market.auction_settings(ticks=57)
     auction = CallAuction.deploy(settings, {"from": market.operator})
-    market.house.proposeModule(auction, MARKET, {"from": market.operator})
-    chain.sleep(TIMELOCK)
-    market.house.authoriseModule(auction, {"from": market.operator})
+    market.authorise(auction, MARKET)
 
     refused = refusal(auction.place, P, BID, 3, 5, by=alice.account)
     assert refused == ("BandAboveRetail", RETAIL + 4, RETAIL)

@@ -348,10 +348,7 @@ def test_a_rent_is_owed_for_every_period_of_the_term(market):
 
 
 def test_a_payment_module_takes_for_itself_from_participants_and_nothing_else(market, owner):
-    by = {"from": market.operator}
-    market.house.proposeModule(market.dso, PAYMENT, by)
-    chain.sleep(TIMELOCK)
-    market.house.authoriseModule(market.dso, by)
+    market.authorise(market.dso, PAYMENT)
     house, module = market.house, market.dso
     assert refusal(house.collect, 1, 1, by=module) == ("UnknownAccount", 1)
     have = house.balanceOf(owner.number)
