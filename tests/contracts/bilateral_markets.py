@@ -14,7 +14,6 @@ from tests.contracts.market import (
     ALGORITHM,
     MARKET,
     REPORT,
-    TIMELOCK,
     VERDICT_WINDOW,
     Market,
     Member,

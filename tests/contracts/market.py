@@ -22,7 +22,9 @@ from gridbourse.chain.lanes import (
     order_lane,
     pack_readings,
 )
+from gridbourse.model.ledger import Ledger, Withdrawal
 from gridbourse.model.settlement import Prices
+from tests.contracts.refusal import ask
 from tests.model.books import BAND, Book
 
 MTU = 900
@@ -332,6 +334,26 @@ class Market:
 
     def money_sum(self) -> int:
         return self.house.moneySum(self.registry.seatLimit())
+
+    def ledger(self) -> Ledger:
+        """The money of the chain as the model keeps it: who waits for what is one sum."""
+        house, seats = self.house, self.registry.seatLimit()
+        *slots, free, waiting, aside, deposits, withdrawals = ask(
+            *((house.periodAt, slot) for slot in range(RING)),
+            (house.balances, seats),
+            (house.waitingMicroEur,),
+            (house.setAsideMicroEur,),
+            (house.depositsMicroEur,),
+            (house.withdrawalsMicroEur,),
+        )
+        ledger = Ledger(deposits=deposits, withdrawals=withdrawals)
+        ledger.balances.update(enumerate(free))
+        ledger.waiting[0] = waiting
+        ledger.on_the_way[0] = Withdrawal(0, aside, 0)
+        for slot in slots:
+            ledger.holds[slot["period"]] += slot["holdsMicroEur"]
+            ledger.trades[slot["period"]] += slot["tradesMicroEur"]
+        return ledger
 
     def prices_of(self, members: Iterable[Member]) -> Prices:
         """What the model needs to know of the tariff for these members."""

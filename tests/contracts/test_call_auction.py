@@ -1,7 +1,7 @@
 """The call auction: orders until gate closure, clearing, booking after an acceptance."""
 
 import pytest
-from brownie import CallAuction, chain
+from brownie import CallAuction
 
 from gridbourse.chain.lanes import BID, OFFER, group_words, lanes64, order_lane
 from gridbourse.model.caps import NO_CAP
@@ -21,7 +21,6 @@ from tests.contracts.market import (
     RETAIL,
     RING,
     SPREAD,
-    TIMELOCK,
     Market,
 )
 from tests.contracts.refusal import deployment_refusal, fact, refusal

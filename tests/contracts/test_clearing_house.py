@@ -5,7 +5,7 @@ is tried with what no honest module would send.
 """
 
 import pytest
-from brownie import ClearingHouse, chain
+from brownie import ClearingHouse
 
 from gridbourse.chain.lanes import BID, OFFER, energy_lane
 from tests.contracts.market import (
@@ -201,7 +201,8 @@ def test_what_participants_owe_stays_with_the_house(market, house, desk, alice):
 
     market.fund({alice.number: 500})
     assert house.debtsMicroEur() == 400
-    assert house.spendableOf(SUPPLIER) == 300 and house.spendableOf(DSO) == 200
+    assert house.spendableOf(SUPPLIER) == 300
+    assert house.spendableOf(DSO) == 200
     house.withdrawHouse(DSO, 200, {"from": market.dso})  # nothing of it is owed any more
     house.withdrawHouse(SUPPLIER, 300, {"from": market.supplier})
     refused = refusal(house.withdrawHouse, SUPPLIER, 1, by=market.supplier)

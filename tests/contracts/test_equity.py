@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from brownie import chain
 
 from gridbourse.model.equity import premium_micro_eur
 from tests.contracts.campaigns import (
@@ -21,7 +20,7 @@ from tests.contracts.campaigns import (
     pass_to,
     terms_of,
 )
-from tests.contracts.market import FEED_IN, FIRST, PURSE, RETAIL, TIMELOCK, role
+from tests.contracts.market import FEED_IN, FIRST, PURSE, RETAIL, role
 from tests.contracts.refusal import deployment_refusal, fact, refusal
 from tests.contracts.test_corrections import Leaf, lanes, path_of
 

@@ -10,7 +10,6 @@ from tests.contracts.market import (
     OPERATOR,
     ORACLE,
     PURSE,
-    RING,
     SETTLEMENT,
     TIMELOCK,
     role,
@@ -20,7 +19,6 @@ from tests.contracts.refusal import fact, refusal
 P = FIRST + 2
 GROUP = 2
 MARGIN = 6
-
 
 
 def test_a_module_is_proposed_and_after_the_timelock_authorised(market):
