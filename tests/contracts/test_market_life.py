@@ -4,7 +4,7 @@ Hypothesis draws the actions; a refusal is part of life, but only by the rule th
 each key does its worst, and a stranger ends what is open, on a state that is thrown away again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
