@@ -74,15 +74,10 @@ class Crowdsales:
         """Looked at in the end: it is told before or after what the campaign says itself."""
         self._pledged[event["installation"]] += sign * event["permille"]
 
-    def withdrawn(self, event: Event) -> None:
-        """Withdrawn of the clearing house: to the holder of the account, or what a campaign collects."""
-        if campaign := self._by_address.get(event["to"].lower()):
+    def announced(self, event: Event) -> None:
+        """WithdrawalAnnounced of the clearing house: what a campaign collects is on its way."""
+        if campaign := self._by_address.get(event["recipient"].lower()):
             campaign.took(event)
-            return
-        member = self._members.participants.get(event["account"])
-        if member is not None:
-            to, where = event["to"].lower(), f"withdrawal, {event.at('account')}"
-            self._findings.compare("payment", f"goes to, {where}", to, member.account)
 
     def currency_moved(self, event: Event) -> None:
         """Transfer of the currency, into a campaign or out of it."""
