@@ -117,7 +117,7 @@ class Rebuilt:
         self.metering.require_nothing_loose()
         self.corrections.require_nothing_loose()
         self.withdrawals.require_nothing_loose()
-        self.crowdsales.require_nothing_loose()
+        self.crowdsales.require_nothing_loose(self.withdrawals)
 
     # --- what the clearing house does in the name of a market ----------------------------------
 

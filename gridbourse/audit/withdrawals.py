@@ -3,6 +3,7 @@
 Block time is not in the logs: that a dispute window was over when money left is taken as kept.
 """
 
+from collections import defaultdict
 from typing import NamedTuple
 
 from gridbourse.audit.balances import EARNERS, SUPPLIER
@@ -40,6 +41,8 @@ class Withdrawals:
         self._count = 0
         self._unpaid: Payment | None = None
         self.under_way: dict[int, Withdrawal] = {}
+        self.gone_back: defaultdict[str, int] = defaultdict(int)
+        """µEUR by recipient that went back to the account: kept for its debt, or put back."""
 
     def announced(self, event: Event) -> None:
         """WithdrawalAnnounced: of what may leave the account, by who holds it or by a campaign."""
@@ -71,6 +74,7 @@ class Withdrawals:
         chain = (event["paidMicroEur"], event["keptMicroEur"])
         self._findings.compare("withdrawal", f"(paid, kept) µEUR, {where}", chain, (paid, kept))
         self._money.free[account] += kept
+        self.gone_back[taken.recipient] += kept
         if account in (SUPPLIER, *EARNERS):
             cover, house = self._money.backing()
             covered = min(cover, 0) + house >= 0
@@ -98,6 +102,12 @@ class Withdrawals:
             "withdrawal", f"(account, µEUR) put back, {event.at('id')}", chain, rebuilt
         )
         self._money.free[taken.account] += taken.micro_eur
+        self.gone_back[taken.recipient] += taken.micro_eur
+
+    def missing(self, recipient: str) -> int:
+        """Of what was set aside for a recipient, what has not come or never will, µEUR."""
+        coming = sum(t.micro_eur for t in self.under_way.values() if t.recipient == recipient)
+        return coming + self.gone_back[recipient]
 
     def _take(self, event: Event) -> Withdrawal | None:
         taken = self.under_way.pop(event["id"], None)

@@ -55,6 +55,13 @@ def finish(market: Market, by: LocalAccount, number: int) -> Finished:
     return Finished(found["paidMicroEur"], found["keptMicroEur"])
 
 
+def finish_due(market: Market, by: LocalAccount, recipient: str) -> int:
+    """Pay a recipient, such as a campaign, everything whose window is over; µEUR paid."""
+    now = market.chain.w3.eth.get_block("latest")["timestamp"]
+    due = [one for one in under_way(market) if one.recipient == recipient and one.ready_at <= now]
+    return sum(finish(market, by, one.number).paid for one in due)
+
+
 def cancel(market: Market, by: LocalAccount, number: int) -> None:
     """Put the money back into its account."""
     market.house.write(by, "withdraw", "cancelWithdrawal", number)
