@@ -10,9 +10,9 @@ interface IPayments is IMoneyAccounts {
     /// @return id Number of the withdrawal
     function collect(uint256 participant, uint256 amountMicroEur) external returns (uint256 id);
 
-    /// @notice What a module collected and has received, over all time, in µEUR
-    function paidTo(address module) external view returns (uint256);
+    /// @notice Currency a module received of what it collected, over all time, in µEUR
+    function receivedBy(address module) external view returns (uint256);
 
-    /// @notice What a module collected and is on its way, in µEUR
-    function pendingFor(address module) external view returns (uint256);
+    /// @notice What a module took from a participant over all time, in µEUR: received or on its way, without what went back
+    function takenFrom(address module, uint256 participant) external view returns (uint256);
 }

@@ -119,6 +119,7 @@ contract HouseDesk is ModuleDesk {
             revert NotHolder(id, due.account, msg.sender);
         }
         _change(due.account, int256(uint256(due.amountMicroEur)));
+        if (due.byModule) takenFrom[due.recipient][due.account] -= due.amountMicroEur;
         emit WithdrawalCancelled(id, due.account, due.amountMicroEur);
     }
 
@@ -130,7 +131,7 @@ contract HouseDesk is ModuleDesk {
         _withdrawals[id] =
             Withdrawal(uint32(account), msg.sender, amountMicroEur.toUint64(), uint40(readyAt), byModule);
         setAsideMicroEur += amountMicroEur;
-        if (byModule) pendingFor[msg.sender] += amountMicroEur;
+        if (byModule) takenFrom[msg.sender][account] += amountMicroEur;
         emit WithdrawalAnnounced(id, account, msg.sender, amountMicroEur, readyAt);
         if (disputeWindowSeconds == 0) _finish(id);
     }
@@ -149,7 +150,10 @@ contract HouseDesk is ModuleDesk {
         if (_isHouse(due.account)) _requireHouseCovers(due.account, 0);
         uint256 paid = due.amountMicroEur - kept;
         withdrawalsMicroEur += paid;
-        if (due.byModule) paidTo[due.recipient] += paid;
+        if (due.byModule) {
+            receivedBy[due.recipient] += paid;
+            takenFrom[due.recipient][due.account] -= kept;
+        }
         emit WithdrawalFinished(id, paid, kept);
         emit Withdrawn(due.account, due.recipient, paid);
         currency.safeTransfer(due.recipient, paid);
@@ -161,7 +165,6 @@ contract HouseDesk is ModuleDesk {
         if (due.recipient == address(0)) revert NoWithdrawal(id);
         delete _withdrawals[id];
         setAsideMicroEur -= due.amountMicroEur;
-        if (due.byModule) pendingFor[due.recipient] -= due.amountMicroEur;
     }
 
     function _debtOf(uint256 account) private view returns (uint256) {

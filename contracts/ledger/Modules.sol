@@ -91,6 +91,11 @@ abstract contract Modules is IModules {
         return _markets;
     }
 
+    /// @inheritdoc IModules
+    function isMarket(address module) external view returns (bool) {
+        return _modules[module].permissions & MARKET != 0;
+    }
+
     /// @notice Permissions of a module, as bits
     function permissionsOf(address module) external view returns (uint8) {
         return _modules[module].permissions;

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IPeriods} from "../interfaces/IClearingHouse.sol";
+import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
 import {Cover} from "./Cover.sol";
 
@@ -23,6 +24,8 @@ abstract contract Periods is Cover, IPeriods {
         uint16 bookedBy;
     }
 
+    /// @notice Market time
+    IMarketClock public immutable clock;
     /// @notice Prices outside the market and fees, by which holds are measured
     ITariff public immutable tariff;
     /// @inheritdoc IPeriods
@@ -35,6 +38,7 @@ abstract contract Periods is Cover, IPeriods {
     constructor(IERC20 currency_, ITariff tariff_, uint256 ringSize_) Cover(currency_) {
         if (ringSize_ < 2) revert RingTooSmall(ringSize_);
         tariff = tariff_;
+        clock = tariff_.clock();
         ringSize = ringSize_;
     }
 

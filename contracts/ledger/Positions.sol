@@ -50,6 +50,7 @@ abstract contract Positions is IClearingHouse, DeskCalls {
     );
 
     error RingSlotBusy(uint256 period, uint256 occupant, uint256 areasSettled, uint256 areas);
+    error PeriodTooOld(uint256 period, uint256 currentPeriod);
     error ParticipantNotActive(uint256 participant, uint256 status);
     error InDebt(uint256 participant, int256 balanceMicroEur);
     error AboveConnectionCapacity(uint256 participant, uint256 reservedWh, uint256 capacityWh);
@@ -74,11 +75,20 @@ abstract contract Positions is IClearingHouse, DeskCalls {
         if (occupant > period || (occupant != 0 && slot.areasSettled != slot.areas)) {
             revert RingSlotBusy(period, occupant, slot.areasSettled, slot.areas);
         }
+        _requireYoung(period);
         (uint256 retail, uint256 hold) = tariff.holdRates(period);
         areas = registry.areaCount();
         _ring[period % ringSize] =
             Period(uint32(period), uint16(areas), 0, uint16(retail), uint16(hold), false, 0, 0, 0, 0);
         emit PeriodActivated(period, areas, retail, hold);
+    }
+
+    /// @dev A slot of the ring is for what comes. Anyone can make a market or the settlement take one: a period that the
+    ///      next lap has caught up with is taken for its meter readings only
+    function _requireYoung(uint256 period) private view {
+        uint256 current = clock.currentPeriod();
+        if (period + ringSize > current || _modules[msg.sender].permissions & ORACLE != 0) return;
+        revert PeriodTooOld(period, current);
     }
 
     /// @inheritdoc IClearingHouse

@@ -31,9 +31,9 @@ abstract contract Withdrawals is Periods, IPayments {
 
     mapping(uint256 id => Withdrawal) internal _withdrawals;
     /// @inheritdoc IPayments
-    mapping(address module => uint256) public paidTo;
+    mapping(address module => uint256) public receivedBy;
     /// @inheritdoc IPayments
-    mapping(address module => uint256) public pendingFor;
+    mapping(address module => mapping(uint256 participant => uint256)) public takenFrom;
 
     /// @notice Money left an account and waits until `readyAt` (block time)
     event WithdrawalAnnounced(
