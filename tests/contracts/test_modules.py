@@ -10,7 +10,6 @@ from tests.contracts.market import (
     OPERATOR,
     ORACLE,
     PURSE,
-    RING,
     SETTLEMENT,
     TIMELOCK,
     role,
@@ -20,13 +19,6 @@ from tests.contracts.refusal import fact, refusal
 P = FIRST + 2
 GROUP = 2
 MARGIN = 6
-
-
-def authorise(market, module, permissions):
-    by = {"from": market.operator}
-    market.house.proposeModule(module, permissions, by)
-    chain.sleep(TIMELOCK)
-    return market.house.authoriseModule(module, by)
 
 
 def test_a_module_is_proposed_and_after_the_timelock_authorised(market):
@@ -60,9 +52,7 @@ def test_a_module_is_revoked_at_once(market):
 
 def test_until_it_is_sealed_there_is_no_timelock(market):
     by = {"from": market.operator}
-    house = ClearingHouse.deploy(
-        market.registry, market.currency, market.tariff, RING, TIMELOCK, by
-    )
+    house = ClearingHouse.deploy(*market.house_settings(), by)
     house.proposeModule(market.stranger, MARKET, by)
     house.authoriseModule(market.stranger, by)
     assert house.permissionsOf(market.stranger) == MARKET
@@ -89,7 +79,7 @@ def test_the_operator_alone_decides_on_modules(market, method):
         ("book", (P, [], [], []), MARKET),
         ("collectSpread", (P, 1), MARKET),
         ("transfer", (8, 9, 1), MARKET),
-        ("settle", (P, [], [], 0, 0), SETTLEMENT),
+        ("settle", (P, [], [], [], 0), SETTLEMENT),
         ("finishArea", (P,), SETTLEMENT),
         ("correct", (P, GROUP, 0, 0, 0), SETTLEMENT),
     ],
@@ -110,9 +100,7 @@ def test_each_action_needs_its_permission(market, method, arguments, permission)
 
 
 def test_what_was_proposed_before_the_seal_waits_as_long_as_what_comes_after(market):
-    house = ClearingHouse.deploy(
-        market.registry, market.currency, market.tariff, RING, TIMELOCK, {"from": market.operator}
-    )
+    house = ClearingHouse.deploy(*market.house_settings(), {"from": market.operator})
     by = {"from": market.operator}
     house.proposeModule(market.stranger, MARKET, by)
     sealed = house.seal(by)
@@ -137,15 +125,15 @@ def test_a_revoked_module_has_nothing_proposed_either(market):
 
 def test_every_market_is_listed_while_it_may_book(market):
     assert market.house.markets() == (market.auction,)
-    authorise(market, market.stranger, MARKET)
-    authorise(market, market.dso, MARKET | ORACLE)
+    market.authorise(market.stranger, MARKET)
+    market.authorise(market.dso, MARKET | ORACLE)
     assert market.house.markets() == (market.auction, market.stranger, market.dso)
 
     by = {"from": market.operator}
     market.house.revokeModule(market.stranger, by)
     assert set(market.house.markets()) == {str(market.auction), str(market.dso)}
-    authorise(market, market.dso, ORACLE)
-    authorise(market, market.auction, MARKET)  # once more: listed once
+    market.authorise(market.dso, ORACLE)
+    market.authorise(market.auction, MARKET)  # once more: listed once
     assert market.house.markets() == (market.auction,)
     market.house.revokeModule(market.auction, by)
     market.house.revokeModule(market.stranger, by)
@@ -155,7 +143,7 @@ def test_every_market_is_listed_while_it_may_book(market):
 def test_there_is_room_for_sixteen_markets(market):
     others = [bytes([number]).rjust(20, b"\1") for number in range(1, 16)]
     for module in others:
-        authorise(market, module, MARKET)
+        market.authorise(module, MARKET)
     market.house.proposeModule(market.stranger, MARKET, {"from": market.operator})
     chain.sleep(TIMELOCK)
     chain.mine()
@@ -169,7 +157,7 @@ def test_there_is_room_for_sixteen_markets(market):
 
 @pytest.fixture
 def desk(market):
-    authorise(market, market.stranger, MARKET)
+    market.authorise(market.stranger, MARKET)
     return market.stranger
 
 
