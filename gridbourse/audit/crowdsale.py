@@ -13,6 +13,7 @@ from gridbourse.audit.common import Common
 from gridbourse.audit.errors import AuditError
 from gridbourse.audit.events import Event
 from gridbourse.audit.metering import Metering
+from gridbourse.audit.withdrawals import Withdrawals
 from gridbourse.chain.commitment import ProofError
 from gridbourse.chain.deployments import PLEDGES, DeployedContract, DeploymentRecord
 from gridbourse.chain.lanes import PER_GROUP
@@ -74,15 +75,10 @@ class Crowdsales:
         """Looked at in the end: it is told before or after what the campaign says itself."""
         self._pledged[event["installation"]] += sign * event["permille"]
 
-    def withdrawn(self, event: Event) -> None:
-        """Withdrawn of the clearing house: to the holder of the account, or what a campaign collects."""
-        if campaign := self._by_address.get(event["to"].lower()):
+    def announced(self, event: Event) -> None:
+        """WithdrawalAnnounced of the clearing house: what a campaign collects is on its way."""
+        if campaign := self._by_address.get(event["recipient"].lower()):
             campaign.took(event)
-            return
-        member = self._members.participants.get(event["account"])
-        if member is not None:
-            to, where = event["to"].lower(), f"withdrawal, {event.at('account')}"
-            self._findings.compare("payment", f"goes to, {where}", to, member.account)
 
     def currency_moved(self, event: Event) -> None:
         """Transfer of the currency, into a campaign or out of it."""
@@ -90,10 +86,10 @@ class Crowdsales:
             if campaign := self._by_address.get(event[side].lower()):
                 campaign.currency_held += sign * event["value"]
 
-    def require_nothing_loose(self) -> None:
-        """At the end: each holds what it has booked, and no event waits for another."""
+    def require_nothing_loose(self, withdrawals: Withdrawals) -> None:
+        """At the end: each holds what it has booked and has come, and no event waits for another."""
         for rebuilt in self._rebuilt.values():
-            rebuilt.require_nothing_loose()
+            rebuilt.require_nothing_loose(withdrawals)
         for installation in sorted({*self._pledges, *self._pledged}):
             chain, known = self._pledged[installation], self._pledges[installation].permille
             place = f"pledged of the export of participant {installation}, permille"
@@ -332,7 +328,7 @@ class RebuiltCampaign:
         self._collecting[self.installation] += amount
 
     def took(self, event: Event) -> None:
-        """Withdrawn of the clearing house, to this campaign: what it has just said it collects."""
+        """WithdrawalAnnounced, to this campaign: what it has just said it collects."""
         due = self._collecting.pop(event["account"], 0)
         self._compare(event, f"of account {event['account']}, µEUR", event["amountMicroEur"], due)
 
@@ -358,10 +354,11 @@ class RebuiltCampaign:
         else:
             self._do(event, lambda: model.confirm_receipt(funder, good, count))
 
-    def require_nothing_loose(self) -> None:
-        """At the end: it holds what it has booked, and no event waits for another."""
+    def require_nothing_loose(self, withdrawals: Withdrawals) -> None:
+        """At the end: it holds what it has booked and has come, and no event waits for another."""
         place = f"{self._key}, held, µEUR"
-        self._findings.compare("crowdsale", place, self.currency_held, self.model.held)
+        missing = withdrawals.missing(self._contract.address.lower())
+        self._findings.compare("crowdsale", place, self.currency_held, self.model.held - missing)
         loose = not self._moved and not self._collecting
         self._findings.require("crowdsale", self._key, loose, "an event explains nothing")
 
