@@ -120,10 +120,8 @@ abstract contract Cover is MoneyAccounts {
     // --- what waits ----------------------------------------------------------------------------
 
     /// @dev Writes the balances of a group after a settlement or correction, but for the credits that have to wait.
-    ///      Group by group in participant order: what waits does not depend on how the range was cut into calls
-    /// @param four Its balances with everything booked
-    /// @param deltas What of that is the settlement's or correction's
-    /// @param supplierMicroEur What the supplier gets of the group, and `dsoMicroEur` the DSO
+    ///      Group by group in participant order: what waits does not depend on how the range was cut into calls.
+    ///      `four` are its balances with everything booked, `deltas` what of that is the settlement's or correction's
     function _writeSettled(
         uint256 period,
         uint256 group,
