@@ -125,26 +125,22 @@ abstract contract Cover is MoneyAccounts {
     function _writeSettled(
         uint256 period,
         uint256 group,
+        uint256 before,
         uint256 four,
         uint256 deltas,
         Backing memory backing,
         int256 supplierMicroEur,
         int256 dsoMicroEur
     ) internal {
-        uint256 before = _balances[group];
+        bool indebted = SignedLanes.anyBelow0(before | four);
         unchecked {
             backing.coverMicroEur += supplierMicroEur;
             backing.houseMicroEur += dsoMicroEur;
+            if (indebted) backing.coverMicroEur -= _moreOwed(before, four);
         }
-        if (!SignedLanes.anyBelow0(before | four)) {
-            // The usual case: nobody is below zero, and there is cover.
-            if (_strengthOf(backing) < 0) four = _holdBack(period, group, four, deltas, backing);
-            _balances[group] = four;
-            return;
-        }
-        backing.coverMicroEur -= _moreOwed(before, four);
         if (_strengthOf(backing) < 0) four = _holdBack(period, group, four, deltas, backing);
-        _setBalances(group, before, four);
+        if (indebted) _setBalances(group, before, four);
+        else _balances[group] = four;
     }
 
     /// @dev Takes what a group was credited out of its balances again, as far as it is in them

@@ -136,28 +136,20 @@ abstract contract Positions is Reservations {
         return slot.period == period ? _counted(slot) : 0;
     }
 
-    function _positionsBy(uint256 markets_, uint256 period, uint256 group) internal view returns (uint256 sum) {
-        unchecked {
-            for (uint256 index; markets_ != 0; ++index) {
-                if (markets_ & 1 != 0) {
-                    uint256 word = _positions[_key(index, period, group)];
-                    if (Lanes.tag(word) == period) sum += uint224(word);
-                }
-                markets_ >>= 1;
-            }
-        }
+    function _positionsBy(uint256 markets_, uint256 period, uint256 group) internal view returns (uint256) {
+        return _sumOf(_positions, markets_, period, group);
     }
 
     /// @dev Signed 64-bit lanes
     function _paymentsBy(uint256 markets_, uint256 period, uint256 group) internal view returns (uint256 sum) {
         unchecked {
-            for (uint256 index; markets_ != 0; ++index) {
+            for (uint256 key = _key(0, period, group); markets_ != 0; key += ONE_INDEX) {
                 if (markets_ & 1 != 0) {
-                    uint256 key = _key(index, period, group);
                     uint256 positions = _positions[key];
                     // Who traded nothing is paid nothing: the positions are looked at already, the payments are not.
                     if (Lanes.tag(positions) == period && uint224(positions) != 0) {
-                        sum = SignedLanes.add(sum, Lanes.widenSigned(_payments[key]));
+                        uint256 payments = Lanes.widenSigned(_payments[key]);
+                        sum = sum == 0 ? payments : SignedLanes.add(sum, payments);
                     }
                 }
                 markets_ >>= 1;

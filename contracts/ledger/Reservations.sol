@@ -28,6 +28,9 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
         bool near;
     }
 
+    /// @dev What lies between the keys of two markets
+    uint256 internal constant ONE_INDEX = 1 << 128;
+
     /// @dev index of the market | ring slot | group => period: 32 | four energy lanes (sell, buy)
     mapping(uint256 key => uint256 fourEnergies) internal _reserved;
     /// @dev … four energy lanes (sold, bought)
@@ -166,11 +169,21 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
     }
 
     /// @dev What other markets reserved of a group, without tag
-    function _reservedBy(uint256 markets_, uint256 period, uint256 group) internal view returns (uint256 sum) {
+    function _reservedBy(uint256 markets_, uint256 period, uint256 group) internal view returns (uint256) {
+        return _sumOf(_reserved, markets_, period, group);
+    }
+
+    /// @dev The words of a group under the indexes of these markets, lane by lane, without tag
+    function _sumOf(
+        mapping(uint256 key => uint256) storage words,
+        uint256 markets_,
+        uint256 period,
+        uint256 group
+    ) internal view returns (uint256 sum) {
         unchecked {
-            for (uint256 index; markets_ != 0; ++index) {
+            for (uint256 key = _key(0, period, group); markets_ != 0; key += ONE_INDEX) {
                 if (markets_ & 1 != 0) {
-                    uint256 word = _reserved[_key(index, period, group)];
+                    uint256 word = words[key];
                     if (Lanes.tag(word) == period) sum += uint224(word);
                 }
                 markets_ >>= 1;
@@ -260,7 +273,7 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
 
     function _key(uint256 index, uint256 period, uint256 group) internal view returns (uint256) {
         unchecked {
-            return (index << 128) | ((period % ringSize) << 64) | group;
+            return index * ONE_INDEX | ((period % ringSize) << 64) | group;
         }
     }
 
