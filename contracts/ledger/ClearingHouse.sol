@@ -79,7 +79,7 @@ contract ClearingHouse is Positions {
     function transfer(uint256 from, uint256 to, uint256 amountMicroEur) external {
         Module storage module = _modules[msg.sender];
         // A market that was revoked may still give margins back.
-        if (module.permissions & MARKET == 0 && from != HouseAccounts.MARGIN) {
+        if (module.permissions & MARKET == 0 && !(module.known && from == HouseAccounts.MARGIN)) {
             revert MissingPermission(msg.sender, MARKET);
         }
         _requireAccount(from);

@@ -134,7 +134,7 @@ class Ledger:
         self.balances[target] += amount
 
     def withdraw(self, account: int, amount: int, now: int) -> int:
-        """Set free money aside; the number of the withdrawal. Without a window it is paid at once."""
+        """Sets free money aside; returns the withdrawal's number. Without a window it is paid at once."""
         self._require_spendable(account, amount)
         self.balances[account] -= amount
         self.announced += 1

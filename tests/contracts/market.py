@@ -203,6 +203,7 @@ class Market:
     ) -> "Market":
         """Opens one area for each size with that many participants, and fills their purses and the
         supplier's account, which stands in for feed-in and debts."""
+        self.capacity = capacity
         for area, size in enumerate(sizes):
             self.registry.addArea(f"area {area}".encode(), {"from": self.operator})
             self._register(area, size, capacity)
