@@ -12,7 +12,7 @@ NODE_OK := node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 
 BROWNIE := $(RUN) HOME="$(CURDIR)/$(VENV)/home" $(VENV)/bin/brownie
 
 DEMO_SCENARIO ?= scenarios/rural3.toml
-DEMO := $(PY) -m scripts.replay $(DEMO_SCENARIO) --network devnet-child --out out/demo
+DEMO := $(PY) -m scripts.replay $(DEMO_SCENARIO) --network devnet-child --out out/demo --overwrite
 # Files are dealt out to as many processes as there are cores; brownie's own tests do not take that.
 PYTEST := $(RUN) $(PY) -m pytest -p no:pytest-brownie --numprocesses auto --maxprocesses 4 --dist loadfile
 UV ?= uv

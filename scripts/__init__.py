@@ -11,15 +11,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+from scripts.environment import BAD_INPUT, require_environment
+
+require_environment()  # before the first import that needs a package
+
 from web3 import Web3
 
 from gridbourse.chain.connect import session
 from gridbourse.chain.deploy import Market, open_market
 from gridbourse.chain.deployments import record_path
+from gridbourse.commands import command, with_interpreter
 from gridbourse.errors import GridbourseError
 
-BAD_INPUT = 2
 INTERRUPTED = 130
+
+
+def command_parser(script: str, description: str | None) -> argparse.ArgumentParser:
+    """A parser whose help names the commands as they work from here."""
+    return argparse.ArgumentParser(
+        prog=command(script),
+        description=with_interpreter(description or ""),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def parse(parser: argparse.ArgumentParser, args: Sequence[str]) -> argparse.Namespace:

@@ -1,6 +1,5 @@
 """Rebuild a run's market from the chain's logs and the scenario, and name every difference."""
 
-import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,7 @@ from gridbourse.audit.check import check
 from gridbourse.audit.folder import load_run
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.scenario.scenario import load
-from scripts import parse
+from scripts import command_parser, parse
 from scripts import run as run_script
 
 DIFFERENT = 1
@@ -22,7 +21,7 @@ DIFFERENT = 1
 
 def main(*args: str, web3: Web3 | None = None) -> int:
     """Entry of ``python -m scripts.check``; exit code 1 when anything differs; asks no chain."""
-    parser = argparse.ArgumentParser(prog="scripts.check", description=__doc__)
+    parser = command_parser("check", __doc__)
     parser.add_argument("folder", type=Path, help="out folder of a replay, such as out/demo")
     options = parse(parser, args)
 

@@ -1,16 +1,14 @@
 """Compile the contracts when they have changed, and say how large they are."""
 
-import argparse
-
 from web3 import Web3
 
 from gridbourse.chain.compiler import MAX_DEPLOYED_BYTES, compiler_settings, load_artifacts
-from scripts import parse, run
+from scripts import command_parser, parse, run
 
 
 def main(*args: str, web3: Web3 | None = None) -> None:
     """Entry of ``python -m scripts.compile [--sizes]``; no chain is needed."""
-    parser = argparse.ArgumentParser(prog="scripts.compile", description=__doc__)
+    parser = command_parser("compile", __doc__)
     parser.add_argument("--sizes", action="store_true", help="list every contract, largest first")
     options = parse(parser, args)
 

@@ -26,7 +26,7 @@ from gridbourse.chain.crowdsale import (
 from gridbourse.crowdsale.desk import Desk, micro_eur
 from gridbourse.metering.points import read_numbers
 from gridbourse.onboarding.keystores import Keystores, find_password
-from scripts import mapping_path, on_record, parse, run
+from scripts import command_parser, mapping_path, on_record, parse, run
 from scripts.crowdsale_steps import STEPS, Options
 
 
@@ -50,11 +50,7 @@ def _key(options: Options) -> LocalAccount | None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.crowdsale",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("crowdsale", __doc__)
     everywhere = argparse.ArgumentParser(add_help=False)
     everywhere.add_argument("--network", default="devnet", help="devnet or an RPC address")
     everywhere.add_argument("--participants", type=Path, help="CSV: point_id, number; default:"

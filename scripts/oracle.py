@@ -34,7 +34,7 @@ from oracle.journal import Journal
 from oracle.meter_feed import MeterFeed
 from oracle.meter_folder import KnownPoints, MeterFolder
 from replay.run import desks
-from scripts import mapping_path, on_record, parse, run
+from scripts import command_parser, mapping_path, on_record, parse, run
 
 SOME_REFUSED = 1
 POLL_S = 2.0
@@ -111,11 +111,7 @@ def _files(market: Market, options: argparse.Namespace) -> Path:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.oracle",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("oracle", __doc__)
     shared = argparse.ArgumentParser(add_help=False)
     option = shared.add_argument
     option("--network", default="devnet", help="devnet or an RPC address")

@@ -52,12 +52,12 @@ def over_periods(
 def print_summary(
     record: RunRecord,
     html_path: str | Path | None = None,
-    next_steps: Sequence[str] = (),
+    last_words: Sequence[str] = (),
     console: Console | None = None,
 ) -> None:
     """Print the run in at most 100 columns.
 
-    html_path: where `html.write` put the report; next_steps: lines said after it.
+    html_path: where `html.write` put the report; last_words: said after it.
     """
     out = console or Console()
     width = min(_WIDTH, out.width)
@@ -101,8 +101,8 @@ def print_summary(
         out.print()
         out.print(Text.assemble("Report   ", (str(html_path), "bold cyan")), soft_wrap=True)
         out.print(Text("         one file, opens offline in any browser", style="dim"))
-    for step in next_steps:
-        out.print(Text.assemble("Next     ", step), soft_wrap=True)
+    for words_said in last_words:
+        out.print(Text(words_said), soft_wrap=True)
 
 
 def _facts(title: str, rows: Iterable[tuple[str, str | Text]]) -> Table:

@@ -136,7 +136,7 @@ def test_a_devnet_that_is_not_up_is_told_how_to_start(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "devnet_folder", lambda: tmp_path)
     monkeypatch.setattr(module, "DEFAULT_PORT", free_port())
 
-    with pytest.raises(NetworkError, match=r"python -m scripts\.devnet up"):
+    with pytest.raises(NetworkError, match=r"-m scripts\.devnet up"):
         connect("devnet")
 
 

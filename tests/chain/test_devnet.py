@@ -134,7 +134,7 @@ def test_up_status_down(folder, capsys):
     assert command.main("down") == 0
     said = capsys.readouterr().out
     assert f"devnet up at http://127.0.0.1:{port}" in said
-    assert "python -m scripts.deploy --network devnet" in said
+    assert "-m scripts.deploy --network devnet" in said
 
 
 def test_a_killed_devnet_is_seen_to_have_ended_and_can_be_started_again(folder, capsys):

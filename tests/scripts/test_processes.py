@@ -73,7 +73,8 @@ def running(checkout: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     out.mkdir()
     (out / "summary.json").write_text("of an earlier run")
     process = subprocess.Popen(
-        [sys.executable, "-m", "scripts.replay", "--network", "devnet-child", "--out", str(out)],
+        [sys.executable, "-m", "scripts.replay", "--network", "devnet-child", "--out", str(out),
+         "--overwrite"],
         cwd=checkout, env=environment(), text=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         # A suite that was started in the background passes on that Ctrl-C is ignored.

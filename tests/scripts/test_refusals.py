@@ -114,7 +114,7 @@ def test_a_folder_that_can_not_be_one(refused: Refused, tmp_path: Path) -> None:
     [
         ("mainnet", "NetworkError: network 'mainnet' is none of: embedded, devnet"),
         (NOBODY, f"NetworkError: no node answers at {NOBODY}"),
-        ("devnet", "start a devnet: python -m scripts.devnet up"),
+        ("devnet", "start a devnet: .venv/bin/python -m scripts.devnet up"),
         ("ftp://127.0.0.1", "is none of"),
     ],
 )
@@ -135,7 +135,7 @@ def test_a_network_that_would_be_gone(refused: Refused, script: object, network:
 def test_a_node_without_a_record(refused: Refused, node: str, script: object) -> None:
     line = refused(script, "--network", node)
     assert line.startswith("DeploymentError: no deployment record ")
-    assert line.endswith("run python -m scripts.deploy")
+    assert line.endswith("make one: .venv/bin/python -m scripts.deploy")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_campaign_on_a_network_that_is_not_there(
 
 
 def test_a_campaign_without_a_market(refused: Refused, node: str) -> None:
-    assert "run python -m scripts.deploy" in refused(crowdsale, "status", "--network", node)
+    assert "-m scripts.deploy" in refused(crowdsale, "status", "--network", node)
 
 
 @pytest.mark.parametrize("script", [status, settle])
