@@ -27,7 +27,7 @@ help:  ## this list
 
 setup: $(VENV)/.python $(VENV)/.node $(VENV)/.packages compile  ## environment, node packages, compiler, compiled contracts
 
-$(VENV)/.python: requirements.lock tools/find-python tools/make-venv
+$(VENV)/.python: requirements.lock tools/find-python tools/make-venv tools/pip-progress
 	@tools/make-venv
 	@touch $@
 
@@ -38,8 +38,9 @@ FORCE:
 endif
 $(VENV)/.node: requirements-node.lock | $(VENV)/.python
 	@if $(RUN) $(NODE_OK); then echo "Node $$($(RUN) node --version)"; else \
-		echo "Node into $(VENV) ..." && \
-		$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-node.lock; fi
+		$(PY) tools/pip-progress "Node into $(VENV)" requirements-node.lock \
+		$(PY) -m pip install --disable-pip-version-check --progress-bar off --require-hashes \
+		-r requirements-node.lock; fi
 	@touch $@
 
 $(VENV)/.packages: package-lock.json package.json .npmrc | $(VENV)/.node

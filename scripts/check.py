@@ -13,6 +13,7 @@ from gridbourse.audit.check import check
 from gridbourse.audit.folder import load_run
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.scenario.scenario import load
+from gridbourse.wording import many
 from scripts import command_parser, parse
 from scripts import run as run_script
 
@@ -60,7 +61,7 @@ def _totals(rebuilt: Rebuilt) -> dict[str, int]:
 def _show(rebuilt: Rebuilt, totals: dict[str, int]) -> None:
     console = Console(highlight=False)
     findings = rebuilt.findings
-    words = (f"{count:,} {what.replace('_', ' ')}" for what, count in totals.items())
+    words = (f"{what.replace('_', ' ')} {count:,}" for what, count in totals.items())
     console.print(f"rebuilt from the log: {', '.join(words)}")
     table = Table("fact or rule", "compared", "different")
     for column in table.columns[1:]:
@@ -74,7 +75,7 @@ def _show(rebuilt: Rebuilt, totals: dict[str, int]) -> None:
     if not findings.differences:
         console.print("the chain and the rebuilt market are the same")
     else:
-        console.print(f"{len(findings.differences):,} differences")
+        console.print(many(len(findings.differences), "difference"))
 
 
 if __name__ == "__main__":

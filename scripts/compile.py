@@ -2,8 +2,9 @@
 
 from web3 import Web3
 
-from gridbourse.chain.compiler import MAX_DEPLOYED_BYTES, compiler_settings, load_artifacts
-from scripts import command_parser, parse, run
+from gridbourse.chain.compiler import MAX_DEPLOYED_BYTES, compiler_settings
+from gridbourse.wording import many
+from scripts import command_parser, compiled, parse, run
 
 
 def main(*args: str, web3: Web3 | None = None) -> None:
@@ -14,7 +15,7 @@ def main(*args: str, web3: Web3 | None = None) -> None:
 
     settings = compiler_settings()
     largest_first = sorted(
-        (a for a in load_artifacts().values() if a.bytecode), key=lambda a: -a.deployed_size
+        (a for a in compiled().values() if a.bytecode), key=lambda a: -a.deployed_size
     )
     for artifact in largest_first if options.sizes else largest_first[:1]:
         print(
@@ -22,7 +23,7 @@ def main(*args: str, web3: Web3 | None = None) -> None:
             f"  {artifact.source}"
         )
     print(
-        f"{len(largest_first)} contracts, solc {settings.solc},"
+        f"{many(len(largest_first), 'contract')}, solc {settings.solc},"
         f" {settings.evm_version}, {settings.optimizer_runs} runs"
     )
 

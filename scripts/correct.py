@@ -20,6 +20,7 @@ from gridbourse.chain.deploy import AREA, Market
 from gridbourse.metering.corrections import Known, read_corrections
 from gridbourse.metering.points import read_numbers
 from gridbourse.model.periods import Mtu
+from gridbourse.wording import many
 from oracle.corrections import Difference, book_corrections, read_history
 from scripts import BAD_INPUT, command_parser, mapping_path, on_record, parse, run
 
@@ -74,7 +75,10 @@ def _show(differences: Sequence[Difference]) -> None:
         table.add_row(str(period), str(who), *energies, f"{micro_eur / 1e6:+,.6f}")
     out.print(table if differences else "Everything stands as it should be.")
     if differences:
-        out.print(f"{len(differences)} readings; the supplier and the DSO stand against them")
+        out.print(
+            f"{many(len(differences), 'reading')}; the supplier and the DSO stand against"
+            f" {'it' if len(differences) == 1 else 'them'}"
+        )
 
 
 if __name__ == "__main__":

@@ -207,7 +207,7 @@ def _refund(desk: Desk, options: Options) -> None:
 def _transfer(desk: Desk, options: Options) -> None:
     to = desk.party_address(options.to)
     desk.campaign(options.name).transfer(desk.party(options.by), to, options.amount)
-    OUT.print(f"{options.amount:,} shares to {options.to}")
+    OUT.print(f"{many(options.amount, 'share')} to {options.to}")
 
 
 def _close(desk: Desk, options: Options) -> None:

@@ -25,6 +25,7 @@ from gridbourse.chain.deployments import (
 from gridbourse.commands import command, next_line, quoted
 from gridbourse.onboarding.mapping import found_mapping
 from gridbourse.scenario.scenario import Scenario, load
+from gridbourse.wording import many
 from replay.run import found_market
 from scripts import chain, command_parser, mapping_path, parse, run
 
@@ -67,7 +68,7 @@ def _deploy(w3: Web3, scenario: Scenario, record: Path, options: argparse.Namesp
     out = Console()
     out.print(table)
     gas = sum(use.gas for use in market.chain.gas.values())
-    out.print(f"{len(members.table)} participants, {gas / 1e6:.1f} M gas")
+    out.print(f"{many(len(members.table), 'participant')}, {gas / 1e6:.1f} M gas")
     print(f"Record   {record}")
     print(f"Mapping  {mapping}   (personal data: keep it, do not publish it)")
     print(next_line(command("status", "--network", quoted(options.network))))

@@ -34,6 +34,7 @@ from gridbourse.onboarding.keystores import PASSWORD_VARIABLE, Keystores, find_p
 from gridbourse.onboarding.mapping import update_mapping
 from gridbourse.onboarding.members import Members
 from gridbourse.onboarding.people import People, Person, Status
+from gridbourse.wording import many
 from scripts import command_parser, mapping_path, on_record, parse, run
 
 SOME_REFUSED = 1
@@ -76,7 +77,7 @@ def _apply(people: People, members: Members, options: argparse.Namespace) -> int
         _show_refusals(options.file, refusals)
     if new:
         _show_applicants(new, "applied")
-    _say(f"{len(new)} applied, {rows} rows refused")
+    _say(f"{len(new)} applied, {many(rows, 'row')} refused")
     if new:
         _say(_next(_check_of(new), options))
     else:
@@ -111,7 +112,7 @@ def _register(people: People, members: Members, options: argparse.Namespace) -> 
     for line in refused:
         _say(f"refused  {line}")
     waiting = len(people.everyone(Status.APPLIED))
-    _say(f"{len(registered)} registered, {len(refused)} refused, {waiting} wait for their check")
+    _say(f"{len(registered)} registered, {len(refused)} refused, {waiting} to be checked")
     _say(f"Keys     {keystores.folder}   (keep them and the password, each in its own place)")
     _say(f"Mapping  {mapping}   (personal data: keep it, do not publish it)")
     _say(_next("status", options))
@@ -138,7 +139,7 @@ def _erase(people: People, members: Members, options: argparse.Namespace) -> int
 
 def _status(people: People, options: argparse.Namespace) -> int:
     everyone = people.everyone()
-    _show_people(everyone, f"{len(everyone)} people")
+    _show_people(everyone, many(len(everyone), "person", "people"))
     applied = [p for p in everyone if p.status == Status.APPLIED]
     if applied:
         _say(_next(_check_of(applied), options))

@@ -12,6 +12,7 @@ from web3 import Web3
 from gridbourse.chain.deploy import Market
 from gridbourse.chain.overview import due, ring
 from gridbourse.commands import command, next_line, quoted
+from gridbourse.wording import many
 from scripts import command_parser, on_record, parse, run
 
 LAST = 12
@@ -51,7 +52,8 @@ def _show(market: Market, network: str) -> None:
     )
     periods = ring(market)
     table = Table(
-        title=f"last {min(LAST, len(periods))} of {len(periods)} periods", title_justify="left"
+        title=f"last {min(LAST, len(periods))} of {many(len(periods), 'period')}",
+        title_justify="left",
     )
     for heading in HEADINGS:
         table.add_column(heading, justify="right" if heading in NUMBERS else "left")

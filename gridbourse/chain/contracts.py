@@ -52,7 +52,7 @@ class Bound:
         try:
             return call.call()
         except ContractLogicError as error:
-            raise self.chain.explain(error, function) from error
+            raise self.chain.explain(error, function, self.contract.abi) from error
 
     def write(
         self, by: LocalAccount, step: str, function: str, *arguments: Any, units: int = 1

@@ -66,6 +66,15 @@ def say_next(out: Console, found: Standing, network: str) -> None:
         out.print(_next(found.next_step, network), soft_wrap=True, markup=False)
 
 
+def what_now(found: Standing, network: str) -> str:
+    """In one line: where a campaign stands, and what comes next."""
+    words, remark = found.next_step
+    said = f"{found.name!r} is {found.phase}"
+    if not words:
+        return f"{said}, and nothing is left to do"
+    return f"{said}; next: {_command(words, network)}" + (f" ({remark})" if remark else "")
+
+
 def agreement(agreed: tuple[str, int]) -> str:
     """What investors get, in words; agreed: as `EquityCampaign.agreed` has it."""
     form, value = agreed
@@ -116,5 +125,9 @@ def _show_holders(out: Console, desk: Desk, name: str) -> None:
 
 def _next(step: tuple[str, str], network: str) -> str:
     words, remark = step
+    return next_line(_command(words, network), remark)
+
+
+def _command(words: str, network: str) -> str:
     where = () if network == "devnet" else ("--network", quoted(network))
-    return next_line(command("crowdsale", words, *where), remark)
+    return command("crowdsale", words, *where)

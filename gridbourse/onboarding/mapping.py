@@ -6,7 +6,7 @@ onboarding adds and removes its own people: neither touches what the other has w
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ Row = Mapping[Any, object]
 
 
 def found_mapping(path: Path, rows: Iterable[Row]) -> None:
-    """Write the mapping of a new deployment; rows: with COLUMNS, others are left out."""
-    _write(path, rows)
+    """Write the mapping of a new deployment; rows: with COLUMNS, and what else is known of them."""
+    _write(path, list(rows))
 
 
 def update_mapping(path: Path, people: People) -> None:
@@ -49,9 +49,10 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _write(path: Path, rows: Iterable[Row]) -> None:
+def _write(path: Path, rows: Sequence[Row]) -> None:
+    columns = dict.fromkeys([*COLUMNS, *(column for row in rows for column in row)])
     text = io.StringIO()
-    table = csv.DictWriter(text, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
+    table = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
     table.writeheader()
     table.writerows(rows)
     write_private(path, text.getvalue())

@@ -23,6 +23,7 @@ from gridbourse.report import crowdsale, words
 from gridbourse.report.markets import has_trades
 from gridbourse.report.record import RunRecord
 from gridbourse.report.summary import gains, summary
+from gridbourse.wording import many
 
 _WIDTH = 100
 
@@ -66,7 +67,7 @@ def print_summary(
     head = Group(
         Text(record.description),
         Text(
-            f"{words.span(first, last)} · {figures['periods']} periods of "
+            f"{words.span(first, last)} · {many(figures['periods'], 'period')} of "
             f"{record.mtu_seconds / 60:g} min · {record.network} · PV × {record.pv_factor:g}",
             style="dim",
         ),

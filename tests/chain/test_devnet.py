@@ -22,9 +22,10 @@ from gridbourse.chain.devnet import (
     stop_standing,
 )
 from scripts import devnet as command
+from tests.guard import GUARD_S
 
 
-def gone(pid, within_s=5.0):
+def gone(pid, within_s=GUARD_S):
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:

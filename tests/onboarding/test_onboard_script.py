@@ -1,6 +1,7 @@
 """The command line, from file to members: what it says, its exit codes, and a process killed on the way."""
 
 import csv
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ from gridbourse.onboarding.people import People, Status
 from scripts import onboard
 from tests.onboarding.applying import row, write
 from tests.onboarding.founding import found
+from tests.scripts.conftest import next_commands
 
 PASSWORD = "a long enough one"
 
@@ -62,15 +64,15 @@ def test_from_file_to_members_and_out_again(command, market, tmp_path, capsys):
     assert command("apply", file) == 1
     said = capsys.readouterr().out
     assert "'[/LV9]' is no grid zone of this market: LV1.101, LV1.102" in said
-    assert "2 applied, 1 rows refused" in said
+    assert "2 applied, 1 row refused" in said
     assert "-m scripts.onboard check --all --operator NAME --network devnet" in said
 
     assert command("register") == 0
-    assert "0 registered, 0 refused, 2 wait for their check" in capsys.readouterr().out
+    assert "0 registered, 0 refused, 2 to be checked" in capsys.readouterr().out
     assert command("check", ids(folder)["S1"], "--operator", "Grace") == 0
     assert "register --password-file FILE --network devnet" in capsys.readouterr().out
     assert command("register") == 0
-    assert "1 registered, 0 refused, 1 wait for their check" in capsys.readouterr().out
+    assert "1 registered, 0 refused, 1 to be checked" in capsys.readouterr().out
 
     mapping = tmp_path / "devnet.participants.csv"
     with mapping.open() as rows:
@@ -139,6 +141,31 @@ def test_what_is_refused_is_one_typed_line(command, words, error, reason):
         command(*words)
     assert isinstance(refused.value, GridbourseError)
     assert "\n" not in str(refused.value)
+
+
+def test_every_step_said_to_come_next_can_be_typed(command, tmp_path, capsys, monkeypatch):
+    """From nobody to a member, each step as the one before printed it."""
+    file, password = write(tmp_path / "people.csv", row("W1")), tmp_path / "password"
+    password.write_text(PASSWORD)
+    monkeypatch.delenv(keystores.PASSWORD_VARIABLE)
+    filled = {
+        "apply FILE": f"apply {file}",
+        "NAME": "Grace",
+        "--password-file FILE": f"--password-file {password}",
+    }
+    command("status")
+    steps = []
+    for _ in range(4):
+        (line,) = next_commands(capsys.readouterr().out)
+        for capitals, value in filled.items():
+            line = line.replace(capitals, value)
+        words = shlex.split(line)
+        assert words[1:3] == ["-m", "scripts.onboard"]
+        steps.append(words[3])
+        assert command(*words[3:]) == 0
+    assert steps == ["apply", "check", "register", "status"]
+    (line,) = next_commands(capsys.readouterr().out)
+    assert "scripts.status --network devnet" in line
 
 
 def test_nobody_yet(command, capsys):

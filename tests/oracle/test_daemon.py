@@ -14,11 +14,10 @@ from gridbourse.chain.compiler import CHECKOUT
 from gridbourse.chain.connect import NetworkError
 from gridbourse.errors import GridbourseError
 from oracle.daemon import AGAIN_S, STOP_WITHIN_S, BrokenOff, Daemon
+from tests.guard import GUARD_S
 
 NEVER = 3_600
 """Seconds nobody waits for."""
-GUARD_S = 300
-"""Far beyond what it takes on any machine: only a process that hangs meets it."""
 
 
 class Chores:

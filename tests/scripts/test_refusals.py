@@ -60,7 +60,19 @@ def scenario_with(folder: Path, former: str, wanted: str) -> Path:
 
 @pytest.mark.parametrize("script", [replay, deploy])
 def test_a_scenario_that_is_not_there(refused: Refused, tmp_path: Path, script: object) -> None:
-    assert "none.toml: can not be read (No such file" in refused(script, tmp_path / "none.toml")
+    line = refused(script, tmp_path / "none.toml")
+    assert "none.toml: can not be read (No such file" in line
+    assert line.endswith("tennet-vandebron, trader, vandebron")
+
+
+@pytest.mark.parametrize("script", [replay, deploy])
+@pytest.mark.parametrize(
+    "meant", ["rural3", "rural3.tml", "scenarios/rurl3.toml", "scenarios/rural3"]
+)
+def test_a_preset_that_is_not_there_suggests_the_one_that_is(
+    refused: Refused, script: object, meant: str
+) -> None:
+    assert refused(script, meant).endswith("; did you mean scenarios/rural3.toml?")
 
 
 @pytest.mark.parametrize("script", [replay, deploy])
@@ -84,6 +96,7 @@ def test_a_scenario_that_is_none(
     ("option", "value", "said"),
     [
         ("--periods", "0", "periods: 0 is not in 1.."),
+        ("--periods", "100000", "periods: 100000 from 2016-07-24T00:00Z on are more than the 384"),
         ("--pv-factor", "-1", "pv_factor: -1 is not in 0..inf"),
         ("--pv-factor", "nan", "pv_factor: nan"),
         ("--season", "spring", "season: 'spring' is not one of"),
