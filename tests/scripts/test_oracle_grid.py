@@ -160,6 +160,9 @@ def test_everything_that_waits_is_judged_and_then_nothing_is(
     reports = list((tmp_path / "reports").glob("*.json"))
     assert len(reports) >= len(found["verdicts"])
     assert "rejected" in caplog.text
+    told = "\n".join(caplog.messages)
+    assert f"contract {market.grid.address}, signs as {market.grid.account.address}" in told
+    assert "order_book" in told.partition("judges ")[2].partition("\n")[0]
     block = connect(traded.url).eth.block_number
     assert once() == 0
     assert connect(traded.url).eth.block_number == block
