@@ -21,11 +21,19 @@ from gridbourse.chain.crowdsale import (
     KINDS,
     NOBODY,
 )
+from gridbourse.chain.transactions import Reverted
 from gridbourse.crowdsale.desk import Desk
+from gridbourse.crowdsale.showing import what_now
+from gridbourse.crowdsale.standing import standing
 from gridbourse.metering.points import read_numbers
-from scripts import mapping_path, on_record, parse, run
+from scripts import command_parser, mapping_path, on_record, parse, run
 from scripts.crowdsale_steps import STEPS
 from scripts.party import add_party_options, amount, own_key
+
+OUT_OF_TURN = (
+    "WrongPhase", "NotOver", "OutsideFunding", "TimelockRunning", "NothingAgreed", "MilestoneOutOfTurn",
+)  # fmt: skip
+"""Refusals of a step that comes too early, too late or after another one."""
 
 
 def main(*args: str, web3: Web3 | None = None) -> int:
@@ -35,16 +43,18 @@ def main(*args: str, web3: Web3 | None = None) -> int:
     numbers = read_numbers(mapping) if mapping.exists() else {}
     with on_record(options.network, web3) as market:
         desk = Desk(market, numbers, own_key(options))
-        STEPS[options.command](desk, options)
+        try:
+            STEPS[options.command](desk, options)
+        except Reverted as refusal:
+            if refusal.name in OUT_OF_TURN and getattr(options, "name", None) in desk.campaigns():
+                found = standing(desk, options.name)
+                raise refusal.advised(what_now(found, options.network)) from refusal
+            raise
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.crowdsale",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("crowdsale", __doc__)
     everywhere = argparse.ArgumentParser(add_help=False)
     everywhere.add_argument("--network", default="devnet", help="devnet or an RPC address")
     add_party_options(everywhere)

@@ -3,7 +3,6 @@
 python -m scripts.status --network devnet
 """
 
-import argparse
 from datetime import UTC, datetime
 
 from rich.console import Console
@@ -13,7 +12,9 @@ from web3 import Web3
 from gridbourse.chain.deploy import Market
 from gridbourse.chain.overview import backing, due, ring
 from gridbourse.chain.withdrawals import under_way
-from scripts import on_record, parse, run
+from gridbourse.commands import command, next_line, quoted
+from gridbourse.wording import many, moment
+from scripts import command_parser, on_record, parse, run
 
 LAST = 12
 """Periods shown."""
@@ -26,11 +27,7 @@ NUMBERS = ("trades waiting", "rounds", "held EUR")
 
 def main(*args: str, web3: Web3 | None = None) -> None:
     """Show the market recorded for the network."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.status",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("status", __doc__)
     parser.add_argument("--network", default="devnet", help="devnet or an RPC address")
     options = parse(parser, args)
     with on_record(options.network, web3) as market:
@@ -42,7 +39,7 @@ def _show(market: Market, network: str) -> None:
     clock = market.clock
     now = clock.timestamp()
     limit = market.registry.seat_limit()
-    time = _time(now)
+    time = moment(now)
     mode = "replay clock" if clock.read("replay") else "block time"
     out.print(
         f"[bold]{market.record.scenario.get('file', '')}[/] on {network}, commit {market.record.commit}"
@@ -51,7 +48,8 @@ def _show(market: Market, network: str) -> None:
     _show_money(out, market, limit)
     periods = ring(market)
     table = Table(
-        title=f"last {min(LAST, len(periods))} of {len(periods)} periods", title_justify="left"
+        title=f"last {min(LAST, len(periods))} of {many(len(periods), 'period')}",
+        title_justify="left",
     )
     for heading in HEADINGS:
         table.add_column(heading, justify="right" if heading in NUMBERS else "left")
@@ -73,10 +71,11 @@ def _show(market: Market, network: str) -> None:
             held,
         )
     out.print(table)
+    where = ("--network", quoted(network))
     if due(market):
-        out.print(f"Next     python -m scripts.settle --network {network}")
+        print(next_line(command("settle", *where)))
     elif not periods:
-        out.print(f"Next     python -m scripts.replay --network {network}")
+        print(next_line(command("replay", *where)))
 
 
 def _show_money(out: Console, market: Market, limit: int) -> None:
@@ -90,18 +89,14 @@ def _show_money(out: Console, market: Market, limit: int) -> None:
     out.print(f"Solvent       {'yes' if found.solvent else '[bold red]NO[/]'}, {asked}")
     out.print(f"Cover         {found.cover / 1e6:,.2f} EUR (the supplier's, less what is owed)")
     waiting = market.house.waiting(limit)
-    out.print(f"Credits wait  {found.waiting / 1e6:,.2f} EUR of {len(waiting)} participants")
-    first = min((each.ready_at for each in going), default=None)
-    since = (
-        ""
-        if first is None
-        else f", the first from {datetime.fromtimestamp(first, UTC):%Y-%m-%d %H:%M} UTC"
+    out.print(
+        f"Credits wait  {found.waiting / 1e6:,.2f} EUR of {many(len(waiting), 'participant')}"
     )
-    out.print(f"Going out     {found.set_aside / 1e6:,.2f} EUR in {len(going)} withdrawals{since}")
-
-
-def _time(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    first = min((each.ready_at for each in going), default=None)
+    since = "" if first is None else f", the first from {moment(first)} on"
+    out.print(
+        f"Going out     {found.set_aside / 1e6:,.2f} EUR in {many(len(going), 'withdrawal')}{since}"
+    )
 
 
 if __name__ == "__main__":

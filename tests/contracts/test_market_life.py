@@ -418,7 +418,6 @@ def live(market, lives: int, steps: int) -> int:
         settings=settings(
             max_examples=lives,
             stateful_step_count=steps,
-            deadline=None,
             database=None,
             phases=(Phase.generate, Phase.shrink),
             suppress_health_check=HealthCheck.all(),
