@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +17,9 @@ from gridbourse.metering.sources import Raw
 from gridbourse.model.caps import NO_CAP
 from gridbourse.model.periods import Mtu
 
+LAST_PERIOD: Final = 2**32 - 1
+"""Contracts number periods in 32 bits."""
+LAST_SECOND: Final = int(datetime.max.replace(tzinfo=UTC).timestamp())
 _WH_PER_UNIT: Final = {"Wh": 1.0, "kWh": 1000.0}
 _W_PER_UNIT: Final = {"W": 1.0, "kW": 1000.0}
 
@@ -133,6 +136,13 @@ def _place_in_time(sieve: _Sieve, mtu: Mtu, expected: range | None) -> None:
     length = mtu.seconds * 1_000_000
     period = microseconds // length - (1 if columns.marks == "end" else 0)
     sieve.rows = sieve.rows.assign(period=period)
+    before = "lies before 1970, where no period is: has the meter's clock been reset?"
+    sieve.refuse(period < 0, Rule.TIME, _says("time", before), **time)
+    beyond = "lies beyond the last period that a market numbers"
+    microseconds, period = microseconds[sieve.rows.index], sieve.rows["period"]
+    last = min(LAST_PERIOD, LAST_SECOND // mtu.seconds - 1)
+    sieve.refuse(period > last, Rule.TIME, _says("time", beyond), **time)
+    microseconds = microseconds[sieve.rows.index]
     off_grid = f"is not on the start of a period of {mtu.seconds} s"
     sieve.refuse(microseconds % length != 0, Rule.GRID, _says("time", off_grid), **time)
     if expected is not None:
@@ -218,16 +228,16 @@ def _gaps(
         if held.empty:
             return []
         expected = range(int(held["period"].min()), int(held["period"].max()) + 1)
-    periods = np.arange(expected.start, expected.stop)
     by_point = dict(tuple(held.groupby("point")["period"]))
     refusals = []
     for point in points:
-        missing = np.setdiff1d(periods, by_point.get(point, ()))
-        for run in np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1):
-            if len(run):
-                column = point if raw.columns.wide else None
-                reason = f"no reading of {point} {_stretch(raw, mtu, int(run[0]), int(run[-1]))}"
-                refusals.append(Refusal(raw.file, None, column, Rule.GAP, reason))
+        there = np.unique(np.asarray(by_point.get(point, ()), dtype=np.int64))
+        bounds = np.concatenate([[expected.start - 1], there, [expected.stop]])
+        for at in np.flatnonzero(np.diff(bounds) > 1):
+            column = point if raw.columns.wide else None
+            stretch = _stretch(raw, mtu, int(bounds[at]) + 1, int(bounds[at + 1]) - 1)
+            reason = f"no reading of {point} {stretch}"
+            refusals.append(Refusal(raw.file, None, column, Rule.GAP, reason))
     return refusals
 
 

@@ -6,7 +6,6 @@ throughout; the time zone only says what a local day is.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -25,7 +24,7 @@ from gridbourse.scenario.crowdsale import CampaignPlan, PanelDay
 from gridbourse.scenario.data import Profiles, read_points, read_profiles
 from gridbourse.scenario.devices import HomeRules, homes
 from gridbourse.scenario.errors import ScenarioError
-from gridbourse.scenario.fields import Fields
+from gridbourse.scenario.fields import Fields, read_toml
 from gridbourse.scenario.flexibility import FlexibilityTable, flexibility
 from gridbourse.scenario.grid import read_grid
 from gridbourse.scenario.network import Network
@@ -180,7 +179,7 @@ def load(path: Path | str, overrides: Mapping[str, Any] | None = None) -> Scenar
     for the user's own readings.
     """
     path = Path(path)
-    values = _read_toml(path)
+    values = read_toml(path)
     for key, value in (overrides or {}).items():
         _override(values, key, value)
     with Fields(str(path), values) as fields:
@@ -305,15 +304,6 @@ def _require_replayable(fields: Fields, scenario: Scenario) -> None:
             f"{_show(scenario.mtu.start(missing))} is outside of the data of season"
             f" {scenario.season}, {first} to {last} (a replay needs the day before it too)",
         )
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ScenarioError(f"{path}: can not be read ({error.strerror})") from error
-    except ValueError as error:  # not TOML, or not UTF-8
-        raise ScenarioError(f"{path}: is not TOML ({error})") from error
 
 
 def _override(values: dict[str, Any], key: str, value: Any) -> None:

@@ -154,13 +154,13 @@ def test_a_temperature_holds_until_the_next(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("start,warmth\n", "celsius: this column is missing"),
+        ("start,warmth\n", "celsius: column is missing; there are start, warmth"),
         ("start,celsius\n", "has no row"),
-        ("start,celsius\n2016-06-02,5\n", "row 1: start: '2016-06-02' is no ISO 8601 time"),
-        ("start,celsius\n2016-06-02T00:00Z,x\n", "row 1: celsius: 'x' is not a temperature"),
+        ("start,celsius\n2016-06-02,5\n", "line 2: start: '2016-06-02' is no ISO 8601 time"),
+        ("start,celsius\n2016-06-02T00:00Z,x\n", "line 2: celsius: 'x' is not a temperature"),
         (
             "start,celsius\n2016-06-02T01:00Z,5\n2016-06-02T00:00Z,5\n",
-            "row 2: start: '2016-06-02T00:00Z' is not after the row before",
+            "line 3: start: '2016-06-02T00:00Z' is not after the row before",
         ),
     ],
 )
