@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import re
 import stat
 import tomllib
 from pathlib import Path
@@ -19,6 +21,10 @@ _KINDS: Final = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
+
+MOST_NESTED: Final = 200
+_BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]')
+"""Texts, so that a bracket in one is none, and brackets."""
 
 
 class FileError(GridbourseError):
@@ -64,6 +70,16 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
         raise FileError(path, f"is not TOML ({one_line(error)})") from error
+
+
+def parse_json(text: str) -> Any:
+    """A JSON text; ValueError for another one, or one nested so deep that it would end the process."""
+    depth = 0
+    for found in _BRACKETS.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
+        if depth > MOST_NESTED:
+            raise ValueError(f"is nested more than {MOST_NESTED} deep")
+    return json.loads(text)
 
 
 def other_kind(path: Path) -> str | None:

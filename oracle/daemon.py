@@ -7,12 +7,28 @@ import signal
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
 from gridbourse.chain.connect import NetworkError
+from gridbourse.errors import GridbourseError
+from gridbourse.words import one_line
 
 log = logging.getLogger(__name__)
+
+
+def told(error: Exception) -> str:
+    """An exception in words: of ours its message, of others kind and place as well."""
+    if isinstance(error, GridbourseError):
+        return str(error)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = ""
+    if trace is not None:
+        place = f" ({Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno})"
+    return f"{type(error).__name__}: {error}{place}"
 
 
 class Feed(Protocol):
@@ -39,8 +55,9 @@ class _Seat:
 class Daemon:
     """Runs feeds until told to stop.
 
-    A feed whose chain does not answer rests 1, 2, 4, … cycles, the others go on.  Any other
-    exception ends the daemon: an oracle does not go on after what it does not understand.
+    A feed whose chain does not answer rests 1, 2, 4, … cycles, the others go on.  So does one that
+    meets what it does not understand, with a line of the log as an error: it tries again, and nobody
+    else waits for it.
     """
 
     def __init__(self, feeds: Sequence[Feed], poll_s: float = 2.0, most_rest: int = 32):
@@ -78,9 +95,16 @@ class Daemon:
                     seat.feed.step()
                 seat.failures = 0
             except NetworkError as error:
-                seat.resting = min(2**seat.failures, self._most_rest)
-                seat.failures += 1
-                log.warning("%s rests for %d cycles: %s", seat.feed.name, seat.resting, error)
+                self._rest(seat, logging.WARNING, str(error))
+            except Exception as error:
+                log.debug("%s", seat.feed.name, exc_info=True)
+                self._rest(seat, logging.ERROR, told(error))
+
+    def _rest(self, seat: _Seat, level: int, why: str) -> None:
+        seat.resting = min(2**seat.failures, self._most_rest)
+        seat.failures += 1
+        cycles = "1 cycle" if seat.resting == 1 else f"{seat.resting} cycles"
+        log.log(level, "%s rests for %s: %s", seat.feed.name, cycles, one_line(why))
 
     def stop(self) -> None:
         """Asks the daemon to end; may be called from anywhere."""

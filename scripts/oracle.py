@@ -83,11 +83,13 @@ def _meters(market: Market, journal: Journal, options: argparse.Namespace) -> Me
     mtu = Mtu(market.clock.read("mtuSeconds"))
     mapping = options.participants or mapping_path(options.network)
     addresses = read_meters(options.meters) if options.meters else {}
+    points = KnownPoints(market.registry, mapping, mtu, addresses)
+    settled = SettledPeriods(market)
     return MeterFolder(
         options.folder,
         _columns(options),
-        KnownPoints(market.registry, mapping, mtu, addresses),
-        MeterFeed(market.meter, journal, settlement=SettledPeriods(market)),
+        points,
+        MeterFeed(market.meter, journal, settlement=settled, capacity_wh=points.capacity_wh),
         lambda: market.clock.timestamp() // mtu.seconds,
         options.skip_refused,
     )

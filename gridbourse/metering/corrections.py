@@ -73,7 +73,8 @@ def _open(path: Path) -> tuple[str, str, list[tuple[int, dict[str, str]]]]:
         if error.column in (WHO[0], WHEN[0]):
             error.column = " or ".join(WHO if error.column == WHO[0] else WHEN)
         raise ReadingError.of(error) from error
-    rows = table.fillna("").to_dict("records")
+    cells = table[[who, when, WH]].fillna("").astype(str)
+    rows = [dict(zip(cells.columns, row, strict=True)) for row in cells.to_numpy().tolist()]
     return who, when, list(zip(table.index.tolist(), rows, strict=True))
 
 

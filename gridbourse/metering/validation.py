@@ -19,7 +19,7 @@ from gridbourse.model.periods import Mtu
 
 LAST_PERIOD: Final = 2**32 - 1
 """Contracts number periods in 32 bits."""
-LAST_SECOND: Final = int(datetime.max.replace(tzinfo=UTC).timestamp())
+LAST_SECOND: Final = int(datetime.max.replace(microsecond=0, tzinfo=UTC).timestamp())
 _WH_PER_UNIT: Final = {"Wh": 1.0, "kWh": 1000.0}
 _W_PER_UNIT: Final = {"W": 1.0, "kW": 1000.0}
 
@@ -62,6 +62,7 @@ def validate(
     one_way: bool = False,
     strict: bool = True,
     listed: int = 5,
+    before: int = LAST_PERIOD,
 ) -> Readings:
     """Turns a file's rows into readings.
 
@@ -70,11 +71,12 @@ def validate(
     one_way: the values count one direction, such as an import register: none is negative.
     strict: raise ReadingError with all refusals, `listed` of them spelled out; otherwise the good
         readings come back beside the refusals.
+    before: the first period that is too far ahead to be read of.
     A reading is rounded to the nearest Wh.  An equal second reading is refused, of two that differ
     both are: nothing says which is right.
     """
     sieve = _Sieve(raw, raw.readings.copy())
-    _place_in_time(sieve, mtu, expected)
+    _place_in_time(sieve, mtu, expected, before)
     _know_the_meter(sieve, meters)
     held = sieve.rows[["point", "period"]]
     _measure(sieve, meters, mtu, one_way)
@@ -126,7 +128,7 @@ class _Sieve:
             )
 
 
-def _place_in_time(sieve: _Sieve, mtu: Mtu, expected: range | None) -> None:
+def _place_in_time(sieve: _Sieve, mtu: Mtu, expected: range | None, before: int) -> None:
     columns = sieve.raw.columns
     time: dict[str, Any] = {"column": columns.time, "once_per": "row" if columns.wide else None}
     moments = to_utc(sieve.raw)
@@ -136,12 +138,15 @@ def _place_in_time(sieve: _Sieve, mtu: Mtu, expected: range | None) -> None:
     length = mtu.seconds * 1_000_000
     period = microseconds // length - (1 if columns.marks == "end" else 0)
     sieve.rows = sieve.rows.assign(period=period)
-    before = "lies before 1970, where no period is: has the meter's clock been reset?"
-    sieve.refuse(period < 0, Rule.TIME, _says("time", before), **time)
+    reset = "lies before 1970, where no period is: has the meter's clock been reset?"
+    sieve.refuse(period < 0, Rule.TIME, _says("time", reset), **time)
     beyond = "lies beyond the last period that a market numbers"
     microseconds, period = microseconds[sieve.rows.index], sieve.rows["period"]
     last = min(LAST_PERIOD, LAST_SECOND // mtu.seconds - 1)
     sieve.refuse(period > last, Rule.TIME, _says("time", beyond), **time)
+    ahead = "is too far ahead: is the meter's clock right?"
+    too_far = sieve.rows["period"] >= before
+    sieve.refuse(too_far, Rule.TIME, _says("time", ahead), **time)
     microseconds = microseconds[sieve.rows.index]
     off_grid = f"is not on the start of a period of {mtu.seconds} s"
     sieve.refuse(microseconds % length != 0, Rule.GRID, _says("time", off_grid), **time)

@@ -5,6 +5,7 @@ Profiles in a form of the user's own: see ``readings``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,7 +178,7 @@ def utc_times(path: Path, table: pd.DataFrame, column: str) -> pd.Series:
 def _numeric(path: Path, table: pd.DataFrame, *columns: str) -> pd.DataFrame:
     for column in columns:
         values = pd.to_numeric(table[column], errors="coerce").astype("float64")
-        require(path, table, column, np.isfinite(values), "must be a finite number")
+        require(path, table, column, values.abs() < math.inf, "must be a finite number")
         table = table.assign(**{column: values})
     return table
 

@@ -66,7 +66,7 @@ def read_outdoor(path: Path) -> Climate:
     if table.empty:
         raise ScenarioError(f"{path}: has no row")
     start = utc_times(path, table, "start")
-    after = start.diff().dt.total_seconds().fillna(1) > 0
+    after = start.astype("int64").diff().fillna(1) > 0
     require(path, table, "start", after, "is not after the row before")
     celsius = pd.to_numeric(table["celsius"], errors="coerce").astype("float64")
     require(path, table, "celsius", celsius.between(-60, 60), "is not a temperature in -60..60 °C")

@@ -137,7 +137,7 @@ def test_a_mistyped_column_is_named_with_the_one_that_was_meant(tmp_path: Path) 
     path = tmp_path / "t.csv"
     with pytest.raises(TableError, match="capacity_w: column is missing; is 'capacty_w' meant"):
         require_columns(path, ["point_id", "capacty_w"], ["point_id", "capacity_w"])
-    with pytest.raises(TableError, match="node_nam: is not a column .* is 'node_name' meant?"):
+    with pytest.raises(TableError, match=r"node_nam: is not a column .* is 'node_name' meant\?"):
         require_columns(path, ["point_id", "node_nam"], ["point_id"], ["node_name"])
     with pytest.raises(TableError, match="wh: column is missing; there are time, other"):
         require_columns(path, ["time", "other"], ["wh"])

@@ -159,5 +159,5 @@ def test_a_day_may_end_at_24_hours() -> None:
 
 @pytest.mark.parametrize("layout", ["%q", "%d %", "day"])
 def test_what_is_no_layout_is_refused(layout: str) -> None:
-    with pytest.raises(ValueError, match="bad directive|stray|no directive"):
+    with pytest.raises(ValueError, match=r"bad directive|stray|no directive"):
         parser(layout)
