@@ -27,6 +27,7 @@ from gridbourse.metering.sources import Columns, Unit
 from gridbourse.model.periods import Mtu
 from gridbourse.onboarding.applications import read_meters
 from gridbourse.scenario.scenario import load
+from gridbourse.words import one_line
 from oracle.corrections import LateReadings, SettledPeriods
 from oracle.daemon import Daemon, Feed
 from oracle.grid_watch import Connected, GridWatch
@@ -40,10 +41,19 @@ SOME_REFUSED = 1
 POLL_S = 2.0
 
 
+class OneLine(logging.Formatter):
+    """A line for a record, whatever names of files and answers of nodes are in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return one_line(super().format(record))
+
+
 def main(*args: str, web3: Web3 | None = None) -> int:
     """Run on `web3` when given, else on the network the arguments name."""
     options = parse(_parser(), args)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    lines = logging.StreamHandler()
+    lines.setFormatter(OneLine("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[lines])
     return ORACLES[options.oracle](options, web3)
 
 

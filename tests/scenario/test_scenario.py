@@ -207,6 +207,34 @@ def test_every_key_is_needed_but_the_parent(tmp_path, line):
 
 
 @pytest.mark.parametrize(
+    ("former", "wanted", "message"),
+    [
+        ("pv_factor =", "pv_facter =", "pv_factor: is missing; is 'pv_facter' meant to be it?"),
+        ("[market]", "[markets]", "market: is missing; is 'markets' meant to be it?"),
+        ("v_min_pu =", "vmin_pu =", "grid.v_min_pu: is missing; is 'vmin_pu' meant to be it?"),
+        (
+            "[market]",
+            "[market]\nkind = []",
+            "market.kind: is not a key of a scenario; is 'kinds' m",
+        ),
+        ("[market]", "[home]\n[market]", "home: is not a key of a scenario; is 'homes' meant?"),
+    ],
+)
+def test_a_mistyped_key_is_named_with_the_one_that_was_meant(tmp_path, former, wanted, message):
+    toml = miniature.TOML
+    assert former in toml
+    with pytest.raises(ScenarioError) as refusal:
+        load(miniature.write(tmp_path, toml=toml.replace(former, wanted, 1)))
+    assert message in str(refusal.value)
+
+
+def test_a_scenario_with_a_byte_order_mark(tmp_path):
+    path = miniature.write(tmp_path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load(path).periods == load(miniature.write(tmp_path)).periods
+
+
+@pytest.mark.parametrize(
     ("column", "row", "value", "message"),
     [
         ("node", 0, 2.5, "line 2: node: '2.5' is not a node id"),
