@@ -60,8 +60,9 @@ def main(*args: str, web3: Web3 | None = None) -> int:
 def _meter(options: argparse.Namespace, web3: Web3 | None) -> int:
     with on_record(options.network, web3) as market, _journal(market, options) as journal:
         meters = _meters(market, journal, options)
-        _run([meters, LateReadings(market, journal)], options.once)
-        return SOME_REFUSED if meters.refused else 0
+        late = LateReadings(market, journal)
+        _run([meters, late], options.once)
+        return SOME_REFUSED if meters.refused or late.refused else 0
 
 
 def _grid(options: argparse.Namespace, web3: Web3 | None) -> int:
