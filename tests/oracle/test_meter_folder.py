@@ -206,7 +206,7 @@ def test_what_is_ignored_is_named_in_one_line(street: Street, said: Said) -> Non
 
 def test_a_name_forges_no_line_of_the_log(street: Street, said: Said) -> None:
     forged = "\n2026-01-01 INFO well\x1b[2K\u202e"
-    street.put(f"a{forged}.csv", {"street\nINFO": 1})
+    street.put(f"a{forged}.csv", {'"street\nINFO"': 1})
     street.put_good(f"b{forged}.csv")
     (street.path / f"c{forged}.txt").write_text("?")
     street.run()
