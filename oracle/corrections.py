@@ -21,6 +21,7 @@ from gridbourse.chain.deploy import AREA, Market
 from gridbourse.chain.lanes import PER_GROUP, lanes64
 from gridbourse.chain.logs import deployment_logs
 from gridbourse.chain.transactions import Reverted
+from gridbourse.wording import many
 from gridbourse.words import one_line
 from oracle.daemon import told
 from oracle.errors import JournalError
@@ -181,6 +182,13 @@ class LateReadings:
             )
         for entry in entries:
             self._journal.confirm(entry.feed, entry.period, entry.version)
+
+    def waits_for(self) -> str:
+        """Which late readings can not be booked yet; "" when there are none."""
+        periods = sorted({entry.period for entry in self._journal.pending(LATE)})
+        return (
+            f"of {many(len(periods), 'period')}, until {periods[0]} is settled" if periods else ""
+        )
 
     def _waiting(self) -> list[Entry]:
         """By period."""

@@ -24,6 +24,7 @@ from gridbourse.metering.sources import Columns, read
 from gridbourse.metering.validation import Meters, validate
 from gridbourse.model.periods import Mtu
 from gridbourse.tables import CSV, PARQUET, kind, place_word
+from gridbourse.wording import many, moment
 from gridbourse.words import one_line
 from oracle.errors import FeedError, OracleError
 from oracle.meter_feed import MeterFeed
@@ -138,6 +139,14 @@ class MeterFolder:
                 self._take_in(path)
             self._read[path] = stamp
             del self._found[0]
+
+    def waits_for(self) -> str:
+        """Why there is nothing to do: no file, or periods that are not over."""
+        if not self._waiting:
+            return f"no new file in {self._folder}"
+        mtu, periods = self._points.mtu, {batch.period for batch in self._waiting}
+        over = moment(round(mtu.start(min(periods) + 1).timestamp()))
+        return f"readings of {many(len(periods), 'period')} wait; the first is over at {over}"
 
     # --- the folder -----------------------------------------------------------------------------
 
@@ -276,7 +285,7 @@ class MeterFolder:
             self._refuse(f"{batch.file}, period {batch.period}: {error}")
         else:
             file = one_line(batch.file)
-            log.info("%s, period %d: %d transactions", file, batch.period, len(sent))
+            log.info("%s, period %d: %s", file, batch.period, many(len(sent), "transaction"))
         return []
 
     def _without(self, batch: _Batch, refusal: Reverted) -> list[_Batch]:

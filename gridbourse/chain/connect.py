@@ -48,6 +48,7 @@ from gridbourse.chain.node import (
     unreachable,
     whole_address,
 )
+from gridbourse.commands import command
 
 __all__ = ["NetworkError", "connect", "fund", "gas_price", "let_time_pass", "session"]
 
@@ -145,7 +146,7 @@ def _connect_devnet() -> Web3:
     try:
         return _connect_node(url)
     except NetworkError as error:
-        raise NetworkError(f"{error}; start a devnet: python -m scripts.devnet up") from error
+        raise NetworkError(f"{error}; start a devnet: {command('devnet', 'up')}") from error
 
 
 def _connect_node(url: str) -> Web3:

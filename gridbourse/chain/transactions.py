@@ -3,8 +3,9 @@
 import re
 import time
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from eth_abi.abi import decode
 from eth_account.signers.local import LocalAccount
@@ -20,6 +21,7 @@ from gridbourse.chain.compiler import Artifact
 from gridbourse.chain.connect import NetworkError, gas_price
 from gridbourse.chain.embedded import REVERT_STRING
 from gridbourse.chain.node import OVERLOADED
+from gridbourse.chain.refusals import worded
 from gridbourse.errors import GridbourseError
 from gridbourse.words import one_line
 
@@ -32,16 +34,30 @@ _SIZE = re.compile(r"intrinsic gas|exceeds block gas|block gas limit|oversized",
 """Words of nodes for a transaction that does not fit."""
 USED_UP = 0.95
 """Of its gas, what a transaction has used that ran out of it: a call leaves a 64th to its caller."""
+Abi = Iterable[Mapping[str, Any]]
 PANIC = bytes.fromhex("4e487b71")
 
 
 class Reverted(GridbourseError):
-    """A contract refused a call: `name` of its error, `values` by parameter name."""
+    """A contract refused a call: `name` of its error, `values` by parameter name, as the chain has them."""
 
-    def __init__(self, what: str, name: str, values: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        what: str,
+        name: str,
+        values: dict[str, Any],
+        inputs: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """inputs: of the error in its ABI, by which phases, roles and times are told as such."""
         self.name, self.values = name, values
-        listed = ", ".join(f"{key}={_short(value)}" for key, value in values.items())
+        said = worded(inputs or [{}] * len(values), values)
+        listed = ", ".join(f"{key}={text}" for key, text in said.items())
         super().__init__(f"{what} refused: {name}({listed})")
+
+    def advised(self, what_to_do: str) -> Self:
+        """The same, with what to do about it."""
+        self.args = (f"{self}; {what_to_do}",)
+        return self
 
 
 class TooLarge(GridbourseError):
@@ -97,7 +113,8 @@ class Chain:
         use.gas += receipt["gasUsed"]
         use.units += units
         if receipt["status"] != 1:
-            raise self._why(request, receipt, step)
+            own = getattr(call, "contract_abi", ())
+            raise self._why(request, receipt, step, own)
         return receipt
 
     def bind(self, name: str, address: str) -> Contract:
@@ -138,30 +155,34 @@ class Chain:
                 time.sleep(pause)
                 pause = min(2 * pause, 0.5)
 
-    def _why(self, request: TxParams, receipt: TxReceipt, step: str) -> GridbourseError:
+    def _why(self, request: TxParams, receipt: TxReceipt, step: str, own: Abi) -> GridbourseError:
         """Ask the block before for the reason of a revert, which a receipt does not hold."""
         again: TxParams = {k: v for k, v in request.items() if k != "nonce"}  # type: ignore[assignment]
         why = GridbourseError(f"{step}: transaction failed with {receipt['gasUsed']} gas used")
         try:
             self.w3.eth.call(again, receipt["blockNumber"] - 1)
         except (ContractLogicError, Web3Exception) as error:
-            why = self.explain(error, step)
+            why = self.explain(error, step, own)
         except NetworkError:  # the node has no answer to it now, as after a reorganisation
             pass
         if not isinstance(why, Reverted) and receipt["gasUsed"] >= request["gas"] * USED_UP:
             return TooLarge(f"{step}: {request['gas']} gas are not enough for the transaction")
         return why
 
-    def explain(self, error: Exception, what: str) -> GridbourseError:
-        """The typed error behind a refused call."""
+    def explain(self, error: Exception, what: str, own: Abi = ()) -> GridbourseError:
+        """The typed error behind a refused call.
+
+        own: ABI of the contract called. It goes first: two contracts may use one signature for errors
+        whose numbers mean different things.
+        """
         data = getattr(error, "data", None)
         raw = (
             HexBytes(data)
             if isinstance(data, str | bytes) and data not in ("", b"")
             else HexBytes(b"")
         )
-        for artifact in self.artifacts.values():
-            for entry in artifact.abi:
+        for abi in (own, *(artifact.abi for artifact in self.artifacts.values())):
+            for entry in abi:
                 if entry["type"] != "error":
                     continue
                 types = [collapse_if_tuple(i) for i in entry["inputs"]]
@@ -171,7 +192,7 @@ class Chain:
                 ):
                     names = [i["name"] or f"arg{n}" for n, i in enumerate(entry["inputs"])]
                     values = dict(zip(names, decode(types, raw[4:]), strict=True))
-                    return Reverted(what, entry["name"], values)
+                    return Reverted(what, entry["name"], values, entry["inputs"])
         if raw[:4] == PANIC:
             return Reverted(what, "Panic", {"code": hex(int.from_bytes(raw[4:], "big"))})
         if raw[:4] == REVERT_STRING:
@@ -193,7 +214,3 @@ def _not_taken(step: str, error: Exception) -> GridbourseError:
         return error
     said = one_line(f"{step}: the node refused the transaction: {error}")
     return TooLarge(said) if _SIZE.search(str(error)) else NetworkError(said)
-
-
-def _short(value: Any) -> Any:
-    return f"0x{value.hex()}" if isinstance(value, bytes) else value

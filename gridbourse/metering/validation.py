@@ -16,6 +16,7 @@ from gridbourse.metering.signatures import signer_of
 from gridbourse.metering.sources import Raw
 from gridbourse.model.caps import NO_CAP
 from gridbourse.model.periods import Mtu
+from gridbourse.wording import many
 
 LAST_PERIOD: Final = 2**32 - 1
 """Contracts number periods in 32 bits."""
@@ -248,7 +249,7 @@ def _gaps(
 
 def _stretch(raw: Raw, mtu: Mtu, first: int, last: int) -> str:
     """In words; says so where the clock change is the likely reason."""
-    words = f"from {_utc(mtu, first)} to {_utc(mtu, last + 1)} ({last + 1 - first} periods)"
+    words = f"from {_utc(mtu, first)} to {_utc(mtu, last + 1)} ({many(last + 1 - first, 'period')})"
     if raw.columns.timezone is not None:
         day = pd.Timestamp(mtu.start(first)).tz_convert(raw.columns.timezone).date()
         length = timedelta(seconds=len(mtu.local_day(day, raw.columns.timezone)) * mtu.seconds)

@@ -6,9 +6,11 @@ throughout; the time zone only says what a local day is.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,8 +44,12 @@ from gridbourse.scenario.rules import (
     StrategySpec,
     TariffTable,
 )
+from gridbourse.words import one_line
 
 DAY = timedelta(days=1)
+PRESETS = Path(__file__).resolve().parents[2] / "scenarios"
+CLOSE = 0.6
+"""How alike a name has to be for it to be the one that was meant; 1 = the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +185,8 @@ def load(path: Path | str, overrides: Mapping[str, Any] | None = None) -> Scenar
     for the user's own readings.
     """
     path = Path(path)
+    if not os.path.lexists(path):
+        raise ScenarioError(one_line(f"{path}: is missing{_meant(path)}"))
     values = read_toml(path)
     for key, value in (overrides or {}).items():
         _override(values, key, value)
@@ -297,6 +305,13 @@ def _require_replayable(fields: Fields, scenario: Scenario) -> None:
     needed = range(scenario.first_period - day, scenario.replayed.stop)
     held = scenario.profiles.periods
     missing = next((period for period in needed if period not in held), None)
+    if missing is not None and missing > scenario.first_period:
+        there, start = missing - scenario.first_period, scenario.mtu.start(scenario.first_period)
+        fields.refuse(
+            "periods",
+            f"{scenario.periods} from {_show(start)} on are more than the {there} that the data of"
+            f" season {scenario.season} have from there",
+        )
     if missing is not None:
         first, last = (_show(scenario.mtu.start(int(p))) for p in (held[0], held[-1] + 1))
         fields.refuse(
@@ -304,6 +319,16 @@ def _require_replayable(fields: Fields, scenario: Scenario) -> None:
             f"{_show(scenario.mtu.start(missing))} is outside of the data of season"
             f" {scenario.season}, {first} to {last} (a replay needs the day before it too)",
         )
+
+
+def _meant(path: Path) -> str:
+    """The scenario file that may have been meant, of those beside the path and of the presets."""
+    known = {file.stem: file for folder in (PRESETS, path.parent) for file in folder.glob("*.toml")}
+    close = get_close_matches(path.stem, known, n=1, cutoff=CLOSE)
+    if not close:
+        return f"; presets: {', '.join(sorted(file.stem for file in PRESETS.glob('*.toml')))}"
+    file, here = known[close[0]], Path.cwd()
+    return f"; did you mean {file.relative_to(here) if file.is_relative_to(here) else file}?"
 
 
 def _override(values: dict[str, Any], key: str, value: Any) -> None:

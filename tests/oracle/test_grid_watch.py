@@ -46,6 +46,9 @@ class Watch(GridWatch):
         if period not in self.judged:
             yield Task("pool", period, gate_closed, (0,))
 
+    def waits_for(self) -> str:
+        return ""
+
     def _judge(self, task: Task, numbers: Any) -> list[Any]:
         if task.period in self.judges:
             raise self.judges[task.period]
@@ -123,7 +126,7 @@ def test_a_mapping_that_is_away_is_waited_for(
     daemon = Daemon([watch])
     daemon.cycle()
     assert [r.message for r in caplog.records] == [
-        "grid rests for 1 cycle: m.csv: is missing (rule schema)"
+        "grid: m.csv: is missing (rule schema) (rests for 1 cycle)"
     ]
     with pytest.raises(ReadingError):
         run(watch)

@@ -236,14 +236,14 @@ def test_a_folder_or_mapping_that_is_away_is_waited_for(street: Street, said: Sa
     away, there = street.path.with_name("away"), street.path
     there.rename(away)
     daemon.cycle()
-    assert said("ERROR") == [f"meters rests for 1 cycle: {there}: is missing"]
+    assert said("ERROR") == [f"meters: {there}: is missing (rests for 1 cycle)"]
     away.rename(there)
     mapping = street.mapping.read_text()
     street.mapping.unlink()
     for _ in range(2):
         daemon.cycle()
     assert said("ERROR")[1:] == [
-        "meters rests for 2 cycles: participants.csv: is missing (rule schema)"
+        "meters: participants.csv: is missing (rule schema) (rests for 2 cycles)"
     ]
     street.mapping.write_text(mapping)
     for _ in range(3):
