@@ -11,7 +11,7 @@ from eth_account.signers.local import LocalAccount
 from hexbytes import HexBytes
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction
-from web3.exceptions import ContractLogicError, MismatchedABI
+from web3.exceptions import BadFunctionCallOutput, ContractLogicError, MismatchedABI
 from web3.logs import DISCARD
 from web3.types import TxReceipt
 
@@ -25,6 +25,7 @@ from gridbourse.chain.lanes import (
     pair,
     unpack_readings,
 )
+from gridbourse.chain.node import NetworkError
 from gridbourse.chain.transactions import Chain
 
 ALL_GROUPS = 1 << 31
@@ -53,6 +54,8 @@ class Bound:
             return call.call()
         except ContractLogicError as error:
             raise self.chain.explain(error, function, self.contract.abi) from error
+        except BadFunctionCallOutput as error:
+            raise NetworkError(f"{function}: the node's answer holds no result of it") from error
 
     def write(
         self, by: LocalAccount, step: str, function: str, *arguments: Any, units: int = 1

@@ -41,7 +41,7 @@ def market(fields: Fields, tariff: TariffTable) -> MarketRules:
         kinds = table.choices("kinds", *KINDS, default=KINDS[:1])
         pool = "call_auction" in kinds
         for key in () if pool else ("pricing", "max_rounds"):
-            if key in table.unread():
+            if table.has(key):
                 table.refuse(key, "is of the call auction, which is not one of market.kinds")
         rules = MarketRules(
             kinds=kinds,
@@ -193,7 +193,7 @@ def aggregator_auction(fields: Fields, rules: MarketRules, mtu: Mtu) -> AuctionR
         pricing = table.choice("pricing", "uniform", "pay_as_bid")
         if answers == "open":
             for key in ("bond_micro_eur", "reveal_s"):
-                if key in table.unread():
+                if table.has(key):
                     table.refuse(key, "is of sealed answers, and these are open")
             return AuctionRules(answers, pricing, 0, 0)
         bond = table.integer("bond_micro_eur", most=MOST_BOND_MICRO_EUR)
@@ -214,7 +214,7 @@ def aggregators(
 
     points: as in a scenario.
     """
-    if _AUCTION not in rules.kinds and "aggregators" not in fields.unread():
+    if _AUCTION not in rules.kinds and not fields.has("aggregators"):
         return ()
     found: list[Aggregator] = []
     for name, table in fields.tables("aggregators").items():

@@ -83,7 +83,8 @@ def _read(
     path: Path, columns: ReadingColumns, quantity: str, points: pd.DataFrame, mtu: Mtu
 ) -> pd.DataFrame:
     """Wh of one quantity; rows = period, columns = point."""
-    raw = read(path, replace(columns.file, value=columns.quantities[quantity]))
+    others = [name for name in columns.quantities.values() if name is not None]
+    raw = read(path, replace(columns.file, value=columns.quantities[quantity]), others)
     capacity_w = points["capacity_w"]
     if quantity in GROSS:  # behind the meter: the connection carries only their difference
         capacity_w = pd.Series(math.inf, index=points.index)

@@ -6,7 +6,7 @@ throughout; the time zone only says what a local day is.
 
 from __future__ import annotations
 
-import tomllib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -26,7 +26,7 @@ from gridbourse.scenario.crowdsale import CampaignPlan, PanelDay
 from gridbourse.scenario.data import Profiles, read_points, read_profiles
 from gridbourse.scenario.devices import HomeRules, homes
 from gridbourse.scenario.errors import ScenarioError
-from gridbourse.scenario.fields import Fields
+from gridbourse.scenario.fields import Fields, read_toml
 from gridbourse.scenario.flexibility import FlexibilityTable, flexibility
 from gridbourse.scenario.grid import read_grid
 from gridbourse.scenario.network import Network
@@ -45,6 +45,7 @@ from gridbourse.scenario.rules import (
     StrategySpec,
     TariffTable,
 )
+from gridbourse.words import one_line
 
 DAY = timedelta(days=1)
 PRESETS = Path(__file__).resolve().parents[2] / "scenarios"
@@ -186,7 +187,9 @@ def load(path: Path | str, overrides: Mapping[str, Any] | None = None) -> Scenar
     for the user's own readings.
     """
     path = Path(path)
-    values = _read_toml(path)
+    if not os.path.lexists(path):
+        raise ScenarioError(one_line(f"{path}: is missing{_meant(path)}"))
+    values = read_toml(path)
     for key, value in (overrides or {}).items():
         _override(values, key, value)
     with Fields(str(path), values) as fields:
@@ -319,15 +322,6 @@ def _require_replayable(fields: Fields, scenario: Scenario) -> None:
             f"{_show(scenario.mtu.start(missing))} is outside of the data of season"
             f" {scenario.season}, {first} to {last} (a replay needs the day before it too)",
         )
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ScenarioError(f"{path}: can not be read ({error.strerror}){_meant(path)}") from error
-    except ValueError as error:  # not TOML, or not UTF-8
-        raise ScenarioError(f"{path}: is not TOML ({error})") from error
 
 
 def _meant(path: Path) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-import pandas as pd
-
 from gridbourse.metering.sources import Columns
 from gridbourse.model.errors import ModelError
 from gridbourse.model.periods import Mtu
@@ -20,6 +18,7 @@ from gridbourse.scenario.rules import (
     TariffTable,
     ZoneFees,
 )
+from gridbourse.times import parser
 
 MAX_PRICE = 2**16 - 1
 """Retail price plus fee is held in 16 bits on-chain."""
@@ -108,7 +107,7 @@ def _time_format(table: Fields) -> str | None:
     layout = table.text("time_format", None)
     if layout is not None:
         try:
-            pd.to_datetime(pd.Series(["no time"]), format=layout, errors="coerce")
+            parser(layout)
         except ValueError as error:
             table.refuse("time_format", f"{layout!r} is not as for strptime ({error})")
     return layout

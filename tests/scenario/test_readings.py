@@ -131,7 +131,7 @@ def _replace(row, old, new):
             None,
             "there is no reading of barn",
         ),
-        (lambda lines: lines.__delitem__(slice(1, None)), Rule.GAP, None, "no reading of house"),
+        (lambda lines: lines.__delitem__(slice(1, None)), Rule.SCHEMA, None, "has no reading"),
     ],
 )
 def test_what_is_wrong_with_a_reading_is_named(tmp_path, edit, rule, row, message):
