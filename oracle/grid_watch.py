@@ -159,7 +159,7 @@ class GridWatch:
 
     def _judge(self, task: Task) -> list[Verdict]:
         period, feed = task.period, self._feed(task.period)
-        state = self._scenario.forecast_wh(period), self._scenario.reactive_var(period)
+        state = self._scenario.forecast_wh(period), self._scenario.forecast_var(period)
         if task.what == POOL:
             return [feed.check(period, *state)]
         if task.what == SCHEDULE:

@@ -169,8 +169,8 @@ class Accounts:
             after = after + result.moved_wh
         after = result.caps.clip(after)
         states = {
-            "unchecked": self.plant.flow_of(result.period, before),
-            "checked": self.plant.flow_of(result.period, after),
+            "unchecked": self.plant.expected_flow(result.period, before),
+            "checked": self.plant.expected_flow(result.period, after),
             "delivered": delivery.flow,
         }
         hours = self.scenario.mtu.hours

@@ -63,9 +63,15 @@ class Plant:
 
     def flow_of(self, period: int, net_wh: NDArray[np.int64]) -> Flow:
         """The grid if these net injections (Wh, shape (points,) or (k, points)) are delivered."""
+        return self._flow(net_wh, self.scenario.reactive_var(period))
+
+    def expected_flow(self, period: int, net_wh: NDArray[np.int64]) -> Flow:
+        """The grid as it is expected before delivery, with these net injections scheduled."""
+        return self._flow(net_wh, self.scenario.forecast_var(period))
+
+    def _flow(self, net_wh: NDArray[np.int64], reactive_var: NDArray[np.float64]) -> Flow:
         injection_w = np.atleast_2d(net_wh / self.scenario.mtu.hours)
-        reactive_var = np.broadcast_to(self.scenario.reactive_var(period), injection_w.shape)
-        return self.network.run(injection_w, reactive_var)
+        return self.network.run(injection_w, np.broadcast_to(reactive_var, injection_w.shape))
 
 
 def energy_gap_wh(readings_wh: NDArray[np.int64], flow: Flow, hours: float) -> float:

@@ -76,7 +76,7 @@ def test_a_congested_transformer_is_relieved_by_bought_flexibility_as_pandapower
     independent = PandapowerNetwork(ran.scenario.pandapower_file, ran.scenario.points)
     period = ran.first + 1
     scenario, before, after = states(ran, period)
-    hours, reactive = scenario.mtu.hours, scenario.reactive_var(period)
+    hours, reactive = scenario.mtu.hours, scenario.forecast_var(period)
     congested = independent.run(before / hours, reactive)
     relieved = independent.run(after / hours, reactive)
     assert congested.loading.max() > 1.1
