@@ -54,7 +54,12 @@ def statement(rebuilt: Rebuilt, area: int, period: int) -> Statement:
     received, paid = sum(max(each, 0) for each in sums), sum(max(-each, 0) for each in sums)
     flows = [
         ("participants", "supplier", "retail", int(charges.retail.sum())),
-        ("supplier", "participants", "feed_in", int(charges.feed_in.sum())),
+        (
+            "supplier",
+            "participants",
+            "feed_in",
+            -int(charges.feed_in.sum()),
+        ),  # a charge, - = received
         *(("participants", "dso", fee, int(getattr(charges, fee).sum())) for fee in FEES),
         ("participants", "participants", "energy", received),
         ("participants", "spread account", "spread", paid - received),
