@@ -181,6 +181,7 @@ class GridWatch:
             self._scenario.mtu_seconds,
             self._verdicts,
             markets=list(self._desks.values()),
+            compensation=self._market.compensation,
         )
 
     def _refuse(self, task: Task, why: Any) -> None:

@@ -5,7 +5,7 @@ meet in `require_equal`, which refuses a run whose accounts differ from the mode
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -79,6 +79,8 @@ class Accounts:
             np.array([f.local for f in zone_fees], dtype=np.int64),
             np.array([f.export for f in zone_fees], dtype=np.int64),
         )
+        levy = self.scenario.levy_micro_eur_per_wh
+        self._without_levy = replace(self._prices, import_fee=self._prices.import_fee - levy)
 
     def add(self, result: PeriodResult) -> None:
         """Take a settled period in."""
@@ -131,13 +133,13 @@ class Accounts:
         """What the period would have come to with the supplier alone: uncurtailed, and under the caps.
 
         What an import cap kept somebody from drawing is in neither: no meter saw it, and to its owner
-        it was worth more than it would have cost.
+        it was worth more than it would have cost. Without compensation there is no levy for it.
         """
         held_back = np.maximum(delivery.uncurtailed_wh - delivery.readings_wh, 0)[self._rows]
         uncurtailed = readings + held_back
         for name, bill in (
-            ("no_market_micro_eur", without_market(uncurtailed, self._prices)),
-            ("no_market_capped_micro_eur", without_market(uncurtailed, self._prices, caps)),
+            ("no_market_micro_eur", without_market(uncurtailed, self._without_levy)),
+            ("no_market_capped_micro_eur", without_market(uncurtailed, self._without_levy, caps)),
         ):
             self.people[name] += bill.delta
 

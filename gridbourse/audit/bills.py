@@ -43,6 +43,7 @@ def baselines(rebuilt: Rebuilt, scenario: Scenario) -> Baselines | None:
         prices = rebuilt.tariffs.energy(period)
         for who, row in row_of.items():
             fees = rebuilt.tariffs.fees(rebuilt.members.participants[who].zone, period)
+            fees = fees._replace(import_fee=fees.import_fee - scenario.levy_micro_eur_per_wh)
             reading, cap = _metered(rebuilt.metering, period, who)
             wh = reading + max(int(profile_wh[row]) - cap, 0)
             bills = [_bill(each, prices, fees) for each in (wh, min(wh, cap))]

@@ -60,6 +60,8 @@ class MarketSettings:
     """What is fixed for the life of a deployment; markets: which of `deployments.MARKETS` it has.
 
     portfolios: whether there are contracts between aggregators and prosumers.
+    curtailment_reach_permille: how much of a cap a reading has to reach for the DSO to pay for what was
+    held back; None: it pays nothing.
     energy_prices: what the tariff is going to be, where that is known: products that would reward a
     false schedule under it are refused.
     """
@@ -76,6 +78,7 @@ class MarketSettings:
     aggregator_auction: AuctionRules = AuctionRules()
     portfolios: bool = False
     flexibility: FlexibilityRules = FlexibilityRules()
+    curtailment_reach_permille: int | None = None
     energy_prices: Prices | None = None
     replay: bool = True
     horizon_periods: int = 96

@@ -35,6 +35,7 @@ from gridbourse.scenario.rules import (
     Aggregator,
     AuctionRules,
     BilateralRules,
+    Curtailment,
     Limits,
     MarketRules,
     OrderBookRules,
@@ -57,6 +58,7 @@ class Scenario:
         pandapower net, None if the scenario has none.
     crowdsale: a campaign for a panel, which the profiles have in them; panel_days: what that does
         on the mean day of each season.
+    curtailment: what the DSO pays for it, with the levy in ``tariff``; None: who is capped bears it.
     """
 
     name: str
@@ -87,6 +89,12 @@ class Scenario:
     pandapower_file: Path | None
     crowdsale: CampaignPlan | None = None
     panel_days: Mapping[str, PanelDay] = field(default_factory=dict)
+    curtailment: Curtailment | None = None
+
+    @property
+    def levy_micro_eur_per_wh(self) -> int:
+        """What the import and local fees hold for the compensation of curtailment."""
+        return self.curtailment.levy_micro_eur_per_wh if self.curtailment else 0
 
     @property
     def mtu(self) -> Mtu:
@@ -210,6 +218,9 @@ def _scenario(path: Path, fields: Fields) -> Scenario:
     profile_file, season_start = seasons[season]
     start = fields.moment("start", None) or season_start
     zones, fees = sections.zones(fields)
+    curtailment = sections.curtailment(fields)
+    if curtailment is not None:
+        fees = sections.levied(fees, curtailment.levy_micro_eur_per_wh)
     tariff = sections.tariff(fields, fees)
     with fields.table("grid") as table:
         grid_file, points_file = folder / table.text("file"), folder / table.text("points")
@@ -283,6 +294,7 @@ def _scenario(path: Path, fields: Fields) -> Scenario:
         pandapower_file=second_file or (grid_file if grid.from_pandapower else None),
         crowdsale=plan,
         panel_days=panel_days,
+        curtailment=curtailment,
     )
 
 

@@ -85,7 +85,7 @@ def test_a_congested_transformer_is_relieved_by_bought_flexibility_as_pandapower
     assert np.abs(after - before).sum() > 10_000
     delivered = ran.done.walk.results[period].delivery
     assert delivered is not None
-    told = independent.run(delivered.readings_wh / hours, reactive)
+    told = independent.run(delivered.readings_wh / hours, scenario.reactive_var(period))
     assert np.isclose(told.loading.max(), delivered.flow.loading.max(), atol=1e-6)
 
 
