@@ -64,7 +64,7 @@ def period_claims(module: CurtailmentCompensation, rebuilt: Rebuilt, period: int
     found = []
     for who in sorted(metering.capped(period)):
         profile = members.participants[who]
-        reading = metering.reading(period, who)
+        reading = metering.evidence.reading_wh(AREA, period, who)
         if reading is None or module.paid(period, who):
             continue
         cap = metering.caps_of(period, who)[0]

@@ -68,10 +68,11 @@ class Curtailment:
         self.held_back_wh[period] += wh
 
     def _held_back(self, period: int, who: int) -> int:
-        member, reading = (
-            self.common.members.participants.get(who), self.metering.reading(period, who),
-        )  # fmt: skip
-        if member is None or reading is None:
+        member = self.common.members.participants.get(who)
+        if member is None:
+            return 0
+        reading = self.metering.evidence.reading_wh(member.area, period, who)
+        if reading is None:
             return 0
         return held_back_wh(
             self.schedules_wh.get((period, who)),
