@@ -191,7 +191,7 @@ class GridWatch:
 
     def _judge(self, task: Task, numbers: Mapping[str, int]) -> list[Verdict]:
         period, feed = task.period, self._feed(numbers)
-        state = self._scenario.forecast_wh(period), self._scenario.reactive_var(period)
+        state = self._scenario.forecast_wh(period), self._scenario.forecast_var(period)
         if task.what == POOL:
             return [feed.check(period, *state)]
         if task.what == SCHEDULE:
@@ -213,6 +213,7 @@ class GridWatch:
             self._scenario.mtu_seconds,
             self._verdicts,
             markets=list(self._desks.values()),
+            compensation=self._market.compensation,
         )
 
     def _refuse(self, task: Task, error: Exception) -> None:

@@ -66,7 +66,8 @@ class Rules:
 
     ring_size: periods storage has room for. dispute_window_seconds: of a withdrawal. silent_permille:
     part of its connection's capacity that a meter without a reading has drawn. over_the_counter,
-    portfolios: whether there are such.
+    portfolios: whether there are such. curtailment_reach_permille: how much of a cap a reading has to
+    reach to be compensated.
     """
 
     replay: bool
@@ -83,6 +84,7 @@ class Rules:
     aggregator_auction: AuctionRules | None
     portfolios: bool
     flexibility: FlexibilityRules | None = None
+    curtailment_reach_permille: int | None = None
 
 
 def rules_of(deployment: DeploymentRecord) -> Rules:
@@ -107,6 +109,7 @@ def rules_of(deployment: DeploymentRecord) -> Rules:
             aggregator_auction=of_market("AggregatorAuction", _aggregator_auction),
             portfolios="Portfolios" in deployment.contracts,
             flexibility=of_market("FlexibilityMarket", _flexibility),
+            curtailment_reach_permille=of_market("CurtailmentCompensation", _curtailment),
         )  # fmt: skip
     except (TypeError, ValueError) as error:
         raise AuditError(f"deployment.json: constructor arguments: {error}") from error
@@ -135,3 +138,8 @@ def _aggregator_auction(arguments: list[Any]) -> AuctionRules:
 def _flexibility(arguments: list[Any]) -> FlexibilityRules:
     [[_, floor, tick, ticks, group_size]] = arguments
     return FlexibilityRules(Band(floor, tick, ticks), group_size)
+
+
+def _curtailment(arguments: list[Any]) -> int:
+    [*_, reach_permille] = arguments
+    return int(reach_permille)

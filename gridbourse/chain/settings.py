@@ -62,6 +62,8 @@ class MarketSettings:
     portfolios: whether there are contracts between aggregators and prosumers.
     dispute_window_seconds: block time from the announcement of a withdrawal to its payment.
     silent_permille: part of its connection's capacity that a silent meter is settled to have drawn.
+    curtailment_reach_permille: how much of a cap a reading has to reach for the DSO to pay for what was
+    held back; None: it pays nothing.
     energy_prices: what the tariff is going to be, where that is known: products that would reward a
     false schedule under it are refused.
     """
@@ -78,6 +80,7 @@ class MarketSettings:
     aggregator_auction: AuctionRules = AuctionRules()
     portfolios: bool = False
     flexibility: FlexibilityRules = FlexibilityRules()
+    curtailment_reach_permille: int | None = None
     energy_prices: Prices | None = None
     replay: bool = True
     horizon_periods: int = 96
