@@ -5,6 +5,9 @@ pragma solidity 0.8.37;
 interface IModules {
     /// @notice Every module that may book trades: no period is settled before each of them is done with it
     function markets() external view returns (address[] memory);
+
+    /// @notice Whether a module may book trades now
+    function isMarket(address module) external view returns (bool);
 }
 
 /// @notice What markets ask of the money accounts

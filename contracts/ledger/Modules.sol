@@ -102,6 +102,11 @@ abstract contract Modules is IModules {
         return _markets;
     }
 
+    /// @inheritdoc IModules
+    function isMarket(address module) external view returns (bool) {
+        return permissionsOf[module] & MARKET != 0;
+    }
+
     /// @dev Keeps the list of markets in step with the permissions a module is about to get
     function _list(address module, uint8 permissions) private {
         bool before = permissionsOf[module] & MARKET != 0;

@@ -115,7 +115,7 @@ contract AggregatorAuction is AuctionBoard {
             page.lost[i].group = groups[i];
             page.lost[i].released = _awardGroup(auction, awarding, page, groups[i], answers);
         }
-        clearingHouse.reserve(auction.period, page.lost);
+        _exchangeAll(auction.period, page.lost);
         _recordAll(area, auction.period, page.trades, page.count);
         emit Awarded(area, auction.period, number, awarding.nextGroup + groups.length, page.trades);
     }

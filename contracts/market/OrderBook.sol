@@ -260,7 +260,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
                 : 0;
             claims[i] = _exchange(participant, 0, claimed);
         }
-        profiles = clearingHouse.reserve(period, claims);
+        profiles = _exchangeAll(period, claims);
         for (uint256 i; i < orders.length; ++i) {
             uint256 participant = BookOrder.participant(orders[i]);
             profiles[i] = Lanes.get64(profiles[i], Lanes.laneOf(participant));
@@ -384,8 +384,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     function _begin(uint256 area, uint256 period) private {
         if (_isOpen(area, period)) return;
         _ledgers[_key(area, period)] = _enter(area, period);
-        _requireBand(period);
-        _books[_key(area, period)] = BookTicks.fresh(period / _ringSize);
+        _books[_key(area, period)] = BookTicks.fresh(period / _ringSize, _ticksIn(period));
     }
 
     function _requireOpen(uint256 period) private view {
@@ -406,7 +405,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     }
 
     function _requireTerms(uint256 participant, uint256 tick, uint256 wh) private view {
-        if (tick >= ticks) revert TickOutOfBand(participant, tick, ticks);
+        _requireTick(participant, tick, ticks);
         if (wh < minWh || wh > Lanes.MAX_WH) revert EnergyOutOfRange(participant, wh, minWh, Lanes.MAX_WH);
     }
 }

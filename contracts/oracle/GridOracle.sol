@@ -97,11 +97,12 @@ contract GridOracle is IGridOracle {
         emit MarketSet(address(market_));
     }
 
-    /// @notice Accepts the cleared book of a round
+    /// @notice Accepts the cleared book of a round, before delivery begins
     function accept(uint256 area, uint32 period, uint8 round, bytes20 root, uint16 algorithm, bytes32 report)
         external
     {
         State memory state = _judge(area, period, round, root, algorithm);
+        _requireBeforeDelivery(period);
         if (state.verdict == Verdict.Capping) revert CapsUnfinished(area, period);
         state.verdict = Verdict.Accepted;
         _states[_key(area, period)] = state;
@@ -167,7 +168,7 @@ contract GridOracle is IGridOracle {
         emit ScheduleCapped(area, period, algorithm, report, groups);
     }
 
-    /// @dev Nobody is capped for what has flown already, and no trade accepted
+    /// @dev Nobody is capped for what has flown already, and neither book nor trade accepted
     function _requireBeforeDelivery(uint256 period) private view {
         uint256 current = clock.currentPeriod();
         if (current >= period) revert DeliveryBegun(period, current);

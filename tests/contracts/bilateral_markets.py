@@ -22,6 +22,7 @@ from tests.contracts.market import (
 
 MIN_WH = 10
 MAX_OPEN = 3
+MAX_PERFORMED = 3
 SELLER, WITHIN = 0, 1  # BilateralMarket.PriceRule
 PV, WIND = 0b01, 0b10  # bits of registry.sourcesOf
 
@@ -110,7 +111,7 @@ class Counter:
     @classmethod
     def open(cls, market: Market) -> "Counter":
         by = {"from": market.operator}
-        settings = (anchors(market), market.tariff)
+        settings = (anchors(market), market.tariff, MIN_WH, MAX_PERFORMED)
         contract = market.contracts.OverTheCounter.deploy(*settings, by)
         authorise(market, contract)
         return cls(market, contract)
