@@ -4,7 +4,6 @@ pragma solidity 0.8.37;
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IPortfolios} from "../interfaces/IPortfolios.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
-import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {OrderLane} from "../libraries/OrderLane.sol";
 import {Profile} from "../libraries/Profile.sol";
@@ -15,9 +14,8 @@ import {PriceBand} from "./PriceBand.sol";
 
 /// @title What aggregators ask for, and what prosumers answer: the board of the aggregator auctions
 /// @notice A posted auction keeps the aggregator's money or energy reserved, an answer that of who gave it. Answers are
-///         open, or sealed: then a bonded commitment comes first, and is revealed in the last seconds before gate
-///         closure; who does not reveal loses the bond to the aggregator. Open answers come from the participant, from
-///         the gateway with its mandate, or from the aggregator its contract lets trade for it.
+///         open, or sealed (see `SealedAnswers`). Open answers come from the participant, from the gateway with its
+///         mandate, or from the aggregator its contract lets trade for it.
 abstract contract AuctionBoard is CheckedTrades, PriceBand {
     using TickBook for TickBook.Book;
 
@@ -69,12 +67,6 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
         uint16 ticks;
     }
 
-    /// @dev One slot: what a sealed answer is, and who gets its bond when it is not revealed
-    struct Commitment {
-        bytes28 answer;
-        uint32 aggregator;
-    }
-
     /// @notice The most auctions of an area in a period: settlement waits for each
     uint256 public constant MAX_AUCTIONS = 256;
     /// @dev A reveal takes some blocks: with less time nobody could answer under seal but by losing the bond
@@ -98,9 +90,6 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     mapping(uint256 key => Board) private _boards;
     /// @dev ring slot | aggregator => period: 32 | auctions it posted
     mapping(uint256 key => uint256) private _posted;
-    /// @dev Who committed to what, until it is revealed or forfeited; kept when the auction's slot is used again
-    mapping(bytes32 key => Commitment) private _commitments;
-
     /// @notice An aggregator asks for `wh`: to buy up to the price of a tick, or to sell down to it
     event AuctionPosted(
         uint256 indexed area,
@@ -127,29 +116,6 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     event AnswersBrought(
         uint256 indexed area, uint256 indexed period, uint256 indexed auction, address by, uint256[] groups
     );
-    /// @notice A participant answers under seal, with a bond
-    event AnswerCommitted(
-        uint256 indexed area, uint256 indexed period, uint256 indexed auction, uint256 participant, bytes28 commitment
-    );
-    /// @notice A participant reveals its answer, with the salt of its commitment; its bond goes back
-    event AnswerRevealed(
-        uint256 indexed area,
-        uint256 indexed period,
-        uint256 indexed auction,
-        uint256 participant,
-        uint256 tick,
-        uint256 wh,
-        bytes32 salt
-    );
-    /// @notice Who revealed could not answer any more by what others had decided: its bond goes back
-    event BondReturned(
-        uint256 indexed area, uint256 indexed period, uint256 indexed auction, uint256 participant, uint256 amountMicroEur
-    );
-    /// @notice A sealed answer was never revealed: its bond goes to the aggregator
-    event BondForfeited(
-        uint256 indexed area, uint256 indexed period, uint256 indexed auction, uint256 participant, uint256 amountMicroEur
-    );
-
     error NotAnAggregator(uint256 participant);
     error TooManyAuctions(uint256 area, uint256 period, uint256 maximum);
     error QuantityOutOfRange(uint256 participant, uint256 wh, uint256 minimumWh, uint256 maximumWh);
@@ -166,10 +132,6 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     error BeyondLimit(uint256 participant, uint256 tick, uint256 limitTick);
     error UnderSeal(uint256 auction, bool isSealed);
     error GateStillOpen(uint256 period);
-    error RevealHasBegun(uint256 period, uint256 from, uint256 timestamp);
-    error RevealNotBegun(uint256 period, uint256 from, uint256 timestamp);
-    error CommittedBefore(uint256 participant, uint256 auction);
-    error NotCommitted(uint256 participant, uint256 auction, bytes28 committed, bytes28 given);
 
     constructor(Settings memory settings)
         CheckedTrades(settings.anchors, settings.groupSize)
@@ -261,7 +223,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
 
     /// @dev An answer alone, as a batch has it
     function _wordOf(Auction memory auction, uint256 participant, uint256 tick, uint256 wh)
-        private
+        internal
         pure
         returns (uint256[] memory words)
     {
@@ -284,7 +246,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
 
     /// @dev Puts the lanes of the words into the book, each in place of the participant's former answer, and backs them
     function _enterAnswers(uint256 area, Auction memory auction, uint256 number, uint256[] memory words)
-        private
+        internal
         returns (uint256[] memory profiles)
     {
         uint256 key = _auctionKey(area, auction.period, number);
@@ -339,73 +301,6 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
         return OrderLane.pack(wh, tick, OrderLane.BID, 1);
     }
 
-    // --- sealed answers ------------------------------------------------------------------------
-
-    /// @notice Commits the caller to an answer it will reveal, and sets its bond aside
-    /// @param commitment See `commitmentTo`
-    function commit(uint256 area, uint32 period, uint256 number, bytes28 commitment) external {
-        (uint256 from, uint256 time) = _revealing(period);
-        if (time >= from) revert RevealHasBegun(period, from, time);
-        Auction memory auction = _auctionOf(area, period, number);
-        if (!auction.isSealed) revert UnderSeal(number, false);
-        (uint256 participant,) = _caller();
-        bytes32 key = _commitmentKey(area, period, number, participant);
-        if (_commitments[key].aggregator != 0) revert CommittedBefore(participant, number);
-        _commitments[key] = Commitment(commitment, auction.aggregator);
-        _move(participant, HouseAccounts.MARGIN);
-        emit AnswerCommitted(area, period, number, participant, commitment);
-    }
-
-    /// @notice Reveals the answer the caller committed to; its bond goes back. Who is suspended by then, or whose market was
-    ///         taken out of service, cannot answer any more and gets its bond back all the same: what others decided costs
-    ///         nobody its bond
-    function reveal(uint256 area, uint32 period, uint256 number, uint256 tick, uint256 wh, bytes32 salt) external {
-        (uint256 from, uint256 time) = _revealing(period);
-        if (time < from) revert RevealNotBegun(period, from, time);
-        (uint256 participant, uint256 profile) = _caller();
-        _takeCommitment(area, period, number, participant, commitmentTo(participant, tick, wh, salt));
-        _move(HouseAccounts.MARGIN, participant);
-        if (Profile.status(profile) != Profile.ACTIVE || !clearingHouse.isMarket(address(this))) {
-            emit BondReturned(area, period, number, participant, bondMicroEur);
-            return;
-        }
-        _requireArea(participant, profile, area);
-        Auction memory auction = _auctionOf(area, period, number);
-        _enterAnswers(area, auction, number, _wordOf(auction, participant, tick, wh));
-        emit AnswerRevealed(area, period, number, participant, tick, wh, salt);
-    }
-
-    /// @notice After gate closure gives the bond of an answer that was never revealed to the aggregator; anyone may
-    function forfeit(uint256 area, uint32 period, uint256 number, uint256 participant) external {
-        if (!_gateClosed(period)) revert GateStillOpen(period);
-        bytes32 key = _commitmentKey(area, period, number, participant);
-        uint256 aggregator = _takeCommitment(area, period, number, participant, _commitments[key].answer);
-        _move(HouseAccounts.MARGIN, aggregator);
-        emit BondForfeited(area, period, number, participant, bondMicroEur);
-    }
-
-    function _takeCommitment(uint256 area, uint256 period, uint256 number, uint256 participant, bytes28 given)
-        private
-        returns (uint256 aggregator)
-    {
-        bytes32 key = _commitmentKey(area, period, number, participant);
-        Commitment memory committed = _commitments[key];
-        if (committed.aggregator == 0 || committed.answer != given) {
-            revert NotCommitted(participant, number, committed.answer, given);
-        }
-        delete _commitments[key];
-        return committed.aggregator;
-    }
-
-    function _move(uint256 from, uint256 to) private {
-        if (bondMicroEur != 0) clearingHouse.transfer(from, to, bondMicroEur);
-    }
-
-    /// @notice What a participant commits to: its number, tick and Wh under a random salt
-    function commitmentTo(uint256 participant, uint256 tick, uint256 wh, bytes32 salt) public pure returns (bytes28) {
-        return bytes28(keccak256(abi.encode(participant, tick, wh, salt)));
-    }
-
     // --- rules ---------------------------------------------------------------------------------
 
     // --- questions to others, each in one place for what the call takes of the contract's size -----
@@ -415,18 +310,12 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     }
 
     /// @dev Number and profile of the participant that calls
-    function _caller() private view returns (uint256 participant, uint256 profile) {
+    function _caller() internal view returns (uint256 participant, uint256 profile) {
         return registry.memberOf(msg.sender);
     }
 
-    function _requireOpen(uint256 period) private view {
+    function _requireOpen(uint256 period) internal view {
         clock.requireOpen(period);
-    }
-
-    /// @dev From when answers of an open period are revealed, and market time
-    function _revealing(uint256 period) private view returns (uint256 from, uint256 time) {
-        _requireOpen(period);
-        return (clock.gateClosure(period) - revealSeconds, clock.timestamp());
     }
 
     /// @dev The gateway that holds each participant's mandate, its aggregator, or itself; in the participants' own area.
@@ -458,7 +347,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
         }
     }
 
-    function _requireArea(uint256 participant, uint256 profile, uint256 area) private pure {
+    function _requireArea(uint256 participant, uint256 profile, uint256 area) internal pure {
         if (Profile.area(profile) != area) revert OtherArea(participant, Profile.area(profile), area);
     }
 
@@ -530,13 +419,5 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
 
     function _answerKey(uint256 auctionKey, uint256 group) internal pure returns (uint256) {
         return (auctionKey << 32) | group;
-    }
-
-    function _commitmentKey(uint256 area, uint256 period, uint256 number, uint256 participant)
-        private
-        pure
-        returns (bytes32)
-    {
-        return keccak256(abi.encode(area, period, number, participant));
     }
 }

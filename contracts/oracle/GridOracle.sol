@@ -10,6 +10,7 @@ import {AreaKey} from "../libraries/AreaKey.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {Roles} from "../libraries/Roles.sol";
+import {MarketClock} from "../registry/MarketClock.sol";
 
 /// @title Verdicts of the DSO: a cleared book is accepted, or capped per metering point and cleared again
 /// @notice A verdict binds the book's root, the round and the version of the algorithm. Caps only fall, and bind
@@ -29,6 +30,9 @@ contract GridOracle is IGridOracle {
     IMarketClock public immutable clock;
     IClearingHouse public immutable clearingHouse;
     uint256 private immutable _ringSize;
+    // A clock that follows block time is not asked for it: its settings never change.
+    bool private immutable _isReplay;
+    uint256 private immutable _mtuSeconds;
     /// @notice The pool whose cleared book is judged as a whole; zero where there is none
     IPoolMarket public market;
 
@@ -87,6 +91,8 @@ contract GridOracle is IGridOracle {
         clock = clock_;
         clearingHouse = clearingHouse_;
         _ringSize = clearingHouse_.ringSize();
+        _isReplay = MarketClock(address(clock_)).replay();
+        _mtuSeconds = clock_.mtuSeconds();
     }
 
     /// @notice Names the market, once: market and oracle need each other's address
@@ -170,7 +176,7 @@ contract GridOracle is IGridOracle {
 
     /// @dev Nobody is capped for what has flown already, and neither book nor trade accepted
     function _requireBeforeDelivery(uint256 period) private view {
-        uint256 current = clock.currentPeriod();
+        uint256 current = _isReplay ? clock.currentPeriod() : block.timestamp / _mtuSeconds;
         if (current >= period) revert DeliveryBegun(period, current);
     }
 

@@ -184,11 +184,12 @@ contract Tariff is ITariff {
     }
 
     /// @inheritdoc ITariff
-    function feesOf(uint256 zone, uint256 period) external view returns (ZoneFees memory) {
+    function feesOf(uint256 zone, uint256 period) external view returns (ZoneFees memory fees) {
         uint32 key = _key(period);
         while (true) {
             uint256 found = _fees[zone].upperLookupRecent(key);
-            if (found != 0 || zone == FLAT) return ZoneFees(uint16(found >> 32), uint16(found >> 16), uint16(found));
+            fees = ZoneFees(uint16(found >> 32), uint16(found >> 16), uint16(found));
+            if (found != 0 || zone == FLAT) return fees;
             zone = registry.parentZone(zone);
         }
     }

@@ -4,7 +4,7 @@ import pytest
 from brownie import AggregatorAuction
 
 from gridbourse.chain.lanes import BID, group_words, order_lane
-from tests.contracts.bilateral_markets import MAX_PERFORMED, Counter, anchors
+from tests.contracts.bilateral_markets import Counter, anchors
 from tests.contracts.market import BAND, FIRST, GATE_CLOSURE, PURSE
 from tests.contracts.refusal import fact, refusal
 from tests.contracts.test_aggregator_auction import (
@@ -18,6 +18,7 @@ from tests.contracts.test_aggregator_auction import (
 )
 
 P = FIRST + 2
+MAX_PERFORMED = 3
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def test_one_aggregator_cannot_take_the_auctions_of_all(hall):
 
 def test_deals_of_one_seller_cannot_starve_those_of_others(market):
     """Before: 40 deals of 1 Wh waited for the DSO one by one before an honest one."""
-    counter = Counter.open(market)
+    counter = Counter.open(market, max_performed=MAX_PERFORMED)
     flooder, friend, honest, buyer = market.in_area(0)[:4]
     dust = counter.deal(flooder, friend, P, wh=MIN_WH - 1)
     counter.conclude(dust)
@@ -65,7 +66,7 @@ def test_deals_of_one_seller_cannot_starve_those_of_others(market):
 
 def test_a_seller_cannot_get_out_of_a_deal_by_filling_its_own_room(market):
     """The buyer of the deal that is one too many is paid what the supplier makes it lose."""
-    counter = Counter.open(market)
+    counter = Counter.open(market, max_performed=MAX_PERFORMED)
     seller, friend, victim = market.in_area(0)[:3]
     for number in range(MAX_PERFORMED):
         dummy = counter.deal(seller, friend, P, wh=MIN_WH, salt=bytes([number]) * 32)
