@@ -89,7 +89,10 @@ class YoungMarket(Market):
     """Its first prices hold from the period it begins in, as on a live chain."""
 
     def _set_prices(self):
+        by = {"from": self.operator}
         self.advance_to(FIRST)
+        self.registry.addZone(b"feeder", 0, by)
+        self.registry.addZone(b"street", 1, by)
         self.tariff.setEnergyPrices(FIRST, RETAIL, FEED_IN, {"from": self.supplier})
 
 

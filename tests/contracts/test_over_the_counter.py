@@ -488,7 +488,7 @@ def test_a_strip_of_defaults_takes_the_margin_and_no_more(market, otc, sara, ben
 
 def test_a_refusal_that_is_nobodys_fault_is_no_default(market, otc, sara, ben, spot):
     otc.conclude(spot)
-    first = otc.deal(sara, ben, P, wh=1)
+    first = otc.deal(sara, ben, P, wh=MIN_WH)
     otc.conclude(first)
     otc.perform(first, P)  # the period's slots are taken
     market.house.revokeModule(otc.contract, {"from": market.operator})
