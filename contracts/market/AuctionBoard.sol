@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {IAgents} from "../interfaces/IAgents.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
-import {IPortfolios} from "../interfaces/IPortfolios.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
@@ -28,13 +28,13 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     }
 
     /// @notice Where the auctions are anchored and their rules
-    /// @param portfolios Contracts between aggregators and prosumers; zero: there are none
+    /// @param agents Who may act for whom
     /// @param revealSeconds Length of the time before gate closure in which sealed answers are revealed
     /// @param bondMicroEur What a sealed answer is bonded with
     struct Settings {
         Anchors anchors;
         ITariff tariff;
-        IPortfolios portfolios;
+        IAgents agents;
         uint256 floorMicroEurPerWh;
         uint256 tickMicroEurPerWh;
         uint256 ticks;
@@ -72,8 +72,8 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     /// @notice The most auctions of an area in a period: settlement waits for each
     uint256 public constant MAX_AUCTIONS = 256;
 
-    /// @notice Contracts by which an aggregator may answer for a prosumer
-    IPortfolios public immutable portfolios;
+    /// @notice Who may answer for whom
+    IAgents public immutable agents;
     /// @notice Seconds before gate closure from which sealed answers are revealed
     uint256 public immutable revealSeconds;
     /// @notice What a sealed answer is bonded with
@@ -138,9 +138,6 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     error NoAuction(uint256 area, uint256 period, uint256 auction);
     error OwnAuction(uint256 participant, uint256 auction);
     error OtherArea(uint256 participant, uint256 itsArea, uint256 area);
-    error NotForAnother(uint256 participant, uint256 caller);
-    error NoMandate(uint256 participant, uint256 mandated, uint256 gateway);
-    error NotItsAggregator(uint256 participant, uint256 period, uint256 aggregator, bool mayTrade);
     error MalformedAnswer(uint256 participant, uint256 lane);
     error BeyondLimit(uint256 participant, uint256 tick, uint256 limitTick);
     error UnderSeal(uint256 auction, bool isSealed);
@@ -160,7 +157,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
             TickBook.MAX_TICKS
         )
     {
-        portfolios = settings.portfolios;
+        agents = settings.agents;
         revealSeconds = settings.revealSeconds;
         bondMicroEur = settings.bondMicroEur;
     }
@@ -362,36 +359,29 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
 
     // --- rules ---------------------------------------------------------------------------------
 
-    /// @dev The gateway that holds each participant's mandate, its aggregator, or itself; in the participants' own area
+    /// @dev Each answer by who may, in the participants' own area
     function _requireMayAct(uint256 area, uint256 period, uint256[] memory words, uint256[] memory profiles)
         private
         view
     {
-        bool isGateway = registry.hasRole(Roles.GATEWAY, msg.sender);
-        uint256 caller = isGateway ? registry.gatewayNumberOf(msg.sender) : registry.numberOf(msg.sender);
+        uint256[] memory answering = new uint256[](words.length * Lanes.PER_GROUP);
+        uint256[] memory theirs = new uint256[](answering.length);
+        uint256 count;
         for (uint256 i; i < words.length; ++i) {
             for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
                 if (Lanes.get56(words[i], lane) == 0) continue;
                 uint256 participant = Lanes.participantAt(Lanes.tag(words[i]), lane);
                 uint256 profile = Lanes.get64(profiles[i], lane);
                 if (Profile.area(profile) != area) revert OtherArea(participant, Profile.area(profile), area);
-                if (isGateway) {
-                    uint256 mandated = Profile.gateway(profile);
-                    if (mandated != caller) revert NoMandate(participant, mandated, caller);
-                } else if (participant != caller) {
-                    _requireContract(caller, period, participant);
-                }
+                (answering[count], theirs[count++]) = (participant, profile);
             }
         }
-    }
-
-    function _requireContract(uint256 aggregator, uint256 period, uint256 participant) private view {
-        bool can = address(portfolios) != address(0) && registry.hasRole(Roles.AGGREGATOR, msg.sender);
-        if (!can) revert NotForAnother(participant, aggregator);
-        (uint256 contracted,, bool mayTrade) = portfolios.contractOf(participant, period);
-        if (contracted != aggregator || !mayTrade) {
-            revert NotItsAggregator(participant, period, contracted, mayTrade);
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            mstore(answering, count) // only ever shorter than they were made
+            mstore(theirs, count)
         }
+        agents.agentsFor(msg.sender, period, answering, theirs);
     }
 
     function _profileOf(uint256 participant) private view returns (uint256) {

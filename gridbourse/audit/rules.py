@@ -54,10 +54,11 @@ class AuctionRules:
 
 @dataclass(frozen=True)
 class FlexibilityRules:
-    """Of the flexibility market; group_size: trades one verdict is about."""
+    """Of the flexibility market; group_size: trades one verdict is about; reveal_seconds: of its lots."""
 
     band: Band
     group_size: int
+    reveal_seconds: int
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,9 @@ def rules_of(deployment: DeploymentRecord) -> Rules:
             over_the_counter="OverTheCounter" in deployment.contracts,
             aggregator_auction=of_market("AggregatorAuction", _aggregator_auction),
             portfolios="Portfolios" in deployment.contracts,
-            flexibility=of_market("FlexibilityMarket", _flexibility),
+            flexibility=of_market(
+                "FlexibilityMarket", lambda of: _flexibility(of, given("FlexibilityBoard"))
+            ),
         )  # fmt: skip
     except (TypeError, ValueError) as error:
         raise AuditError(f"deployment.json: constructor arguments: {error}") from error
@@ -127,6 +130,7 @@ def _aggregator_auction(arguments: list[Any]) -> AuctionRules:
     return AuctionRules(Band(floor, tick, ticks), group_size, reveal_seconds, bond)
 
 
-def _flexibility(arguments: list[Any]) -> FlexibilityRules:
+def _flexibility(arguments: list[Any], board: list[Any]) -> FlexibilityRules:
     [[_, floor, tick, ticks, group_size]] = arguments
-    return FlexibilityRules(Band(floor, tick, ticks), group_size)
+    [[*_, reveal_seconds]] = board
+    return FlexibilityRules(Band(floor, tick, ticks), group_size, reveal_seconds)

@@ -24,7 +24,7 @@ CONTRACTS = (
     "Settlement",
 )
 """What every deployment has."""
-OPTIONAL = ("Portfolios",)
+OPTIONAL = ("Portfolios", "Agents")
 """What some deployments have beside."""
 MARKETS = (
     "CallAuction",
