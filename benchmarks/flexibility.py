@@ -79,6 +79,7 @@ class Bench:
         ]
         for start in range(0, PEOPLE, 50):
             market.registry.register(self.operator, rows[start : start + 50])
+        assert market.agents is not None
         for number in numbers:
             market.registry.write(self._key(number), "set-up", "giveMandate", 1)
             market.agents.allow(self._key(number), GATEWAY_BIT | 1, PURSE)

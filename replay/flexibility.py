@@ -229,7 +229,7 @@ class FlexibilityMarket:
             session.promised[who] = (kind, former + able.wh)
 
     def _commit(self, period: int, asked: Asked, key: str, agent: int) -> bytes:
-        """What an agent's offers by declared schedules are committed with: its salt is nobody else's to know."""
+        """What an agent's offers by declared schedules are committed with: a salt nobody else knows."""
         if not asked.request.product.declared:
             return NO_SEED
         place = f"salt/{period}/{asked.number}".encode()

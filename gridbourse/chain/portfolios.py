@@ -95,5 +95,5 @@ class Agents(Bound):
     """Who may act for whom, and for how much (`Agents.sol`)."""
 
     def allow(self, by: LocalAccount, agent: int, micro_eur_per_period: int) -> None:
-        """Let an agent (an aggregator's number, or GATEWAY_BIT and a gateway's) put so much at risk in each period."""
+        """Let an agent, an aggregator's number or GATEWAY_BIT and a gateway's, risk so much a period."""
         self.write(by, "allowance", "allow", agent, micro_eur_per_period)

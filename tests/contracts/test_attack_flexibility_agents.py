@@ -1,4 +1,4 @@
-"""Attacks with an agent's key: what a gateway or aggregator can take from those it acts for by flexibility."""
+"""Attacks with an agent's key: what a gateway or aggregator takes from those it acts for by flexibility."""
 
 import pytest
 
@@ -52,8 +52,10 @@ def declare_for(hall, by, who, wh):
 
 
 def test_a_gateway_cannot_take_bonds_by_an_accomplices_request_for_little(hall, people):
-    """It buys little for an accomplice, declares false schedules and offers all their connections carry. Nobody
-    allowed it anything: it puts nothing at risk. Before: 25 kWh × 490 µEUR × 2 of each, to the buyer."""
+    """It buys little for an accomplice, declares false schedules and offers all their connections carry.
+
+    Nobody allowed it anything: it puts nothing at risk. Before: 25 kWh × 490 µEUR × 2 of each, to its buyer.
+    """
     accomplice, *victims = people
     hall.whole.registry.giveMandate(0, accomplice.sends)
     posted = hall.request(CONGESTION, Way.UP, 100, TOP, accomplice)
@@ -72,8 +74,8 @@ def test_a_gateway_cannot_take_bonds_by_an_accomplices_request_for_little(hall, 
 def test_a_gateway_cannot_take_more_than_it_was_allowed_nor_turn_it_to_its_buyer(
     hall, people, asked_wh
 ):
-    """With an allowance, seed and salt its own: all stand by with false schedules. The accomplice gets nothing of
-    it, and each victim loses at most its allowance."""
+    """With an allowance, seed and salt its own: all stand by with false schedules. The accomplice gets
+    nothing, and each victim loses at most its allowance."""
     accomplice, *victims = people
     hall.whole.registry.giveMandate(0, accomplice.sends)
     gateway, allowance = hall.whole.gateway, 1_000_000
@@ -150,7 +152,7 @@ def test_an_agent_cannot_sell_its_principals_to_itself(hall, people, agent):
 
 
 def test_a_revoked_or_suspended_aggregator_cannot_act_any_more(hall, people, agent):
-    """Its role, and whether it is active, are asked each time; before, it went on acting in its contracts' name."""
+    """Its role, and whether it is active, are asked each time; before, it went on acting."""
     ann, registry = people[1], hall.whole.registry
     hall.agents.allow(agent.number, 10**9, ann.sends)
     posted = hall.request(CONGESTION, Way.UP, 100, 10)

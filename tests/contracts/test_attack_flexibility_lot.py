@@ -56,8 +56,8 @@ def calls(seed, who, salt=SALT):
 
 
 def test_a_buyer_cannot_choose_by_its_seed_who_stands_by(hall, people):
-    """Ground before anything was offered, it is as good as any other: the salts of the sellers, which it can not
-    know, decide. Before, it found one by which everybody stands by."""
+    """Ground before anything was offered, it is as good as any other: the salts of the sellers, which it can
+    not know, decide. Before, it found one by which everybody stands by."""
     sellers = people[:6]
     ground = next(s for s in seeds() if not any(calls(s, who, bytes(16)) for who in sellers))
     posted = hall.request(CONGESTION, Way.UP, 3_000, TICK, seed=ground)
@@ -74,8 +74,8 @@ def test_a_buyer_cannot_choose_by_its_seed_who_stands_by(hall, people):
 
 
 def test_a_buyer_cannot_farm_forecast_errors(hall, people):
-    """Whoever stands by owes what its schedule was off to the supplier; the buyer gets damages for what it was
-    sold and did not get, and pays for what it got. Before, all 60 Wh of errors below were its."""
+    """Whoever stands by owes what its schedule was off to the supplier; the buyer gets damages for what it
+    was sold and did not get, and pays for what it got. Before, all 60 Wh of errors below were its."""
     buyer, *sellers = people[:4]
     seed = next(s for s in seeds() if [calls(s, who) for who in sellers] == [True, False, False])
     posted = hall.request(CONGESTION, Way.UP, 1_500, TICK, buyer, seed=seed)
@@ -132,8 +132,8 @@ def offered(hall, people, **other):
 
 
 def test_a_seller_cannot_gain_by_keeping_its_salt(hall, people):
-    """Shown the seed it knows its own lot and nobody else's. Kept back, the salt costs the bond, the most that any
-    schedule could; and the others' lots are drawn all the same, a minute later."""
+    """Shown the seed it knows its own lot and nobody else's. Kept back, the salt costs the bond, the most
+    that any schedule could; and the others' lots are drawn all the same, a minute later."""
     ann, *others = people[:3]
     supplier = hall.balance(SUPPLIER)
     seed = next(s for s in seeds() if all(calls(s, who) for who in others))
@@ -174,8 +174,8 @@ def test_a_salt_kept_back_under_a_small_request_costs_no_more_than_was_asked_for
 
 
 def test_a_buyer_cannot_gain_by_keeping_its_seed(hall, people):
-    """It shows it before any salt, so it knows nothing of the lot; kept back it costs all that the request could
-    have come to cost, and everybody else gets everything back."""
+    """It shows it before any salt, so it knows nothing of the lot; kept back it costs all that the request
+    could have come to cost, and everybody else gets everything back."""
     before, supplier = hall.balance(DSO), hall.balance(SUPPLIER)
     posted = offered(hall, people)
     refused = refusal(
@@ -281,7 +281,7 @@ def test_a_reading_beyond_the_connection_cannot_be_paid_for(hall, people, wh):
 
 
 def test_no_request_holds_settlement_beyond_its_windows(hall, people):
-    """Nobody verifies, the meters are silent, the buyer is idle: anyone ends it the two windows after delivery."""
+    """Nobody verifies, the meters are silent, the buyer is idle: anyone ends it two windows later."""
     ann = people[0]
     posted = sold(hall, ann)
     hall.whole.deliver(P)

@@ -184,7 +184,7 @@ def test_a_schedule_is_verified_by_anyone_and_called_or_not(
 
 @pytest.mark.parametrize("calls", [True, False])
 def test_who_hides_its_reading_from_its_schedule_pays_for_all_it_offered(hall, people, calls):
-    """Who is not called too, or a false schedule would cost nothing once its reading is lost; no buyer gains."""
+    """Who is not called too, or a lie would cost nothing once its reading is lost; no buyer gains."""
     ann, posted = lot_decided(hall, people, calls)
     dso, supplier = hall.balance(DSO), hall.balance(SUPPLIER)
     hall.deliver({people[5].number: 0}, others=None)

@@ -136,8 +136,8 @@ def test_a_salt_withheld_costs_what_could_be_lost_and_a_seed_what_could_be_paid(
 
 
 def test_no_false_schedule_pays_whatever_the_others_lots():
-    """Over its own lot alone, each book of the others held: called it wins what clearing gives it, not called it
-    stands by with what clearing leaves it; withholding is worse than either."""
+    """Over its own lot alone, each book of the others held: called it wins what clearing gives it, not called
+    it stands by with what clearing leaves it; withholding is worse than either."""
     draw = random.Random(11)
     q = Fraction(CONGESTION.penalty_percent, 100 + CONGESTION.penalty_percent)
     gained = 0
