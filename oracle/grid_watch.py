@@ -8,8 +8,8 @@ there is no pool, what flows beside all trades.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +21,7 @@ from gridbourse.metering.points import Holders, read_numbers
 from gridbourse.scenario.errors import GridError, ScenarioError
 from gridbourse.scenario.network import Network
 from gridbourse.scenario.scenario import Scenario
+from gridbourse.wording import many, moment
 from oracle.errors import FeedError
 from oracle.grid_feed import SCHEDULE, GridFeed
 from oracle.journal import Journal
@@ -47,17 +48,29 @@ class Task(NamedTuple):
 
 @dataclass(frozen=True)
 class Connected:
-    """Who is behind which connection point, by the mapping kept beside the chain, read anew each time."""
+    """Who is behind which connection point, by the mapping kept beside the chain, read anew each time.
+
+    points: of the DSO's grid. Who was onboarded elsewhere is left out, and said so once: what it trades is
+    refused, and what others trade is judged.
+    """
 
     market: Market
     mapping: Path
+    points: Collection[str]
+    _said: set[str] = field(default_factory=set)
 
     def at(self, period: int) -> Mapping[str, int]:
         """Participant number by point; ReadingError for a mapping that says no such thing."""
-        numbers = read_numbers(self.mapping)
+        numbers = self._of_the_grid(read_numbers(self.mapping))
         holders = Holders(numbers, lambda who: self.market.registry.read("membershipOf", who))
         found = {point: holders.at(point, period) for point in numbers}
         return {point: number for point, number in found.items() if number is not None}
+
+    def _of_the_grid(self, numbers: Mapping[str, tuple[int, ...]]) -> Mapping[str, tuple[int, ...]]:
+        for point in sorted(numbers.keys() - set(self.points) - self._said):
+            self._said.add(point)
+            log.warning("participant of %s: is no connection point of this grid", point)
+        return {point: turns for point, turns in numbers.items() if point in self.points}
 
 
 class GridWatch:
@@ -95,12 +108,20 @@ class GridWatch:
         self._refused: set[Task] = set()
         self._done: set[Task] = set()
         self._next: Task | None = None
+        self._first_open = 0
 
     def due(self) -> bool:
         """Whether something waits for a verdict."""
         known = self._refused | self._done
         self._next = next((task for task in self._waiting() if task not in known), None)
         return self._next is not None
+
+    def waits_for(self) -> str:
+        """Which gate closes next, and how much can not be judged as it stands."""
+        opens = moment(round(self._scenario.mtu.start(self._first_open).timestamp()))
+        refused = many(len(self._refused), "refused task")
+        beside = f"; {refused} until the chain says otherwise" if self._refused else ""
+        return f"nothing to judge before the gate of period {self._first_open} ({opens}) closes{beside}"
 
     def step(self) -> None:
         """Judge what waits first."""
@@ -128,6 +149,7 @@ class GridWatch:
         now, first_open, last = (
             clock.read(name) for name in ("currentPeriod", "nextOpenPeriod", "lastOpenPeriod")
         )
+        self._first_open = first_open
         for period in range(now + 1, last + 1):
             yield from self._of_period(period, gate_closed=period < first_open)
 
@@ -192,7 +214,7 @@ class GridWatch:
 def _tell(task: Task, verdict: Verdict) -> None:
     what = f"{task.what}, round {verdict.round}"
     if verdict.trades:
-        what = f"{task.what}, group {verdict.round} of {len(verdict.trades)} trades"
+        what = f"{task.what}, group {verdict.round} of {many(len(verdict.trades), 'trade')}"
         what += f", {len(verdict.rejected)} rejected"
     log.info("period %d, %s: %s", task.period, what, verdict.kind)
     for sentence in verdict.explanation:

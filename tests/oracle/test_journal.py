@@ -7,6 +7,7 @@ import pytest
 
 from oracle.errors import JournalError
 from oracle.journal import Journal
+from tests.guard import GUARD_S
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def test_two_oracles_cannot_share_it(journal):
     answer = spawn.Queue()
     process = spawn.Process(target=_open, args=(journal.path, answer))
     process.start()
-    assert "another oracle holds this journal" in answer.get(timeout=20)
+    assert "another oracle holds this journal" in answer.get(timeout=GUARD_S)
     process.join()
 
 
