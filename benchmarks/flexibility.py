@@ -21,7 +21,15 @@ from gridbourse.chain.compiler import load_artifacts
 from gridbourse.chain.connect import session
 from gridbourse.chain.contracts import DSO_ACCOUNT, Registration
 from gridbourse.chain.deploy import AREA, deploy
-from gridbourse.chain.flexibility import Report, Row, Terms, lot_commitment
+from gridbourse.chain.flexibility import (
+    NO_SEED,
+    Report,
+    Row,
+    Terms,
+    lot_commitment,
+    salt_commitment,
+)
+from gridbourse.chain.portfolios import GATEWAY_BIT
 from gridbourse.chain.settings import MarketSettings
 from gridbourse.chain.transactions import Chain
 from gridbourse.model.clearing import Band
@@ -31,13 +39,13 @@ RESULTS = Path(__file__).parent / "results" / "flexibility.json"
 MTU, FIRST, RING = 900, 1_630_368, 3
 PEOPLE, OFFERED_WH, CAPACITY_WH = 200, 400, 25_000
 PURSE = 10**9
-SEED = b"seed" * 8
+SEED, SALT = b"seed" * 8, b"salt" * 4
 GROUPS_A_CALL, LEGS_A_CALL = 30, 50
 LEAD = 600
 """Seconds before delivery at which requests close."""
 STEPS = (
-    "flexibility request", "flexibility declare", "flexibility offer", "flexibility clear",
-    "flexibility award", "judge trades", "flexibility verify", "flexibility transfer",
+    "flexibility request", "flexibility declare", "flexibility offer", "flexibility show",
+    "flexibility clear", "flexibility award", "judge trades", "flexibility verify", "flexibility transfer",
     "flexibility redeem",
 )  # fmt: skip
 
@@ -71,8 +79,10 @@ class Bench:
         ]
         for start in range(0, PEOPLE, 50):
             market.registry.register(self.operator, rows[start : start + 50])
+        assert market.agents is not None
         for number in numbers:
             market.registry.write(self._key(number), "set-up", "giveMandate", 1)
+            market.agents.allow(self._key(number), GATEWAY_BIT | 1, PURSE)
         return numbers
 
     def _fund(self) -> None:
@@ -98,10 +108,13 @@ class Bench:
         self.flex.declare(self.gateway, period, dict.fromkeys(self.declaring, -500))
         for number, sellers in zip(numbers, (self.declaring, self.metered), strict=True):
             rows = [Row(who, 3 + who % 5, OFFERED_WH) for who in sellers]
-            self.flex.offer(self.gateway, period, number, rows)
+            lot = salt_commitment(SALT) if sellers is self.declaring else NO_SEED
+            self.flex.offer(self.gateway, period, number, rows, lot)
         self._advance_to(period, -LEAD)
+        self.flex.show_seed(self.operator, period, numbers[0], SEED)
+        self.flex.show_salt(self.operator, period, numbers[0], GATEWAY_BIT | 1, SALT)
         for number in numbers:
-            self.flex.clear(self.operator, period, number, SEED, GROUPS_A_CALL)
+            self.flex.clear(self.operator, period, number, GROUPS_A_CALL)
             trades = self.flex.market.award(self.operator, period, number, GROUPS_A_CALL)
             self.chain.gas["flexibility award"].units += len(trades)
         self._judge(period)

@@ -18,13 +18,16 @@ from eth_utils import keccak
 from gridbourse.chain.contracts import DSO_ACCOUNT
 from gridbourse.chain.deploy import AREA
 from gridbourse.chain.flexibility import (
+    NO_SALT,
     NO_SEED,
     TSO_ACCOUNT,
     Row,
     Terms,
     lot_commitment,
     lot_drawn,
+    salt_commitment,
 )
+from gridbourse.chain.portfolios import GATEWAY_BIT
 from gridbourse.model import flexibility as model
 from gridbourse.model.flexibility_products import Way
 from gridbourse.model.trade_word import TradeWord
@@ -42,8 +45,6 @@ from replay.venues.venue import Ints
 
 KIND = "flexibility"
 OFFERS_A_CALL = 60
-GATEWAY_BIT = 1 << 32
-"""Of `ActingFor.sol`: an agent is a participant's number, or this bit and a gateway's."""
 BASELINE_BACK = 1
 """Periods that have to be metered before anything by a baseline of readings is bought."""
 
@@ -58,7 +59,10 @@ class Bought(NamedTuple):
 
 @dataclass
 class Asked:
-    """A request of a period. account: the buyer's; buyer: "dso", "tso" or a connection point."""
+    """A request of a period. account: the buyer's; buyer: "dso", "tso" or a connection point.
+
+    agents: the salt of each whose offers by declared schedules stand under it.
+    """
 
     number: int
     buyer: str
@@ -67,6 +71,7 @@ class Asked:
     zone: str
     request: model.Request
     seed: bytes
+    agents: dict[int, bytes] = field(default_factory=dict)
     offers: list[model.Offer] = field(default_factory=list)
     bought: list[Bought] = field(default_factory=list)
 
@@ -203,24 +208,34 @@ class FlexibilityMarket:
         mine.sort(key=lambda able: number_of[able.point_id])
         by_agent: dict[str, list[Able]] = {}
         for able in mine:
-            by_agent.setdefault(self._agent_key(able.point_id), []).append(able)
+            by_agent.setdefault(self._agent_key(able.point_id, asked), []).append(able)
         if asked.request.product.declared:
             self._declare(period, by_agent)
         for key, ables in by_agent.items():
             rows = [Row(number_of[able.point_id], able.tick, able.wh) for able in ables]
+            lot = self._commit(period, asked, key, self._agent_number(ables[0].point_id, asked))
             for start in range(0, len(rows), OFFERS_A_CALL):
-                self.chain.offer(
-                    self._account(key), period, asked.number, rows[start : start + OFFERS_A_CALL]
-                )
+                some = rows[start : start + OFFERS_A_CALL]
+                self.chain.offer(self._account(key), period, asked.number, some, lot)
         session = self.sessions[period]
         for able in mine:
             who = number_of[able.point_id]
-            drawn = lot_drawn(asked.seed, AREA, period, asked.number, who)
-            agent = self._agent_number(able.point_id)
+            agent = self._agent_number(able.point_id, asked)
+            salt = asked.agents.get(agent, NO_SALT)
+            drawn = lot_drawn(asked.seed, salt, AREA, period, asked.number, who)
             asked.offers.append(model.Offer(who, agent, able.tick, able.wh, drawn))
             kind = self._kind(asked)
             former = session.promised.get(who, (kind, 0))[1]
             session.promised[who] = (kind, former + able.wh)
+
+    def _commit(self, period: int, asked: Asked, key: str, agent: int) -> bytes:
+        """What an agent's offers by declared schedules are committed with: a salt nobody else knows."""
+        if not asked.request.product.declared:
+            return NO_SEED
+        place = f"salt/{period}/{asked.number}".encode()
+        salt = keccak(bytes(self._account(key).key) + place)[: len(NO_SALT)]
+        asked.agents[agent] = salt
+        return salt_commitment(salt)
 
     def _able(self, period: int, asked: Asked) -> list[Able]:
         able = self._sellers.able(period, asked.request.product, asked.request.way)
@@ -255,17 +270,23 @@ class FlexibilityMarket:
                 self.chain.declare(self._account(key), period, schedules)
                 session.declared_wh |= schedules
 
-    def _agent_key(self, point: str) -> str:
-        """By whom an offer comes: the aggregator with a mandate, the participant, or the gateway."""
+    def _agent_key(self, point: str, asked: Asked) -> str:
+        """By whom an offer comes: the aggregator with a mandate, the participant, or the gateway.
+
+        The gateway has everybody's mandate, so to a participant each sells itself.
+        """
+        if not asked.request.house:
+            return account_name(point)
         if point in self._mandated:
             return account_name(self._mandated[point])
         return account_name(point) if self._route_of[point] == "own" else "gateway"
 
-    def _agent_number(self, point: str) -> int:
+    def _agent_number(self, point: str, asked: Asked) -> int:
         number_of = self.judging.members.number_of
-        if point in self._mandated:
-            return number_of[self._mandated[point]]
-        return number_of[point] if self._route_of[point] == "own" else GATEWAY_BIT | self._gateway
+        key = self._agent_key(point, asked)
+        if key == account_name(point):
+            return number_of[point]
+        return GATEWAY_BIT | self._gateway if key == "gateway" else number_of[self._mandated[point]]
 
     def _account(self, key: str) -> LocalAccount:
         return self._keys[key]
@@ -275,7 +296,11 @@ class FlexibilityMarket:
     def _clear(self, period: int, asked: Asked) -> list[model.Leg]:
         """Cleared and awarded on the chain as by the model; the legs that are called."""
         operator = self._keys["operator"]
-        self.chain.clear(operator, period, asked.number, asked.seed, GROUPS_A_CALL)
+        if asked.request.product.declared:
+            self.chain.show_seed(operator, period, asked.number, asked.seed)
+            for agent, salt in asked.agents.items():
+                self.chain.show_salt(operator, period, asked.number, agent, salt)
+        self.chain.clear(operator, period, asked.number, GROUPS_A_CALL)
         awarded = self.chain.market.award(operator, period, asked.number, GROUPS_A_CALL)
         asked.offers.sort(key=lambda offer: offer.participant)
         mtu_seconds = self.judging.scenario.mtu_seconds

@@ -178,6 +178,7 @@ class FlexibleDelivery:
             "paidMicroEur": finding.paid_micro_eur,
             "sharedMicroEur": self._shared(who, finding.paid_micro_eur),
             "penaltyMicroEur": finding.penalty_micro_eur,
+            "damagesMicroEur": finding.damages_micro_eur,
         }
         chain = {name: told[name] for name in expected}
         if chain != expected:
@@ -201,7 +202,10 @@ class FlexibleDelivery:
         if aggregator is not None:
             number = self._members.number_of[aggregator.point]
             moved.append(Transfer(asked.account, number, "aggregator_share", shared))
-        moved.append(Transfer(who, asked.account, "flexibility_penalty", finding.penalty_micro_eur))
+        damages = finding.damages_micro_eur
+        moved.append(Transfer(who, asked.account, "flexibility_penalty", damages))
+        beside = finding.penalty_micro_eur - damages
+        moved.append(Transfer(who, SUPPLIER_ACCOUNT, "flexibility_penalty", beside))
         transfers += [transfer for transfer in moved if transfer.micro_eur]
         sign = 1 if asked.request.way is Way.UP else -1
         contracts[self._members.row_of[who]] += sign * finding.delivered_wh

@@ -1,9 +1,13 @@
-"""Brings a scenario's aggregators into service, and concludes their contracts with prosumers."""
+"""Brings a scenario's aggregators into service, concludes their contracts, and says what agents may risk."""
 
 from eth_utils import keccak
 
 from gridbourse.chain.deploy import Market
-from gridbourse.chain.portfolios import sign_acceptance
+from gridbourse.chain.portfolios import GATEWAY_BIT, sign_acceptance
+from gridbourse.model.baseline.delivery import penalty_micro_eur
+from gridbourse.model.flexibility import base_micro_eur_per_wh
+from gridbourse.model.flexibility_products import Way
+from gridbourse.scenario.flexibility import FlexibilityTable
 from gridbourse.scenario.portfolios import Portfolios
 from gridbourse.scenario.scenario import Scenario
 from replay.onboarding import Membership, account_name
@@ -34,3 +38,30 @@ def conclude(market: Market, scenario: Scenario, members: Membership) -> None:
         else:
             signed = sign_acceptance(prosumer, contracts.domain, proposal, terms, expiry)
             contracts.accept_signed(aggregator, proposal, signed)
+
+
+def allow_agents(market: Market, scenario: Scenario, members: Membership) -> None:
+    """Whoever's flexibility is sold by another lets it put at risk what its connection can come to owe."""
+    if scenario.flexibility is None:
+        return
+    assert market.agents is not None, "there is a flexibility market"
+    gateway = market.registry.read("gatewayNumberOf", market.keys["gateway"].address)
+    portfolios, number_of = Portfolios(scenario), members.number_of
+    capacity_wh = scenario.points["capacity_w"] * scenario.mtu.hours
+    for point, route in routes_of(scenario, members).items():
+        mandated = portfolios.aggregator_of[point].point if point in portfolios.mandated else None
+        if mandated is None and route == "own":
+            continue
+        agent = number_of[mandated] if mandated is not None else GATEWAY_BIT | gateway
+        amount = most_at_risk(scenario.flexibility, int(capacity_wh[point]))
+        market.agents.allow(market.keys[account_name(point)], agent, amount)
+
+
+def most_at_risk(table: FlexibilityTable, wh: int) -> int:
+    """µEUR of bonds in a period, of so many Wh offered at the highest price as often as is asked."""
+    price = table.band.price(table.band.ticks - 1)
+    bonds = (
+        penalty_micro_eur(wh, base_micro_eur_per_wh(product, Way.DOWN, price), product.penalty_percent)
+        for product in table.products
+    )  # fmt: skip
+    return table.steps * max(bonds)

@@ -115,6 +115,7 @@ def found_market(w3: Web3, scenario: Scenario, about: dict[str, Any]) -> tuple[M
     )
     members = onboard(market, scenario)
     portfolios.conclude(market, scenario, members)
+    portfolios.allow_agents(market, scenario, members)
     return market, members
 
 

@@ -16,8 +16,10 @@ import {FlexibilityLedger} from "./FlexibilityLedger.sol";
 ///         `gridbourse.model.flexibility`.
 abstract contract FlexibilityAwards is FlexibilityLedger {
     /// @dev What the groups of one award call come to
+    /// @param filled Whether all that was asked for is awarded
     struct Page {
         MeritOrder.Margin margin;
+        bool filled;
         uint256[] trades;
         uint256 count;
         IClearingHouse.Exchange[] freed;
@@ -48,7 +50,7 @@ abstract contract FlexibilityAwards is FlexibilityLedger {
         if (phase != Phase.Cleared && phase != Phase.Void) revert WrongPhase(area, period, number, phase);
         uint256[] memory groups = registry.groupsOf(area, tender.progress.nextGroup, maxGroups);
         Page memory page;
-        page.margin = _marginOf(tender);
+        (page.margin, page.filled) = _marginOf(tender);
         page.trades = new uint256[](groups.length * Lanes.PER_GROUP);
         page.freed = new IClearingHouse.Exchange[](groups.length);
         for (uint256 i; i < groups.length; ++i) {
@@ -87,12 +89,11 @@ abstract contract FlexibilityAwards is FlexibilityLedger {
         returns (uint256 won, uint256 stays)
     {
         uint256 wh = FlexibilityLeg.wh(leg);
-        bool cleared = tender.asked.phase == Phase.Cleared;
-        if (cleared && FlexibilityLeg.state(leg) == FlexibilityLeg.STANDS_BY) {
-            tender.progress.open += 1; // its bond stays, for the schedule that it stands by with
-            return (0, leg);
+        uint256 state = tender.asked.phase == Phase.Cleared ? FlexibilityLeg.state(leg) : 0;
+        if (state == FlexibilityLeg.STANDS_BY || state == FlexibilityLeg.WITHHELD) {
+            return (0, _standBy(tender, page, leg, participant));
         }
-        if (cleared && FlexibilityLeg.state(leg) == FlexibilityLeg.OFFERED) won = _won(tender, page.margin, leg);
+        if (state == FlexibilityLeg.OFFERED) won = _won(tender, page.margin, leg);
         if (won != 0) {
             tender.progress.open += 1;
             tender.progress.waiting += 1;
@@ -103,18 +104,38 @@ abstract contract FlexibilityAwards is FlexibilityLedger {
         _free(tender, participant, wh, won);
     }
 
+    /// @dev Who is not called keeps up, for its schedule, what it might have been awarded and no more; whose salt was
+    ///      withheld loses the bond of as much
+    function _standBy(Tender memory tender, Page memory page, uint256 leg, uint256 participant)
+        private
+        returns (uint256)
+    {
+        bool withheld = FlexibilityLeg.state(leg) == FlexibilityLeg.WITHHELD;
+        bool mightWin = withheld || !page.filled || FlexibilityLeg.tick(leg) <= page.margin.tick;
+        uint256 wh = FlexibilityRules.standsByWh(FlexibilityLeg.wh(leg), tender.asked.wh, mightWin);
+        _exchangeBond(tender, participant, FlexibilityLeg.wh(leg), wh);
+        if (withheld) {
+            _forfeit(tender, participant, _bond(tender, wh));
+            return 0;
+        }
+        if (wh == 0) return 0;
+        tender.progress.open += 1;
+        return FlexibilityLeg.withWh(leg, wh);
+    }
+
     /// @dev What was promised is free again, but for a schedule whose lot was drawn: it stands once a period
     function _free(Tender memory tender, uint256 participant, uint256 wh, uint256 won) private {
         if (tender.asked.phase != Phase.Void && tender.rules.declared) return;
         _promise(tender, participant, wh, won, 0);
     }
 
-    /// @dev Nothing offered when nothing is awarded
-    function _marginOf(Tender memory tender) internal view returns (MeritOrder.Margin memory margin) {
+    /// @dev Nothing offered when nothing is awarded; and whether all that was asked for is
+    function _marginOf(Tender memory tender) internal view returns (MeritOrder.Margin memory margin, bool filled) {
         Phase phase = tender.asked.phase;
-        if (phase == Phase.Open || phase == Phase.Void) return margin;
+        if (phase == Phase.Open || phase == Phase.Void) return (margin, false);
         MeritOrder.Outcome memory outcome = MeritOrder.unpack(_outcomes[tender.key]);
         if (outcome.volumeWh != 0) margin = outcome.ask;
+        filled = outcome.volumeWh == tender.asked.wh;
     }
 
     function _won(Tender memory tender, MeritOrder.Margin memory margin, uint256 leg)
@@ -235,7 +256,7 @@ abstract contract FlexibilityAwards is FlexibilityLedger {
         returns (uint256 volumeWh, MeritOrder.Margin memory margin)
     {
         Tender memory tender = _tenderOf(area, period, number);
-        margin = _marginOf(tender);
+        (margin,) = _marginOf(tender);
         if (margin.offeredWh != 0) volumeWh = MeritOrder.unpack(_outcomes[tender.key]).volumeWh;
     }
 }

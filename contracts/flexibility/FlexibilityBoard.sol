@@ -18,12 +18,18 @@ contract FlexibilityBoard is FlexibilityDesk {
     using TickBook for TickBook.Book;
 
     /// @dev A closed request while its offers are gathered
+    /// @param place Of the agent, among those of the request, whose pool and salt the next fields are
     struct Gathering {
         uint256 area;
         uint32 period;
         uint256 number;
         uint256 key;
+        uint256 shownAt;
         bytes32 seed;
+        uint256 place;
+        uint256 pooledWh;
+        bool withheld;
+        bytes16 salt;
         uint256 nextGroup;
         IFlexibilityMarket.Rules rules;
     }
@@ -35,8 +41,6 @@ contract FlexibilityBoard is FlexibilityDesk {
     /// @dev request => period: 32 | the group of the area that is gathered next
     mapping(uint256 key => uint256) private _gathered;
 
-    /// @notice The lot of a request was drawn by this seed
-    event LotDrawn(uint256 indexed area, uint256 indexed period, uint256 indexed request, bytes32 seed);
     /// @notice A request was cleared: `volumeWh` are awarded, the last of them at the margin's tick
     event RequestCleared(
         uint256 indexed area,
@@ -45,11 +49,9 @@ contract FlexibilityBoard is FlexibilityDesk {
         uint256 volumeWh,
         MeritOrder.Margin margin
     );
-    /// @notice Delivery began before the request was cleared: it gets nothing, and everything goes back
+    /// @notice The seed of a request's lot was not shown in time, or delivery began before it was cleared: everything goes
+    ///         back
     event RequestVoid(uint256 indexed area, uint256 indexed period, uint256 indexed request);
-    error ClearedBefore(uint256 area, uint256 period, uint256 request);
-    error RequestOpen(uint256 request, uint256 closesAt, uint256 timestamp);
-    error OtherSeed(uint256 request, bytes32 lot, bytes32 given);
 
     constructor(Settings memory settings) FlexibilityDesk(settings) {
         ticks = settings.ticks;
@@ -58,19 +60,20 @@ contract FlexibilityBoard is FlexibilityDesk {
     // --- clearing ------------------------------------------------------------------------------
 
     /// @notice Gathers the offers of up to `maxGroups` more groups of a closed request and, after the last, clears it in
-    ///         O(ticks); anyone may, as often as it takes. Once delivery has begun it is void instead
-    /// @param seed What the lot is drawn by; of no matter where none is drawn
-    function clear(uint256 area, uint32 period, uint256 number, bytes32 seed, uint256 maxGroups) external {
+    ///         O(ticks); anyone may, as often as it takes. By declared schedule it takes the buyer's seed and the salts of
+    ///         all agents, or the end of their time. Without the seed in time, or once delivery has begun, it is void instead
+    function clear(uint256 area, uint32 period, uint256 number, uint256 maxGroups) external {
         IFlexibilityMarket.Request memory asked = market.requestOf(area, period, number);
-        if (asked.phase != IFlexibilityMarket.Phase.Open) revert ClearedBefore(area, period, number);
-        uint256 time = clock.timestamp();
-        if (time < asked.closesAt) revert RequestOpen(number, asked.closesAt, time);
-        if (time >= period * clock.mtuSeconds()) {
-            market.conclude(area, period, number, true, 0);
+        uint256 time = _requireClosed(area, number, asked);
+        Gathering memory gathering = _gatheringOf(area, period, number);
+        bool seedless = gathering.rules.declared && gathering.shownAt == 0;
+        uint256 until = asked.closesAt + revealSeconds;
+        if (time >= period * clock.mtuSeconds() || (seedless && time >= until)) {
+            market.annul(area, period, number, seedless);
             emit RequestVoid(area, period, number);
             return;
         }
-        Gathering memory gathering = _gatheringOf(area, period, number, seed);
+        if (seedless) revert SeedAwaited(number, until);
         uint256[] memory groups = registry.groupsOf(area, gathering.nextGroup, maxGroups);
         gathering.nextGroup += groups.length;
         _gather(gathering, groups);
@@ -78,8 +81,9 @@ contract FlexibilityBoard is FlexibilityDesk {
         if (gathering.nextGroup >= registry.groupCount(area)) _clear(gathering, asked);
     }
 
-    function _gatheringOf(uint256 area, uint32 period, uint256 number, bytes32 seed)
+    function _gatheringOf(uint256 area, uint32 period, uint256 number)
         private
+        view
         returns (Gathering memory gathering)
     {
         gathering.area = area;
@@ -87,12 +91,9 @@ contract FlexibilityBoard is FlexibilityDesk {
         gathering.number = number;
         gathering.key = _requestKey(area, period, number);
         gathering.rules = market.rulesOf(area, period, number);
-        gathering.seed = seed;
         gathering.nextGroup = uint32(Lanes.ofPeriod(_gathered[gathering.key], period));
         if (!gathering.rules.declared) return gathering;
-        bytes32 lot = keccak256(abi.encode(seed));
-        if (lot != _lots[gathering.key]) revert OtherSeed(number, _lots[gathering.key], lot);
-        if (gathering.nextGroup == 0) emit LotDrawn(area, period, number, seed);
+        (gathering.shownAt, gathering.seed) = (_shownAt(gathering.key, period), _seedOf(gathering.key));
     }
 
     function _gather(Gathering memory gathering, uint256[] memory groups) private {
@@ -123,7 +124,7 @@ contract FlexibilityBoard is FlexibilityDesk {
         for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
             uint256 leg = Lanes.get56(legs, lane);
             if (leg == 0) continue;
-            uint256 state = _stateOf(gathering, Lanes.participantAt(group, lane));
+            uint256 state = _stateOf(gathering, Lanes.participantAt(group, lane), leg);
             if (state == FlexibilityLeg.OFFERED) {
                 _books[gathering.key].add(
                     gathering.period, OrderLane.BID, FlexibilityLeg.tick(leg), FlexibilityLeg.wh(leg)
@@ -134,21 +135,37 @@ contract FlexibilityBoard is FlexibilityDesk {
         }
     }
 
-    function _stateOf(Gathering memory gathering, uint256 participant) private view returns (uint256) {
-        uint256 minimum = gathering.rules.minimumBidWh;
-        if (minimum != 0 && _pooledWh(gathering.key, gathering.period, participant) < minimum) {
-            return FlexibilityLeg.TOO_SMALL;
-        }
-        if (!gathering.rules.declared) return FlexibilityLeg.OFFERED;
+    function _stateOf(Gathering memory gathering, uint256 participant, uint256 leg) private view returns (uint256) {
+        IFlexibilityMarket.Rules memory rules = gathering.rules;
+        if (!rules.declared && rules.minimumBidWh == 0) return FlexibilityLeg.OFFERED;
+        uint256 place = FlexibilityLeg.agent(leg);
+        if (place == 0 || place != gathering.place) _lookUp(gathering, participant, leg);
+        if (gathering.pooledWh < rules.minimumBidWh) return FlexibilityLeg.TOO_SMALL;
+        if (!rules.declared) return FlexibilityLeg.OFFERED;
+        if (gathering.withheld) return FlexibilityLeg.WITHHELD;
         bool called = FlexibilityRules.called(
             gathering.seed,
+            gathering.salt,
             gathering.area,
             gathering.period,
             gathering.number,
             participant,
-            gathering.rules.penaltyPercent
+            rules.penaltyPercent
         );
         return called ? FlexibilityLeg.OFFERED : FlexibilityLeg.STANDS_BY;
+    }
+
+    /// @dev Pool and salt of who brought an offer: once for all of one agent that come in a row
+    function _lookUp(Gathering memory gathering, uint256 participant, uint256 leg) private view {
+        uint256 agent = _agentOf(gathering.key, participant, leg);
+        gathering.place = FlexibilityLeg.agent(leg);
+        if (gathering.rules.minimumBidWh != 0) {
+            gathering.pooledWh = _pooledWh(gathering.key, gathering.period, agent);
+        }
+        if (gathering.rules.declared) {
+            (gathering.withheld, gathering.salt) =
+                _saltOf(gathering.key, gathering.number, agent, gathering.shownAt);
+        }
     }
 
     function _clear(Gathering memory gathering, IFlexibilityMarket.Request memory asked) private {
@@ -158,7 +175,7 @@ contract FlexibilityBoard is FlexibilityDesk {
             uint256(asked.wh) << ((asked.tick % MeritOrder.TICKS_PER_WORD) * 32);
         MeritOrder.Outcome memory outcome = MeritOrder.clear(wanted, offers);
         market.conclude(
-            gathering.area, gathering.period, gathering.number, false, MeritOrder.pack(outcome)
+            gathering.area, gathering.period, gathering.number, MeritOrder.pack(outcome)
         );
         emit RequestCleared(
             gathering.area, gathering.period, gathering.number, outcome.volumeWh, outcome.ask

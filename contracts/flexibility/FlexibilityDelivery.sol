@@ -15,13 +15,16 @@ import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {IPortfolios} from "../interfaces/IPortfolios.sol";
 import {FlexibilityRules} from "../libraries/FlexibilityRules.sol";
 import {Lanes} from "../libraries/Lanes.sol";
+import {Profile} from "../libraries/Profile.sol";
 import {Roles} from "../libraries/Roles.sol";
 
 /// @title What was delivered, measured against a baseline: what it pays, what missing it costs, tokens for it
 /// @notice Baselines are computed off the chain by an agreed method and committed with the hash of method and evidence,
-///         so that anyone recomputes them; a declared schedule stands on the chain, and then anyone verifies. A reading
-///         that does not come in time is nothing delivered. What is not verified in time is given back. The reference
-///         is `gridbourse.model.flexibility`.
+///         so that anyone recomputes them; a declared schedule stands on the chain, and then anyone verifies. The buyer gets
+///         damages for what it was sold and is shown not to have got; whatever else is lost of a bond is the supplier's, who
+///         balances what deviates. A reading that alone does not come in time is nothing delivered, to nobody's gain who
+///         buys; where those of the whole area are missing, as what is not verified in time, everything is given back. The
+///         reference is `gridbourse.model.flexibility`.
 contract FlexibilityDelivery {
     /// @notice Where verification is anchored and its rules
     struct Settings {
@@ -51,6 +54,8 @@ contract FlexibilityDelivery {
     }
 
     /// @notice What verification found; `meteredWh` is type(int32).min for a missing reading, or where none is asked
+    /// @param penaltyMicroEur All that is lost of the bond
+    /// @param damagesMicroEur The buyer's part of it
     struct Finding {
         uint32 participant;
         bool stoodBy;
@@ -63,6 +68,7 @@ contract FlexibilityDelivery {
         uint256 penaltyMicroEur;
         uint16 evidenceSeconds;
         bytes32 evidence;
+        uint256 damagesMicroEur;
     }
 
     /// @dev What stays the same over the legs of one call
@@ -77,6 +83,8 @@ contract FlexibilityDelivery {
         bool declared;
     }
 
+    /// @dev Groups whose readings are asked for at once when the whole area's seem to be missing
+    uint256 private constant PAGE = 64;
     uint256 private constant PERMILLE = 1000;
     int256 private constant MISSING_WH = type(int32).min;
 
@@ -190,20 +198,30 @@ contract FlexibilityDelivery {
         _mint(of_, closings);
     }
 
-    /// @dev Missing where no meter proves anything
+    /// @dev Missing where no meter proves anything, and where it says more than the connection carries
     function _readingsOf(Case memory of_, uint256[] memory participants)
         private
         view
         returns (int256[] memory readings)
     {
         readings = new int256[](participants.length);
+        if (!of_.metered) {
+            for (uint256 i; i < readings.length; ++i) {
+                readings[i] = MISSING_WH;
+            }
+            return readings;
+        }
         uint256[] memory words = new uint256[](participants.length);
         for (uint256 i; i < words.length; ++i) {
             words[i] = Lanes.groupOf(participants[i]);
         }
-        if (of_.metered) words = meterOracle.readingsOfGroups(of_.period, words);
+        uint256[] memory profiles = registry.profilesOfGroups(of_.period, words);
+        words = meterOracle.readingsOfGroups(of_.period, words);
         for (uint256 i; i < words.length; ++i) {
-            readings[i] = of_.metered ? Lanes.getInt64(words[i], Lanes.laneOf(participants[i])) : MISSING_WH;
+            uint256 lane = Lanes.laneOf(participants[i]);
+            int256 wh = Lanes.getInt64(words[i], lane);
+            int256 most = int256(Profile.capacityWh(Lanes.get64(profiles[i], lane)));
+            readings[i] = wh > most || wh < -most ? MISSING_WH : wh;
         }
     }
 
@@ -219,36 +237,61 @@ contract FlexibilityDelivery {
         finding.meteredWh = meteredWh;
         finding.evidenceSeconds = report.evidenceSeconds;
         finding.evidence = report.evidence;
+        uint256 missedWh; // by the buyer, as is shown
         if (of_.metered) {
-            (finding.deliveredWh, finding.offWh) = _measure(of_, leg, finding);
+            missedWh = _measure(of_, leg, finding);
         } else {
             finding.deliveredWh = _credit(of_, report.participant, report.wh, leg.wh);
             finding.offWh = leg.wh - finding.deliveredWh;
+            missedWh = finding.offWh;
         }
         finding.paidMicroEur = finding.deliveredWh * leg.priceMicroEurPerWh;
+        finding.penaltyMicroEur = _penalty(of_, leg, finding.offWh);
+        finding.damagesMicroEur = _penalty(of_, leg, missedWh);
+    }
+
+    /// @dev Never beyond the bond
+    function _penalty(Case memory of_, IFlexibilityMarket.Leg memory leg, uint256 wh) private pure returns (uint256) {
         uint256 base = FlexibilityRules.baseMicroEurPerWh(
             of_.asked.direction, leg.priceMicroEurPerWh, of_.product.compensationMicroEurPerWh
         );
-        uint256 penalty = FlexibilityRules.penaltyMicroEur(finding.offWh, base, of_.product.penaltyPercent);
-        finding.penaltyMicroEur = penalty < leg.bondMicroEur ? penalty : leg.bondMicroEur;
+        uint256 penalty = FlexibilityRules.penaltyMicroEur(wh, base, of_.product.penaltyPercent);
+        return penalty < leg.bondMicroEur ? penalty : leg.bondMicroEur;
     }
 
-    /// @dev What was delivered beyond what earlier legs were credited with, and how far it is off
+    /// @dev What was delivered beyond what earlier legs were credited with, how far it is off, and what of that the buyer
+    ///      is shown to have missed
     function _measure(Case memory of_, IFlexibilityMarket.Leg memory leg, Finding memory finding)
         private
-        returns (uint256 deliveredWh, uint256 offWh)
+        returns (uint256 missedWh)
     {
         if (finding.meteredWh == MISSING_WH) {
             if (of_.deadline == 0 || block.timestamp <= of_.deadline) {
                 revert ReadingMissing(finding.participant, of_.period, of_.deadline);
             }
-            return (0, leg.wh);
+            if (!_isSilent(of_.area, of_.period)) finding.offWh = leg.wh;
+            return 0;
         }
         int256 response =
             FlexibilityRules.responseWh(of_.asked.direction, finding.baselineWh, finding.meteredWh);
         uint256 wanted = leg.standsBy ? 0 : leg.wh;
-        deliveredWh = _credit(of_, finding.participant, response, wanted);
-        offWh = of_.declared ? FlexibilityRules.distance(response, int256(wanted)) : wanted - deliveredWh;
+        finding.deliveredWh = _credit(of_, finding.participant, response, wanted);
+        missedWh = wanted - finding.deliveredWh;
+        finding.offWh = of_.declared ? FlexibilityRules.distance(response, int256(wanted)) : missedWh;
+    }
+
+    /// @dev Whether there is no reading of a period in a whole area: nobody unplugs all of its meters
+    function _isSilent(uint256 area, uint256 period) private view returns (bool silent) {
+        for (uint256 from;; from += PAGE) {
+            uint256[] memory groups = registry.groupsOf(area, from, PAGE);
+            if (groups.length == 0) return true;
+            uint256[] memory readings = meterOracle.readingsOfGroups(period, groups);
+            for (uint256 i; i < readings.length; ++i) {
+                for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+                    if (Lanes.getInt64(readings[i], lane) != MISSING_WH) return false;
+                }
+            }
+        }
     }
 
     /// @dev What one response shows is paid for once, whatever it was promised to; reactive energy is another one
@@ -286,7 +329,8 @@ contract FlexibilityDelivery {
             uint32(finding.deliveredWh),
             uint64(finding.paidMicroEur),
             uint64(finding.sharedMicroEur),
-            uint64(finding.penaltyMicroEur)
+            uint64(finding.penaltyMicroEur),
+            uint64(finding.damagesMicroEur)
         );
     }
 
@@ -328,6 +372,12 @@ contract FlexibilityDelivery {
             emit LegLapsed(area, period, number, participants[i]);
         }
         market.close(area, period, number, closings);
+    }
+
+    /// @notice Seconds of block time after which nothing of a delivered period waits for verification any more, when both
+    ///         windows are started at once; the verdict window of the market runs beside them
+    function longestWaitSeconds() external view returns (uint256) {
+        return readingWindowSeconds + verificationWindowSeconds;
     }
 
     /// @notice Block time until which readings of a period are awaited; 0 = not yet asked for

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IFlexibilityMarket} from "../interfaces/IFlexibility.sol";
+import {FlexibilityEntry} from "../libraries/FlexibilityEntry.sol";
 import {FlexibilityLeg} from "../libraries/FlexibilityLeg.sol";
 import {FlexibilityRules} from "../libraries/FlexibilityRules.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
@@ -77,6 +78,11 @@ abstract contract FlexibilityLedger is CheckedTrades, PriceGrid, IFlexibilityMar
     /// @dev ring slot | quantity | group => period: 32 | four lanes: what is promised over all requests
     mapping(uint256 key => uint256 fourPromises) private _promises;
 
+    /// @notice A buyer kept the seed of a lot to itself, or an agent the salt of a participant's offer: what that cost
+    event LotWithheld(
+        uint256 indexed area, uint256 indexed period, uint256 indexed request, uint256 account, uint256 amountMicroEur
+    );
+
     error OnlyBoard(address caller);
     error QuantityOutOfRange(uint256 participant, uint256 wh, uint256 maximumWh);
     error TooManyRequests(uint256 area, uint256 period, uint256 maximum);
@@ -128,7 +134,7 @@ abstract contract FlexibilityLedger is CheckedTrades, PriceGrid, IFlexibilityMar
         tender.period = period;
         tender.asked = asked;
         tender.rules = rules;
-        uint256 escrow = asked.wh * (_price(asked.tick) + _compensationOfBuyer(tender));
+        uint256 escrow = _cost(tender, asked.wh);
         tender.progress = Progress(period, 0, 0, 0, 0, 0, uint64(escrow));
         _store(tender);
         _rules[tender.key] = rules;
@@ -139,36 +145,38 @@ abstract contract FlexibilityLedger is CheckedTrades, PriceGrid, IFlexibilityMar
     // --- offers --------------------------------------------------------------------------------
 
     /// @inheritdoc IFlexibilityMarket
-    function enter(uint256 area, uint32 period, uint256 number, Entry[] calldata entries)
+    function enter(uint256 area, uint32 period, uint256 number, uint256[] calldata entries)
         external
         onlyBoard
-        returns (uint256[] memory formerWh)
+        returns (uint256[] memory replaced)
     {
         Tender memory tender = _tenderOf(area, period, number);
         IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](entries.length);
-        formerWh = new uint256[](entries.length);
+        replaced = new uint256[](entries.length);
         for (uint256 i; i < entries.length; ++i) {
-            (formerWh[i], exchanges[i]) = _take(tender, entries[i]);
+            (replaced[i], exchanges[i]) = _take(tender, entries[i]);
         }
         _reserve(tender, exchanges);
         _store(tender);
     }
 
-    function _take(Tender memory tender, Entry calldata entry)
+    function _take(Tender memory tender, uint256 entry)
         private
-        returns (uint256 former, IClearingHouse.Exchange memory)
+        returns (uint256 replaced, IClearingHouse.Exchange memory)
     {
-        uint256 participant = entry.participant;
-        uint256 wh = entry.wh;
+        uint256 participant = FlexibilityEntry.participant(entry);
+        uint256 wh = FlexibilityEntry.wh(entry);
         if (wh > Lanes.MAX_WH) revert QuantityOutOfRange(participant, wh, Lanes.MAX_WH);
-        uint256 leg = wh == 0 ? 0 : FlexibilityLeg.pack(wh, entry.tick, FlexibilityLeg.OFFERED);
-        former = FlexibilityLeg.wh(_setLeg(tender, participant, leg));
-        _promise(tender, participant, former, wh, entry.capacityWh);
+        uint256 leg = FlexibilityLeg.packFor(wh, FlexibilityEntry.tick(entry), FlexibilityEntry.agent(entry));
+        leg = _setLeg(tender, participant, wh == 0 ? 0 : leg);
+        uint256 former = FlexibilityLeg.wh(leg);
+        _promise(tender, participant, former, wh, FlexibilityEntry.capacityWh(entry));
         uint256 offered = tender.progress.offeredWh + wh - former;
         if (offered > type(uint32).max) revert TooMuchOffered(tender.number, offered, type(uint32).max);
         tender.progress.offeredWh = uint32(offered);
-        _exchangeBond(tender, participant, former, wh);
-        return (former, _exchange(participant, _energy(tender, former), _energy(tender, wh)));
+        (uint256 before, uint256 bond) = _exchangeBond(tender, participant, former, wh);
+        replaced = FlexibilityEntry.packReplaced(leg, before, bond);
+        return (replaced, _exchange(participant, _energy(tender, former), _energy(tender, wh)));
     }
 
     /// @dev One connection is promised once, and one way: a meter cannot show who moved it how often. Where the schedule
@@ -212,15 +220,33 @@ abstract contract FlexibilityLedger is CheckedTrades, PriceGrid, IFlexibilityMar
     }
 
     /// @inheritdoc IFlexibilityMarket
-    function conclude(uint256 area, uint32 period, uint256 number, bool isVoid, uint256 packedOutcome)
-        external
-        onlyBoard
-    {
+    function conclude(uint256 area, uint32 period, uint256 number, uint256 packedOutcome) external onlyBoard {
         Tender memory tender = _tenderOf(area, period, number);
-        tender.asked.phase = isVoid ? Phase.Void : Phase.Cleared;
+        tender.asked.phase = Phase.Cleared;
         tender.progress.offeredWh = 0;
         _outcomes[tender.key] = packedOutcome;
         _store(tender);
+    }
+
+    /// @inheritdoc IFlexibilityMarket
+    function annul(uint256 area, uint32 period, uint256 number, bool withheld) external onlyBoard {
+        Tender memory tender = _tenderOf(area, period, number);
+        tender.asked.phase = Phase.Void;
+        if (withheld) {
+            uint256 wh = FlexibilityRules.standsByWh(tender.progress.offeredWh, tender.asked.wh, true);
+            _forfeit(tender, tender.asked.buyer, _cost(tender, wh));
+        }
+        tender.progress.offeredWh = 0;
+        _store(tender);
+    }
+
+    /// @dev What a seed or salt that was not shown costs: it goes to the supplier, who balances schedules, and to neither
+    ///      side of the request
+    function _forfeit(Tender memory tender, uint256 account, uint256 amount) internal {
+        if (account == tender.asked.buyer) tender.progress.escrowMicroEur -= uint64(amount);
+        if (amount == 0) return;
+        _move(HouseAccounts.MARGIN, HouseAccounts.SUPPLIER, amount);
+        emit LotWithheld(tender.area, tender.period, tender.number, account, amount);
     }
 
     // --- what offers and escrows are made of ---------------------------------------------------
@@ -241,8 +267,11 @@ abstract contract FlexibilityLedger is CheckedTrades, PriceGrid, IFlexibilityMar
         return FlexibilityRules.penaltyMicroEur(wh, base, tender.rules.penaltyPercent);
     }
 
-    function _exchangeBond(Tender memory tender, uint256 participant, uint256 former, uint256 wh) internal {
-        (uint256 before, uint256 after_) = (_bond(tender, former), _bond(tender, wh));
+    function _exchangeBond(Tender memory tender, uint256 participant, uint256 former, uint256 wh)
+        internal
+        returns (uint256 before, uint256 after_)
+    {
+        (before, after_) = (_bond(tender, former), _bond(tender, wh));
         if (after_ > before) _move(participant, HouseAccounts.MARGIN, after_ - before);
         else _move(HouseAccounts.MARGIN, participant, before - after_);
     }
@@ -271,6 +300,11 @@ abstract contract FlexibilityLedger is CheckedTrades, PriceGrid, IFlexibilityMar
 
     function _takesEnergy(Tender memory tender) internal pure returns (bool) {
         return tender.asked.buyer >= HouseAccounts.FIRST_PARTICIPANT && tender.rules.metered;
+    }
+
+    /// @dev What so much of a request may come to cost its buyer
+    function _cost(Tender memory tender, uint256 wh) internal view returns (uint256) {
+        return wh * (_price(tender.asked.tick) + _compensationOfBuyer(tender));
     }
 
     /// @dev What the buyer pays the supplier for each Wh withdrawn in its interest

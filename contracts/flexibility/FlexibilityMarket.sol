@@ -26,7 +26,8 @@ contract FlexibilityMarket is FlexibilityAwards {
         uint256[] groups;
         uint256[] fills;
         uint256 deliveredWh;
-        uint256 penaltiesMicroEur;
+        uint256 damagesMicroEur;
+        uint256 deviationsMicroEur;
     }
 
     /// @inheritdoc IFlexibilityMarket
@@ -73,7 +74,8 @@ contract FlexibilityMarket is FlexibilityAwards {
         tender.progress.open -= uint24(closings.length);
         tender.progress.deliveredWh += uint32(bill.deliveredWh);
         _reserve(tender, bill.exchanges);
-        _move(HouseAccounts.MARGIN, tender.asked.buyer, bill.penaltiesMicroEur);
+        _move(HouseAccounts.MARGIN, tender.asked.buyer, bill.damagesMicroEur);
+        _move(HouseAccounts.MARGIN, HouseAccounts.SUPPLIER, bill.deviationsMicroEur);
         if (tender.rules.metered && bill.deliveredWh != 0) {
             _shift(tender, bill);
             _compensate(tender, bill.deliveredWh);
@@ -91,7 +93,8 @@ contract FlexibilityMarket is FlexibilityAwards {
         _move(HouseAccounts.MARGIN, participant, _bond(tender, wh) - closing.penaltyMicroEur);
         _move(HouseAccounts.MARGIN, closing.aggregator, closing.sharedMicroEur);
         tender.progress.escrowMicroEur -= closing.paidMicroEur;
-        bill.penaltiesMicroEur += closing.penaltyMicroEur;
+        bill.damagesMicroEur += closing.damagesMicroEur;
+        bill.deviationsMicroEur += closing.penaltyMicroEur - closing.damagesMicroEur;
         bill.deliveredWh += closing.deliveredWh;
         uint256 reserved = FlexibilityLeg.state(leg) == FlexibilityLeg.AWARDED ? wh : 0;
         uint256 moved = tender.rules.metered ? closing.deliveredWh : 0;
@@ -147,7 +150,7 @@ contract FlexibilityMarket is FlexibilityAwards {
         returns (Leg[] memory legs)
     {
         Tender memory tender = _tenderOf(area, period, number);
-        MeritOrder.Margin memory margin = _marginOf(tender);
+        (MeritOrder.Margin memory margin,) = _marginOf(tender);
         legs = new Leg[](participants.length);
         for (uint256 i; i < legs.length; ++i) {
             uint256 participant = participants[i];

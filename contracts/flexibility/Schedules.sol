@@ -1,26 +1,30 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {IAgents} from "../interfaces/IAgents.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {ISchedules} from "../interfaces/IFlexibility.sol";
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
-import {IPortfolios} from "../interfaces/IPortfolios.sol";
 import {Lanes} from "../libraries/Lanes.sol";
+import {ProfileLookup} from "../libraries/ProfileLookup.sol";
 import {Roles} from "../libraries/Roles.sol";
-import {ActingFor} from "./ActingFor.sol";
 
 /// @title What participants declare they will inject or withdraw in a period: the baseline that needs no oracle
-/// @notice Once something is offered on it a schedule stands, until what was offered is taken back.
-contract Schedules is ISchedules, ActingFor {
-    /// @dev Lane: Wh + MAX_WH: 29 | declared: 1 | fixed: 1
+/// @notice Once something is offered on it a schedule stands, until what was offered is taken back. What a participant
+///         declares or withdraws itself no agent changes in that period.
+contract Schedules is ISchedules {
+    /// @dev Lane: Wh + MAX_WH: 29 | declared: 1 | fixed: 1 | by the participant itself: 1
     uint256 private constant DECLARED = 1 << 29;
     uint256 private constant FIXED = 1 << 30;
+    uint256 private constant OWN = 1 << 31;
     int256 private constant MAX_WH = int256(Lanes.MAX_WH);
 
     IParticipantRegistry public immutable registry;
     IMarketClock public immutable clock;
     IClearingHouse public immutable clearingHouse;
+    /// @notice Who may act for whom
+    IAgents public immutable agents;
     uint256 private immutable _ringSize;
     /// @notice The market whose offers fix schedules
     address public market;
@@ -31,12 +35,17 @@ contract Schedules is ISchedules, ActingFor {
     event MarketSet(address indexed market);
     /// @notice A participant declares its net injection in a period, in place of what it declared before
     event ScheduleDeclared(uint256 indexed period, uint256 indexed participant, int256 wh);
+    /// @notice A participant says itself what is declared for it in a period: no agent changes it any more
+    event ScheduleTaken(uint256 indexed period, uint256 indexed participant);
+    /// @notice A participant declares nothing in a period, nor does an agent for it any more
+    event ScheduleWithdrawn(uint256 indexed period, uint256 indexed participant);
 
     error MarketIsSet(address market);
     error OnlyMarket(address caller);
     error LengthsDiffer(uint256 a, uint256 b);
     error ScheduleOutOfRange(uint256 participant, int256 wh, uint256 limitWh);
     error ScheduleFixed(uint256 participant, uint256 period);
+    error OwnSchedule(uint256 participant, uint256 agent);
     error NoSchedule(uint256 participant, uint256 period);
     error DeliveryBegun(uint256 period, uint256 currentPeriod);
     error BeyondHorizon(uint256 period, uint256 lastOpenPeriod);
@@ -45,11 +54,12 @@ contract Schedules is ISchedules, ActingFor {
         IParticipantRegistry registry_,
         IMarketClock clock_,
         IClearingHouse clearingHouse_,
-        IPortfolios portfolios_
-    ) ActingFor(portfolios_) {
+        IAgents agents_
+    ) {
         registry = registry_;
         clock = clock_;
         clearingHouse = clearingHouse_;
+        agents = agents_;
         _ringSize = clearingHouse_.ringSize();
     }
 
@@ -66,24 +76,42 @@ contract Schedules is ISchedules, ActingFor {
     /// @param wh Net injection of each, in Wh
     function declare(uint32 period, uint256[] calldata participants, int256[] calldata wh) external {
         if (participants.length != wh.length) revert LengthsDiffer(participants.length, wh.length);
+        _takeSlot(period);
+        uint256[] memory profiles = ProfileLookup.profilesIn(registry, period, participants);
+        (uint256 self, uint256 agent) = agents.agentsFor(msg.sender, period, participants, profiles);
+        for (uint256 i; i < wh.length; ++i) {
+            _declare(period, participants[i], wh[i], participants[i] == self ? self : agent);
+        }
+    }
+
+    function _declare(uint256 period, uint256 participant, int256 wh, uint256 agent) private {
+        if (wh > MAX_WH || wh < -MAX_WH) revert ScheduleOutOfRange(participant, wh, Lanes.MAX_WH);
+        uint256 lane = _laneOf(period, participant);
+        bool itself = agent == participant;
+        if (lane & FIXED != 0) revert ScheduleFixed(participant, period);
+        if (lane & OWN != 0 && !itself) revert OwnSchedule(participant, agent);
+        _setLane(period, participant, uint256(wh + MAX_WH) | DECLARED | (itself ? OWN : 0));
+        emit ScheduleDeclared(period, participant, wh);
+        if (itself && lane & OWN == 0) emit ScheduleTaken(period, participant);
+    }
+
+    /// @notice Takes the caller's schedule for a period back, whoever declared it, and keeps agents from declaring another:
+    ///         while nothing is offered on it, which the caller takes back first
+    function withdraw(uint32 period) external {
+        _takeSlot(period);
+        uint256 participant = registry.numberOf(msg.sender);
+        if (_laneOf(period, participant) & FIXED != 0) revert ScheduleFixed(participant, period);
+        _setLane(period, participant, OWN);
+        emit ScheduleWithdrawn(period, participant);
+    }
+
+    /// @dev Only a period that is not delivered and near enough: another would take a ring slot others still need
+    function _takeSlot(uint256 period) private {
         uint256 current = clock.currentPeriod();
         if (current >= period) revert DeliveryBegun(period, current);
         uint256 last = clock.lastOpenPeriod();
         if (period > last) revert BeyondHorizon(period, last);
         clearingHouse.activate(period);
-        uint256 agent = _agent(registry);
-        uint256[] memory profiles = _profilesIn(registry, period, participants);
-        for (uint256 i; i < wh.length; ++i) {
-            _requireMayAct(agent, participants[i], profiles[i], period);
-            _declare(period, participants[i], wh[i]);
-        }
-    }
-
-    function _declare(uint256 period, uint256 participant, int256 wh) private {
-        if (wh > MAX_WH || wh < -MAX_WH) revert ScheduleOutOfRange(participant, wh, Lanes.MAX_WH);
-        if (_laneOf(period, participant) & FIXED != 0) revert ScheduleFixed(participant, period);
-        _setLane(period, participant, uint256(wh + MAX_WH) | DECLARED);
-        emit ScheduleDeclared(period, participant, wh);
     }
 
     /// @inheritdoc ISchedules

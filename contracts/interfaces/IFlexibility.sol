@@ -95,15 +95,6 @@ interface IFlexibilityMarket {
         bool declared;
     }
 
-    /// @notice What is offered under a request; 0 Wh takes it back
-    /// @param capacityWh What the participant's connection can carry
-    struct Entry {
-        uint32 participant;
-        uint16 tick;
-        uint32 wh;
-        uint32 capacityWh;
-    }
-
     /// @notice What a participant owes under a request, or stands by with
     struct Leg {
         uint256 wh;
@@ -115,6 +106,8 @@ interface IFlexibilityMarket {
     /// @notice What a leg came to
     /// @param deliveredWh Energy that was delivered and is paid for
     /// @param sharedMicroEur The aggregator's part of what is paid
+    /// @param penaltyMicroEur All that is lost of the bond
+    /// @param damagesMicroEur The buyer's part of it, for what it was sold and did not get; the rest is the supplier's
     struct Closing {
         uint32 participant;
         uint32 aggregator;
@@ -122,6 +115,7 @@ interface IFlexibilityMarket {
         uint64 paidMicroEur;
         uint64 sharedMicroEur;
         uint64 penaltyMicroEur;
+        uint64 damagesMicroEur;
     }
 
     /// @notice Takes a request that the board has checked; what it may come to cost goes into escrow
@@ -129,18 +123,23 @@ interface IFlexibilityMarket {
     function post(uint256 area, Request calldata asked, Rules calldata rules) external returns (uint256 number);
 
     /// @notice Takes offers that the board has checked, each in place of what its participant offered before
-    /// @return formerWh What each offered before
-    function enter(uint256 area, uint32 period, uint256 number, Entry[] calldata entries)
+    /// @param entries See FlexibilityEntry; 0 Wh takes an offer back
+    /// @return replaced What each took the place of (see FlexibilityEntry)
+    function enter(uint256 area, uint32 period, uint256 number, uint256[] calldata entries)
         external
-        returns (uint256[] memory formerWh);
+        returns (uint256[] memory replaced);
 
     /// @notice Writes the legs of groups anew: which of them stand by, and which are too small
     function mark(uint256 area, uint32 period, uint256 number, uint256[] calldata groups, uint256[] calldata legs)
         external;
 
-    /// @notice Takes what the clearing of a request found; without an outcome it is void
+    /// @notice Takes what the clearing of a request found
     /// @param packedOutcome See MeritOrder
-    function conclude(uint256 area, uint32 period, uint256 number, bool isVoid, uint256 packedOutcome) external;
+    function conclude(uint256 area, uint32 period, uint256 number, uint256 packedOutcome) external;
+
+    /// @notice Makes a request void: everything goes back
+    /// @param withheld Whether its buyer kept the seed of its lot to itself: then it loses what it might have come to pay
+    function annul(uint256 area, uint32 period, uint256 number, bool withheld) external;
 
     /// @notice A request of an area and period
     function requestOf(uint256 area, uint256 period, uint256 number) external view returns (Request memory);

@@ -28,13 +28,26 @@ library FlexibilityRules {
     }
 
     /// @notice Whether the lot calls an offer: with probability f / (1 + f), at which no false schedule pays
-    function called(bytes32 seed, uint256 area, uint256 period, uint256 number, uint256 participant, uint256 percent)
-        internal
-        pure
-        returns (bool)
-    {
-        uint256 drawn = uint256(keccak256(abi.encode(seed, area, period, number, participant)));
+    /// @param seed The buyer's; committed to before anything was offered, shown before any salt
+    /// @param salt Of who offers; committed to with the offer, before the seed was shown
+    function called(
+        bytes32 seed,
+        bytes16 salt,
+        uint256 area,
+        uint256 period,
+        uint256 number,
+        uint256 participant,
+        uint256 percent
+    ) internal pure returns (bool) {
+        uint256 drawn = uint256(keccak256(abi.encode(seed, salt, area, period, number, participant)));
         return drawn % (100 + percent) < percent;
+    }
+
+    /// @notice What an offer that is not called stands by with: the most that it could have been awarded
+    /// @param mightWin Whether it would have been awarded anything
+    function standsByWh(uint256 wh, uint256 askedWh, bool mightWin) internal pure returns (uint256) {
+        if (!mightWin) return 0;
+        return wh < askedWh ? wh : askedWh;
     }
 
     /// @notice Change of net injection in the direction asked for; below zero the other way

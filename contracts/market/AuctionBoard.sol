@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {IAgents} from "../interfaces/IAgents.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
-import {IPortfolios} from "../interfaces/IPortfolios.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {OrderLane} from "../libraries/OrderLane.sol";
@@ -26,7 +26,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     }
 
     /// @notice Where the auctions are anchored and their rules
-    /// @param portfolios Contracts between aggregators and prosumers; zero: there are none
+    /// @param agents Who may act for whom
     /// @param revealSeconds Length of the time before gate closure in which sealed answers are revealed
     /// @param bondMicroEur What a sealed answer is bonded with
     /// @param minWh The least energy of an auction
@@ -34,7 +34,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     struct Settings {
         Anchors anchors;
         ITariff tariff;
-        IPortfolios portfolios;
+        IAgents agents;
         uint256 floorMicroEurPerWh;
         uint256 tickMicroEurPerWh;
         uint256 ticks;
@@ -72,8 +72,8 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     /// @dev A reveal takes some blocks: with less time nobody could answer under seal but by losing the bond
     uint256 private constant LEAST_REVEAL_SECONDS = 60;
 
-    /// @notice Contracts by which an aggregator may answer for a prosumer
-    IPortfolios public immutable portfolios;
+    /// @notice Who may answer for whom
+    IAgents public immutable agents;
     /// @notice Seconds before gate closure from which sealed answers are revealed
     uint256 public immutable revealSeconds;
     /// @notice What a sealed answer is bonded with
@@ -125,9 +125,6 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     error NoAuction(uint256 area, uint256 period, uint256 auction);
     error OwnAuction(uint256 participant, uint256 auction);
     error OtherArea(uint256 participant, uint256 itsArea, uint256 area);
-    error NotForAnother(uint256 participant, uint256 caller);
-    error NoMandate(uint256 participant, uint256 mandated, uint256 gateway);
-    error NotItsAggregator(uint256 participant, uint256 period, uint256 aggregator, bool mayTrade);
     error MalformedAnswer(uint256 participant, uint256 lane);
     error BeyondLimit(uint256 participant, uint256 tick, uint256 limitTick);
     error UnderSeal(uint256 auction, bool isSealed);
@@ -143,7 +140,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
             TickBook.MAX_TICKS
         )
     {
-        portfolios = settings.portfolios;
+        agents = settings.agents;
         revealSeconds = settings.revealSeconds;
         bondMicroEur = settings.bondMicroEur;
         (uint256 least, uint256 most) = (settings.minWh, settings.maxPosted);
@@ -162,7 +159,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
         returns (uint256 number)
     {
         (uint256 aggregator, uint256 profile) = _caller();
-        if (!_holds(Roles.AGGREGATOR)) revert NotAnAggregator(aggregator);
+        if (!registry.hasRole(Roles.AGGREGATOR, msg.sender)) revert NotAnAggregator(aggregator);
         _requireOpen(period);
         if (wh < minWh || wh > Lanes.MAX_WH) revert QuantityOutOfRange(aggregator, wh, minWh, Lanes.MAX_WH);
         if (isSealed && revealSeconds < LEAST_REVEAL_SECONDS) revert NoTimeToReveal(revealSeconds, LEAST_REVEAL_SECONDS);
@@ -305,10 +302,6 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
 
     // --- questions to others, each in one place for what the call takes of the contract's size -----
 
-    function _holds(bytes32 role) private view returns (bool) {
-        return registry.hasRole(role, msg.sender);
-    }
-
     /// @dev Number and profile of the participant that calls
     function _caller() internal view returns (uint256 participant, uint256 profile) {
         return registry.memberOf(msg.sender);
@@ -318,46 +311,35 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
         clock.requireOpen(period);
     }
 
-    /// @dev The gateway that holds each participant's mandate, its aggregator, or itself; in the participants' own area.
-    ///      Returns whether any answers in another's name
+    /// @dev Each answer by who may, in the participants' own area. Returns whether any answers in another's name
     function _requireMayAct(uint256 area, uint256 period, uint256[] memory words, uint256[] memory profiles)
         private
         view
         returns (bool forAnother)
     {
-        bool isGateway = _holds(Roles.GATEWAY);
-        uint256 caller;
-        if (isGateway) caller = registry.gatewayNumberOf(msg.sender);
-        else (caller,) = _caller();
+        uint256[] memory answering = new uint256[](words.length * Lanes.PER_GROUP);
+        uint256[] memory theirs = new uint256[](answering.length);
+        uint256 count;
         for (uint256 i; i < words.length; ++i) {
             for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
                 if (Lanes.get56(words[i], lane) == 0) continue;
                 uint256 participant = Lanes.participantAt(Lanes.tag(words[i]), lane);
                 uint256 profile = Lanes.get64(profiles[i], lane);
                 _requireArea(participant, profile, area);
-                if (isGateway) {
-                    uint256 mandated = Profile.gateway(profile);
-                    if (mandated != caller) revert NoMandate(participant, mandated, caller);
-                    forAnother = true;
-                } else if (participant != caller) {
-                    _requireContract(caller, period, participant);
-                    forAnother = true;
-                }
+                (answering[count], theirs[count++]) = (participant, profile);
             }
         }
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            mstore(answering, count) // only ever shorter than they were made
+            mstore(theirs, count)
+        }
+        (, uint256 agent) = agents.agentsFor(msg.sender, period, answering, theirs);
+        return agent != 0;
     }
 
     function _requireArea(uint256 participant, uint256 profile, uint256 area) internal pure {
         if (Profile.area(profile) != area) revert OtherArea(participant, Profile.area(profile), area);
-    }
-
-    function _requireContract(uint256 aggregator, uint256 period, uint256 participant) private view {
-        bool can = address(portfolios) != address(0) && _holds(Roles.AGGREGATOR);
-        if (!can) revert NotForAnother(participant, aggregator);
-        (uint256 contracted,, bool mayTrade) = portfolios.contractOf(participant, period);
-        if (contracted != aggregator || !mayTrade) {
-            revert NotItsAggregator(participant, period, contracted, mayTrade);
-        }
     }
 
     /// @dev Energy lane of the aggregator's side: into its connection when it buys

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 
+from gridbourse.audit.agents import Agents
 from gridbourse.audit.balances import MARGIN, SUPPLIER
 from gridbourse.audit.common import Common
 from gridbourse.audit.events import Event
@@ -22,6 +23,7 @@ from gridbourse.audit.portfolios import Portfolios
 from gridbourse.audit.reservations import Energy
 from gridbourse.audit.rules import FlexibilityRules
 from gridbourse.audit.trades import CheckedTrades, Fill, shown, trade_of
+from gridbourse.audit.transfers import Transfer
 from gridbourse.chain.flexibility import token_id
 from gridbourse.model import flexibility as model
 from gridbourse.model.flexibility_products import Way
@@ -35,13 +37,13 @@ class FlexibilityMarket(CheckedTrades):
 
     def __init__(
         self, rules: FlexibilityRules, common: Common, portfolios: Portfolios | None,
-        metering: Metering, mtu_seconds: int,
+        agents: Agents, metering: Metering, mtu_seconds: int,
     ) -> None:  # fmt: skip
         super().__init__(rules.group_size, common)
-        self.requests = Requests(rules, common, portfolios, mtu_seconds)
+        self.requests = Requests(rules, common, agents, mtu_seconds)
         self.tokens = Tokens(common, self.name)
         self.verification = Verification(
-            self.requests, metering, portfolios, common.findings, mtu_seconds
+            self.requests, metering, portfolios, common.members, common.findings, mtu_seconds
         )
         self._transfers, self._metering = common.transfers, metering
         self._mtu = mtu_seconds
@@ -60,6 +62,7 @@ class FlexibilityMarket(CheckedTrades):
             "FlexibilityAwarded": self.awarded,
             "RequestEnded": self.request_ended,
             "Compensated": self.compensated,
+            "LotWithheld": self.requests.withheld,
         }
 
     def handlers_beside(self) -> dict[tuple[str, str], Callable[[Event], None]]:
@@ -69,9 +72,13 @@ class FlexibilityMarket(CheckedTrades):
             ("FlexibilityProducts", "ProductAdded"): requests.product_added,
             ("Schedules", "MarketSet"): lambda _: None,
             ("Schedules", "ScheduleDeclared"): requests.schedule_declared,
+            ("Schedules", "ScheduleTaken"): requests.schedule_taken,
+            ("Schedules", "ScheduleWithdrawn"): requests.schedule_withdrawn,
             ("FlexibilityBoard", "RequestPosted"): requests.posted,
             ("FlexibilityBoard", "FlexibilityOffered"): requests.offered,
-            ("FlexibilityBoard", "LotDrawn"): requests.lot_drawn,
+            ("FlexibilityBoard", "SaltCommitted"): requests.salt_committed,
+            ("FlexibilityBoard", "SeedShown"): requests.seed_shown,
+            ("FlexibilityBoard", "SaltShown"): requests.salt_shown,
             ("FlexibilityBoard", "RequestCleared"): requests.cleared,
             ("FlexibilityBoard", "RequestVoid"): requests.voided,
             ("FlexibilityDelivery", "VerificationAwaited"): self.awaited,
@@ -121,9 +128,17 @@ class FlexibilityMarket(CheckedTrades):
                 self._close(batch)
         if (event.contract, event.name) != ("FlexibilityToken", "ClaimMoved"):
             self.tokens.redeemed()
-        told = event.contract == self.name and event.name in ("FlexibilityAwarded", "GroupDecided")
-        if not told and self._transfers.waiting(self.name):
+        if self._transfers.waiting(self.name) and not self._tells_of_a_page(event):
             self._award_unseen()
+
+    def _tells_of_a_page(self, event: Event) -> bool:
+        """Whether what was moved before it belongs to the page of awards or the verdict it tells of."""
+        if event.contract != self.name:
+            return False
+        if event.name == "LotWithheld":
+            asked = self.requests.asked(event)
+            return asked is not None and event["account"] != asked.buyer
+        return event.name in ("FlexibilityAwarded", "GroupDecided")
 
     # --- awards --------------------------------------------------------------------------------
 
@@ -134,6 +149,7 @@ class FlexibilityMarket(CheckedTrades):
         if asked is None or asked.cleared is None:
             self._require(WHAT, where, False, "not cleared")
             return
+        self._award_unseen(but=asked)
         words = list(event["trades"])
         due = self._award(asked, event["period"], where, len(words))
         told = [shown(trade_of(word)) for word in words]
@@ -148,33 +164,43 @@ class FlexibilityMarket(CheckedTrades):
             ledger.untold.add(group)
             self._compare_seal(ledger, group)
 
-    def _award_unseen(self) -> None:
+    def _award_unseen(self, but: Asked | None = None) -> None:
         """Pages without a trade leave no event: what they gave back says how far they came."""
         for (_, period), board in self.requests.boards.items():
             for asked in board:
-                if (asked.cleared is not None or asked.is_void) and not asked.awarded:
-                    self._award(asked, period, f"request {asked.number}, period {period}", 0)
+                done = asked is but or asked.awarded
+                if (asked.cleared is not None or asked.is_void) and not done:
+                    where = f"request {asked.number}, period {period}"
+                    self._award(asked, period, where, 0, exactly=True)
 
-    def _award(self, asked: Asked, period: int, where: str, trades: int) -> list[TradeWord]:
-        """Go on through the offers as far as trades and sums given back reach."""
+    def _award(
+        self, asked: Asked, period: int, where: str, trades: int, exactly: bool = False
+    ) -> list[TradeWord]:
+        """Go on through the offers as far as trades and sums given back reach.
+
+        exactly: where it is not sure that the sums are of this request, they have to be those it gives back.
+        """
         legs = {} if asked.cleared is None else {leg.participant: leg for leg in asked.cleared.legs}
         offering = asked.offering
         due: list[TradeWord] = []
         while asked.next_offer < len(offering):
             who = offering[asked.next_offer]
             wh, leg = asked.offers[who].wh, legs.get(who)
-            won = 0 if leg is None or leg.stands_by else leg.wh
             stays = leg is not None and leg.stands_by
-            back = 0 if stays else self.requests.bond(asked, wh) - self.requests.bond(asked, won)
+            won = 0 if leg is None or stays else leg.wh
             if won and len(due) == trades:
                 break
+            moves = self._given_back(asked, who, leg)
             waiting = self._transfers.waiting(self.name)
-            if back and not (waiting and (waiting[0].payer, waiting[0].payee) == (MARGIN, who)):
+            if moves and not (waiting and _begins(waiting[0], moves[0], exactly)):
                 break
+            lost, told = self._forfeited(asked, who), asked.forfeited.pop(who, 0)
             asked.next_offer += 1
-            self.requests.move(where, (MARGIN, who, back))
-            left = wh if stays else wh - won
-            self._reservations.give_back(period, who, asked.energy(left))
+            self._findings.compare(
+                "lot", f"µEUR for a salt, participant {who}, {where}", told, lost
+            )
+            self.requests.move(where, *moves)
+            self._reservations.give_back(period, who, asked.energy(wh - won))
             if not stays:
                 self.requests.free(asked, period, who, wh, won)
             if leg is not None:
@@ -183,6 +209,26 @@ class FlexibilityMarket(CheckedTrades):
                 asked.waiting += 1
                 due.append(self._trade(asked, who, won, leg.price_micro_eur_per_wh if leg else 0))
         return due
+
+    def _forfeited(self, asked: Asked, who: int) -> int:
+        """What an offer loses because its salt was withheld."""
+        if asked.cleared is None:
+            return 0
+        outcome = asked.cleared.outcomes[asked.next_offer]
+        withheld = outcome is model.Outcome.WITHHELD
+        return self.requests.bond_of_withheld(asked, asked.offers[who].wh) if withheld else 0
+
+    def _given_back(
+        self, asked: Asked, who: int, leg: model.Leg | None
+    ) -> list[tuple[int, int, int]]:
+        """The part of a bond that an offer needs no more, and what was forfeited by a salt withheld."""
+        wh = asked.offers[who].wh
+        lost = self._forfeited(asked, who)
+        kept = lost if leg is None else self.requests.bond(asked, leg.wh)
+        back = self.requests.bond(asked, wh) - kept
+        return [
+            move for move in ((MARGIN, who, back), (MARGIN, SUPPLIER, lost)) if move[2]
+        ]  # fmt: skip
 
     @staticmethod
     def _trade(asked: Asked, who: int, wh: int, price: int) -> TradeWord:
@@ -301,10 +347,13 @@ class FlexibilityMarket(CheckedTrades):
             self.flows[period] += [
                 (asked.buyer, who, "flexibility", closing.paid - closing.shared),
                 (asked.buyer, closing.aggregator, "aggregator_share", closing.shared),
-                (who, asked.buyer, "flexibility_penalty", closing.penalty),
+                (who, asked.buyer, "flexibility_penalty", closing.damages),
+                (who, SUPPLIER, "flexibility_penalty", closing.penalty - closing.damages),
             ]
-        penalties = sum(closing.penalty for closing in batch.closings)
-        self.requests.move(where, (MARGIN, asked.buyer, penalties))
+        damages = sum(closing.damages for closing in batch.closings)
+        beside = sum(closing.penalty for closing in batch.closings) - damages
+        self.requests.move(where, (MARGIN, asked.buyer, damages))
+        self.requests.move(where, (MARGIN, SUPPLIER, beside))
         delivered = sum(closing.delivered_wh for closing in batch.closings)
         asked.delivered_wh += delivered
         if metered and delivered:
@@ -370,6 +419,7 @@ class FlexibilityMarket(CheckedTrades):
         if not over or ended is None:
             return
         asked.ended = True
+        self._findings.compare("lot", f"salts told to be withheld, {where}", asked.forfeited, {})
         left, asked.escrow = asked.escrow, 0
         told = (ended["deliveredWh"], ended["returnedMicroEur"])
         self._findings.compare(
@@ -389,3 +439,8 @@ class FlexibilityMarket(CheckedTrades):
             self._require(WHAT, place, False, "ended, and nothing in the log says by what")
         self.tokens.require_nothing_loose()
         super().require_nothing_loose()
+
+
+def _begins(told: Transfer, due: tuple[int, int, int], exactly: bool) -> bool:
+    """Whether a transfer is the one that is due, by its amount too or by its parties alone."""
+    return tuple(told) == due if exactly else tuple(told)[:2] == due[:2]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from gridbourse.audit.events import Event
 from gridbourse.audit.findings import Findings
 from gridbourse.audit.flexibility_requests import Asked, Requests
+from gridbourse.audit.members import Members
 from gridbourse.audit.metering import Metering
 from gridbourse.audit.portfolios import Portfolios
 from gridbourse.model import flexibility as model
@@ -27,6 +28,7 @@ class Closing:
     shared: int = 0
     aggregator: int = 0
     penalty: int = 0
+    damages: int = 0
 
 
 @dataclass
@@ -70,6 +72,7 @@ class Told:
     penalty: int
     evidence_seconds: int
     evidence: bytes
+    damages: int
 
 
 @dataclass
@@ -79,6 +82,7 @@ class Verification:
     requests: Requests
     metering: Metering
     portfolios: Portfolios | None
+    members: Members
     findings: Findings
     mtu_seconds: int
     committed: list[Committed] = field(default_factory=list)
@@ -97,17 +101,17 @@ class Verification:
         aggregator, shared = self._shared(found.participant, period, paid)
         rebuilt = (
             leg.stands_by, metered, finding.delivered_wh, finding.off_wh, paid, shared,
-            finding.penalty_micro_eur,
+            finding.penalty_micro_eur, finding.damages_micro_eur,
         )  # fmt: skip
         told = (
             found.stood_by, found.metered_wh, found.delivered_wh, found.off_wh, found.paid,
-            found.shared, found.penalty,
+            found.shared, found.penalty, found.damages,
         )  # fmt: skip
-        names = "(stood by, metered, delivered, off Wh, paid, shared, penalty µEUR)"
+        names = "(stood by, metered, delivered, off Wh, paid, shared, penalty, damages µEUR)"
         self.findings.compare("verification", f"{names}, {where}", told, rebuilt)
         return Closing(
             found.participant, finding.delivered_wh, paid, shared, aggregator,
-            finding.penalty_micro_eur,
+            finding.penalty_micro_eur, finding.damages_micro_eur,
         )  # fmt: skip
 
     def _find(
@@ -128,7 +132,7 @@ class Verification:
                 self._credited[period, who, product.reactive] += shown_.delivered_wh
             except ModelError as error:
                 self.findings.require("verification", where, False, str(error))
-                shown_ = model.Finding(0, leg.wh, 0, 0)
+                shown_ = model.Finding(0, leg.wh, 0, 0, 0)
             return shown_, MISSING_WH
         baseline = found.baseline_wh
         if product.declared:
@@ -136,7 +140,7 @@ class Verification:
             self.findings.compare("baseline", f"Wh, {where}", found.baseline_wh, baseline)
         else:
             self._commit(asked, period, found)
-        reading = self.metering.reading(period, who)
+        reading = self._plausible(period, who)
         finding = model.verify(
             leg,
             product,
@@ -144,9 +148,23 @@ class Verification:
             baseline,
             reading,
             self._credited[period, who, product.reactive],
+            reading is None and self._is_silent(period, who),
         )
         self._credited[period, who, product.reactive] += finding.delivered_wh
         return finding, MISSING_WH if reading is None else reading
+
+    def _plausible(self, period: int, who: int) -> int | None:
+        """Its reading; None where it is missing, or more than its connection carries."""
+        reading, member = self.metering.reading(period, who), self.members.participants.get(who)
+        if reading is None or member is None or not member.is_member(period):
+            return None
+        return reading if abs(reading) <= member.capacity_wh else None
+
+    def _is_silent(self, period: int, who: int) -> bool:
+        """Whether no meter of its area was read."""
+        area = self.members.area_of(who)
+        mine = (one for one in self.members.participants.values() if one.area == area)
+        return all(self.metering.reading(period, one.number) is None for one in mine)
 
     def _commit(self, asked: Asked, period: int, found: Told) -> None:
         self.committed.append(

@@ -6,14 +6,20 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from gridbourse.audit.balances import MARGIN
+from gridbourse.audit.agents import Agents
+from gridbourse.audit.balances import MARGIN, SUPPLIER
 from gridbourse.audit.common import Common
 from gridbourse.audit.events import Event
-from gridbourse.audit.portfolios import Portfolios
 from gridbourse.audit.reservations import Energy
 from gridbourse.audit.rules import FlexibilityRules
 from gridbourse.audit.transfers import Transfer
-from gridbourse.chain.flexibility import NO_SEED, lot_commitment, lot_drawn
+from gridbourse.chain.flexibility import (
+    NO_SALT,
+    NO_SEED,
+    lot_commitment,
+    lot_drawn,
+    salt_commitment,
+)
 from gridbourse.chain.lanes import BID, OFFER
 from gridbourse.model import flexibility as model
 from gridbourse.model.errors import ModelError
@@ -24,8 +30,9 @@ WHAT = "flexibility"
 HOUSE_BUYERS = {1: Buyers.DSO, 7: Buyers.TSO}
 """What a product says of a buyer, by its account of `HouseAccounts.sol`."""
 FIRST_PARTICIPANT = 8
-GATEWAY_BIT = 1 << 32
-MOST_REQUESTS, MOST_OF_PARTICIPANTS, MOST_OF_ONE = 64, 32, 8
+MOST_REQUESTS, MOST_OF_PARTICIPANTS, MOST_OF_ONE = 64, 32, 2
+LOT_BYTES = 27
+"""Of a salt's commitment, what the chain keeps."""
 Kind = tuple[Way, bool, bool]
 
 
@@ -43,7 +50,9 @@ class Asked:
     """A request, and how far it has come.
 
     next_offer: place of the offer, in participant order, that is awarded next. waiting: trades without
-    a verdict; open: legs that are not over. escrow: of the buyer, still there.
+    a verdict; open: legs that are not over. escrow: of the buyer, still there. committed, salts: of the
+    agents, by number; shown_at: market time at which the seed was shown, None = not yet. forfeited: what
+    the log is still to tell of salts that were withheld, by participant.
     """
 
     number: int
@@ -57,6 +66,11 @@ class Asked:
     escrow: int
     offers: dict[int, Offered] = field(default_factory=dict)
     seed: bytes = NO_SEED
+    shown_at: int | None = None
+    committed: dict[int, bytes] = field(default_factory=dict)
+    salts: dict[int, bytes] = field(default_factory=dict)
+    forfeited: dict[int, int] = field(default_factory=dict)
+    seed_forfeited: int = 0
     cleared: model.Cleared | None = None
     is_void: bool = False
     next_offer: int = 0
@@ -96,10 +110,10 @@ class Requests:
         self,
         rules: FlexibilityRules,
         common: Common,
-        portfolios: Portfolios | None,
+        agents: Agents,
         mtu_seconds: int,
     ) -> None:
-        self._rules, self._common, self._portfolios = rules, common, portfolios
+        self._rules, self._common, self._agents = rules, common, agents
         self._members, self._clock, self._findings = common.members, common.clock, common.findings
         self._reservations = common.reservations_of(self.name)
         self._mtu = mtu_seconds
@@ -133,6 +147,20 @@ class Requests:
         self._require("schedule", where, known, "of nobody, or too much")
         self.schedules[period, who] = event["wh"]
 
+    def schedule_taken(self, event: Event) -> None:
+        """ScheduleTaken: of what was declared just now, by the participant itself."""
+        there = (event["period"], event["participant"]) in self.schedules
+        self._require("schedule", event.at("period", "participant"), there, "nothing was declared")
+
+    def schedule_withdrawn(self, event: Event) -> None:
+        """ScheduleWithdrawn: by the participant, while nothing is offered on it."""
+        period, who = event["period"], event["participant"]
+        where = event.at("period", "participant")
+        self._clock.require_undelivered(period, f"schedule, {where}")
+        free = (period, who) not in self._fixed and who in self._members.participants
+        self._require("schedule", where, free, "something is offered on it, or of nobody")
+        self.schedules.pop((period, who), None)
+
     # --- requests ------------------------------------------------------------------------------
 
     def posted(self, event: Event) -> None:
@@ -148,7 +176,8 @@ class Requests:
         product, way = self.products[number], Way(direction)
         bit = HOUSE_BUYERS.get(buyer, Buyers.PARTICIPANTS)
         mine = buyer in HOUSE_BUYERS or self._members.area_of(buyer) == area
-        latest = period * self._mtu - product.full_activation_seconds
+        latest = period * self._mtu - model.lead_seconds(product, self._rules.reveal_seconds)
+        least = 0 if buyer in HOUSE_BUYERS else model.LEAST_REQUEST_WH
         for holds, rule in (
             (len(board) < MOST_REQUESTS, "too many requests"),
             (mine, "of another area, or of nobody"),
@@ -158,6 +187,7 @@ class Requests:
             (bool(way & product.directions), "not this way"),
             (zone < len(self._members.zones), "no such zone"),
             (0 < wh <= MOST_WH, "too little or too much"),
+            (wh >= least and (tick > 0 or not least), "too little to wait for"),
             (tick < self._rules.band.ticks, "outside the price band"),
             (closes_at <= latest, "closes too late to be activated"),
             ((lot != NO_SEED) == product.declared, "a lot is of declared schedules"),
@@ -200,14 +230,19 @@ class Requests:
         agent, tick, wh = event["agent"], event["tick"], event["wh"]
         where = event.at("area", "period", "request", "participant")
         self._clock.require_before(asked.closes_at, where)
-        former = asked.offers.get(who, Offered(0, 0, 0)).wh
+        offered = asked.offers.get(who, Offered(0, 0, 0))
+        former = offered.wh
+        own = former and offered.agent == who != agent
+        lowers = offered.tick == tick and wh <= former
         zone = self._members.is_within(who, asked.zone)
         for holds, rule in (
-            (self._may_act(agent, who, period), "nobody who may bring it"),
+            (self._agents.may_act(agent, who, period), "nobody who may bring it"),
+            (agent == who or not self._one_with(agent, asked, period), "sold to its own side"),
+            (not own, "it offers otherwise itself"),
             (wh <= MOST_WH, "too much energy"),
             (wh == 0 or self._members.area_of(who) == event["area"], "of another area"),
             (wh == 0 or zone, "outside the zone"),
-            (wh == 0 or self._is_active_member(who, period), "no active member"),
+            (wh == 0 or lowers or self._is_active_member(who, period), "no active member"),
             (wh == 0 or who != asked.buyer, "its own request"),
             (wh == 0 or asked.only in (0, who), "asked of another"),
             (wh == 0 or tick <= asked.request.tick, "beyond the ceiling"),
@@ -219,17 +254,25 @@ class Requests:
             there = wh == 0 or (period, who) in self.schedules
             self._require("flexibility offer", where, there, "no schedule was declared")
             (self._fixed.add if wh else self._fixed.discard)((period, who))
+            sealed = wh == 0 or agent in asked.committed
+            self._require("flexibility offer", where, sealed, "no salt was committed to")
+        self._put_at_risk(asked, period, who, agent, wh, where)
         asked.offers[who] = Offered(agent, tick, wh)
         self.exchange_bond(asked, who, former, wh, where)
         self._reservations.exchange(period, who, asked.energy(former), asked.energy(wh), where)
 
-    def _may_act(self, agent: int, who: int, period: int) -> bool:
-        member = self._members.participants.get(who)
-        if agent == who:
-            return member is not None
-        if agent & GATEWAY_BIT:
-            return member is not None and member.gateway == agent ^ GATEWAY_BIT
-        return self._portfolios is not None and self._portfolios.may_trade_for(agent, who, period)
+    def _one_with(self, agent: int, asked: Asked, period: int) -> bool:
+        return self._agents.is_one_with(agent, asked.buyer, period)
+
+    def _put_at_risk(
+        self, asked: Asked, period: int, who: int, agent: int, wh: int, where: str
+    ) -> None:
+        """Of agents only: what a participant offers itself is its own affair."""
+        former = asked.offers.get(who, Offered(who, 0, 0))
+        freed = self.bond(asked, former.wh) if former.agent != who else 0
+        more = self.bond(asked, wh) if agent != who else 0
+        if freed or more:
+            self._agents.put_at_risk(period, who, agent, freed, more, where)
 
     def _promise(
         self, asked: Asked, period: int, who: int, former: int, wh: int, where: str
@@ -254,13 +297,62 @@ class Requests:
 
     # --- cleared -------------------------------------------------------------------------------
 
-    def lot_drawn(self, event: Event) -> None:
-        """LotDrawn: by the seed the request was committed to."""
+    def salt_committed(self, event: Event) -> None:
+        """SaltCommitted: by an agent, before the request closes; of declared schedules alone."""
         if (asked := self.asked(event)) is None:
             return
+        where = event.at("area", "period", "request", "agent")
+        self._clock.require_before(asked.closes_at, where)
+        self._require("lot", where, asked.request.product.declared, "no schedule is declared")
+        asked.committed[event["agent"]] = event["lot"]
+
+    def seed_shown(self, event: Event) -> None:
+        """SeedShown: the one the request was committed to, in time and before any salt."""
+        if (asked := self.asked(event)) is None:
+            return
+        where = event.at("area", "period", "request")
+        self._clock.require_since(asked.closes_at, where)
+        self._clock.require_before(asked.closes_at + self._rules.reveal_seconds, where)
         lot = lot_commitment(event["seed"])
-        self._findings.compare("lot", event.at("area", "period", "request"), lot, asked.lot)
-        asked.seed = event["seed"]
+        self._findings.compare("lot", where, lot, asked.lot)
+        self._require("lot", where, asked.shown_at is None, "shown before")
+        asked.seed, asked.shown_at = event["seed"], self._clock.time
+
+    def salt_shown(self, event: Event) -> None:
+        """SaltShown: the one its agent was committed to, in time and after the seed."""
+        if (asked := self.asked(event)) is None:
+            return
+        agent, salt = event["agent"], event["salt"]
+        where = event.at("area", "period", "request", "agent")
+        there = asked.shown_at is not None and asked.cleared is None and not asked.is_void
+        self._require("lot", where, there, "the seed is not shown, or it was cleared before")
+        self._clock.require_before((asked.shown_at or 0) + self._rules.reveal_seconds, where)
+        told, lot = salt_commitment(salt)[:LOT_BYTES], asked.committed.get(agent, b"")[:LOT_BYTES]
+        self._findings.compare("lot", where, told, lot)
+        self._require("lot", where, agent not in asked.salts, "shown before")
+        asked.salts[agent] = salt
+
+    def withheld(self, event: Event) -> None:
+        """LotWithheld: by a buyer, as its request becomes void; by an agent, as its offers are awarded."""
+        if (asked := self.asked(event)) is None:
+            return
+        account, amount = event["account"], event["amountMicroEur"]
+        where = event.at("area", "period", "request", "account")
+        if account != asked.buyer:
+            asked.forfeited[account] = amount
+            return
+        offered = sum(offer.wh for offer in asked.offers.values())
+        due = model.seed_withheld_micro_eur(asked.request, offered, self._rules.band)
+        self._findings.compare("lot", f"µEUR for a seed withheld, {where}", amount, due)
+        without = asked.shown_at is None and asked.request.product.declared
+        self._require("lot", where, without, "its seed was shown")
+        self.move(where, (MARGIN, SUPPLIER, due))
+        asked.escrow -= due
+        asked.seed_forfeited = due
+
+    def bond_of_withheld(self, asked: Asked, wh: int) -> int:
+        """What an offer loses whose salt is withheld."""
+        return model.salt_withheld_micro_eur(asked.request, wh, self._rules.band)
 
     def cleared(self, event: Event) -> None:
         """RequestCleared: once, after it closed and before delivery, as the model does."""
@@ -271,13 +363,12 @@ class Requests:
         self._clock.require_undelivered(period, where)
         first = asked.cleared is None and not asked.is_void
         self._require(WHAT, where, first, "cleared before")
-        offers = [
-            model.Offer(
-                who, asked.offers[who].agent, asked.offers[who].tick, asked.offers[who].wh,
-                lot_drawn(asked.seed, event["area"], period, asked.number, who),
-            )
-            for who in asked.offering
-        ]  # fmt: skip
+        offers = [self._drawn(asked, event["area"], period, who) for who in asked.offering]
+        if asked.request.product.declared:
+            self._require("lot", where, asked.shown_at is not None, "no seed was shown")
+            if any(offer.withheld for offer in offers):
+                shown_at = asked.shown_at or 0
+                self._clock.require_since(shown_at + self._rules.reveal_seconds, where)
         try:
             found = model.clear(asked.request, offers, self._rules.band, self._mtu)
         except ModelError as error:
@@ -290,12 +381,29 @@ class Requests:
         self._findings.compare(WHAT, f"Wh, {where}", event["volumeWh"], found.volume_wh)
         self._findings.compare(WHAT, f"margin, {where}", tuple(event["margin"]), margin)
 
+    @staticmethod
+    def _drawn(asked: Asked, area: int, period: int, who: int) -> model.Offer:
+        """An offer with what the lot has for it."""
+        offer = asked.offers[who]
+        if not asked.request.product.declared:
+            return model.Offer(who, offer.agent, offer.tick, offer.wh)
+        salt = asked.salts.get(offer.agent)
+        known = salt or NO_SALT
+        drawn = lot_drawn(asked.seed, known, area, period, asked.number, who)
+        return model.Offer(who, offer.agent, offer.tick, offer.wh, drawn, salt is None)
+
     def voided(self, event: Event) -> None:
-        """RequestVoid: only once delivery has begun."""
+        """RequestVoid: only once delivery has begun, or when the time for the seed is over."""
         if (asked := self.asked(event)) is None:
             return
         where = event.at("area", "period", "request")
-        self._clock.require_since(event["period"] * self._mtu, where)
+        start, seedless = event["period"] * self._mtu, asked.shown_at is None
+        if asked.request.product.declared and seedless:
+            start = min(start, asked.closes_at + self._rules.reveal_seconds)
+            offered = sum(offer.wh for offer in asked.offers.values())
+            due = model.seed_withheld_micro_eur(asked.request, offered, self._rules.band)
+            self._findings.compare("lot", f"µEUR forfeited, {where}", asked.seed_forfeited, due)
+        self._clock.require_since(start, where)
         self._require(WHAT, where, asked.cleared is None, "cleared before")
         asked.is_void = True
 

@@ -100,6 +100,15 @@ class Members:
         account = account.lower()
         return self._gateways.get(account) if account in self._may_bring_orders else None
 
+    def gateway_account(self, number: int) -> str | None:
+        """Account of a gateway that may bring orders, by its number."""
+        mine = (account for account, given in self._gateways.items() if given == number)
+        return next((account for account in mine if account in self._may_bring_orders), None)
+
+    def holders(self, role: bytes) -> set[str]:
+        """Accounts that hold a role."""
+        return self._holders[role]
+
     @property
     def aggregators(self) -> set[int]:
         """Participants who are aggregators."""

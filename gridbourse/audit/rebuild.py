@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from gridbourse.audit.agents import Agents
 from gridbourse.audit.aggregator_auction import AggregatorAuction
 from gridbourse.audit.balances import MARGIN
 from gridbourse.audit.bilateral import BilateralMarket
@@ -67,6 +68,7 @@ class Rebuilt:
         self.portfolios = (
             Portfolios(self.members, common.clock, self.findings) if rules.portfolios else None
         )
+        self.agents = Agents(self.members, self.portfolios, self.findings)
         self.aggregator_auction = (
             AggregatorAuction(rules.aggregator_auction, common, self.portfolios)
             if rules.aggregator_auction
@@ -76,11 +78,12 @@ class Rebuilt:
         self.metering = Metering(common, self.modules, rules.silent_permille)
         self.flexibility = (
             FlexibilityMarket(
-                rules.flexibility, common, self.portfolios, self.metering, rules.mtu_seconds
+                rules.flexibility, common, self.portfolios, self.agents, self.metering,
+                rules.mtu_seconds,
             )
             if rules.flexibility
             else None
-        )
+        )  # fmt: skip
         reach = rules.curtailment_reach_permille
         self.curtailment = None if reach is None else Curtailment(reach, common, self.metering)
         found = (
@@ -157,7 +160,7 @@ class Rebuilt:
     # -------------------------------------------------------------------------------------------
 
     def _handlers(self) -> Handlers:
-        told: list[Market | Portfolios] = [*self.markets]
+        told: list[Market | Portfolios | Agents] = [*self.markets, self.agents]
         if self.portfolios is not None:
             told.append(self.portfolios)
         of_markets = {

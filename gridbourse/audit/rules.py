@@ -64,10 +64,11 @@ class DealRules:
 
 @dataclass(frozen=True)
 class FlexibilityRules:
-    """Of the flexibility market; group_size: trades one verdict is about."""
+    """Of the flexibility market; group_size: trades one verdict is about; reveal_seconds: of its lots."""
 
     band: Band
     group_size: int
+    reveal_seconds: int
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,9 @@ def rules_of(deployment: DeploymentRecord) -> Rules:
             over_the_counter=of_market("OverTheCounter", _over_the_counter),
             aggregator_auction=of_market("AggregatorAuction", _aggregator_auction),
             portfolios="Portfolios" in deployment.contracts,
-            flexibility=of_market("FlexibilityMarket", _flexibility),
+            flexibility=of_market(
+                "FlexibilityMarket", lambda of: _flexibility(of, given("FlexibilityBoard"))
+            ),
             curtailment_reach_permille=of_market("CurtailmentCompensation", _curtailment),
         )  # fmt: skip
     except (TypeError, ValueError) as error:
@@ -149,9 +152,10 @@ def _over_the_counter(arguments: list[Any]) -> DealRules:
     return DealRules(min_wh, max_performed)
 
 
-def _flexibility(arguments: list[Any]) -> FlexibilityRules:
+def _flexibility(arguments: list[Any], board: list[Any]) -> FlexibilityRules:
     [[_, floor, tick, ticks, group_size]] = arguments
-    return FlexibilityRules(Band(floor, tick, ticks), group_size)
+    [[*_, reveal_seconds]] = board
+    return FlexibilityRules(Band(floor, tick, ticks), group_size, reveal_seconds)
 
 
 def _curtailment(arguments: list[Any]) -> int:

@@ -96,6 +96,11 @@ class Clock:
         return self._rules.replay
 
     @property
+    def time(self) -> int:
+        """Market time; 0 while it is not known."""
+        return self._time
+
+    @property
     def next_open_period(self) -> int:
         """The first period that takes orders; 0 while market time is not known."""
         return (self._time + self._rules.gate_closure_seconds) // self._rules.mtu_seconds + 1

@@ -42,13 +42,16 @@ from gridbourse.chain.grid_oracle import GridOracle
 from gridbourse.chain.markets import NOBODY, Anchors, arguments
 from gridbourse.chain.order_book import OrderBook
 from gridbourse.chain.over_the_counter import OverTheCounter
-from gridbourse.chain.portfolios import Portfolios
+from gridbourse.chain.portfolios import Agents, Portfolios
 from gridbourse.chain.settings import MarketSettings
 from gridbourse.chain.transactions import Chain
 
 T = TypeVar("T", bound=CheckedTrades)
 MARKET, SETTLEMENT, ORACLE, PAYMENT = 1, 2, 4, 8
 """Permissions of a module in the clearing house."""
+
+AGENTS_ACT = ("AggregatorAuction", "FlexibilityMarket")
+"""Markets that ask `Agents` who may act for whom."""
 
 ROLES = {
     "dso": "DSO",
@@ -87,6 +90,7 @@ class Market:
     pool: CallAuction | None = None
     trade_markets: tuple[CheckedTrades, ...] = ()
     portfolios: Portfolios | None = None
+    agents: Agents | None = None
     flexibility_market: Flexibility | None = None
     compensation: CurtailmentCompensation | None = None
 
@@ -116,6 +120,7 @@ class Market:
                 if name in at
             ),
             portfolios=Portfolios(chain, at["Portfolios"]) if "Portfolios" in at else None,
+            agents=Agents(chain, at["Agents"]) if "Agents" in at else None,
             flexibility_market=_flexibility(chain, record),
             compensation=(
                 CurtailmentCompensation(chain, at[curtailment.NAME], keys["grid oracle"])
@@ -220,12 +225,13 @@ def deploy(
     grid = put("GridOracle", registry, clock, house)
     anchors = Anchors(registry, clock, house, grid)
     portfolios = put("Portfolios", registry, clock) if settings.portfolios else NOBODY
+    agents = put("Agents", registry, portfolios) if {*AGENTS_ACT} & {*settings.markets} else NOBODY
     modules = {
-        put(name, *arguments(name, anchors, tariff, settings, portfolios)): MARKET
+        put(name, *arguments(name, anchors, tariff, settings, agents)): MARKET
         for name in settings.markets
     }
     if "FlexibilityMarket" in settings.markets:
-        modules[flexibility.put_before(put, anchors, portfolios)] = (
+        modules[flexibility.put_before(put, anchors, agents)] = (
             ORACLE  # schedules take ring slots, no more
         )
         addresses = {name: contract.address for name, contract in deployed.items()}

@@ -27,7 +27,7 @@ CONTRACTS = (
     "Settlement",
 )
 """What every deployment has."""
-OPTIONAL = ("Portfolios", "CurtailmentCompensation")
+OPTIONAL = ("Portfolios", "Agents", "CurtailmentCompensation")
 """What some deployments have beside."""
 MARKETS = (
     "CallAuction",

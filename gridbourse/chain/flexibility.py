@@ -19,7 +19,7 @@ from gridbourse.model.trade_word import TradeWord
 
 TSO_ACCOUNT, MARGIN_ACCOUNT = 7, 6
 """Of `HouseAccounts.sol`."""
-NO_SEED = bytes(32)
+NO_SEED, NO_SALT = bytes(32), bytes(16)
 PHASES = ("open", "cleared", "void", "awarded", "ended")
 AWARDED, VOID_OR_CLEARED = PHASES.index("awarded"), (1, 2)
 ROLES = {"tso": "TSO", "verifier": "VERIFIER"}
@@ -42,10 +42,21 @@ def lot_commitment(seed: bytes) -> bytes:
     return keccak(encode(["bytes32"], [seed]))
 
 
-def lot_drawn(seed: bytes, area: int, period: int, number: int, participant: int) -> int:
-    """What the lot of a request draws for a participant; see `gridbourse.model.flexibility.called`."""
+def salt_commitment(salt: bytes) -> bytes:
+    """What offers by declared schedules commit their agent's salt (16 bytes) with."""
+    return keccak(encode(["bytes16"], [salt]))
+
+
+def lot_drawn(
+    seed: bytes, salt: bytes, area: int, period: int, number: int, participant: int
+) -> int:
+    """What the lot of a request draws for a participant; see `gridbourse.model.flexibility.called`.
+
+    seed: of the buyer, 32 bytes; salt: of who brought the offer, 16 bytes.
+    """
     places = (area, period, number, participant)
-    return int.from_bytes(keccak(encode(["bytes32", *["uint256"] * 4], [seed, *places])))
+    types = ["bytes32", "bytes16", *["uint256"] * 4]
+    return int.from_bytes(keccak(encode(types, [seed, salt, *places])))
 
 
 def token_id(product: int, zone: int, way: Way, period: int) -> int:
@@ -198,24 +209,44 @@ class Flexibility:
             period, list(schedules_wh), list(schedules_wh.values()), units=len(schedules_wh),
         )  # fmt: skip
 
-    def offer(self, by: LocalAccount, period: int, number: int, rows: Sequence[Row]) -> None:
-        """Offer in the names of participants, in place of what was offered before; all rows or none."""
+    def offer(
+        self,
+        by: LocalAccount,
+        period: int,
+        number: int,
+        rows: Sequence[Row],
+        lot: bytes = NO_SEED,
+    ) -> None:
+        """Offer in the names of participants, in place of what was offered before; all rows or none.
+
+        lot: for declared schedules `salt_commitment` of the caller's salt; NO_SEED keeps the one before.
+        """
         self.board.write(
-            by, "flexibility offer", "offer", self.area, period, number, list(rows), units=len(rows)
-        )
+            by, "flexibility offer", "offer",
+            self.area, period, number, list(rows), lot, units=len(rows),
+        )  # fmt: skip
+
+    def show_seed(self, by: LocalAccount, period: int, number: int, seed: bytes) -> None:
+        """Show the buyer's seed of a closed request, by anyone who has it."""
+        self.board.write(by, "flexibility show", "showSeed", self.area, period, number, seed)
+
+    def show_salt(
+        self, by: LocalAccount, period: int, number: int, agent: int, salt: bytes
+    ) -> None:
+        """Show an agent's salt once the seed is known, by anyone who has it."""
+        self.board.write(by, "flexibility show", "showSalt", self.area, period, number, agent, salt)
 
     def clear(
         self,
         by: LocalAccount,
         period: int,
         number: int,
-        seed: bytes = NO_SEED,
         groups_a_call: int = ALL_GROUPS,
     ) -> None:
         """Gather and clear a closed request in as many calls as it takes; void once delivery has begun."""
         while self.market.phase(period, number) == "open":
             self.board.write(
-                by, "flexibility clear", "clear", self.area, period, number, seed, groups_a_call
+                by, "flexibility clear", "clear", self.area, period, number, groups_a_call
             )
 
     # --- delivery ------------------------------------------------------------------------------
@@ -276,10 +307,10 @@ Put = Callable[..., str]
 """Deploys a contract by name with its arguments; its address."""
 
 
-def put_before(put: Put, at: Anchors, portfolios: str = NOBODY) -> str:
+def put_before(put: Put, at: Anchors, agents: str) -> str:
     """Deploy what the market's own contract does not need; the address of the schedules."""
     put("FlexibilityProducts", at.registry, at.clock)
-    return put("Schedules", at.registry, at.clock, at.house, portfolios)
+    return put("Schedules", at.registry, at.clock, at.house, agents)
 
 
 def put_after(
@@ -301,8 +332,9 @@ def put_after(
             market,
             products,
             schedules,
-            portfolios,
+            addresses["Agents"],
             rules.band.ticks,
+            rules.reveal_seconds,
         ],
     )
     token = put("FlexibilityToken", at.registry, market)

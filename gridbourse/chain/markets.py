@@ -23,9 +23,9 @@ class Anchors(NamedTuple):
 
 
 def arguments(
-    name: str, at: Anchors, tariff: str, settings: MarketSettings, portfolios: str = NOBODY
+    name: str, at: Anchors, tariff: str, settings: MarketSettings, agents: str = NOBODY
 ) -> list[Any]:
-    """Constructor arguments of a market, by the name of its contract."""
+    """Constructor arguments of a market, by the name of its contract; agents: the contract Agents."""
     anchors = (*at, settings.verdict_window_seconds)
     band = settings.band
     prices = (band.floor_micro_eur_per_wh, band.tick_micro_eur_per_wh, band.ticks)
@@ -49,7 +49,7 @@ def arguments(
             seals = settings.aggregator_auction
             sealing = (seals.reveal_seconds, seals.bond_micro_eur)
             posting = (seals.min_wh, seals.max_posted)
-            return [[anchors, tariff, portfolios, *prices, GROUP_SIZE, *sealing, *posting]]
+            return [[anchors, tariff, agents, *prices, GROUP_SIZE, *sealing, *posting]]
         case "FlexibilityMarket":
             grid = settings.flexibility.band
             steps = (grid.floor_micro_eur_per_wh, grid.tick_micro_eur_per_wh, grid.ticks)

@@ -1,4 +1,4 @@
-"""Contracts between aggregators and prosumers on the chain (`Portfolios.sol`)."""
+"""Contracts between aggregators and prosumers on the chain (`Portfolios.sol`), and what agents may do."""
 
 from dataclasses import astuple
 from typing import Any
@@ -9,6 +9,8 @@ from gridbourse.chain.compact_signature import Signature
 from gridbourse.chain.contracts import Bound
 from gridbourse.model.portfolio_contract import Contract
 
+GATEWAY_BIT = 1 << 32
+"""Of `Agents.sol`: an agent is a participant's number, or this bit and a gateway's."""
 ACCEPTANCE_TYPE = {
     "Acceptance": [
         {"name": "proposal", "type": "uint256"},
@@ -87,3 +89,11 @@ class Portfolios(Bound):
         """Every contract the participant ever had, in order."""
         count = self.read("contractCount", participant)
         return [Contract(*self.read("contractAt", participant, n)) for n in range(count)]
+
+
+class Agents(Bound):
+    """Who may act for whom, and for how much (`Agents.sol`)."""
+
+    def allow(self, by: LocalAccount, agent: int, micro_eur_per_period: int) -> None:
+        """Let an agent, an aggregator's number or GATEWAY_BIT and a gateway's, risk so much a period."""
+        self.write(by, "allowance", "allow", agent, micro_eur_per_period)

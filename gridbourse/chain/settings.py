@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gridbourse.model.clearing import Band
-from gridbourse.model.flexibility import require_truthful
+from gridbourse.model.flexibility import LOT_REVEAL_SECONDS, require_truthful
 from gridbourse.model.flexibility_products import PRODUCTS, Product
 from gridbourse.model.settlement import Prices
 from gridbourse.model.trade_word import LEAST_WH
@@ -58,12 +58,14 @@ class OverTheCounterRules:
 class FlexibilityRules:
     """Of the flexibility market; see `gridbourse.model.flexibility`.
 
-    band: prices of flexibility, beside the energy itself; verification_window_seconds: block time after
-    the reading window in which delivery may still be verified.
+    band: prices of flexibility, beside the energy itself; reveal_seconds: market time after the close of a
+    request in which the seed of its lot is shown, and again for the salts; verification_window_seconds:
+    block time after the reading window in which delivery may still be verified.
     """
 
     band: Band = FLEXIBILITY_BAND
     products: tuple[Product, ...] = PRODUCTS
+    reveal_seconds: int = LOT_REVEAL_SECONDS
     verification_window_seconds: int = 86_400
 
     def require_truthful(self, prices: Prices) -> None:

@@ -4,8 +4,12 @@ A buyer asks for a quantity of a product in a grid zone, up or down, under a cei
 that zone or below offer; an offer counts when those of its agent together reach the minimum bid. Against
 declared schedules a lot decides who stands by: f / (1 + f) of the offers are called, where f is the
 penalty as a share of the price, so that no false schedule pays (`gridbourse.model.baseline.schedule`).
+It is drawn from a seed of the buyer and a salt of who brought the offer, both committed to before either
+is shown. Who stands by keeps up what it might have been awarded, never more than was asked for.
 The cheapest called offers win; the last tick is shared pro rata in participant order. What is delivered
-against the baseline is paid, what is missing is penalised, never beyond the bond.
+against the baseline is paid, what is missing is penalised, never beyond the bond: the buyer gets damages
+for what it was sold and did not get, at most the penalty on what it asked for; the rest of a penalty is
+the supplier's, who balances what deviates from a schedule, so that no buyer gains by anybody's error.
 
 Source: seed 001 §3.2, seed 003 §2.4 (DOMAIN rows M10, M20, I3).
 """
@@ -26,6 +30,11 @@ from gridbourse.model.flexibility_products import Product, Way
 from gridbourse.model.settlement import Prices
 
 PERMILLE = 1000
+LOT_REVEAL_SECONDS = 60
+"""In which the seed of a lot is shown after its request closed, and then again the salts, unless a deployment
+has it otherwise. A salt follows by a program; a minute is thirty blocks."""
+LEAST_REQUEST_WH = 100
+"""What a participant asks for at least: settlement waits for its request as for any other."""
 
 
 class EvidenceTooCoarse(ModelError):
@@ -45,13 +54,17 @@ class Request:
 
 
 class Offer(NamedTuple):
-    """Of one participant. agent: who brought it; drawn: what the lot has for it, any whole number."""
+    """Of one participant. agent: who brought it; drawn: what the lot has for it, any whole number.
+
+    withheld: whether its agent kept the salt of its lot to itself.
+    """
 
     participant: int
     agent: int
     tick: int
     wh: int
     drawn: int = 0
+    withheld: bool = False
 
 
 class Outcome(Enum):
@@ -61,6 +74,7 @@ class Outcome(Enum):
     LOST = "lost"
     TOO_SMALL = "too small"
     STANDS_BY = "stands by"
+    WITHHELD = "withheld"
 
 
 @dataclass(frozen=True)
@@ -86,12 +100,16 @@ class Cleared:
 
 @dataclass(frozen=True)
 class Finding:
-    """What verification comes to for one leg; off_wh: what is penalised."""
+    """What verification comes to for one leg; off_wh: what is penalised.
+
+    damages_micro_eur: the buyer's part of the penalty, for what it was sold and is shown not to have got.
+    """
 
     delivered_wh: int
     off_wh: int
     paid_micro_eur: int
     penalty_micro_eur: int
+    damages_micro_eur: int
 
 
 # --- which products may be traded ----------------------------------------------------------------
@@ -118,6 +136,11 @@ def require_truthful(product: Product, band: Band, prices: Prices) -> None:
                 lot_terms(product, way, highest, highest).require_truthful(prices)
             except UntruthfulTerms as error:
                 raise UntruthfulTerms(f"product {product.name}: {error}") from None
+
+
+def lead_seconds(product: Product, reveal_seconds: int) -> int:
+    """How long before delivery a request for a product closes at the latest: its activation, and its lot."""
+    return product.full_activation_seconds + 2 * reveal_seconds * product.declared
 
 
 # --- who may offer -------------------------------------------------------------------------------
@@ -153,6 +176,14 @@ def may_promise(
     return fits and others_wh + wh <= most_wh
 
 
+def within_allowance(at_risk: int, freed: int, more: int, allowance: int) -> bool:
+    """Whether an agent may put bonds of `more` µEUR in place of `freed` at risk in a participant's name.
+
+    at_risk: of all agents' offers in the period so far; what is lowered always passes.
+    """
+    return more <= freed or at_risk - freed + more <= allowance
+
+
 # --- money ---------------------------------------------------------------------------------------
 
 
@@ -170,9 +201,28 @@ def bond_micro_eur(request: Request, wh: int, band: Band) -> int:
 
 def escrow_micro_eur(request: Request, band: Band) -> int:
     """What a request may come to cost, but for what the supplier pays the buyer."""
+    return _cost(request, request.wh, band)
+
+
+def _cost(request: Request, wh: int, band: Band) -> int:
     compensated = request.house and request.way is Way.DOWN
     extra = request.product.compensation_micro_eur_per_wh if compensated else 0
-    return request.wh * (band.price(request.tick) + extra)
+    return wh * (band.price(request.tick) + extra)
+
+
+def seed_withheld_micro_eur(request: Request, offered_wh: int, band: Band) -> int:
+    """What a buyer loses that keeps the seed of its lot to itself: the most it might have come to pay."""
+    return _cost(request, min(offered_wh, request.wh), band)
+
+
+def salt_withheld_micro_eur(request: Request, wh: int, band: Band) -> int:
+    """What an offer of `wh` loses whose salt is kept back: the most it could lose otherwise."""
+    return bond_micro_eur(request, stands_by_wh(request, wh, True), band)
+
+
+def stands_by_wh(request: Request, wh: int, might_win: bool) -> int:
+    """What an offer that is not called stands by with: the most that it could have been awarded."""
+    return min(wh, request.wh) if might_win else 0
 
 
 def aggregators_part(paid_micro_eur: int, permille: int) -> int:
@@ -216,6 +266,8 @@ def clear(request: Request, offers: Sequence[Offer], band: Band, mtu_seconds: in
     for offer in offers:
         if pools[offer.agent] < least:
             outcomes.append(Outcome.TOO_SMALL)
+        elif product.declared and offer.withheld:
+            outcomes.append(Outcome.WITHHELD)
         elif product.declared and not called(offer.drawn, product.penalty_percent):
             outcomes.append(Outcome.STANDS_BY)
         else:
@@ -232,12 +284,18 @@ def clear(request: Request, offers: Sequence[Offer], band: Band, mtu_seconds: in
     for i, offer in enumerate(offers):
         if won.get(i):
             outcomes[i] = Outcome.AWARDED
-        if outcomes[i] in (Outcome.AWARDED, Outcome.STANDS_BY):
-            stands_by = outcomes[i] is Outcome.STANDS_BY
-            wh = offer.wh if stands_by else won[i]
+        stands_by = outcomes[i] is Outcome.STANDS_BY
+        wh = won.get(i, 0)
+        if stands_by:
+            last = found.margin.tick if found.margin else 0
+            might_win = found.volume_wh < request.wh or offer.tick <= last
+            wh = stands_by_wh(request, offer.wh, might_win)
+        if wh:
             price = _price(request, offer, found.margin, band)
             bond = bond_micro_eur(request, wh, band)
             legs.append(Leg(offer.participant, wh, price, bond, stands_by))
+        elif stands_by:
+            outcomes[i] = Outcome.LOST
     return Cleared(found.volume_wh, found.margin, tuple(outcomes), tuple(legs))
 
 
@@ -262,18 +320,22 @@ def verify(
     baseline_wh: int,
     metered_wh: int | None,
     credited_wh: int = 0,
+    silent: bool = False,
 ) -> Finding:
-    """Verify a leg by the meter; metered_wh None: it did not come in time, so nothing was delivered.
+    """Verify a leg by the meter; metered_wh None: it did not come in time, or says more than the connection
+    carries. Then nothing was delivered, and nothing is shown that the buyer missed: the penalty is the
+    supplier's. silent: no meter of the area was read in the period, which is no seller's doing: nothing is
+    penalised.
 
     credited_wh: of the response, what earlier legs of the participant in the period were paid for.
     """
     wanted = 0 if leg.stands_by else leg.wh
     if metered_wh is None:
-        return _finding(leg, product, way, 0, leg.wh)
+        return _finding(leg, product, way, 0, 0 if silent else leg.wh, 0)
     response = response_wh(way, baseline_wh, metered_wh)
     delivered = max(0, min(response - credited_wh, wanted))
     off = abs(response - wanted) if product.declared else wanted - delivered
-    return _finding(leg, product, way, delivered, off)
+    return _finding(leg, product, way, delivered, off, wanted - delivered)
 
 
 def verify_by_evidence(
@@ -290,11 +352,17 @@ def verify_by_evidence(
         )
     delivered = max(0, min(shown_wh - credited_wh, leg.wh))
     # No energy comes with it, so neither does a direction matter.
-    return _finding(leg, product, Way.UP, delivered, leg.wh - delivered)
+    missed = leg.wh - delivered
+    return _finding(leg, product, Way.UP, delivered, missed, missed)
 
 
-def _finding(leg: Leg, product: Product, way: Way, delivered_wh: int, off_wh: int) -> Finding:
+def _finding(
+    leg: Leg, product: Product, way: Way, delivered_wh: int, off_wh: int, missed_wh: int
+) -> Finding:
     price = leg.price_micro_eur_per_wh
     base = base_micro_eur_per_wh(product, way, price)
-    penalty = penalty_micro_eur(off_wh, base, product.penalty_percent)
-    return Finding(delivered_wh, off_wh, delivered_wh * price, min(penalty, leg.bond_micro_eur))
+    penalty, damages = (
+        min(penalty_micro_eur(wh, base, product.penalty_percent), leg.bond_micro_eur)
+        for wh in (off_wh, missed_wh)
+    )
+    return Finding(delivered_wh, off_wh, delivered_wh * price, penalty, damages)

@@ -16,6 +16,7 @@ import pandas as pd
 
 from gridbourse.model.clearing import Band
 from gridbourse.model.errors import ModelError
+from gridbourse.model.flexibility import LOT_REVEAL_SECONDS, lead_seconds
 from gridbourse.model.flexibility_products import BASELINES, PRODUCTS, Product, Way
 from gridbourse.model.periods import Mtu
 from gridbourse.model.trade_word import MOST_WH
@@ -98,9 +99,10 @@ class FlexibilityTable:
 
     def opens_s(self, before_s: int) -> int:
         """Seconds before delivery at which the first request is posted; the last is closed `before_s`
-        before delivery, or as much earlier as its product takes to be activated."""
+        before delivery, or as much earlier as its lot and its activation take."""
         used = {*(self.dso.products if self.dso else ()), *(call.product for call in self.calls)}
-        latest = max((self.products[n].full_activation_seconds for n in used), default=0)
+        leads = (lead_seconds(self.products[n], LOT_REVEAL_SECONDS) for n in used)
+        latest = max(leads, default=0)
         return max(before_s, latest) + self.steps
 
     def calls_in(self, period: int) -> list[Call]:

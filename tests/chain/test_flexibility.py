@@ -21,6 +21,7 @@ from gridbourse.chain.flexibility import (
     lot_commitment,
     lot_drawn,
     product_tuple,
+    salt_commitment,
 )
 from gridbourse.chain.settings import FlexibilityRules, MarketSettings
 from gridbourse.chain.transactions import Chain, Reverted
@@ -101,20 +102,28 @@ def test_a_period_from_request_to_redeemed_tokens(street):
     declared = flex.request(keys["tso"], P, terms(DECLARED, Way.DOWN, 2_000, lot=lot))
     for who, tick, wh in ((8, 5, 400), (9, 7, 800)):
         flex.offer(street.key(who), P, number, [Row(who, tick, wh)])
-    for who in (10, 11):
+    salts = {who: bytes([who]) * 16 for who in (10, 11)}
+    for who, salt in salts.items():
         flex.declare(street.key(who), P, {who: -500})
-        flex.offer(street.key(who), P, declared, [Row(who, 4, 300)])
+        flex.offer(street.key(who), P, declared, [Row(who, 4, 300)], salt_commitment(salt))
     street.advance_to(P, -600)
     operator = keys["operator"]
     flex.clear(operator, P, number)
-    flex.clear(operator, P, declared, SEED, groups_a_call=1)
+    flex.show_seed(operator, P, declared, SEED)
+    for who, salt in salts.items():
+        flex.show_salt(operator, P, declared, who, salt)
+    flex.clear(operator, P, declared, groups_a_call=1)
 
     trades = flex.market.award(operator, P, number, groups_a_call=1)
     assert [(t.seller, t.buyer, t.wh, t.price_micro_eur_per_wh) for t in trades] == [
         (8, DSO_ACCOUNT, 400, 70),
         (9, DSO_ACCOUNT, 600, 70),
     ]
-    called = [who for who in (10, 11) if lot_drawn(SEED, AREA, P, declared, who) % 300 < 200]
+    called = [
+        who
+        for who, salt in salts.items()
+        if lot_drawn(SEED, salt, AREA, P, declared, who) % 300 < 200
+    ]
     trades = flex.market.award(operator, P, declared)
     assert [(t.seller, t.buyer) for t in trades] == [(TSO_ACCOUNT, who) for who in called]
     legs = flex.market.legs(P, declared, [10, 11])

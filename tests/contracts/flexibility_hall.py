@@ -12,9 +12,11 @@ from gridbourse.chain.flexibility import (
     lot_commitment,
     lot_drawn,
     product_tuple,
+    salt_commitment,
     token_id,
 )
 from gridbourse.chain.markets import NOBODY
+from gridbourse.chain.portfolios import GATEWAY_BIT
 from gridbourse.model.clearing import Band
 from gridbourse.model.flexibility import Offer, Request
 from gridbourse.model.flexibility_products import (
@@ -51,6 +53,11 @@ DSO, TSO, SUPPLIER, MARGIN = 1, 7, 2, 6
 OPEN, CLEARED, VOID, AWARDED, ENDED = range(5)
 EVIDENCE = keccak(text="method and evidence")
 SEED = b"seed" * 8
+SALT = b"salt" * 4
+REVEAL = 60
+GATEWAY = GATEWAY_BIT | 1
+PLENTY = 10**10
+"""What everybody lets the gateway put at risk, unless a test has it otherwise."""
 EVERYONE = Buyers.DSO | Buyers.TSO | Buyers.PARTICIPANTS
 COMPENSATION = 90
 
@@ -76,6 +83,7 @@ class Posted:
     buyer: int
     seed: bytes
     offers: dict[int, Offer] = field(default_factory=dict)
+    salts: dict[int, bytes] = field(default_factory=dict)
 
 
 class FlexibilityHall:
@@ -89,15 +97,20 @@ class FlexibilityHall:
             market.registry.grantRole(role(name), who, by)
         base = (market.registry, market.clock, market.house)
         self.products = c.FlexibilityProducts.deploy(*base[:2], by)
-        self.schedules = c.Schedules.deploy(*base, portfolios, by)
+        self.agents = c.Agents.deploy(market.registry, portfolios, by)
+        self.schedules = c.Schedules.deploy(*base, self.agents, by)
         grid = (BAND.floor_micro_eur_per_wh, BAND.tick_micro_eur_per_wh, BAND.ticks)
         self.market = c.FlexibilityMarket.deploy((anchors(market), *grid, GROUP_SIZE), by)
-        lists = (self.products, self.schedules, portfolios)
-        self.board = c.FlexibilityBoard.deploy((*base, self.market, *lists, BAND.ticks), by)
+        lists = (self.products, self.schedules)
+        rules = (self.agents, BAND.ticks, REVEAL)
+        self.board = c.FlexibilityBoard.deploy((*base, self.market, *lists, *rules), by)
         self.token = c.FlexibilityToken.deploy(market.registry, self.market, by)
         self.delivery = c.FlexibilityDelivery.deploy(
-            (*base, market.meters, self.market, *lists, self.token, READING_WINDOW, WINDOW), by
-        )
+            (
+                *base, market.meters, self.market, *lists, portfolios, self.token,
+                READING_WINDOW, WINDOW,
+            ), by,
+        )  # fmt: skip
         self.market.connect(self.board, self.delivery, self.token, by)
         self.schedules.connect(self.board, by)
         market.house.revokeModule(market.auction, by)
@@ -108,6 +121,8 @@ class FlexibilityHall:
         for product in PRODUCTS:
             self.products.add(product_tuple(product, MTU), by)
         market.fund({DSO: purse, TSO: purse, SUPPLIER: purse})
+        for member in market.in_area(0):
+            self.agents.allow(GATEWAY, PLENTY, member.sends)
 
     # --- one request ---------------------------------------------------------------------------
 
@@ -145,27 +160,44 @@ class FlexibilityHall:
     def declare(self, who: Member, wh: int) -> None:
         self.schedules.declare(P, [who.number], [wh], who.sends)
 
-    def offer(self, posted: Posted, who: Member, tick: int, wh: int, by: Any = None) -> Any:
+    def offer(
+        self, posted: Posted, who: Member, tick: int, wh: int, by: Any = None, salt: bytes = SALT
+    ) -> Any:
         """By its own account unless another one is given; agents: the gateway's is bit 32 and its number."""
-        agent = (1 << 32 | 1) if by == self.whole.gateway else who.number
+        declared = posted.request.product.declared
+        lot = salt_commitment(salt) if declared else NO_SEED
         tx = self.board.offer(
-            0, P, posted.number, [(who.number, tick, wh)], {"from": by or who.account}
+            0, P, posted.number, [(who.number, tick, wh)], lot, {"from": by or who.account}
         )
-        drawn = lot_drawn(posted.seed, 0, P, posted.number, who.number)
+        agent = fact(tx, "FlexibilityOffered")[6]
         if wh:
+            if declared:
+                posted.salts[agent] = salt
+            drawn = self.drawn(posted, who, salt)
             posted.offers[who.number] = Offer(who.number, agent, tick, wh, drawn)
         else:
             posted.offers.pop(who.number, None)
         return tx
 
+    def drawn(self, posted: Posted, who: Member, salt: bytes = SALT) -> int:
+        return lot_drawn(posted.seed, salt, 0, P, posted.number, who.number)
+
     def close_requests(self) -> None:
         self.whole.clock.advanceTo(max(self.whole.clock.timestamp(), P * MTU - 800), self.by)
 
+    def show(self, posted: Posted, withheld: Iterable[int] = ()) -> None:
+        """Seed and salts of a closed request, but for those of some agents."""
+        by = {"from": self.whole.supplier}
+        if not posted.request.product.declared:
+            return
+        self.board.showSeed(0, P, posted.number, posted.seed, by)
+        for agent, salt in posted.salts.items():
+            if agent not in withheld:
+                self.board.showSalt(0, P, posted.number, agent, salt, by)
+
     def clear(self, posted: Posted, groups: int = 99) -> Any:
         while True:
-            tx = self.board.clear(
-                0, P, posted.number, posted.seed, groups, {"from": self.whole.supplier}
-            )
+            tx = self.board.clear(0, P, posted.number, groups, {"from": self.whole.supplier})
             if self.phase(posted) != OPEN:
                 return tx
 
@@ -180,6 +212,7 @@ class FlexibilityHall:
     def run(self, posted: Posted, groups: int = 99) -> list[TradeWord]:
         """From its close to its awards."""
         self.close_requests()
+        self.show(posted)
         self.clear(posted, groups)
         return self.award(posted, groups)
 
@@ -232,6 +265,11 @@ class FlexibilityHall:
 
 def findings(tx: Any) -> list[tuple]:
     """Of a verification: (participant, delivered, off, paid, shared, penalty)."""
+    return [row[:-1] for row in all_findings(tx)]
+
+
+def all_findings(tx: Any) -> list[tuple]:
+    """As `findings`, and last what the buyer gets of the penalty."""
     events = tx.events["LegVerified"]
     found = [tuple(event["finding"]) for event in events]
-    return [(f[0], *map(int, f[4:9])) for f in found]
+    return [(f[0], *map(int, f[4:9]), int(f[11])) for f in found]

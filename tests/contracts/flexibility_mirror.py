@@ -18,6 +18,8 @@ from gridbourse.model.flexibility import (
     escrow_micro_eur,
     kind,
     may_promise,
+    salt_withheld_micro_eur,
+    seed_withheld_micro_eur,
     verify,
     verify_by_evidence,
 )
@@ -49,6 +51,8 @@ class Life:
     waiting: list[list[Any]] = field(default_factory=list)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     delivered_wh: int = 0
+    shown: bool = False
+    withheld: set[int] = field(default_factory=set)
     cleared: bool = False
     awarded: bool = False
     ended: bool = False
@@ -82,6 +86,7 @@ class Mirror:
         self.tokens: dict[int, dict[int, tuple[int, int]]] = defaultdict(dict)
         self.lives: list[Life] = []
         self.verified_wh = self.redeemed_wh = 0
+        self.silent = False
 
     def move(self, frm: int, to: int, amount: int) -> None:
         self.money[frm] -= amount
@@ -141,15 +146,22 @@ class Mirror:
     # --- clearing, awards, verdicts ------------------------------------------------------------
 
     def clear(self, life: Life) -> None:
-        offers = [life.posted.offers[who] for who in sorted(life.posted.offers)]
+        rows = [life.posted.offers[who] for who in sorted(life.posted.offers)]
+        offers = [row._replace(withheld=row.agent in life.withheld) for row in rows]
         found = clear(life.posted.request, offers, BAND, MTU)
         life.outcomes = dict(zip((o.participant for o in offers), found.outcomes, strict=True))
         life.legs = {leg.participant: leg for leg in found.legs}
         life.cleared = True
 
     def void(self, life: Life) -> None:
-        """Delivery began before it was cleared: all that was offered goes back."""
+        """Delivery began before it was cleared: all that was offered goes back. A seed that was not shown
+        costs its buyer."""
         life.cleared = True
+        if life.posted.request.product.declared and not life.shown:
+            offered = sum(offer.wh for offer in life.posted.offers.values())
+            lost = seed_withheld_micro_eur(life.posted.request, offered, BAND)
+            self.move(MARGIN, SUPPLIER, lost)
+            life.escrow -= lost
 
     def award(self, life: Life) -> None:
         """Every offer gives back what it did not win, and the part of the bond."""
@@ -157,6 +169,9 @@ class Mirror:
             leg = life.legs.get(who)
             bond = leg.bond_micro_eur if leg else 0
             won = leg.wh if leg and not leg.stands_by else 0
+            if life.outcomes.get(who) is Outcome.WITHHELD:
+                bond = salt_withheld_micro_eur(life.posted.request, offer.wh, BAND)
+                self.move(MARGIN, SUPPLIER, bond)
             self.move(MARGIN, who, bond_micro_eur(life.posted.request, offer.wh, BAND) - bond)
             if not life.reactive:
                 self.reserve(who, life.way, won - offer.wh)
@@ -184,7 +199,7 @@ class Mirror:
         credited = self.credited[who, life.reactive]
         if not life.metered:
             return verify_by_evidence(leg, product, stated, product.evidence_seconds, credited)
-        return verify(leg, product, life.way, stated, reading, credited)
+        return verify(leg, product, life.way, stated, reading, credited, self.silent)
 
     def verified(self, life: Life, who: int, found: Finding) -> int:
         """The seller's side of a leg; what the aggregator gets of it."""
@@ -193,7 +208,8 @@ class Mirror:
         shared = aggregators_part(found.paid_micro_eur, permille)
         if shared:
             self.move(MARGIN, aggregator, shared)
-        self.move(MARGIN, life.posted.buyer, found.penalty_micro_eur)
+        self.move(MARGIN, life.posted.buyer, found.damages_micro_eur)
+        self.move(MARGIN, SUPPLIER, found.penalty_micro_eur - found.damages_micro_eur)
         self.move(MARGIN, who, leg.bond_micro_eur - found.penalty_micro_eur)
         life.escrow -= found.paid_micro_eur
         if not leg.stands_by and not life.reactive:

@@ -34,7 +34,8 @@ def transact(call, accounts):
 
 def _compiled(tmp_path_factory):
     root = tmp_path_factory.mktemp("harness")
-    shutil.copytree(CHECKOUT / "contracts/libraries", root / "contracts/libraries")
+    for folder in ("libraries", "interfaces"):
+        shutil.copytree(CHECKOUT / "contracts" / folder, root / "contracts" / folder)
     shutil.copytree(Path(__file__).parent / "harness", root / "contracts/harness")
     (root / "node_modules").symlink_to(CHECKOUT / "node_modules")
     return compile_contracts(root)

@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from brownie import AggregatorAuction, Portfolios
+from brownie import Agents, AggregatorAuction, Portfolios
 from eth_abi import encode
 from eth_utils import keccak
 
@@ -42,8 +42,9 @@ class Hall:
         by = {"from": market.operator}
         market.house.revokeModule(market.auction, by)
         self.portfolios = Portfolios.deploy(market.registry, market.clock, by)
+        self.agents = Agents.deploy(market.registry, self.portfolios, by)
         settings = (
-            anchors(market), market.tariff, self.portfolios,
+            anchors(market), market.tariff, self.agents,
             BAND.floor_micro_eur_per_wh, BAND.tick_micro_eur_per_wh,
             BAND.ticks, GROUP_SIZE, REVEAL_SECONDS, BOND, MIN_WH, MAX_POSTED,
         )  # fmt: skip
@@ -295,8 +296,9 @@ def test_an_aggregator_answers_for_whom_its_contract_lets_it_trade(hall):
 def test_without_portfolios_no_aggregator_answers_for_another(hall):
     market, ann = hall.market, hall.prosumers[0]
     by = {"from": market.operator}
+    agents = Agents.deploy(market.registry, "0x" + "00" * 20, by)
     settings = (
-        anchors(market), market.tariff, "0x" + "00" * 20, BAND.floor_micro_eur_per_wh,
+        anchors(market), market.tariff, agents, BAND.floor_micro_eur_per_wh,
         BAND.tick_micro_eur_per_wh, BAND.ticks, GROUP_SIZE, REVEAL_SECONDS, BOND, MIN_WH, MAX_POSTED,
     )  # fmt: skip
     contract = AggregatorAuction.deploy(settings, by)

@@ -36,6 +36,7 @@ from tests.contracts.market import (
     PURSE,
     READING_WINDOW,
     RETAIL,
+    role,
 )
 from tests.contracts.refusal import fact, refusal
 from tests.contracts.test_flexibility_market import refused_offer, seed_that_calls
@@ -183,14 +184,17 @@ def test_a_schedule_is_verified_by_anyone_and_called_or_not(
 
 @pytest.mark.parametrize("calls", [True, False])
 def test_who_hides_its_reading_from_its_schedule_pays_for_all_it_offered(hall, people, calls):
-    """Who is not called too, or a false schedule would cost nothing once its reading is lost."""
+    """Who is not called too, or a lie would cost nothing once its reading is lost; no buyer gains."""
     ann, posted = lot_decided(hall, people, calls)
-    hall.whole.deliver(P)
+    dso, supplier = hall.balance(DSO), hall.balance(SUPPLIER)
+    hall.deliver({people[5].number: 0}, others=None)
     hall.delivery.awaitVerification(0, P, hall.by)
     chain.sleep(READING_WINDOW + 1)
     found = findings(hall.verify_declared(posted, [ann.number]))
     assert found == [(ann.number, 0, 500, 0, 0, 500 * 40 * 2)]
     assert hall.balance(ann) == PURSE - 500 * 40 * 2
+    assert hall.balance(SUPPLIER) == supplier + 500 * 40 * 2
+    assert hall.balance(DSO) == dso + 500 * 100  # its escrow, and no more
     assert hall.reserved(ann) == (0, 0)
 
 
@@ -281,6 +285,10 @@ def test_an_aggregator_offers_for_its_members_and_gets_its_share(hall, people, c
     posted = hall.request(CONGESTION_METERED, Way.UP, 500, 10)
     refused = refused_offer(hall, posted, ben, 4, 10, by=agent.account)
     assert refused == ("NotForAnother", ben.number, agent.number)
+    hall.whole.registry.grantRole(role("AGGREGATOR"), agent.account, hall.by)
+    refused = refused_offer(hall, posted, ben, 4, 10, by=agent.account)
+    assert refused == ("NotItsAggregator", ben.number, P, agent.number, False)
+    hall.agents.allow(agent.number, 333 * 100, ann.sends)
     hall.offer(posted, ann, 4, 333, agent.account)
     hall.judge(hall.run(posted))
     hall.deliver({ann.number: 333})
@@ -306,9 +314,9 @@ def test_without_portfolios_nobody_acts_for_another(market):
 
 
 def test_a_missing_reading_is_waited_for_then_it_is_nothing_delivered(hall, people):
-    ann, before = people[0], hall.balance(DSO)
+    ann, before, supplier = people[0], hall.balance(DSO), hall.balance(SUPPLIER)
     posted = awarded(hall, ann)
-    hall.whole.deliver(P)
+    hall.deliver({people[5].number: 0}, others=None)
     reports = [(ann.number, 0, MTU, EVIDENCE)]
     assert refused_verify(hall, posted, reports) == ("ReadingMissing", ann.number, P, 0)
     hall.delivery.awaitVerification(0, P, hall.by)
@@ -321,7 +329,8 @@ def test_a_missing_reading_is_waited_for_then_it_is_nothing_delivered(hall, peop
     tx = hall.verify(posted, {ann.number: 0})
     assert findings(tx) == [(ann.number, 0, 500, 0, 0, 20_000)]
     assert hall.balance(ann) == PURSE - 20_000
-    assert hall.balance(DSO) == before + 20_000
+    assert hall.balance(DSO) == before
+    assert hall.balance(SUPPLIER) == supplier + 20_000
     assert hall.phase(posted) == ENDED
 
 

@@ -5,7 +5,7 @@ import random
 import pytest
 from brownie import chain
 
-from gridbourse.chain.flexibility import lot_drawn
+from gridbourse.chain.flexibility import NO_SEED, lot_drawn, salt_commitment
 from gridbourse.model.flexibility import (
     bond_micro_eur,
     clear,
@@ -28,6 +28,9 @@ from tests.contracts.flexibility_hall import (
     FAST,
     MARGIN,
     POOLED,
+    REVEAL,
+    SALT,
+    SUPPLIER,
     TSO,
     FlexibilityHall,
     P,
@@ -67,17 +70,19 @@ def test_random_requests_are_the_models(hall, people, seed):
     product = draw.choice((CONGESTION, CONGESTION_METERED, POOLED, COMPENSATED))
     way, buyer = draw.choice((Way.UP, Way.DOWN)), draw.choice((DSO, TSO, people[-1]))
     posted = hall.request(
-        product, way, draw.randint(1, 3_000), draw.randint(0, 40), buyer,
+        product, way, draw.randint(100, 3_000), draw.randint(1, 40), buyer,
         pay_as_bid=draw.random() < 0.5, seed=bytes([seed]) * 32,
     )  # fmt: skip
+    if buyer is people[-1]:
+        hall.whole.registry.giveMandate(0, buyer.sends)
     request = posted.request
     escrow = escrow_micro_eur(request, BAND)
     assert hall.balance(MARGIN) == escrow
+    gateway = hall.whole.gateway
     for who in draw.sample(people[:-1], draw.randint(1, 9)):
         if product.declared:
             hall.declare(who, draw.randint(-900, 900))
-        for _ in range(draw.choice((1, 1, 2))):
-            by = draw.choice((None, hall.whole.gateway))
+        for by in draw.choice(((None,), (gateway,), (gateway, None), (gateway, gateway))):
             tick = draw.randint(max(0, request.tick - 3), request.tick)
             hall.offer(posted, who, tick, draw.randint(0, 900), by)
     offers = [posted.offers[number] for number in sorted(posted.offers)]
@@ -144,7 +149,8 @@ def test_promises_are_the_models(hall, people):
 
 def refused_offer(hall, posted, who, tick, wh, by=None, area=0):
     rows = [(who.number, tick, wh)]
-    return refusal(hall.board.offer, area, P, posted.number, rows, by=by or who.account)
+    lot = salt_commitment(SALT) if posted.request.product.declared else NO_SEED
+    return refusal(hall.board.offer, area, P, posted.number, rows, lot, by=by or who.account)
 
 
 def test_reactive_power_is_promised_once_too_and_takes_no_energy(hall, people):
@@ -263,22 +269,49 @@ def test_without_a_verdict_everything_is_given_back(hall, people):
 def seed_that_calls(number, called, request=0):
     """A seed by which the lot of a request calls a participant, or does not."""
     seeds = (bytes([i]) * 32 for i in range(256))
-    return next(s for s in seeds if (lot_drawn(s, 0, P, request, number) % 300 < 200) == called)
+    return next(
+        s for s in seeds if (lot_drawn(s, SALT, 0, P, request, number) % 300 < 200) == called
+    )
 
 
 CALLS_EIGHT = seed_that_calls(8, True)
 
 
-def test_a_request_nobody_reveals_is_void_and_costs_nobody(hall, people):
+def test_a_request_nobody_clears_is_void_and_costs_nobody(hall, people):
     ann, before = people[0], hall.balance(DSO)
     posted = hall.request(CONGESTION, Way.UP, 700, 10)
     hall.declare(ann, 0)
     hall.offer(posted, ann, 4, 300)
+    hall.close_requests()
+    hall.show(posted)
     hall.whole.advance_to(P)
-    hall.board.clear(0, P, posted.number, bytes(32), 9, {"from": hall.whole.supplier})
+    hall.clear(posted)
     assert hall.award(posted) == []
     assert hall.phase(posted) == ENDED
     assert (hall.balance(ann), hall.balance(DSO), hall.balance(MARGIN)) == (PURSE, before, 0)
+
+
+def test_a_seed_that_nobody_shows_ends_the_request_in_time_and_costs_its_buyer(hall, people):
+    """Anyone ends it, the reveal window after its close; what it might have come to pay is lost."""
+    ann, before, supplier = people[0], hall.balance(DSO), hall.balance(SUPPLIER)
+    posted = hall.request(CONGESTION, Way.UP, 700, 10)
+    hall.declare(ann, 0)
+    hall.offer(posted, ann, 4, 300)
+    hall.close_requests()
+    closed, by = P * MTU - 800, hall.whole.stranger
+    clear = (0, P, posted.number, 9)
+    assert refusal(hall.board.clear, *clear, by=by) == (
+        "SeedAwaited", posted.number, closed + REVEAL,
+    )  # fmt: skip
+    hall.whole.clock.advanceTo(closed + REVEAL, hall.by)
+    late = refusal(hall.board.showSeed, 0, P, posted.number, posted.seed, by=by)
+    assert late == ("ShownTooLate", posted.number, closed + REVEAL, closed + REVEAL)
+    hall.clear(posted)
+    assert hall.award(posted) == []
+    assert hall.phase(posted) == ENDED
+    assert (hall.balance(ann), hall.balance(MARGIN)) == (PURSE, 0)
+    assert hall.balance(DSO) == before - 300 * 100
+    assert hall.balance(SUPPLIER) == supplier + 300 * 100
 
 
 def test_who_lost_by_lot_or_price_offers_no_declared_schedule_again(hall, people):
@@ -286,8 +319,8 @@ def test_who_lost_by_lot_or_price_offers_no_declared_schedule_again(hall, people
     ann, ben = people[:2]
     seed = seed_that_calls(ann.number, False)
     posted = hall.request(CONGESTION, Way.UP, 700, 10, seed=seed)
-    later = hall.request(CONGESTION, Way.UP, 700, 10, closes_at=P * MTU - 400)
-    plain = hall.request(CONGESTION_METERED, Way.UP, 700, 10, closes_at=P * MTU - 400)
+    later = hall.request(CONGESTION, Way.UP, 700, 10, closes_at=P * MTU - 430)
+    plain = hall.request(CONGESTION_METERED, Way.UP, 700, 10, closes_at=P * MTU - 430)
     for who in (ann, ben):
         hall.declare(who, 0)
     hall.offer(posted, ann, 4, 300)
@@ -301,10 +334,10 @@ def test_who_lost_by_lot_or_price_offers_no_declared_schedule_again(hall, people
 def test_who_was_called_and_too_dear_offers_no_declared_schedule_again(hall, people):
     ann, ben = people[:2]
     seeds = (bytes([i]) * 32 for i in range(256))
-    draws = lambda s: [lot_drawn(s, 0, P, 0, who.number) % 300 for who in (ann, ben)]  # noqa: E731
+    draws = lambda s: [lot_drawn(s, SALT, 0, P, 0, who.number) % 300 for who in (ann, ben)]  # noqa: E731
     seed = next(s for s in seeds if max(draws(s)) < 200)
     posted = hall.request(CONGESTION, Way.UP, 100, 10, seed=seed)
-    later = hall.request(CONGESTION, Way.UP, 100, 10, closes_at=P * MTU - 400)
+    later = hall.request(CONGESTION, Way.UP, 100, 10, closes_at=P * MTU - 430)
     for who, tick in ((ann, 4), (ben, 3)):
         hall.declare(who, 0)
         hall.offer(posted, who, tick, 100)
@@ -317,7 +350,7 @@ def test_who_was_called_and_rejected_offers_no_declared_schedule_again(hall, peo
     ann = people[0]
     seed = seed_that_calls(ann.number, True)
     posted = hall.request(CONGESTION, Way.UP, 700, 10, seed=seed)
-    later = hall.request(CONGESTION, Way.UP, 700, 10, closes_at=P * MTU - 400)
+    later = hall.request(CONGESTION, Way.UP, 700, 10, closes_at=P * MTU - 430)
     hall.declare(ann, 0)
     hall.offer(posted, ann, 4, 300)
     hall.judge(hall.run(posted), rejected=0b1)
@@ -331,7 +364,7 @@ def test_the_lot_calls_two_of_three_and_not_one_draw_more(hall, people):
     posts = []
     for at, (who, drawn) in enumerate(zip(whos, draws, strict=True)):
         seeds = (i.to_bytes(32, "big") for i in range(1 << 16))
-        seed = next(s for s in seeds if lot_drawn(s, 0, P, at, who.number) % 300 == drawn)
+        seed = next(s for s in seeds if lot_drawn(s, SALT, 0, P, at, who.number) % 300 == drawn)
         posts.append(hall.request(CONGESTION, Way.UP, 100, 10, seed=seed))
         hall.declare(who, 0)
         hall.offer(posts[at], who, 4, 100)
@@ -342,7 +375,7 @@ def test_the_lot_calls_two_of_three_and_not_one_draw_more(hall, people):
 def test_who_lost_is_free_to_offer_again(hall, people):
     ann, ben = people[:2]
     posted = hall.request(CONGESTION_METERED, Way.UP, 100, 10)
-    later = hall.request(CONGESTION_METERED, Way.DOWN, 700, 10, closes_at=P * MTU - 400)
+    later = hall.request(CONGESTION_METERED, Way.DOWN, 700, 10, closes_at=P * MTU - 430)
     hall.offer(posted, ann, 4, 300)
     hall.offer(posted, ben, 3, 300)
     hall.run(posted)

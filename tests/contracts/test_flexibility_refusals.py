@@ -2,7 +2,12 @@
 
 import pytest
 
-from gridbourse.chain.flexibility import NO_SEED, lot_commitment, product_tuple
+from gridbourse.chain.flexibility import (
+    NO_SEED,
+    lot_commitment,
+    product_tuple,
+    salt_commitment,
+)
 from gridbourse.model.flexibility_products import (
     CONGESTION,
     CONGESTION_METERED,
@@ -20,6 +25,8 @@ from tests.contracts.flexibility_hall import (
     NUMBER,
     OPEN,
     PRODUCTS,
+    REVEAL,
+    SALT,
     SEED,
     TSO,
     FlexibilityHall,
@@ -143,6 +150,9 @@ def test_requests_close_in_time_for_full_activation(hall):
     for closes_at in (now, latest + 1):
         refused = refused_request(hall, CONGESTION_METERED, Way.UP, closes_at=closes_at)
         assert refused == ("BadClosingTime", closes_at, now, latest)
+    drawn = latest - 2 * REVEAL  # so that seed and salts are shown in time too
+    refused = refused_request(hall, CONGESTION, Way.UP, closes_at=drawn + 1)
+    assert refused == ("BadClosingTime", drawn + 1, now, drawn)
     last = hall.whole.clock.lastOpenPeriod()
     assert last == FIRST + HORIZON
     refused = refused_request(hall, CONGESTION_METERED, Way.UP, period=last + 1)
@@ -151,12 +161,19 @@ def test_requests_close_in_time_for_full_activation(hall):
     assert refused == ("UnknownArea", 2)
 
 
-def test_a_lot_belongs_to_declared_schedules_alone(hall):
+def test_a_lot_belongs_to_declared_schedules_alone(hall, people):
     lot = lot_commitment(SEED)
     refused = refused_request(hall, CONGESTION_METERED, Way.UP, lot=lot)
     assert refused == ("LotMismatch", NUMBER["congestion-metered"], lot)
     refused = refused_request(hall, CONGESTION, Way.UP, lot=NO_SEED)
     assert refused == ("LotMismatch", NUMBER["congestion"], NO_SEED)
+    ann = people[0]
+    hall.declare(ann, 0)
+    offers, salt = [(ann.number, 4, 10)], salt_commitment(SALT)
+    for product, given in ((CONGESTION, NO_SEED), (CONGESTION_METERED, salt)):
+        posted = hall.request(product, Way.UP, 100, 5)
+        refused = refusal(hall.board.offer, 0, P, posted.number, offers, given, by=ann.account)
+        assert refused == ("LotMismatch", NUMBER[product.name], given)
 
 
 def test_what_a_request_may_cost_has_to_be_there(hall, people):
@@ -164,7 +181,7 @@ def test_what_a_request_may_cost_has_to_be_there(hall, people):
     wh = PURSE // 490 + 1
     refused = refused_request(hall, CONGESTION_METERED, Way.DOWN, wh, 49, by=ben.account)
     assert refused == ("InsufficientMoney", ben.number, PURSE, wh * 490)
-    refused = refused_request(hall, CONGESTION_METERED, Way.UP, CAPACITY_WH + 1, 0, by=ben.account)
+    refused = refused_request(hall, CONGESTION_METERED, Way.UP, CAPACITY_WH + 1, 1, by=ben.account)
     assert refused[:2] == ("AboveConnectionCapacity", ben.number)
 
 
@@ -178,16 +195,25 @@ def test_an_area_has_so_many_requests_a_period(hall):
 
 
 def test_participants_leave_room_for_dso_and_tso(hall, people):
-    """A request for 1 Wh at no price costs nothing: one participant has few, all together half."""
-    for who in people[:4]:
-        for _ in range(8):
-            hall.request(CONGESTION_METERED, Way.UP, 1, 0, who)
-        refused = refused_request(hall, CONGESTION_METERED, Way.UP, 1, 0, by=who.account)
-        assert refused == ("TooManyRequests", 0, P, 8 if who is not people[3] else 32)
-    refused = refused_request(hall, CONGESTION_METERED, Way.UP, 1, 0, by=people[4].account)
-    assert refused == ("TooManyRequests", 0, P, 32)
-    for _ in range(32):
+    """One participant has few, all together half."""
+    for who in hall.whole.members[:2]:
+        for _ in range(2):
+            hall.request(CONGESTION_METERED, Way.UP, 100, 1, who)
+        refused = refused_request(hall, CONGESTION_METERED, Way.UP, 100, 1, by=who.account)
+        assert refused == ("TooManyRequests", 0, P, 2)
+    for _ in range(60):
         hall.request(CONGESTION_METERED, Way.UP, 1, 0)
+    refused = refused_request(hall, CONGESTION_METERED, Way.UP)
+    assert refused == ("TooManyRequests", 0, P, 64)
+
+
+def test_what_a_participant_asks_for_is_worth_the_wait(hall, people):
+    ann = people[0]
+    for wh, tick in ((99, 1), (100, 0)):
+        refused = refused_request(hall, CONGESTION_METERED, Way.UP, wh, tick, by=ann.account)
+        assert refused == ("RequestTooSmall", ann.number, wh, 100, tick)
+    hall.request(CONGESTION_METERED, Way.UP, 100, 1, ann)
+    hall.request(CONGESTION_METERED, Way.UP, 1, 0)
 
 
 def test_who_is_no_member_in_the_period_asks_for_nothing(hall, people):
@@ -241,11 +267,11 @@ def test_who_is_suspended_may_take_back(hall, people):
 def test_offers_of_a_request_stay_countable(hall, people):
     """So that no gathering can fail: more than 32 bits of Wh are refused as they come in."""
     posted = hall.request(CONGESTION_METERED, Way.UP, 1_000, 0)
-    entries = [(who.number, 0, MOST_WH, MOST_WH) for who in people[:2]]
+    entries = [(who.number, 0, MOST_WH, MOST_WH, 0) for who in people[:2]]
     refused = refusal(hall.market.enter, 0, P, posted.number, entries, by=hall.board.address)
     assert refused[0] == "AboveConnectionCapacity"
     limit = (1 << 32) - 1
-    many = [(100_000 + i, 0, MOST_WH, MOST_WH) for i in range(17)]
+    many = [(100_000 + i, 0, MOST_WH, MOST_WH, 0) for i in range(17)]
     refused = refusal(hall.market.enter, 0, P, posted.number, many, by=hall.board.address)
     assert refused == ("TooMuchOffered", posted.number, 17 * MOST_WH, limit)
 
@@ -273,7 +299,8 @@ def test_only_the_board_brings_in_what_it_has_checked(hall, people):
         (hall.market.post, (0, asked, rules)),
         (hall.market.enter, (0, P, 0, [])),
         (hall.market.mark, (0, P, 0, [], [])),
-        (hall.market.conclude, (0, P, 0, True, 0)),
+        (hall.market.conclude, (0, P, 0, 0)),
+        (hall.market.annul, (0, P, 0, True)),
     ):
         assert refusal(method, *arguments, by=ann) == ("OnlyBoard", ann)
 
@@ -284,22 +311,46 @@ def test_only_the_board_brings_in_what_it_has_checked(hall, people):
 def test_each_step_has_its_time(hall, people):
     by = hall.whole.stranger
     posted = hall.request(CONGESTION, Way.UP, 100, 5)
-    clear = (0, P, posted.number, SEED, 9)
+    clear, seed = (0, P, posted.number, 9), (0, P, posted.number, SEED)
+    salt = (0, P, posted.number, people[0].number, SALT)
     closes_at, now = P * MTU - 800, hall.whole.clock.timestamp()
-    refused = refusal(hall.board.clear, *clear, by=by)
-    assert refused == ("RequestOpen", posted.number, closes_at, now)
+    for method, arguments in (
+        (hall.board.clear, clear),
+        (hall.board.showSeed, seed),
+        (hall.board.showSalt, salt),
+    ):
+        refused = refusal(method, *arguments, by=by)
+        assert refused == ("RequestOpen", posted.number, closes_at, now)
+    hall.declare(people[0], 0)
+    hall.offer(posted, people[0], 4, 10)
     wrong = lambda phase: ("WrongPhase", 0, P, posted.number, phase)  # noqa: E731
     assert refusal(hall.market.award, 0, P, posted.number, 9, by=by) == wrong(OPEN)
     hall.close_requests()
-    other = (0, P, posted.number, bytes(32), 9)
-    refused = refusal(hall.board.clear, *other, by=by)
+    refused = refusal(hall.board.showSalt, *salt, by=by)
+    assert refused == ("SeedAwaited", posted.number, closes_at + REVEAL)
+    refused = refusal(hall.board.showSeed, 0, P, posted.number, bytes(32), by=by)
     given = lot_commitment(bytes(32))
     assert refused == ("OtherSeed", posted.number, lot_commitment(SEED), given)
+    hall.board.showSeed(*seed, {"from": by})
+    shown_at = hall.whole.clock.timestamp()
+    assert refusal(hall.board.showSeed, *seed, by=by) == ("ShownBefore", posted.number, DSO)
+    who = people[0].number
+    refused = refusal(hall.board.clear, *clear, by=by)
+    assert refused == ("SaltAwaited", posted.number, who, shown_at + REVEAL)
+    refused = refusal(hall.board.showSalt, 0, P, posted.number, who, bytes(16), by=by)
+    committed, other = (salt_commitment(salt)[:27] for salt in (SALT, bytes(16)))
+    assert refused == ("OtherSalt", posted.number, who, committed, other)
+    nobody = (0, P, posted.number, people[1].number, SALT)
+    refused = refusal(hall.board.showSalt, *nobody, by=by)
+    assert refused[:3] == ("OtherSalt", posted.number, people[1].number)
+    hall.board.showSalt(*salt, {"from": by})
+    assert refusal(hall.board.showSalt, *salt, by=by) == ("ShownBefore", posted.number, who)
     hall.clear(posted)
     assert refusal(hall.board.clear, *clear, by=by) == ("ClearedBefore", 0, P, posted.number)
     assert hall.phase(posted) == CLEARED
     hall.award(posted)
-    assert refusal(hall.market.award, 0, P, posted.number, 9, by=by) == wrong(4)
+    ended = 3  # awarded: it stands by or waits for its verdict
+    assert refusal(hall.market.award, 0, P, posted.number, 9, by=by) == wrong(ended)
 
 
 def test_a_period_waits_for_its_requests(hall, people):
@@ -322,7 +373,7 @@ def test_nobody_ends_a_request_by_another_number_of_its_area(hall, people):
     hall.close_requests()
     alias, by = (P % RING) << 64, hall.whole.stranger
     out_of_range = ("AreaOutOfRange", alias)
-    clear = (alias, P, posted.number, bytes(32), 9)
+    clear = (alias, P, posted.number, 9)
     assert refusal(hall.board.clear, *clear, by=by) == out_of_range
     hall.clear(posted)
     assert refusal(hall.market.award, alias, P, posted.number, 9, by=by) == out_of_range

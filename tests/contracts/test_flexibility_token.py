@@ -7,7 +7,7 @@ from brownie import accounts as brownie_accounts
 from brownie.exceptions import VirtualMachineError
 from eth_utils import keccak
 
-from gridbourse.chain.flexibility import token_id
+from gridbourse.chain.flexibility import NO_SEED, token_id
 from gridbourse.model.flexibility import claim_moved
 from gridbourse.model.flexibility_products import CONGESTION_METERED, Way
 from tests.contracts.flexibility_hall import (
@@ -220,7 +220,7 @@ def test_a_receiver_that_refuses_keeps_no_period_from_being_settled(hall, hostil
     number, contract = hostile
     arm(contract, accounts, refuses=True)
     posted = hall.request(CONGESTION_METERED, Way.UP, 500, 10)
-    run(contract, accounts, hall.board.offer, 0, P, posted.number, [(number, 4, 500)])
+    run(contract, accounts, hall.board.offer, 0, P, posted.number, [(number, 4, 500)], NO_SEED)
     hall.judge(hall.run(posted))
     hall.deliver({number: 500})
     hall.verify(posted, {number: 0})

@@ -13,6 +13,7 @@ from gridbourse.model.baseline.schedule import UntruthfulTerms, truthful_share
 from gridbourse.model.clearing import Band
 from gridbourse.model.flexibility import (
     EvidenceTooCoarse,
+    Finding,
     Leg,
     Offer,
     Outcome,
@@ -28,9 +29,12 @@ from gridbourse.model.flexibility import (
     lot_terms,
     may_promise,
     require_truthful,
+    salt_withheld_micro_eur,
+    seed_withheld_micro_eur,
     verify,
     verify_by_evidence,
     within,
+    within_allowance,
 )
 from gridbourse.model.flexibility_products import (
     BASELINES,
@@ -101,6 +105,92 @@ def test_who_stands_by_is_not_called_but_keeps_its_bond():
     assert found.outcomes == (Outcome.AWARDED, Outcome.STANDS_BY)
     assert [(leg.wh, leg.price_micro_eur_per_wh) for leg in found.legs] == [(400, 50), (300, 50)]
     assert found.legs[1].bond_micro_eur == 300 * 300 * 2
+
+
+def test_who_stands_by_keeps_up_what_it_might_have_won_and_no_more():
+    """Never more than was asked for, and nothing where it would have been too dear."""
+    called_ = Offer(8, 8, 5, 400, drawn=0)
+    dear, cheap, same = (Offer(9, 9, tick, 900, drawn=299) for tick in (6, 4, 5))
+    for asked, offer, stands in ((300, dear, 0), (300, cheap, 300), (300, same, 300)):
+        found = clear(Request(CONGESTION, Way.UP, asked, 30), [called_, offer], BAND, MTU)
+        assert [leg.wh for leg in found.legs] == [300, stands][: 1 + bool(stands)]
+        outcome = Outcome.STANDS_BY if stands else Outcome.LOST
+        assert found.outcomes == (Outcome.AWARDED, outcome)
+    short = clear(Request(CONGESTION, Way.UP, 500, 30), [called_, dear], BAND, MTU)
+    assert [leg.wh for leg in short.legs] == [400, 500]
+
+
+def test_a_salt_withheld_costs_what_could_be_lost_and_a_seed_what_could_be_paid():
+    request = Request(CONGESTION, Way.UP, 500, 30)
+    offers = [Offer(8, 8, 5, 400, withheld=True), Offer(9, 9, 5, 900, drawn=0)]
+    found = clear(request, offers, BAND, MTU)
+    assert found.outcomes == (Outcome.WITHHELD, Outcome.AWARDED)
+    assert [leg.participant for leg in found.legs] == [9]
+    assert salt_withheld_micro_eur(request, 400, BAND) == 400 * 300 * 2
+    assert salt_withheld_micro_eur(request, 900, BAND) == 500 * 300 * 2
+    assert seed_withheld_micro_eur(request, 400, BAND) == 400 * 300
+    assert seed_withheld_micro_eur(request, 900, BAND) == 500 * 300
+    assert seed_withheld_micro_eur(request, 0, BAND) == 0
+    down = replace(request, way=Way.DOWN)
+    assert seed_withheld_micro_eur(down, 900, BAND) == 500 * (300 + 395)
+
+
+def test_no_false_schedule_pays_whatever_the_others_lots():
+    """Over its own lot alone, each book of the others held: called it wins what clearing gives it, not called
+    it stands by with what clearing leaves it; withholding is worse than either."""
+    draw = random.Random(11)
+    q = Fraction(CONGESTION.penalty_percent, 100 + CONGESTION.penalty_percent)
+    gained = 0
+    for _ in range(400):
+        request = Request(CONGESTION, Way.UP, draw.randint(1, 900), 30, draw.random() < 0.5)
+        others = [
+            Offer(9 + i, 9 + i, draw.randint(0, 30), draw.randint(1, 400), draw.randrange(300))
+            for i in range(3)
+        ]
+        own, lie = Offer(8, 8, draw.randint(1, 30), draw.randint(1, 900)), draw.randint(-400, 900)
+
+        def earned(drawn: int, own=own, others=others, request=request, lie=lie) -> int:
+            legs = clear(request, [own._replace(drawn=drawn), *others], BAND, MTU).legs
+            mine = [leg for leg in legs if leg.participant == 8]
+            found = [verify(leg, CONGESTION, Way.UP, -lie, 0) for leg in mine]
+            return sum(one.paid_micro_eur - one.penalty_micro_eur for one in found)
+
+        assert q * earned(0) + (1 - q) * earned(299) <= 0
+        worst = -salt_withheld_micro_eur(request, own.wh, BAND)
+        assert worst <= min(earned(0), earned(299))
+        gained += earned(0) > 0
+    assert gained > 50, "called a lie does pay: the other side of the lot takes it back"
+
+
+def test_a_buyers_damages_end_at_the_penalty_on_what_it_asked_for():
+    draw = random.Random(12)
+    for _ in range(300):
+        request = Request(CONGESTION, Way.UP, draw.randint(1, 900), 30, draw.random() < 0.5)
+        offers = [
+            Offer(8 + i, 8 + i, draw.randint(0, 30), draw.randint(1, 900), draw.randrange(300))
+            for i in range(5)
+        ]
+        legs = clear(request, offers, BAND, MTU).legs
+        found = [
+            verify(leg, CONGESTION, Way.UP, 0, draw.choice((None, draw.randint(-900, 900))))
+            for leg in legs
+        ]
+        rounded = len(legs)
+        assert (
+            sum(one.damages_micro_eur for one in found)
+            <= bond_micro_eur(request, request.wh, BAND) + rounded
+        )
+        assert all(0 <= one.damages_micro_eur <= one.penalty_micro_eur for one in found)
+        for leg, one in zip(legs, found, strict=True):
+            assert not (leg.stands_by and one.damages_micro_eur)
+
+
+def test_what_agents_put_at_risk_stays_within_the_allowance():
+    assert within_allowance(0, 0, 100, 100)
+    assert not within_allowance(0, 0, 101, 100)
+    assert not within_allowance(60, 0, 41, 100)
+    assert within_allowance(60, 20, 60, 100)
+    assert within_allowance(60, 60, 50, 0), "less than before passes"
 
 
 def test_the_lot_calls_the_share_at_which_no_false_schedule_pays():
@@ -225,6 +315,9 @@ def test_a_missing_reading_is_nothing_delivered_and_costs():
     assert (found.delivered_wh, found.paid_micro_eur, found.penalty_micro_eur) == (0, 0, 3_000)
     waiting = verify(Leg(8, 300, 10, 10**9, stands_by=True), CONGESTION, Way.UP, 0, None)
     assert waiting.penalty_micro_eur == 6_000
+    assert (found.damages_micro_eur, waiting.damages_micro_eur) == (0, 0)
+    nobodys = verify(Leg(8, 300, 10, 10**9), CONGESTION_METERED, Way.UP, 0, None, silent=True)
+    assert nobodys == Finding(0, 0, 0, 0, 0)
 
 
 def test_a_penalty_of_parts_of_a_micro_euro_is_rounded_up():

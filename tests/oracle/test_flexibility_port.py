@@ -14,7 +14,14 @@ from gridbourse.chain.compiler import load_artifacts
 from gridbourse.chain.connect import session
 from gridbourse.chain.contracts import DSO_ACCOUNT, Registration
 from gridbourse.chain.deploy import AREA, Market, deploy
-from gridbourse.chain.flexibility import Row, Terms, lot_commitment, lot_drawn
+from gridbourse.chain.flexibility import (
+    NO_SEED,
+    Row,
+    Terms,
+    lot_commitment,
+    lot_drawn,
+    salt_commitment,
+)
 from gridbourse.chain.settings import FlexibilityRules, MarketSettings
 from gridbourse.chain.transactions import Chain
 from gridbourse.model.baseline.methods import METER_BEFORE_METER_AFTER, NUMBERED
@@ -29,6 +36,7 @@ from oracle.meter_feed import MeterFeed
 
 MTU, FIRST = 900, 1_630_368
 PURSE, SEED, REPORT = 10_000_000, b"seed" * 8, keccak(text="power flow")
+SALT = b"salt" * 4
 PEOPLE = range(8, 12)
 DECLARED, METERED, DAYS = range(3)
 
@@ -66,9 +74,14 @@ class Street:
         for each in who:
             if what == DECLARED:
                 flex.declare(self.key(each), period, {each: -500})
-            flex.offer(self.key(each), period, number, [Row(each, 5, 200)])
+            committed = salt_commitment(SALT) if what == DECLARED else NO_SEED
+            flex.offer(self.key(each), period, number, [Row(each, 5, 200)], committed)
         self.advance_to(period, -closes)
-        flex.clear(keys["operator"], period, number, SEED)
+        if what == DECLARED:
+            flex.show_seed(keys["operator"], period, number, SEED)
+            for each in who:
+                flex.show_salt(keys["operator"], period, number, each, SALT)
+        flex.clear(keys["operator"], period, number)
         flex.market.award(keys["operator"], period, number)
         for group in flex.market.sealed(period):
             words = [trade.pack() for trade in group.trades]
@@ -123,9 +136,11 @@ def test_readings_become_verified_delivery_and_anyone_recomputes_the_baseline(
     period, flex = FIRST + 2, street.market.flexibility
     meters, feed = oracle
     number = street.bought(period, METERED, [8, 9])
-    declared = street.bought(period, DECLARED, [10, 11], closes=400)
+    declared = street.bought(period, DECLARED, [10, 11], closes=430)
     street.advance_to(period + 1)
-    called = [who for who in (10, 11) if lot_drawn(SEED, AREA, period, declared, who) % 200 < 100]
+    called = [
+        who for who in (10, 11) if lot_drawn(SEED, SALT, AREA, period, declared, who) % 200 < 100
+    ]
     meters.push(period - 1, dict.fromkeys(PEOPLE, -700))
     assert [each.error for each in feed.verify(period)] == ["MissingReading"] * 4
     meters.push(period, {8: -500, 9: -600} | {w: -300 if w in called else -500 for w in (10, 11)})

@@ -18,8 +18,29 @@ alone, and energy settles as everybody's: the price is all there is for a Wh del
 position moves by it. Upwards the seller so gives the energy away, downwards it is given the energy.
 Each offer is called with probability q = f / (1 + f), drawn after it can no longer be changed; who is
 not called stands by, and its schedule is verified all the same (`LotTerms`). Let x > 0 Wh of schedule be
-false in the direction offered, r Wh be offered, b be the base of penalties and bond: the price p upwards,
-p + c downwards, with c the product's compensation. The bond is at least r·b·f.
+false in the direction offered, r Wh be the most the offer can be awarded, b be the base of penalties and
+bond: the price p upwards, p + c downwards, with c the product's compensation. The bond is at least r·b·f.
+
+The draw is of two parts: a seed of the buyer and a salt of who brought the offer, hashed together with the
+participant's number. Both are committed to before either is shown, so a seller that chooses its salt, by
+whatever rule, meets a seed it knows nothing of, and its draw is q for it; a buyer that chooses its seed
+meets salts it knows nothing of. One honest side is enough. What is said below holds for whatever the lots
+of all other offers come to, and so in the mean over them too:
+
+- r is what the offer would have been awarded had it been called, or more: the smaller of what it offers and
+  of what was asked for, nothing where it would have been too dear. So who stands by has at least as much at
+  stake as it could have won, and never more than was asked for.
+- The seed is shown first. Its buyer then knows no salt, nothing of the lot, and can but take back its
+  request: that costs what the request might have come to cost. A salt is shown by who knows its own lot.
+  Kept back it costs the bond of r, r·b·f at the ceiling: the most that any outcome could have cost, while the
+  best that it avoids is the penalty; and no other offer's lot hangs on it.
+- Who gets a penalty does not matter to who pays it. The buyer gets damages for what it was sold and did not
+  get, r·b·f over all awards at most, which come to no more than it asked for; the rest is the supplier's. So
+  neither the choice of who stands by nor anybody's ordinary error brings a buyer anything.
+- A missing reading costs r·b·f, whatever the schedule: no lie is better off unseen. Where no meter of an
+  area is read nothing is paid and nothing lost, which is no outcome of the seller's choosing.
+
+Then:
 
 - x ≤ r. Called, the lie adds at most x·p and, downwards, x Wh worth at most e = retail price + import
   fee each; upwards it costs energy worth at least feed-in tariff − export fee. Standing by, it costs
