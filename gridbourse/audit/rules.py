@@ -64,7 +64,10 @@ class FlexibilityRules:
 class Rules:
     """What holds for all markets, and for each there is; None: there is none.
 
-    ring_size: periods storage has room for. over_the_counter, portfolios: whether there are such.
+    ring_size: periods storage has room for. dispute_window_seconds: of a withdrawal. silent_permille:
+    part of its connection's capacity that a meter without a reading has drawn. over_the_counter,
+    portfolios: whether there are such. curtailment_reach_permille: how much of a cap a reading has to
+    reach to be compensated.
     """
 
     replay: bool
@@ -72,6 +75,8 @@ class Rules:
     gate_closure_seconds: int
     horizon_periods: int
     ring_size: int
+    dispute_window_seconds: int
+    silent_permille: int
     pool: PoolRules | None
     order_book: BookRules | None
     bilateral: BoardRules | None
@@ -79,6 +84,7 @@ class Rules:
     aggregator_auction: AuctionRules | None
     portfolios: bool
     flexibility: FlexibilityRules | None = None
+    curtailment_reach_permille: int | None = None
 
 
 def rules_of(deployment: DeploymentRecord) -> Rules:
@@ -92,9 +98,10 @@ def rules_of(deployment: DeploymentRecord) -> Rules:
 
     try:
         [_, replay, mtu, gate_closure, horizon] = given("MarketClock")
-        [_, _, _, ring_size, _] = given("ClearingHouse")
+        [_, _, _, ring_size, _, dispute_window] = given("ClearingHouse")
+        [[*_, silent_permille]] = given("Settlement")
         return Rules(
-            replay, mtu, gate_closure, horizon, ring_size,
+            replay, mtu, gate_closure, horizon, ring_size, dispute_window, silent_permille,
             pool=of_market("CallAuction", _pool),
             order_book=of_market("OrderBook", _order_book),
             bilateral=of_market("BilateralMarket", _bilateral),
@@ -102,6 +109,7 @@ def rules_of(deployment: DeploymentRecord) -> Rules:
             aggregator_auction=of_market("AggregatorAuction", _aggregator_auction),
             portfolios="Portfolios" in deployment.contracts,
             flexibility=of_market("FlexibilityMarket", _flexibility),
+            curtailment_reach_permille=of_market("CurtailmentCompensation", _curtailment),
         )  # fmt: skip
     except (TypeError, ValueError) as error:
         raise AuditError(f"deployment.json: constructor arguments: {error}") from error
@@ -130,3 +138,8 @@ def _aggregator_auction(arguments: list[Any]) -> AuctionRules:
 def _flexibility(arguments: list[Any]) -> FlexibilityRules:
     [[_, floor, tick, ticks, group_size]] = arguments
     return FlexibilityRules(Band(floor, tick, ticks), group_size)
+
+
+def _curtailment(arguments: list[Any]) -> int:
+    [*_, reach_permille] = arguments
+    return int(reach_permille)

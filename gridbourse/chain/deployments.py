@@ -27,7 +27,7 @@ CONTRACTS = (
     "Settlement",
 )
 """What every deployment has."""
-OPTIONAL = ("Portfolios",)
+OPTIONAL = ("Portfolios", "CurtailmentCompensation")
 """What some deployments have beside."""
 MARKETS = (
     "CallAuction",

@@ -60,6 +60,10 @@ class MarketSettings:
     """What is fixed for the life of a deployment; markets: which of `deployments.MARKETS` it has.
 
     portfolios: whether there are contracts between aggregators and prosumers.
+    dispute_window_seconds: block time from the announcement of a withdrawal to its payment.
+    silent_permille: part of its connection's capacity that a silent meter is settled to have drawn.
+    curtailment_reach_permille: how much of a cap a reading has to reach for the DSO to pay for what was
+    held back; None: it pays nothing.
     energy_prices: what the tariff is going to be, where that is known: products that would reward a
     false schedule under it are refused.
     """
@@ -76,6 +80,7 @@ class MarketSettings:
     aggregator_auction: AuctionRules = AuctionRules()
     portfolios: bool = False
     flexibility: FlexibilityRules = FlexibilityRules()
+    curtailment_reach_permille: int | None = None
     energy_prices: Prices | None = None
     replay: bool = True
     horizon_periods: int = 96
@@ -83,3 +88,5 @@ class MarketSettings:
     timelock_seconds: int = 172_800
     reading_window_seconds: int = 86_400
     verdict_window_seconds: int = 86_400
+    dispute_window_seconds: int = 86_400
+    silent_permille: int = 1000

@@ -39,10 +39,14 @@ class Meters:
 
 @dataclass(frozen=True)
 class Readings:
-    """Good readings, sorted by period and point: point (str), period (int64), wh (int64)."""
+    """Good readings, sorted by period and point: point (str), period (int64), wh (int64).
+
+    exact_wh: the same as the file has them, for who scales them before they are rounded (float64).
+    """
 
     table: pd.DataFrame
     refusals: tuple[Refusal, ...]
+    exact_wh: pd.Series
 
     def by_period(self, number_at: Callable[[str, int], int | None]) -> dict[int, dict[int, int]]:
         """period -> participant number -> Wh, for the points that are somebody's in the period."""
@@ -87,9 +91,9 @@ def validate(
     sieve.refusals += _gaps(raw, held, points, mtu, expected)
     if strict and sieve.refusals:
         raise ReadingError(sieve.refusals, listed)
-    table = sieve.rows[["point", "period", "wh"]].astype({"period": "int64", "wh": "int64"})
-    table = table.astype({"point": object}).sort_values(["period", "point"], ignore_index=True)
-    return Readings(table, tuple(sieve.refusals))
+    rows = sieve.rows.sort_values(["period", "point"], ignore_index=True)
+    table = rows[["point", "period", "wh"]].astype({"period": "int64", "wh": "int64"})
+    return Readings(table.astype({"point": object}), tuple(sieve.refusals), rows["exact_wh"])
 
 
 @dataclass
@@ -169,7 +173,7 @@ def _measure(sieve: _Sieve, meters: Meters, mtu: Mtu, one_way: bool) -> None:
     values = sieve.rows["value"].map(lambda value: _numeral(value, decimal))
     wh_per_unit = _WH_PER_UNIT.get(unit) or _W_PER_UNIT[unit] * mtu.hours
     wh = pd.to_numeric(values, errors="coerce").astype("float64") * wh_per_unit
-    sieve.rows = sieve.rows.assign(wh=wh.round())
+    sieve.rows = sieve.rows.assign(wh=wh.round(), exact_wh=wh)
     no_number = wh.isna() | wh.abs().eq(np.inf)
     sieve.refuse(no_number, Rule.NUMBER, _says("value", "is not a finite number"))
     if one_way:

@@ -55,6 +55,10 @@ class Profiles:
         """pv - load of every point, W, positive = injects."""
         return self.pv_w.loc[period].to_numpy() - self.load_w.loc[period].to_numpy()
 
+    def producers(self, before: int) -> pd.Series:
+        """Which points have produced in any period before this one; index point_id."""
+        return self.pv_w.loc[self.periods < before].gt(0).any()
+
 
 def read_points(path: Path, zones: Collection[str], node_names: pd.Series) -> pd.DataFrame:
     """Connection points: index point_id, columns node, zone, capacity_w.

@@ -1,7 +1,7 @@
 """The call auction: orders until gate closure, clearing, booking after an acceptance."""
 
 import pytest
-from brownie import CallAuction, chain
+from brownie import CallAuction
 
 from gridbourse.chain.lanes import BID, OFFER, group_words, lanes64, order_lane
 from gridbourse.model.caps import NO_CAP
@@ -21,7 +21,6 @@ from tests.contracts.market import (
     RETAIL,
     RING,
     SPREAD,
-    TIMELOCK,
     Market,
 )
 from tests.contracts.refusal import deployment_refusal, fact, refusal
@@ -300,9 +299,9 @@ def test_trades_move_money_at_the_uniform_price(market, alice, bob):
     market.trade(P)
 
     paid = 500 * BAND.price(40)  # the bid is rationed, so its margin sets the price
-    held = 600 * HOLD_RATE - 500 * RETAIL
-    assert market.house.balanceOf(alice.number) == PURSE - held - paid
-    assert market.house.balanceOf(bob.number) == PURSE + paid
+    assert [market.house.paymentOf(m.number, P) for m in (alice, bob)] == [-paid, paid]
+    assert market.house.balanceOf(alice.number) == PURSE - 600 * HOLD_RATE
+    assert market.house.balanceOf(bob.number) == PURSE
     assert market.house.balanceOf(SPREAD) == 0
     assert market.money_sum() == 0
 
@@ -354,7 +353,7 @@ def test_an_area_has_one_number(market, alice, bob):
     refused = refusal(market.auction.book, alias, P, 9, by=market.stranger)
     assert refused == ("AreaOutOfRange", alias)
     market.book(P)
-    assert market.house.balanceOf(bob.number) > PURSE
+    assert market.house.paymentOf(bob.number, P) > 0
 
 
 def test_the_preview_tells_what_booking_will_do(market):
@@ -430,9 +429,7 @@ def test_an_auction_needs_a_band_and_rounds(market, other, error):
 def test_a_band_above_the_retail_price_takes_no_orders(market, alice):
     settings = market.auction_settings(ticks=57)
     auction = CallAuction.deploy(settings, {"from": market.operator})
-    market.house.proposeModule(auction, MARKET, {"from": market.operator})
-    chain.sleep(TIMELOCK)
-    market.house.authoriseModule(auction, {"from": market.operator})
+    market.authorise(auction, MARKET)
 
     refused = refusal(auction.place, P, BID, 3, 5, by=alice.account)
     assert refused == ("BandAboveRetail", RETAIL + 4, RETAIL)
@@ -459,10 +456,8 @@ def test_pay_as_bid_leaves_a_spread_on_its_account(own_price_market):
 
     received = [300 * BAND.price(10), 200 * BAND.price(20)]  # the dearer offer is rationed
     paid = [400 * BAND.price(50), 100 * BAND.price(30)]
-    assert [market.house.balanceOf(m.number) - PURSE for m in (a, c)] == received
-    still_held = [400 * (HOLD_RATE - RETAIL), 100 * (HOLD_RATE - RETAIL)]
-    spent = [PURSE - market.house.balanceOf(m.number) for m in (b, d)]
-    assert spent == [p + held for p, held in zip(paid, still_held, strict=True)]
+    assert [market.house.paymentOf(m.number, P) for m in (a, c)] == received
+    assert [-market.house.paymentOf(m.number, P) for m in (b, d)] == paid
     assert market.house.balanceOf(SPREAD) == sum(paid) - sum(received)
     assert market.money_sum() == 0
 
