@@ -58,7 +58,9 @@ class Rebuilt:
         self.order_book = OrderBookMarket(rules.order_book, common) if rules.order_book else None
         self.bilateral = BilateralMarket(rules.bilateral, common) if rules.bilateral else None
         self.over_the_counter = (
-            OverTheCounter((deployment.chain_id, at["OverTheCounter"]), common)
+            OverTheCounter(
+                rules.over_the_counter, (deployment.chain_id, at["OverTheCounter"]), common
+            )
             if rules.over_the_counter
             else None
         )
@@ -185,7 +187,9 @@ class Rebuilt:
             ("ParticipantRegistry", "ParticipantLeft"): members.left,
             ("MarketClock", "ClockAdvanced"): self.common.clock.advanced,
             ("Tariff", "EnergyPricesSet"): tariffs.prices_set,
+            ("Tariff", "EnergyPricesWithdrawn"): tariffs.prices_withdrawn,
             ("Tariff", "GridFeesSet"): tariffs.fees_set,
+            ("Tariff", "GridFeesWithdrawn"): tariffs.fees_withdrawn,
             ("ClearingHouse", "ModuleAuthorised"): self.modules.authorised,
             ("ClearingHouse", "ModuleRevoked"): self.modules.revoked,
             ("GridOracle", "MarketSet"): self._pool_named,

@@ -6,15 +6,18 @@ from gridbourse.model.clearing import Band
 from gridbourse.model.flexibility import require_truthful
 from gridbourse.model.flexibility_products import PRODUCTS, Product
 from gridbourse.model.settlement import Prices
+from gridbourse.model.trade_word import LEAST_WH
 
 FLEXIBILITY_BAND = Band(0, 5, 120)
+MOST_POSTED = 16
+"""Of the 256 auctions of an area and period, those of one aggregator where nobody sets another number."""
 
 
 @dataclass(frozen=True)
 class OrderBookRules:
     """Of the continuous double auction; see `gridbourse.model.order_book`."""
 
-    min_wh: int = 1
+    min_wh: int = LEAST_WH
     max_fills: int = 32
     max_open: int = 16
 
@@ -24,17 +27,31 @@ class BilateralRules:
     """Of full P2P; seller_price: every trade at the offer's price, else anything within both limits."""
 
     seller_price: bool = False
-    min_wh: int = 1
+    min_wh: int = LEAST_WH
     max_open: int = 16
     subscription_micro_eur_per_period: int = 0
 
 
 @dataclass(frozen=True)
 class AuctionRules:
-    """Of the aggregators' auctions: seconds in which sealed answers are revealed, and their bond."""
+    """Of the aggregators' auctions: seconds in which sealed answers are revealed, and their bond.
+
+    min_wh: least energy of an auction; max_posted: most auctions of an aggregator in a period, of the
+    256 of all.
+    """
 
     reveal_seconds: int = 0
     bond_micro_eur: int = 0
+    min_wh: int = LEAST_WH
+    max_posted: int = MOST_POSTED
+
+
+@dataclass(frozen=True)
+class OverTheCounterRules:
+    """Of deals: least energy in a period, and most deals of a seller that are performed in one."""
+
+    min_wh: int = LEAST_WH
+    max_performed: int = 16
 
 
 @dataclass(frozen=True)
@@ -78,6 +95,7 @@ class MarketSettings:
     order_book: OrderBookRules = OrderBookRules()
     bilateral: BilateralRules = BilateralRules()
     aggregator_auction: AuctionRules = AuctionRules()
+    over_the_counter: OverTheCounterRules = OverTheCounterRules()
     portfolios: bool = False
     flexibility: FlexibilityRules = FlexibilityRules()
     curtailment_reach_permille: int | None = None
