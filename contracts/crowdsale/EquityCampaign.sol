@@ -15,8 +15,9 @@ import {ExportIncome} from "./ExportIncome.sol";
 /// @title Investors get a part of what the panel earns by exporting, or a rent
 /// @notice Either side may offer, before the campaign opens: an investor a part or a rent that the owner accepts or
 ///         declines, or the owner one that investors accept by funding. A token is a share; who holds it, is paid.
-///         What is due is taken from the owner's account in the clearing house, as far as there is free money in it;
-///         the rest is in arrears and taken later.
+///         What was agreed binds the metering point: whoever holds it in a period owes for that period, the owner or who
+///         came to the point after it and has said that it takes the pledge over. What is due is taken from its account
+///         in the clearing house, as far as there is free money in it; the rest is in arrears and taken later.
 contract EquityCampaign is ExportIncome, Dividends {
     enum Form {
         None,
@@ -43,8 +44,10 @@ contract EquityCampaign is ExportIncome, Dividends {
     Form public form;
     /// @notice Permille of the income, or µEUR a delivery period
     uint256 public value;
-    /// @notice What was taken from the owner's account over all time, in µEUR
+    /// @notice What was taken from accounts over all time, in µEUR
     uint256 public collectedMicroEur;
+    /// @notice What was taken from one participant's account over all time, in µEUR
+    mapping(uint256 participant => uint256) public collectedFrom;
     Offer[] private _offers;
 
     /// @notice Somebody made an offer
@@ -53,8 +56,8 @@ contract EquityCampaign is ExportIncome, Dividends {
     event Declined(uint256 indexed offer);
     /// @notice The campaign goes by this offer
     event Agreed(uint256 indexed offer, Form form, uint256 value);
-    /// @notice Money due was taken from the owner's account, for all shares alike
-    event Collected(uint256 amountMicroEur, uint256 arrearsMicroEur);
+    /// @notice Money due was taken from the account of who holds or held the metering point, for all shares alike
+    event Collected(uint256 indexed participant, uint256 amountMicroEur, uint256 arrearsMicroEur);
     /// @notice A holder took out what its shares have earned
     event Claimed(address indexed holder, uint256 amountMicroEur);
 
@@ -87,11 +90,11 @@ contract EquityCampaign is ExportIncome, Dividends {
     function offer(Form form_, uint64 value_) external onlyIn(Phase.Draft) returns (uint256 number) {
         uint256 most = form_ == Form.ProfitShare ? 1000 : type(uint40).max;
         if (form_ == Form.None || value_ == 0 || value_ > most) revert BadOffer(form_, value_, most);
-        if (msg.sender != owner) _requirePermitted(Purposes.FUND, msg.sender);
+        if (msg.sender != owner()) _requirePermitted(Purposes.FUND, msg.sender);
         number = _offers.length;
         _offers.push(Offer(msg.sender, form_, value_, false));
         emit Offered(number, msg.sender, form_, value_);
-        if (msg.sender == owner) _agree(number);
+        if (msg.sender == owner()) _agree(number);
     }
 
     /// @notice Accepts an offer: the campaign goes by it, unless another is accepted before it opens
@@ -113,36 +116,38 @@ contract EquityCampaign is ExportIncome, Dividends {
     }
 
     /// @inheritdoc Campaign
-    /// @dev Refused while other campaigns share more of the installation's export than leaves room for this one
+    /// @dev Refused while other campaigns share more of the metering point's export than leaves room for this one
     function open(uint64[] calldata milestonesMicroEur) public override {
         if (form == Form.None) revert NothingAgreed();
         super.open(milestonesMicroEur);
-        pledges.pledge(_installation(), panelPermille);
+        pledges.pledge(meteringPoint, panelPermille);
     }
 
     function _end(Phase last) internal override {
         super._end(last);
-        pledges.release(_installation());
+        pledges.release(meteringPoint);
     }
 
     // --- what is paid --------------------------------------------------------------------------
 
-    /// @notice Takes what is due from the owner's account, as far as there is free money in it; anyone may
+    /// @notice Takes what a participant owes from its account, as far as there is free money in it; anyone may
     /// @return amount What was taken: zero is no failure
-    function collect() external returns (uint256 amount) {
+    function collect(uint256 participant) external returns (uint256 amount) {
         _requireOperated();
-        uint256 due = dueMicroEur();
-        if (due <= collectedMicroEur) return 0;
-        uint256 arrears = due - collectedMicroEur;
-        int256 free = clearingHouse.balanceOf(_installation());
+        uint256 due = dueOf(participant);
+        uint256 before = collectedFrom[participant];
+        if (due <= before) return 0;
+        uint256 arrears = due - before;
+        int256 free = clearingHouse.balanceOf(participant);
         if (free <= 0) return 0;
         uint256 there = currency.balanceOf(address(clearingHouse));
         amount = _least(arrears, _least(uint256(free), there));
         if (amount == 0) return 0;
         collectedMicroEur += amount;
+        collectedFrom[participant] = before + amount;
         _distribute(amount);
-        emit Collected(amount, arrears - amount);
-        clearingHouse.collect(_installation(), amount);
+        emit Collected(participant, amount, arrears - amount);
+        clearingHouse.collect(participant, amount);
     }
 
     /// @notice Takes out what the caller's shares have earned, those it has given away included
@@ -158,14 +163,16 @@ contract EquityCampaign is ExportIncome, Dividends {
 
     // --- questions -----------------------------------------------------------------------------
 
-    /// @notice What the owner owed over all time, in µEUR: the part of the income on record, rounded down once, or the
-    ///         rent of the periods that are over. A correction may take it below what was collected: that then counts
-    ///         for what comes
-    function dueMicroEur() public view returns (uint256) {
-        if (form == Form.ProfitShare) return (incomeThousandths * value) / WHOLE;
-        if (firstPeriod == 0) return 0;
-        uint256 now_ = _least(clock.currentPeriod(), untilPeriod());
-        return now_ > firstPeriod ? (now_ - firstPeriod) * value : 0;
+    /// @notice What a participant owed over all time, in µEUR, for the periods in which it held the metering point: the
+    ///         part of the income on record, rounded down once, or the rent of those that are over. A correction may take
+    ///         it below what was collected: that then counts for what comes
+    function dueOf(uint256 participant) public view returns (uint256) {
+        if (form == Form.ProfitShare) return (incomeThousandthsOf[participant] * value) / WHOLE;
+        if (firstPeriod == 0 || registry.meteringPointOf(participant) != meteringPoint) return 0;
+        (uint256 begins, uint256 ends) = registry.membershipOf(participant);
+        if (begins < firstPeriod) begins = firstPeriod;
+        ends = _least(ends, _least(clock.currentPeriod(), untilPeriod()));
+        return ends > begins ? (ends - begins) * value : 0;
     }
 
     /// @notice How many offers there are; they are numbered from 0

@@ -6,6 +6,7 @@ import {ISchedules} from "../interfaces/IFlexibility.sol";
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {IPortfolios} from "../interfaces/IPortfolios.sol";
+import {Contracts} from "../libraries/Contracts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Roles} from "../libraries/Roles.sol";
 import {ActingFor} from "./ActingFor.sol";
@@ -57,6 +58,7 @@ contract Schedules is ISchedules, ActingFor {
     function connect(address market_) external {
         registry.requireRole(Roles.OPERATOR, msg.sender);
         if (market != address(0)) revert MarketIsSet(market);
+        Contracts.requireCode(market_);
         market = market_;
         emit MarketSet(market_);
     }

@@ -5,6 +5,12 @@ pragma solidity 0.8.37;
 interface IModules {
     /// @notice Every module that may book trades: no period is settled before each of them is done with it
     function markets() external view returns (address[] memory);
+
+    /// @notice Whether the setting up is over and the timelock binds
+    function isSealed() external view returns (bool);
+
+    /// @notice Seconds between a proposal and what is proposed, once sealed
+    function timelockSeconds() external view returns (uint256);
 }
 
 /// @notice What markets ask of the money accounts

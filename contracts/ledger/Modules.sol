@@ -27,7 +27,7 @@ abstract contract Modules is IModules {
 
     /// @notice Where roles are held
     IParticipantRegistry public immutable registry;
-    /// @notice Seconds between the proposal of a module and its authorisation, once sealed
+    /// @inheritdoc IModules
     uint256 public immutable timelockSeconds;
 
     /// @notice Permissions of a module, as bits
@@ -35,7 +35,7 @@ abstract contract Modules is IModules {
     /// @notice What was proposed for a module and is not authorised yet
     mapping(address module => Proposal) public proposalOf;
     address[] private _markets;
-    /// @notice Whether the initial modules are in place and the timelock binds
+    /// @inheritdoc IModules
     bool public isSealed;
     /// @notice Block time of the seal
     uint256 public sealedAt;

@@ -149,6 +149,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     error RevealNotBegun(uint256 period, uint256 from, uint256 timestamp);
     error CommittedBefore(uint256 participant, uint256 auction);
     error NotCommitted(uint256 participant, uint256 auction, bytes28 committed, bytes28 given);
+    error NoTimeToReveal(uint256 revealSeconds);
 
     constructor(Settings memory settings)
         CheckedTrades(settings.anchors, settings.groupSize)
@@ -160,6 +161,8 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
             TickBook.MAX_TICKS
         )
     {
+        // Nobody could reveal: every bond would be forfeited.
+        if (settings.revealSeconds == 0) revert NoTimeToReveal(settings.revealSeconds);
         portfolios = settings.portfolios;
         revealSeconds = settings.revealSeconds;
         bondMicroEur = settings.bondMicroEur;
@@ -316,7 +319,8 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
         emit AnswerCommitted(area, period, number, participant, commitment);
     }
 
-    /// @notice Reveals the answer the caller committed to; its bond goes back
+    /// @notice Reveals the answer the caller committed to; its bond goes back. The answer of who is suspended or taken out
+    ///         by then does not count
     function reveal(uint256 area, uint32 period, uint256 number, uint256 tick, uint256 wh, bytes32 salt) external {
         clock.requireOpen(period);
         uint256 from = clock.gateClosure(period) - revealSeconds;
@@ -325,7 +329,9 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
         uint256 participant = registry.numberOf(msg.sender);
         _takeCommitment(area, period, number, participant, commitmentTo(participant, tick, wh, salt));
         _move(HouseAccounts.MARGIN, participant);
-        _answer(area, _auctionOf(area, period, number), number, participant, tick, wh);
+        // Whom the operator keeps from ordering gets its bond back all the same.
+        bool answers = !Profile.heldBack(_profileOf(participant));
+        if (answers) _answer(area, _auctionOf(area, period, number), number, participant, tick, wh);
         emit AnswerRevealed(area, period, number, participant, tick, wh, salt);
     }
 

@@ -13,6 +13,7 @@ import {MeritOrder} from "../libraries/MeritOrder.sol";
 import {OrderLane} from "../libraries/OrderLane.sol";
 import {SignedLanes} from "../libraries/SignedLanes.sol";
 import {TickBook} from "../libraries/TickBook.sol";
+import {RingTime} from "../registry/RingTime.sol";
 import {OrderEntry} from "./OrderEntry.sol";
 
 /// @title Pool-based call auction, uniform price or pay-as-bid
@@ -100,6 +101,7 @@ contract CallAuction is IPoolMarket, OrderEntry {
         payAsBid = settings.payAsBid;
         maxRounds = settings.maxRounds;
         verdictWindowSeconds = settings.verdictWindowSeconds;
+        RingTime.requireFits(settings.clock, settings.clearingHouse.ringSize(), settings.verdictWindowSeconds);
     }
 
     // --- clearing ------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {Roles} from "../libraries/Roles.sol";
 import {SignedLanes} from "../libraries/SignedLanes.sol";
+import {RingTime} from "../registry/RingTime.sol";
 
 /// @title Contract against meter: residual at retail and feed-in, grid fees, in participant order
 /// @notice Anyone may settle a period once it is booked and metered, or once the reading deadline has passed; a
@@ -118,6 +119,7 @@ contract Settlement is ISettlement {
         tariff = settings.tariff;
         readingWindowSeconds = settings.readingWindowSeconds;
         _ringSize = settings.clearingHouse.ringSize();
+        RingTime.requireFits(clock, _ringSize, readingWindowSeconds);
     }
 
     // --- settling ------------------------------------------------------------------------------
@@ -154,9 +156,11 @@ contract Settlement is ISettlement {
         }
     }
 
-    /// @dev An area that was opened after the period took its ring slot is not in it
+    /// @dev An area that was opened after the period took its ring slot is not in it, nor one that was closed before
     function _requireAreaIn(uint256 area, uint256 period) private {
         if (area >= clearingHouse.activate(period)) revert UnknownArea(area);
+        uint256 closed = registry.closedFrom(area);
+        if (closed != 0 && period >= closed) revert IParticipantRegistry.AreaClosed(area, closed);
     }
 
     /// @dev A contract is the sum over all markets, so each has to be done with the period

@@ -50,7 +50,7 @@ def node_of_another_kind(url: str) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("env", "said"),
     [
-        ({}, "SecretError: GRIDBOURSE_SECRET is not set: development keys are for development chains"),
+        ({}, "SecretError: GRIDBOURSE_KEYS is not set: development keys are for development chains"),
         ({"GRIDBOURSE_SECRET": "short"}, "SecretError: GRIDBOURSE_SECRET: at least 32 characters, got 5"),
     ],
 )  # fmt: skip

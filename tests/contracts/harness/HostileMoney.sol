@@ -12,8 +12,9 @@ contract TellingCurrency is ERC20 {
         _mint(to, amount);
     }
 
-    function systemHolder(address) external pure returns (bool) {
-        return false;
+    /// @dev Of who asks: a campaign opens
+    function systemHolder(address holder) external view returns (bool) {
+        return holder == msg.sender;
     }
 
     function _update(address from, address to, uint256 amount) internal override {
