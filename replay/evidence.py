@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gridbourse.chain.logs import deployment_logs
+from gridbourse.onboarding.keystores import write_private
 from replay.walk import Walk
 
 AUCTION = "call_auction"
@@ -20,7 +21,7 @@ def write(folder: Path, walk: Walk) -> None:
         folder / "logs.json", {"chain_id": market.record.chain_id, "logs": deployment_logs(market)}
     )
     _dump(folder / "state.json", state(walk))
-    walk.members.table.to_csv(folder / "participants.csv")
+    write_private(folder / "participants.csv", walk.members.table.to_csv())
 
 
 def state(walk: Walk) -> dict[str, Any]:

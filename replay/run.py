@@ -1,14 +1,14 @@
 """One replay from scenario file to record: deploy, onboard, walk the periods, account, check."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from web3 import Web3
 
-from gridbourse.chain.accounts import Keyring
+from gridbourse.chain.accounts import Keyring, Keys
 from gridbourse.chain.checked_trades import TradeDesk
 from gridbourse.chain.compiler import load_artifacts
 from gridbourse.chain.deploy import Market, deploy
@@ -106,11 +106,22 @@ def settings_of(scenario: Scenario) -> MarketSettings:
     )
 
 
+def deploy_market(
+    w3: Web3,
+    keys: Keys,
+    scenario: Scenario,
+    about: dict[str, Any],
+    aggregators: Sequence[str] = (),
+) -> Market:
+    """Deploy the scenario's market on a chain, without participants but for these aggregators' roles."""
+    return deploy(Chain(w3, load_artifacts()), keys, settings_of(scenario), about, aggregators)
+
+
 def found_market(w3: Web3, scenario: Scenario, about: dict[str, Any]) -> tuple[Market, Membership]:
     """Deploy the scenario's market on a chain and bring its participants in."""
     keys = Keyring.for_chain(w3)
     aggregators = [keys.address(account_name(one.point)) for one in scenario.aggregators]
-    market = deploy(Chain(w3, load_artifacts()), keys, settings_of(scenario), about, aggregators)
+    market = deploy_market(w3, keys, scenario, about, aggregators)
     members = onboard(market, scenario)
     portfolios.conclude(market, scenario, members)
     return market, members

@@ -48,9 +48,9 @@ class Keyring:
         self._accounts: dict[str, LocalAccount] = {}
 
     @classmethod
-    def for_chain(cls, w3: Web3) -> Keys:
+    def for_chain(cls, w3: Web3, folder: Path | None = None) -> Keys:
         """On a development chain keys of GRIDBOURSE_SECRET, or the development ones; on any other network the
-        keystores of the folder GRIDBOURSE_KEYS names, and SecretError for a single secret."""
+        keystores of a folder, given or named by GRIDBOURSE_KEYS, and SecretError for a single secret."""
         secret = os.environ.get(SECRET_VARIABLE)
         if secret is not None and len(secret) < MIN_SECRET:
             raise SecretError(
@@ -63,7 +63,7 @@ class Keyring:
                 f"{SECRET_VARIABLE}: one secret for all roles is for development chains;"
                 f" name a folder with a keystore for each role in {KEYS_VARIABLE}"
             )
-        return RoleKeystores(_folder(), lambda: find_password(None))
+        return RoleKeystores(folder or _folder(), lambda: find_password(None))
 
     def __getitem__(self, name: str) -> LocalAccount:
         if name not in self._accounts:
