@@ -8,8 +8,8 @@ The record goes to deployments/<network>.json; beside it, never on the chain and
 mapping from metering points to participant numbers and accounts, for its owner alone.
 
 On any other network each role has its own key: --keys, or GRIDBOURSE_KEYS, names a folder with a keystore or
-an address for each role (see gridbourse.chain.role_keys), GRIDBOURSE_KEYSTORE_PASSWORD opens the operator's; and
-participants come with keys of their own, by scripts.onboard.
+an address for each role (see gridbourse.chain.role_keys), GRIDBOURSE_KEYSTORE_PASSWORD opens the
+operator's; and participants come with keys of their own, by scripts.onboard.
 """
 
 import argparse

@@ -12,13 +12,13 @@ import {Profile} from "../libraries/Profile.sol";
 import {Purposes} from "../libraries/Purposes.sol";
 import {Roles} from "../libraries/Roles.sol";
 import {Memberships} from "./Memberships.sol";
-import {Offices} from "./Offices.sol";
 import {Places} from "./Places.sol";
 import {Policies} from "./Policies.sol";
 import {Successions} from "./Successions.sol";
 
-/// @dev What clock and clearing house have in common
+/// @notice What clock and clearing house have in common
 interface IOfRegistry {
+    /// @notice The registry it asks
     function registry() external view returns (IParticipantRegistry);
 }
 
@@ -210,14 +210,14 @@ contract ParticipantRegistry is Successions, Memberships, Places, Policies {
         );
     }
 
-    /// @inheritdoc Successions
+    /// @dev Neither a participant's nor of the market's service
     function _requireUnused(address account) internal view override {
         if (account == address(0)) revert ZeroAccount();
         if (_members[account] != 0) revert AccountTaken(account, uint64(_members[account]));
         if (officesOf[account] != 0) revert HoldsOffice(account, officesOf[account]);
     }
 
-    /// @inheritdoc Successions
+    /// @dev Everything else of the participant is by its number
     function _replaceAccount(uint256 participant, address account) internal override {
         address former = _participants[participant].account;
         delete _members[former];
@@ -441,12 +441,12 @@ contract ParticipantRegistry is Successions, Memberships, Places, Policies {
             || hasRole(Roles.TSO, account) || hasRole(Roles.SUPPLIER, account) || hasRole(Roles.OPERATOR, account);
     }
 
-    /// @inheritdoc Offices
+    /// @dev 0 = none
     function _numberAt(address account) internal view override returns (uint256) {
         return uint64(_members[account]);
     }
 
-    /// @inheritdoc Successions
+    /// @dev Refuses a number that was never given
     function _profileOf(uint256 participant) internal view override returns (uint256 profile) {
         profile = Lanes.get64(_profiles[Lanes.groupOf(participant)], Lanes.laneOf(participant));
         if (Profile.status(profile) == Profile.NONE) revert UnknownNumber(participant);

@@ -11,6 +11,7 @@ import {IMarketClock} from "../interfaces/IMarketClock.sol";
 library RingTime {
     error RingTooShort(uint256 ringSeconds, uint256 neededSeconds);
 
+    /// @notice Refuses a ring that comes round before every window of a period is over
     /// @param windowSeconds What a period may wait for after gate closure or delivery, all windows together
     function requireFits(IMarketClock clock, uint256 ringSize, uint256 windowSeconds) internal view {
         if (clock.replay()) return;
