@@ -16,8 +16,10 @@ abstract contract Memberships is IParticipantRegistry {
     BitMaps.BitMap private _seats;
     /// @dev The latest first period of any membership
     uint32 private _latestJoin;
-    /// @dev Who was ever registered at a metering point: each begins at or after the end of the one before
-    mapping(bytes32 meteringPoint => uint256[] participants) private _holders;
+    /// @dev Who was registered at a metering point last, and before whom else: each begins at or after the end of the one
+    ///      before
+    mapping(bytes32 meteringPoint => uint256 participant) internal _lastAt;
+    mapping(uint256 participant => uint256) private _formerOf;
 
     /// @inheritdoc IParticipantRegistry
     function membershipOf(uint256 participant) public view returns (uint32, uint32) {
@@ -31,22 +33,20 @@ abstract contract Memberships is IParticipantRegistry {
     }
 
     /// @inheritdoc IParticipantRegistry
-    function holderAt(bytes32 meteringPoint, uint256 period) external view returns (uint256) {
-        uint256[] storage all = _holders[meteringPoint];
-        (uint256 low, uint256 high) = (0, all.length);
-        while (low < high) {
-            uint256 middle = (low + high) / 2;
-            (uint32 begins,) = membershipOf(all[middle]);
-            if (begins <= period) low = middle + 1;
-            else high = middle;
+    /// @dev From the last of them back: as many steps as the point changed hands since
+    function holderAt(bytes32 meteringPoint, uint256 period) external view returns (uint256 participant) {
+        participant = _lastAt[meteringPoint];
+        while (participant != 0) {
+            (uint32 begins, uint32 ends) = membershipOf(participant);
+            if (begins <= period && period < ends) return participant;
+            participant = _formerOf[participant];
         }
-        if (low == 0) return 0;
-        (, uint32 ends) = membershipOf(all[low - 1]);
-        return period < ends ? all[low - 1] : 0;
     }
 
     function _join(uint256 participant, bytes32 meteringPoint, uint32 fromPeriod) internal {
-        _holders[meteringPoint].push(participant);
+        uint256 former = _lastAt[meteringPoint];
+        if (former != 0) _formerOf[participant] = former;
+        _lastAt[meteringPoint] = participant;
         _seats.set(participant);
         if (fromPeriod > _latestJoin) _latestJoin = fromPeriod;
         _set(participant, (uint256(fromPeriod) << 32) | type(uint32).max);

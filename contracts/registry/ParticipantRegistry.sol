@@ -54,7 +54,6 @@ contract ParticipantRegistry is Successions, Memberships, Places, Policies {
     mapping(uint256 number => Participant) private _participants;
     /// @dev Number and, a second time, profile of who has the account: profile: 64 | number: 64
     mapping(address account => uint256) private _members;
-    mapping(bytes32 meteringPoint => uint256) private _atMeteringPoint;
     mapping(uint256 area => Groups) private _groups;
     mapping(uint256 area => uint256) private _nextSeat;
     mapping(address gateway => uint256) private _gatewayNumberOf;
@@ -189,8 +188,10 @@ contract ParticipantRegistry is Successions, Memberships, Places, Policies {
 
     function _register(Registration calldata row) private returns (uint256 number) {
         _requireUnused(row.account);
-        uint256 holder = _atMeteringPoint[row.meteringPoint];
-        if (holder != 0) revert MeteringPointTaken(row.meteringPoint, holder);
+        uint256 holder = _lastAt[row.meteringPoint];
+        if (holder != 0 && !Profile.hasLeft(Profile.status(_profileOf(holder)))) {
+            revert MeteringPointTaken(row.meteringPoint, holder);
+        }
         if (row.fromPeriod < _freeFrom[row.meteringPoint]) {
             revert MeteringPointStillSettled(row.meteringPoint, _freeFrom[row.meteringPoint]);
         }
@@ -199,12 +200,12 @@ contract ParticipantRegistry is Successions, Memberships, Places, Policies {
         if (row.capacityWh == 0 || row.capacityWh >= Lanes.MAX_WH) {
             revert CapacityOutOfRange(row.capacityWh, Lanes.MAX_WH - 1);
         }
-        if (address(pledges) != address(0)) pledges.requireMayTake(row.meteringPoint, row.account);
+        // Where nobody was before, nobody has pledged anything.
+        if (holder != 0) pledges.requireMayTake(row.meteringPoint, row.account);
         number = _takeSeat(row.area);
         _participants[number] = Participant(row.account, row.meteringPoint);
         _setProfile(number, Profile.pack(row.capacityWh, row.area, row.zone));
         _join(number, row.meteringPoint, row.fromPeriod);
-        _atMeteringPoint[row.meteringPoint] = number;
         emit ParticipantRegistered(
             number, row.account, row.meteringPoint, row.area, row.zone, row.capacityWh, row.fromPeriod
         );
@@ -307,7 +308,6 @@ contract ParticipantRegistry is Successions, Memberships, Places, Policies {
         _setProfile(participant, Profile.withStatus(_profileOf(participant), gone));
         uint32 untilPeriod = _firstFree(participant);
         _leave(participant, untilPeriod);
-        delete _atMeteringPoint[who.meteringPoint];
         if (untilPeriod > _freeFrom[who.meteringPoint]) _freeFrom[who.meteringPoint] = untilPeriod;
         emit ParticipantLeft(participant, untilPeriod, msg.sender);
     }
