@@ -12,7 +12,7 @@ NODE_OK := node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 
 BROWNIE := $(RUN) HOME="$(CURDIR)/$(VENV)/home" $(VENV)/bin/brownie
 
 DEMO_SCENARIO ?= scenarios/rural3.toml
-DEMO := $(PY) -m scripts.replay $(DEMO_SCENARIO) --network devnet-child --out out/demo
+DEMO := $(PY) -m scripts.replay $(DEMO_SCENARIO) --network devnet-child --out out/demo --overwrite
 # Files are dealt out to as many processes as there are cores; brownie's own tests do not take that.
 PYTEST := $(RUN) $(PY) -m pytest -p no:pytest-brownie --numprocesses auto --maxprocesses 4 --dist loadfile
 UV ?= uv
@@ -27,7 +27,7 @@ help:  ## this list
 
 setup: $(VENV)/.python $(VENV)/.node $(VENV)/.packages compile  ## environment, node packages, compiler, compiled contracts
 
-$(VENV)/.python: requirements.lock tools/find-python tools/make-venv
+$(VENV)/.python: requirements.lock tools/find-python tools/make-venv tools/pip-progress
 	@tools/make-venv
 	@touch $@
 
@@ -38,8 +38,9 @@ FORCE:
 endif
 $(VENV)/.node: requirements-node.lock | $(VENV)/.python
 	@if $(RUN) $(NODE_OK); then echo "Node $$($(RUN) node --version)"; else \
-		echo "Node into $(VENV) ..." && \
-		$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-node.lock; fi
+		$(PY) tools/pip-progress "Node into $(VENV)" requirements-node.lock \
+		$(PY) -m pip install --disable-pip-version-check --progress-bar off --require-hashes \
+		-r requirements-node.lock; fi
 	@touch $@
 
 $(VENV)/.packages: package-lock.json package.json .npmrc | $(VENV)/.node

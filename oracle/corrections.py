@@ -18,6 +18,7 @@ from gridbourse.chain.commitment import ProofError
 from gridbourse.chain.deploy import AREA, Market
 from gridbourse.chain.lanes import PER_GROUP, lanes64
 from gridbourse.chain.logs import deployment_logs
+from gridbourse.wording import many
 from oracle.journal import Entry, Journal
 from oracle.meter_feed import LATE, decode
 
@@ -156,6 +157,13 @@ class LateReadings:
             )
         for entry in waiting:
             self._journal.confirm(entry.feed, entry.period, entry.version)
+
+    def waits_for(self) -> str:
+        """Which late readings can not be booked yet; "" when there are none."""
+        periods = sorted({entry.period for entry in self._journal.pending(LATE)})
+        return (
+            f"of {many(len(periods), 'period')}, until {periods[0]} is settled" if periods else ""
+        )
 
     def _waiting(self) -> list[Entry]:
         pending = self._journal.pending(LATE)

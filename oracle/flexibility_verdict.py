@@ -18,6 +18,7 @@ from gridbourse.chain.checked_trades import SealedTrades
 from gridbourse.model.baseline.delivery import Direction
 from gridbourse.model.periods import Mtu
 from gridbourse.scenario.errors import GridError
+from gridbourse.wording import many
 from oracle.assessment import Assessment, assess
 from oracle.explanation import all_kept
 from oracle.finding import GridView, Reals, Whole
@@ -107,7 +108,7 @@ def _explained(
 ) -> list[str]:
     kept = sum(leg.wh for at, leg in enumerate(legs) if at not in rejected)
     said = [
-        f"flexibility of {kept:,} Wh in {len(legs) - len(rejected)} trades is borne by the grid"
+        f"flexibility of {kept:,} Wh in {many(len(legs) - len(rejected), 'trade')} is borne by the grid"
     ]
     for name, state in (("without it", before), ("with it", after)):
         if state is None:

@@ -21,6 +21,7 @@ from gridbourse.metering.points import Holders, read_numbers
 from gridbourse.scenario.errors import GridError, ScenarioError
 from gridbourse.scenario.network import Network
 from gridbourse.scenario.scenario import Scenario
+from gridbourse.wording import many, moment
 from oracle.errors import FeedError
 from oracle.grid_feed import SCHEDULE, GridFeed
 from oracle.journal import Journal
@@ -95,12 +96,20 @@ class GridWatch:
         self._refused: set[Task] = set()
         self._done: set[Task] = set()
         self._next: Task | None = None
+        self._first_open = 0
 
     def due(self) -> bool:
         """Whether something waits for a verdict."""
         known = self._refused | self._done
         self._next = next((task for task in self._waiting() if task not in known), None)
         return self._next is not None
+
+    def waits_for(self) -> str:
+        """Which gate closes next, and how much can not be judged as it stands."""
+        opens = moment(round(self._scenario.mtu.start(self._first_open).timestamp()))
+        refused = many(len(self._refused), "refused task")
+        beside = f"; {refused} until the chain says otherwise" if self._refused else ""
+        return f"nothing to judge before the gate of period {self._first_open} ({opens}) closes{beside}"
 
     def step(self) -> None:
         """Judge what waits first."""
@@ -128,6 +137,7 @@ class GridWatch:
         now, first_open, last = (
             clock.read(name) for name in ("currentPeriod", "nextOpenPeriod", "lastOpenPeriod")
         )
+        self._first_open = first_open
         for period in range(now + 1, last + 1):
             yield from self._of_period(period, gate_closed=period < first_open)
 
@@ -192,7 +202,7 @@ class GridWatch:
 def _tell(task: Task, verdict: Verdict) -> None:
     what = f"{task.what}, round {verdict.round}"
     if verdict.trades:
-        what = f"{task.what}, group {verdict.round} of {len(verdict.trades)} trades"
+        what = f"{task.what}, group {verdict.round} of {many(len(verdict.trades), 'trade')}"
         what += f", {len(verdict.rejected)} rejected"
     log.info("period %d, %s: %s", task.period, what, verdict.kind)
     for sentence in verdict.explanation:

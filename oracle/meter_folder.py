@@ -17,6 +17,7 @@ from gridbourse.metering.points import Holders, read_numbers
 from gridbourse.metering.sources import FIRST_ROW, Columns, read
 from gridbourse.metering.validation import Meters, validate
 from gridbourse.model.periods import Mtu
+from gridbourse.wording import many, moment
 from oracle.errors import FeedError
 from oracle.meter_feed import MeterFeed
 
@@ -99,6 +100,14 @@ class MeterFolder:
             self._take_in(path)
             self._read[path] = stamp
 
+    def waits_for(self) -> str:
+        """Why there is nothing to do: no file, or periods that are not over."""
+        if not self._waiting:
+            return f"no new file in {self._folder}"
+        mtu, periods = self._points.mtu, {batch.period for batch in self._waiting}
+        over = moment(round(mtu.start(min(periods) + 1).timestamp()))
+        return f"readings of {many(len(periods), 'period')} wait; the first is over at {over}"
+
     def _unread(self) -> Iterator[tuple[Path, tuple[int, int]]]:
         for path in sorted(self._folder.iterdir()):
             if path.suffix not in FIRST_ROW or path.name.startswith("."):
@@ -140,7 +149,7 @@ class MeterFolder:
             self._feed.withdraw(batch.period)
             self._refuse(f"{batch.file}, period {batch.period}: {refusal}")
         else:
-            log.info("%s, period %d: %d transactions", batch.file, batch.period, len(sent))
+            log.info("%s, period %d: %s", batch.file, batch.period, many(len(sent), "transaction"))
 
     def _refuse(self, why: str) -> None:
         self.refused += 1

@@ -11,15 +11,31 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+from scripts.environment import BAD_INPUT, require_environment
+
+require_environment()  # before the first import that needs a package
+
 from web3 import Web3
 
+from gridbourse.chain.compiler import Artifact, compiler_settings, load_artifacts, uncompiled
 from gridbourse.chain.connect import session
 from gridbourse.chain.deploy import Market, open_market
 from gridbourse.chain.deployments import record_path
+from gridbourse.commands import command, with_interpreter
 from gridbourse.errors import GridbourseError
+from gridbourse.wording import many
+from scripts.working import working
 
-BAD_INPUT = 2
 INTERRUPTED = 130
+
+
+def command_parser(script: str, description: str | None) -> argparse.ArgumentParser:
+    """A parser whose help names the commands as they work from here."""
+    return argparse.ArgumentParser(
+        prog=command(script),
+        description=with_interpreter(description or ""),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def parse(parser: argparse.ArgumentParser, args: Sequence[str]) -> argparse.Namespace:
@@ -27,9 +43,20 @@ def parse(parser: argparse.ArgumentParser, args: Sequence[str]) -> argparse.Name
     return parser.parse_args(args[1:] if args[:1] == ("--",) else args)
 
 
+def compiled() -> dict[str, Artifact]:
+    """The contracts by name. Where they have to be compiled first, which takes a minute or so, it says so."""
+    files = uncompiled()
+    if not files:
+        return load_artifacts()
+    with working(f"compiling {many(files, 'contract file')} with solc {compiler_settings().solc}"):
+        return load_artifacts()
+
+
 @contextmanager
 def chain(network: str, given: Web3 | None) -> Iterator[Web3]:
     """The connection given, else one to the network for as long as the block lasts."""
+    if uncompiled():
+        compiled()
     if given is not None:
         yield given
         return

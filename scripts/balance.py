@@ -5,7 +5,6 @@
 The folder holds terms.toml, prices.csv, offers.csv and deliveries.csv; see scenarios/README.md.
 """
 
-import argparse
 from pathlib import Path
 
 from rich.console import Console
@@ -14,18 +13,14 @@ from web3 import Web3
 
 from gridbourse.model.external_balancing import BidTooSmall, Proceeds, accepted, proceeds, qualify
 from gridbourse.scenario.balancing import Balancing, read_balancing
-from scripts import parse, run
+from scripts import command_parser, parse, run
 
 PER_EUR = 1_000_000
 
 
 def main(*args: str, web3: Web3 | None = None) -> None:
     """Entry of ``python -m scripts.balance``; asks no chain."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.balance",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("balance", __doc__)
     parser.add_argument("folder", type=Path, help="folder of terms, prices, offers, deliveries")
     balancing = read_balancing(parse(parser, args).folder)
     console = Console(highlight=False)

@@ -1,6 +1,5 @@
 """Rebuild a run's market from the chain's logs and the scenario, and name every difference."""
 
-import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,8 @@ from gridbourse.audit.check import check
 from gridbourse.audit.folder import load_run
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.scenario.scenario import load
-from scripts import parse
+from gridbourse.wording import many
+from scripts import command_parser, parse
 from scripts import run as run_script
 
 DIFFERENT = 1
@@ -22,7 +22,7 @@ DIFFERENT = 1
 
 def main(*args: str, web3: Web3 | None = None) -> int:
     """Entry of ``python -m scripts.check``; exit code 1 when anything differs; asks no chain."""
-    parser = argparse.ArgumentParser(prog="scripts.check", description=__doc__)
+    parser = command_parser("check", __doc__)
     parser.add_argument("folder", type=Path, help="out folder of a replay, such as out/demo")
     options = parse(parser, args)
 
@@ -61,7 +61,7 @@ def _totals(rebuilt: Rebuilt) -> dict[str, int]:
 def _show(rebuilt: Rebuilt, totals: dict[str, int]) -> None:
     console = Console(highlight=False)
     findings = rebuilt.findings
-    words = (f"{count:,} {what.replace('_', ' ')}" for what, count in totals.items())
+    words = (f"{what.replace('_', ' ')} {count:,}" for what, count in totals.items())
     console.print(f"rebuilt from the log: {', '.join(words)}")
     table = Table("fact or rule", "compared", "different")
     for column in table.columns[1:]:
@@ -75,7 +75,7 @@ def _show(rebuilt: Rebuilt, totals: dict[str, int]) -> None:
     if not findings.differences:
         console.print("the chain and the rebuilt market are the same")
     else:
-        console.print(f"{len(findings.differences):,} differences")
+        console.print(many(len(findings.differences), "difference"))
 
 
 if __name__ == "__main__":

@@ -1,22 +1,21 @@
 """Compile the contracts when they have changed, and say how large they are."""
 
-import argparse
-
 from web3 import Web3
 
-from gridbourse.chain.compiler import MAX_DEPLOYED_BYTES, compiler_settings, load_artifacts
-from scripts import parse, run
+from gridbourse.chain.compiler import MAX_DEPLOYED_BYTES, compiler_settings
+from gridbourse.wording import many
+from scripts import command_parser, compiled, parse, run
 
 
 def main(*args: str, web3: Web3 | None = None) -> None:
     """Entry of ``python -m scripts.compile [--sizes]``; no chain is needed."""
-    parser = argparse.ArgumentParser(prog="scripts.compile", description=__doc__)
+    parser = command_parser("compile", __doc__)
     parser.add_argument("--sizes", action="store_true", help="list every contract, largest first")
     options = parse(parser, args)
 
     settings = compiler_settings()
     largest_first = sorted(
-        (a for a in load_artifacts().values() if a.bytecode), key=lambda a: -a.deployed_size
+        (a for a in compiled().values() if a.bytecode), key=lambda a: -a.deployed_size
     )
     for artifact in largest_first if options.sizes else largest_first[:1]:
         print(
@@ -24,7 +23,7 @@ def main(*args: str, web3: Web3 | None = None) -> None:
             f"  {artifact.source}"
         )
     print(
-        f"{len(largest_first)} contracts, solc {settings.solc},"
+        f"{many(len(largest_first), 'contract')}, solc {settings.solc},"
         f" {settings.evm_version}, {settings.optimizer_runs} runs"
     )
 

@@ -7,7 +7,6 @@ Columns of the file: participant (number) or point (metering point), period or t
 unless --skip-refused lets the others in. Done again, it sends what is not corrected yet.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +20,9 @@ from gridbourse.chain.deploy import AREA, Market
 from gridbourse.metering.corrections import Known, read_corrections
 from gridbourse.metering.points import read_numbers
 from gridbourse.model.periods import Mtu
+from gridbourse.wording import many
 from oracle.corrections import Difference, book_corrections, read_history
-from scripts import BAD_INPUT, mapping_path, on_record, parse, run
+from scripts import BAD_INPUT, command_parser, mapping_path, on_record, parse, run
 
 SOME_REFUSED = 1
 Numbers = dict[str, tuple[int, ...]]
@@ -30,11 +30,7 @@ Numbers = dict[str, tuple[int, ...]]
 
 def main(*args: str, web3: Web3 | None = None) -> int:
     """Correct on `web3` when given, else on the network the arguments name."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.correct",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("correct", __doc__)
     parser.add_argument("file", type=Path, help="CSV, UTF-8")
     parser.add_argument("--network", default="devnet", help="devnet or an RPC address")
     parser.add_argument("--participants", type=Path, help="CSV: point_id, number; default: beside"
@@ -79,7 +75,10 @@ def _show(differences: Sequence[Difference]) -> None:
         table.add_row(str(period), str(who), *energies, f"{micro_eur / 1e6:+,.6f}")
     out.print(table if differences else "Everything stands as it should be.")
     if differences:
-        out.print(f"{len(differences)} readings; the supplier and the DSO stand against them")
+        out.print(
+            f"{many(len(differences), 'reading')}; the supplier and the DSO stand against"
+            f" {'it' if len(differences) == 1 else 'them'}"
+        )
 
 
 if __name__ == "__main__":

@@ -23,11 +23,19 @@ from gridbourse.chain.crowdsale import (
     KINDS,
     NOBODY,
 )
+from gridbourse.chain.transactions import Reverted
 from gridbourse.crowdsale.desk import Desk, micro_eur
+from gridbourse.crowdsale.showing import what_now
+from gridbourse.crowdsale.standing import standing
 from gridbourse.metering.points import read_numbers
 from gridbourse.onboarding.keystores import Keystores, find_password
-from scripts import mapping_path, on_record, parse, run
+from scripts import command_parser, mapping_path, on_record, parse, run
 from scripts.crowdsale_steps import STEPS, Options
+
+OUT_OF_TURN = (
+    "WrongPhase", "NotOver", "OutsideFunding", "TimelockRunning", "NothingAgreed", "MilestoneOutOfTurn",
+)  # fmt: skip
+"""Refusals of a step that comes too early, too late or after another one."""
 
 
 def main(*args: str, web3: Web3 | None = None) -> int:
@@ -37,7 +45,13 @@ def main(*args: str, web3: Web3 | None = None) -> int:
     numbers = read_numbers(mapping) if mapping.exists() else {}
     with on_record(options.network, web3) as market:
         desk = Desk(market, numbers, _key(options))
-        STEPS[options.command](desk, options)
+        try:
+            STEPS[options.command](desk, options)
+        except Reverted as refusal:
+            if refusal.name in OUT_OF_TURN and getattr(options, "name", None) in desk.campaigns():
+                found = standing(desk, options.name)
+                raise refusal.advised(what_now(found, options.network)) from refusal
+            raise
     return 0
 
 
@@ -50,11 +64,7 @@ def _key(options: Options) -> LocalAccount | None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.crowdsale",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("crowdsale", __doc__)
     everywhere = argparse.ArgumentParser(add_help=False)
     everywhere.add_argument("--network", default="devnet", help="devnet or an RPC address")
     everywhere.add_argument("--participants", type=Path, help="CSV: point_id, number; default:"

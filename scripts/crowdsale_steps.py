@@ -21,8 +21,9 @@ from gridbourse.chain.crowdsale import (
 from gridbourse.crowdsale import showing
 from gridbourse.crowdsale.desk import DAY_S, Desk, shares_of
 from gridbourse.crowdsale.errors import CrowdsaleError
-from gridbourse.crowdsale.showing import agreement, euro, time
+from gridbourse.crowdsale.showing import agreement, euro
 from gridbourse.crowdsale.standing import standing
+from gridbourse.wording import many, moment
 from oracle.corrections import read_history
 from oracle.export_income import attest_premiums, record_exports
 
@@ -183,7 +184,7 @@ def _record(desk: Desk, options: Options) -> None:
     operator, rebuilt = desk.market.keys["operator"], read_history(desk.market).rebuilt
     periods = record_exports(desk.market, rebuilt, campaign, operator)
     premiums = attest_premiums(desk.market, rebuilt, campaign)
-    OUT.print(f"{periods} periods recorded, {euro(premiums)} EUR paid above feed-in")
+    OUT.print(f"{many(periods, 'period')} recorded, {euro(premiums)} EUR paid above feed-in")
     OUT.print(f"{euro(campaign.collect(operator))} EUR collected from the owner's account")
     _say_next(desk, options)
 
@@ -206,7 +207,7 @@ def _refund(desk: Desk, options: Options) -> None:
 def _transfer(desk: Desk, options: Options) -> None:
     to = desk.party_address(options.to)
     desk.campaign(options.name).transfer(desk.party(options.by), to, options.amount)
-    OUT.print(f"{options.amount:,} shares to {options.to}")
+    OUT.print(f"{many(options.amount, 'share')} to {options.to}")
 
 
 def _close(desk: Desk, options: Options) -> None:
@@ -256,7 +257,7 @@ def _policy(desk: Desk, options: Options) -> None:
 
 def _wait(desk: Desk, options: Options) -> None:
     let_time_pass(desk.market.chain.w3, options.days * DAY_S)
-    OUT.print(f"block time is {time(desk.block_time())}")
+    OUT.print(f"block time is {moment(desk.block_time())}")
 
 
 def _status(desk: Desk, options: Options) -> None:

@@ -21,11 +21,18 @@ from web3 import Web3
 
 from gridbourse.chain.accounts import Keyring
 from gridbourse.chain.connect import is_development_chain
-from gridbourse.chain.deployments import record_path
-from gridbourse.onboarding.keystores import write_private
+from gridbourse.chain.deployments import (
+    DeploymentError,
+    DeploymentRecord,
+    chain_identity,
+    record_path,
+)
+from gridbourse.commands import command, next_line, quoted
+from gridbourse.onboarding.mapping import found_mapping
 from gridbourse.scenario.scenario import Scenario, load
+from gridbourse.wording import many
 from replay.run import deploy_market, found_market
-from scripts import chain, parse, run
+from scripts import chain, command_parser, mapping_path, parse, run
 
 
 def main(*args: str, web3: Web3 | None = None) -> None:
@@ -34,20 +41,36 @@ def main(*args: str, web3: Web3 | None = None) -> None:
     record = record_path(options.network)
     scenario = load(Path(options.scenario))
     with chain(options.network, web3) as w3:
+        if record.exists() and not options.overwrite:
+            _require_gone(record, w3, options.network)
         _deploy(w3, scenario, record, options)
+
+
+def _require_gone(record: Path, w3: Web3, network: str) -> None:
+    """A record is not overwritten unasked, but one of a development chain that has ended since."""
+    if is_development_chain(w3):
+        former = DeploymentRecord.load(record)
+        if (former.chain_id, former.genesis_hash) != chain_identity(w3):
+            print(f"The chain of the former deployment is gone: {record.name} is of the new one.")
+            return
+    look = command("status", "--network", quoted(network))
+    raise DeploymentError(
+        f"{record}: there is a deployment ({look}); --overwrite puts another in its place"
+    )
 
 
 def _deploy(w3: Web3, scenario: Scenario, record: Path, options: argparse.Namespace) -> None:
     about = {"file": options.scenario, "overrides": {}}
-    mapping, count = record.with_suffix(".participants.csv"), 0
+    people = []
     if is_development_chain(w3):
         market, members = found_market(w3, scenario, about)
-        write_private(mapping, members.table.to_csv())
-        count = len(members.table)
+        people = members.table.reset_index().to_dict("records")
     else:
         keys = Keyring.for_chain(w3, options.keys)
         market = deploy_market(w3, keys, scenario, about)
     market.record.save(record)
+    mapping = mapping_path(options.network)
+    found_mapping(mapping, people)
     table = Table(title=f"{scenario.name} on {options.network}", title_justify="left")
     table.add_column("contract")
     table.add_column("address")
@@ -57,20 +80,17 @@ def _deploy(w3: Web3, scenario: Scenario, record: Path, options: argparse.Namesp
     out = Console()
     out.print(table)
     gas = sum(use.gas for use in market.chain.gas.values())
-    out.print(f"{count} participants, {gas / 1e6:.1f} M gas\nRecord   {record}")
-    if count:
-        out.print(f"Mapping  {mapping}   (personal data: keep it, do not publish it)")
-    out.print(f"Next     python -m scripts.status --network {options.network}")
+    out.print(f"{many(len(people), 'participant')}, {gas / 1e6:.1f} M gas")
+    print(f"Record   {record}")
+    print(f"Mapping  {mapping}   (personal data: keep it, do not publish it)")
+    print(next_line(command("status", "--network", quoted(options.network))))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.deploy",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("deploy", __doc__)
     parser.add_argument("scenario", nargs="?", default="scenarios/rural3.toml", help="TOML file")
     parser.add_argument("--network", default="devnet", help="devnet or an RPC address")
+    parser.add_argument("--overwrite", action="store_true", help="the record of a deployment")
     parser.add_argument(
         "--keys",
         type=Path,

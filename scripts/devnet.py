@@ -16,7 +16,8 @@ from gridbourse.chain.devnet import (
     start_standing,
     stop_standing,
 )
-from scripts import parse, run
+from gridbourse.commands import command, next_line
+from scripts import command_parser, parse, run
 
 NOT_RUNNING = 1
 
@@ -37,8 +38,8 @@ def _up(port: int, state: Path | None) -> int:
     print(
         f"devnet up at {record.rpc_url} (chain {record.chain_id}, {HARDFORK},"
         f" {BLOCK_GAS_LIMIT:,} gas a block, pid {record.pid})\n"
-        "next: python -m scripts.deploy --network devnet\n"
-        "stop: python -m scripts.devnet down"
+        f"{next_line(command('deploy', '--network', 'devnet'))}\n"
+        f"Stop     {command('devnet', 'down')}"
     )
     return 0
 
@@ -65,7 +66,7 @@ def _status() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="scripts.devnet", description=__doc__)
+    parser = command_parser("devnet", __doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start it in the background")
     up.add_argument("--port", type=_port, default=DEFAULT_PORT, help="default: %(default)s")

@@ -10,7 +10,8 @@
 Columns of FILE: name, contact, metering_point, zone, connection_kw, meter_address, reading_period,
 reading_wh, reading_signature, credit_limit_eur; and, as wanted, account, mandate (yes or no).
 Exit code 1: some rows or people were refused, the rest went in. Names and keys stay in a folder
-beside the deployment record, for its owner alone; the chain sees pseudonyms.
+beside the deployment record, for its owner alone; the chain sees pseudonyms. Who is registered enters
+the deployment's one mapping of metering points to participants, from which the oracles know them.
 """
 
 import argparse
@@ -24,15 +25,17 @@ from web3 import Web3
 
 from gridbourse.chain.connect import NetworkError
 from gridbourse.chain.deployments import record_path
+from gridbourse.commands import command, next_line, quoted
 from gridbourse.errors import GridbourseError
 from gridbourse.onboarding import enrolment
 from gridbourse.onboarding.applications import Terms, read_applications, read_meters
 from gridbourse.onboarding.errors import Refusal
 from gridbourse.onboarding.keystores import PASSWORD_VARIABLE, Keystores, find_password
-from gridbourse.onboarding.mapping import write_mapping
+from gridbourse.onboarding.mapping import update_mapping
 from gridbourse.onboarding.members import Members
 from gridbourse.onboarding.people import People, Person, Status
-from scripts import on_record, parse, run
+from gridbourse.wording import many
+from scripts import command_parser, mapping_path, on_record, parse, run
 
 SOME_REFUSED = 1
 MAX_CREDIT_EUR = 1_000
@@ -44,7 +47,7 @@ def main(*args: str, web3: Web3 | None = None) -> int:
     record = record_path(options.network)
     folder = options.folder or record.with_suffix(".onboarding")
     if options.command == "status" and not folder.exists():
-        return _say(f"Nobody has applied.\nNext     {_next('apply FILE', options)}")
+        return _say(f"Nobody has applied.\n{_next('apply FILE', options)}")
     with People(folder) as people:
         if options.command == "check":
             return _check(people, options)
@@ -74,11 +77,11 @@ def _apply(people: People, members: Members, options: argparse.Namespace) -> int
         _show_refusals(options.file, refusals)
     if new:
         _show_applicants(new, "applied")
-    _say(f"{len(new)} applied, {rows} rows refused")
+    _say(f"{len(new)} applied, {many(rows, 'row')} refused")
     if new:
-        _say(f"Next     {_next('check ID --operator NAME', options)}   (or --all)")
+        _say(_next(_check_of(new), options))
     else:
-        _say(f"Next     put the rows right, then {_next('apply FILE', options)}")
+        _say(_next("apply FILE", options, "when its rows are right"))
     return SOME_REFUSED if refusals else 0
 
 
@@ -87,7 +90,7 @@ def _check(people: People, options: argparse.Namespace) -> int:
     for person in chosen:
         people.check(person.id, options.operator)
     _show_applicants(chosen, f"checked by {options.operator}")
-    _say(f"Next     {_next('register --password-file FILE', options)}")
+    _say(_next("register --password-file FILE", options))
     return 0
 
 
@@ -103,45 +106,47 @@ def _register(people: People, members: Members, options: argparse.Namespace) -> 
             raise  # of the node, not of the person
         except GridbourseError as error:
             refused.append(f"{person.id}: {error}")
-    mapping = write_mapping(people)
+    mapping = mapping_path(options.network)
+    update_mapping(mapping, people)
     _show_people(registered, "registered")
     for line in refused:
         _say(f"refused  {line}")
     waiting = len(people.everyone(Status.APPLIED))
-    _say(f"{len(registered)} registered, {len(refused)} refused, {waiting} wait for their check")
+    _say(f"{len(registered)} registered, {len(refused)} refused, {waiting} to be checked")
     _say(f"Keys     {keystores.folder}   (keep them and the password, each in its own place)")
     _say(f"Mapping  {mapping}   (personal data: keep it, do not publish it)")
-    _say(f"Next     {_next('status', options)}")
+    _say(_next("status", options))
     return SOME_REFUSED if refused else 0
 
 
 def _leave(people: People, members: Members, options: argparse.Namespace) -> int:
     enrolment.leave(people, members, people.person(options.id))
     _say(f"{options.id} has left; what it traded before is still settled")
-    _say(f"Next     {_next(f'erase {options.id}', options)}   (when all of that is settled)")
+    _say(_next(f"erase {quoted(options.id)}", options, "when all of that is settled"))
     return 0
 
 
 def _erase(people: People, members: Members, options: argparse.Namespace) -> int:
     person = people.person(options.id)
     number = enrolment.erase(people, _keystores(people), members, person)
-    write_mapping(people)
+    update_mapping(mapping_path(options.network), people)
     kept = "nothing" if number is None else f"the account and the number {number}, of nobody known"
     _say(f"{options.id}: personal data and salt erased, and the log says so; the chain has {kept}")
     _say("Backups, application files and shell history are yours to erase")
-    _say(f"Next     {_next('status', options)}")
+    _say(_next("status", options))
     return 0
 
 
 def _status(people: People, options: argparse.Namespace) -> int:
     everyone = people.everyone()
-    _show_people(everyone, f"{len(everyone)} people")
-    if any(p.status == Status.APPLIED for p in everyone):
-        _say(f"Next     {_next('check ID --operator NAME', options)}   (or --all)")
+    _show_people(everyone, many(len(everyone), "person", "people"))
+    applied = [p for p in everyone if p.status == Status.APPLIED]
+    if applied:
+        _say(_next(_check_of(applied), options))
     elif any(p.status == Status.CHECKED for p in everyone):
-        _say(f"Next     {_next('register --password-file FILE', options)}")
+        _say(_next("register --password-file FILE", options))
     else:
-        _say(f"Next     python -m scripts.status --network {options.network}")
+        _say(next_line(command("status", "--network", quoted(options.network))))
     return 0
 
 
@@ -199,41 +204,45 @@ def _say(text: str) -> int:
     return 0
 
 
-def _next(command: str, options: argparse.Namespace) -> str:
-    folder = f" --folder {options.folder}" if options.folder else ""
-    return f"python -m scripts.onboard {command} --network {options.network}{folder}"
+def _check_of(people: Sequence[Person]) -> str:
+    """The step that checks these people."""
+    who = quoted(people[0].id) if len(people) == 1 else "--all"
+    return f"check {who} --operator NAME"
+
+
+def _next(words: str, options: argparse.Namespace, remark: str = "") -> str:
+    folder = ("--folder", quoted(options.folder)) if options.folder else ()
+    return next_line(
+        command("onboard", words, "--network", quoted(options.network), *folder), remark
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--network", default="devnet", help="devnet or an RPC address")
     shared.add_argument("--folder", type=Path, help="default: beside the deployment record")
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.onboard",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("onboard", __doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
-    def command(name: str, what: str) -> argparse.ArgumentParser:
+    def step(name: str, what: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, parents=[shared], help=what, description=what)
 
-    apply = command("apply", "judge an application file; list what is refused, keep the rest")
+    apply = step("apply", "judge an application file; list what is refused, keep the rest")
     apply.add_argument("file", type=Path, help="CSV, UTF-8")
     apply.add_argument("--meters", type=Path, help="CSV of the meter operator: metering_point,"
                        " meter_address; without it the identity check vouches for the meter")  # fmt: skip
     apply.add_argument("--max-credit-eur", type=int, default=MAX_CREDIT_EUR, help="%(default)s")
-    check = command("check", "state that an operator has checked identities")
+    check = step("check", "state that an operator has checked identities")
     who = check.add_mutually_exclusive_group(required=True)
     who.add_argument("id", nargs="?", help="of the person")
     who.add_argument("--all", action="store_true", help="everyone who has applied")
     check.add_argument("--operator", required=True, help="name of who checked")
-    register = command("register", "register everyone checked; finish what was interrupted")
+    register = step("register", "register everyone checked; finish what was interrupted")
     register.add_argument("--password-file", type=Path,
                           help=f"of the keystores, first line; else {PASSWORD_VARIABLE}")  # fmt: skip
-    command("leave", "end a membership").add_argument("id", help="of the person")
-    command("erase", "forget a person who is not a member").add_argument("id", help="of the person")
-    command("status", "who is how far, and what is next")
+    step("leave", "end a membership").add_argument("id", help="of the person")
+    step("erase", "forget a person who is not a member").add_argument("id", help="of the person")
+    step("status", "who is how far, and what is next")
     return parser
 
 

@@ -21,9 +21,11 @@ from typing import get_args
 
 from web3 import Web3
 
-from gridbourse.chain.deploy import Market
+from gridbourse.chain.contracts import MeterOracle
+from gridbourse.chain.deploy import AREA, Market
 from gridbourse.chain.deployments import record_path
-from gridbourse.metering.sources import Columns, Unit
+from gridbourse.chain.grid_oracle import GridOracle
+from gridbourse.metering.sources import FIRST_ROW, Columns, Unit
 from gridbourse.model.periods import Mtu
 from gridbourse.onboarding.applications import read_meters
 from gridbourse.scenario.scenario import load
@@ -34,7 +36,9 @@ from oracle.journal import Journal
 from oracle.meter_feed import MeterFeed
 from oracle.meter_folder import KnownPoints, MeterFolder
 from replay.run import desks
-from scripts import mapping_path, on_record, parse, run
+from scripts import command_parser, mapping_path, on_record, parse, run
+
+log = logging.getLogger(__name__)
 
 SOME_REFUSED = 1
 POLL_S = 2.0
@@ -50,6 +54,10 @@ def main(*args: str, web3: Web3 | None = None) -> int:
 def _meter(options: argparse.Namespace, web3: Web3 | None) -> int:
     with on_record(options.network, web3) as market, _journal(market, options) as journal:
         meters = _meters(market, journal, options)
+        _introduce(market, options, journal, market.meter, "meter oracle", (
+            f"watches {options.folder} for files {' and '.join(sorted(FIRST_ROW))}",
+            f"metering points by {_mapping(options)}",
+        ))  # fmt: skip
         _run([meters, LateReadings(market, journal)], options.once)
         return SOME_REFUSED if meters.refused else 0
 
@@ -57,13 +65,44 @@ def _meter(options: argparse.Namespace, web3: Web3 | None) -> int:
 def _grid(options: argparse.Namespace, web3: Web3 | None) -> int:
     scenario = load(options.scenario)
     with on_record(options.network, web3) as market:
-        connected = Connected(market, options.participants or mapping_path(options.network))
+        connected = Connected(market, _mapping(options))
         connected.at(market.clock.read("nextOpenPeriod"))  # a mapping that can not be read ends it
         verdicts = options.verdicts or _files(market, options) / "verdicts"
         with _journal(market, options) as journal:
             grid = GridWatch(market, scenario, desks(market), connected, journal, verdicts)
+            judged = [*(["pool"] if market.pool else []), *(desk.name for desk in desks(market))]
+            _introduce(market, options, journal, market.grid, "grid oracle", (
+                f"judges {', '.join(judged)} on the grid of {options.scenario}",
+                f"connection points by {_mapping(options)}; reports to {verdicts}",
+            ))  # fmt: skip
             _run([grid], options.once)
         return SOME_REFUSED if grid.refused else 0
+
+
+def _introduce(
+    market: Market,
+    options: argparse.Namespace,
+    journal: Journal,
+    contract: MeterOracle | GridOracle,
+    whose: str,
+    watches: Sequence[str],
+) -> None:
+    """What this process is and looks at, before it looks."""
+    lines = (
+        f"{whose} of area {AREA} on {options.network}, chain {market.record.chain_id},"
+        f" commit {market.record.commit}",
+        f"contract {contract.address}, signs as {contract.account.address}",
+        *watches,
+        f"journal {journal.path}",
+        "does what there is to do, and ends" if options.once else
+        f"looks every {POLL_S:g} s; stop it with Ctrl-C or SIGTERM",
+    )  # fmt: skip
+    for line in lines:
+        log.info("%s", line)
+
+
+def _mapping(options: argparse.Namespace) -> Path:
+    return options.participants or mapping_path(options.network)
 
 
 ORACLES = {"meter": _meter, "grid": _grid}
@@ -81,12 +120,11 @@ def _run(feeds: Sequence[Feed], once: bool) -> None:
 
 def _meters(market: Market, journal: Journal, options: argparse.Namespace) -> MeterFolder:
     mtu = Mtu(market.clock.read("mtuSeconds"))
-    mapping = options.participants or mapping_path(options.network)
     addresses = read_meters(options.meters) if options.meters else {}
     return MeterFolder(
         options.folder,
         _columns(options),
-        KnownPoints(market.registry, mapping, mtu, addresses),
+        KnownPoints(market.registry, _mapping(options), mtu, addresses),
         MeterFeed(market.meter, journal, settlement=SettledPeriods(market)),
         lambda: market.clock.timestamp() // mtu.seconds,
         options.skip_refused,
@@ -111,11 +149,7 @@ def _files(market: Market, options: argparse.Namespace) -> Path:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.oracle",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("oracle", __doc__)
     shared = argparse.ArgumentParser(add_help=False)
     option = shared.add_argument
     option("--network", default="devnet", help="devnet or an RPC address")

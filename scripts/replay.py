@@ -11,19 +11,22 @@ from typing import Any
 
 from web3 import Web3
 
+from gridbourse.commands import command, next_line, quoted
 from gridbourse.report import html, tables
 from gridbourse.report.record import ReportError
 from gridbourse.report.summary import summary
 from gridbourse.scenario.scenario import load
-from replay.folder import whole_or_not_at_all
+from replay.folder import folder_for, require_room, whole_or_not_at_all
 from replay.run import replay
-from scripts import chain, parse, run
+from scripts import chain, command_parser, parse, run
 
 
 def main(*args: str, web3: Web3 | None = None) -> None:
     """Replay on `web3` when given, else on the network the arguments name."""
     options = parse(_parser(), args)
-    out, overrides = Path(options.out), _overrides(options)
+    overrides = _overrides(options)
+    out = folder_for(Path(options.scenario).stem) if options.out is None else Path(options.out)
+    require_room(out, options.overwrite)
     scenario = load(Path(options.scenario), overrides)
     curve = options.curve_period
     if curve is not None and curve not in scenario.replayed:
@@ -37,9 +40,9 @@ def main(*args: str, web3: Web3 | None = None) -> None:
     tables.print_summary(
         record,
         out / "report.html",
-        next_steps=[
-            f"python -m scripts.check {out}    rebuild every balance from the logs alone",
-            f"{out / 'summary.json'}    the figures for a script",
+        last_words=[
+            next_line(command("check", quoted(out)), "rebuilds every balance from the logs alone"),
+            f"Figures  {out / 'summary.json'}\n         for a script",
         ],
     )
 
@@ -61,18 +64,15 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.replay",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("replay", __doc__)
     parser.add_argument("scenario", nargs="?", default="scenarios/rural3.toml", help="TOML file")
     parser.add_argument(
         "--network",
         default="devnet",
         help="embedded, devnet, devnet-child or an RPC address (default: devnet)",
     )
-    parser.add_argument("--out", default="out/replay", help="folder for everything it leaves")
+    parser.add_argument("--out", help="folder for all it leaves; default: a new one below out/")
+    parser.add_argument("--overwrite", action="store_true", help="a run that --out holds")
     parser.add_argument("--pv-factor", type=float, help="scale the scenario's PV")
     parser.add_argument("--periods", type=int, help="how many delivery periods")
     parser.add_argument("--season", help="which of the scenario's weeks")

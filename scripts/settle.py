@@ -6,7 +6,6 @@ Anyone may: the contracts decide what is due and what it comes to. Flexibility o
 verified, which mints its tokens; those whose keys are here are redeemed. What waits for the verifier waits.
 """
 
-import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -31,7 +30,7 @@ from gridbourse.scenario.network import Network
 from gridbourse.scenario.scenario import Scenario, load
 from oracle.corrections import read_history
 from replay.onboarding import account_name
-from scripts import mapping_path, on_record, parse, run
+from scripts import command_parser, mapping_path, on_record, parse, run
 
 PARTIES = ("dso", "tso", "supplier", "operator")
 TOKENS_A_CALL = 100
@@ -50,11 +49,7 @@ ENERGY = {
 
 def main(*args: str, web3: Web3 | None = None) -> int:
     """Settle on `web3` when given, else on the network the arguments name."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.settle",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("settle", __doc__)
     parser.add_argument("--network", default="devnet", help="devnet or an RPC address")
     options = parse(parser, args)
     mapping = mapping_path(options.network)

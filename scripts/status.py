@@ -3,7 +3,6 @@
 python -m scripts.status --network devnet
 """
 
-import argparse
 from datetime import UTC, datetime
 
 from rich.console import Console
@@ -12,7 +11,9 @@ from web3 import Web3
 
 from gridbourse.chain.deploy import Market
 from gridbourse.chain.overview import due, ring
-from scripts import on_record, parse, run
+from gridbourse.commands import command, next_line, quoted
+from gridbourse.wording import many
+from scripts import command_parser, on_record, parse, run
 
 LAST = 12
 """Periods shown."""
@@ -25,11 +26,7 @@ NUMBERS = ("trades waiting", "rounds", "held EUR")
 
 def main(*args: str, web3: Web3 | None = None) -> None:
     """Show the market recorded for the network."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.status",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("status", __doc__)
     parser.add_argument("--network", default="devnet", help="devnet or an RPC address")
     options = parse(parser, args)
     with on_record(options.network, web3) as market:
@@ -55,7 +52,8 @@ def _show(market: Market, network: str) -> None:
     )
     periods = ring(market)
     table = Table(
-        title=f"last {min(LAST, len(periods))} of {len(periods)} periods", title_justify="left"
+        title=f"last {min(LAST, len(periods))} of {many(len(periods), 'period')}",
+        title_justify="left",
     )
     for heading in HEADINGS:
         table.add_column(heading, justify="right" if heading in NUMBERS else "left")
@@ -77,10 +75,11 @@ def _show(market: Market, network: str) -> None:
             held,
         )
     out.print(table)
+    where = ("--network", quoted(network))
     if due(market):
-        out.print(f"Next     python -m scripts.settle --network {network}")
+        print(next_line(command("settle", *where)))
     elif not periods:
-        out.print(f"Next     python -m scripts.replay --network {network}")
+        print(next_line(command("replay", *where)))
 
 
 if __name__ == "__main__":

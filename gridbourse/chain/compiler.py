@@ -62,6 +62,16 @@ def compiler_settings(checkout: Path = CHECKOUT) -> CompilerSettings:
     )
 
 
+def uncompiled(root: Path = CHECKOUT, settings: CompilerSettings | None = None) -> int:
+    """How many source files a compilation is due for; 0 when what is compiled is of these sources."""
+    try:
+        kept = json.loads(_cache(root).read_text())["fingerprint"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        kept = None
+    fresh = kept == _fingerprint(root, settings or compiler_settings())
+    return 0 if fresh else len(_sources(root))
+
+
 def load_artifacts(
     root: Path = CHECKOUT, settings: CompilerSettings | None = None
 ) -> dict[str, Artifact]:

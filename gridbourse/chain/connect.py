@@ -41,6 +41,7 @@ from gridbourse.chain.devnet import (
     read_record,
 )
 from gridbourse.chain.embedded import EmbeddedProvider
+from gridbourse.commands import command
 from gridbourse.errors import GridbourseError
 
 CONNECT_TIMEOUT_S = 3.0
@@ -152,7 +153,7 @@ def _connect_devnet() -> Web3:
     try:
         return _connect_node(url)
     except NetworkError as error:
-        raise NetworkError(f"{error}; start a devnet: python -m scripts.devnet up") from error
+        raise NetworkError(f"{error}; start a devnet: {command('devnet', 'up')}") from error
 
 
 def _connect_node(url: str) -> Web3:

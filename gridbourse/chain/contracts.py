@@ -52,7 +52,7 @@ class Bound:
         try:
             return call.call()
         except ContractLogicError as error:
-            raise self.chain.explain(error, function) from error
+            raise self.chain.explain(error, function, self.contract.abi) from error
 
     def write(
         self, by: LocalAccount, step: str, function: str, *arguments: Any, units: int = 1
@@ -72,7 +72,7 @@ class Bound:
             raise ArgumentError(function, found.argument, found.value, rule) from error
 
     def events_in(self, receipt: TxReceipt, name: str) -> list[dict[str, Any]]:
-        """Values of this contract's events of one name in a receipt."""
+        """Values of this contract's events of one name in a receipt, which may hold others' too."""
         found = self.contract.events[name]().process_receipt(receipt, errors=DISCARD)
         return [dict(event["args"]) for event in found]
 
@@ -106,8 +106,7 @@ class ParticipantRegistry(Bound):
     def register(self, by: LocalAccount, rows: Sequence[Registration]) -> list[int]:
         """Numbers of the rows, in order; all are registered or none."""
         receipt = self.write(by, "register", "register", rows, units=len(rows))
-        events = self.contract.events.ParticipantRegistered().process_receipt(receipt)
-        return [event["args"]["participant"] for event in events]
+        return [event["participant"] for event in self.events_in(receipt, "ParticipantRegistered")]
 
     def seat_limit(self) -> int:
         """One above the highest number a seat exists for."""
@@ -176,15 +175,10 @@ class MeterOracle(Bound):
     def batch(self, tx_hash: str) -> dict[int, int]:
         """Wh by participant number of a batch, as the chain's log has it."""
         receipt = self.chain.w3.eth.get_transaction_receipt(HexBytes(tx_hash))
-        submitted = self.contract.events.ReadingsSubmitted().process_receipt(
-            receipt, errors=DISCARD
-        )
         return {
             who: wh
-            for event in submitted
-            for who, wh in unpack_readings(
-                event["args"]["firstBlock"], event["args"]["readings"]
-            ).items()
+            for event in self.events_in(receipt, "ReadingsSubmitted")
+            for who, wh in unpack_readings(event["firstBlock"], event["readings"]).items()
         }
 
 
@@ -231,7 +225,7 @@ class CallAuction(Bound):
     def clear(self, by: LocalAccount, area: int, period: int) -> Outcome:
         """Clear after gate closure."""
         receipt = self.write(by, "clear", "clear", area, period)
-        found = self.contract.events.Cleared().process_receipt(receipt)[0]["args"]
+        (found,) = self.events_in(receipt, "Cleared")
         matched = found["matchedWh"]
         return Outcome(matched, found["priceMicroEurPerWh"] if matched else None)
 

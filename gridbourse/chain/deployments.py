@@ -10,6 +10,7 @@ from web3 import Web3
 
 from gridbourse.chain.compiler import CHECKOUT, compiler_settings
 from gridbourse.chain.connect import PASSING
+from gridbourse.commands import command
 from gridbourse.errors import GridbourseError
 
 FOLDER = CHECKOUT / "deployments"
@@ -97,7 +98,7 @@ class DeploymentRecord:
             return cls(**fields, contracts=contracts)
         except FileNotFoundError:
             raise DeploymentError(
-                f"no deployment record {path}: run python -m scripts.deploy"
+                f"no deployment record {path}; make one: {command('deploy')}"
             ) from None
         except OSError as error:
             raise DeploymentError(f"{path}: can not be read ({error.strerror})") from error

@@ -9,6 +9,7 @@ from gridbourse.chain.flexibility import Flexibility
 from gridbourse.chain.grid_oracle import VERDICTS
 from gridbourse.chain.lanes import seats_of
 from gridbourse.errors import GridbourseError
+from gridbourse.wording import many
 
 LEGS_A_CALL = 50
 """Legs of flexibility verified in one transaction."""
@@ -65,7 +66,7 @@ def _finish_flexibility(
         else:
             flexibility.await_verification(by, period)
             raise AwaitedError(
-                f"request {number} of flexibility: {len(legs)} legs wait for the verifier"
+                f"the verifier has not verified {many(len(legs), 'leg')} of flexibility request {number}"
             )
 
 

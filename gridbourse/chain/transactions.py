@@ -2,8 +2,9 @@
 
 import time
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from eth_abi.abi import decode
 from eth_account.signers.local import LocalAccount
@@ -18,21 +19,36 @@ from web3.types import TxParams, TxReceipt, Wei
 from gridbourse.chain.compiler import Artifact
 from gridbourse.chain.connect import NetworkError, gas_price
 from gridbourse.chain.embedded import REVERT_STRING
+from gridbourse.chain.refusals import worded
 from gridbourse.errors import GridbourseError
 
 GAS_LIMIT = 16_000_000
 """Below EIP-7825's 16,777,216 a transaction, and never more than a block of the chain holds."""
 RECEIPT_TIMEOUT_S = 120.0
+Abi = Iterable[Mapping[str, Any]]
 PANIC = bytes.fromhex("4e487b71")
 
 
 class Reverted(GridbourseError):
-    """A contract refused a call: `name` of its error, `values` by parameter name."""
+    """A contract refused a call: `name` of its error, `values` by parameter name, as the chain has them."""
 
-    def __init__(self, what: str, name: str, values: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        what: str,
+        name: str,
+        values: dict[str, Any],
+        inputs: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """inputs: of the error in its ABI, by which phases, roles and times are told as such."""
         self.name, self.values = name, values
-        listed = ", ".join(f"{key}={_short(value)}" for key, value in values.items())
+        said = worded(inputs or [{}] * len(values), values)
+        listed = ", ".join(f"{key}={text}" for key, text in said.items())
         super().__init__(f"{what} refused: {name}({listed})")
+
+    def advised(self, what_to_do: str) -> Self:
+        """The same, with what to do about it."""
+        self.args = (f"{self}; {what_to_do}",)
+        return self
 
 
 @dataclass
@@ -80,7 +96,8 @@ class Chain:
         use.gas += receipt["gasUsed"]
         use.units += units
         if receipt["status"] != 1:
-            raise self._why(request, receipt, step)
+            own = getattr(call, "contract_abi", ())
+            raise self._why(request, receipt, step, own)
         return receipt
 
     def bind(self, name: str, address: str) -> Contract:
@@ -114,25 +131,29 @@ class Chain:
                 time.sleep(pause)
                 pause = min(2 * pause, 0.5)
 
-    def _why(self, request: TxParams, receipt: TxReceipt, step: str) -> GridbourseError:
+    def _why(self, request: TxParams, receipt: TxReceipt, step: str, own: Abi) -> GridbourseError:
         """Ask the block before for the reason of a revert, which a receipt does not hold."""
         again: TxParams = {k: v for k, v in request.items() if k != "nonce"}  # type: ignore[assignment]
         try:
             self.w3.eth.call(again, receipt["blockNumber"] - 1)
         except (ContractLogicError, Web3Exception) as error:
-            return self.explain(error, step)
+            return self.explain(error, step, own)
         return GridbourseError(f"{step}: transaction failed with {receipt['gasUsed']} gas used")
 
-    def explain(self, error: Exception, what: str) -> GridbourseError:
-        """The typed error behind a refused call."""
+    def explain(self, error: Exception, what: str, own: Abi = ()) -> GridbourseError:
+        """The typed error behind a refused call.
+
+        own: ABI of the contract called. It goes first: two contracts may use one signature for errors
+        whose numbers mean different things.
+        """
         data = getattr(error, "data", None)
         raw = (
             HexBytes(data)
             if isinstance(data, str | bytes) and data not in ("", b"")
             else HexBytes(b"")
         )
-        for artifact in self.artifacts.values():
-            for entry in artifact.abi:
+        for abi in (own, *(artifact.abi for artifact in self.artifacts.values())):
+            for entry in abi:
                 if entry["type"] != "error":
                     continue
                 types = [collapse_if_tuple(i) for i in entry["inputs"]]
@@ -142,13 +163,9 @@ class Chain:
                 ):
                     names = [i["name"] or f"arg{n}" for n, i in enumerate(entry["inputs"])]
                     values = dict(zip(names, decode(types, raw[4:]), strict=True))
-                    return Reverted(what, entry["name"], values)
+                    return Reverted(what, entry["name"], values, entry["inputs"])
         if raw[:4] == PANIC:
             return Reverted(what, "Panic", {"code": hex(int.from_bytes(raw[4:], "big"))})
         if raw[:4] == REVERT_STRING:
             return Reverted(what, "Error", {"message": decode(["string"], raw[4:])[0]})
         return GridbourseError(f"{what} refused: {error}")
-
-
-def _short(value: Any) -> Any:
-    return f"0x{value.hex()}" if isinstance(value, bytes) else value

@@ -1,14 +1,14 @@
 """Campaigns on a terminal: where they stand, as tables and bars, and the command that comes next."""
 
-from datetime import UTC, datetime
-
 from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from gridbourse.chain.crowdsale import EquityCampaign
+from gridbourse.commands import command, next_line, quoted
 from gridbourse.crowdsale.desk import Desk
 from gridbourse.crowdsale.standing import Standing, standing
+from gridbourse.wording import moment
 
 BAR = 24
 
@@ -29,11 +29,11 @@ def show_all(out: Console, desk: Desk, network: str) -> None:
         table.add_row(name, found.kind, found.owner, found.phase, *money)
     if table.row_count:
         out.print(table)
-        out.print(_next(("status NAME", ""), network))
+        out.print(_next(("status NAME", ""), network), soft_wrap=True, markup=False)
     else:
         out.print("No campaign yet.")
         first = "open NAME --point POINT --goal EUR --profit-share PERMILLE"
-        out.print(_next((first, ""), network), soft_wrap=True)
+        out.print(_next((first, ""), network), soft_wrap=True, markup=False)
 
 
 def show(out: Console, desk: Desk, name: str, network: str) -> None:
@@ -63,7 +63,16 @@ def say_next(out: Console, found: Standing, network: str) -> None:
     """The phase a campaign is in, and the command that comes next."""
     out.print(f"Phase    {found.phase}")
     if found.next_step[0]:
-        out.print(_next(found.next_step, network), soft_wrap=True)
+        out.print(_next(found.next_step, network), soft_wrap=True, markup=False)
+
+
+def what_now(found: Standing, network: str) -> str:
+    """In one line: where a campaign stands, and what comes next."""
+    words, remark = found.next_step
+    said = f"{found.name!r} is {found.phase}"
+    if not words:
+        return f"{said}, and nothing is left to do"
+    return f"{said}; next: {_command(words, network)}" + (f" ({remark})" if remark else "")
 
 
 def agreement(agreed: tuple[str, int]) -> str:
@@ -79,16 +88,13 @@ def euro(amount_micro_eur: int) -> str:
     return f"{amount_micro_eur / 1e6:,.6f}".rstrip("0").rstrip(".")
 
 
-def time(seconds: int) -> str:
-    """Unix seconds for the eye."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
-
-
 def _facts(found: Standing) -> Table:
     account, terms = found.account, found.terms
     facts = Table.grid(padding=(0, 2))
-    facts.add_row("Funding", f"{time(terms.start)} to {time(terms.end)}, now {time(found.now)}")
-    facts.add_row("Operates by", time(terms.operate_by))
+    facts.add_row(
+        "Funding", f"{moment(terms.start)} to {moment(terms.end)}, now {moment(found.now)}"
+    )
+    facts.add_row("Operates by", moment(terms.operate_by))
     if found.kind == "equity":
         facts.add_row("Agreed", agreement(found.agreed))
         facts.add_row(
@@ -118,7 +124,10 @@ def _show_holders(out: Console, desk: Desk, name: str) -> None:
 
 
 def _next(step: tuple[str, str], network: str) -> str:
-    command, remark = step
-    where = "" if network == "devnet" else f" --network {network}"
-    said = f"   ({remark})" if remark else ""
-    return f"Next     python -m scripts.crowdsale {command}{where}{said}"
+    words, remark = step
+    return next_line(_command(words, network), remark)
+
+
+def _command(words: str, network: str) -> str:
+    where = () if network == "devnet" else ("--network", quoted(network))
+    return command("crowdsale", words, *where)

@@ -51,7 +51,11 @@ def read_numbers(path: Path) -> dict[str, tuple[int, ...]]:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [(row[POINT], int(row[NUMBER])) for row in csv.DictReader(file)]
+            table = csv.DictReader(file)
+            for column in (POINT, NUMBER):
+                if column not in (table.fieldnames or ()):
+                    raise KeyError(column)  # also of a file without a row
+            rows = [(row[POINT], int(row[NUMBER])) for row in table]
     except KeyError as error:
         reason = "column is missing"
         raise ReadingError(

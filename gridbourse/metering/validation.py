@@ -16,6 +16,7 @@ from gridbourse.metering.signatures import signer_of
 from gridbourse.metering.sources import Raw
 from gridbourse.model.caps import NO_CAP
 from gridbourse.model.periods import Mtu
+from gridbourse.wording import many
 
 _WH_PER_UNIT: Final = {"Wh": 1.0, "kWh": 1000.0}
 _W_PER_UNIT: Final = {"W": 1.0, "kW": 1000.0}
@@ -233,7 +234,7 @@ def _gaps(
 
 def _stretch(raw: Raw, mtu: Mtu, first: int, last: int) -> str:
     """In words; says so where the clock change is the likely reason."""
-    words = f"from {_utc(mtu, first)} to {_utc(mtu, last + 1)} ({last + 1 - first} periods)"
+    words = f"from {_utc(mtu, first)} to {_utc(mtu, last + 1)} ({many(last + 1 - first, 'period')})"
     if raw.columns.timezone is not None:
         day = pd.Timestamp(mtu.start(first)).tz_convert(raw.columns.timezone).date()
         length = timedelta(seconds=len(mtu.local_day(day, raw.columns.timezone)) * mtu.seconds)

@@ -1,23 +1,58 @@
-"""The mapping from metering points to participants, as the meter and grid feeds need it."""
+"""The one mapping from metering points to participants, as every oracle and command needs it.
+
+It stands beside the deployment record, for its owner alone. A deployment writes those of its scenario,
+onboarding adds and removes its own people: neither touches what the other has written.
+"""
 
 import csv
 import io
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from gridbourse.metering.points import NUMBER, POINT, read_numbers
 from gridbourse.onboarding.keystores import write_private
 from gridbourse.onboarding.people import People, Status
 
-COLUMNS = ("point_id", "number", "account", "zone")
+COLUMNS = (POINT, NUMBER, "account", "zone")
+Row = Mapping[Any, object]
 
 
-def write_mapping(people: People) -> Path:
-    """Write it anew beside the register: members, and who has left, as long as it is settled."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    for person in people.everyone(Status.REGISTERED, Status.LEFT):
+def found_mapping(path: Path, rows: Iterable[Row]) -> None:
+    """Write the mapping of a new deployment; rows: with COLUMNS, and what else is known of them."""
+    _write(path, list(rows))
+
+
+def update_mapping(path: Path, people: People) -> None:
+    """Bring people into the mapping: members, and who has left, as long as it is settled.
+
+    Rows of others stay as they are; the rows of who is erased go. Raises ReadingError for a mapping that
+    can not be read, since its rows would be lost.
+    """
+    everyone = people.everyone()
+    ours = {person.number for person in everyone if person.number is not None}
+    others = [row for row in _rows(path) if int(str(row[NUMBER])) not in ours]
+    members = [p for p in everyone if p.status in (Status.REGISTERED, Status.LEFT)]
+    added = []
+    for person in members:
         application = person.applied()
-        rows.writerow((application.metering_point, person.number, person.account, application.zone))
-    path = people.path.with_name("participants.csv")
+        values = (application.metering_point, person.number, person.account, application.zone)
+        added.append(dict(zip(COLUMNS, values, strict=True)))
+    _write(path, [*others, *added])
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    read_numbers(path)  # refuses what is no mapping
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        return list(csv.DictReader(file))
+
+
+def _write(path: Path, rows: Sequence[Row]) -> None:
+    columns = dict.fromkeys([*COLUMNS, *(column for row in rows for column in row)])
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
     write_private(path, text.getvalue())
-    return path

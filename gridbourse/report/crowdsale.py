@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from gridbourse.report import words
 from gridbourse.report.record import RunRecord
+from gridbourse.wording import many
 
 DAYS_A_YEAR: Final = 365
 DAY_S: Final = 86_400
@@ -156,7 +157,7 @@ def money_rows(figures: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("Funded", words.euro(figures["funded_micro_eur"])),
         (
-            f"Released, {words.many(len(figures['milestones']), 'milestone')}",
+            f"Released, {many(len(figures['milestones']), 'milestone')}",
             words.euro(figures["released_micro_eur"]),
         ),
         ("Produced", words.energy(energy["produced_wh"])),

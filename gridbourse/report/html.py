@@ -23,6 +23,7 @@ from gridbourse.report import (
 )
 from gridbourse.report.record import STATES, ReportError, RunRecord
 from gridbourse.report.summary import gains, summary
+from gridbourse.wording import many
 
 
 def write(record: RunRecord, path: str | Path, curve_period: int | None = None) -> Path:
@@ -44,7 +45,7 @@ def write(record: RunRecord, path: str | Path, curve_period: int | None = None) 
     )
     for function in (
         words.name, words.euro, words.energy, words.kwh, words.price, words.share, words.hours,
-        words.count, words.many, words.clock,
+        words.count, many, words.clock,
     ):  # fmt: skip
         environment.filters[function.__name__] = function
     page = environment.get_template("report.html.j2").render(_page(record, period))

@@ -23,6 +23,7 @@ from gridbourse.report import crowdsale, words
 from gridbourse.report.markets import has_trades
 from gridbourse.report.record import RunRecord
 from gridbourse.report.summary import gains, summary
+from gridbourse.wording import many
 
 _WIDTH = 100
 
@@ -52,12 +53,12 @@ def over_periods(
 def print_summary(
     record: RunRecord,
     html_path: str | Path | None = None,
-    next_steps: Sequence[str] = (),
+    last_words: Sequence[str] = (),
     console: Console | None = None,
 ) -> None:
     """Print the run in at most 100 columns.
 
-    html_path: where `html.write` put the report; next_steps: lines said after it.
+    html_path: where `html.write` put the report; last_words: said after it.
     """
     out = console or Console()
     width = min(_WIDTH, out.width)
@@ -66,7 +67,7 @@ def print_summary(
     head = Group(
         Text(record.description),
         Text(
-            f"{words.span(first, last)} · {figures['periods']} periods of "
+            f"{words.span(first, last)} · {many(figures['periods'], 'period')} of "
             f"{record.mtu_seconds / 60:g} min · {record.network} · PV × {record.pv_factor:g}",
             style="dim",
         ),
@@ -101,8 +102,8 @@ def print_summary(
         out.print()
         out.print(Text.assemble("Report   ", (str(html_path), "bold cyan")), soft_wrap=True)
         out.print(Text("         one file, opens offline in any browser", style="dim"))
-    for step in next_steps:
-        out.print(Text.assemble("Next     ", step), soft_wrap=True)
+    for words_said in last_words:
+        out.print(Text(words_said), soft_wrap=True)
 
 
 def _facts(title: str, rows: Iterable[tuple[str, str | Text]]) -> Table:

@@ -77,11 +77,6 @@ def count(value: float | None) -> str:
     return NOTHING if value is None else f"{value:,.0f}"
 
 
-def many(number: int, noun: str) -> str:
-    """1 bid, 2 bids."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
 def clock(moment: pd.Timestamp) -> str:
     """Local time of a period, with its zone: two quarter-hours are 02:15 when clocks go back."""
     return f"{moment:%H:%M} {moment.tzname()}"

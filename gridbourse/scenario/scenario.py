@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,9 @@ from gridbourse.scenario.rules import (
 )
 
 DAY = timedelta(days=1)
+PRESETS = Path(__file__).resolve().parents[2] / "scenarios"
+CLOSE = 0.6
+"""How alike a name has to be for it to be the one that was meant; 1 = the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,6 +302,13 @@ def _require_replayable(fields: Fields, scenario: Scenario) -> None:
     needed = range(scenario.first_period - day, scenario.replayed.stop)
     held = scenario.profiles.periods
     missing = next((period for period in needed if period not in held), None)
+    if missing is not None and missing > scenario.first_period:
+        there, start = missing - scenario.first_period, scenario.mtu.start(scenario.first_period)
+        fields.refuse(
+            "periods",
+            f"{scenario.periods} from {_show(start)} on are more than the {there} that the data of"
+            f" season {scenario.season} have from there",
+        )
     if missing is not None:
         first, last = (_show(scenario.mtu.start(int(p))) for p in (held[0], held[-1] + 1))
         fields.refuse(
@@ -311,9 +322,19 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ScenarioError(f"{path}: can not be read ({error.strerror})") from error
+        raise ScenarioError(f"{path}: can not be read ({error.strerror}){_meant(path)}") from error
     except ValueError as error:  # not TOML, or not UTF-8
         raise ScenarioError(f"{path}: is not TOML ({error})") from error
+
+
+def _meant(path: Path) -> str:
+    """The scenario file that may have been meant, of those beside the path and of the presets."""
+    known = {file.stem: file for folder in (PRESETS, path.parent) for file in folder.glob("*.toml")}
+    close = get_close_matches(path.stem, known, n=1, cutoff=CLOSE)
+    if not close:
+        return f"; presets: {', '.join(sorted(file.stem for file in PRESETS.glob('*.toml')))}"
+    file, here = known[close[0]], Path.cwd()
+    return f"; did you mean {file.relative_to(here) if file.is_relative_to(here) else file}?"
 
 
 def _override(values: dict[str, Any], key: str, value: Any) -> None:

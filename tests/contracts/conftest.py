@@ -12,6 +12,7 @@ from web3.exceptions import TransactionNotFound
 
 from gridbourse.chain.devnet import STATES_KEPT, free_port
 from tests.contracts.market import Market
+from tests.guard import GUARD_S
 
 
 def pytest_configure():
@@ -32,7 +33,7 @@ def receipts_are_awaited():
         setattr(eth, name, _patient(getattr(eth, name)))
 
 
-def _patient(ask: Callable[..., Any], seconds: float = 5.0) -> Callable[..., Any]:
+def _patient(ask: Callable[..., Any], seconds: float = GUARD_S) -> Callable[..., Any]:
     def asked(*arguments: Any) -> Any:
         deadline = time.monotonic() + seconds
         while True:

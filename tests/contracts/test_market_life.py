@@ -347,7 +347,6 @@ def test_whatever_happens_money_and_energy_stay_accounted_for(small_market):
         settings=settings(
             max_examples=17,  # Hypothesis begins with ten short ones
             stateful_step_count=50,
-            deadline=None,
             database=None,
             phases=(Phase.generate, Phase.shrink),
             suppress_health_check=HealthCheck.all(),

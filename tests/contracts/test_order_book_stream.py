@@ -365,5 +365,5 @@ class Walk(RuleBasedStateMachine):
 def test_any_walk_keeps_priority_and_backing(hall):
     walk = type("HallWalk", (Walk,), {"hall": hall})
     case = walk.TestCase
-    case.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
+    case.settings = settings(max_examples=12, stateful_step_count=20)
     case().runTest()

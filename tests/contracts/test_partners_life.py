@@ -387,7 +387,6 @@ def test_whatever_partners_do_money_and_energy_stay_accounted_for(partners):
             max_examples=17,  # Hypothesis begins with ten short ones
             stateful_step_count=50,
             derandomize=True,  # the same lives every time, so that what they saw can be told
-            deadline=None,
             database=None,
             phases=(Phase.generate, Phase.shrink),
             suppress_health_check=HealthCheck.all(),

@@ -13,7 +13,7 @@ from gridbourse.model.settlement import Prices, hold_micro_eur, settle, without_
 ENERGY = st.integers(0, NO_CAP)
 NET = st.integers(-NO_CAP, NO_CAP)
 PRICE = st.integers(0, 400)
-MANY = settings(max_examples=300, deadline=None)
+MANY = settings(max_examples=300)
 
 
 @st.composite

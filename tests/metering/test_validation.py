@@ -94,7 +94,7 @@ def test_gaps_are_told_stretch_by_stretch(tmp_path: Path) -> None:
     told = [str(refusal) for refusal in judge(path, expected=range(FIRST, FIRST + 6)).refusals]
     assert told == [
         "m.csv: no reading of A from 2016-07-01T10:30Z to 2016-07-01T11:00Z (2 periods) (rule gap)",
-        "m.csv: no reading of A from 2016-07-01T11:15Z to 2016-07-01T11:30Z (1 periods) (rule gap)",
+        "m.csv: no reading of A from 2016-07-01T11:15Z to 2016-07-01T11:30Z (1 period) (rule gap)",
     ]
     assert refused(path) == [(Rule.GAP, None)] * 2
 

@@ -272,7 +272,7 @@ AVERAGE = replace(CAISO_10_OF_10, adjustment=None)
 
 
 @pytest.mark.parametrize("method", [ADDED, UNFITTED, AVERAGE, PJM_SAME_DAY_3_PLUS_2])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(levels=habit_of_two_weeks, more=st.integers(-5_000, 5_000))
 def test_what_is_always_there_is_in_the_baseline(method, levels, more):
     """A constant load behind the meter moves the baseline by exactly that load."""
@@ -282,7 +282,7 @@ def test_what_is_always_there_is_in_the_baseline(method, levels, more):
 
 
 @pytest.mark.parametrize("method", [UNFITTED, AVERAGE, ADDED])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(levels=habit_of_two_weeks, day=st.integers(0, 13), more=st.integers(0, 9_000))
 def test_more_use_in_the_events_hours_never_lowers_the_baseline_of_the_event(
     method, levels, day, more
@@ -295,7 +295,7 @@ def test_more_use_in_the_events_hours_never_lowers_the_baseline_of_the_event(
     assert sum(wh(method, history(raised))) <= sum(wh(method, history(same_window)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(levels=habit_of_two_weeks, more=st.integers(0, 9_000))
 def test_more_use_in_the_window_of_the_day_never_lowers_an_added_baseline(levels, more):
     raised = [list(level) for level in levels]
@@ -305,7 +305,7 @@ def test_more_use_in_the_window_of_the_day_never_lowers_an_added_baseline(levels
 
 
 @pytest.mark.parametrize("method", [PJM_HIGH_4_OF_5, CAISO_10_OF_10, NYISO_HIGH_5_OF_10])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(levels=habit_of_two_weeks, event_day=st.integers(0, 2), other=daily)
 def test_what_was_used_on_event_days_changes_nothing(method, levels, event_day, other):
     changed = [*levels[: 11 + event_day], other, *levels[12 + event_day :]]
@@ -320,7 +320,7 @@ def test_what_was_used_on_event_days_changes_nothing(method, levels, event_day, 
     assert found(changed) == found(levels)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(levels=habit_of_two_weeks)
 def test_a_scaled_baseline_stays_within_its_cap(levels):
     there = history(levels)
@@ -329,7 +329,6 @@ def test_a_scaled_baseline_stays_within_its_cap(levels):
     assert abs(fitted - plain) <= abs(plain) / 5 + 1.1  # each sum is rounded once
 
 
-@settings(deadline=None)
 @given(st.lists(st.fractions(-1_000, 1_000, max_denominator=60), max_size=30))
 def test_rounding_keeps_the_sum(exact):
     whole = rounded(exact)

@@ -107,7 +107,7 @@ def test_another_parameter_has_other_bytes():
 
 
 @given(row=st.integers(0, 16 * 24 - 1), wh=st.integers(-(2**40), 2**40))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_every_reading_is_committed_to(row, wh):
     changed = canonical(CAISO_10_OF_10, replace(GIVEN, readings=with_reading(row, wh)))
 
@@ -137,7 +137,7 @@ def test_other_bytes_are_refused(data):
 
 
 @given(place=st.integers(0, len(BYTES) - 1), byte=st.integers(0, 255))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_bytes_with_a_fault_are_refused_or_mean_something_else(place, byte):
     damaged = BYTES[:place] + bytes([byte]) + BYTES[place + 1 :]
     try:

@@ -20,7 +20,7 @@ a_day = st.lists(st.integers(-300, 2_000), min_size=24, max_size=24)
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(uses=st.lists(a_day, min_size=10, max_size=10))
 def test_a_cheat_stays_within_comfort_and_pays_for_what_it_burns(method, uses):
     there = evidence(dict(zip(before(FRIDAY, *range(10)), uses, strict=True)))

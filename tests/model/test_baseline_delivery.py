@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gridbourse.model.baseline.delivery import (
@@ -62,7 +62,6 @@ def test_a_response_is_split_into_what_was_asked_for_and_what_not(
     assert [int(part[0]) for part in parts] == [delivered, shortfall, beside], case
 
 
-@settings(deadline=None)
 @given(rows=st.lists(st.tuples(quantity, energy, energy), min_size=1), direction=directions)
 def test_no_watt_hour_of_a_response_is_lost_or_counted_twice(rows, direction):
     requested, baseline, metered = (array(*column) for column in zip(*rows, strict=True))
@@ -84,7 +83,6 @@ def test_pay_and_penalty_by_hand():
     assert on_schedule == [2_000 - 900, -1_000, -3_030]
 
 
-@settings(deadline=None)
 @given(requested=quantity, response=energy, price=st.integers(0, 999), percent=st.integers(0, 400))
 def test_missing_delivery_never_pays(requested, response, price, percent):
     reward = Reward(price, percent)
@@ -99,7 +97,6 @@ def test_missing_delivery_never_pays(requested, response, price, percent):
 # --- positions ----------------------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(
     rows=st.lists(st.tuples(energy, quantity, st.booleans()), min_size=1),
     buyer=energy,
@@ -113,7 +110,6 @@ def test_an_activation_moves_energy_and_makes_none(rows, buyer):
     assert (np.abs(after.sellers_wh - positions) == delivered).all()
 
 
-@settings(deadline=None)
 @given(contract=energy, baseline=energy, response=quantity, direction=directions)
 def test_what_flexibility_delivered_is_not_paid_again_as_imbalance(
     contract, baseline, response, direction
@@ -151,7 +147,6 @@ def test_the_statement_of_a_schedule_by_hand():
     assert statement(50, 100, 90, UP, reward) == 90 * 80 + 40 * 20 - 60 * 20
 
 
-@settings(deadline=None)
 @given(
     truth=energy, declared=energy, response=quantity, requested=quantity, direction=directions,
     price=st.integers(0, 2_000), percent=st.integers(0, 400), less=st.fractions(0, 1, max_denominator=9),

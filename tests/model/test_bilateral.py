@@ -209,7 +209,7 @@ def every_matching(offers: list[Offer], requests: list[Request]) -> Iterator[tup
     yield from extended(0, 0, 0)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(OFFERS, max_size=3), st.lists(REQUESTS, max_size=3))
 def test_tiny_books_reach_the_best_of_all_matchings(offers, requests):
     found = worth(offers, requests, match(offers, requests, IN_A_ROW))
@@ -217,7 +217,7 @@ def test_tiny_books_reach_the_best_of_all_matchings(offers, requests):
     assert found == max(every_matching(offers, requests))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(OFFERS, max_size=8), st.lists(REQUESTS, max_size=8), st.sampled_from(PriceRule))
 def test_every_pairing_respects_both_sides(offers, requests, price_rule):
     pairings = match(offers, requests, IN_A_ROW, price_rule)

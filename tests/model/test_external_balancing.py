@@ -175,7 +175,7 @@ def pools(draw):
     return pooled, responses, pooled.price_micro_eur_per_mwh + above, terms
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(pools())
 def test_no_micro_euro_and_no_watt_hour_is_made_or_lost(pool):
     pooled, responses, price, terms = pool
@@ -197,7 +197,7 @@ def test_no_micro_euro_and_no_watt_hour_is_made_or_lost(pool):
         assert found.account_micro_eur == 0
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(pools(), st.integers(0, 5), st.integers(1, 600_000))
 def test_missing_delivery_never_pays(pool, who, less):
     """A member that delivers less of its own offer never gets more, whatever the others do."""

@@ -46,7 +46,7 @@ def enumerated(home, tariff):
     return best
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     base=st.lists(st.integers(-4, 4), min_size=PERIODS, max_size=PERIODS),
     buy=st.lists(st.integers(10, 40), min_size=PERIODS, max_size=PERIODS),

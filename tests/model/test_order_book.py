@@ -454,4 +454,4 @@ class RandomStream(RuleBasedStateMachine):
 
 
 TestRandomStream = RandomStream.TestCase
-TestRandomStream.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestRandomStream.settings = settings(max_examples=150, stateful_step_count=60)

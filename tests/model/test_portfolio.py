@@ -49,7 +49,7 @@ def enumerated(homes, prices):
 bases = st.lists(st.integers(-3, 3), min_size=PERIODS, max_size=PERIODS)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     first=bases,
     second=bases,
@@ -66,7 +66,7 @@ def test_the_schedule_is_the_cheapest_of_all(first, second, buy, sell, states):
     assert schedule(homes, prices).cost_micro_eur(prices) == enumerated(homes, prices)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     members=st.lists(st.tuples(bases, st.integers(0, 4)), min_size=1, max_size=4),
     buy=st.lists(st.integers(10, 30), min_size=PERIODS, max_size=PERIODS),

@@ -44,7 +44,7 @@ def markets(draw):
     return terms, prices
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(markets(), energy, energy, energy, st.integers(0, 8_000))
 def test_who_can_do_nothing_earns_nothing_by_a_false_schedule(market, truth, position, lie, offer):
     """Any schedule, any offer: the bond, which caps every penalty, is below it as often as above."""
@@ -53,7 +53,7 @@ def test_who_can_do_nothing_earns_nothing_by_a_false_schedule(market, truth, pos
     assert lot_micro_eur(terms, prices, position, truth + lie, offer, truth, truth) <= nothing
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(markets(), energy, energy, energy, st.integers(0, 4_000), st.integers(0, 8_000))
 def test_who_can_do_something_earns_most_by_the_true_schedule(
     market, truth, position, lie, able, offer

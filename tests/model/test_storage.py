@@ -83,7 +83,7 @@ def test_a_cold_night_is_prepared_for():
     assert path.drawn_wh[:6].sum() > storage.max_in_wh[0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     kind=st.sampled_from(["battery", "ev", "heat"]),
     wanted=st.lists(st.floats(-900, 900), min_size=12, max_size=12),

@@ -14,7 +14,7 @@ from gridbourse.onboarding import enrolment
 from gridbourse.onboarding import keystores as keystores_module
 from gridbourse.onboarding.applications import Application
 from gridbourse.onboarding.errors import KeystoreError, PersonError, Rule
-from gridbourse.onboarding.mapping import write_mapping
+from gridbourse.onboarding.mapping import update_mapping
 from gridbourse.onboarding.people import People, Person, Status
 from gridbourse.onboarding.pseudonyms import deployment_salt, pseudonym
 from oracle.meter_folder import KnownPoints
@@ -148,7 +148,9 @@ def test_who_takes_a_point_over_begins_where_the_one_before_ends(
 
     assert members.membership(before) == (NOW + 1, ahead + 1)
     assert members.membership(after)[0] == ahead + 1
-    known = KnownPoints(market.registry, write_mapping(people), Mtu(TERMS.mtu_seconds))
+    mapping = tmp_path / "participants.csv"
+    update_mapping(mapping, people)
+    known = KnownPoints(market.registry, mapping, Mtu(TERMS.mtu_seconds))
     holders = known.look_up()[0]
     assert [holders.at(point, p) for p in (NOW, NOW + 1, ahead, ahead + 1)] == [
         None, before, before, after,

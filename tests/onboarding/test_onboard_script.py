@@ -1,6 +1,7 @@
 """The command line, from file to members: what it says, its exit codes, and a process killed on the way."""
 
 import csv
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,13 +14,16 @@ from gridbourse.chain.compiler import load_artifacts
 from gridbourse.chain.connect import session
 from gridbourse.chain.transactions import Chain
 from gridbourse.errors import GridbourseError
+from gridbourse.metering.points import read_numbers
 from gridbourse.onboarding import keystores
 from gridbourse.onboarding.errors import ApplicationError, KeystoreError, PeopleError, PersonError
+from gridbourse.onboarding.mapping import found_mapping
 from gridbourse.onboarding.members import Members
 from gridbourse.onboarding.people import People, Status
 from scripts import onboard
 from tests.onboarding.applying import row, write
 from tests.onboarding.founding import found
+from tests.scripts.conftest import next_commands
 
 PASSWORD = "a long enough one"
 
@@ -50,6 +54,8 @@ def ids(folder: Path) -> dict[str, str]:
 
 def test_from_file_to_members_and_out_again(command, market, tmp_path, capsys):
     folder = tmp_path / "devnet.onboarding"
+    of_deployment = {"point_id": "P0001", "number": 900, "account": "0x12", "at": 3, "zone": "LV1"}
+    found_mapping(tmp_path / "devnet.participants.csv", [of_deployment])
     file = write(
         tmp_path / "people.csv",
         row("S1", mandate="yes", credit_limit_eur="5"), row("S2", zone="[/LV9]"), row("S3"),
@@ -58,21 +64,22 @@ def test_from_file_to_members_and_out_again(command, market, tmp_path, capsys):
     assert command("apply", file) == 1
     said = capsys.readouterr().out
     assert "'[/LV9]' is no grid zone of this market: LV1.101, LV1.102" in said
-    assert "2 applied, 1 rows refused" in said
-    assert "Next     python -m scripts.onboard check ID --operator NAME --network devnet" in said
+    assert "2 applied, 1 row refused" in said
+    assert "-m scripts.onboard check --all --operator NAME --network devnet" in said
 
     assert command("register") == 0
-    assert "0 registered, 0 refused, 2 wait for their check" in capsys.readouterr().out
+    assert "0 registered, 0 refused, 2 to be checked" in capsys.readouterr().out
     assert command("check", ids(folder)["S1"], "--operator", "Grace") == 0
     assert "register --password-file FILE --network devnet" in capsys.readouterr().out
     assert command("register") == 0
-    assert "1 registered, 0 refused, 1 wait for their check" in capsys.readouterr().out
+    assert "1 registered, 0 refused, 1 to be checked" in capsys.readouterr().out
 
-    with (folder / "participants.csv").open() as mapping:
-        (listed,) = csv.DictReader(mapping)
+    mapping = tmp_path / "devnet.participants.csv"
+    with mapping.open() as rows:
+        _, listed = csv.DictReader(rows)
     assert listed["point_id"] == "S1"
     assert Members(market).number_of(listed["account"]) == int(listed["number"])
-    assert (folder / "participants.csv").stat().st_mode & 0o777 == 0o600
+    assert mapping.stat().st_mode & 0o777 == 0o600
 
     assert command("status") == 0
     assert "Ada of S1" in capsys.readouterr().out
@@ -81,7 +88,9 @@ def test_from_file_to_members_and_out_again(command, market, tmp_path, capsys):
     assert command("leave", ids(folder)["S1"]) == 0
     assert command("erase", ids(folder)["S1"]) == 0
     assert "personal data and salt erased, and the log says so" in capsys.readouterr().out
-    everything = b"".join(p.read_bytes() for p in folder.rglob("*") if p.is_file())
+    everything = b"".join(p.read_bytes() for p in tmp_path.rglob("*.sqlite"))
+    everything += mapping.read_bytes()
+    assert read_numbers(mapping) == {"P0001": (900,)}, "the deployment's own stays"
     assert b"Ada of S3" in everything
     for personal in (b"Ada of S1", b"s1@example.org", row("S1")["meter_address"].encode()):
         assert personal not in everything
@@ -95,7 +104,7 @@ def test_the_same_file_again_changes_nothing(command, tmp_path, capsys):
 
     said = capsys.readouterr().out
     assert "0 applied, 2 rows refused" in said
-    assert "Next     put the rows right, then" in said
+    assert "when its rows are right" in said
     assert len(ids(tmp_path / "devnet.onboarding")) == 2
 
 
@@ -134,11 +143,34 @@ def test_what_is_refused_is_one_typed_line(command, words, error, reason):
     assert "\n" not in str(refused.value)
 
 
+def test_every_step_said_to_come_next_can_be_typed(command, tmp_path, capsys, monkeypatch):
+    """From nobody to a member, each step as the one before printed it."""
+    file, password = write(tmp_path / "people.csv", row("W1")), tmp_path / "password"
+    password.write_text(PASSWORD)
+    monkeypatch.delenv(keystores.PASSWORD_VARIABLE)
+    filled = {
+        "apply FILE": f"apply {file}",
+        "NAME": "Grace",
+        "--password-file FILE": f"--password-file {password}",
+    }
+    command("status")
+    steps = []
+    for _ in range(4):
+        (line,) = next_commands(capsys.readouterr().out)
+        for capitals, value in filled.items():
+            line = line.replace(capitals, value)
+        words = shlex.split(line)
+        assert words[1:3] == ["-m", "scripts.onboard"]
+        steps.append(words[3])
+        assert command(*words[3:]) == 0
+    assert steps == ["apply", "check", "register", "status"]
+    (line,) = next_commands(capsys.readouterr().out)
+    assert "scripts.status --network devnet" in line
+
+
 def test_nobody_yet(command, capsys):
     assert command("status") == 0
-    assert (
-        "Next     python -m scripts.onboard apply FILE --network devnet" in capsys.readouterr().out
-    )
+    assert "-m scripts.onboard apply FILE --network devnet" in capsys.readouterr().out
 
 
 def test_people_of_a_chain_that_is_gone_are_not_mixed_in(command, tmp_path):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from replay.folder import whole_or_not_at_all
+from replay.folder import FolderError, folder_for, require_room, whole_or_not_at_all
 from replay.walk import ReplayError
 
 
@@ -56,7 +56,29 @@ def test_a_bad_end_leaves_no_folder_where_there_was_none(tmp_path: Path) -> None
 def test_what_can_not_be_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(ReplayError, match="can not be the folder of a run"),
+        pytest.raises(FolderError, match="can not be the folder of a run"),
         whole_or_not_at_all(tmp_path / "file"),
     ):
         pass
+
+
+@pytest.mark.parametrize("left", ["summary.json", "deployment.json", "record"])
+def test_another_run_is_not_overwritten_unasked(tmp_path: Path, left: str) -> None:
+    require_room(tmp_path / "none", overwrite=False)
+    (tmp_path / "notes.txt").write_text("mine")
+    require_room(tmp_path, overwrite=False)
+    (tmp_path / left).touch()
+    with pytest.raises(FolderError, match="holds a run; --overwrite puts the new one in its place"):
+        require_room(tmp_path, overwrite=False)
+    require_room(tmp_path, overwrite=True)
+
+
+def test_a_run_of_no_folder_gets_a_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert folder_for("rural3") == Path("out/rural3")
+    for number in (1, 2):
+        with whole_or_not_at_all(folder_for("rural3")) as folder:
+            fill(folder, f"run {number}")
+    assert names(Path("out")) >= {"rural3/readings/run 1.csv", "rural3-2/readings/run 2.csv"}
+    Path("out/rural3-3").write_text("a file")
+    assert folder_for("rural3") == Path("out/rural3-4")

@@ -54,7 +54,7 @@ def test_the_figures_fit_each_other(figures: dict[str, Any]) -> None:
     assert figures["orders"] == sum(figures["orders_by_side"].values())
     assert figures["money_sum_microeur"] == 0
     assert figures["energy_gap_wh"] == 0
-    assert 0 < figures["wall_s"] < 600
+    assert figures["wall_s"] > 0
     for share in ("self_sufficiency", "self_consumption"):
         assert set(figures[share]) == {"before", "after"}
         assert 0 < figures[share]["before"] < figures[share]["after"] <= 1
@@ -107,8 +107,8 @@ def test_progress_then_the_table_and_where_to_look(run: Run) -> None:
     assert "Replaying" in run.said
     assert f"Report   {run.folder / 'report.html'}" in run.said
     assert f"python -m scripts.check {run.folder}" in run.said
-    for next_step in re.findall(r"Next     (/\S+)", run.said):
-        assert Path(next_step).is_file()
+    (figures,) = re.findall(r"Figures  (\S+)", run.said)
+    assert Path(figures).is_file()
 
 
 def test_nothing_unfinished_is_left(run: Run) -> None:
@@ -124,6 +124,6 @@ def test_the_demo_is_one_day_on_a_devnet_of_its_own() -> None:
     """What `make demo` runs are options the script has, and the scenario's own length and factor."""
     makefile = (CHECKOUT / "Makefile").read_text()
     (line,) = re.findall(r"^DEMO := \$\(PY\) -m scripts\.replay (.*)$", makefile, re.MULTILINE)
-    assert line.split()[1:] == ["--network", "devnet-child", "--out", "out/demo"]
+    assert line.split()[1:] == ["--network", "devnet-child", "--out", "out/demo", "--overwrite"]
     (scenario,) = re.findall(r"^DEMO_SCENARIO \?= (\S+)$", makefile, re.MULTILINE)
     assert (CHECKOUT / scenario).is_file()

@@ -58,8 +58,6 @@ def test_the_bar_hands_on_every_period_once() -> None:
         (words.name("import_fee"), "Grid fee, imported"),
         (words.name("DSO"), "DSO"),
         (words.name("market_fee"), "Market fee"),
-        (words.many(1, "bid"), "1 bid"),
-        (words.many(1_200, "bid"), "1,200 bids"),
     ],
 )
 def test_numbers_as_a_reader_wants_them(said: str, expected: str) -> None:

@@ -140,8 +140,14 @@ def test_many_zones_with_a_parent(tmp_path):
         ({"name": 5}, "name: must be a text, not 5"),
         ({"name": " "}, "name: must not be empty"),
         ({"periods": 0}, "periods: 0 is not in 1.."),
-        ({"periods": 97}, "start: 2016-06-03T00:00Z is outside of the data of season only"),
-        ({"periods": 10**15}, "start: 2016-06-03T00:00Z is outside of the data"),
+        (
+            {"periods": 97},
+            "periods: 97 from 2016-06-02T00:00Z on are more than the 96 that the data",
+        ),
+        (
+            {"periods": 10**15},
+            "from 2016-06-02T00:00Z on are more than the 96 that the data of season",
+        ),
         ({"periods": True}, "periods: must be a whole number, not True"),
         ({"periods": 1.5}, "periods: must be a whole number, not 1.5"),
         ({"pv_factor": -1}, "pv_factor: -1 is not in 0..inf"),

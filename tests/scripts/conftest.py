@@ -20,14 +20,19 @@ COPIED = (
     "brownie-config.yaml", "package-lock.json",
 )  # fmt: skip
 LINKED = ("node_modules", ".venv", "tools")
+OF_ENVIRONMENT = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "SOLCX_BINARY_PATH")
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sources, with deployment records and a standing devnet of their own."""
+    return copied(tmp_path_factory.mktemp("checkout"))
+
+
+def copied(root: Path) -> Path:
+    """A checkout in a folder: sources copied, what `make setup` makes linked."""
     load_artifacts()  # compiled once, here
-    root = tmp_path_factory.mktemp("checkout")
     for name in COPIED:
         source = CHECKOUT / name
         if source.is_dir():
@@ -37,6 +42,25 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in LINKED:
         (root / name).symlink_to(CHECKOUT / name)
     return root
+
+
+def next_commands(said: str) -> list[str]:
+    """The lines that a command says to type, as they are printed."""
+    return re.findall(r"^Next     (.+)$", said, re.MULTILINE)
+
+
+def typed(line: str, root: Path, **filled: str) -> subprocess.CompletedProcess[str]:
+    """A printed command as a reader types it, with the words in capitals filled in.
+
+    In a shell that knows nothing of the environment: neither activated nor on PATH.
+    """
+    for capitals, value in filled.items():
+        line = re.sub(rf"\b{capitals}\b", value, line)
+    system = {key: value for key, value in environment().items() if key not in OF_ENVIRONMENT}
+    return subprocess.run(
+        line, shell=True, cwd=root, env=system | {"PATH": "/usr/bin:/bin"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -114,7 +114,7 @@ def test_good_rows_go_in_beside_refused_ones_when_asked(
     assert run(*lines, options=("--skip-refused",)) == 1
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1
-    assert "1 readings" in captured.out
+    assert "1 reading; the supplier and the DSO stand against it" in captured.out
     assert market.look()[16] > 0
 
 

@@ -1,5 +1,6 @@
 """`scripts.crowdsale`: every kind of campaign from its first step to its last, on a real chain."""
 
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from gridbourse.onboarding.keystores import Keystores
 from scripts import crowdsale
 from tests.invariants.model_market import BAND, FEED_IN, Order
 from tests.invariants.ring_market import FIRST, NUMBERS, RingMarket
+from tests.scripts.conftest import next_commands
 
 ORDERS = {8: Order(OFFER, 10, 900), 9: Order(BID, 20, 500), 14: Order(BID, 15, 300)}
 """8 sells 800 Wh at one price and exports 900."""
@@ -80,11 +82,11 @@ def funded(run: Run, name: str, *extra: str, point: str = "8") -> None:
 def test_nothing_there_yet(run: Run) -> None:
     said = run("status")
     assert "No campaign yet." in said
-    assert "python -m scripts.crowdsale open NAME --point POINT" in said
+    assert "-m scripts.crowdsale open NAME --point POINT" in said
 
 
 def test_equity_from_the_offer_to_the_last_claim(run: Run, market: RingMarket) -> None:
-    assert "fund 'roof' EUR" in run(
+    assert "fund roof EUR" in run(
         "open", "roof", "--point", "8", "--goal", "100", "--profit-share", str(SHARE),
         "--milestones", "400,600",
     )  # fmt: skip
@@ -94,21 +96,24 @@ def test_equity_from_the_offer_to_the_last_claim(run: Run, market: RingMarket) -
         run("fund", "roof", "25", "--by", "public/ada", "--pay-in", "ada")
     run("policy", "open")
     run("fund", "roof", "75", "--by", "10", "--pay-in", "ten")
-    assert "conclude 'roof'" in run("fund", "roof", "25", "--by", "public/ada", "--pay-in", "ada")
-    assert "release 'roof'" in run("conclude", "roof")
+    assert "conclude roof" in run("fund", "roof", "25", "--by", "public/ada", "--pay-in", "ada")
+    assert "release roof" in run("conclude", "roof")
     assert "40 EUR to the owner" in run("release", "roof", "--evidence", "ordered")
-    assert "operate 'roof'" not in run("built", "roof", "--evidence", "photographs")
+    assert "operate roof" not in run("built", "roof", "--evidence", "photographs")
     assert "60 EUR to the owner" in run("release", "roof", "--evidence", "inspected")
-    assert "authorise 'roof'" in run("operate", "roof", "--evidence", "meter")
+    said = run("operate", "roof", "--evidence", "meter")
+    assert "scripts.crowdsale wait 2" in said
+    assert "the timelock runs until 20" in said
     run("wait", "2")
-    assert "record 'roof'" in run("authorise", "roof")
+    assert "authorise roof" in run("status", "roof")
+    assert "record roof" in run("authorise", "roof")
 
     market.live(FIRST + 1, ORDERS, 9)
     said = run("record", "roof")
     price = BAND.price(10)
     income = 900 * FEED_IN + 800 * (price - FEED_IN)
     due = income * SHARE // 1000
-    assert f"1 periods recorded, {800 * (price - FEED_IN) / 1e6:g} EUR paid above feed-in" in said
+    assert f"1 period recorded, {800 * (price - FEED_IN) / 1e6:g} EUR paid above feed-in" in said
     assert f"{due / 1e6:g} EUR collected" in said
     assert "0 periods recorded, 0 EUR" in run("record", "roof"), "done again, nothing is left to do"
 
@@ -133,9 +138,27 @@ def test_equity_from_the_offer_to_the_last_claim(run: Run, market: RingMarket) -
         run("open", "roof II", "--point", "8", "--goal", "100", "--profit-share", "1")
 
 
+def test_every_step_said_to_come_next_can_be_typed(run: Run) -> None:
+    """From an open campaign to one that collects, each step as the one before printed it."""
+    filled = {"EUR": "100", "WHO": "10", "REFERENCE": "bank 14", "TEXT": "seen"}
+    said, steps = run("open", "tent", "--point", "14", "--goal", "100", "--rent", "1"), []
+    while "record" not in steps:
+        (line,) = next_commands(said)
+        words = [filled.get(word, word) for word in shlex.split(line)]
+        assert words[1:3] == ["-m", "scripts.crowdsale"]
+        steps.append(words[3])
+        said = run(*words[3:])
+        said = run("status", "tent") if words[3] == "wait" else said
+    assert steps == [
+        "fund", "conclude", "release", "built", "operate", "wait", "authorise", "record",
+    ]  # fmt: skip
+
+
 def test_an_investors_offer_is_accepted_or_declined(run: Run) -> None:
-    assert "offer 'shed' --by WHO" in run("draft", "shed", "--point", "9", "--goal", "5")
-    assert "offer 0: a rent of 0.5 EUR" in run("offer", "shed", "--by", "12", "--rent", "0.5")
+    assert "offer shed --by WHO" in run("draft", "shed", "--point", "9", "--goal", "5")
+    said = run("offer", "shed", "--by", "12", "--rent", "0.5")
+    assert "offer 0: a rent of 0.5 EUR" in said
+    assert "accept shed 0" in said
     assert "offer 1: 70 %" in run("offer", "shed", "--by", "13", "--profit-share", "700")
     assert "declined" in run("decline", "shed", "0")
     with pytest.raises(Reverted, match="OfferDeclined"):
@@ -149,10 +172,12 @@ def test_an_investors_offer_is_accepted_or_declined(run: Run) -> None:
 def test_what_fails_is_refunded_whole(run: Run, market: RingMarket) -> None:
     run("open", "mast", "--point", "11", "--goal", "100", "--rent", "1", "--funding-days", "1")
     run("fund", "mast", "99.999999", "--by", "10", "--pay-in", "mast")
-    with pytest.raises(Reverted, match="NotOver"):
+    with pytest.raises(
+        Reverted, match=r"NotOver\(now_=20.* UTC, from=20.* UTC\); 'mast' is open; next"
+    ):
         run("conclude", "mast")
     run("wait", "1")
-    assert "refund 'mast'" in run("conclude", "mast")
+    assert "refund mast" in run("conclude", "mast")
     assert "10: 99.999999 EUR" in run("refund", "mast", "--by", "10")
     held = account(market, "mast")
     assert held["funded"] == held["refunded"] == 99_999_999
@@ -214,8 +239,10 @@ def test_who_has_its_own_key_gives_its_keystore(
         (("open", "new", "--point", "99", "--goal", "1"), "'99' is neither a metering point"),
         (("draft", "roof", "--point", "8", "--goal", "1"), "'roof' is a campaign of this deployment"),
         (("offer", "roof", "--by", "8"), "an offer is a --profit-share or a --rent"),
-        (("fund", "roof", "1", "--by", "8"), "crowdsale fund refused: WrongPhase("),
-        (("conclude", "roof"), "crowdsale conclude refused: WrongPhase("),
+        (("fund", "roof", "1", "--by", "8"), "crowdsale fund refused: WrongPhase(phase=operating); 'roof'"
+         " is operating; next: "),
+        (("conclude", "roof"), "crowdsale conclude refused: WrongPhase(phase=operating); 'roof' is"),
+        (("release", "shed", "--evidence", "x"), "WrongPhase(phase=open); 'shed' is open; next: "),
         (("goods", "roof", "x", "1", "1"), "'roof' is of kind EquityCampaign: that step is for Rew"),
         (("open", "new", "--point", "8", "--goal", "1", "--milestones", "1,2"), "sum to 1000"),
         (

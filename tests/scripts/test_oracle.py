@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from web3.types import RPCEndpoint
 
 from gridbourse.chain.connect import connect
 from gridbourse.chain.deploy import Market, open_market
@@ -19,12 +20,12 @@ from gridbourse.scenario.scenario import load
 from oracle.errors import JournalError
 from oracle.journal import Journal
 from scripts import oracle
+from tests.guard import GUARD_S
 from tests.invariants.ring_market import CAPACITY_WH, FIRST, MTU, NUMBERS
 from tests.oracle.late import ALL, LATE_ONES, TRUE, LateMarket, without
 from tests.scripts.conftest import environment
 
 Run = Callable[..., int]
-SOON = 60
 
 
 def write(path: Path, period: int, readings: Mapping[str, object], mtu: int = MTU) -> None:
@@ -95,6 +96,12 @@ def test_a_late_file_makes_the_accounts_what_they_would_have_been(
 
     write(folder / "early.csv", FIRST, by_point(without(TRUE, *LATE_ONES)))
     assert once() == 0
+    contract = market.market.meter
+    told = "\n".join(caplog.messages)
+    assert "meter oracle of area 0 on devnet, chain " in told
+    assert f"contract {contract.address}, signs as {contract.account.address}" in told
+    assert f"watches {folder} for files .csv and .parquet" in told
+    assert "early.csv, period " in told.partition("journal ")[2], "it is said before work begins"
     market.deadline_passes(FIRST)
     market.settle_groups(FIRST, ALL)
     assert market.accounts() != in_time
@@ -215,11 +222,20 @@ def traded(record: Path, small: Path, devnet: str) -> tuple[Market, range, dict[
 
 
 def wait_for(what: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + SOON
+    deadline = time.monotonic() + GUARD_S
     while not what():
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def ended(process: subprocess.Popen[str]) -> str:
+    """Told to end, it does, and well; what it said."""
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=GUARD_S)
+    assert process.returncode == 0, said
+    assert "SIGTERM: stopping" in said
+    return said
 
 
 def test_killed_and_started_again_each_reading_is_there_once(
@@ -239,19 +255,25 @@ def test_killed_and_started_again_each_reading_is_there_once(
     def brought() -> int:
         return sum(market.meter.version(period) > 0 for period in periods)
 
-    for share in (0.1, 0.5):
-        process = start()
-        wait_for(lambda share=share: brought() >= share * PERIODS, process)  # type: ignore[misc]
-        process.kill()
-        process.communicate()
-        assert brought() < PERIODS, "it was killed in the middle"
+    process = start()
+    wait_for(lambda: brought() >= 0.1 * PERIODS, process)
+    process.kill()
+    process.communicate()
+    assert brought() < PERIODS, "it was killed in the middle"
+
+    rpc = market.chain.w3.provider.make_request
+    rpc(RPCEndpoint("evm_setAutomine"), [False])
+    process = start()
+    wait_for(lambda: market.chain.w3.eth.get_block("pending")["transactions"] != [], process)
+    said = ended(process)
+    assert "broken off in the midst of a step" in said, "the receipt it awaited did not come"
+    rpc(RPCEndpoint("evm_setAutomine"), [True])
+    rpc(RPCEndpoint("evm_mine"), [])
+
     process = start()
     wait_for(lambda: brought() == PERIODS, process)
-    process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=SOON)
-
-    assert process.returncode == 0
-    assert "SIGTERM: stopping" in said
+    said = ended(process)
+    assert "broken off" not in said
     assert [market.meter.version(period) for period in periods] == [1] * PERIODS
     for i, period in enumerate(periods):
         read = {n: market.meter.read("readingOf", period, n) for n in number_of.values()}

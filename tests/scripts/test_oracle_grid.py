@@ -28,10 +28,10 @@ from replay.venues.checked import Judging
 from replay.venues.order_book import OrderBookVenue
 from replay.venues.over_the_counter import OverTheCounterVenue
 from scripts import oracle
+from tests.guard import GUARD_S
 from tests.replay.noon import START, write_scenario
 from tests.scripts.conftest import Command, assert_refused, environment
 
-SOON = 60
 NOON = 38
 """Periods from the season's start to an overloaded transformer, where not every trade has room."""
 Once = Callable[..., int]
@@ -137,7 +137,7 @@ def refusals(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def wait_for(what: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + SOON
+    deadline = time.monotonic() + GUARD_S
     while not what():
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline
@@ -160,6 +160,9 @@ def test_everything_that_waits_is_judged_and_then_nothing_is(
     reports = list((tmp_path / "reports").glob("*.json"))
     assert len(reports) >= len(found["verdicts"])
     assert "rejected" in caplog.text
+    told = "\n".join(caplog.messages)
+    assert f"contract {market.grid.address}, signs as {market.grid.account.address}" in told
+    assert "order_book" in told.partition("judges ")[2].partition("\n")[0]
     block = connect(traded.url).eth.block_number
     assert once() == 0
     assert connect(traded.url).eth.block_number == block
@@ -196,7 +199,7 @@ def test_killed_and_started_again_each_group_has_one_verdict(
     process = start()
     wait_for(lambda: traded.on_chain() == undisturbed, process)
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=SOON)
+    _, said = process.communicate(timeout=GUARD_S)
 
     assert process.returncode == 0
     assert "SIGTERM: stopping" in said

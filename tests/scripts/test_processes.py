@@ -15,6 +15,7 @@ import psutil
 import pytest
 import requests
 
+from tests.guard import GUARD_S
 from tests.scripts.conftest import Command, assert_refused, environment
 
 SHORT = ["--start", "2016-07-24T10:30Z", "--periods", "2"]
@@ -27,7 +28,7 @@ def node_of_another_kind(url: str) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            answer = requests.post(url, json=question, timeout=10).json()
+            answer = requests.post(url, json=question, timeout=GUARD_S).json()
             if question["method"] == "web3_clientVersion":
                 answer["result"] = "Geth/v1.13.15-stable/linux-amd64/go1.21"
             body = json.dumps(answer).encode()
@@ -73,13 +74,14 @@ def running(checkout: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     out.mkdir()
     (out / "summary.json").write_text("of an earlier run")
     process = subprocess.Popen(
-        [sys.executable, "-m", "scripts.replay", "--network", "devnet-child", "--out", str(out)],
+        [sys.executable, "-m", "scripts.replay", "--network", "devnet-child", "--out", str(out),
+         "--overwrite"],
         cwd=checkout, env=environment(), text=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         # A suite that was started in the background passes on that Ctrl-C is ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + GUARD_S
     while not any(out.glob(".unfinished-*/readings/*.csv")):
         assert process.poll() is None, process.stderr.read() if process.stderr else ""
         assert time.monotonic() < deadline
@@ -101,7 +103,7 @@ def test_a_chain_that_dies_in_the_middle_of_a_run(
     assert anvil.name() == "anvil"
     anvil.kill()
 
-    _, said = running.communicate(timeout=300)
+    _, said = running.communicate(timeout=GUARD_S)
 
     assert running.returncode == 2
     (line,) = said.splitlines()
@@ -113,7 +115,7 @@ def test_ctrl_c_in_the_middle_of_a_run(running: subprocess.Popen[str], tmp_path:
     (anvil,) = psutil.Process(running.pid).children()
 
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=300)
+    _, said = running.communicate(timeout=GUARD_S)
 
     assert (running.returncode, said) == (130, "")
     assert as_before(tmp_path)

@@ -60,7 +60,19 @@ def scenario_with(folder: Path, former: str, wanted: str) -> Path:
 
 @pytest.mark.parametrize("script", [replay, deploy])
 def test_a_scenario_that_is_not_there(refused: Refused, tmp_path: Path, script: object) -> None:
-    assert "none.toml: can not be read (No such file" in refused(script, tmp_path / "none.toml")
+    line = refused(script, tmp_path / "none.toml")
+    assert "none.toml: can not be read (No such file" in line
+    assert line.endswith("tennet-vandebron, trader, vandebron")
+
+
+@pytest.mark.parametrize("script", [replay, deploy])
+@pytest.mark.parametrize(
+    "meant", ["rural3", "rural3.tml", "scenarios/rurl3.toml", "scenarios/rural3"]
+)
+def test_a_preset_that_is_not_there_suggests_the_one_that_is(
+    refused: Refused, script: object, meant: str
+) -> None:
+    assert refused(script, meant).endswith("; did you mean scenarios/rural3.toml?")
 
 
 @pytest.mark.parametrize("script", [replay, deploy])
@@ -84,6 +96,7 @@ def test_a_scenario_that_is_none(
     ("option", "value", "said"),
     [
         ("--periods", "0", "periods: 0 is not in 1.."),
+        ("--periods", "100000", "periods: 100000 from 2016-07-24T00:00Z on are more than the 384"),
         ("--pv-factor", "-1", "pv_factor: -1 is not in 0..inf"),
         ("--pv-factor", "nan", "pv_factor: nan"),
         ("--season", "spring", "season: 'spring' is not one of"),
@@ -114,7 +127,7 @@ def test_a_folder_that_can_not_be_one(refused: Refused, tmp_path: Path) -> None:
     [
         ("mainnet", "NetworkError: network 'mainnet' is none of: embedded, devnet"),
         (NOBODY, f"NetworkError: no node answers at {NOBODY}"),
-        ("devnet", "start a devnet: python -m scripts.devnet up"),
+        ("devnet", "start a devnet: .venv/bin/python -m scripts.devnet up"),
         ("ftp://127.0.0.1", "is none of"),
     ],
 )
@@ -135,7 +148,7 @@ def test_a_network_that_would_be_gone(refused: Refused, script: object, network:
 def test_a_node_without_a_record(refused: Refused, node: str, script: object) -> None:
     line = refused(script, "--network", node)
     assert line.startswith("DeploymentError: no deployment record ")
-    assert line.endswith("run python -m scripts.deploy")
+    assert line.endswith("make one: .venv/bin/python -m scripts.deploy")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +165,7 @@ def test_a_campaign_on_a_network_that_is_not_there(
 
 
 def test_a_campaign_without_a_market(refused: Refused, node: str) -> None:
-    assert "run python -m scripts.deploy" in refused(crowdsale, "status", "--network", node)
+    assert "-m scripts.deploy" in refused(crowdsale, "status", "--network", node)
 
 
 @pytest.mark.parametrize("script", [status, settle])

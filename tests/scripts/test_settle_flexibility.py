@@ -137,4 +137,6 @@ def test_what_waits_for_the_verifier_waits(
         market.clock.advance_to(keys["operator"], start + scenario.mtu_seconds)
         market.meter.submit(period, 1, dict.fromkeys(members.number_of.values(), 0))
         assert settle(market, members.number_of) == 1
-        assert "1 legs wait for the verifier" in capsys.readouterr().out
+        assert (
+            "the verifier has not verified 1 leg of flexibility request" in capsys.readouterr().out
+        )

@@ -86,7 +86,7 @@ def test_a_campaign_opens_and_stays_on_record(command: Command, record: Path) ->
         "crowdsale", "open", "roof", "--point", first, "--goal", "100", "--profit-share", "500"
     )
     assert (opened.returncode, opened.stderr) == (0, "")
-    assert "python -m scripts.crowdsale fund 'roof' EUR --by WHO" in opened.stdout
+    assert "-m scripts.crowdsale fund roof EUR --by WHO" in opened.stdout
     funded = command("crowdsale", "fund", "roof", "40", "--by", second, "--pay-in", "bank 1")
     assert (funded.returncode, funded.stderr) == (0, "")
     assert "EquityCampaign/roof" in json.loads(record.read_text())["contracts"]
@@ -195,7 +195,10 @@ def test_another_deployment_takes_the_place_of_the_first(
     first, mapping = json.loads(record.read_text()), record.with_suffix(".participants.csv")
     before = sorted(record.parent.iterdir())
 
-    assert command("deploy", str(small)).returncode == 0
+    refused = command("deploy", str(small))
+    assert_refused(refused, "--overwrite puts another in its place")
+    assert json.loads(record.read_text()) == first
+    assert command("deploy", str(small), "--overwrite").returncode == 0
 
     second = json.loads(record.read_text())
     assert second["genesis_hash"] == first["genesis_hash"]
