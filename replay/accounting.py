@@ -248,7 +248,10 @@ class Accounts:
         return pd.concat(asked, ignore_index=True) if asked else blank
 
     def require_equal(self, before: dict[int, int], after: dict[int, int]) -> None:
-        """ReplayError unless every account changed on the chain as the model says."""
+        """ReplayError unless every account changed on the chain as the model says.
+
+        Credits that wait for the supplier's money count as its participant's.
+        """
         expected = dict(zip(self.people["number"], self.people["bill_micro_eur"], strict=True))
         house = dict.fromkeys(HOUSE, 0) | self._house
         house[SUPPLIER_ACCOUNT] += self.money.get("retail", 0) - self.money.get("feed_in", 0)

@@ -102,6 +102,8 @@ def settings_of(scenario: Scenario) -> MarketSettings:
         area=scenario.market.area,
         portfolios=bool(scenario.aggregators),
         markets=tuple(kinds),
+        dispute_window_seconds=scenario.settlement.dispute_window_s,
+        silent_permille=scenario.settlement.silent_permille,
         **rules,
     )
 
@@ -163,10 +165,13 @@ def replay(
         walk.run(periods, lambda period: accounts.add(walk.results[period]))
     if campaign is not None:
         accounts.add_transfers(campaign.pay(walk.results))
+    waiting = market.house.waiting(limit)
     after = market.house.balances(limit)
-    accounts.require_equal(before, after)
+    credited = {who: money + waiting.get(who, 0) for who, money in after.items()}
+    accounts.require_equal(before, credited)
     evidence.write(out, walk)
     record = record_of(walk, accounts, network_name, market.house.money_sum(limit), began)
+    record = replace(record, waiting_micro_eur=sum(waiting.values()))
     if campaign is not None:
         record = replace(record, crowdsale=campaign_record(campaign, walk.results, record))
     record.save(out / "record")

@@ -23,6 +23,7 @@ from gridbourse.chain.deploy import AREA, Market
 from gridbourse.chain.ending import finish
 from gridbourse.chain.overview import due
 from gridbourse.chain.transactions import Reverted
+from gridbourse.chain.withdrawals import pay_waiting
 from gridbourse.errors import GridbourseError
 from gridbourse.metering.points import read_numbers
 from gridbourse.report import words
@@ -83,6 +84,7 @@ def settle(market: Market, points: Iterable[str]) -> int:
     if settled:
         rebuilt = read_history(market).rebuilt
         _show(out, market, rebuilt, settled)
+    _pay_waiting(out, market, operator)
     _redeem(out, market, points)
     return 1 if refused else 0
 
@@ -104,6 +106,16 @@ def _settle_period(market: Market, by: LocalAccount, period: int) -> str:
     except GridbourseError as error:
         return str(error)
     return ""
+
+
+def _pay_waiting(out: Console, market: Market, by: LocalAccount) -> None:
+    """What the supplier's money reaches for of the credits that wait, and what is left of them."""
+    paid = pay_waiting(market, by)
+    left = market.house.read("waitingMicroEur")
+    if paid:
+        out.print(f"{sum(paid.values()) / 1e6:,.6f} EUR that waited are in {len(paid)} accounts.")
+    if left:
+        out.print(f"{left / 1e6:,.6f} EUR of credits wait until the supplier pays in.")
 
 
 # --- where it went -------------------------------------------------------------------------------

@@ -44,10 +44,8 @@ contract EquityCampaign is ExportIncome, Dividends {
     Form public form;
     /// @notice Permille of the income, or µEUR a delivery period
     uint256 public value;
-    /// @notice What was taken from accounts over all time, in µEUR
+    /// @notice What came in from accounts over all time, in µEUR
     uint256 public collectedMicroEur;
-    /// @notice What was taken from one participant's account over all time, in µEUR
-    mapping(uint256 participant => uint256) public collectedFrom;
     Offer[] private _offers;
 
     /// @notice Somebody made an offer
@@ -130,28 +128,47 @@ contract EquityCampaign is ExportIncome, Dividends {
 
     // --- what is paid --------------------------------------------------------------------------
 
-    /// @notice Takes what a participant owes from its account, as far as there is free money in it; anyone may
+    /// @notice Takes what a participant owes from its account, as far as there is free money in it, and then out of what
+    ///         it has announced to withdraw; anyone may. It is for the shares once it is here, after the clearing
+    ///         house's dispute window
+    /// @param announced Withdrawals of the participant that are still on their way, if its free money may not suffice:
+    ///        who owes does not take its money out first
     /// @return amount What was taken: zero is no failure
-    function collect(uint256 participant) external returns (uint256 amount) {
+    function collect(uint256 participant, uint256[] calldata announced) external returns (uint256 amount) {
         _requireOperated();
-        uint256 due = dueOf(participant);
-        uint256 before = collectedFrom[participant];
-        if (due <= before) return 0;
-        uint256 arrears = due - before;
+        _distributeArrived();
+        amount = _collectFree(participant);
+        for (uint256 i; i < announced.length; ++i) {
+            amount += _collectAnnounced(participant, announced[i]);
+        }
+        uint256 arrears = arrearsOf(participant);
+        if (amount != 0) emit Collected(participant, amount, arrears);
+        _distributeArrived();
+    }
+
+    function _collectFree(uint256 participant) private returns (uint256 amount) {
         int256 free = clearingHouse.balanceOf(participant);
         if (free <= 0) return 0;
-        uint256 there = currency.balanceOf(address(clearingHouse));
-        amount = _least(arrears, _least(uint256(free), there));
-        if (amount == 0) return 0;
-        collectedMicroEur += amount;
-        collectedFrom[participant] = before + amount;
-        _distribute(amount);
-        emit Collected(participant, amount, arrears - amount);
-        clearingHouse.collect(participant, amount);
+        amount = _least(arrearsOf(participant), uint256(free));
+        if (amount != 0) clearingHouse.collect(participant, amount);
+    }
+
+    function _collectAnnounced(uint256 participant, uint256 withdrawal) private returns (uint256) {
+        return clearingHouse.collectAnnounced(withdrawal, participant, arrearsOf(participant));
+    }
+
+    /// @dev What came in since the last look
+    function _distributeArrived() private {
+        uint256 arrived = clearingHouse.receivedBy(address(this));
+        if (arrived == collectedMicroEur) return;
+        uint256 more = arrived - collectedMicroEur;
+        collectedMicroEur = arrived;
+        _distribute(more);
     }
 
     /// @notice Takes out what the caller's shares have earned, those it has given away included
     function claim() external {
+        _distributeArrived();
         uint256 amount = _noteClaim(msg.sender);
         emit Claimed(msg.sender, amount);
         _pay(msg.sender, amount);
@@ -173,6 +190,17 @@ contract EquityCampaign is ExportIncome, Dividends {
         if (begins < firstPeriod) begins = firstPeriod;
         ends = _least(ends, _least(clock.currentPeriod(), untilPeriod()));
         return ends > begins ? (ends - begins) * value : 0;
+    }
+
+    /// @notice What of that was taken from its account, here or on its way, in µEUR
+    function collectedFrom(uint256 participant) public view returns (uint256) {
+        return clearingHouse.takenFrom(address(this), participant);
+    }
+
+    /// @notice What a participant owes and was not taken yet, in µEUR
+    function arrearsOf(uint256 participant) public view returns (uint256) {
+        (uint256 due, uint256 taken) = (dueOf(participant), collectedFrom(participant));
+        return due > taken ? due - taken : 0;
     }
 
     /// @notice How many offers there are; they are numbered from 0

@@ -5,8 +5,9 @@ import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
-import {ClearingHouse} from "../ledger/ClearingHouse.sol";
+import {Cover} from "../ledger/Cover.sol";
 import {MoneyAccounts} from "../ledger/MoneyAccounts.sol";
+import {Positions} from "../ledger/Positions.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
@@ -158,9 +159,10 @@ contract OverTheCounter is Deals {
         } catch (bytes memory reason) {
             bytes4 error_ = bytes4(reason);
             if (
-                error_ == MoneyAccounts.InsufficientMoney.selector || error_ == ClearingHouse.InDebt.selector
-                    || error_ == ClearingHouse.AboveConnectionCapacity.selector
-                    || error_ == ClearingHouse.ParticipantNotActive.selector
+                error_ == MoneyAccounts.InsufficientMoney.selector || error_ == Positions.InDebt.selector
+                    || error_ == Positions.AboveConnectionCapacity.selector
+                    || error_ == Cover.CreditNotCovered.selector
+                    || error_ == Positions.ParticipantNotActive.selector
                         && !Profile.heldBack(_profileOf(participant))
             ) return false;
             // solhint-disable-next-line no-inline-assembly

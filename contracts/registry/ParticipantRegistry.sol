@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {IClearingHouse, IPeriods} from "../interfaces/IClearingHouse.sol";
 import {IExportPledges} from "../interfaces/IExportPledges.sol";
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
@@ -278,7 +278,7 @@ contract ParticipantRegistry is Successions, Memberships, Places, Policies {
     {
         if (address(clock) != address(0)) revert AlreadyConnected(address(clock), address(clearingHouse));
         Contracts.requireAnswers(address(clock_), IMarketClock.lastOpenPeriod.selector);
-        Contracts.requireAnswers(address(clearingHouse_), IClearingHouse.ringSize.selector);
+        Contracts.requireAnswers(address(clearingHouse_), IPeriods.ringSize.selector);
         Contracts.requireAnswers(address(pledges_), IExportPledges.pledgedPermille.selector);
         _requireOfThis(address(clock_));
         _requireOfThis(address(clearingHouse_));

@@ -24,6 +24,7 @@ contract Tariff is ITariff {
     uint256 public constant FLAT = 0;
 
     IParticipantRegistry public immutable registry;
+    /// @inheritdoc ITariff
     IMarketClock public immutable clock;
 
     EnergyPrices[] private _prices;

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import astuple, replace
 
-from gridbourse.audit.money import DSO
+from gridbourse.audit.balances import DSO
 from gridbourse.audit.over_the_counter import OverTheCounter
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.rules import AuctionRules, BoardRules, BookRules, PoolRules, Rules

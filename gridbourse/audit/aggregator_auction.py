@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from gridbourse.audit.balances import MARGIN
 from gridbourse.audit.common import Common
 from gridbourse.audit.events import Event
 from gridbourse.audit.modules import Handlers
-from gridbourse.audit.money import MARGIN
 from gridbourse.audit.portfolios import Portfolios
 from gridbourse.audit.reservations import Energy
 from gridbourse.audit.rules import AuctionRules

@@ -3,10 +3,10 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
+from gridbourse.audit.balances import OPERATOR
 from gridbourse.audit.common import Common
 from gridbourse.audit.events import Event
 from gridbourse.audit.modules import Handlers
-from gridbourse.audit.money import OPERATOR
 from gridbourse.audit.reservations import Energy
 from gridbourse.audit.rules import BoardRules
 from gridbourse.audit.trades import CheckedTrades, shown, trade_of

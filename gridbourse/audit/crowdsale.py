@@ -13,6 +13,7 @@ from gridbourse.audit.common import Common
 from gridbourse.audit.errors import AuditError
 from gridbourse.audit.events import Event
 from gridbourse.audit.metering import Metering
+from gridbourse.audit.withdrawals import Withdrawals
 from gridbourse.chain.commitment import ProofError
 from gridbourse.chain.deployments import PLEDGES, DeployedContract, DeploymentRecord
 from gridbourse.chain.lanes import PER_GROUP
@@ -106,15 +107,10 @@ class Crowdsales:
             place = f"leaving, {event.at('participant')}"
             self._findings.require("crowdsale", place, may, "its export is pledged")
 
-    def withdrawn(self, event: Event) -> None:
-        """Withdrawn of the clearing house: to the holder of the account, or what a campaign collects."""
-        if campaign := self._by_address.get(event["to"].lower()):
+    def announced(self, event: Event) -> None:
+        """WithdrawalAnnounced of the clearing house: what a campaign collects is on its way."""
+        if campaign := self._by_address.get(event["recipient"].lower()):
             campaign.took(event)
-            return
-        member = self._members.participants.get(event["account"])
-        if member is not None:
-            to, where = event["to"].lower(), f"withdrawal, {event.at('account')}"
-            self._findings.compare("payment", f"goes to, {where}", to, member.account)
 
     def currency_moved(self, event: Event) -> None:
         """Transfer of the currency, into a campaign or out of it."""
@@ -122,10 +118,10 @@ class Crowdsales:
             if campaign := self._by_address.get(event[side].lower()):
                 campaign.currency_held += sign * event["value"]
 
-    def require_nothing_loose(self) -> None:
-        """At the end: each holds what it has booked, and no event waits for another."""
+    def require_nothing_loose(self, withdrawals: Withdrawals) -> None:
+        """At the end: each holds what it has booked and has come, and no event waits for another."""
         for rebuilt in self._rebuilt.values():
-            rebuilt.require_nothing_loose()
+            rebuilt.require_nothing_loose(withdrawals)
         for point in sorted({*self._pledges, *self._pledged}):
             chain, known = self._pledged[point], self._pledges[point].permille
             place = f"pledged of the export of metering point 0x{point.hex()}, permille"
@@ -362,19 +358,20 @@ class RebuiltCampaign:
             self._compare(event, f"premium µEUR, period {period}", stated, paid)
 
     def _collected(self, event: Event) -> None:
-        """Of what a holder of the point owes, as much as is free; the withdrawal is told next."""
+        """Of what a holder of the point owes: what it announced to take just before, and the rest in arrears."""
         clock, payer = self._common.clock, event["participant"]
-        free, amount, stay = self._money.free[payer], event["amountMicroEur"], self._stay(payer)
+        amount, stay = event["amountMicroEur"], self._stay(payer)
+        taken = self._collecting.pop(payer, 0)
+        self._compare(event, f"of account {payer}, µEUR", amount, taken)
         if clock.is_known or self.equity.agreed.form == Form.PROFIT_SHARE:
             current = clock.current_period
-            taken = self._do(event, lambda: self.equity.collect(current, free, payer, stay))
-            self._compare(event, "µEUR", amount, taken)
-            left = self.equity.due(current, payer, stay) - self.equity.collected_from[payer]
+            found = self._do(event, lambda: self.equity.collect(current, taken, payer, stay))
+            self._compare(event, "µEUR", amount, found)
+            left = max(0, self.equity.due(current, payer, stay) - self.equity.collected_from[payer])
             self._compare(event, "arrears, µEUR", event["arrearsMicroEur"], left)
         else:  # a rent by block time, which the logs do not tell
             self.equity.collected_from[payer] += amount
             self.equity.dividends.distribute(amount, self.equity.tokens)
-        self._collecting[payer] += amount
 
     def _stay(self, payer: int) -> tuple[int, int]:
         """In which periods a participant is at the metering point; none where it never was."""
@@ -387,9 +384,8 @@ class RebuiltCampaign:
         )
 
     def took(self, event: Event) -> None:
-        """Withdrawn of the clearing house, to this campaign: what it has just said it collects."""
-        due = self._collecting.pop(event["account"], 0)
-        self._compare(event, f"of account {event['account']}, µEUR", event["amountMicroEur"], due)
+        """WithdrawalAnnounced, to this campaign: what it says next that it collects."""
+        self._collecting[event["account"]] += event["amountMicroEur"]
 
     def _claimed(self, event: Event) -> None:
         amount = self._do(event, lambda: self.equity.claim(event["holder"].lower()))
@@ -413,10 +409,11 @@ class RebuiltCampaign:
         else:
             self._do(event, lambda: model.confirm_receipt(funder, good, count))
 
-    def require_nothing_loose(self) -> None:
-        """At the end: it holds what it has booked, and no event waits for another."""
+    def require_nothing_loose(self, withdrawals: Withdrawals) -> None:
+        """At the end: it holds what it has booked and has come, and no event waits for another."""
         place = f"{self._key}, held, µEUR"
-        self._findings.compare("crowdsale", place, self.currency_held, self.model.held)
+        missing = withdrawals.missing(self._contract.address.lower())
+        self._findings.compare("crowdsale", place, self.currency_held, self.model.held - missing)
         loose = not self._moved and not self._collecting
         self._findings.require("crowdsale", self._key, loose, "an event explains nothing")
 

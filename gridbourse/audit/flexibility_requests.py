@@ -6,9 +6,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+from gridbourse.audit.balances import MARGIN
 from gridbourse.audit.common import Common
 from gridbourse.audit.events import Event
-from gridbourse.audit.money import MARGIN
 from gridbourse.audit.portfolios import Portfolios
 from gridbourse.audit.reservations import Energy
 from gridbourse.audit.rules import FlexibilityRules
@@ -101,6 +101,7 @@ class Requests:
     ) -> None:
         self._rules, self._common, self._portfolios = rules, common, portfolios
         self._members, self._clock, self._findings = common.members, common.clock, common.findings
+        self._reservations = common.reservations_of(self.name)
         self._mtu = mtu_seconds
         self.products: list[Product] = []
         self.boards: defaultdict[tuple[int, int], list[Asked]] = defaultdict(list)
@@ -171,7 +172,7 @@ class Requests:
         self.move(where, (buyer, MARGIN, escrow))
         if self.takes_energy(asked):
             energy = asked.buyers_energy(wh)
-            self._common.reservations.claim(period, buyer, energy, where)
+            self._reservations.claim(period, buyer, energy, where)
 
     def _leaves_room(self, board: list[Asked], buyer: int, period: int) -> bool:
         """Participants, active members in the period, do not take the place of DSO and TSO."""
@@ -220,9 +221,7 @@ class Requests:
             (self._fixed.add if wh else self._fixed.discard)((period, who))
         asked.offers[who] = Offered(agent, tick, wh)
         self.exchange_bond(asked, who, former, wh, where)
-        self._common.reservations.exchange(
-            period, who, asked.energy(former), asked.energy(wh), where
-        )
+        self._reservations.exchange(period, who, asked.energy(former), asked.energy(wh), where)
 
     def _may_act(self, agent: int, who: int, period: int) -> bool:
         member = self._members.participants.get(who)

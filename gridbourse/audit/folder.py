@@ -21,11 +21,15 @@ BASELINES = "baselines"
 class State:
     """What the chain's own storage says at the end; of positions, what was not overwritten.
 
-    balances: free money by account number, µEUR. positions: (sold, bought) Wh by period and
+    balances: free money by account number, µEUR. waiting: credit by participant that waits for the
+    supplier's money. under_way: withdrawals by number, as (account, recipient, µEUR, unix seconds from
+    which on it is paid). positions: (sold, bought) Wh by period and
     participant. prices: clearing price of a period, None where nothing traded.
     """
 
     balances: dict[int, int]
+    waiting: dict[int, int]
+    under_way: dict[int, tuple[int, str, int, int]]
     positions: dict[int, dict[int, tuple[int, int]]]
     prices: dict[int, int | None]
     currency_held: int
@@ -107,6 +111,8 @@ def logs_of(rows: Iterable[Mapping[str, Any]]) -> list[Log]:
 def _state(fields: dict[str, Any]) -> State:
     return State(
         balances={int(k): _integer(v) for k, v in fields["balances"].items()},
+        waiting={int(k): _integer(v) for k, v in fields["waiting"].items()},
+        under_way={int(k): _withdrawal(v) for k, v in fields["under_way"].items()},
         positions={
             int(period): {int(who): _pair(energies) for who, energies in of_period.items()}
             for period, of_period in fields["positions"].items()
@@ -136,6 +142,11 @@ def _integer(value: Any) -> int:
 def _pair(value: Any) -> tuple[int, int]:
     sold, bought = value
     return _integer(sold), _integer(bought)
+
+
+def _withdrawal(value: Any) -> tuple[int, str, int, int]:
+    account, recipient, micro_eur, ready_at = value
+    return _integer(account), str(recipient), _integer(micro_eur), _integer(ready_at)
 
 
 def _bytes(value: str) -> bytes:

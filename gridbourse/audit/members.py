@@ -142,6 +142,13 @@ class Members:
         people = self.participants.values()
         return next((one.number for one in people if one.account == address), None)
 
+    def holds_house(self, account: int, address: str) -> bool:
+        """Whether an address has the role that a named account goes with; rounding and spread are the
+        operator's."""
+        of_roles = {number: role for role, number in HOUSE_PARTIES.items()}
+        role = of_roles.get(account, OPERATOR)
+        return address.lower() in self.offices.holders[role]
+
     def area_of(self, participant: int) -> int | None:
         """The area a participant is in."""
         member = self.participants.get(participant)

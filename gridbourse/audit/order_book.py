@@ -58,7 +58,7 @@ class OrderBookMarket(CheckedTrades):
         self._unfinished: Incoming | None = None
         # What was just cancelled, as the first half of a replacement is: (block, whose, energy).
         self._cancelled: tuple[int, tuple[int, int, int], Energy] | None = None
-        self._collateral = Collateral(common.members, common.reservations, common.findings)
+        self._collateral = Collateral(common.members, self._reservations, common.findings)
         self.orders_placed = 0
 
     def handlers(self) -> Handlers:

@@ -6,11 +6,11 @@ compared once they are known; who defaulted in every period keeps them hidden fo
 
 from dataclasses import dataclass, field
 
+from gridbourse.audit.balances import MARGIN
 from gridbourse.audit.common import Common
 from gridbourse.audit.deal_hash import deal_hash
 from gridbourse.audit.events import Event
 from gridbourse.audit.modules import Handlers
-from gridbourse.audit.money import MARGIN
 from gridbourse.audit.reservations import Energy
 from gridbourse.audit.trades import CheckedTrades, shown, trade_of
 from gridbourse.audit.transfers import Transfer

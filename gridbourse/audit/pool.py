@@ -25,7 +25,7 @@ class Pool:
     def __init__(self, rules: PoolRules, common: Common) -> None:
         self._rules, self._findings = rules, common.findings
         self._members, self._clock, self._caps = common.members, common.clock, common.caps
-        self._money, self._reservations = common.money, common.reservations
+        self._money, self._reservations = common.money, common.reservations_of(self.name)
         # Events that come before the one they belong to, until that one has been seen.
         self._shrinks: defaultdict[tuple[int, int], dict[int, int]] = defaultdict(dict)
         self._reopened: dict[tuple[int, int], tuple[str, int]] = {}
@@ -244,7 +244,7 @@ class Pool:
             self._findings.compare("fill", f"(sold, bought) Wh, {where}", pair(lane), tuple(fill))
             self._findings.compare("payment", f"µEUR, {where}", paid[participant], payment)
             if any(fill):
-                self._money.book(period, participant, fill, payment)
+                self._reservations.book(period, participant, fill, payment)
 
     def spread_collected(self, event: Event) -> None:
         """SpreadCollected: kept until the booking that explains it is complete."""
@@ -269,7 +269,7 @@ class Pool:
         self._findings.compare("spread", f"µEUR, {where}", event["spreadMicroEur"], spread)
         collected = self._spreads.pop(book.period, 0)
         self._findings.compare("spread", f"collected µEUR, {where}", collected, spread)
-        self._money.collect_spread(book.period, spread)
+        self._reservations.collect_spread(book.period, spread)
         book.phase = Phase.BOOKED
 
     def require_nothing_loose(self) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from gridbourse.audit.aggregator_auction import AggregatorAuction
+from gridbourse.audit.balances import MARGIN
 from gridbourse.audit.bilateral import BilateralMarket
 from gridbourse.audit.common import Common
 from gridbourse.audit.corrections import Corrections
@@ -17,7 +18,9 @@ from gridbourse.audit.over_the_counter import OverTheCounter
 from gridbourse.audit.pool import Pool
 from gridbourse.audit.portfolios import Portfolios
 from gridbourse.audit.rules import Rules
+from gridbourse.audit.solvency import Solvency
 from gridbourse.audit.verdicts import Verdicts
+from gridbourse.audit.withdrawals import Withdrawals
 from gridbourse.chain.deployments import MARKETS, PLEDGES, DeploymentRecord
 
 NO_EFFECT = frozenset(
@@ -71,7 +74,7 @@ class Rebuilt:
             else None
         )
         self.modules = Modules({}, common.findings)
-        self.metering = Metering(common, self.modules)
+        self.metering = Metering(common, self.modules, rules.silent_permille)
         self.flexibility = (
             FlexibilityMarket(
                 rules.flexibility, common, self.portfolios, self.metering, rules.mtu_seconds
@@ -88,6 +91,9 @@ class Rebuilt:
         self.verdicts = Verdicts(common, self.modules, self.pool)
         self.corrections = Corrections(common, self.metering)
         self.crowdsales = Crowdsales(deployment, common, self.metering)
+        campaigns = {at[key].lower() for key in deployment.campaigns}
+        self.withdrawals = Withdrawals(self.money, self.members, common.findings, campaigns)
+        self.solvency = Solvency(self.money, common.findings)
         self.events = 0
         self._on = self._handlers()
 
@@ -100,6 +106,7 @@ class Rebuilt:
                 self.pool.expire()  # caps are told right after the book they void
             if self.flexibility:
                 self.flexibility.before(event)
+            self.solvency.before(event.block)
             if key in NO_EFFECT:
                 continue
             if key not in self._on:
@@ -109,35 +116,38 @@ class Rebuilt:
             self.pool.expire()
         for market in self.markets:
             market.require_nothing_loose()
+        self.solvency.look()
         self.common.transfers.require_nothing_loose()
         self.metering.require_nothing_loose()
         self.corrections.require_nothing_loose()
-        self.crowdsales.require_nothing_loose()
+        self.withdrawals.require_nothing_loose()
+        self.crowdsales.require_nothing_loose(self.withdrawals)
 
     # --- what the clearing house does in the name of a market ----------------------------------
 
     def _trades_booked(self, event: Event) -> None:
-        if market := self.modules.of(event):
+        if market := self.modules.taking(event):
             market.trades_booked(event)
 
     def _spread_collected(self, event: Event) -> None:
-        market = self.modules.of(event)
+        market = self.modules.taking(event)
         if market is self.pool and self.pool:
             self.pool.spread_collected(event)
         elif market:
             self.findings.require("spread", event.at("period"), False, "its trades leave none")
 
     def _transferred(self, event: Event) -> None:
-        if market := self.modules.of(event):
+        gives_back = event["from"] == MARGIN
+        if market := self.modules.of(event) if gives_back else self.modules.taking(event):
             self.common.transfers.transferred(market.name, event)
 
     def _currency_moved(self, event: Event) -> None:
         self.money.transferred(event)
         self.crowdsales.currency_moved(event)
 
-    def _withdrawn(self, event: Event) -> None:
-        self.crowdsales.withdrawn(event)
-        self.money.withdrawn(event)
+    def _withdrawal_announced(self, event: Event) -> None:
+        self.withdrawals.announced(event)
+        self.crowdsales.announced(event)
 
     def _registry_connected(self, event: Event) -> None:
         """To the clock and the clearing house of the deployment: with those its timelock binds."""
@@ -203,13 +213,18 @@ class Rebuilt:
         return {
             ("SettlementCurrency", "Transfer"): self._currency_moved,
             ("ClearingHouse", "Deposited"): money.deposited,
-            ("ClearingHouse", "Withdrawn"): self._withdrawn,
+            ("ClearingHouse", "WithdrawalAnnounced"): self._withdrawal_announced,
+            ("ClearingHouse", "WithdrawalFinished"): self.withdrawals.finished,
+            ("ClearingHouse", "WithdrawalCancelled"): self.withdrawals.cancelled,
+            ("ClearingHouse", "Withdrawn"): self.withdrawals.paid,
             ("ClearingHouse", "CreditLimitSet"): money.credit_limited,
             ("ClearingHouse", "PeriodActivated"): money.activated,
             ("ClearingHouse", "TradesBooked"): self._trades_booked,
             ("ClearingHouse", "SpreadCollected"): self._spread_collected,
             ("ClearingHouse", "Transferred"): self._transferred,
             ("ClearingHouse", "DebtIncurred"): metering.indebted,
+            ("ClearingHouse", "CreditWaits"): metering.credit_waits,
+            ("ClearingHouse", "WaitingPaid"): money.waiting_paid,
             ("ClearingHouse", "GroupsSettled"): metering.groups_settled,
             ("ClearingHouse", "PeriodFinished"): metering.period_finished,
             ("ClearingHouse", "GroupCorrected"): self.corrections.group_corrected,
@@ -223,6 +238,7 @@ class Rebuilt:
             ("MeterOracle", "ReadingsSubmitted"): metering.submitted,
             ("Settlement", "ReadingsAwaited"): metering.awaited,
             ("Settlement", "ReadingEstimated"): metering.estimated,
+            ("Settlement", "ReadingRefused"): metering.refused,
             ("Settlement", "Settled"): metering.area_settled,
             ("Settlement", "ReadingsCorrected"): self.corrections.readings_corrected,
         }

@@ -64,7 +64,9 @@ class FlexibilityRules:
 class Rules:
     """What holds for all markets, and for each there is; None: there is none.
 
-    ring_size: periods storage has room for. over_the_counter, portfolios: whether there are such.
+    ring_size: periods storage has room for. dispute_window_seconds: of a withdrawal. silent_permille:
+    part of its connection's capacity that a meter without a reading has drawn. over_the_counter,
+    portfolios: whether there are such.
     """
 
     replay: bool
@@ -72,6 +74,8 @@ class Rules:
     gate_closure_seconds: int
     horizon_periods: int
     ring_size: int
+    dispute_window_seconds: int
+    silent_permille: int
     pool: PoolRules | None
     order_book: BookRules | None
     bilateral: BoardRules | None
@@ -92,9 +96,10 @@ def rules_of(deployment: DeploymentRecord) -> Rules:
 
     try:
         [_, replay, mtu, gate_closure, horizon] = given("MarketClock")
-        [_, _, _, ring_size, _] = given("ClearingHouse")
+        [_, _, _, ring_size, _, dispute_window] = given("ClearingHouse")
+        [[*_, silent_permille]] = given("Settlement")
         return Rules(
-            replay, mtu, gate_closure, horizon, ring_size,
+            replay, mtu, gate_closure, horizon, ring_size, dispute_window, silent_permille,
             pool=of_market("CallAuction", _pool),
             order_book=of_market("OrderBook", _order_book),
             bilateral=of_market("BilateralMarket", _bilateral),

@@ -30,7 +30,7 @@ from gridbourse.chain.transactions import Chain
 ALL_GROUPS = 1 << 31
 """More groups than an area has: as many as one transaction carries is for the caller to choose."""
 
-DSO_ACCOUNT, SUPPLIER_ACCOUNT = 1, 2
+DSO_ACCOUNT, SUPPLIER_ACCOUNT, FIRST_PARTICIPANT = 1, 2, 8
 """Of `HouseAccounts.sol`: named accounts, numbered below the participants."""
 PHASES = ("open", "cleared", "booked", "void")
 
@@ -138,10 +138,18 @@ class ClearingHouse(Bound):
         """Free money of every account below `limit`, µEUR."""
         return dict(enumerate(self.read("balances", limit)))
 
+    def waiting(self, limit: int) -> dict[int, int]:
+        """Credit of every account below `limit` that waits for the supplier's money, µEUR; no zeros."""
+        if not self.read("waitingMicroEur"):
+            return {}
+        found = {who: self.read("waitingOf", who) for who in range(FIRST_PARTICIPANT, limit)}
+        return {who: credit for who, credit in found.items() if credit}
+
     def money_sum(self, limit: int) -> int:
         """What does not add up, µEUR: zero, always.
 
-        |accounts + holds + open trades − currency held| + |currency held − (deposits − withdrawals)|
+        |accounts + what waits or is set aside + holds + open trades − (deposits − withdrawals)| +
+        |currency held − (deposits − withdrawals)|
         """
         currency = self.chain.bind("SettlementCurrency", self.read("currency"))
         held = currency.functions.balanceOf(self.address).call()

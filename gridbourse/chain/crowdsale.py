@@ -189,6 +189,18 @@ class EquityCampaign(Campaign):
         )
         return [event["args"]["participant"] for event in held]
 
+    def _leaving(self, payer: int) -> list[int]:
+        """Withdrawals a payer has announced, where what it owes is not in its account any more."""
+        house = self.chain.bind("ClearingHouse", self.read("clearingHouse"))
+        if house.functions.balanceOf(payer).call() >= self.read("arrearsOf", payer):
+            return []
+        told = house.events.WithdrawalAnnounced().get_logs(
+            from_block=0, argument_filters={"account": payer}
+        )
+        numbers = [event["args"]["id"] for event in told]
+        under_way = [(number, house.functions.withdrawalOf(number).call()) for number in numbers]
+        return [number for number, found in under_way if found[0] == payer and not found[4]]
+
     def due(self) -> int:
         """µEUR that all of them owed over all time."""
         return sum(self.read("dueOf", payer) for payer in self.payers())
@@ -197,9 +209,10 @@ class EquityCampaign(Campaign):
         """Take what is due from their clearing-house accounts; µEUR taken, 0 when they are empty."""
         taken = 0
         for payer in self.payers():
-            if self.read("dueOf", payer) <= self.read("collectedFrom", payer):
+            if not self.read("arrearsOf", payer):
                 continue
-            receipt = self.write(by, "crowdsale collect", "collect", payer)
+            leaving = self._leaving(payer)
+            receipt = self.write(by, "crowdsale collect", "collect", payer, leaving)
             taken += sum(event["amountMicroEur"] for event in self.events_in(receipt, "Collected"))
         return taken
 

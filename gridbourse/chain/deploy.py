@@ -216,8 +216,9 @@ def deploy(
     currency = put("SettlementCurrency", registry)
     tariff = put("Tariff", registry, clock)
     house = put(
-        "ClearingHouse", registry, currency, tariff, settings.ring_size, settings.timelock_seconds
-    )
+        "ClearingHouse", registry, currency, tariff, settings.ring_size, settings.timelock_seconds,
+        settings.dispute_window_seconds,
+    )  # fmt: skip
     put(PLEDGES, currency)
     meter = put("MeterOracle", registry, clock, house)
     grid = put("GridOracle", registry, clock, house)
@@ -233,10 +234,8 @@ def deploy(
         )
         addresses = {name: contract.address for name, contract in deployed.items()}
         flexibility.put_after(put, addresses, anchors, settings, portfolios)
-    settlement = put(
-        "Settlement",
-        [registry, clock, house, grid, meter, tariff, settings.reading_window_seconds],
-    )
+    windows = (settings.reading_window_seconds, settings.silent_permille)
+    settlement = put("Settlement", [registry, clock, house, grid, meter, tariff, *windows])
     chain_id, genesis = chain_identity(chain.w3)
     record = DeploymentRecord(
         chain_id, genesis, current_commit(), compiler_facts(), scenario or {}, deployed

@@ -65,6 +65,8 @@ class MarketSettings:
     """What is fixed for the life of a deployment; markets: which of `deployments.MARKETS` it has.
 
     portfolios: whether there are contracts between aggregators and prosumers.
+    dispute_window_seconds: block time from the announcement of a withdrawal to its payment.
+    silent_permille: part of its connection's capacity that a silent meter is settled to have drawn.
     energy_prices: what the tariff is going to be, where that is known: products that would reward a
     false schedule under it are refused.
     replay: the operator drives the market clock; else it is block time, and then `require_fits`.
@@ -89,6 +91,8 @@ class MarketSettings:
     timelock_seconds: int = 172_800
     reading_window_seconds: int = 86_400
     verdict_window_seconds: int = 86_400
+    dispute_window_seconds: int = 86_400
+    silent_permille: int = 1000
 
     @property
     def needed_seconds(self) -> int:

@@ -84,7 +84,7 @@ class Desk:
         mtu_seconds = self.market.clock.read("mtuSeconds")
         end = now + funding_days * DAY_S
         terms = Terms(
-            installation=self._number(point),
+            installation=self.number_of(point),
             project=keccak(text=name),
             goal=goal,
             cap=goal if cap is None else cap,
@@ -116,7 +116,7 @@ class Desk:
             raise CrowdsaleError("who? name a metering point or public/NAME, or give a keystore")
         if name.startswith(PUBLIC) and name != PUBLIC:
             return self.market.keys[name]
-        return self._participant(self._number(name), name)
+        return self._participant(self.number_of(name), name)
 
     def owner(self, campaign: Campaign) -> LocalAccount:
         """The account of the property owner, which the chain knows by its installation."""
@@ -131,7 +131,7 @@ class Desk:
             return name
         if name.startswith(PUBLIC) and name != PUBLIC:
             return self.market.keys[name].address
-        return self.market.registry.read("accountOf", self._number(name))
+        return self.market.registry.read("accountOf", self.number_of(name))
 
     def name_of(self, address: str) -> str:
         """The metering point behind an account, where it is one of the mapping's; else the address."""
@@ -141,7 +141,8 @@ class Desk:
             return address
         return self._points.get(number, address)
 
-    def _number(self, point: str) -> int:
+    def number_of(self, point: str) -> int:
+        """Participant number of a metering point; CrowdsaleError for a name that is none."""
         if point not in self._numbers:
             raise CrowdsaleError(
                 f"{point!r} is neither a metering point of this deployment nor {PUBLIC}NAME"

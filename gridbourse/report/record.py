@@ -239,7 +239,9 @@ class RunRecord:
 
     Scalars: prices in µEUR/Wh, `v_min`, `v_max`, `loading_max` in pu, `attribution` = the words
     the data's licence asks for, `money_sum_micro_eur` and `energy_gap_wh` = the two identities
-    (both 0 in a sound run), `readings` = meter readings processed, `wall_s` = seconds the run took.
+    (both 0 in a sound run), `waiting_micro_eur` = credited to participants beyond what the supplier's
+    guarantee covers, and not paid yet, `readings` = meter readings processed, `wall_s` = seconds the
+    run took.
 
     Raises ReportError, naming the field and the rule.
     """
@@ -276,6 +278,7 @@ class RunRecord:
         default_factory=lambda: pd.DataFrame(columns=list(FLEXIBILITY_COLUMNS))
     )
     crowdsale: dict[str, Any] | None = None
+    waiting_micro_eur: int = 0
 
     def __post_init__(self) -> None:
         if self.mtu_seconds <= 0:

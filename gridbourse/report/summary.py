@@ -76,6 +76,7 @@ def summary(record: RunRecord) -> dict[str, Any]:
         "crowdsale": campaign_figures(record),
         "gas": gas_by_step(record.gas),
         "money_sum_microeur": int(record.money_sum_micro_eur),
+        "waiting_micro_eur": int(record.waiting_micro_eur),
         "energy_gap_wh": int(record.energy_gap_wh),
         "wall_s": round(float(record.wall_s), 3),
     } | beside

@@ -172,10 +172,12 @@ def _bills(figures: dict[str, Any]) -> Table:
 
 
 def _checks(figures: dict[str, Any]) -> Table:
+    waiting = figures["waiting_micro_eur"]
     return _facts(
         "Checks",
         [
             ("Money sums to", _zero(figures["money_sum_microeur"], "µEUR")),
+            *([("Credits that wait", words.euro(waiting))] if waiting else []),
             ("Energy gap", _zero(figures["energy_gap_wh"], "Wh")),
             ("Orders", words.count(figures["orders"])),
             ("Readings", words.count(figures["readings"])),

@@ -41,6 +41,7 @@ from gridbourse.scenario.rules import (
     OrderBookRules,
     OtcContract,
     Parties,
+    SettlementRules,
     StrategySpec,
     TariffTable,
 )
@@ -91,6 +92,7 @@ class Scenario:
     pandapower_file: Path | None
     crowdsale: CampaignPlan | None = None
     panel_days: Mapping[str, PanelDay] = field(default_factory=dict)
+    settlement: SettlementRules = field(default_factory=SettlementRules)
 
     @property
     def mtu(self) -> Mtu:
@@ -273,6 +275,7 @@ def _scenario(path: Path, fields: Fields) -> Scenario:
         pandapower_file=second_file or (grid_file if grid.from_pandapower else None),
         crowdsale=plan,
         panel_days=panel_days,
+        settlement=sections.settlement(fields),
     )
     if start.timestamp() % mtu.seconds:
         fields.refuse("start", f"{_show(start)} is not the start of a period")

@@ -15,6 +15,7 @@ from gridbourse.scenario.readings import POWER_FACTOR, ReadingColumns
 from gridbourse.scenario.rules import (
     Limits,
     Parties,
+    SettlementRules,
     StrategySpec,
     TariffTable,
     ZoneFees,
@@ -22,6 +23,8 @@ from gridbourse.scenario.rules import (
 
 MAX_PRICE = 2**16 - 1
 """Retail price plus fee is held in 16 bits on-chain."""
+MAX_WINDOW_S = 366 * 86_400
+"""A withdrawal that waits longer is none."""
 
 
 def mtu(fields: Fields) -> Mtu:
@@ -181,6 +184,19 @@ def parties(fields: Fields) -> Parties:
         if parties.signed_share + parties.own_share > 1:
             table.refuse("own_share", "own_share and signed_share together are above 1")
         return parties
+
+
+def settlement(fields: Fields) -> SettlementRules:
+    """How settlement treats silence and disputes; its defaults where the file has no such table."""
+    table = fields.table_or_none("settlement")
+    if table is None:
+        return SettlementRules()
+    usual = SettlementRules()
+    with table:
+        return SettlementRules(
+            table.integer("dispute_window_s", most=MAX_WINDOW_S, default=usual.dispute_window_s),
+            table.integer("silent_permille", most=1000, default=usual.silent_permille),
+        )
 
 
 def limits(grid: Fields) -> Limits:

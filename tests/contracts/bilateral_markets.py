@@ -14,7 +14,6 @@ from tests.contracts.market import (
     ALGORITHM,
     MARKET,
     REPORT,
-    TIMELOCK,
     VERDICT_WINDOW,
     Market,
     Member,
@@ -28,10 +27,7 @@ PV, WIND = 0b01, 0b10  # bits of registry.sourcesOf
 
 def authorise(market: Market, module: Any) -> None:
     """A market that comes after the seal, as any would: behind the timelock."""
-    by = {"from": market.operator}
-    market.house.proposeModule(module, MARKET, by)
-    chain.sleep(TIMELOCK)
-    market.house.authoriseModule(module, by)
+    market.authorise(module, MARKET)
 
 
 def anchors(market: Market) -> tuple:

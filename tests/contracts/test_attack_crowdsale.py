@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import brownie
 import pytest
 from brownie import chain
 
@@ -9,6 +10,7 @@ from tests.contracts.campaigns import (
     EVIDENCE,
     MILESTONES,
     NOBODY,
+    PAYMENT,
     PROFIT_SHARE,
     RENT,
     Launched,
@@ -19,7 +21,7 @@ from tests.contracts.campaigns import (
     terms_of,
 )
 from tests.contracts.harnesses import deploy_contract, transact
-from tests.contracts.market import CAPACITY_WH, FEED_IN, FIRST, PURSE, role, signer
+from tests.contracts.market import CAPACITY_WH, FEED_IN, FIRST, PURSE, Market, role, signer
 from tests.contracts.refusal import fact, refusal
 from tests.contracts.test_corrections import path_of
 from tests.contracts.test_equity import leaf_of, record
@@ -99,9 +101,9 @@ def test_an_owner_cannot_come_back_free_of_its_pledge(market, owner, running, po
 
     contract = running.contract
     assert (contract.dueOf(owner.number), contract.dueOf(NEXT)) == (500 * FEED_IN, 1_500 * FEED_IN)
-    tx = contract.collect(NEXT, {"from": market.stranger})
+    tx = contract.collect(NEXT, [], {"from": market.stranger})
     assert fact(tx, "Collected") == (NEXT, 1_500 * FEED_IN, 0)
-    tx = contract.collect(owner.number, {"from": market.stranger})
+    tx = contract.collect(owner.number, [], {"from": market.stranger})
     assert fact(tx, "Collected") == (owner.number, 500 * FEED_IN, 0)
     assert contract.claimableOf(alice.account) == 1_000 * FEED_IN
     assert contract.owner() == owner.account  # what milestones release stays who built it
@@ -149,6 +151,54 @@ def test_the_thief_of_an_owners_key_cannot_take_what_is_released_for_ever(
     assert refused == ("OnlyBeneficiary", owner.account, fresh)
     launched.contract.withdraw({"from": fresh})
     assert market.currency.balanceOf(fresh) == MILESTONES[0]
+
+
+# --- who is first --------------------------------------------------------------------------------
+
+WINDOW = 86_400
+
+
+@pytest.fixture(scope="module")
+def patient(module_isolation):
+    """A market whose withdrawals wait a day, as a deployed one's do."""
+    project = brownie.project.get_loaded_projects()[0]
+    return Market(project, dispute_window=WINDOW).admit(10)
+
+
+def test_an_owner_cannot_withdraw_before_its_investors_collect(patient):
+    """Before: settled, withdrawn in the next transaction, nothing left to collect; for all of the term."""
+    owner, (alice, bob) = patient.members[9], patient.members[:2]
+    house, by = patient.house, {"from": patient.stranger}
+    gifts = {alice.account: 5_000, bob.account: 5_000}
+    running = launch_equity(patient, owner, PROFIT_SHARE, 500).funded(gifts).operating()
+    exported(patient, running, P + 1, owner.number, 1_000)
+    everything = house.balanceOf(owner.number)
+    house.withdraw(everything, owner.sends)
+    mine = house.withdrawals()
+    tx = running.contract.collect(owner.number, [mine], by)
+
+    due = 500 * FEED_IN
+    assert fact(tx, "Collected") == (owner.number, due, 0)
+    assert house.withdrawalOf(mine)["amountMicroEur"] == 0
+    taken, rest = (house.withdrawalOf(mine + step) for step in (1, 2))
+    assert (taken["recipient"], taken["amountMicroEur"]) == (running.contract, due)
+    assert (rest["recipient"], rest["amountMicroEur"]) == (owner.account, everything - due)
+    assert rest["readyAt"] <= taken["readyAt"]
+    assert running.contract.claimableOf(alice.account) == 0  # it is on its way
+    assert patient.money_sum() == 0
+    again = running.contract.collect(owner.number, [mine + 2], by)
+    assert "Collected" not in again.events
+    for stranger in (mine, mine + 1):  # over, and a module's
+        refused = refusal(running.contract.collect, owner.number, [stranger], by=patient.stranger)
+        assert refused == ("NoWithdrawal", stranger)
+    refused = refusal(house.collectAnnounced, mine + 2, owner.number, 1, by=alice.account)
+    assert refused == ("MissingPermission", alice.account, PAYMENT)
+    chain.sleep(WINDOW)
+    house.finishWithdrawal(mine + 1, by)
+    running.contract.claim(alice.sends)
+    assert patient.currency.balanceOf(alice.account) == due // 2
+    house.finishWithdrawal(mine + 2, by)
+    assert patient.money_sum() == 0
 
 
 # --- doors that close --------------------------------------------------------------------------

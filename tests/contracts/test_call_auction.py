@@ -1,7 +1,7 @@
 """The call auction: orders until gate closure, clearing, booking after an acceptance."""
 
 import pytest
-from brownie import CallAuction, chain
+from brownie import CallAuction
 
 from gridbourse.chain.lanes import BID, OFFER, group_words, lanes64, order_lane
 from gridbourse.model.caps import NO_CAP
@@ -21,7 +21,6 @@ from tests.contracts.market import (
     RETAIL,
     RING,
     SPREAD,
-    TIMELOCK,
     Market,
 )
 from tests.contracts.refusal import deployment_refusal, fact, refusal
@@ -430,9 +429,7 @@ def test_an_auction_needs_a_band_and_rounds(market, other, error):
 def test_a_band_above_the_retail_price_takes_no_orders(market, alice):
     settings = market.auction_settings(ticks=57)
     auction = CallAuction.deploy(settings, {"from": market.operator})
-    market.house.proposeModule(auction, MARKET, {"from": market.operator})
-    chain.sleep(TIMELOCK)
-    market.house.authoriseModule(auction, {"from": market.operator})
+    market.authorise(auction, MARKET)
 
     refused = refusal(auction.place, P, BID, 3, 5, by=alice.account)
     assert refused == ("BandAboveRetail", RETAIL + 4, RETAIL)

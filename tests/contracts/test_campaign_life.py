@@ -289,7 +289,7 @@ class CampaignLife:
             free = leave
         self.now = max(self.now, now_on_chain())
         self.tick()
-        taken = self.both("collect", "anyone", self.model.collect, (self.clock(), free), number)
+        taken = self.both("collect", "anyone", self.model.collect, (self.clock(), free), number, [])
         assert house.balanceOf(number) == free - (taken or 0)
 
     def claim(self):

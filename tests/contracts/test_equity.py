@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from brownie import chain
 
 from gridbourse.model.equity import premium_micro_eur
 from tests.contracts.campaigns import (
@@ -21,7 +20,7 @@ from tests.contracts.campaigns import (
     pass_to,
     terms_of,
 )
-from tests.contracts.market import FEED_IN, FIRST, PURSE, RETAIL, TIMELOCK, role
+from tests.contracts.market import FEED_IN, FIRST, PURSE, RETAIL, role
 from tests.contracts.refusal import deployment_refusal, fact, refusal
 from tests.contracts.test_corrections import Leaf, lanes, path_of
 
@@ -234,15 +233,15 @@ def test_what_a_correction_takes_off_after_it_was_collected_counts_for_what_come
     contract, anyone = running.contract, {"from": market.stranger}
     proof = settle(market, P, 6_000)
     record(running, proof)
-    contract.collect(OWNER, anyone)
+    contract.collect(OWNER, [], anyone)
     had = contract.collectedMicroEur()
     record(running, corrected(market, proof, -40))
     assert contract.dueOf(OWNER) == 0
-    assert contract.collect(OWNER, anyone).return_value == 0
+    assert contract.collect(OWNER, [], anyone).return_value == 0
     record(running, settle(market, P + 1, 5_000))
-    assert contract.collect(OWNER, anyone).return_value == 0  # less than what was taken too much
+    assert contract.collect(OWNER, [], anyone).return_value == 0  # less than what was taken too much
     record(running, settle(market, P + 2, 2_000))
-    contract.collect(OWNER, anyone)
+    contract.collect(OWNER, [], anyone)
     assert had == 6_000 * FEED_IN // 2
     assert contract.collectedMicroEur() == contract.dueOf(OWNER) == 7_000 * FEED_IN // 2
 
@@ -263,7 +262,7 @@ def test_there_is_no_income_before_operation(market):
         "WrongPhase",
         DRAFT,
     )
-    assert refusal(launched.contract.collect, OWNER, by=market.stranger) == ("WrongPhase", DRAFT)
+    assert refusal(launched.contract.collect, OWNER, [], by=market.stranger) == ("WrongPhase", DRAFT)
 
 
 def test_what_the_market_paid_above_the_feed_in_tariff_is_attested_once(market, running):
@@ -302,14 +301,14 @@ def test_a_panel_beside_older_ones_counts_by_its_power(market):
 def test_what_is_due_is_taken_from_the_owners_account(market, running, owner):
     record(running, settle(market, P, 6_000))
     before, due = market.house.balanceOf(owner.number), 6_000 * FEED_IN // 2
-    tx = running.contract.collect(OWNER, {"from": market.stranger})
+    tx = running.contract.collect(OWNER, [], {"from": market.stranger})
 
     assert fact(tx, "Collected") == (OWNER, due, 0)
     assert fact(tx, "Withdrawn") == (owner.number, running.contract, due)
     assert market.house.balanceOf(owner.number) == before - due
     assert running.held() == GOAL + due
     assert market.money_sum() == 0
-    again = running.contract.collect(OWNER, {"from": market.stranger})
+    again = running.contract.collect(OWNER, [], {"from": market.stranger})
     assert again.return_value == 0
     assert "Collected" not in again.events
 
@@ -318,14 +317,14 @@ def test_who_is_short_is_in_arrears_and_blocks_nothing(market, running, owner):
     record(running, settle(market, P, 6_000))
     house, due = market.house, 6_000 * FEED_IN // 2
     house.withdraw(house.balanceOf(owner.number) - 100, owner.sends)
-    tx = running.contract.collect(OWNER, {"from": market.stranger})
+    tx = running.contract.collect(OWNER, [], {"from": market.stranger})
     assert fact(tx, "Collected") == (OWNER, 100, due - 100)
-    assert running.contract.collect(OWNER, {"from": market.stranger}).return_value == 0
+    assert running.contract.collect(OWNER, [], {"from": market.stranger}).return_value == 0
     record(running, settle(market, P + 1, -1_000))  # now it is in debt
     assert house.balanceOf(owner.number) < 0
-    assert running.contract.collect(OWNER, {"from": market.stranger}).return_value == 0
+    assert running.contract.collect(OWNER, [], {"from": market.stranger}).return_value == 0
     market.fund({owner.number: PURSE})
-    tx = running.contract.collect(OWNER, {"from": market.stranger})
+    tx = running.contract.collect(OWNER, [], {"from": market.stranger})
     assert fact(tx, "Collected") == (OWNER, due - 100, 0)
 
 
@@ -339,20 +338,17 @@ def test_a_rent_is_owed_for_every_period_of_the_term(market):
     assert contract.dueOf(OWNER - 1) == 0
     market.advance_to(P + 3)
     assert contract.dueOf(OWNER - 1) == 3 * 250
-    contract.collect(OWNER - 1, {"from": market.stranger})
+    contract.collect(OWNER - 1, [], {"from": market.stranger})
     assert [contract.claimableOf(who) for who in (a, b)] == [562, 187]  # of 562.5 and 187.5
     market.advance_to(P + TERM + 7)
     contract.close({"from": market.stranger})
-    contract.collect(OWNER - 1, {"from": market.stranger})
+    contract.collect(OWNER - 1, [], {"from": market.stranger})
     assert contract.collectedMicroEur() == TERM * 250
     assert [contract.claimableOf(who) for who in (a, b)] == [3_750, 1_250]
 
 
 def test_a_payment_module_takes_for_itself_from_participants_and_nothing_else(market, owner):
-    by = {"from": market.operator}
-    market.house.proposeModule(market.dso, PAYMENT, by)
-    chain.sleep(TIMELOCK)
-    market.house.authoriseModule(market.dso, by)
+    market.authorise(market.dso, PAYMENT)
     house, module = market.house, market.dso
     assert refusal(house.collect, 1, 1, by=module) == ("UnknownAccount", 1)
     have = house.balanceOf(owner.number)
@@ -375,7 +371,7 @@ def test_a_payment_module_takes_for_itself_from_participants_and_nothing_else(ma
 
 def earn(market, running, period, wh=6_000):
     record(running, settle(market, period, wh))
-    running.contract.collect(OWNER, {"from": market.stranger})
+    running.contract.collect(OWNER, [], {"from": market.stranger})
 
 
 def test_holders_claim_their_part_and_the_rest_stays(market, running, alice, bob, carol):

@@ -162,19 +162,19 @@ def owed(market, currency, hostile, alice, house):
 @pytest.fixture
 def rented(owed, currency, house, alice):
     send(currency.mint(house.address, 10**9))
-    owed.collect(OWNER, alice.sends)
+    owed.collect(OWNER, [], alice.sends)
     return owed
 
 
 def test_no_more_is_collected_than_the_house_has(owed, currency, house, alice):
     """Who has something there has it also while others owe; what is short comes later."""
-    owed.collect(OWNER, alice.sends)
+    owed.collect(OWNER, [], alice.sends)
     assert owed.collectedMicroEur() == 0
     send(currency.mint(house.address, 1_200))
-    owed.collect(OWNER, alice.sends)
+    owed.collect(OWNER, [], alice.sends)
     assert owed.collectedMicroEur() == 1_200
     send(currency.mint(house.address, 10**9))
-    owed.collect(OWNER, alice.sends)
+    owed.collect(OWNER, [], alice.sends)
     assert owed.collectedMicroEur() == owed.dueOf(OWNER) == 3_000
 
 

@@ -106,7 +106,7 @@ class RingMarket:
             deltas = sum(delta for word in told["deltas"] for _, delta in lanes64(0, word))
             assert deltas + told["supplierMicroEur"] + told["dsoMicroEur"] == 0
         balances = free[2:]  # after the offset and the length of the array
-        assert owed == -sum(min(balance, 0) for balance in balances)
+        assert owed == -sum(min(balance, 0) for balance in balances[8:])
         return dict(enumerate(balances))
 
     def _money_questions(self) -> list[tuple[RPCEndpoint, Any]]:
