@@ -8,8 +8,8 @@ there is no pool, what flows beside all trades.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -48,17 +48,29 @@ class Task(NamedTuple):
 
 @dataclass(frozen=True)
 class Connected:
-    """Who is behind which connection point, by the mapping kept beside the chain, read anew each time."""
+    """Who is behind which connection point, by the mapping kept beside the chain, read anew each time.
+
+    points: of the DSO's grid. Who was onboarded elsewhere is left out, and said so once: what it trades is
+    refused, and what others trade is judged.
+    """
 
     market: Market
     mapping: Path
+    points: Collection[str]
+    _said: set[str] = field(default_factory=set)
 
     def at(self, period: int) -> Mapping[str, int]:
         """Participant number by point; ReadingError for a mapping that says no such thing."""
-        numbers = read_numbers(self.mapping)
+        numbers = self._of_the_grid(read_numbers(self.mapping))
         holders = Holders(numbers, lambda who: self.market.registry.read("membershipOf", who))
         found = {point: holders.at(point, period) for point in numbers}
         return {point: number for point, number in found.items() if number is not None}
+
+    def _of_the_grid(self, numbers: Mapping[str, tuple[int, ...]]) -> Mapping[str, tuple[int, ...]]:
+        for point in sorted(numbers.keys() - set(self.points) - self._said):
+            self._said.add(point)
+            log.warning("participant of %s: is no connection point of this grid", point)
+        return {point: turns for point, turns in numbers.items() if point in self.points}
 
 
 class GridWatch:

@@ -134,6 +134,7 @@ class CampaignRun:
         collected = campaign.collect(operator)
         let_time_pass(market.chain.w3, market.house.read("disputeWindowSeconds"))
         finish_due(market, operator, campaign.address)
+        campaign.collect(operator)  # what has come in is the shares' from now on
         for name, account in self.holders.items():
             self._require_part(name, collected)
             if campaign.claimable(account.address):

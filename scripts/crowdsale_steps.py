@@ -191,7 +191,7 @@ def _record(desk: Desk, options: Options) -> None:
     coming = [one for one in under_way(desk.market) if one.recipient == campaign.address]
     if coming:
         amount, last = sum(one.micro_eur for one in coming), max(one.ready_at for one in coming)
-        OUT.print(f"{euro(amount)} EUR are on their way to the campaign, until {time(last)}")
+        OUT.print(f"{euro(amount)} EUR are on their way to the campaign, until {moment(last)}")
     _say_next(desk, options)
 
 

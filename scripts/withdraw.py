@@ -24,10 +24,12 @@ from gridbourse.chain import withdrawals
 from gridbourse.chain.contracts import FIRST_PARTICIPANT
 from gridbourse.chain.deploy import Market
 from gridbourse.chain.withdrawals import Withdrawal
+from gridbourse.commands import command, next_line, quoted
 from gridbourse.crowdsale.desk import Desk
-from gridbourse.crowdsale.showing import euro, time
+from gridbourse.crowdsale.showing import euro
 from gridbourse.metering.points import read_numbers
-from scripts import mapping_path, on_record, parse, run
+from gridbourse.wording import moment
+from scripts import command_parser, mapping_path, on_record, parse, run
 from scripts.party import add_party_options, amount, own_key
 
 HOUSE = {"dso": 1, "supplier": 2, "operator": 3, "rounding": 4, "spread": 5, "tso": 7}
@@ -93,10 +95,10 @@ def _announce(counter: Counter, options: Options) -> None:
         return
     [found] = left
     out.print(
-        f"withdrawal {number}: {euro(micro_eur)} EUR set aside, paid from {time(found.ready_at)} on"
+        f"withdrawal {number}: {euro(micro_eur)} EUR set aside, paid from {moment(found.ready_at)} on"
     )
-    _say_next(out, f"finish {number}", options, f"anyone, from {time(found.ready_at)} on")
-    _say_next(out, f"cancel {number}", options, "its holder, before that")
+    _say_next(out, f"finish {number}", options, f"anyone, from {moment(found.ready_at)} on")
+    _say_next(out, f"cancel {number}{_by(options)}", options, "its holder, before that")
 
 
 def _finish(counter: Counter, options: Options) -> None:
@@ -153,7 +155,10 @@ def _status(counter: Counter, options: Options) -> None:
         table.add_column(heading, justify="right" if heading in ("number", "EUR") else "left")
     for each in found:
         table.add_row(
-            str(each.number), counter.name(each.account), euro(each.micro_eur), time(each.ready_at)
+            str(each.number),
+            counter.name(each.account),
+            euro(each.micro_eur),
+            moment(each.ready_at),
         )
     out.print(table if found else "No withdrawal is under way.")
     if any(each.ready_at <= counter.now() for each in found):
@@ -162,14 +167,21 @@ def _status(counter: Counter, options: Options) -> None:
         _say_first(out, found, options)
 
 
+def _by(options: Options) -> str:
+    """Who acts, as the command line has it."""
+    if options.keystore is not None:
+        return f" --keystore {quoted(options.keystore)}"
+    return f" --by {quoted(options.by)}"
+
+
 def _say_first(out: Console, waiting: list[Withdrawal], options: Options) -> None:
     first = min(waiting, key=lambda each: each.ready_at)
-    _say_next(out, f"finish {first.number}", options, f"anyone, from {time(first.ready_at)} on")
+    _say_next(out, f"finish {first.number}", options, f"anyone, from {moment(first.ready_at)} on")
 
 
 def _say_next(out: Console, step: str, options: Options, remark: str) -> None:
-    where = "" if options.network == "devnet" else f" --network {options.network}"
-    out.print(f"Next     python -m scripts.withdraw {step}{where}   ({remark})", soft_wrap=True)
+    where = () if options.network == "devnet" else ("--network", quoted(options.network))
+    out.print(next_line(command("withdraw", step, *where), remark), soft_wrap=True)
 
 
 STEPS: dict[str, Callable[[Counter, Options], None]] = {
@@ -182,11 +194,7 @@ STEPS: dict[str, Callable[[Counter, Options], None]] = {
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.withdraw",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("withdraw", __doc__)
     everywhere = argparse.ArgumentParser(add_help=False)
     everywhere.add_argument("--network", default="devnet", help="devnet or an RPC address")
     add_party_options(everywhere)

@@ -54,8 +54,11 @@ contract EquityCampaign is ExportIncome, Dividends {
     event Declined(uint256 indexed offer);
     /// @notice The campaign goes by this offer
     event Agreed(uint256 indexed offer, Form form, uint256 value);
-    /// @notice Money due was taken from the account of who holds or held the metering point, for all shares alike
+    /// @notice Money due was taken from the account of who holds or held the metering point; it comes in after the clearing
+    ///         house's dispute window
     event Collected(uint256 indexed participant, uint256 amountMicroEur, uint256 arrearsMicroEur);
+    /// @notice What was taken came in, less what its account then owed: from now on it is the shares', for all alike
+    event Distributed(uint256 amountMicroEur);
     /// @notice A holder took out what its shares have earned
     event Claimed(address indexed holder, uint256 amountMicroEur);
 
@@ -164,6 +167,7 @@ contract EquityCampaign is ExportIncome, Dividends {
         uint256 more = arrived - collectedMicroEur;
         collectedMicroEur = arrived;
         _distribute(more);
+        emit Distributed(more);
     }
 
     /// @notice Takes out what the caller's shares have earned, those it has given away included

@@ -7,7 +7,7 @@ import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
 import {Cover} from "../ledger/Cover.sol";
 import {MoneyAccounts} from "../ledger/MoneyAccounts.sol";
-import {Positions} from "../ledger/Positions.sol";
+import {Reservations} from "../ledger/Reservations.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
@@ -159,10 +159,10 @@ contract OverTheCounter is Deals {
         } catch (bytes memory reason) {
             bytes4 error_ = bytes4(reason);
             if (
-                error_ == MoneyAccounts.InsufficientMoney.selector || error_ == Positions.InDebt.selector
-                    || error_ == Positions.AboveConnectionCapacity.selector
+                error_ == MoneyAccounts.InsufficientMoney.selector || error_ == Reservations.InDebt.selector
+                    || error_ == Reservations.AboveConnectionCapacity.selector
                     || error_ == Cover.CreditNotCovered.selector
-                    || error_ == Positions.ParticipantNotActive.selector
+                    || error_ == Reservations.ParticipantNotActive.selector
                         && !Profile.heldBack(_profileOf(participant))
             ) return false;
             // solhint-disable-next-line no-inline-assembly

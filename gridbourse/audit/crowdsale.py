@@ -38,7 +38,13 @@ Handlers = dict[tuple[str, str], Callable[[Event], None]]
 class Crowdsales:
     """Every campaign of the record, by its key there; `campaigns` holds their models."""
 
-    def __init__(self, deployment: DeploymentRecord, common: Common, metering: Metering) -> None:
+    def __init__(
+        self,
+        deployment: DeploymentRecord,
+        common: Common,
+        metering: Metering,
+        withdrawals: Withdrawals,
+    ) -> None:
         self._common, self._metering = common, metering
         self._findings, self._members = common.findings, common.members
         self._clock, self._money = common.clock, common.money
@@ -50,7 +56,9 @@ class Crowdsales:
         self._take_over: set[tuple[bytes, str]] = set()
         for key, kind in deployment.campaigns.items():
             contract = deployment.contracts[key]
-            rebuilt = RebuiltCampaign(key, kind, contract, common, metering, self._pledges)
+            rebuilt = RebuiltCampaign(
+                key, kind, contract, common, metering, withdrawals, self._pledges
+            )
             self._rebuilt[key] = rebuilt
             self._by_address[contract.address.lower()] = self._rebuilt[key]
 
@@ -118,10 +126,10 @@ class Crowdsales:
             if campaign := self._by_address.get(event[side].lower()):
                 campaign.currency_held += sign * event["value"]
 
-    def require_nothing_loose(self, withdrawals: Withdrawals) -> None:
-        """At the end: each holds what it has booked and has come, and no event waits for another."""
+    def require_nothing_loose(self) -> None:
+        """At the end: each holds what it has booked, and no event waits for another."""
         for rebuilt in self._rebuilt.values():
-            rebuilt.require_nothing_loose(withdrawals)
+            rebuilt.require_nothing_loose()
         for point in sorted({*self._pledges, *self._pledged}):
             chain, known = self._pledged[point], self._pledges[point].permille
             place = f"pledged of the export of metering point 0x{point.hex()}, permille"
@@ -138,11 +146,13 @@ class RebuiltCampaign:
         contract: DeployedContract,
         common: Common,
         metering: Metering,
+        withdrawals: Withdrawals,
         pledges: defaultdict[bytes, Pledges],
     ) -> None:
         self._key, self._common, self._metering = key, common, metering
         self._findings, self._money = common.findings, common.money
         self._contract, self._kind, self._pledges = contract, kind, pledges
+        self._withdrawals, self._address = withdrawals, contract.address.lower()
         self._made: Campaign | None = None
         self._moved: list[tuple[str, str, int]] = []
         self._collecting: defaultdict[int, int] = defaultdict(int)
@@ -215,6 +225,7 @@ class RebuiltCampaign:
                 "ExportRecorded": self._export_recorded,
                 "PremiumAttested": self._premium_attested,
                 "Collected": self._collected,
+                "Distributed": self._distributed,
                 "Claimed": self._claimed,
             },
             "RewardCampaign": {
@@ -358,20 +369,21 @@ class RebuiltCampaign:
             self._compare(event, f"premium µEUR, period {period}", stated, paid)
 
     def _collected(self, event: Event) -> None:
-        """Of what a holder of the point owes: what it announced to take just before, and the rest in arrears."""
-        clock, payer = self._common.clock, event["participant"]
+        """Of what a holder of the point owes: what was set aside just before, and the arrears."""
+        clock, payer, equity = self._common.clock, event["participant"], self.equity
         amount, stay = event["amountMicroEur"], self._stay(payer)
         taken = self._collecting.pop(payer, 0)
         self._compare(event, f"of account {payer}, µEUR", amount, taken)
-        if clock.is_known or self.equity.agreed.form == Form.PROFIT_SHARE:
+        # What an account owed went back to it.
+        equity.taken_from[payer] = self._withdrawals.taken[self._address, payer] - taken
+        if clock.is_known or equity.agreed.form == Form.PROFIT_SHARE:
             current = clock.current_period
-            found = self._do(event, lambda: self.equity.collect(current, taken, payer, stay))
+            found = self._do(event, lambda: equity.take(current, taken, payer, stay))
             self._compare(event, "µEUR", amount, found)
-            left = max(0, self.equity.due(current, payer, stay) - self.equity.collected_from[payer])
+            left = max(0, equity.due(current, payer, stay) - equity.taken_from[payer])
             self._compare(event, "arrears, µEUR", event["arrearsMicroEur"], left)
         else:  # a rent by block time, which the logs do not tell
-            self.equity.collected_from[payer] += amount
-            self.equity.dividends.distribute(amount, self.equity.tokens)
+            equity.taken_from[payer] += amount
 
     def _stay(self, payer: int) -> tuple[int, int]:
         """In which periods a participant is at the metering point; none where it never was."""
@@ -382,6 +394,17 @@ class RebuiltCampaign:
             member.from_period,
             ALWAYS[1] if member.until_period is None else member.until_period,
         )
+
+    def _distributed(self, event: Event) -> None:
+        """All that came in since the last time."""
+        since = self._undistributed()
+        self._compare(event, "came in, µEUR", event["amountMicroEur"], since)
+        self.equity.arrive(since)
+
+    def _undistributed(self) -> int:
+        if not isinstance(self.model, Equity):
+            return 0
+        return self._withdrawals.received[self._address] - self.model.collected
 
     def took(self, event: Event) -> None:
         """WithdrawalAnnounced, to this campaign: what it says next that it collects."""
@@ -409,11 +432,10 @@ class RebuiltCampaign:
         else:
             self._do(event, lambda: model.confirm_receipt(funder, good, count))
 
-    def require_nothing_loose(self, withdrawals: Withdrawals) -> None:
-        """At the end: it holds what it has booked and has come, and no event waits for another."""
-        place = f"{self._key}, held, µEUR"
-        missing = withdrawals.missing(self._contract.address.lower())
-        self._findings.compare("crowdsale", place, self.currency_held, self.model.held - missing)
+    def require_nothing_loose(self) -> None:
+        """At the end: it holds what it has booked and what came since, and no event waits for another."""
+        place, since = f"{self._key}, held, µEUR", self._undistributed()
+        self._findings.compare("crowdsale", place, self.currency_held, self.model.held + since)
         loose = not self._moved and not self._collecting
         self._findings.require("crowdsale", self._key, loose, "an event explains nothing")
 

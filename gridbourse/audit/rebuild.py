@@ -90,9 +90,9 @@ class Rebuilt:
         self.modules.by_address = {at[market.name].lower(): market for market in self.markets}
         self.verdicts = Verdicts(common, self.modules, self.pool)
         self.corrections = Corrections(common, self.metering)
-        self.crowdsales = Crowdsales(deployment, common, self.metering)
         campaigns = {at[key].lower() for key in deployment.campaigns}
         self.withdrawals = Withdrawals(self.money, self.members, common.findings, campaigns)
+        self.crowdsales = Crowdsales(deployment, common, self.metering, self.withdrawals)
         self.solvency = Solvency(self.money, common.findings)
         self.events = 0
         self._on = self._handlers()
@@ -121,7 +121,7 @@ class Rebuilt:
         self.metering.require_nothing_loose()
         self.corrections.require_nothing_loose()
         self.withdrawals.require_nothing_loose()
-        self.crowdsales.require_nothing_loose(self.withdrawals)
+        self.crowdsales.require_nothing_loose()
 
     # --- what the clearing house does in the name of a market ----------------------------------
 

@@ -42,8 +42,10 @@ class Withdrawals:
         self._unpaid: Payment | None = None
         self.under_way: dict[int, Withdrawal] = {}
         self._put_back: dict[str, int] = {}  # of what a campaign took a part of, the rest goes on
-        self.gone_back: defaultdict[str, int] = defaultdict(int)
-        """µEUR by recipient that went back to the account: kept for its debt, or put back."""
+        self.taken: defaultdict[tuple[str, int], int] = defaultdict(int)
+        """µEUR set aside by recipient and account, without what went back to the account."""
+        self.received: defaultdict[str, int] = defaultdict(int)
+        """µEUR paid by recipient."""
 
     def announced(self, event: Event) -> None:
         """WithdrawalAnnounced: of what may leave the account, by who holds it or by a campaign."""
@@ -62,6 +64,7 @@ class Withdrawals:
         self._findings.require("withdrawal", where, in_order, "ready before an earlier one")
         self._money.free[account] -= amount
         self._money.set_aside += amount
+        self.taken[recipient, account] += amount
         self.under_way[event["id"]] = Withdrawal(account, recipient, amount, event["readyAt"])
 
     def finished(self, event: Event) -> None:
@@ -75,7 +78,8 @@ class Withdrawals:
         chain = (event["paidMicroEur"], event["keptMicroEur"])
         self._findings.compare("withdrawal", f"(paid, kept) µEUR, {where}", chain, (paid, kept))
         self._money.free[account] += kept
-        self.gone_back[taken.recipient] += kept
+        self.taken[taken.recipient, account] -= kept
+        self.received[taken.recipient] += paid
         if account in (SUPPLIER, *EARNERS):
             cover, house = self._money.backing()
             covered = min(cover, 0) + house >= 0
@@ -103,13 +107,8 @@ class Withdrawals:
             "withdrawal", f"(account, µEUR) put back, {event.at('id')}", chain, rebuilt
         )
         self._money.free[taken.account] += taken.micro_eur
-        self.gone_back[taken.recipient] += taken.micro_eur
+        self.taken[taken.recipient, taken.account] -= taken.micro_eur
         self._put_back[taken.recipient] = taken.ready_at
-
-    def missing(self, recipient: str) -> int:
-        """Of what was set aside for a recipient, what has not come or never will, µEUR."""
-        coming = sum(t.micro_eur for t in self.under_way.values() if t.recipient == recipient)
-        return coming + self.gone_back[recipient]
 
     def _take(self, event: Event) -> Withdrawal | None:
         taken = self.under_way.pop(event["id"], None)

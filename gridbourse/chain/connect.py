@@ -119,7 +119,7 @@ def fund(w3: Web3, addresses: Iterable[ChecksumAddress], at_least_wei: int = FUN
 def let_time_pass(w3: Web3, seconds: int) -> None:
     """Move block time forward; NetworkError where time can only be waited for."""
     if isinstance(w3.provider, EmbeddedProvider):
-        later = w3.eth.get_block("latest")["timestamp"] + seconds
+        later = w3.eth.get_block("latest")["timestamp"] + seconds + 1  # of the block after it
         w3.provider.make_request(RPCEndpoint("testing_timeTravel"), [later])
         w3.provider.make_request(RPCEndpoint("testing_mine"), [1])
     elif is_development_chain(w3):

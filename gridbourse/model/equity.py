@@ -99,13 +99,15 @@ class Equity(Campaign):
     """Investors get a part of what the new panel earns by exporting, or a rent.
 
     panel_permille: the new panel's part of all panels behind the meter, by installed power.
-    pledges: of the metering point, the same for all its campaigns.
+    pledges: of the metering point, the same for all its campaigns. taken_from: out of a holder's account,
+    µEUR, and not gone back to it; collected: of that, what has come in and is the shares'.
     """
 
     agreed: Agreement = Agreement(Form.NONE, 0)
     panel_permille: int = PERMILLE
     exports: dict[int, Export] = field(default_factory=dict)
-    collected_from: defaultdict[Account, int] = field(default_factory=lambda: defaultdict(int))
+    taken_from: defaultdict[Account, int] = field(default_factory=lambda: defaultdict(int))
+    collected: int = 0
     dividends: Dividends = field(default_factory=Dividends)
     pledges: Pledges = field(default_factory=Pledges)
 
@@ -157,9 +159,9 @@ class Equity(Campaign):
         export.premium = premium
 
     @property
-    def collected(self) -> int:
-        """µEUR taken from accounts over all time."""
-        return sum(self.collected_from.values())
+    def taken(self) -> int:
+        """µEUR taken from all holders' accounts."""
+        return sum(self.taken_from.values())
 
     def due(
         self, current_period: int, holder: Account = OWNER, stay: tuple[int, int] = ALWAYS
@@ -178,7 +180,7 @@ class Equity(Campaign):
         ends = min(stay[1], current_period, self.until_period)
         return max(ends - begins, 0) * self.agreed.value
 
-    def collect(
+    def take(
         self,
         current_period: int,
         free: int,
@@ -187,11 +189,27 @@ class Equity(Campaign):
     ) -> int:
         """Take what a holder owes out of its free money, as far as there is some, µEUR."""
         self._require_in(Phase.OPERATING, Phase.CLOSED)
-        arrears = self.due(current_period, holder, stay) - self.collected_from[holder]
+        arrears = self.due(current_period, holder, stay) - self.taken_from[holder]
         amount = max(0, min(arrears, free))
+        self.taken_from[holder] += amount
+        return amount
+
+    def arrive(self, amount: int) -> None:
+        """What was taken has come in, after the clearing house's dispute window: it is the shares'."""
         if amount:
-            self.collected_from[holder] += amount
+            self.collected += amount
             self.dividends.distribute(amount, self.tokens)
+
+    def collect(
+        self,
+        current_period: int,
+        free: int,
+        holder: Account = OWNER,
+        stay: tuple[int, int] = ALWAYS,
+    ) -> int:
+        """Both at once, where the clearing house has no dispute window."""
+        amount = self.take(current_period, free, holder, stay)
+        self.arrive(amount)
         return amount
 
     def claim(self, holder: Account) -> int:

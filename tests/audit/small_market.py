@@ -143,7 +143,7 @@ class SmallMarket:
         return announce(self.market, self.accounts[i], self.numbers[i], amount)
 
     def pass_window(self) -> None:
-        let_time_pass(self.chain.w3, self.market.house.read("disputeWindowSeconds") + 1)
+        let_time_pass(self.chain.w3, self.market.house.read("disputeWindowSeconds"))
 
     def supplier_pays_in(self, amount: int) -> None:
         treasurer, currency = self.keys["treasurer"], self.market.currency

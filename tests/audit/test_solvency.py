@@ -14,6 +14,7 @@ from gridbourse.audit.folder import load_run
 from gridbourse.audit.money import GroupChange, Money, Position, Rates
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.solvency import Solvency
+from gridbourse.audit.statement import statement
 from gridbourse.scenario.scenario import load
 from tests.audit.forging import altered, altered_topic, logs_of, plus
 
@@ -139,6 +140,17 @@ def test_every_block_was_looked_at(rebuilt: Rebuilt, runs: dict[str, Path]) -> N
     assert rebuilt.solvency.first_broken is None
     assert sum(rebuilt.money.waiting.values()) > 0
     assert rebuilt.withdrawals.under_way
+
+
+def test_the_supplier_pays_feed_in(rebuilt: Rebuilt) -> None:
+    """In the third period 100 Wh within a cap are fed in beyond all contracts, and 100 more by another."""
+    period = sorted(rebuilt.metering.finished)[2]
+    flows = statement(rebuilt, 0, period).flows.set_index(["payer", "payee", "kind"])["micro_eur"]
+    assert flows["supplier", "participants", "feed_in"] == 100 * 80
+    estimated = sorted(rebuilt.metering.finished)[3]
+    told = statement(rebuilt, 0, estimated)
+    capacity = rebuilt.members.participants[16].capacity_wh
+    assert told.energy_wh["from_supplier"] > capacity, "a silent connection draws all it can"
 
 
 def first_broken(found: Sequence[Difference]) -> int:

@@ -9,6 +9,7 @@ from brownie import chain
 from gridbourse.chain.lanes import BID, MISSING_WH, OFFER
 from gridbourse.model.caps import NO_CAP
 from tests.contracts.market import (
+    BOOKED,
     CAPACITY_WH,
     DSO,
     FEED_IN,
@@ -23,7 +24,7 @@ from tests.contracts.market import (
     Market,
     role,
 )
-from tests.contracts.refusal import fact, refusal
+from tests.contracts.refusal import fact, refusal, told
 from tests.contracts.test_corrections import Leaf, lanes, path_of
 
 P = FIRST + 2
@@ -48,7 +49,8 @@ def settled(market, readings, period=P, orders=None):
     members = market.in_area(0)
     if orders:
         market.place(period, orders)
-    market.trade(period)
+    if market.auction.sessionOf(0, period)["phase"] != BOOKED:
+        market.trade(period)
     market.deliver(period)
     market.meter(period, readings)
     if len(readings) < len(members):
@@ -56,8 +58,7 @@ def settled(market, readings, period=P, orders=None):
         chain.sleep(READING_WINDOW + 1)
     tx = market.settle(period)
     counted = {m.number: readings.get(m.number, MISSING_WH) for m in members}
-    if "ReadingEstimated" in tx.events:
-        counted |= {e["participant"]: e["estimateWh"] for e in tx.events["ReadingEstimated"]}
+    counted |= {e["participant"]: e["estimateWh"] for e in told(tx, "ReadingEstimated")}
     return [
         Leaf(
             period,

@@ -9,8 +9,6 @@ from tests.contracts.market import (
     GATE_CLOSURE,
     HORIZON,
     MTU,
-    RING,
-    TIMELOCK,
     metering_point,
     role,
     signer,
@@ -72,9 +70,7 @@ def test_an_operator_cannot_connect_a_registry_to_the_wrong_contracts(market):
     own = market.contracts.MarketClock.deploy(fresh, True, MTU, GATE_CLOSURE, HORIZON, by)
     refused = refusal(fresh.connect, own, house, pledges, by=market.operator)
     assert refused == ("OtherRegistry", house, market.registry.address)
-    mine = market.contracts.ClearingHouse.deploy(
-        fresh, market.currency, market.tariff, RING, TIMELOCK, by
-    )
+    mine = market.contracts.ClearingHouse.deploy(*market.house_settings(registry=fresh), by)
     tx = fresh.connect(own, mine, pledges, by)
     assert fact(tx, "RegistryConnected") == (own.address, mine.address, pledges)
 

@@ -278,7 +278,7 @@ def test_one_seller_has_many_buyers_and_the_reverse(market, within, alice, bob, 
     judge(market, within.contract, P, trades)
     assert position(market, alice) == (WH, 0)
     assert position(market, bob) == (0, 800)
-    assert market.house.balanceOf(alice.number) == PURSE + 600 * LEAST + 400 * MOST
+    assert market.house.paymentOf(alice.number, P) == 600 * LEAST + 400 * MOST
     assert market.money_sum() == 0
 
 

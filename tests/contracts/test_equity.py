@@ -239,7 +239,9 @@ def test_what_a_correction_takes_off_after_it_was_collected_counts_for_what_come
     assert contract.dueOf(OWNER) == 0
     assert contract.collect(OWNER, [], anyone).return_value == 0
     record(running, settle(market, P + 1, 5_000))
-    assert contract.collect(OWNER, [], anyone).return_value == 0  # less than what was taken too much
+    assert (
+        contract.collect(OWNER, [], anyone).return_value == 0
+    )  # less than what was taken too much
     record(running, settle(market, P + 2, 2_000))
     contract.collect(OWNER, [], anyone)
     assert had == 6_000 * FEED_IN // 2
@@ -262,7 +264,10 @@ def test_there_is_no_income_before_operation(market):
         "WrongPhase",
         DRAFT,
     )
-    assert refusal(launched.contract.collect, OWNER, [], by=market.stranger) == ("WrongPhase", DRAFT)
+    assert refusal(launched.contract.collect, OWNER, [], by=market.stranger) == (
+        "WrongPhase",
+        DRAFT,
+    )
 
 
 def test_what_the_market_paid_above_the_feed_in_tariff_is_attested_once(market, running):

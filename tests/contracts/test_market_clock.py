@@ -114,11 +114,11 @@ def test_one_request_cannot_hold_a_ring_that_is_too_short(market):
     ring, lead = RING * MTU, (HORIZON + 1) * MTU + GATE_CLOSURE
     room = ring - lead
     at = (market.registry, clock, market.house, market.grid)
-    settlement = (*at, market.meters, market.tariff)
+    settlement, silent = (*at, market.meters, market.tariff), (market.silent_permille,)
     pool = (*at, market.tariff, 80, 1, 221, False, 3)
-    for kind, settings in ((Settlement, settlement), (CallAuction, pool)):
-        kind.deploy((*settings, room), by)
-        refused = deployment_refusal(kind, (*settings, room + 1), by=market.operator)
+    for kind, settings, more in ((Settlement, settlement, silent), (CallAuction, pool, ())):
+        kind.deploy((*settings, room, *more), by)
+        refused = deployment_refusal(kind, (*settings, room + 1, *more), by=market.operator)
         assert refused == ("RingTooShort", ring, ring + 1)
     refused = deployment_refusal(OverTheCounter, (*at, room + 1), market.tariff, by=market.operator)
     assert refused == ("RingTooShort", ring, ring + 1)

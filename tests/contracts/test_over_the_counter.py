@@ -281,7 +281,8 @@ def test_a_performed_period_is_a_trade_for_the_dso(market, otc, sara, ben, spot)
     assert otc.contract.performed(digest, 0)
     judge(market, otc.contract, P, [trade])
     assert [position(market, who) for who in (sara, ben)] == [(WH, 0), (0, WH)]
-    assert free(market, sara) == PURSE - SELLER_MARGIN + WH * PRICE
+    assert free(market, sara) == PURSE - SELLER_MARGIN
+    assert market.house.paymentOf(sara.number, P) == WH * PRICE
     assert otc.left(spot) == (SELLER_MARGIN, BUYER_MARGIN)
 
 

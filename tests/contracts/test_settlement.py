@@ -392,6 +392,16 @@ def test_awaiting_another_period_of_the_slot_does_not_undo_a_settlement_under_wa
     assert "Settled" in market.settle(P).events
 
 
+def test_an_outsider_cannot_take_the_ring_slots_of_a_young_market(market):
+    """It awaited readings of long ago, and orders of the periods that share the slot were refused."""
+    old = FIRST - RING
+    for area, method in ((0, "awaitReadings"), (1, "awaitReadings")):
+        error = refusal(getattr(market.settlement, method), area, old, by=market.stranger)
+        assert error == ("PeriodTooOld", old, FIRST)
+    assert refused(market, period=old) == ("PeriodTooOld", old, FIRST)
+    market.settlement.awaitReadings(0, FIRST - RING + 1, {"from": market.stranger})
+
+
 # --- members and others ------------------------------------------------------------------------
 
 

@@ -13,7 +13,16 @@ from oracle.journal import Journal
 from oracle.meter_feed import LATE
 from tests.invariants.ring_market import FIRST, NUMBERS, RING
 from tests.oracle.fake_chain import DeathClock, Killed, raise_killed
-from tests.oracle.late import ALL, LATE_ONES, TRUE, LateMarket, bring, meter_oracle, without
+from tests.oracle.late import (
+    ALL,
+    ESTIMATE,
+    LATE_ONES,
+    TRUE,
+    LateMarket,
+    bring,
+    meter_oracle,
+    without,
+)
 
 EARLY = without(TRUE, *LATE_ONES)
 
@@ -61,7 +70,7 @@ def test_a_late_reading_takes_the_place_of_its_estimate(
     assert market.accounts() == in_time
     history = read_history(market.market)
     assert history.rebuilt.findings.differences == []
-    assert history.estimates == {FIRST: {9: -500, 14: -300}}
+    assert history.estimates == {FIRST: dict.fromkeys(LATE_ONES, ESTIMATE)}
     block = market.chain.w3.eth.block_number
     assert bring(market.market, tmp_path, TRUE) == 0
     assert market.chain.w3.eth.block_number == block
@@ -82,7 +91,7 @@ def test_a_period_settled_by_half_is_settled_to_its_end_first(
         late.step()
         assert not late.due()
     assert market.accounts() == in_time
-    assert read_history(market.market).estimates == {FIRST: {9: -500}}
+    assert read_history(market.market).estimates == {FIRST: {9: ESTIMATE}}
 
 
 def test_long_after_the_ring_slot_was_used_again(
@@ -150,7 +159,7 @@ def test_what_was_corrected_meanwhile_stays(
     estimate(market, tmp_path)
     rebuilt = read_history(market.market).rebuilt
     (difference,) = book_corrections(market.market, rebuilt, {FIRST: {9: -77}})
-    assert difference[:4] == (FIRST, 9, -500, -77)
+    assert difference[:4] == (FIRST, 9, ESTIMATE, -77)
     decided = market.accounts()
 
     bring(market.market, tmp_path, EARLY | {9: TRUE[9]})

@@ -1,5 +1,6 @@
 """Loading a scenario, and what is refused."""
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from gridbourse.scenario.errors import ScenarioError
 from gridbourse.scenario.scenario import load
+from replay.run import settings_of
 from tests.scenario import miniature
 
 RURAL3 = Path(__file__).parents[2] / "scenarios" / "rural3.toml"
@@ -283,3 +285,25 @@ def test_a_file_that_is_no_scenario(tmp_path, name, text, message):
         (tmp_path / name).write_bytes(text)
     with pytest.raises(ScenarioError, match=message):
         load(tmp_path / name)
+
+
+def test_how_silence_and_disputes_are_settled(rural3):
+    usual = (rural3.settlement.dispute_window_s, rural3.settlement.silent_permille)
+    assert usual == (86_400, 1000)
+    given = load(RURAL3, {"settlement": {"dispute_window_s": 0, "silent_permille": 250}})
+    assert (given.settlement.dispute_window_s, given.settlement.silent_permille) == (0, 250)
+    settings = settings_of(given)
+    assert (settings.dispute_window_seconds, settings.silent_permille) == (0, 250)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"silent_permille": 1001}, "settlement.silent_permille: 1001 is not in 0..1000"),
+        ({"dispute_window_s": -1}, "settlement.dispute_window_s: -1 is not in 0.."),
+        ({"window": 1}, "settlement.window: is not a key"),
+    ],
+)
+def test_a_settlement_that_can_not_be_is_refused(table, message):
+    with pytest.raises(ScenarioError, match=re.escape(message)):
+        load(RURAL3, {"settlement": table})
