@@ -6,6 +6,12 @@ interface IModules {
     /// @notice Every module that may book trades: no period is settled before each of them is done with it
     function markets() external view returns (address[] memory);
 
+    /// @notice Whether the setting up is over and the timelock binds
+    function isSealed() external view returns (bool);
+
+    /// @notice Seconds between a proposal and what is proposed, once sealed
+    function timelockSeconds() external view returns (uint256);
+
     /// @notice Whether a module may book trades now
     function isMarket(address module) external view returns (bool);
 }

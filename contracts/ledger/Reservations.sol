@@ -65,9 +65,10 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
         }
         _requireYoung(period);
         (uint256 retail, uint256 hold) = tariff.holdRates(period);
-        areas = registry.areaCount();
+        uint256 closed; // for those no settlement is awaited
+        (areas, closed) = registry.areasIn(period);
         _ring[period % ringSize] =
-            Period(uint32(period), uint16(areas), 0, uint16(retail), uint16(hold), false, 0, 0, 0, 0, 0);
+            Period(uint32(period), uint16(areas), uint16(closed), uint16(retail), uint16(hold), false, 0, 0, 0, 0, 0);
         emit PeriodActivated(period, areas, retail, hold);
     }
 
