@@ -146,8 +146,7 @@ abstract contract FlexibilityLot {
         return _lots[requestKey];
     }
 
-    /// @dev The salt of an agent whose offers are gathered, or that it was withheld
-    /// @param shownAt When the seed was shown
+    /// @dev The salt of an agent whose offers are gathered, or that it was withheld, once its time is over
     function _saltOf(uint256 requestKey, uint256 number, uint256 agent, uint256 shownAt)
         internal
         view

@@ -267,11 +267,12 @@ def test_who_is_suspended_may_take_back(hall, people):
 def test_offers_of_a_request_stay_countable(hall, people):
     """So that no gathering can fail: more than 32 bits of Wh are refused as they come in."""
     posted = hall.request(CONGESTION_METERED, Way.UP, 1_000, 0)
-    entries = [(who.number, 0, MOST_WH, MOST_WH, 0) for who in people[:2]]
+    entry = lambda who: who << 88 | MOST_WH << 40 | MOST_WH << 8  # noqa: E731
+    entries = [entry(who.number) for who in people[:2]]
     refused = refusal(hall.market.enter, 0, P, posted.number, entries, by=hall.board.address)
     assert refused[0] == "AboveConnectionCapacity"
     limit = (1 << 32) - 1
-    many = [(100_000 + i, 0, MOST_WH, MOST_WH, 0) for i in range(17)]
+    many = [entry(100_000 + i) for i in range(17)]
     refused = refusal(hall.market.enter, 0, P, posted.number, many, by=hall.board.address)
     assert refused == ("TooMuchOffered", posted.number, 17 * MOST_WH, limit)
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gridbourse.chain.compiler import CHECKOUT
+from gridbourse.model.flexibility import lead_seconds
 from gridbourse.model.flexibility_products import Way
 from gridbourse.scenario.errors import ScenarioError
 from gridbourse.scenario.homes import Homes
@@ -38,7 +39,9 @@ def test_the_preset_says_who_buys_what() -> None:
 
 def test_requests_close_before_energy_is_traded_and_in_time_for_activation() -> None:
     scenario = load(TRADER)
-    assert scenario.opens_s == 301 + 4
+    products = scenario.flexibility_table.products
+    assert [lead_seconds(product, 60) - 300 for product in products] == [120, 120, 120, 0]
+    assert scenario.opens_s == 300 + 120 + 4
     plain = load(CHECKOUT / "scenarios" / "rural3.toml")
     assert plain.opens_s == 301
     assert plain.flexibility is None
