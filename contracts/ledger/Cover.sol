@@ -120,33 +120,27 @@ abstract contract Cover is MoneyAccounts {
     // --- what waits ----------------------------------------------------------------------------
 
     /// @dev Writes the balances of a group after a settlement or correction, but for the credits that have to wait.
-    ///      Group by group in participant order: what waits does not depend on how the range was cut into calls
-    /// @param four Its balances with everything booked
-    /// @param deltas What of that is the settlement's or correction's
-    /// @param supplierMicroEur What the supplier gets of the group, and `dsoMicroEur` the DSO
+    ///      Group by group in participant order: what waits does not depend on how the range was cut into calls.
+    ///      `four` are its balances with everything booked, `deltas` what of that is the settlement's or correction's
     function _writeSettled(
         uint256 period,
         uint256 group,
+        uint256 before,
         uint256 four,
         uint256 deltas,
         Backing memory backing,
         int256 supplierMicroEur,
         int256 dsoMicroEur
     ) internal {
-        uint256 before = _balances[group];
+        bool indebted = SignedLanes.anyBelow0(before | four);
         unchecked {
             backing.coverMicroEur += supplierMicroEur;
             backing.houseMicroEur += dsoMicroEur;
+            if (indebted) backing.coverMicroEur -= _moreOwed(before, four);
         }
-        if (!SignedLanes.anyBelow0(before | four)) {
-            // The usual case: nobody is below zero, and there is cover.
-            if (_strengthOf(backing) < 0) four = _holdBack(period, group, four, deltas, backing);
-            _balances[group] = four;
-            return;
-        }
-        backing.coverMicroEur -= _moreOwed(before, four);
         if (_strengthOf(backing) < 0) four = _holdBack(period, group, four, deltas, backing);
-        _setBalances(group, before, four);
+        if (indebted) _setBalances(group, before, four);
+        else _balances[group] = four;
     }
 
     /// @dev Takes what a group was credited out of its balances again, as far as it is in them

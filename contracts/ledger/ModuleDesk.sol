@@ -5,6 +5,7 @@ import {Roles} from "../libraries/Roles.sol";
 import {Withdrawals} from "./Withdrawals.sol";
 
 /// @title How a module comes and goes: proposed in public, authorised behind the timelock, revoked at once
+/// @notice The timelock binds from the seal on, also on what was proposed before
 abstract contract ModuleDesk is Withdrawals {
     /// @notice Proposes a module by the code it has; it can be authorised once the timelock has run
     function proposeModule(address module, uint8 permissions) external {

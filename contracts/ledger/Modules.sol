@@ -3,7 +3,6 @@ pragma solidity 0.8.37;
 
 import {IModules} from "../interfaces/IClearingHouse.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
-import {Roles} from "../libraries/Roles.sol";
 
 /// @title Which contracts may move money and energy, and how one comes to
 /// @notice No proxies: a new market is a new module, proposed in public and authorised behind a timelock. What waits is

@@ -8,6 +8,7 @@ import {ITariff} from "../interfaces/ITariff.sol";
 import {Cover} from "./Cover.sol";
 
 /// @title The ring of periods: which are under way, with what they hold
+/// @notice A period keeps its slot until every area of it is settled
 abstract contract Periods is Cover, IPeriods {
     /// @dev One storage slot. It is free for another period once every area of this one is settled. `reservedBy` and
     ///      `bookedBy` have one bit for the index of each market

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Lanes} from "./Lanes.sol";
 import {Profile} from "./Profile.sol";
 import {SignedLanes} from "./SignedLanes.sol";
 

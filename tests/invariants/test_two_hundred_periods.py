@@ -44,7 +44,8 @@ class Life:
         self.steps = steps
         self.holder_of: dict[int, str | int] = {}
         self.chain = RingMarket(w3)
-        self.model = ModelMarket({n: Seat(ZONE_OF[n], CAPACITY_WH) for n in NUMBERS})
+        seats = {n: Seat(ZONE_OF[n], CAPACITY_WH) for n in NUMBERS}
+        self.model = ModelMarket(seats, DISPUTE_WINDOW)
         self.sequences: Counter[tuple[int, int]] = Counter()
         self.settled: list[int] = []
         self.waiting: list[int] = []  # booked, not settled
