@@ -48,6 +48,11 @@ interface IClearingHouse is IModules, IMoneyAccounts, IPeriods {
     function book(uint256 period, uint256[] calldata groups, uint256[] calldata fills, uint256[] calldata payments)
         external;
 
+    /// @notice The same, as the last word of a market on these groups: it reserves and books no more of them in the
+    ///         period, which spares settlement a look at its reservations
+    function bookLast(uint256 period, uint256[] calldata groups, uint256[] calldata fills, uint256[] calldata payments)
+        external;
+
     /// @notice Moves what payers paid above what payees received (pay-as-bid) to the spread account
     function collectSpread(uint256 period, uint256 amountMicroEur) external;
 

@@ -192,7 +192,7 @@ contract CallAuction is IPoolMarket, OrderBatches {
         if (booking.nextGroup < groupCount) {
             uint256[] memory groups = registry.groupsOf(area, booking.nextGroup, maxGroups);
             (uint256[] memory fills, uint256[] memory payments) = _fill(period, outcome, booking, groups);
-            clearingHouse.book(period, groups, fills, payments);
+            clearingHouse.bookLast(period, groups, fills, payments);
             booking.nextGroup += uint32(groups.length);
         }
         if (booking.nextGroup >= groupCount) {
