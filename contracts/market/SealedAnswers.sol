@@ -70,7 +70,7 @@ abstract contract SealedAnswers is AuctionBoard {
         (uint256 participant, uint256 profile) = _caller();
         _takeCommitment(area, period, number, participant, commitmentTo(participant, tick, wh, salt));
         _move(HouseAccounts.MARGIN, participant);
-        if (Profile.status(profile) != Profile.ACTIVE || !clearingHouse.isMarket(address(this))) {
+        if (Profile.heldBack(profile) || !clearingHouse.isMarket(address(this))) {
             emit BondReturned(area, period, number, participant, bondMicroEur);
             return;
         }

@@ -2,9 +2,7 @@
 
 from brownie import ZERO_ADDRESS, ParticipantRegistry
 
-from tests.contracts.bilateral_markets import anchors
 from tests.contracts.market import (
-    BAND,
     FIRST,
     GATE_CLOSURE,
     HORIZON,
@@ -13,7 +11,7 @@ from tests.contracts.market import (
     role,
     signer,
 )
-from tests.contracts.refusal import deployment_refusal, fact, refusal
+from tests.contracts.refusal import fact, refusal
 
 P = FIRST + 1
 NEWCOMER = 100
@@ -80,16 +78,6 @@ def test_an_operator_cannot_name_a_pool_without_code(market):
         market.registry, market.clock, market.house, {"from": market.operator}
     )
     assert refusal(grid.setMarket, ZERO_ADDRESS, by=market.operator) == ("NoContract", ZERO_ADDRESS)
-
-
-def test_a_deployment_without_time_to_reveal_cannot_take_bonds(market):
-    """Reveal window 0: who commits could never reveal, and the aggregator got every bond."""
-    settings = (
-        anchors(market), market.tariff, ZERO_ADDRESS, BAND.floor_micro_eur_per_wh,
-        BAND.tick_micro_eur_per_wh, BAND.ticks, 64, 0, 5_000,
-    )  # fmt: skip
-    refused = deployment_refusal(market.contracts.AggregatorAuction, settings, by=market.operator)
-    assert refused == ("NoTimeToReveal", 0)
 
 
 # --- areas -------------------------------------------------------------------------------------
