@@ -23,7 +23,7 @@ from oracle.errors import FeedError
 
 log = logging.getLogger(__name__)
 
-SHORT: Final = ("InsufficientMoney", "DebtsOutstanding")
+SHORT: Final = ("InsufficientMoney", "HouseMustCover")
 """What the clearing house refuses a transfer by while the DSO's money is not there."""
 
 
