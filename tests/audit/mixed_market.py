@@ -88,6 +88,11 @@ def without_pool(scenario_file: Path) -> Path:
 class MixedMarket(SmallMarket):
     """Ways to use the markets of checked trades, participants by their place."""
 
+    def capacity_wh(self, i: int) -> int:
+        """What a connection carries in a period."""
+        profile = self.market.registry.read("profileOf", self.numbers[i])
+        return int(profile[2])
+
     def book_own(
         self, period: int, i: int, side: Side, tick: int, wh: int, kind: Kind = Kind.LIMIT
     ) -> int | None:
@@ -335,14 +340,19 @@ def _go_wrong(m: MixedMarket, period: int, strip: Deal, spot: Deal) -> Iterator[
     m.mandated(period, {0: (OFFER, 20, 600), 2: (BID, 100, 450)})
     m.market.grid.cap_schedule(period, {m.numbers[0]: (400, NO_CAP)}, REPORT)
     place = m.book_own(period, 4, Side.BID, 20, 100)
-    for i in (4, 6, 7):
-        m.operate("suspend", i)
+    m.operate("suspend", 4)
     book.replace(m.accounts[4], period, 20, place, 20, 90)  # what claims nothing needs no leave
+    m.operate("reinstate", 4)
+    top = int(m.market.auction.read("ticks")) - 1
+    everything = {i: m.capacity_wh(i) for i in (4, 6)}
+    for i in (4, 6):  # who has sold all it can deliver
+        m.own(period, i, OFFER, top, everything[i])
+    free = m.market.house.read("balanceOf", m.numbers[7])
+    _, hold = m.market.tariff.read("holdRates", period)
+    m.own(period, 7, BID, 0, free // hold)  # and who has no money left for it
     by = m.keys["operator"]
     assert len(otc.perform(by, strip, period)) == 1
     assert len(otc.perform(by, spot, period)) == 2
-    for i in (4, 6, 7):
-        m.operate("reinstate", i)
     m.book_own(period, 8, Side.OFFER, 70, 90)
     m.book_own(period, 1, Side.BID, 90, 200)
     m.close(period)
