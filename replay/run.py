@@ -33,7 +33,7 @@ from oracle.flexibility_port import ChainVerification
 from oracle.grid_feed import FLEXIBILITY, GridFeed
 from oracle.journal import Journal
 from oracle.meter_feed import MeterFeed
-from replay import crowdsale, evidence, portfolios
+from replay import crowdsale, curtailment, evidence, portfolios
 from replay.accounting import Accounts
 from replay.crowdsale_record import campaign_record
 from replay.flexibility import FlexibilityMarket
@@ -90,6 +90,8 @@ def settings_of(scenario: Scenario) -> MarketSettings:
     if (table := scenario.flexibility) is not None:
         rules["flexibility"] = FlexibilityRules(table.band, table.products)
         kinds.append("FlexibilityMarket")
+    if (paid := scenario.curtailment) is not None:
+        rules["curtailment_reach_permille"] = paid.reach_permille
     return MarketSettings(
         mtu_seconds=scenario.mtu_seconds,
         gate_closure_seconds=scenario.market.gate_closure_s,
@@ -150,6 +152,7 @@ def replay(
         )
         periods = over_periods(scenario.replayed, scenario.mtu_seconds, scenario.timezone)
         walk.run(periods, lambda period: accounts.add(walk.results[period]))
+    accounts.add_transfers(curtailment.compensate(market))
     if campaign is not None:
         accounts.add_transfers(campaign.pay(walk.results))
     waiting = market.house.waiting(limit)
@@ -197,6 +200,7 @@ def _grid_feed(
         out / "verdicts",
         markets=desks(market),
         flexibility=_flexibility_desk(market),
+        compensation=market.compensation,
     )
 
 

@@ -39,7 +39,8 @@ class State:
 
 @dataclass(frozen=True)
 class Run:
-    """Everything the checker is given. baselines: folder with the evidence that was published."""
+    """Everything the checker is given. baselines: folder with the evidence that was published; bills:
+    what the run's summary says they came to, None without one."""
 
     logs: list[Log]
     deployment: DeploymentRecord
@@ -48,6 +49,7 @@ class Run:
     scenario_file: Path
     overrides: dict[str, Any]
     baselines: Path
+    bills: dict[str, int] | None = None
 
 
 def load_run(folder: Path) -> Run:
@@ -63,7 +65,9 @@ def load_run(folder: Path) -> Run:
     scenario = _read(folder / "scenario.json", _scenario)
     state = _read(folder / "state.json", _state)
     rules, baselines = rules_of(deployment), folder / BASELINES
-    return Run(logs[1], deployment, rules, state, *scenario, baselines)
+    summary = folder / "summary.json"
+    bills = _read(summary, _bills) if summary.exists() else None
+    return Run(logs[1], deployment, rules, state, *scenario, baselines, bills)
 
 
 def _deployment(path: Path) -> DeploymentRecord:
@@ -131,6 +135,10 @@ def _scenario(fields: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
     """A relative path is from where the replay ran, which is the checkout as a rule."""
     path = Path(fields["file"])
     return path if path.exists() else CHECKOUT / path, dict(fields["overrides"])
+
+
+def _bills(fields: dict[str, Any]) -> dict[str, int]:
+    return {name: _integer(amount) for name, amount in fields["bills_micro_eur"].items()}
 
 
 def _integer(value: Any) -> int:

@@ -90,6 +90,10 @@ class Metering:
         """(export, import) caps of a participant, Wh."""
         return self._caps.of(period, participant)
 
+    def capped(self, period: int) -> set[int]:
+        """Participants whose export has a cap."""
+        return self._caps.capped(period)
+
     def awaited(self, event: Event) -> None:
         """ReadingsAwaited: from then on a missing reading may come to be estimated."""
         self._awaited.add((event["area"], event["period"]))

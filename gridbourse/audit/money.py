@@ -177,7 +177,7 @@ class Money:
     def activated(self, event: Event) -> None:
         """PeriodActivated: fixes what orders of the period are backed with."""
         retail = self._tariffs.energy(event["period"]).retail
-        rates = Rates(retail, retail + self._tariffs.highest_fee)
+        rates = Rates(retail, retail + self._tariffs.highest_fee(event["period"]))
         chain = (event["areas"], event["retailMicroEurPerWh"], event["holdMicroEurPerWh"])
         rebuilt = (len(self._members.areas), *rates)
         self._findings.compare(

@@ -8,6 +8,7 @@ from gridbourse.audit.bilateral import BilateralMarket
 from gridbourse.audit.common import Common
 from gridbourse.audit.corrections import Corrections
 from gridbourse.audit.crowdsale import Crowdsales
+from gridbourse.audit.curtailment import Curtailment
 from gridbourse.audit.errors import AuditError
 from gridbourse.audit.events import Event
 from gridbourse.audit.flexibility import FlexibilityMarket
@@ -44,8 +45,8 @@ Handlers = dict[tuple[str, str], Callable[[Event], None]]
 class Rebuilt:
     """State of the market after the events walked through; `findings` has what did not fit.
 
-    pool, order_book, bilateral, over_the_counter, aggregator_auction, portfolios, flexibility: None
-    where the deployment has none.
+    pool, order_book, bilateral, over_the_counter, aggregator_auction, portfolios, flexibility,
+    curtailment: None where the deployment has none.
     """
 
     def __init__(self, deployment: DeploymentRecord, rules: Rules) -> None:
@@ -57,7 +58,9 @@ class Rebuilt:
         self.order_book = OrderBookMarket(rules.order_book, common) if rules.order_book else None
         self.bilateral = BilateralMarket(rules.bilateral, common) if rules.bilateral else None
         self.over_the_counter = (
-            OverTheCounter((deployment.chain_id, at["OverTheCounter"]), common)
+            OverTheCounter(
+                rules.over_the_counter, (deployment.chain_id, at["OverTheCounter"]), common
+            )
             if rules.over_the_counter
             else None
         )
@@ -78,9 +81,11 @@ class Rebuilt:
             if rules.flexibility
             else None
         )
+        reach = rules.curtailment_reach_permille
+        self.curtailment = None if reach is None else Curtailment(reach, common, self.metering)
         found = (
             self.pool, self.order_book, self.bilateral, self.over_the_counter,
-            self.aggregator_auction, self.flexibility,
+            self.aggregator_auction, self.flexibility, self.curtailment,
         )  # fmt: skip
         self.markets: list[Market] = [market for market in found if market is not None]
         self.modules.by_address = {at[market.name].lower(): market for market in self.markets}
@@ -182,7 +187,9 @@ class Rebuilt:
             ("ParticipantRegistry", "ParticipantLeft"): members.left,
             ("MarketClock", "ClockAdvanced"): self.common.clock.advanced,
             ("Tariff", "EnergyPricesSet"): tariffs.prices_set,
+            ("Tariff", "EnergyPricesWithdrawn"): tariffs.prices_withdrawn,
             ("Tariff", "GridFeesSet"): tariffs.fees_set,
+            ("Tariff", "GridFeesWithdrawn"): tariffs.fees_withdrawn,
             ("ClearingHouse", "ModuleAuthorised"): self.modules.authorised,
             ("ClearingHouse", "ModuleRevoked"): self.modules.revoked,
             ("GridOracle", "MarketSet"): self._pool_named,

@@ -28,7 +28,8 @@ class Statement:
 
     energy_wh: metered_out and metered_into: over the meters, by sign; traded: by contract between
     participants; flexibility_up, flexibility_down: delivered; from_supplier, to_supplier: what
-    contracts did not cover; unpaid: beyond a cap of the DSO.
+    contracts did not cover; unpaid: beyond a cap of the DSO; compensated, where the DSO pays for
+    curtailment: what its caps held back, in no meter.
     """
 
     period: int
@@ -66,6 +67,10 @@ def statement(rebuilt: Rebuilt, area: int, period: int) -> Statement:
         "to_supplier": int(np.maximum(beyond, 0).sum()),
         "unpaid": int(np.maximum(readings - caps, 0).sum()),
     }
+    if (curtailment := rebuilt.curtailment) is not None:
+        paid_micro_eur = curtailment.paid_micro_eur[period]
+        flows.append(("dso", "participants", "curtailment_compensation", paid_micro_eur))
+        energy["compensated"] = curtailment.held_back_wh[period]
     market = rebuilt.flexibility
     if market is not None:
         flows += [

@@ -9,6 +9,7 @@ from eth_utils import is_checksum_address, keccak
 
 from gridbourse.chain.crowdsale import NOBODY, Campaign, Terms, campaigns, launch
 from gridbourse.chain.deploy import Market
+from gridbourse.chain.ranges import events_of
 from gridbourse.chain.transactions import Reverted
 from gridbourse.crowdsale.errors import CrowdsaleError
 
@@ -164,7 +165,8 @@ class Desk:
     def holders(self, campaign: Campaign) -> Iterator[tuple[str, int]]:
         """(address, tokens) of everybody who has tokens now, in the order they first came."""
         since = min(contract.block for contract in self.market.record.contracts.values())
-        found = campaign.contract.events.Transfer().get_logs(from_block=since)
+        last = self.market.chain.w3.eth.block_number
+        found = events_of(campaign.contract.events.Transfer(), since, last)
         for address in dict.fromkeys(event["args"]["to"] for event in found):
             if int(address, 16) and (tokens := campaign.stake(address)):
                 yield address, tokens

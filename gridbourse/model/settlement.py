@@ -78,10 +78,14 @@ def settle(readings_wh: Ints, contracts_wh: Ints, export_caps_wh: Ints, prices: 
     )
 
 
-def without_market(readings_wh: Ints, prices: Prices) -> Charges:
-    """The same metered energy with the supplier alone: nothing contracted, no cap."""
+def without_market(
+    readings_wh: Ints, prices: Prices, export_caps_wh: Ints | None = None
+) -> Charges:
+    """The same energy with the supplier alone: nothing contracted; None = and no cap."""
     nothing = np.zeros_like(readings_wh)
-    return settle(readings_wh, nothing, np.full_like(readings_wh, np.iinfo(np.int64).max), prices)
+    if export_caps_wh is None:
+        export_caps_wh = np.full_like(readings_wh, np.iinfo(np.int64).max)
+    return settle(readings_wh, nothing, export_caps_wh, prices)
 
 
 def usable(readings_wh: Ints, capacities_wh: Ints) -> NDArray[np.bool_]:

@@ -48,6 +48,8 @@ PARTICIPANT_COLUMNS: Final[dict[str, str]] = {
     "number": _INTEGER,
     "bill_micro_eur": _INTEGER,
     "no_market_micro_eur": _INTEGER,
+    "no_market_capped_micro_eur": _INTEGER,
+    "compensation_micro_eur": _INTEGER,
     "bought_wh": _INTEGER,
     "sold_wh": _INTEGER,
     "imported_wh": _INTEGER,
@@ -135,7 +137,7 @@ _CHOICES: Final = {
     ("orders", "market"): MARKETS,
     ("trades", "market"): MARKETS,
 }
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 CROWDSALE_KEYS: Final = (
     "name",
     "phase",
@@ -203,9 +205,10 @@ class RunRecord:
 
     `participants`, index `point_id`, sums over the run; money positive = received
         number, bill_micro_eur (all money changes but what left the market), no_market_micro_eur
-        (the same metered energy with the supplier alone), bought_wh and sold_wh (contract),
-        imported_wh and exported_wh (net at the meter), local_bought_wh (metered), fees_micro_eur
-        (paid, positive), curtailed_wh
+        (with the supplier alone, nothing curtailed), no_market_capped_micro_eur (with the supplier
+        alone, under the same caps), compensation_micro_eur (of the bill: received for what was
+        curtailed), bought_wh and sold_wh (contract), imported_wh and exported_wh (net at the meter),
+        local_bought_wh (metered), fees_micro_eur (paid, positive), curtailed_wh
 
     `orders`: period, market, point_id, route ("mandate", "signed", "own"), side ("bid", "offer"), wh and
         price_micro_eur_per_wh as placed; fill_wh: traded, and not rejected by the DSO; rejected_wh:

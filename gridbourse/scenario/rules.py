@@ -195,6 +195,18 @@ class StrategySpec:
 
 
 @dataclass(frozen=True)
+class Curtailment:
+    """What the DSO pays for what its caps hold back: the feed-in tariff less the export fee.
+
+    reach_permille: of the cap, what a reading has to reach; levy_micro_eur_per_wh: what every Wh drawn
+    pays towards it, in the import and the local fee; 0: the fees as they are pay for it.
+    """
+
+    reach_permille: int
+    levy_micro_eur_per_wh: int
+
+
+@dataclass(frozen=True)
 class Parties:
     """Who takes part and how they reach the market.
 

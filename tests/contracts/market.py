@@ -307,10 +307,13 @@ class Market:
         return self.auction.book(area, period, groups, {"from": self.stranger})
 
     def trade(self, period: int, area: int = 0) -> None:
-        """From gate closure to booked trades, accepted in the first round."""
+        """From gate closure to booked trades, accepted in the first round; void once delivery has begun."""
         self.close_gate(period)
         self.clear(period, area)
-        self.accept(period, area)
+        if self.clock.currentPeriod() < period:
+            self.accept(period, area)
+        else:
+            self.auction.expire(area, period, {"from": self.stranger})
         self.book(period, area)
 
     def meter(self, period: int, readings: Mapping[int, int]):

@@ -26,6 +26,8 @@ from tests.contracts.market import (
 from tests.contracts.refusal import deployment_refusal, fact, refusal
 from tests.model.books import BAND, LAST
 
+MAX_GATEWAY_SEQUENCE = 247
+MAX_GATEWAY_SEQUENCE = 247
 P = FIRST + 2
 
 
@@ -142,9 +144,12 @@ def test_a_stranger_has_no_orders(market):
 
 
 def test_sequences_run_out_rather_than_over(market, alice):
-    market.place(P, {alice: (BID, 3, 5)}, sequence=255)
+    market.place(P, {alice: (BID, 3, 5)}, sequence=MAX_GATEWAY_SEQUENCE)
+    for wh in range(6, 14):
+        market.auction.place(P, BID, 3, wh, alice.sends)
 
-    refused = refusal(market.auction.place, P, BID, 3, 6, by=alice.account)
+    assert order(market, alice) == (BID, 3, 13, 255)
+    refused = refusal(market.auction.place, P, BID, 3, 14, by=alice.account)
     assert refused == ("SequenceExhausted", alice.number)
 
 
@@ -234,7 +239,8 @@ def test_a_gateway_needs_the_mandate_of_each(market, alice, bob):
     refused = refused_batch(market, lanes, by=market.other_gateway)
     assert refused == ("NoMandate", alice.number, 1, 2)
     market.registry.giveMandate(0, bob.sends)
-    assert refused_batch(market, lanes) == ("NoMandate", bob.number, 0, 1)
+    refused = refused_batch(market, {bob.number: lanes[bob.number]})
+    assert refused == ("NoMandate", bob.number, 0, 1)
 
 
 def test_who_is_no_gateway_brings_nothing(market, alice):
@@ -257,14 +263,21 @@ def test_bits_beyond_an_order_are_refused(market, alice):
     assert refused_batch(market, {alice.number: lane}) == ("MalformedOrder", alice.number, lane)
 
 
-def test_a_batch_goes_in_whole_or_not_at_all(market, alice, bob):
+def test_a_batch_of_which_nothing_goes_in_is_refused_by_its_first_error(market, alice, bob):
     lanes = {
-        alice.number: order_lane(BID, 30, 100, 1),
+        alice.number: order_lane(BID, LAST + 2, 100, 1),
         market.members[5].number: order_lane(BID, LAST + 1, 100, 1),
     }
 
     refused = refused_batch(market, lanes)
-    assert refused == ("TickOutOfBand", market.members[5].number, LAST + 1, BAND.ticks)
+    assert refused == ("TickOutOfBand", alice.number, LAST + 2, BAND.ticks)
+
+
+def test_a_part_of_a_batch_is_the_contracts_own_call(market):
+    place_part, signed_part = market.auction.placePart, market.auction.placeSignedPart
+    for method in (place_part, signed_part):
+        refused = refusal(method, market.gateway, 0, P, [], by=market.gateway)
+        assert refused == ("OnlyItself", market.gateway)
 
 
 # --- clearing and booking ----------------------------------------------------------------------
@@ -426,13 +439,13 @@ def test_an_auction_needs_a_band_and_rounds(market, other, error):
     assert deployment_refusal(CallAuction, settings, by=market.operator) == error
 
 
-def test_a_band_above_the_retail_price_takes_no_orders(market, alice):
-    settings = market.auction_settings(ticks=57)
+def test_a_band_whose_floor_is_above_the_retail_price_takes_no_orders(market, alice):
+    settings = market.auction_settings(floor=RETAIL + 1)
     auction = CallAuction.deploy(settings, {"from": market.operator})
     market.authorise(auction, MARKET)
 
     refused = refusal(auction.place, P, BID, 3, 5, by=alice.account)
-    assert refused == ("BandAboveRetail", RETAIL + 4, RETAIL)
+    assert refused == ("BandAboveRetail", RETAIL + 1, RETAIL)
     # The period goes its way all the same: else its ring slot would never be free again.
     market.deliver(P)
     assert "Cleared" in auction.clear(0, P, {"from": market.stranger}).events

@@ -207,15 +207,18 @@ class MarketLife(RuleBasedStateMachine):
     @rule(data=st.data(), groups=GROUPS)
     def accept_and_book_some(self, data, groups):
         period, area = data.draw(st.sampled_from(self.closed(CLEARED)))
-        with perhaps("OtherBook"):
+        begun = period < self.now  # then nothing is accepted any more, and only what was is booked
+        with perhaps("OtherBook", *["DeliveryBegun"] * begun):
             self.market.accept(period, area)
-        self.market.book(period, area, groups)
+        with perhaps(*["NotAccepted"] * begun):
+            self.market.book(period, area, groups)
 
     @precondition(lambda self: self.closed(CLEARED))
     @rule(data=st.data())
     def wait_in_vain_for_a_verdict(self, data):
         period, area = data.draw(st.sampled_from(self.closed(CLEARED)))
-        chain.sleep(VERDICT_WINDOW + 1)
+        if period == self.now:  # once delivery has begun nobody has to wait
+            chain.sleep(VERDICT_WINDOW + 1)
         with perhaps("VerdictAwaited"):  # accepted before
             self.auction.expire(area, period, {"from": self.market.stranger})
 
@@ -273,8 +276,8 @@ class MarketLife(RuleBasedStateMachine):
         if phase == OPEN:
             self.market.clear(period, area)
         if phase in (OPEN, CLEARED):
-            with perhaps("OtherBook"):  # accepted before
-                self.market.accept(period, area)
+            with perhaps("VerdictAwaited"):  # accepted before
+                self.auction.expire(area, period, {"from": self.market.stranger})
         if phase != BOOKED:
             self.market.book(period, area)
         if not self.sight.progress[period, area]["done"]:
