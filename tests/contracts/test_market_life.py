@@ -375,14 +375,15 @@ class MarketLife(RuleBasedStateMachine):
         if self.sight.finished(period):
             assert (slot["holdsMicroEur"], slot["tradesMicroEur"]) == (0, 0)
             return
-        mine = 0
-        for member in self.market.members:
+        set_aside, members = 0, self.market.members
+        payments = ask(*((self.house.paymentOf, m.number, period) for m in members))
+        for member, payment in zip(members, payments, strict=True):
             held, _, buy, _, _ = self.sight.accounts[period, member]
             assert held == buy * HOLD_RATE
             settled = self.sight.progress[period, member.area]["nextGroup"]
-            if GROUPS_OF[member.area].index(member.group) >= settled:
-                mine += held
-        assert mine == slot["holdsMicroEur"]
+            is_settled = GROUPS_OF[member.area].index(member.group) < settled
+            set_aside += -payment if is_settled else held
+        assert set_aside == slot["holdsMicroEur"] + slot["tradesMicroEur"]
 
     def reservations_are_the_open_orders(self, period: int) -> None:
         traded = {area: [0, 0] for area in AREAS}
