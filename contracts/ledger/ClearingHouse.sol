@@ -25,7 +25,7 @@ contract ClearingHouse is Positions {
         Backing backing;
         uint256 counted;
         uint256 releasedLanes;
-        int256 paidMicroEur;
+        uint256 paidLanes;
         int256 supplierMicroEur;
         int256 dsoMicroEur;
     }
@@ -118,7 +118,7 @@ contract ClearingHouse is Positions {
         _change(HouseAccounts.DSO, dsoMicroEur);
         slot.holdsMicroEur =
             _toUint56(int256(uint256(slot.holdsMicroEur)) - SignedLanes.sum(totals.releasedLanes));
-        slot.tradesMicroEur = (int256(slot.tradesMicroEur) - totals.paidMicroEur).toInt56();
+        slot.tradesMicroEur = (int256(slot.tradesMicroEur) - SignedLanes.sum(totals.paidLanes)).toInt56();
         slot.settling = true;
         _ring[period % ringSize] = slot;
         emit GroupsSettled(period, groups, deltas, totals.supplierMicroEur, dsoMicroEur);
@@ -134,17 +134,24 @@ contract ClearingHouse is Positions {
     ) private {
         (uint256 held, uint256 paid) = _dueOf(slot, totals.counted, group);
         uint256 before = _balances[group];
-        uint256 four = _withChanges(group, _withChanges(group, before, SignedLanes.add(held, paid)), deltas);
-        int256 dsoMicroEur;
+        uint256 four;
         unchecked {
-            dsoMicroEur = -SignedLanes.sum(deltas) - supplierMicroEur; // nothing is left over
+            uint256 changes = SignedLanes.add(SignedLanes.add(held, paid), deltas);
+            four = SignedLanes.add(before, changes);
+            if (!SignedLanes.within(before, changes, four)) four = _withChanges(group, before, changes);
             totals.releasedLanes += held; // 46 bits each
-            totals.paidMicroEur += SignedLanes.sum(paid);
+            totals.paidLanes = SignedLanes.add(totals.paidLanes, paid); // and 46 with sign
             totals.supplierMicroEur += supplierMicroEur;
+            int256 dsoMicroEur = -SignedLanes.sum(deltas) - supplierMicroEur; // nothing is left over
             totals.dsoMicroEur += dsoMicroEur;
+            _note(totals.backing, supplierMicroEur, dsoMicroEur);
         }
-        _writeSettled(slot.period, group, before, four, deltas, totals.backing, supplierMicroEur, dsoMicroEur);
-        if (SignedLanes.anyBelow0(four)) _reportDebts(slot.period, group, four, held | deltas);
+        if (SignedLanes.anyBelow0(before | four) || _strengthOf(totals.backing) < 0) {
+            four = _writeSettled(slot.period, group, before, four, deltas, totals.backing);
+            if (SignedLanes.anyBelow0(four)) _reportDebts(slot.period, group, four, held | deltas);
+        } else {
+            _balances[group] = four; // the usual case: nobody is below zero, and there is cover
+        }
     }
 
     /// @dev Of those whose lane of `changes` is not empty
@@ -167,8 +174,9 @@ contract ClearingHouse is Positions {
         int256 sum = SignedLanes.sum(deltas) + supplierMicroEur + dsoMicroEur;
         if (sum != 0) revert SumNotZero(sum);
         uint256 before = _balances[group];
-        uint256 four = _withChanges(group, before, deltas);
-        _writeSettled(period, group, before, four, deltas, _backing(), supplierMicroEur, dsoMicroEur);
+        Backing memory backing = _backing();
+        _note(backing, supplierMicroEur, dsoMicroEur);
+        uint256 four = _writeSettled(period, group, before, _withChanges(group, before, deltas), deltas, backing);
         if (SignedLanes.anyBelow0(four)) _reportDebts(period, group, four, deltas);
         _change(HouseAccounts.SUPPLIER, supplierMicroEur);
         _change(HouseAccounts.DSO, dsoMicroEur);

@@ -119,8 +119,17 @@ abstract contract Cover is MoneyAccounts {
 
     // --- what waits ----------------------------------------------------------------------------
 
-    /// @dev Writes the balances of a group after a settlement or correction, but for the credits that have to wait.
-    ///      Group by group in participant order: what waits does not depend on how the range was cut into calls.
+    /// @dev What the supplier and the DSO get of a group
+    function _note(Backing memory backing, int256 supplierMicroEur, int256 dsoMicroEur) internal pure {
+        unchecked {
+            backing.coverMicroEur += supplierMicroEur;
+            backing.houseMicroEur += dsoMicroEur;
+        }
+    }
+
+    /// @dev Writes the balances of a group after a settlement or correction, but for the credits that have to wait; what
+    ///      the supplier and the DSO get is in `backing`. Group by group in participant order: what waits does not depend
+    ///      on how the range was cut into calls.
     ///      `four` are its balances with everything booked, `deltas` what of that is the settlement's or correction's
     function _writeSettled(
         uint256 period,
@@ -128,19 +137,13 @@ abstract contract Cover is MoneyAccounts {
         uint256 before,
         uint256 four,
         uint256 deltas,
-        Backing memory backing,
-        int256 supplierMicroEur,
-        int256 dsoMicroEur
-    ) internal {
-        bool indebted = SignedLanes.anyBelow0(before | four);
+        Backing memory backing
+    ) internal returns (uint256 written) {
         unchecked {
-            backing.coverMicroEur += supplierMicroEur;
-            backing.houseMicroEur += dsoMicroEur;
-            if (indebted) backing.coverMicroEur -= _moreOwed(before, four);
+            backing.coverMicroEur -= _moreOwed(before, four);
         }
-        if (_strengthOf(backing) < 0) four = _holdBack(period, group, four, deltas, backing);
-        if (indebted) _setBalances(group, before, four);
-        else _balances[group] = four;
+        written = _strengthOf(backing) < 0 ? _holdBack(period, group, four, deltas, backing) : four;
+        _setBalances(group, before, written);
     }
 
     /// @dev Takes what a group was credited out of its balances again, as far as it is in them

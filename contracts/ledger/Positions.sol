@@ -191,18 +191,17 @@ abstract contract Positions is Reservations {
         view
         returns (uint256 held, uint256 paid)
     {
-        uint256 period = slot.period;
         uint256 left = slot.reservedBy;
-        uint256 key = _key(0, period, group);
+        uint256 key = _key(0, slot.period, group);
         unchecked {
-            for (uint256 bit = 1; left != 0; bit <<= 1) {
-                if (left & bit != 0) {
-                    left ^= bit;
-                    (uint256 backed, uint256 more) = _dueBy(slot, counted, key, bit);
-                    held += backed;
-                    paid = paid == 0 ? more : SignedLanes.add(paid, more);
-                }
+            // As a rule it is the pool alone, which comes first.
+            if (left & 1 != 0) (held, paid) = _dueBy(slot, counted, key, 1);
+            for (uint256 bit = 2; left >= bit; bit <<= 1) {
                 key += ONE_INDEX;
+                if (left & bit == 0) continue;
+                (uint256 backed, uint256 more) = _dueBy(slot, counted, key, bit);
+                held += backed;
+                paid = SignedLanes.add(paid, more);
             }
             held = Lanes.widen(held * slot.holdMicroEurPerWh);
         }

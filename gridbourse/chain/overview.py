@@ -74,7 +74,9 @@ def ring(market: Market) -> list[PeriodStatus]:
     """Every period in the ring, ascending."""
     found = []
     for slot in range(market.house.read("ringSize")):
-        period, areas, areas_settled, _, _, _, holds, *_ = market.house.read("periodAt", slot)
+        period, areas, areas_settled, _, _, _, holds, in_trades, *_ = market.house.read(
+            "periodAt", slot
+        )
         if period == 0:
             continue
         verdict, round_, _ = market.grid.read("verdictOf", AREA, period)
@@ -87,7 +89,7 @@ def ring(market: Market) -> list[PeriodStatus]:
                 round_ + 1 if verdict else 0,
                 market.meter.version(period),
                 areas == areas_settled,
-                holds,
+                holds + in_trades,
             )
         )
     return sorted(found, key=lambda status: status.period)

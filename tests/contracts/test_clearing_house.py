@@ -483,6 +483,27 @@ def test_payments_of_a_period_add_up(house, desk, alice, bob):
     assert house.paymentOf(bob.number, P) == 300 * 7 + 200 * 300
 
 
+def test_a_markets_last_word_is_its_last(market, house, desk, alice, bob):
+    """What it leaves of the holds goes with it, so that settlement looks at no reservation again."""
+    reserve(house, desk, {}, {alice: (0, 1_000), bob: (800, 0)})
+    fills, payments = {alice: (0, 600), bob: (600, 0)}, {alice: -120_000, bob: 120_000}
+    house.bookLast(P, [GROUP], [energies(fills)], [amounts(payments)], {"from": desk})
+    assert account(house, alice) == (1_000 * HOLD_RATE, 0, 1_000, 0, 600)
+    assert [house.paymentOf(who.number, P) for who in (alice, bob)] == [-120_000, 120_000]
+    assert market.money_sum() == 0
+
+    more = ([GROUP], [energies({alice: (0, 100), bob: (100, 0)})], [0])
+    assert refusal(house.bookLast, P, *more, by=desk) == ("BookedLast", desk, P, GROUP)
+    assert refusal(house.book, P, *more, by=desk) == ("BookedLast", desk, P, 0)
+    refused = refused_reserve(house, desk, {alice: (0, 100)}, {})
+    assert refused == ("BookedLast", desk, P, GROUP)
+    house.settle(P, [GROUP], [0], [0], 0, {"from": desk})
+    assert house.balanceOf(alice.number) == PURSE - 120_000
+    assert house.balanceOf(bob.number) == PURSE + 120_000
+    assert holds(house) == house.periodAt(P % RING)["tradesMicroEur"] == 0
+    assert market.money_sum() == 0
+
+
 def test_settlement_waits_until_a_market_has_booked_its_payers_too(market, house, desk, alice, bob):
     reserve(house, desk, {}, {alice: (500, 0), bob: (0, 500)})
     for who, fill, paid in ((alice, (500, 0), 90_000), (bob, (0, 500), -90_000)):

@@ -63,11 +63,11 @@ class Life:
         assert (ledger.money_sum, ledger.gap <= 0) == (0, True), what
 
     def check_ring(self) -> None:
-        """Holds are those of the open orders, what is open is what the model has open; so is what waits."""
+        """What a period has set aside, in holds and open trades, is what the model has; so is what waits."""
         ledger = self.model.ledger
         for period, held in self.chain.ring().items():
-            assert held == (ledger.holds.get(period, 0), ledger.trades.get(period, 0)), period
-            assert sum(held) >= 0
+            kept = ledger.holds.get(period, 0) + ledger.trades.get(period, 0)
+            assert sum(held) == kept >= 0, period
         waiting = {who: credit for who, credit in ledger.waiting.items() if credit}
         assert self.chain.held_back() == (waiting, ledger.set_aside)
 
