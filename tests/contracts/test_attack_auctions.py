@@ -1,11 +1,11 @@
 """Aggregators and sellers of deals against those who share their room, and bonds lost to others."""
 
 import pytest
-from brownie import AggregatorAuction
+from brownie import AggregatorAuction, chain
 
 from gridbourse.chain.lanes import BID, group_words, order_lane
 from tests.contracts.bilateral_markets import Counter, anchors
-from tests.contracts.market import BAND, FIRST, GATE_CLOSURE, PURSE
+from tests.contracts.market import BAND, FIRST, GATE_CLOSURE, PURSE, TIMELOCK, role
 from tests.contracts.refusal import fact, refusal
 from tests.contracts.test_aggregator_auction import (
     BOND,
@@ -95,14 +95,20 @@ def test_an_aggregator_cannot_answer_its_own_auction_in_a_members_name(hall):
     hall.answer(number, member, 30, 1_000)
 
 
-def test_an_aggregator_that_is_a_gateway_too_cannot_either(hall, market):
-    market.registry.addGateway(hall.buyer.account, {"from": market.operator})
-    member = hall.prosumers[0]
-    market.registry.giveMandate(market.registry.gatewayNumberOf(hall.buyer.account), member.sends)
-    number = hall.post(hall.buyer, True, 1_000, 30)
+def becomes_a_gateway(market, who):
+    """Whether the operator can make a participant one, in public and after the timelock."""
+    registry, gateway = market.registry, role("GATEWAY")
+    registry.proposeRole(gateway, who.account, {"from": market.operator})
+    chain.sleep(TIMELOCK)
+    chain.mine()
+    refused = refusal(registry.addGateway, who.account, by=market.operator)
+    assert refused == ("ParticipantHoldsNoOffice", who.account, who.number, gateway)
+    return registry.hasRole(gateway, who.account)
 
-    refused = hall.refused(number, member, 0, 1_000, by=hall.buyer.account)
-    assert refused == ("OwnAuction", hall.buyer.number, number)
+
+def test_an_aggregator_that_is_a_gateway_too_cannot_either(hall, market):
+    """Before: as the gateway of a member it bought from it at its own floor. It is one or the other now."""
+    assert not becomes_a_gateway(market, hall.buyer)
 
 
 # --- bonds -------------------------------------------------------------------------------------
@@ -126,7 +132,7 @@ def reveal(hall, number, who):
 def test_the_operator_cannot_cost_a_bond_by_naming_the_victim_a_gateway(hall, market, committed):
     """Before: the answer was refused for want of a mandate, and the bond went to the aggregator."""
     number, who = committed
-    market.registry.addGateway(who.account, {"from": market.operator})
+    assert not becomes_a_gateway(market, who)
     reveal(hall, number, who)
 
     assert market.house.balanceOf(who.number) == PURSE

@@ -91,7 +91,7 @@ def test_a_buyer_cannot_farm_forecast_errors(hall, people):
     assert [row[-1] for row in found] == [0, 0, 0]  # the one that was called gave more than it owed
     assert [row[5] for row in found] == [20 * price * 2, 25 * price * 2, 25 * price * 2]
     assert hall.balance(SUPPLIER) == supplier + 70 * price * 2
-    hold = 500 * 360 - 500 * 300  # of the energy it bought: its fee until settlement
+    hold = 500 * 360  # of the energy it bought, until settlement
     assert hall.balance(buyer) == PURSE - 500 * price - hold
 
 

@@ -14,7 +14,6 @@ from tests.contracts.market import (
     PURSE,
     RETAIL,
     Market,
-    role,
 )
 from tests.contracts.refusal import refusal
 
@@ -50,7 +49,7 @@ def test_nobody_lets_injecting_cost_without_limit(market):
 def busy_supplier(market, tmp_path_factory, accounts):
     """Announces a price for each of many periods: (tariff, first of them, how many)."""
     contract = deploy_contract("ManyPrices", tmp_path_factory, accounts)
-    market.registry.grantRole(role("SUPPLIER"), contract.address, {"from": market.operator})
+    market.give("SUPPLIER", contract.address)
 
     def announce(tariff, start, count):
         transact(contract.functions.announce(tariff.address, start, count), accounts)
