@@ -20,7 +20,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 	--no-emit-index-url --no-emit-find-links --no-header \
 	--prerelease=if-necessary-or-explicit --custom-compile-command "make lock"
 
-.PHONY: help setup compile demo test test-contracts test-python lint format bench lock clean
+.PHONY: help setup compile demo test test-contracts test-python assurance lint format bench lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,11 @@ test-contracts: setup  ## the contracts, under brownie
 
 test-python: setup  ## model, chain, oracles, scenarios, scripts
 	$(PYTEST) tests --ignore tests/contracts
+
+assurance: setup  ## the long walks that `make test` leaves out: thousands of steps, every invariant
+	@mkdir -p $(VENV)/home
+	$(BROWNIE) test tests/contracts -m assurance
+	$(PYTEST) tests --ignore tests/contracts -m assurance
 
 format: setup  ## put the sources into the form that lint asks for
 	@$(RUN) ruff check --fix .

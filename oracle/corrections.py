@@ -8,21 +8,30 @@ estimate, and never that of a reading.  Everything else is for somebody to decid
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Final, NamedTuple
 
 from gridbourse.audit.check import start
 from gridbourse.audit.folder import logs_of, rules_of
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.chain.commitment import ProofError
+from gridbourse.chain.connect import NetworkError
 from gridbourse.chain.deploy import AREA, Market
 from gridbourse.chain.lanes import PER_GROUP, lanes64
 from gridbourse.chain.logs import deployment_logs
+from gridbourse.chain.transactions import Reverted
 from gridbourse.wording import many
+from gridbourse.words import one_line
+from oracle.daemon import told
+from oracle.errors import JournalError
 from oracle.journal import Entry, Journal
 from oracle.meter_feed import LATE, decode
 
 log = logging.getLogger(__name__)
+
+OURS: Final = ("MissingRole",)
+"""What the chain refuses whatever the readings are."""
 
 ByPeriod = Mapping[int, Mapping[int, int]]
 """Readings, Wh (+ injects), by period and participant number."""
@@ -126,6 +135,7 @@ class LateReadings:
     """Books what the meter feed handed over: readings that came when their period was settled.
 
     A feed of the daemon.  What is to be booked is in the journal until it is known to be.
+    `refused`: periods that could not be booked, each a line of the log; after a start they are tried again.
     """
 
     name: Final = "late readings"
@@ -133,20 +143,35 @@ class LateReadings:
     def __init__(self, market: Market, journal: Journal):
         self._market, self._journal = market, journal
         self._settled = SettledPeriods(market)
+        self._stuck: set[int] = set()
+        self.refused = 0
 
     def due(self) -> bool:
         """Whether readings of a period that is settled to its end wait."""
         return bool(self._waiting())
 
     def step(self) -> None:
-        """Book all of them."""
+        """Book all of them; a period in which that does not go is one line, and the others are booked."""
         waiting = self._waiting()
         history = read_history(self._market)
-        readings: dict[int, dict[int, int]] = {}
-        for entry in waiting:
-            of_period = readings.setdefault(entry.period, {})
-            of_period.update(_in_place_of_estimates(history, entry.period, decode(entry.payload)))
-        for difference in book_corrections(self._market, history.rebuilt, readings):
+        for period, entries in groupby(waiting, key=lambda entry: entry.period):
+            try:
+                self._book(history, period, list(entries))
+            except (NetworkError, JournalError):
+                raise
+            except Exception as error:
+                if isinstance(error, Reverted) and error.name in OURS:
+                    raise
+                self._stuck.add(period)
+                self.refused += 1
+                log.debug("period %d", period, exc_info=True)
+                log.error("period %d, late readings: %s", period, one_line(told(error)))
+
+    def _book(self, history: History, period: int, entries: Sequence[Entry]) -> None:
+        readings: dict[int, int] = {}
+        for entry in entries:
+            readings.update(_in_place_of_estimates(history, period, decode(entry.payload)))
+        for difference in book_corrections(self._market, history.rebuilt, {period: readings}):
             log.info(
                 "period %d, participant %d: %d Wh came late, %d Wh were settled, account %+d µEUR",
                 difference.period,
@@ -155,7 +180,7 @@ class LateReadings:
                 difference.settled_wh,
                 difference.micro_eur,
             )
-        for entry in waiting:
+        for entry in entries:
             self._journal.confirm(entry.feed, entry.period, entry.version)
 
     def waits_for(self) -> str:
@@ -166,7 +191,8 @@ class LateReadings:
         )
 
     def _waiting(self) -> list[Entry]:
-        pending = self._journal.pending(LATE)
+        """By period."""
+        pending = [e for e in self._journal.pending(LATE) if e.period not in self._stuck]
         done = {period: self._settled.done(period) for period in {e.period for e in pending}}
         return [entry for entry in pending if done[entry.period]]
 

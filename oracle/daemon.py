@@ -15,11 +15,14 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Final, Protocol
 
 from gridbourse.chain.connect import NetworkError
+from gridbourse.errors import GridbourseError
 from gridbourse.wording import many
+from gridbourse.words import one_line
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +31,19 @@ STOP_WITHIN_S: Final = 8.0
 AGAIN_S: Final = 1.0
 """A step that swallowed the order to break off gets it again."""
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+def told(error: Exception) -> str:
+    """An exception in words: of ours its message, of others kind and place as well."""
+    if isinstance(error, GridbourseError):
+        return str(error)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = ""
+    if trace is not None:
+        place = f" ({Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno})"
+    return f"{type(error).__name__}: {error}{place}"
 
 
 class Feed(Protocol):
@@ -68,8 +84,9 @@ class _Seat:
 class Daemon:
     """Runs feeds until told to stop.
 
-    A feed whose chain does not answer rests 1, 2, 4, … cycles, the others go on.  Any other
-    exception ends the daemon: an oracle does not go on after what it does not understand.
+    A feed whose chain does not answer rests 1, 2, 4, … cycles, the others go on.  So does one that
+    meets what it does not understand, with a line of the log as an error: it tries again, and nobody
+    else waits for it.
     """
 
     def __init__(
@@ -122,9 +139,15 @@ class Daemon:
                 if not self._stopping:
                     seat.say(logging.INFO, seat.feed.waits_for())
             except NetworkError as error:
-                seat.resting = min(2**seat.failures, self._most_rest)
-                seat.failures += 1
-                seat.say(logging.WARNING, str(error), f"(rests for {many(seat.resting, 'cycle')})")
+                self._rest(seat, logging.WARNING, str(error))
+            except Exception as error:
+                log.debug("%s", seat.feed.name, exc_info=True)
+                self._rest(seat, logging.ERROR, told(error))
+
+    def _rest(self, seat: _Seat, level: int, why: str) -> None:
+        seat.resting = min(2**seat.failures, self._most_rest)
+        seat.failures += 1
+        seat.say(level, one_line(why), f"(rests for {many(seat.resting, 'cycle')})")
 
     def stop(self) -> None:
         """Asks the daemon to end; may be called from any thread."""

@@ -24,7 +24,7 @@ from oracle.finding import Finding, GridView, Reals, Whole
 from oracle.flexibility_verdict import MovePort, judged_moves, moved_by
 from oracle.journal import Entry, Journal
 from oracle.trades import Sums, TradePort, beyond_caps, net, with_trades
-from oracle.verdict import NumberedCaps, Verdict, read_report, write_report
+from oracle.verdict import NumberedCaps, Verdict, read_report, scheduled_wh, write_report
 
 FEED: Final = "grid"
 FLEXIBILITY: Final = "flexibility"
@@ -75,6 +75,13 @@ class GridPort(Protocol):
         """Caps what flows without a verdict on any trade; otherwise like :meth:`cap`."""
 
 
+class StatePort(Protocol):
+    """What the feed needs of the contract that pays for curtailment."""
+
+    def state(self, period: int, schedules_wh: Mapping[int, int]) -> None:
+        """States what participants are expected to feed in, Wh by number; again changes nothing."""
+
+
 class GridFeed:
     """Finds verdicts and posts each once, whatever happens in between.
 
@@ -94,18 +101,19 @@ class GridFeed:
         out: Path,
         markets: Sequence[TradePort] = (),
         flexibility: MovePort | None = None,
+        compensation: StatePort | None = None,
     ):
         """points: names of the connection points, in the order of every array and of ``network``.
 
         numbers: point -> participant number; points without one cannot be capped.  out: folder
         that gets the reports.  markets: whose trades are judged one by one; flexibility: the market
-        whose trades move what flows.
+        whose trades move what flows.  compensation: what pays for curtailment, if anything does.
         """
         self._port = port
         self._journal = journal
         self._view = GridView(network, list(points), dict(numbers), limits, mtu_seconds)
         self._out = out
-        self._flexibility = flexibility
+        self._flexibility, self._compensation = flexibility, compensation
         ports = [*markets, *([flexibility] if flexibility is not None else [])]
         self._markets: dict[str, TradePort] = {port.name: port for port in ports}
 
@@ -227,6 +235,9 @@ class GridFeed:
 
     def _send(self, verdict: Verdict) -> str:
         period, root, report_hash = verdict.period, verdict.book_root, verdict.report_hash
+        if verdict.caps and self._compensation is not None:
+            # Before the caps: so there is never one whose schedule was not stated in time.
+            self._compensation.state(period, scheduled_wh(verdict, self._view.numbers))
         if verdict.market == SCHEDULE:
             return self._port.cap_schedule(period, verdict.caps, report_hash)
         if verdict.market:

@@ -11,18 +11,19 @@ import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from gridbourse.chain.checked_trades import TradeDesk
+from gridbourse.chain.connect import NetworkError
 from gridbourse.chain.deploy import AREA, Market
 from gridbourse.chain.transactions import Reverted
-from gridbourse.metering.errors import ReadingError
 from gridbourse.metering.points import Holders, read_numbers
-from gridbourse.scenario.errors import GridError, ScenarioError
 from gridbourse.scenario.network import Network
 from gridbourse.scenario.scenario import Scenario
 from gridbourse.wording import many, moment
-from oracle.errors import FeedError
+from gridbourse.words import one_line
+from oracle.daemon import told
+from oracle.errors import FeedError, JournalError
 from oracle.grid_feed import SCHEDULE, GridFeed
 from oracle.journal import Journal
 from oracle.verdict import Verdict
@@ -128,13 +129,17 @@ class GridWatch:
         task, self._next = self._next, None
         if task is None:
             return
+        # Not of this task alone: a mapping that can not be read, a chain or a journal that is away.
+        numbers = self._connected.at(task.period)
         try:
-            verdicts = self._judge(task)
+            verdicts = self._judge(task, numbers)
         except Reverted as refusal:
             if refusal.name in OURS:
                 raise
             self._refuse(task, refusal)
-        except (FeedError, GridError, ScenarioError, ReadingError) as error:
+        except (NetworkError, JournalError):
+            raise
+        except Exception as error:
             self._refuse(task, error)
         else:
             if task.what == SCHEDULE:
@@ -151,7 +156,12 @@ class GridWatch:
         )
         self._first_open = first_open
         for period in range(now + 1, last + 1):
-            yield from self._of_period(period, gate_closed=period < first_open)
+            try:
+                yield from self._of_period(period, gate_closed=period < first_open)
+            except NetworkError:
+                raise
+            except Exception as error:
+                self._refuse(Task("what waits", period, period < first_open, ()), error)
 
     def _of_period(self, period: int, gate_closed: bool) -> Iterator[Task]:
         """Trades wait while a pool is cleared: its verdict comes first, and what it booked counts."""
@@ -179,9 +189,9 @@ class GridWatch:
 
     # --- verdicts ------------------------------------------------------------------------------
 
-    def _judge(self, task: Task) -> list[Verdict]:
-        period, feed = task.period, self._feed(task.period)
-        state = self._scenario.forecast_wh(period), self._scenario.reactive_var(period)
+    def _judge(self, task: Task, numbers: Mapping[str, int]) -> list[Verdict]:
+        period, feed = task.period, self._feed(numbers)
+        state = self._scenario.forecast_wh(period), self._scenario.forecast_var(period)
         if task.what == POOL:
             return [feed.check(period, *state)]
         if task.what == SCHEDULE:
@@ -191,24 +201,29 @@ class GridWatch:
             self._desks[task.what].seal(period)
         return feed.check_trades(task.what, period, *state)
 
-    def _feed(self, period: int) -> GridFeed:
+    def _feed(self, numbers: Mapping[str, int]) -> GridFeed:
         """With those who are connected in the period."""
         return GridFeed(
             self._market.grid,
             self._journal,
             self._network,
             list(self._scenario.points.index),
-            self._connected.at(period),
+            numbers,
             self._scenario.limits,
             self._scenario.mtu_seconds,
             self._verdicts,
             markets=list(self._desks.values()),
+            compensation=self._market.compensation,
         )
 
-    def _refuse(self, task: Task, why: Any) -> None:
+    def _refuse(self, task: Task, error: Exception) -> None:
+        """One line, once as long as the chain says the same of it; the others go on."""
+        if task in self._refused:
+            return
         self.refused += 1
         self._refused.add(task)
-        log.error("period %d, %s: %s", task.period, task.what, why)
+        log.debug("period %d, %s", task.period, task.what, exc_info=error)
+        log.error("period %d, %s: %s", task.period, task.what, one_line(told(error)))
 
 
 def _tell(task: Task, verdict: Verdict) -> None:

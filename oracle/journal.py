@@ -153,11 +153,14 @@ class Journal:
         return found[0] if found else None
 
     def _select(self, condition: str, *values: str | int) -> list[Entry]:
-        rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM outbox WHERE {condition} ORDER BY feed, period, version",
-            values,
-        )
-        return [Entry(*row) for row in rows]
+        try:
+            rows = self._db.execute(
+                f"SELECT {_COLUMNS} FROM outbox WHERE {condition} ORDER BY feed, period, version",
+                values,
+            )
+            return [Entry(*row) for row in rows]
+        except sqlite3.Error as error:
+            raise JournalError(f"{self.path}: {_reason(error)}") from error
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ over, in the journal, to who books the difference (`oracle.corrections`).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from gridbourse.model.caps import NO_CAP
@@ -60,9 +60,11 @@ class MeterFeed:
         journal: Journal,
         batch_size: int = BATCH_SIZE,
         settlement: SettlementPort | None = None,
+        capacity_wh: Callable[[int], int] = lambda number: MOST_WH,
     ):
         """batch_size: most readings in one transaction.
 
+        capacity_wh: what a participant's connection carries in a period; nothing beyond it is sent.
         settlement: None where nothing is settled before its readings are in, as in a replay.
         """
         if batch_size < 1:
@@ -71,6 +73,7 @@ class MeterFeed:
         self._journal = journal
         self._batch_size = batch_size
         self._settlement = settlement
+        self._capacity_wh = capacity_wh
 
     def push(self, period: int, readings: Mapping[int, int]) -> list[str]:
         """Sends the readings the period does not have yet; doing it again sends nothing.
@@ -80,7 +83,7 @@ class MeterFeed:
         over instead.  Raises FeedError, before anything is sent, for a reading that differs from
         the one sent before: see :meth:`correct`.
         """
-        _check(period, readings)
+        self._check(period, readings)
         sent = self._deliver(period)
         known = self._journal.entries(FEED, period)
         self._refuse_unknown_versions(period, known)
@@ -99,7 +102,7 @@ class MeterFeed:
         Returns the hashes of the transactions sent now; doing it again sends nothing.  Raises
         SettledError, before anything is sent, once the period is being settled.
         """
-        _check(period, readings)
+        self._check(period, readings)
         if self._settlement is not None and self._settlement.begun(period):
             raise SettledError(
                 f"period {period}: is settled, or being settled; once it is, scripts.correct"
@@ -118,10 +121,11 @@ class MeterFeed:
         """Periods of which the journal holds what the chain is not known to have."""
         return sorted({entry.period for entry in self._journal.pending(FEED)})
 
-    def withdraw(self, period: int) -> int:
+    def withdraw(self, period: int) -> dict[int, int]:
         """Strikes out the batches of a period that the chain refuses, so that others can follow.
 
-        Only after their transactions are known to have failed.  Returns how many were struck out.
+        Only after their transactions are known to have failed.  Returns the readings struck out,
+        participant number -> net Wh.
         """
         on_chain = self._port.version(period)
         refused = [
@@ -131,7 +135,7 @@ class MeterFeed:
         ]
         for entry in reversed(refused):
             self._journal.discard(FEED, period, entry.version)
-        return len(refused)
+        return standing(refused)
 
     def _send(self, period: int, readings: Mapping[int, int]) -> list[str]:
         if not readings:
@@ -172,6 +176,20 @@ class MeterFeed:
         if all(entry.payload != late.payload for late in known):
             self._journal.prepare(LATE, entry.period, _newest(known) + 1, entry.payload)
 
+    def _check(self, period: int, readings: Mapping[int, int]) -> None:
+        for number, wh in readings.items():
+            where = f"period {period}, participant {number}"
+            if number < 0 or int(number) != number:
+                raise FeedError(f"{where}: is not a participant number")
+            if int(wh) != wh or abs(wh) > MOST_WH:
+                raise FeedError(
+                    f"{where}: {wh} is not a whole number of Wh up to {MOST_WH} either way"
+                )
+            if abs(wh) > (limit := self._capacity_wh(number)):
+                raise FeedError(
+                    f"{where}: {wh:,} Wh is more than the {limit:,} Wh it is connected for"
+                )
+
     def _refuse_unknown_versions(self, period: int, known: list[Entry]) -> None:
         on_chain, newest = self._port.version(period), _newest(known)
         if on_chain > newest:
@@ -179,17 +197,6 @@ class MeterFeed:
                 f"period {period}: the chain has version {on_chain}, {self._journal.path} knows"
                 f" {newest}; another oracle wrote, or this is not the journal:"
                 " ask for a correction to say what stands"
-            )
-
-
-def _check(period: int, readings: Mapping[int, int]) -> None:
-    for number, wh in readings.items():
-        if number < 0 or int(number) != number:
-            raise FeedError(f"period {period}, participant {number}: is not a participant number")
-        if int(wh) != wh or abs(wh) > MOST_WH:
-            raise FeedError(
-                f"period {period}, participant {number}: {wh} is not a whole number of Wh"
-                f" up to {MOST_WH} either way"
             )
 
 

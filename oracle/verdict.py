@@ -105,6 +105,19 @@ def read_report(report: bytes) -> Verdict:
     )
 
 
+def scheduled_wh(verdict: Verdict, numbers: Mapping[str, int]) -> dict[int, int]:
+    """What whom the verdict caps is expected to inject, Wh by participant number: its forecast, and what
+    flexibility that was bought moves of it; not what it has sold, which it could sell to itself."""
+    facts = json.loads(verdict.report)
+    schedule = dict(zip(facts["points"], facts["schedule_wh"], strict=True))
+    moved = dict(zip(facts["points"], facts.get("moved_wh", ()), strict=False))
+    return {
+        number: schedule[point] + moved.get(point, 0)
+        for point, number in numbers.items()
+        if number in verdict.caps
+    }
+
+
 def told(assessment: Assessment | None) -> dict[str, Any] | None:
     """An assessment as JSON has it."""
     return None if assessment is None else asdict(assessment)

@@ -5,7 +5,7 @@ meet in `require_equal`, which refuses a run whose accounts differ from the mode
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,8 @@ from replay.walk import PeriodResult, ReplayError
 
 Ints = NDArray[np.int64]
 FEES = ("import_fee", "local_fee", "export_fee")
+COMPENSATION = "curtailment_compensation"
+"""Kind of transfer to who was curtailed."""
 HOUSE = {
     DSO_ACCOUNT: "dso",
     SUPPLIER_ACCOUNT: "supplier",
@@ -77,6 +79,8 @@ class Accounts:
             np.array([f.local for f in zone_fees], dtype=np.int64),
             np.array([f.export for f in zone_fees], dtype=np.int64),
         )
+        levy = self.scenario.levy_micro_eur_per_wh
+        self._without_levy = replace(self._prices, import_fee=self._prices.import_fee - levy)
 
     def add(self, result: PeriodResult) -> None:
         """Take a settled period in."""
@@ -89,6 +93,7 @@ class Accounts:
         payments = self._payments(result)
         charges = settle(readings, contracts, caps, self._prices)
         self._add_people(readings, contracts, payments, charges, delivery)
+        self._add_baselines(readings, caps, delivery)
         self._add_money(result.tradings, charges)
         self.add_transfers([each for trading in result.tradings for each in trading.transfers])
         if result.flexibility is not None:
@@ -116,7 +121,6 @@ class Accounts:
     ) -> None:
         people = self.people
         people["bill_micro_eur"] += payments + charges.delta
-        people["no_market_micro_eur"] += without_market(readings, self._prices).delta
         people["sold_wh"] += np.maximum(contracts, 0)
         people["bought_wh"] += np.maximum(-contracts, 0)
         people["exported_wh"] += np.maximum(readings, 0)
@@ -124,6 +128,20 @@ class Accounts:
         people["local_bought_wh"] += _both(-readings, -contracts)
         people["fees_micro_eur"] += charges.dso
         people["curtailed_wh"] += delivery.curtailed_wh[self._rows]
+
+    def _add_baselines(self, readings: Ints, caps: Ints, delivery: Delivery) -> None:
+        """What the period would have come to with the supplier alone: uncurtailed, and under the caps.
+
+        What an import cap kept somebody from drawing is in neither: no meter saw it, and to its owner
+        it was worth more than it would have cost. Without compensation there is no levy for it.
+        """
+        held_back = np.maximum(delivery.uncurtailed_wh - delivery.readings_wh, 0)[self._rows]
+        uncurtailed = readings + held_back
+        for name, bill in (
+            ("no_market_micro_eur", without_market(uncurtailed, self._without_levy)),
+            ("no_market_capped_micro_eur", without_market(uncurtailed, self._without_levy, caps)),
+        ):
+            self.people[name] += bill.delta
 
     def _add_money(self, tradings: Sequence[Trading], charges: Charges) -> None:
         paid = sum(trading.paid_micro_eur for trading in tradings)
@@ -156,6 +174,8 @@ class Accounts:
                 else:
                     who = self.people["number"] == account
                     self.people.loc[who, "bill_micro_eur"] += amount
+                    if transfer.kind == COMPENSATION:
+                        self.people.loc[who, "compensation_micro_eur"] += amount
 
     def _period(
         self, result: PeriodResult, delivery: Delivery, readings: Ints, contracts: Ints
@@ -169,8 +189,8 @@ class Accounts:
             after = after + result.moved_wh
         after = result.caps.clip(after)
         states = {
-            "unchecked": self.plant.flow_of(result.period, before),
-            "checked": self.plant.flow_of(result.period, after),
+            "unchecked": self.plant.expected_flow(result.period, before),
+            "checked": self.plant.expected_flow(result.period, after),
             "delivered": delivery.flow,
         }
         hours = self.scenario.mtu.hours
@@ -248,7 +268,10 @@ class Accounts:
         return pd.concat(asked, ignore_index=True) if asked else blank
 
     def require_equal(self, before: dict[int, int], after: dict[int, int]) -> None:
-        """ReplayError unless every account changed on the chain as the model says."""
+        """ReplayError unless every account changed on the chain as the model says.
+
+        Credits that wait for the supplier's money count as its participant's.
+        """
         expected = dict(zip(self.people["number"], self.people["bill_micro_eur"], strict=True))
         house = dict.fromkeys(HOUSE, 0) | self._house
         house[SUPPLIER_ACCOUNT] += self.money.get("retail", 0) - self.money.get("feed_in", 0)
@@ -269,6 +292,8 @@ class Accounts:
 PEOPLE_COLUMNS = (
     "bill_micro_eur",
     "no_market_micro_eur",
+    "no_market_capped_micro_eur",
+    "compensation_micro_eur",
     "bought_wh",
     "sold_wh",
     "imported_wh",

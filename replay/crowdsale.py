@@ -24,6 +24,7 @@ from gridbourse.chain.crowdsale import (
     set_open,
 )
 from gridbourse.chain.deploy import Market
+from gridbourse.chain.withdrawals import finish_due
 from gridbourse.model.crowdsale import Rules
 from gridbourse.model.equity import Agreement, Equity, Export, Form, premium_micro_eur
 from gridbourse.scenario.crowdsale import OWNER, CampaignPlan
@@ -119,7 +120,8 @@ class CampaignRun:
     # --- after the last period -----------------------------------------------------------------
 
     def pay(self, results: Mapping[int, PeriodResult]) -> list[Transfer]:
-        """Record, collect and claim what the periods earned; what left the owner's account.
+        """Record and collect what the periods earned, and claim it after the dispute window; what left the
+        owner's account.
 
         ReplayError where the chain has another sum due than the model.
         """
@@ -128,7 +130,11 @@ class CampaignRun:
         record_exports(market, rebuilt, campaign, market.keys["operator"])
         attest_premiums(market, rebuilt, campaign)
         self._require_equal(results)
-        collected = campaign.collect(market.keys["operator"])
+        operator = market.keys["operator"]
+        collected = campaign.collect(operator)
+        let_time_pass(market.chain.w3, market.house.read("disputeWindowSeconds"))
+        finish_due(market, operator, campaign.address)
+        campaign.collect(operator)  # what has come in is the shares' from now on
         for name, account in self.holders.items():
             self._require_part(name, collected)
             if campaign.claimable(account.address):

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from gridbourse.model.settlement import Prices, settle, without_market
 from gridbourse.report.record import RunRecord
-from gridbourse.scenario.scenario import DAY
 from replay.crowdsale import CampaignRun
 from replay.onboarding import zone_prices
 from replay.walk import PeriodResult, ReplayError
@@ -106,8 +105,7 @@ def _load_wh(run: CampaignRun, period: int) -> int:
 
 def _expected_w(run: CampaignRun, period: int) -> float:
     """What the owner expected the panel to produce: what it makes 24 hours before."""
-    day_before = period - int(DAY.total_seconds()) // run.scenario.mtu_seconds
-    return _power(run.scenario.profiles.pv_w, run, day_before)
+    return _power(run.scenario.profiles.pv_w, run, run.scenario.day_before(period))
 
 
 def _power(frame: pd.DataFrame, run: CampaignRun, period: int) -> float:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gridbourse.chain.logs import deployment_logs
+from gridbourse.chain.withdrawals import under_way
 from replay.walk import Walk
 
 AUCTION = "call_auction"
@@ -24,7 +25,8 @@ def write(folder: Path, walk: Walk) -> None:
 
 
 def state(walk: Walk) -> dict[str, Any]:
-    """Balances, and the positions and prices of the run's periods, read from storage by calls.
+    """What the chain's storage holds of the run, by calls: balances, credits that wait, withdrawals under
+    way, and the positions and prices of its periods.
 
     A period whose ring slot was taken by a later one is left out: its storage is gone.
     """
@@ -41,6 +43,11 @@ def state(walk: Walk) -> dict[str, Any]:
     }
     return {
         "balances": {str(who): balance for who, balance in house.balances(limit).items()},
+        "waiting": {str(who): credit for who, credit in house.waiting(limit).items()},
+        "under_way": {
+            str(each.number): [each.account, each.recipient.lower(), each.micro_eur, each.ready_at]
+            for each in under_way(market)
+        },
         "positions": positions,
         "prices": {
             str(period): trading.price_micro_eur_per_wh

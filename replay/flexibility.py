@@ -131,7 +131,7 @@ class FlexibilityMarket:
 
     def _needs(self, period: int) -> list[Need]:
         schedule = self.judging.forecast_wh(period) + self.moved_wh(period)
-        return needs(self.view, self._zones, schedule, self.judging.scenario.reactive_var(period))
+        return needs(self.view, self._zones, schedule, self.judging.scenario.forecast_var(period))
 
     def _calls_of(self, period: int, product: int, found: Sequence[Need]) -> list[Call]:
         """What the DSO asks for by a product, need by need."""
@@ -350,7 +350,7 @@ class FlexibilityMarket:
     ) -> None:
         """The DSO's verdicts; what it lets through is called."""
         judging = self.judging
-        schedule, reactive = judging.forecast_wh(period), judging.scenario.reactive_var(period)
+        schedule, reactive = judging.forecast_wh(period), judging.scenario.forecast_var(period)
         verdicts = judging.grid_feed.check_flexibility(period, schedule, reactive)
         self.sessions[period].verdicts += verdicts
         judged = [

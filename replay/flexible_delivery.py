@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from gridbourse.chain.contracts import SUPPLIER_ACCOUNT
+from gridbourse.chain.ranges import events_of
 from gridbourse.model import flexibility as model
 from gridbourse.model.baseline.methods import METER_BEFORE_METER_AFTER
 from gridbourse.model.caps import Caps
@@ -235,9 +236,8 @@ class FlexibleDelivery:
         """What the chain found in these blocks, by request and participant."""
         chain = self.market.chain
         event = chain.delivery.contract.events.LegVerified()
-        logs = event.get_logs(
-            from_block=since, argument_filters={"area": chain.area, "period": period}
-        )
+        last = self._judging.market.chain.w3.eth.block_number
+        logs = events_of(event, since, last, {"area": chain.area, "period": period})
         return {
             (log["args"]["request"], log["args"]["finding"]["participant"]): dict(
                 log["args"]["finding"]

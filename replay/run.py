@@ -33,7 +33,7 @@ from oracle.flexibility_port import ChainVerification
 from oracle.grid_feed import FLEXIBILITY, GridFeed
 from oracle.journal import Journal
 from oracle.meter_feed import MeterFeed
-from replay import crowdsale, evidence, portfolios
+from replay import crowdsale, curtailment, evidence, portfolios
 from replay.accounting import Accounts
 from replay.crowdsale_record import campaign_record
 from replay.flexibility import FlexibilityMarket
@@ -90,6 +90,8 @@ def settings_of(scenario: Scenario) -> MarketSettings:
     if (table := scenario.flexibility) is not None:
         rules["flexibility"] = FlexibilityRules(table.band, table.products)
         kinds.append("FlexibilityMarket")
+    if (paid := scenario.curtailment) is not None:
+        rules["curtailment_reach_permille"] = paid.reach_permille
     return MarketSettings(
         mtu_seconds=scenario.mtu_seconds,
         gate_closure_seconds=scenario.market.gate_closure_s,
@@ -100,6 +102,8 @@ def settings_of(scenario: Scenario) -> MarketSettings:
         area=scenario.market.area,
         portfolios=bool(scenario.aggregators),
         markets=tuple(kinds),
+        dispute_window_seconds=scenario.settlement.dispute_window_s,
+        silent_permille=scenario.settlement.silent_permille,
         **rules,
     )
 
@@ -149,12 +153,16 @@ def replay(
         )
         periods = over_periods(scenario.replayed, scenario.mtu_seconds, scenario.timezone)
         walk.run(periods, lambda period: accounts.add(walk.results[period]))
+    accounts.add_transfers(curtailment.compensate(market))
     if campaign is not None:
         accounts.add_transfers(campaign.pay(walk.results))
+    waiting = market.house.waiting(limit)
     after = market.house.balances(limit)
-    accounts.require_equal(before, after)
+    credited = {who: money + waiting.get(who, 0) for who, money in after.items()}
+    accounts.require_equal(before, credited)
     evidence.write(out, walk)
     record = record_of(walk, accounts, network_name, market.house.money_sum(limit), began)
+    record = replace(record, waiting_micro_eur=sum(waiting.values()))
     if campaign is not None:
         record = replace(record, crowdsale=campaign_record(campaign, walk.results, record))
     record.save(out / "record")
@@ -193,6 +201,7 @@ def _grid_feed(
         out / "verdicts",
         markets=desks(market),
         flexibility=_flexibility_desk(market),
+        compensation=market.compensation,
     )
 
 

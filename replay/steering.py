@@ -112,7 +112,7 @@ class Aggregator:
     def _limits(self, periods: range, members: Mapping[str, Home]) -> GridLimits:
         scenario, hours = self.homes.scenario, self.homes.scenario.mtu.hours
         expected = self.homes.undisturbed_wh(periods, members) / hours
-        reactive = scenario.reactive_var(periods.start - self.homes.world.day)
+        reactive = scenario.forecast_var(periods.start)
         flow = self.network.run(expected, np.broadcast_to(reactive, expected.shape))
         worst = int(np.abs(expected.sum(axis=1)).argmax())
         rows = np.array([self.homes.row_of(point) for point in members])

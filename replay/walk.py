@@ -146,7 +146,7 @@ class Walk:
         beyond = None
         if self.market.pool is None:
             schedule = self._forecast_wh(period)
-            reactive = self.scenario.reactive_var(period)
+            reactive = self.scenario.forecast_var(period)
             beyond = self.grid_feed.check_schedule(period, schedule, reactive)
         result = PeriodResult(period, tradings, self._caps(period), beyond)
         if self.flexibility is not None:

@@ -5,6 +5,7 @@
 """
 
 import argparse
+import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,9 +22,11 @@ from gridbourse.chain.compiler import Artifact, compiler_settings, load_artifact
 from gridbourse.chain.connect import session
 from gridbourse.chain.deploy import Market, open_market
 from gridbourse.chain.deployments import record_path
+from gridbourse.chain.node import without_secrets
 from gridbourse.commands import command, with_interpreter
 from gridbourse.errors import GridbourseError
 from gridbourse.wording import many
+from gridbourse.words import PLAIN, one_line
 from scripts.working import working
 
 INTERRUPTED = 130
@@ -39,8 +42,14 @@ def command_parser(script: str, description: str | None) -> argparse.ArgumentPar
 
 
 def parse(parser: argparse.ArgumentParser, args: Sequence[str]) -> argparse.Namespace:
-    """The options; the ``--`` that brownie leaves in front of them is none."""
-    return parser.parse_args(args[1:] if args[:1] == ("--",) else args)
+    """The options; the ``--`` that brownie leaves in front of them is none.
+
+    Of the network's address they have what may be shown: see `node.without_secrets`.
+    """
+    options = parser.parse_args(args[1:] if args[:1] == ("--",) else args)
+    if "network" in options:
+        options.network = without_secrets(options.network)
+    return options
 
 
 def compiled() -> dict[str, Artifact]:
@@ -79,10 +88,13 @@ def mapping_path(network: str) -> Path:
 
 def run(main: Callable[..., int | None]) -> NoReturn:
     """Call ``main`` with the command line; what gridbourse refuses is one line and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal of few characters shows what it can
+            stream.reconfigure(errors=PLAIN)
     try:
         sys.exit(main(*sys.argv[1:]))
     except GridbourseError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(one_line(f"{type(error).__name__}: {error}"), file=sys.stderr)
         sys.exit(BAD_INPUT)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -9,9 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
+from gridbourse.audit.bills import Baselines, baselines
 from gridbourse.audit.check import check
 from gridbourse.audit.folder import load_run
 from gridbourse.audit.rebuild import Rebuilt
+from gridbourse.report import words
 from gridbourse.scenario.scenario import load
 from gridbourse.wording import many
 from scripts import command_parser, parse
@@ -27,10 +29,14 @@ def main(*args: str, web3: Web3 | None = None) -> int:
     options = parse(parser, args)
 
     run = load_run(options.folder)
-    rebuilt = check(run, load(run.scenario_file, run.overrides))
+    scenario = load(run.scenario_file, run.overrides)
+    rebuilt = check(run, scenario)
     record = _record(rebuilt)
+    without = baselines(rebuilt, scenario)
+    if without is not None:
+        record["bills_micro_eur"] = without._asdict() | {"curtailment": without.curtailment}
     (options.folder / "check.json").write_text(json.dumps(record, indent=2) + "\n")
-    _show(rebuilt, record["rebuilt"])
+    _show(rebuilt, record["rebuilt"], without)
     return DIFFERENT if rebuilt.findings.differences else 0
 
 
@@ -58,11 +64,11 @@ def _totals(rebuilt: Rebuilt) -> dict[str, int]:
     }
 
 
-def _show(rebuilt: Rebuilt, totals: dict[str, int]) -> None:
+def _show(rebuilt: Rebuilt, totals: dict[str, int], without: Baselines | None) -> None:
     console = Console(highlight=False)
     findings = rebuilt.findings
-    words = (f"{what.replace('_', ' ')} {count:,}" for what, count in totals.items())
-    console.print(f"rebuilt from the log: {', '.join(words)}")
+    counts = (f"{what.replace('_', ' ')} {count:,}" for what, count in totals.items())
+    console.print(f"rebuilt from the log: {', '.join(counts)}")
     table = Table("fact or rule", "compared", "different")
     for column in table.columns[1:]:
         column.justify = "right"
@@ -70,6 +76,12 @@ def _show(rebuilt: Rebuilt, totals: dict[str, int]) -> None:
     for what, times in sorted(findings.compared.items()):
         table.add_row(what, f"{times:,}", f"{different[what]:,}" if different[what] else "-")
     console.print(table)
+    if without is not None:
+        console.print(
+            f"without a market: {words.euro(without.no_market)} uncurtailed,"
+            f" {words.euro(without.no_market_capped)} under the DSO's caps:"
+            f" curtailment took {words.euro(without.curtailment)}"
+        )
     for difference in findings.differences:
         console.print(str(difference), markup=False, soft_wrap=True)
     if not findings.differences:

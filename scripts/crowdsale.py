@@ -13,9 +13,7 @@ millionth of a euro given. `status NAME` says what comes next.
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
-from eth_account.signers.local import LocalAccount
 from eth_utils import is_checksum_address
 from web3 import Web3
 
@@ -24,13 +22,13 @@ from gridbourse.chain.crowdsale import (
     NOBODY,
 )
 from gridbourse.chain.transactions import Reverted
-from gridbourse.crowdsale.desk import Desk, micro_eur
+from gridbourse.crowdsale.desk import Desk
 from gridbourse.crowdsale.showing import what_now
 from gridbourse.crowdsale.standing import standing
 from gridbourse.metering.points import read_numbers
-from gridbourse.onboarding.keystores import Keystores, find_password
 from scripts import command_parser, mapping_path, on_record, parse, run
-from scripts.crowdsale_steps import STEPS, Options
+from scripts.crowdsale_steps import STEPS
+from scripts.party import add_party_options, amount, own_key
 
 OUT_OF_TURN = (
     "WrongPhase", "NotOver", "OutsideFunding", "TimelockRunning", "NothingAgreed", "MilestoneOutOfTurn",
@@ -44,7 +42,7 @@ def main(*args: str, web3: Web3 | None = None) -> int:
     mapping = options.participants or mapping_path(options.network)
     numbers = read_numbers(mapping) if mapping.exists() else {}
     with on_record(options.network, web3) as market:
-        desk = Desk(market, numbers, _key(options))
+        desk = Desk(market, numbers, own_key(options))
         try:
             STEPS[options.command](desk, options)
         except Reverted as refusal:
@@ -55,23 +53,11 @@ def main(*args: str, web3: Web3 | None = None) -> int:
     return 0
 
 
-def _key(options: Options) -> LocalAccount | None:
-    """The acting party's own key, out of its keystore."""
-    if options.keystore is None:
-        return None
-    password = find_password(options.password_file)
-    return Keystores(options.keystore.parent).unlock(options.keystore.stem, password)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser("crowdsale", __doc__)
     everywhere = argparse.ArgumentParser(add_help=False)
     everywhere.add_argument("--network", default="devnet", help="devnet or an RPC address")
-    everywhere.add_argument("--participants", type=Path, help="CSV: point_id, number; default:"
-                            " beside the deployment record")  # fmt: skip
-    everywhere.add_argument("--keystore", type=Path, help="key of who acts, instead of WHO")
-    everywhere.add_argument("--password-file", type=Path, help="of the keystore; else from the"
-                            " environment")  # fmt: skip
+    add_party_options(everywhere)
     steps = parser.add_subparsers(dest="command", required=True, metavar="STEP")
 
     def step(name: str, what: str, of_campaign: bool = True) -> argparse.ArgumentParser:
@@ -99,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         step(name, what).add_argument("--by", action="append", metavar="WHO", help="again for more")
     transfer = step("transfer", "give shares to somebody else")
-    transfer.add_argument("amount", type=_amount, metavar="EUR")
+    transfer.add_argument("amount", type=amount, metavar="EUR")
     transfer.add_argument("--by", metavar="WHO")
     transfer.add_argument("--to", metavar="WHO", required=True, help="or an address")
     step("close", "after the term")
@@ -124,10 +110,10 @@ def _funding_steps(step: Step) -> None:
         made = step(name, what)
         made.add_argument("--kind", choices=tuple(KINDS), default="equity")
         made.add_argument("--point", help="metering point of the property owner")
-        made.add_argument("--goal", type=_amount, metavar="EUR")
-        made.add_argument("--cap", type=_amount, metavar="EUR", help="default: the goal")
-        made.add_argument("--minimum", type=_amount, metavar="EUR", default=1, help="of a funder")
-        made.add_argument("--maximum", type=_amount, metavar="EUR", help="default: the cap")
+        made.add_argument("--goal", type=amount, metavar="EUR")
+        made.add_argument("--cap", type=amount, metavar="EUR", help="default: the goal")
+        made.add_argument("--minimum", type=amount, metavar="EUR", default=1, help="of a funder")
+        made.add_argument("--maximum", type=amount, metavar="EUR", help="default: the cap")
         for key, days in (("funding", 30), ("building", 180), ("term", 7_300)):
             made.add_argument(f"--{key}-days", type=_natural, default=days, help="%(default)s")
         made.add_argument("--panel-permille", type=_natural, default=1000,
@@ -143,7 +129,7 @@ def _funding_steps(step: Step) -> None:
     for name in ("accept", "decline"):
         step(name, f"{name} an investor's offer").add_argument("offer", type=int)
     fund = step("fund", "give money")
-    fund.add_argument("amount", type=_amount, metavar="EUR")
+    fund.add_argument("amount", type=amount, metavar="EUR")
     fund.add_argument("--by", metavar="WHO")
     fund.add_argument("--pay-in", metavar="REFERENCE", help="the treasurer mints it first, against"
                       " this bank deposit")  # fmt: skip
@@ -153,13 +139,13 @@ def _funding_steps(step: Step) -> None:
 def _agreement_options(parser: argparse.ArgumentParser) -> None:
     one = parser.add_mutually_exclusive_group()
     one.add_argument("--profit-share", type=_natural, metavar="PERMILLE", help="of export income")
-    one.add_argument("--rent", type=_amount, metavar="EUR", help="a delivery period")
+    one.add_argument("--rent", type=amount, metavar="EUR", help="a delivery period")
 
 
 def _reward_steps(step: Step) -> None:
     goods = step("goods", "list a good, before the campaign opens")
     goods.add_argument("description")
-    goods.add_argument("price", type=_amount, metavar="EUR")
+    goods.add_argument("price", type=amount, metavar="EUR")
     goods.add_argument("stock", type=_natural)
     for name, what, who in (
         ("pick", "pick vouchers for money given", "--by"),
@@ -170,13 +156,6 @@ def _reward_steps(step: Step) -> None:
         added.add_argument("good", type=int)
         added.add_argument("count", type=_natural)
         added.add_argument(who, metavar="WHO", required=who == "--to")
-
-
-def _amount(text: str) -> int:
-    try:
-        return micro_eur(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _natural(text: str) -> int:

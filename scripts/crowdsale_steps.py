@@ -18,6 +18,7 @@ from gridbourse.chain.crowdsale import (
     authorise,
     set_open,
 )
+from gridbourse.chain.withdrawals import finish_due, under_way
 from gridbourse.crowdsale import showing
 from gridbourse.crowdsale.desk import DAY_S, Desk, shares_of
 from gridbourse.crowdsale.errors import CrowdsaleError
@@ -179,18 +180,31 @@ def _authorise(desk: Desk, options: Options) -> None:
 
 
 def _record(desk: Desk, options: Options) -> None:
-    """Prove exports, state premiums, collect what is due."""
+    """Prove exports, state premiums, collect what is due; it comes after the dispute window."""
     campaign = desk.of_kind(options.name, EquityCampaign)
     operator, rebuilt = desk.market.keys["operator"], read_history(desk.market).rebuilt
+    _take_in(desk, campaign)
     periods = record_exports(desk.market, rebuilt, campaign, operator)
     premiums = attest_premiums(desk.market, rebuilt, campaign)
     OUT.print(f"{many(periods, 'period')} recorded, {euro(premiums)} EUR paid above feed-in")
     OUT.print(f"{euro(campaign.collect(operator))} EUR collected from the owner's account")
+    coming = [one for one in under_way(desk.market) if one.recipient == campaign.address]
+    if coming:
+        amount, last = sum(one.micro_eur for one in coming), max(one.ready_at for one in coming)
+        OUT.print(f"{euro(amount)} EUR are on their way to the campaign, until {moment(last)}")
     _say_next(desk, options)
+
+
+def _take_in(desk: Desk, campaign: EquityCampaign) -> None:
+    """What was collected and has waited its window comes to the campaign."""
+    operator = desk.market.keys["operator"]
+    if amount := finish_due(desk.market, operator, campaign.address):
+        OUT.print(f"{euro(amount)} EUR came to the campaign")
 
 
 def _claim(desk: Desk, options: Options) -> None:
     campaign = desk.of_kind(options.name, EquityCampaign)
+    _take_in(desk, campaign)
     for who in options.by or [None]:
         OUT.print(f"{who or options.keystore}: {euro(campaign.claim(desk.party(who)))} EUR")
 

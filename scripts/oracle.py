@@ -25,10 +25,12 @@ from gridbourse.chain.contracts import MeterOracle
 from gridbourse.chain.deploy import AREA, Market
 from gridbourse.chain.deployments import record_path
 from gridbourse.chain.grid_oracle import GridOracle
-from gridbourse.metering.sources import FIRST_ROW, Columns, Unit
+from gridbourse.metering.sources import Columns, Unit
 from gridbourse.model.periods import Mtu
 from gridbourse.onboarding.applications import read_meters
 from gridbourse.scenario.scenario import load
+from gridbourse.tables import CSV, PARQUET
+from gridbourse.words import one_line
 from oracle.corrections import LateReadings, SettledPeriods
 from oracle.daemon import Daemon, Feed
 from oracle.grid_watch import Connected, GridWatch
@@ -44,10 +46,19 @@ SOME_REFUSED = 1
 POLL_S = 2.0
 
 
+class OneLine(logging.Formatter):
+    """A line for a record, whatever names of files and answers of nodes are in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return one_line(super().format(record))
+
+
 def main(*args: str, web3: Web3 | None = None) -> int:
     """Run on `web3` when given, else on the network the arguments name."""
     options = parse(_parser(), args)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    lines = logging.StreamHandler()
+    lines.setFormatter(OneLine("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[lines])
     return ORACLES[options.oracle](options, web3)
 
 
@@ -55,11 +66,12 @@ def _meter(options: argparse.Namespace, web3: Web3 | None) -> int:
     with on_record(options.network, web3) as market, _journal(market, options) as journal:
         meters = _meters(market, journal, options)
         _introduce(market, options, journal, market.meter, "meter oracle", (
-            f"watches {options.folder} for files {' and '.join(sorted(FIRST_ROW))}",
+            f"watches {options.folder} for files {CSV} and {PARQUET}",
             f"metering points by {_mapping(options)}",
         ))  # fmt: skip
-        _run([meters, LateReadings(market, journal)], options.once)
-        return SOME_REFUSED if meters.refused else 0
+        late = LateReadings(market, journal)
+        _run([meters, late], options.once)
+        return SOME_REFUSED if meters.refused or late.refused else 0
 
 
 def _grid(options: argparse.Namespace, web3: Web3 | None) -> int:
@@ -121,11 +133,13 @@ def _run(feeds: Sequence[Feed], once: bool) -> None:
 def _meters(market: Market, journal: Journal, options: argparse.Namespace) -> MeterFolder:
     mtu = Mtu(market.clock.read("mtuSeconds"))
     addresses = read_meters(options.meters) if options.meters else {}
+    points = KnownPoints(market.registry, _mapping(options), mtu, addresses)
+    settled = SettledPeriods(market)
     return MeterFolder(
         options.folder,
         _columns(options),
-        KnownPoints(market.registry, _mapping(options), mtu, addresses),
-        MeterFeed(market.meter, journal, settlement=SettledPeriods(market)),
+        points,
+        MeterFeed(market.meter, journal, settlement=settled, capacity_wh=points.capacity_wh),
         lambda: market.clock.timestamp() // mtu.seconds,
         options.skip_refused,
     )

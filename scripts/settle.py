@@ -23,12 +23,14 @@ from gridbourse.chain.deploy import AREA, Market
 from gridbourse.chain.ending import finish
 from gridbourse.chain.overview import due
 from gridbourse.chain.transactions import Reverted
+from gridbourse.chain.withdrawals import pay_waiting
 from gridbourse.errors import GridbourseError
 from gridbourse.metering.points import read_numbers
 from gridbourse.report import words
 from gridbourse.scenario.network import Network
 from gridbourse.scenario.scenario import Scenario, load
 from oracle.corrections import read_history
+from oracle.curtailment import claim
 from replay.onboarding import account_name
 from scripts import command_parser, mapping_path, on_record, parse, run
 
@@ -43,6 +45,7 @@ ENERGY = {
     "from_supplier": "beyond contracts, from the supplier",
     "to_supplier": "beyond contracts, to the supplier",
     "unpaid": "fed in beyond a cap, not paid for",
+    "compensated": "held back by a cap, compensated",
     "losses": "lost in the grid",
 }
 
@@ -80,11 +83,24 @@ def settle(market: Market, points: Iterable[str]) -> int:
         )
         table.add_row(str(period), f"{supplier:,.6f}", f"{dso:,.6f}", reason)
     out.print(table if table.row_count else "Nothing is due.")
+    _compensate(out, market)
     if settled:
         rebuilt = read_history(market).rebuilt
         _show(out, market, rebuilt, settled)
+    _pay_waiting(out, market, operator)
     _redeem(out, market, points)
     return 1 if refused else 0
+
+
+def _compensate(out: Console, market: Market) -> None:
+    """Claim what caps held back in settled periods; what the DSO has no money for waits."""
+    if market.compensation is None:
+        return
+    claims = claim(market, read_history(market).rebuilt, market.keys["operator"])
+    for found, what in ((claims.paid, "paid"), (claims.waiting, "waiting for the DSO's money")):
+        if found:
+            wh, amount = (sum(of) for of in zip(*((c[2], c[3]) for c in found), strict=True))
+            out.print(f"curtailment: {wh:,} Wh held back, {amount / 1e6:,.6f} EUR {what}")
 
 
 def _settle_period(market: Market, by: LocalAccount, period: int) -> str:
@@ -104,6 +120,16 @@ def _settle_period(market: Market, by: LocalAccount, period: int) -> str:
     except GridbourseError as error:
         return str(error)
     return ""
+
+
+def _pay_waiting(out: Console, market: Market, by: LocalAccount) -> None:
+    """What the supplier's money reaches for of the credits that wait, and what is left of them."""
+    paid = pay_waiting(market, by)
+    left = market.house.read("waitingMicroEur")
+    if paid:
+        out.print(f"{sum(paid.values()) / 1e6:,.6f} EUR that waited are in {len(paid)} accounts.")
+    if left:
+        out.print(f"{left / 1e6:,.6f} EUR of credits wait until the supplier pays in.")
 
 
 # --- where it went -------------------------------------------------------------------------------

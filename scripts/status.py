@@ -10,9 +10,10 @@ from rich.table import Table
 from web3 import Web3
 
 from gridbourse.chain.deploy import Market
-from gridbourse.chain.overview import due, ring
+from gridbourse.chain.overview import backing, due, ring
+from gridbourse.chain.withdrawals import under_way
 from gridbourse.commands import command, next_line, quoted
-from gridbourse.wording import many
+from gridbourse.wording import many, moment
 from scripts import command_parser, on_record, parse, run
 
 LAST = 12
@@ -38,18 +39,13 @@ def _show(market: Market, network: str) -> None:
     clock = market.clock
     now = clock.timestamp()
     limit = market.registry.seat_limit()
-    time = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    time = moment(now)
     mode = "replay clock" if clock.read("replay") else "block time"
     out.print(
         f"[bold]{market.record.scenario.get('file', '')}[/] on {network}, commit {market.record.commit}"
     )
     out.print(f"Market time   {time} ({mode}), period {now // clock.read('mtuSeconds')}")
-    out.print(
-        f"Currency held {market.currency.read('balanceOf', market.house.address) / 1e6:,.2f} EUR"
-    )
-    out.print(
-        f"Money sum     {market.house.money_sum(limit)} µEUR (accounts + holds − currency; 0 always)"
-    )
+    _show_money(out, market, limit)
     periods = ring(market)
     table = Table(
         title=f"last {min(LAST, len(periods))} of {many(len(periods), 'period')}",
@@ -80,6 +76,27 @@ def _show(market: Market, network: str) -> None:
         print(next_line(command("settle", *where)))
     elif not periods:
         print(next_line(command("replay", *where)))
+
+
+def _show_money(out: Console, market: Market, limit: int) -> None:
+    """What is held, whether it adds up, and whether what could be withdrawn now is there."""
+    found, going = backing(market), under_way(market)
+    asked = f"{found.asked / 1e6:,.2f} EUR can be asked for now"
+    out.print(f"Currency held {found.held / 1e6:,.2f} EUR")
+    out.print(
+        f"Money sum     {market.house.money_sum(limit)} µEUR (accounts + holds − currency; 0 always)"
+    )
+    out.print(f"Solvent       {'yes' if found.solvent else '[bold red]NO[/]'}, {asked}")
+    out.print(f"Cover         {found.cover / 1e6:,.2f} EUR (the supplier's, less what is owed)")
+    waiting = market.house.waiting(limit)
+    out.print(
+        f"Credits wait  {found.waiting / 1e6:,.2f} EUR of {many(len(waiting), 'participant')}"
+    )
+    first = min((each.ready_at for each in going), default=None)
+    since = "" if first is None else f", the first from {moment(first)} on"
+    out.print(
+        f"Going out     {found.set_aside / 1e6:,.2f} EUR in {many(len(going), 'withdrawal')}{since}"
+    )
 
 
 if __name__ == "__main__":

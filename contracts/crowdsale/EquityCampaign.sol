@@ -43,7 +43,7 @@ contract EquityCampaign is ExportIncome, Dividends {
     Form public form;
     /// @notice Permille of the income, or µEUR a delivery period
     uint256 public value;
-    /// @notice What was taken from the owner's account over all time, in µEUR
+    /// @notice What came in from the owner's account over all time, in µEUR
     uint256 public collectedMicroEur;
     Offer[] private _offers;
 
@@ -53,8 +53,10 @@ contract EquityCampaign is ExportIncome, Dividends {
     event Declined(uint256 indexed offer);
     /// @notice The campaign goes by this offer
     event Agreed(uint256 indexed offer, Form form, uint256 value);
-    /// @notice Money due was taken from the owner's account, for all shares alike
+    /// @notice Money due was taken from the owner's account; it comes in after the clearing house's dispute window
     event Collected(uint256 amountMicroEur, uint256 arrearsMicroEur);
+    /// @notice What was taken came in, less what its account then owed: from now on it is the shares', for all alike
+    event Distributed(uint256 amountMicroEur);
     /// @notice A holder took out what its shares have earned
     event Claimed(address indexed holder, uint256 amountMicroEur);
 
@@ -127,26 +129,35 @@ contract EquityCampaign is ExportIncome, Dividends {
 
     // --- what is paid --------------------------------------------------------------------------
 
-    /// @notice Takes what is due from the owner's account, as far as there is free money in it; anyone may
+    /// @notice Takes what is due from the owner's account, as far as there is free money in it; anyone may. It is for the
+    ///         shares once it is here, after the clearing house's dispute window
     /// @return amount What was taken: zero is no failure
     function collect() external returns (uint256 amount) {
         _requireOperated();
+        _distributeArrived();
         uint256 due = dueMicroEur();
-        if (due <= collectedMicroEur) return 0;
-        uint256 arrears = due - collectedMicroEur;
+        uint256 taken = clearingHouse.takenFrom(address(this), _installation());
         int256 free = clearingHouse.balanceOf(_installation());
-        if (free <= 0) return 0;
-        uint256 there = currency.balanceOf(address(clearingHouse));
-        amount = _least(arrears, _least(uint256(free), there));
-        if (amount == 0) return 0;
-        collectedMicroEur += amount;
-        _distribute(amount);
-        emit Collected(amount, arrears - amount);
+        if (due <= taken || free <= 0) return 0;
+        amount = _least(due - taken, uint256(free));
+        emit Collected(amount, due - taken - amount);
         clearingHouse.collect(_installation(), amount);
+        _distributeArrived();
+    }
+
+    /// @dev What came in since the last look
+    function _distributeArrived() private {
+        uint256 arrived = clearingHouse.receivedBy(address(this));
+        if (arrived == collectedMicroEur) return;
+        uint256 more = arrived - collectedMicroEur;
+        collectedMicroEur = arrived;
+        _distribute(more);
+        emit Distributed(more);
     }
 
     /// @notice Takes out what the caller's shares have earned, those it has given away included
     function claim() external {
+        _distributeArrived();
         uint256 amount = _noteClaim(msg.sender);
         emit Claimed(msg.sender, amount);
         _pay(msg.sender, amount);

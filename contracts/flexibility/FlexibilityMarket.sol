@@ -121,8 +121,8 @@ contract FlexibilityMarket is FlexibilityAwards {
         uint256 amount = wh * tender.rules.compensationMicroEurPerWh;
         bool up = tender.asked.direction == FlexibilityRules.UP;
         if (up) {
-            int256 free = clearingHouse.balanceOf(HouseAccounts.SUPPLIER);
-            if (free < int256(amount)) amount = free > 0 ? uint256(free) : 0;
+            uint256 most = clearingHouse.spendableOf(HouseAccounts.SUPPLIER);
+            if (most < amount) amount = most;
             _move(HouseAccounts.SUPPLIER, tender.asked.buyer, amount);
         } else {
             tender.progress.escrowMicroEur -= uint64(amount);

@@ -5,16 +5,29 @@ pragma solidity 0.8.37;
 interface IModules {
     /// @notice Every module that may book trades: no period is settled before each of them is done with it
     function markets() external view returns (address[] memory);
+
+    /// @notice Whether a module may book trades now
+    function isMarket(address module) external view returns (bool);
 }
 
 /// @notice What markets ask of the money accounts
 interface IMoneyAccounts {
     /// @notice Free money of an account in µEUR; negative = debt
     function balanceOf(uint256 account) external view returns (int256);
+
+    /// @notice What an account may give away now, in µEUR: its free money, and of a house account only what does not have
+    ///         to cover what participants owe
+    function spendableOf(uint256 account) external view returns (uint256);
+}
+
+/// @notice What all rings of periods have in common
+interface IPeriods {
+    /// @notice Number of period slots in every ring
+    function ringSize() external view returns (uint256);
 }
 
 /// @notice What markets, oracles and the settlement ask the clearing house
-interface IClearingHouse is IModules, IMoneyAccounts {
+interface IClearingHouse is IModules, IMoneyAccounts, IPeriods {
     /// @notice Energy lanes (sell, buy) of a group: what is given back and what is claimed in its place
     struct Exchange {
         uint256 group;
@@ -22,33 +35,35 @@ interface IClearingHouse is IModules, IMoneyAccounts {
         uint256 claimed;
     }
 
-    /// @notice Number of period slots in every ring
-    function ringSize() external view returns (uint256);
-
     /// @notice Takes the ring slot of a period; a no-op when the period holds it already
     /// @return areas How many areas the period has: those opened later are not in it
     function activate(uint256 period) external returns (uint256 areas);
 
-    /// @notice Exchanges reservations of groups
+    /// @notice Exchanges reservations of groups: the caller's own. A market that was revoked may still give back
     /// @return profiles The groups' profiles, as the registry holds them
     function reserve(uint256 period, Exchange[] calldata exchanges) external returns (uint256[] memory profiles);
 
-    /// @notice Books trades of groups: energy lanes (sold, bought) and signed payments (+ received)
+    /// @notice Books trades of groups: energy lanes (sold, bought) and signed payments (+ received), which settlement
+    ///         pays
     function book(uint256 period, uint256[] calldata groups, uint256[] calldata fills, uint256[] calldata payments)
         external;
 
     /// @notice Moves what payers paid above what payees received (pay-as-bid) to the spread account
     function collectSpread(uint256 period, uint256 amountMicroEur) external;
 
-    /// @notice Moves free money from one account to another: subscriptions, margins, compensations
+    /// @notice Moves free money from one account to another: subscriptions, margins, compensations. Out of the margin
+    ///         account a market moves what it put there; that it may even when it was revoked
     function transfer(uint256 from, uint256 to, uint256 amountMicroEur) external;
 
-    /// @notice Changes accounts at settlement and gives back what the period still holds; sums to zero
+    /// @notice Changes accounts at settlement, pays trades and gives back what the period still holds; sums to zero
+    /// @param suppliersMicroEur What the supplier receives of each group (− pays to it): where that leaves no cover, what
+    ///        the group is credited waits
+    /// @param dsoMicroEur What the DSO receives of all
     function settle(
         uint256 period,
         uint256[] calldata groups,
         uint256[] calldata deltas,
-        int256 supplierMicroEur,
+        int256[] calldata suppliersMicroEur,
         int256 dsoMicroEur
     ) external;
 

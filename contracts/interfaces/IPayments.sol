@@ -5,6 +5,14 @@ import {IMoneyAccounts} from "./IClearingHouse.sol";
 
 /// @notice What a payment module asks the clearing house: it takes what somebody agreed to pay, and nothing else
 interface IPayments is IMoneyAccounts {
-    /// @notice Takes free money out of a participant's account as currency, to the calling module
-    function collect(uint256 participant, uint256 amountMicroEur) external;
+    /// @notice Takes free money out of a participant's account, to the calling module. It comes as currency once the
+    ///         dispute window is over and somebody finishes the withdrawal, less what the account then owes
+    /// @return id Number of the withdrawal
+    function collect(uint256 participant, uint256 amountMicroEur) external returns (uint256 id);
+
+    /// @notice Currency a module received of what it collected, over all time, in µEUR
+    function receivedBy(address module) external view returns (uint256);
+
+    /// @notice What a module took from a participant over all time, in µEUR: received or on its way, without what went back
+    function takenFrom(address module, uint256 participant) external view returns (uint256);
 }

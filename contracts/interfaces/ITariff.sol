@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {IMarketClock} from "./IMarketClock.sol";
+
 /// @notice Prices outside the local market and grid fees, all in µEUR per Wh
 interface ITariff {
     struct ZoneFees {
@@ -8,6 +10,9 @@ interface ITariff {
         uint16 localMicroEurPerWh;
         uint16 exportMicroEurPerWh;
     }
+
+    /// @notice Market time
+    function clock() external view returns (IMarketClock);
 
     /// @notice Energy prices of the supplier in a period
     function energyPrices(uint256 period)

@@ -3,14 +3,25 @@ pragma solidity 0.8.37;
 
 import {IModules} from "../interfaces/IClearingHouse.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
-import {Roles} from "../libraries/Roles.sol";
 
 /// @title Which contracts may move money and energy, and how one comes to
-/// @notice No proxies: a new market is a new module, proposed in public and authorised behind a timelock.
+/// @notice No proxies: a new market is a new module, proposed in public and authorised behind a timelock. What waits is
+///         the code that was proposed, and no longer than PROPOSAL_LIFETIME. A module that was revoked takes nothing
+///         any more, but still gives back what it holds of others.
 abstract contract Modules is IModules {
+    /// @dev One slot. `index` is the bit of a market in a period's mask; `marginMicroEur` is what it has in the margin
+    ///      account
+    struct Module {
+        uint8 permissions;
+        bool known;
+        uint8 index;
+        uint96 marginMicroEur;
+    }
+
     struct Proposal {
         uint8 permissions;
         uint64 executableAt;
+        bytes32 codehash;
     }
 
     /// @notice May reserve, book trades and collect the spread
@@ -24,24 +35,30 @@ abstract contract Modules is IModules {
 
     /// @notice The most markets at a time: settlement asks each of them
     uint256 public constant MAX_MARKETS = 16;
+    /// @notice Seconds a proposal can be authorised for, once its timelock has run
+    uint256 public constant PROPOSAL_LIFETIME = 14 days;
 
     /// @notice Where roles are held
     IParticipantRegistry public immutable registry;
     /// @notice Seconds between the proposal of a module and its authorisation, once sealed
     uint256 public immutable timelockSeconds;
 
-    /// @notice Permissions of a module, as bits
-    mapping(address module => uint8) public permissionsOf;
     /// @notice What was proposed for a module and is not authorised yet
     mapping(address module => Proposal) public proposalOf;
-    address[] private _markets;
+    mapping(address module => Module) internal _modules;
+    /// @dev The market whose reservations, positions and payments stand under an index
+    address[MAX_MARKETS] internal _marketAt;
+    address[] internal _markets;
     /// @notice Whether the initial modules are in place and the timelock binds
     bool public isSealed;
     /// @notice Block time of the seal
     uint256 public sealedAt;
 
-    /// @notice A module was proposed; it can be authorised from `executableAt` (block time) on
-    event ModuleProposed(address indexed module, uint8 permissions, uint256 executableAt);
+    /// @notice A module was proposed, with the code it has; it can be authorised from `executableAt` until `expiresAt`
+    ///         (block time), or until `expiresAt` is moved by the seal
+    event ModuleProposed(
+        address indexed module, uint8 permissions, uint256 executableAt, uint256 expiresAt, bytes32 codehash
+    );
     /// @notice A module got its permissions
     event ModuleAuthorised(address indexed module, uint8 permissions);
     /// @notice A module lost all permissions
@@ -52,6 +69,9 @@ abstract contract Modules is IModules {
     error MissingPermission(address module, uint8 permission);
     error TimelockRunning(address module, uint256 executableAt);
     error NotProposed(address module);
+    error NoCode(address module);
+    error CodeChanged(address module, bytes32 proposed, bytes32 found);
+    error ProposalExpired(address module, uint256 expiredAt);
     error AlreadySealed(uint256 sealedAt);
     error TooManyMarkets(address module, uint256 maximum);
 
@@ -61,40 +81,8 @@ abstract contract Modules is IModules {
     }
 
     modifier onlyModule(uint8 permission) {
-        if (permissionsOf[msg.sender] & permission == 0) revert MissingPermission(msg.sender, permission);
+        if (_modules[msg.sender].permissions & permission == 0) revert MissingPermission(msg.sender, permission);
         _;
-    }
-
-    /// @notice Proposes a module; it can be authorised once the timelock has run
-    function proposeModule(address module, uint8 permissions) external {
-        registry.requireRole(Roles.OPERATOR, msg.sender);
-        uint256 executableAt = isSealed ? block.timestamp + timelockSeconds : block.timestamp;
-        proposalOf[module] = Proposal(permissions, uint64(executableAt));
-        emit ModuleProposed(module, permissions, executableAt);
-    }
-
-    /// @notice Authorises a proposed module
-    function authoriseModule(address module) external {
-        registry.requireRole(Roles.OPERATOR, msg.sender);
-        Proposal memory proposal = proposalOf[module];
-        if (proposal.executableAt == 0) revert NotProposed(module);
-        // What was proposed before the seal waits as long as what comes after it.
-        uint256 earliest = isSealed ? sealedAt + timelockSeconds : 0;
-        uint256 executableAt = proposal.executableAt > earliest ? proposal.executableAt : earliest;
-        if (block.timestamp < executableAt) revert TimelockRunning(module, executableAt);
-        delete proposalOf[module];
-        _list(module, proposal.permissions);
-        permissionsOf[module] = proposal.permissions;
-        emit ModuleAuthorised(module, proposal.permissions);
-    }
-
-    /// @notice Takes a module's permissions, and what is proposed for it, at once
-    function revokeModule(address module) external {
-        registry.requireRole(Roles.OPERATOR, msg.sender);
-        _list(module, 0);
-        delete permissionsOf[module];
-        delete proposalOf[module];
-        emit ModuleRevoked(module);
     }
 
     /// @inheritdoc IModules
@@ -102,29 +90,18 @@ abstract contract Modules is IModules {
         return _markets;
     }
 
-    /// @dev Keeps the list of markets in step with the permissions a module is about to get
-    function _list(address module, uint8 permissions) private {
-        bool before = permissionsOf[module] & MARKET != 0;
-        bool after_ = permissions & MARKET != 0;
-        if (before == after_) return;
-        if (after_) {
-            if (_markets.length == MAX_MARKETS) revert TooManyMarkets(module, MAX_MARKETS);
-            _markets.push(module);
-            return;
-        }
-        uint256 last = _markets.length - 1;
-        for (uint256 i; i < last; ++i) {
-            if (_markets[i] == module) _markets[i] = _markets[last];
-        }
-        _markets.pop();
+    /// @inheritdoc IModules
+    function isMarket(address module) external view returns (bool) {
+        return _modules[module].permissions & MARKET != 0;
     }
 
-    /// @notice Ends the setting up: from now on the timelock binds
-    function seal() external {
-        registry.requireRole(Roles.OPERATOR, msg.sender);
-        if (isSealed) revert AlreadySealed(sealedAt);
-        isSealed = true;
-        sealedAt = block.timestamp;
-        emit Sealed();
+    /// @notice Permissions of a module, as bits
+    function permissionsOf(address module) external view returns (uint8) {
+        return _modules[module].permissions;
+    }
+
+    /// @notice What a module has in the margin account, in µEUR: what it put there and did not take out
+    function marginOf(address module) external view returns (uint256) {
+        return _modules[module].marginMicroEur;
     }
 }

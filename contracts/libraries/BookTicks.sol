@@ -6,21 +6,33 @@ import {BookOrder} from "./BookOrder.sol";
 
 /// @title At which ticks of a book orders rest, in one word: best bid and best offer without a search
 /// @notice A book is never crossed, so bids and offers share the ticks: bids rest below the split, offers from it on.
-/// @dev   tag: 24 | split: 8 | one bit a tick: 224. A tag of 24 bits is the lap of the ring, not the period: it comes
-///        back after 16.7 million laps, years even for periods of one second.
+/// @dev    tag: 16 | ticks in use: 8 | split: 8 | one bit a tick: 224. The tag is the lap of the ring, not the period: it
+///         comes back after 65,535 laps, which are 478 years of a ring of 256 periods of 15 minutes.
 library BookTicks {
     uint256 internal constant MAX_TICKS = 224;
     uint256 private constant SPLIT_SHIFT = 224;
-    uint256 private constant TAG_SHIFT = 232;
+    uint256 private constant USED_SHIFT = 232;
+    uint256 private constant TAG_SHIFT = 240;
     uint256 private constant TICKS = (1 << MAX_TICKS) - 1;
 
-    /// @dev The empty book of a lap; laps count from 1 here, so that no book is a slot never written
-    function fresh(uint256 lap) internal pure returns (uint256) {
-        return (lap + 1) << TAG_SHIFT;
+    /// @dev Of a lap of the ring, never that of a word never written
+    function tagOf(uint256 lap) internal pure returns (uint256) {
+        unchecked {
+            return lap % type(uint16).max + 1;
+        }
+    }
+
+    /// @dev The empty book of a lap, which uses so many ticks of the band
+    function fresh(uint256 lap, uint256 ticks) internal pure returns (uint256) {
+        return (tagOf(lap) << TAG_SHIFT) | (ticks << USED_SHIFT);
     }
 
     function isOf(uint256 book, uint256 lap) internal pure returns (bool) {
-        return book >> TAG_SHIFT == (lap + 1) & type(uint24).max;
+        return book >> TAG_SHIFT == tagOf(lap);
+    }
+
+    function used(uint256 book) internal pure returns (uint256) {
+        return (book >> USED_SHIFT) & 0xff;
     }
 
     /// @dev The ticks of a side as bits
@@ -45,7 +57,7 @@ library BookTicks {
             } else if (tick < bound) {
                 bound = tick;
             }
-            book = (book >> TAG_SHIFT << TAG_SHIFT) | (book & TICKS);
+            book = (book >> USED_SHIFT << USED_SHIFT) | (book & TICKS);
             return book | (bound << SPLIT_SHIFT) | (1 << tick);
         }
     }

@@ -5,57 +5,77 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Lanes} from "./Lanes.sol";
 
 /// @title The orders at one price tick, first come first served
-/// @notice Four orders to a word, 216 words in a circle from the head. A reader goes from word to word with an order in
-///         it and skips the others unread: what was cancelled costs later takers nothing beyond the word it shares.
-/// @dev    Level word: period: 32 | head: 8 | one bit a word that holds an order: 216. Queue word: period: 32 | four
-///         orders: 56 each (see RestingOrder), lane 0 first. The head is the first word with an order.
-///         A key's lowest 8 bits are zero: the number of a queue word goes there.
+/// @notice Four orders to a word, up to 208 words in a chain: a new one is taken wherever one is free, so that what was
+///         cancelled makes room at once, and a reader goes from word to word with an order in it. A level is full when
+///         each of its words holds an order, and not before.
+/// @dev    Level word: period: 32 | tail: 8 | head: 8 | one bit a word that holds an order: 208. Queue word: tag: 16 | word
+///         before: 8 | word behind: 8 | four orders: 56 each (see RestingOrder), lane 0 first. The tag is that of BookTicks.
+///         What is before the head and behind the tail says nothing. A key's lowest 8 bits are zero: the number of a queue
+///         word goes there.
 library LevelQueue {
     struct Levels {
         mapping(uint256 key => uint256) levels;
         mapping(uint256 keyAndWord => uint256) words;
     }
 
-    uint256 internal constant WORDS = 216;
+    uint256 internal constant WORDS = 208;
     uint256 private constant LIVE = (1 << WORDS) - 1;
+    uint256 private constant HEAD = 208;
+    uint256 private constant TAIL = 216;
+    uint256 private constant BEHIND = 224;
+    uint256 private constant BEFORE = 232;
+    uint256 private constant TAG = 240;
+    uint256 private constant LINK = 0xff;
 
-    /// @notice From the first order of this tick to the last, no word is left for another
+    /// @notice Every word of this tick holds an order
     error LevelFull(uint256 tick);
 
     /// @notice Puts an order behind all others
+    /// @param tag Of the period's lap
     /// @return position Its lane, counted over all words
     /// @return isFirst Whether the level was empty before
-    function append(Levels storage self, uint256 key, uint256 period, uint256 order)
+    function append(Levels storage self, uint256 key, uint256 period, uint256 tag, uint256 order)
         internal
         returns (uint256 position, bool isFirst)
     {
         unchecked {
             uint256 level = Lanes.ofPeriod(self.levels[key], period);
-            uint256 index = head(level);
+            uint256 last = (level >> TAIL) & LINK;
+            uint256 word;
             isFirst = isEmpty(level);
             if (!isFirst) {
-                index = _last(level);
-                uint256 word = self.words[key | index];
+                word = self.words[key | last];
                 uint256 lane = _behindLast(word);
                 if (lane < Lanes.PER_GROUP) {
-                    self.words[key | index] = word | (order << (lane * 56));
-                    return (index * Lanes.PER_GROUP + lane, false);
+                    self.words[key | last] = word | (order << (lane * 56));
+                    return (last * Lanes.PER_GROUP + lane, false);
                 }
-                index = _wrap(index + 1);
-                if (index == head(level)) revert LevelFull((key >> 8) & 0xff);
             }
-            self.words[key | index] = Lanes.fresh(period) | order;
-            self.levels[key] = level | (1 << index);
+            uint256 free = ~level & LIVE;
+            if (free == 0) revert LevelFull((key >> 8) & 0xff);
+            uint256 index = Math.log2(free & (~free + 1));
+            if (isFirst) level = _with(level, HEAD, index);
+            else self.words[key | last] = _with(word, BEHIND, index);
+            self.words[key | index] = (tag << TAG) | (last << BEFORE) | order;
+            self.levels[key] = _with(level, TAIL, index) | (1 << index);
             return (index * Lanes.PER_GROUP, isFirst);
         }
     }
 
-    /// @notice Writes a word that has lost orders; one that has none left goes from the level
+    /// @notice Writes a word that has lost orders; one that has none left goes from the chain
     /// @return empties Whether that leaves the level empty
     function shrink(Levels storage self, uint256 key, uint256 index, uint256 word) internal returns (bool empties) {
         self.words[key | index] = word;
         if (uint224(word) != 0) return false;
-        uint256 level = without(self.levels[key], index);
+        uint256 level = self.levels[key];
+        uint256 before = (word >> BEFORE) & LINK;
+        uint256 behind = (word >> BEHIND) & LINK;
+        bool isLast = (level >> TAIL) & LINK == index;
+        if (head(level) == index) level = _with(level, HEAD, behind);
+        else self.words[key | before] = _with(self.words[key | before], BEHIND, behind);
+        if (isLast) level = _with(level, TAIL, before);
+        else self.words[key | behind] = _with(self.words[key | behind], BEFORE, before);
+        level &= ~(1 << index);
         self.levels[key] = level;
         return isEmpty(level);
     }
@@ -72,47 +92,26 @@ library LevelQueue {
     }
 
     function head(uint256 level) internal pure returns (uint256) {
-        return (level >> WORDS) & 0xff;
+        return (level >> HEAD) & LINK;
     }
 
-    /// @dev The level without a word; the head moves on to the next with an order
-    function without(uint256 level, uint256 index) internal pure returns (uint256) {
-        unchecked {
-            level &= ~(1 << index);
-            uint256 from = head(level);
-            if (index != from || isEmpty(level)) return level;
-            uint256 live = _fromHead(level);
-            uint256 next = _wrap(from + Math.log2(live & (~live + 1)));
-            return level - (from << WORDS) + (next << WORDS);
-        }
+    /// @dev The level without its first word, which says what comes behind it
+    function withoutHead(uint256 level, uint256 word) internal pure returns (uint256) {
+        return _with(level & ~(1 << head(level)), HEAD, (word >> BEHIND) & LINK);
     }
 
-    /// @dev The last word with an order; there must be one
-    function _last(uint256 level) private pure returns (uint256) {
-        unchecked {
-            return _wrap(head(level) + Math.log2(_fromHead(level)));
-        }
+    function tagOf(uint256 word) internal pure returns (uint256) {
+        return word >> TAG;
     }
 
-    /// @dev The bits of the words turned so that the head's is the lowest
-    function _fromHead(uint256 level) private pure returns (uint256) {
-        unchecked {
-            uint256 live = level & LIVE;
-            uint256 from = head(level);
-            return (live >> from) | ((live << (WORDS - from)) & LIVE);
-        }
+    function _with(uint256 word, uint256 shift, uint256 link) private pure returns (uint256) {
+        return (word & ~(LINK << shift)) | (link << shift);
     }
 
     /// @dev The lane behind the last order of a word, four when that is in the last lane
     function _behindLast(uint256 word) private pure returns (uint256 lane) {
         unchecked {
             for (uint256 orders = uint224(word); orders != 0; orders >>= 56) ++lane;
-        }
-    }
-
-    function _wrap(uint256 index) private pure returns (uint256) {
-        unchecked {
-            return index < WORDS ? index : index - WORDS;
         }
     }
 }

@@ -37,6 +37,13 @@ library OrderLane {
         return (order & ((1 << 25) - 1)) | (energyWh << 25);
     }
 
+    /// @dev Whether an order asks for less than a former one, at the same price or not at all; whatever the sequences
+    function lowers(uint256 order, uint256 former) internal pure returns (bool) {
+        uint256 quantity = order >> 25;
+        if (quantity == 0) return true;
+        return quantity < former >> 25 && (order >> 8) & 0x1ffff == (former >> 8) & 0x1ffff;
+    }
+
     /// @dev The order as an energy lane: an offer promises energy out, a bid energy into the connection
     function energy(uint256 order) internal pure returns (uint256) {
         uint256 quantity = order >> 25;

@@ -9,6 +9,7 @@ import {TickBook} from "../libraries/TickBook.sol";
 import {TradeWord} from "../libraries/TradeWord.sol";
 import {AuctionBoard} from "./AuctionBoard.sol";
 import {CheckedTrades} from "./CheckedTrades.sol";
+import {SealedAnswers} from "./SealedAnswers.sol";
 
 /// @title Auctions of aggregators among the prosumers of their area
 /// @notice In a bid auction the aggregator buys a quantity: the cheapest offers up to its ceiling price win until the
@@ -16,7 +17,7 @@ import {CheckedTrades} from "./CheckedTrades.sol";
 ///         price tick that wins is shared pro rata in participant order, so nothing depends on who came first. Winners
 ///         trade at the price of that tick (uniform) or at their own. The reference is
 ///         `gridbourse.model.aggregator_auction`; this is its equal. Source: seed 001 §2.2, Fig. 5.4.
-contract AggregatorAuction is AuctionBoard {
+contract AggregatorAuction is SealedAnswers {
     using TickBook for TickBook.Book;
 
     /// @dev One slot: how far the awards of a cleared auction have come, in participant order
@@ -115,7 +116,7 @@ contract AggregatorAuction is AuctionBoard {
             page.lost[i].group = groups[i];
             page.lost[i].released = _awardGroup(auction, awarding, page, groups[i], answers);
         }
-        clearingHouse.reserve(auction.period, page.lost);
+        _exchangeAll(auction.period, page.lost);
         _recordAll(area, auction.period, page.trades, page.count);
         emit Awarded(area, auction.period, number, awarding.nextGroup + groups.length, page.trades);
     }

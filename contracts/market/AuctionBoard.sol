@@ -4,7 +4,6 @@ pragma solidity 0.8.37;
 import {IAgents} from "../interfaces/IAgents.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
-import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {OrderLane} from "../libraries/OrderLane.sol";
 import {Profile} from "../libraries/Profile.sol";
@@ -15,9 +14,8 @@ import {PriceBand} from "./PriceBand.sol";
 
 /// @title What aggregators ask for, and what prosumers answer: the board of the aggregator auctions
 /// @notice A posted auction keeps the aggregator's money or energy reserved, an answer that of who gave it. Answers are
-///         open, or sealed: then a bonded commitment comes first, and is revealed in the last seconds before gate
-///         closure; who does not reveal loses the bond to the aggregator. Open answers come from the participant, from
-///         the gateway with its mandate, or from the aggregator its contract lets trade for it.
+///         open, or sealed (see `SealedAnswers`). Open answers come from the participant, from the gateway with its
+///         mandate, or from the aggregator its contract lets trade for it.
 abstract contract AuctionBoard is CheckedTrades, PriceBand {
     using TickBook for TickBook.Book;
 
@@ -31,6 +29,8 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     /// @param agents Who may act for whom
     /// @param revealSeconds Length of the time before gate closure in which sealed answers are revealed
     /// @param bondMicroEur What a sealed answer is bonded with
+    /// @param minWh The least energy of an auction
+    /// @param maxPosted The most auctions of an aggregator in a period
     struct Settings {
         Anchors anchors;
         ITariff tariff;
@@ -41,10 +41,12 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
         uint256 groupSize;
         uint256 revealSeconds;
         uint256 bondMicroEur;
+        uint256 minWh;
+        uint256 maxPosted;
     }
 
     /// @notice An auction, in one storage slot: `buys` = bid auction; `tick` is the ceiling of it, or the floor of an
-    ///         offer auction
+    ///         offer auction; `ticks` are those of the band that the period uses
     struct Auction {
         uint32 period;
         uint32 aggregator;
@@ -54,23 +56,21 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
         Phase phase;
         uint32 wh;
         uint16 tick;
+        uint16 ticks;
     }
 
-    /// @dev One slot: how many auctions an area has in a period, and how many of them are over
+    /// @dev One slot: how many auctions an area has in a period, how many of them are over, and the ticks the period uses
     struct Board {
         uint32 period;
         uint16 posted;
         uint16 ended;
-    }
-
-    /// @dev One slot: what a sealed answer is, and who gets its bond when it is not revealed
-    struct Commitment {
-        bytes28 answer;
-        uint32 aggregator;
+        uint16 ticks;
     }
 
     /// @notice The most auctions of an area in a period: settlement waits for each
     uint256 public constant MAX_AUCTIONS = 256;
+    /// @dev A reveal takes some blocks: with less time nobody could answer under seal but by losing the bond
+    uint256 private constant LEAST_REVEAL_SECONDS = 60;
 
     /// @notice Who may answer for whom
     IAgents public immutable agents;
@@ -78,15 +78,18 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     uint256 public immutable revealSeconds;
     /// @notice What a sealed answer is bonded with
     uint256 public immutable bondMicroEur;
+    /// @notice The least energy of an auction
+    uint256 public immutable minWh;
+    /// @notice The most auctions of an aggregator in a period, so that no one takes the room of all
+    uint256 public immutable maxPosted;
 
     mapping(uint256 key => Auction) internal _auctions;
     mapping(uint256 key => TickBook.Book) internal _books;
     /// @dev auction | group => period: 32 | four answers as order lanes
     mapping(uint256 key => uint256 fourAnswers) internal _answers;
     mapping(uint256 key => Board) private _boards;
-    /// @dev Who committed to what, until it is revealed or forfeited; kept when the auction's slot is used again
-    mapping(bytes32 key => Commitment) private _commitments;
-
+    /// @dev ring slot | aggregator => period: 32 | auctions it posted
+    mapping(uint256 key => uint256) private _posted;
     /// @notice An aggregator asks for `wh`: to buy up to the price of a tick, or to sell down to it
     event AuctionPosted(
         uint256 indexed area,
@@ -113,28 +116,12 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     event AnswersBrought(
         uint256 indexed area, uint256 indexed period, uint256 indexed auction, address by, uint256[] groups
     );
-    /// @notice A participant answers under seal, with a bond
-    event AnswerCommitted(
-        uint256 indexed area, uint256 indexed period, uint256 indexed auction, uint256 participant, bytes28 commitment
-    );
-    /// @notice A participant reveals its answer, with the salt of its commitment; its bond goes back
-    event AnswerRevealed(
-        uint256 indexed area,
-        uint256 indexed period,
-        uint256 indexed auction,
-        uint256 participant,
-        uint256 tick,
-        uint256 wh,
-        bytes32 salt
-    );
-    /// @notice A sealed answer was never revealed: its bond goes to the aggregator
-    event BondForfeited(
-        uint256 indexed area, uint256 indexed period, uint256 indexed auction, uint256 participant, uint256 amountMicroEur
-    );
-
     error NotAnAggregator(uint256 participant);
     error TooManyAuctions(uint256 area, uint256 period, uint256 maximum);
-    error QuantityOutOfRange(uint256 participant, uint256 wh, uint256 maximumWh);
+    error QuantityOutOfRange(uint256 participant, uint256 wh, uint256 minimumWh, uint256 maximumWh);
+    error BadLimits(uint256 minWh, uint256 maxPosted);
+    error TooManyOfOne(uint256 aggregator, uint256 period, uint256 maximum);
+    error NoTimeToReveal(uint256 revealSeconds, uint256 leastSeconds);
     error NoAuction(uint256 area, uint256 period, uint256 auction);
     error OwnAuction(uint256 participant, uint256 auction);
     error OtherArea(uint256 participant, uint256 itsArea, uint256 area);
@@ -142,10 +129,6 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     error BeyondLimit(uint256 participant, uint256 tick, uint256 limitTick);
     error UnderSeal(uint256 auction, bool isSealed);
     error GateStillOpen(uint256 period);
-    error RevealHasBegun(uint256 period, uint256 from, uint256 timestamp);
-    error RevealNotBegun(uint256 period, uint256 from, uint256 timestamp);
-    error CommittedBefore(uint256 participant, uint256 auction);
-    error NotCommitted(uint256 participant, uint256 auction, bytes28 committed, bytes28 given);
 
     constructor(Settings memory settings)
         CheckedTrades(settings.anchors, settings.groupSize)
@@ -160,6 +143,10 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
         agents = settings.agents;
         revealSeconds = settings.revealSeconds;
         bondMicroEur = settings.bondMicroEur;
+        (uint256 least, uint256 most) = (settings.minWh, settings.maxPosted);
+        if (least == 0 || least > Lanes.MAX_WH || most == 0 || most > MAX_AUCTIONS) revert BadLimits(least, most);
+        minWh = least;
+        maxPosted = most;
     }
 
     // --- auctions ------------------------------------------------------------------------------
@@ -171,25 +158,34 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
         external
         returns (uint256 number)
     {
-        uint256 aggregator = registry.numberOf(msg.sender);
+        (uint256 aggregator, uint256 profile) = _caller();
         if (!registry.hasRole(Roles.AGGREGATOR, msg.sender)) revert NotAnAggregator(aggregator);
-        clock.requireOpen(period);
-        if (wh == 0 || wh > Lanes.MAX_WH) revert QuantityOutOfRange(aggregator, wh, Lanes.MAX_WH);
-        if (tick >= ticks) revert TickOutOfBand(aggregator, tick, ticks);
-        uint256 area = Profile.area(_profileOf(aggregator));
+        _requireOpen(period);
+        if (wh < minWh || wh > Lanes.MAX_WH) revert QuantityOutOfRange(aggregator, wh, minWh, Lanes.MAX_WH);
+        if (isSealed && revealSeconds < LEAST_REVEAL_SECONDS) revert NoTimeToReveal(revealSeconds, LEAST_REVEAL_SECONDS);
+        uint256 area = Profile.area(profile);
         Board memory board = _boardOf(area, period);
         number = board.posted;
         if (number == MAX_AUCTIONS) revert TooManyAuctions(area, period, MAX_AUCTIONS);
         if (number == 0) {
             _ledgers[_key(area, period)] = _enter(area, period);
-            _requireBand(period);
+            board.ticks = uint16(_ticksIn(period));
         }
+        _requireTick(aggregator, tick, board.ticks);
+        _countPosted(period, aggregator);
         board.posted += 1;
         _boards[_key(area, period)] = board;
         _auctions[_auctionKey(area, period, number)] =
-            Auction(period, uint32(aggregator), buys, payAsBid, isSealed, Phase.Open, wh, tick);
+            Auction(period, uint32(aggregator), buys, payAsBid, isSealed, Phase.Open, wh, tick, board.ticks);
         _reserve(period, aggregator, 0, _aggregatorEnergy(buys, wh));
         emit AuctionPosted(area, period, number, aggregator, buys, wh, tick, payAsBid, isSealed);
+    }
+
+    function _countPosted(uint256 period, uint256 aggregator) private {
+        uint256 key = ((period % _ringSize) << 64) | aggregator;
+        uint256 count = Lanes.ofPeriod(_posted[key], period) + 1;
+        if (uint224(count) > maxPosted) revert TooManyOfOne(aggregator, period, maxPosted);
+        _posted[key] = count;
     }
 
     // --- open answers --------------------------------------------------------------------------
@@ -201,7 +197,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
         external
     {
         Auction memory auction = _unsealed(area, period, number);
-        _answer(area, auction, number, participant, tick, wh);
+        _answerAll(area, auction, number, _wordOf(auction, participant, tick, wh));
         emit Answered(area, period, number, participant, tick, wh);
     }
 
@@ -217,37 +213,45 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     }
 
     function _unsealed(uint256 area, uint256 period, uint256 number) private view returns (Auction memory auction) {
-        clock.requireOpen(period);
+        _requireOpen(period);
         auction = _auctionOf(area, period, number);
         if (auction.isSealed) revert UnderSeal(number, true);
     }
 
-    function _answer(
-        uint256 area,
-        Auction memory auction,
-        uint256 number,
-        uint256 participant,
-        uint256 tick,
-        uint256 wh
-    ) private {
-        if (wh > Lanes.MAX_WH) revert QuantityOutOfRange(participant, wh, Lanes.MAX_WH);
-        if (tick >= ticks) revert TickOutOfBand(participant, tick, ticks);
-        uint256[] memory words = new uint256[](1);
+    /// @dev An answer alone, as a batch has it
+    function _wordOf(Auction memory auction, uint256 participant, uint256 tick, uint256 wh)
+        internal
+        pure
+        returns (uint256[] memory words)
+    {
+        if (wh > Lanes.MAX_WH) revert QuantityOutOfRange(participant, wh, 0, Lanes.MAX_WH);
+        _requireTick(participant, tick, auction.ticks);
+        words = new uint256[](1);
         words[0] = Lanes.set56(
             Lanes.fresh(Lanes.groupOf(participant)), Lanes.laneOf(participant), _lane(tick, wh)
         );
-        _answerAll(area, auction, number, words);
+    }
+
+    function _answerAll(uint256 area, Auction memory auction, uint256 number, uint256[] memory words) private {
+        uint256[] memory profiles = _enterAnswers(area, auction, number, words);
+        bool forAnother = _requireMayAct(area, auction.period, words, profiles);
+        // Whatever role it has besides: nobody sells to itself what others own.
+        if (forAnother && registry.accountOf(auction.aggregator) == msg.sender) {
+            revert OwnAuction(auction.aggregator, number);
+        }
     }
 
     /// @dev Puts the lanes of the words into the book, each in place of the participant's former answer, and backs them
-    function _answerAll(uint256 area, Auction memory auction, uint256 number, uint256[] memory words) private {
+    function _enterAnswers(uint256 area, Auction memory auction, uint256 number, uint256[] memory words)
+        internal
+        returns (uint256[] memory profiles)
+    {
         uint256 key = _auctionKey(area, auction.period, number);
         IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](words.length);
         for (uint256 i; i < words.length; ++i) {
             _answerGroup(key, auction, words[i], exchanges[i]);
         }
-        uint256[] memory profiles = clearingHouse.reserve(auction.period, exchanges);
-        _requireMayAct(area, auction.period, words, profiles);
+        return _exchangeAll(auction.period, exchanges);
     }
 
     function _answerGroup(
@@ -278,12 +282,12 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
 
     function _requireMayAnswer(Auction memory auction, uint256 number, uint256 participant, uint256 given)
         private
-        view
+        pure
     {
         uint256 tick = OrderLane.tick(given);
         if (participant == auction.aggregator) revert OwnAuction(participant, number);
         if (given >> OrderLane.BITS != 0 || given != _lane(tick, OrderLane.wh(given))) revert MalformedAnswer(participant, given);
-        if (tick >= ticks) revert TickOutOfBand(participant, tick, ticks);
+        _requireTick(participant, tick, auction.ticks);
         if (auction.buys ? tick > auction.tick : tick < auction.tick) {
             revert BeyondLimit(participant, tick, auction.tick);
         }
@@ -294,75 +298,24 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
         return OrderLane.pack(wh, tick, OrderLane.BID, 1);
     }
 
-    // --- sealed answers ------------------------------------------------------------------------
-
-    /// @notice Commits the caller to an answer it will reveal, and sets its bond aside
-    /// @param commitment See `commitmentTo`
-    function commit(uint256 area, uint32 period, uint256 number, bytes28 commitment) external {
-        clock.requireOpen(period);
-        uint256 from = clock.gateClosure(period) - revealSeconds;
-        uint256 time = clock.timestamp();
-        if (time >= from) revert RevealHasBegun(period, from, time);
-        Auction memory auction = _auctionOf(area, period, number);
-        if (!auction.isSealed) revert UnderSeal(number, false);
-        uint256 participant = registry.numberOf(msg.sender);
-        bytes32 key = _commitmentKey(area, period, number, participant);
-        if (_commitments[key].aggregator != 0) revert CommittedBefore(participant, number);
-        _commitments[key] = Commitment(commitment, auction.aggregator);
-        _move(participant, HouseAccounts.MARGIN);
-        emit AnswerCommitted(area, period, number, participant, commitment);
-    }
-
-    /// @notice Reveals the answer the caller committed to; its bond goes back
-    function reveal(uint256 area, uint32 period, uint256 number, uint256 tick, uint256 wh, bytes32 salt) external {
-        clock.requireOpen(period);
-        uint256 from = clock.gateClosure(period) - revealSeconds;
-        uint256 time = clock.timestamp();
-        if (time < from) revert RevealNotBegun(period, from, time);
-        uint256 participant = registry.numberOf(msg.sender);
-        _takeCommitment(area, period, number, participant, commitmentTo(participant, tick, wh, salt));
-        _move(HouseAccounts.MARGIN, participant);
-        _answer(area, _auctionOf(area, period, number), number, participant, tick, wh);
-        emit AnswerRevealed(area, period, number, participant, tick, wh, salt);
-    }
-
-    /// @notice After gate closure gives the bond of an answer that was never revealed to the aggregator; anyone may
-    function forfeit(uint256 area, uint32 period, uint256 number, uint256 participant) external {
-        if (!_gateClosed(period)) revert GateStillOpen(period);
-        bytes32 key = _commitmentKey(area, period, number, participant);
-        uint256 aggregator = _takeCommitment(area, period, number, participant, _commitments[key].answer);
-        _move(HouseAccounts.MARGIN, aggregator);
-        emit BondForfeited(area, period, number, participant, bondMicroEur);
-    }
-
-    function _takeCommitment(uint256 area, uint256 period, uint256 number, uint256 participant, bytes28 given)
-        private
-        returns (uint256 aggregator)
-    {
-        bytes32 key = _commitmentKey(area, period, number, participant);
-        Commitment memory committed = _commitments[key];
-        if (committed.aggregator == 0 || committed.answer != given) {
-            revert NotCommitted(participant, number, committed.answer, given);
-        }
-        delete _commitments[key];
-        return committed.aggregator;
-    }
-
-    function _move(uint256 from, uint256 to) private {
-        if (bondMicroEur != 0) clearingHouse.transfer(from, to, bondMicroEur);
-    }
-
-    /// @notice What a participant commits to: its number, tick and Wh under a random salt
-    function commitmentTo(uint256 participant, uint256 tick, uint256 wh, bytes32 salt) public pure returns (bytes28) {
-        return bytes28(keccak256(abi.encode(participant, tick, wh, salt)));
-    }
-
     // --- rules ---------------------------------------------------------------------------------
 
-    /// @dev Each answer by who may, in the participants' own area
+    // --- questions to others, each in one place for what the call takes of the contract's size -----
+
+    /// @dev Number and profile of the participant that calls
+    function _caller() internal view returns (uint256 participant, uint256 profile) {
+        return registry.memberOf(msg.sender);
+    }
+
+    function _requireOpen(uint256 period) internal view {
+        clock.requireOpen(period);
+    }
+
+    /// @dev Each answer by who may, in the participants' own area. Returns whether any answers in another's name
     function _requireMayAct(uint256 area, uint256 period, uint256[] memory words, uint256[] memory profiles)
         private
         view
+        returns (bool forAnother)
     {
         uint256[] memory answering = new uint256[](words.length * Lanes.PER_GROUP);
         uint256[] memory theirs = new uint256[](answering.length);
@@ -372,7 +325,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
                 if (Lanes.get56(words[i], lane) == 0) continue;
                 uint256 participant = Lanes.participantAt(Lanes.tag(words[i]), lane);
                 uint256 profile = Lanes.get64(profiles[i], lane);
-                if (Profile.area(profile) != area) revert OtherArea(participant, Profile.area(profile), area);
+                _requireArea(participant, profile, area);
                 (answering[count], theirs[count++]) = (participant, profile);
             }
         }
@@ -381,17 +334,12 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
             mstore(answering, count) // only ever shorter than they were made
             mstore(theirs, count)
         }
-        agents.agentsFor(msg.sender, period, answering, theirs);
+        (, uint256 agent) = agents.agentsFor(msg.sender, period, answering, theirs);
+        return agent != 0;
     }
 
-    function _profileOf(uint256 participant) private view returns (uint256) {
-        return Lanes.get64(registry.profilesOf(Lanes.groupOf(participant)), Lanes.laneOf(participant));
-    }
-
-    function _reserve(uint256 period, uint256 participant, uint256 released, uint256 claimed) internal {
-        IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](1);
-        exchanges[0] = _exchange(participant, released, claimed);
-        clearingHouse.reserve(period, exchanges);
+    function _requireArea(uint256 participant, uint256 profile, uint256 area) internal pure {
+        if (Profile.area(profile) != area) revert OtherArea(participant, Profile.area(profile), area);
     }
 
     /// @dev Energy lane of the aggregator's side: into its connection when it buys
@@ -444,7 +392,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
 
     function _boardOf(uint256 area, uint256 period) private view returns (Board memory board) {
         board = _boards[_key(area, period)];
-        if (board.period != period) board = Board(uint32(period), 0, 0);
+        if (board.period != period) board = Board(uint32(period), 0, 0, 0);
     }
 
     function _auctionKey(uint256 area, uint256 period, uint256 number) internal view returns (uint256) {
@@ -453,13 +401,5 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
 
     function _answerKey(uint256 auctionKey, uint256 group) internal pure returns (uint256) {
         return (auctionKey << 32) | group;
-    }
-
-    function _commitmentKey(uint256 area, uint256 period, uint256 number, uint256 participant)
-        private
-        pure
-        returns (bytes32)
-    {
-        return keccak256(abi.encode(area, period, number, participant));
     }
 }

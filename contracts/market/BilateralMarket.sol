@@ -13,8 +13,9 @@ import {Subscriptions} from "./Subscriptions.sol";
 
 /// @title Neighbour to neighbour: offers and requests with preferences, paired one by one
 /// @notice The market operator ranks and matches off the chain (`gridbourse.model.bilateral`); here every pairing has to
-///         respect the limits of both sides, or none of the call goes through. A seller may have many buyers, a buyer
-///         many sellers. Pairings are made until gate closure. Each is a trade of its own that waits for the DSO: a
+///         respect the limits of both sides, or none of the call goes through; one whose listing has been withdrawn or
+///         paired meanwhile is left out, so that nobody undoes the others'. A seller may have many buyers, a buyer many
+///         sellers. Pairings are made until gate closure. Each is a trade of its own that waits for the DSO: a
 ///         rejected one gives both sides their reservations back, it does not go back on the board.
 contract BilateralMarket is Listings {
     /// @notice What a pairing may cost
@@ -54,10 +55,15 @@ contract BilateralMarket is Listings {
         uint256 request
     );
 
+    /// @notice A pairing was left out: less than `wh` is left of its offer or of its request
+    event PairingStale(
+        uint256 indexed area, uint256 indexed period, uint256 offer, uint256 request, uint256 wh
+    );
+
     error EmptyPairing(uint256 offer, uint256 request);
     error NotAnOffer(uint256 listing);
     error NotARequest(uint256 listing);
-    error AboveRemaining(uint256 listing, uint256 wh, uint256 remainingWh);
+    error NothingPaired(uint256 area, uint256 period);
     error SelfTrade(uint256 participant);
     error OtherPartner(uint256 listing, uint256 partner, uint256 named);
     error PriceBelowOffer(uint256 offer, uint256 priceMicroEurPerWh, uint256 leastMicroEurPerWh);
@@ -75,24 +81,33 @@ contract BilateralMarket is Listings {
         priceRule = settings.priceRule;
     }
 
-    /// @notice Pairs offers with requests of an area and period until gate closure; the market operator may. All or none
+    /// @notice Pairs offers with requests of an area and period until gate closure; the market operator may. All or none, but
+    ///         for those whose listing has too little left, which the operator cannot know beforehand
     function pair(uint256 area, uint32 period, Pairing[] calldata pairings) external {
         registry.requireRole(Roles.OPERATOR, msg.sender);
         clock.requireOpen(period);
         Ledger memory ledger = _enter(area, period);
+        uint256 before = ledger.groups;
         for (uint256 i; i < pairings.length; ++i) {
             Pairing calldata pairing = pairings[i];
             uint256 trade = _pair(area, period, pairing);
+            if (trade == 0) {
+                emit PairingStale(area, period, pairing.offer, pairing.request, pairing.wh);
+                continue;
+            }
             emit Paired(area, period, ledger.groups, trade, pairing.offer, pairing.request);
             _record(ledger, area, trade);
         }
+        if (ledger.groups == before) revert NothingPaired(area, period);
         _ledgers[_key(area, period)] = ledger;
     }
 
+    /// @dev The trade; zero where too little is left of the offer or the request
     function _pair(uint256 area, uint256 period, Pairing calldata pairing) private returns (uint256 trade) {
         Listing memory offer = _listingOf(area, period, pairing.offer);
         Listing memory request = _listingOf(area, period, pairing.request);
-        _requireQuantities(pairing, offer, request);
+        _requireSides(pairing, offer, request);
+        if (pairing.wh > offer.wh || pairing.wh > request.wh) return 0;
         _requirePartners(pairing, offer, request);
         _requirePrice(pairing, offer.limitMicroEurPerWh, request.limitMicroEurPerWh);
         _requireSource(pairing.request, offer.participant, request.sources);
@@ -102,12 +117,10 @@ contract BilateralMarket is Listings {
         return TradeWord.pack(offer.participant, request.participant, pairing.wh, pairing.priceMicroEurPerWh);
     }
 
-    function _requireQuantities(Pairing calldata pairing, Listing memory offer, Listing memory request) private pure {
+    function _requireSides(Pairing calldata pairing, Listing memory offer, Listing memory request) private pure {
         if (offer.isRequest) revert NotAnOffer(pairing.offer);
         if (!request.isRequest) revert NotARequest(pairing.request);
         if (pairing.wh == 0) revert EmptyPairing(pairing.offer, pairing.request);
-        if (pairing.wh > offer.wh) revert AboveRemaining(pairing.offer, pairing.wh, offer.wh);
-        if (pairing.wh > request.wh) revert AboveRemaining(pairing.request, pairing.wh, request.wh);
     }
 
     function _requirePartners(Pairing calldata pairing, Listing memory offer, Listing memory request) private pure {

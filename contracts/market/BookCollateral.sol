@@ -52,12 +52,6 @@ abstract contract BookCollateral is RestingOrders {
         if (status != Profile.ACTIVE) revert ParticipantNotActive(participant, status);
     }
 
-    function _reserve(uint256 period, uint256 participant, uint256 released, uint256 claimed) internal {
-        IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](1);
-        exchanges[0] = _exchange(participant, released, claimed);
-        clearingHouse.reserve(period, exchanges);
-    }
-
     /// @dev Shortens the list to `count` orders, and gives back what backed each
     function _giveBack(uint256 period, uint256[] memory orders, uint256 count) internal {
         _shorten(orders, count);
@@ -66,7 +60,7 @@ abstract contract BookCollateral is RestingOrders {
             uint256 energy = RestingOrder.energy(BookOrder.side(orders[i]), BookOrder.wh(orders[i]));
             exchanges[i] = _exchange(BookOrder.participant(orders[i]), energy, 0);
         }
-        clearingHouse.reserve(period, exchanges);
+        _exchangeAll(period, exchanges);
     }
 
     function _profileOf(uint256 participant) internal view returns (uint256) {

@@ -13,13 +13,14 @@ import {MeritOrder} from "../libraries/MeritOrder.sol";
 import {OrderLane} from "../libraries/OrderLane.sol";
 import {SignedLanes} from "../libraries/SignedLanes.sol";
 import {TickBook} from "../libraries/TickBook.sol";
+import {OrderBatches} from "./OrderBatches.sol";
 import {OrderEntry} from "./OrderEntry.sol";
 
 /// @title Pool-based call auction, uniform price or pay-as-bid
 /// @notice Cleared in O(ticks) after gate closure; checked by the DSO; cleared again under caps; booked in participant
 ///         order. A book that finds no verdict in time, or no round in which it fits the grid, is void: no trade, the
 ///         period runs on caps and supplier alone.
-contract CallAuction is IPoolMarket, OrderEntry {
+contract CallAuction is IPoolMarket, OrderBatches {
     using TickBook for TickBook.Book;
 
     /// @dev What booking has reached, in participant order
@@ -114,7 +115,7 @@ contract CallAuction is IPoolMarket, OrderEntry {
             book_.load(period, OrderLane.BID, ticks), book_.load(period, OrderLane.OFFER, ticks)
         );
         session.phase = Phase.Cleared;
-        session.clearedAt = uint40(block.timestamp);
+        session.clearedAt = uint32(block.timestamp);
         _sessions[_key(area, period)] = session;
         _outcomes[_key(area, period)] = MeritOrder.pack(outcome);
         emit Cleared(
@@ -161,15 +162,17 @@ contract CallAuction is IPoolMarket, OrderEntry {
         }
     }
 
-    /// @notice Voids a cleared book whose verdict did not come in time: what backed it goes back without any oracle;
-    ///         anyone may
+    /// @notice Voids a cleared book whose verdict did not come in time: within its window, or before delivery began, after
+    ///         which none comes any more. What backed it goes back without any oracle; anyone may
     function expire(uint256 area, uint32 period) external {
         Session memory session = _sessionOf(area, period);
         if (session.phase != Phase.Cleared) revert WrongPhase(area, period, session.phase);
         (IGridOracle.Verdict verdict, uint8 round,) = gridOracle.verdictOf(area, period);
         bool accepted = verdict == IGridOracle.Verdict.Accepted && round == session.round;
         uint256 deadline = session.clearedAt + verdictWindowSeconds;
-        if (accepted || block.timestamp <= deadline) revert VerdictAwaited(area, period, deadline);
+        if (accepted || (block.timestamp <= deadline && clock.currentPeriod() < period)) {
+            revert VerdictAwaited(area, period, deadline);
+        }
         session.phase = Phase.Void;
         _sessions[_key(area, period)] = session;
         emit Voided(area, period);

@@ -149,13 +149,16 @@ abstract contract CheckedTrades is ITradeMarket {
         _decide(area, period, group, trades, rejected, false);
     }
 
-    /// @notice Rejects a sealed group whose verdict did not come in time; anyone may, after gate closure, so that nobody
-    ///         takes a trade back while others still trade
+    /// @notice Rejects a sealed group whose verdict did not come in time: within its window, or before delivery began, after
+    ///         which none comes any more. Anyone may, after gate closure, so that nobody takes a trade back while others
+    ///         still trade
     /// @param trades Every trade of the group in order (see TradeWord)
     function expire(uint256 area, uint32 period, uint256 group, uint256[] calldata trades) external {
         SealedGroup memory due = _next(area, period, group, trades);
         uint256 deadline = due.sealedAt + verdictWindowSeconds;
-        if (block.timestamp <= deadline || !_gateClosed(period)) revert VerdictAwaited(area, period, deadline);
+        if (clock.currentPeriod() < period && (block.timestamp <= deadline || !_gateClosed(period))) {
+            revert VerdictAwaited(area, period, deadline);
+        }
         _decide(area, period, group, trades, type(uint256).max, true);
     }
 
@@ -232,7 +235,22 @@ abstract contract CheckedTrades is ITradeMarket {
                 exchanges[next++] = _exchange(who, _energyOf(trades[i], side), 0);
             }
         }
-        clearingHouse.reserve(period, exchanges);
+        _exchangeAll(period, exchanges);
+    }
+
+    /// @dev Exchanges reservations; in one place for what the call takes of a contract's size
+    function _exchangeAll(uint256 period, IClearingHouse.Exchange[] memory exchanges)
+        internal
+        returns (uint256[] memory profiles)
+    {
+        return clearingHouse.reserve(period, exchanges);
+    }
+
+    /// @dev Exchanges the reservation of one participant
+    function _reserve(uint256 period, uint256 participant, uint256 released, uint256 claimed) internal {
+        IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](1);
+        exchanges[0] = _exchange(participant, released, claimed);
+        _exchangeAll(period, exchanges);
     }
 
     /// @dev A trade as energy lane of its seller (side 0) or its buyer

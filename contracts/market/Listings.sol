@@ -165,7 +165,7 @@ abstract contract Listings is Subscriptions, GatewayOrders {
         }
         board.listings += uint32(drafts.length);
         _boards[_key(area, period)] = board;
-        profiles = clearingHouse.reserve(period, exchanges);
+        profiles = _exchangeAll(period, exchanges);
     }
 
     /// @notice Withdraws open listings before gate closure, and gives back what backed the rest of them: the caller's
@@ -183,7 +183,7 @@ abstract contract Listings is Subscriptions, GatewayOrders {
             emit ListingWithdrawn(area, period, listings[i], listing.wh);
             _reduce(area, period, listings[i], listing, listing.wh);
         }
-        uint256[] memory profiles = clearingHouse.reserve(period, exchanges);
+        uint256[] memory profiles = _exchangeAll(period, exchanges);
         for (uint256 i; i < listings.length; ++i) {
             _requireMayAct(caller, area, owners[i], profiles[i]);
         }
@@ -213,7 +213,7 @@ abstract contract Listings is Subscriptions, GatewayOrders {
         assembly ("memory-safe") {
             mstore(exchanges, open) // only ever shorter than it was made
         }
-        clearingHouse.reserve(period, exchanges);
+        _exchangeAll(period, exchanges);
         emit ListingsReleased(area, period, from, from + left);
     }
 

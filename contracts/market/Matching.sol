@@ -61,6 +61,7 @@ abstract contract Matching is RestingOrders {
         uint256 key = _key(area, period);
         uint256 before = _books[key];
         uint256 book = before;
+        _requireTick(BookOrder.participant(order), BookOrder.tick(order), BookTicks.used(book));
         Ending ending;
         leftWh = BookOrder.wh(order);
         uint256 best = _meets(book, order);
@@ -150,7 +151,7 @@ abstract contract Matching is RestingOrders {
             uint256 rest = _matchWord(incoming, word, tick);
             if (rest != word && !incoming.isTrial) _levels.words[key | index] = rest;
             if (uint224(rest) != 0) break; // the order is filled, or ended by one that stays
-            level = LevelQueue.without(level, index);
+            level = LevelQueue.withoutHead(level, word);
         } while (incoming.leftWh != 0 && !LevelQueue.isEmpty(level));
         if (level == before) return;
         if (!incoming.isTrial) _levels.levels[key] = level;

@@ -118,7 +118,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     /// @param tick Limit price as a tick of the band
     /// @param kind 0 limit, 1 immediate or cancel, 2 fill or kill
     function place(uint32 period, uint256 side, uint256 tick, uint256 wh, uint256 kind) external {
-        (uint256 participant, uint256 profile) = registry.memberOf(msg.sender);
+        (uint256 participant, uint256 profile) = _member();
         _requireOpen(period);
         if (side > BookOrder.OFFER || kind > BookOrder.FILL_OR_KILL) _refuseMalformed(participant, kind);
         _requireTerms(participant, tick, wh);
@@ -163,7 +163,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     /// @param sellWh To sell beyond the orders at rest
     /// @param buyWh To buy beyond the orders at rest
     function keep(uint32 period, uint256 sellWh, uint256 buyWh) external {
-        (uint256 participant, uint256 profile) = registry.memberOf(msg.sender);
+        (uint256 participant, uint256 profile) = _member();
         _numbers[msg.sender] = participant;
         if (sellWh > Lanes.MAX_WH || buyWh > Lanes.MAX_WH) _refuseMalformed(participant, sellWh | buyWh);
         uint256 energy = Lanes.energy(sellWh, buyWh);
@@ -188,7 +188,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     /// @dev    All new orders are backed before the first is executed, and what is cancelled is free after the last
     /// @param orders See BookOrder; the sequence is not asked for
     function placeBatch(uint256 area, uint32 period, uint256[] calldata orders) external {
-        uint256 gateway = registry.gatewayNumberOf(msg.sender);
+        uint256 gateway = _gateway();
         uint256[] memory words = orders;
         uint256[] memory profiles = _back(area, period, words);
         for (uint256 i; i < words.length; ++i) {
@@ -200,7 +200,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     /// @notice Executes orders, one after the other, that participants signed for the calling gateway (EIP-712)
     /// @dev    As `placeBatch`
     function placeSigned(uint256 area, uint32 period, SignedOrder[] calldata orders) external {
-        registry.gatewayNumberOf(msg.sender);
+        _gateway();
         uint256[] memory words = new uint256[](orders.length);
         bytes32 domain = _domainSeparatorV4();
         for (uint256 i; i < orders.length; ++i) {
@@ -260,7 +260,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
                 : 0;
             claims[i] = _exchange(participant, 0, claimed);
         }
-        profiles = clearingHouse.reserve(period, claims);
+        profiles = _exchangeAll(period, claims);
         for (uint256 i; i < orders.length; ++i) {
             uint256 participant = BookOrder.participant(orders[i]);
             profiles[i] = Lanes.get64(profiles[i], Lanes.laneOf(participant));
@@ -364,9 +364,18 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     function _caller() private returns (uint256 participant) {
         participant = _numbers[msg.sender];
         if (participant == 0) {
-            participant = registry.numberOf(msg.sender);
+            (participant,) = _member();
             _numbers[msg.sender] = participant;
         }
+    }
+
+    /// @dev Number and profile of the participant that calls; here and below in one place for the contract's size
+    function _member() private view returns (uint256 participant, uint256 profile) {
+        return registry.memberOf(msg.sender);
+    }
+
+    function _gateway() private view returns (uint256) {
+        return registry.gatewayNumberOf(msg.sender);
     }
 
     function _naming(uint256 period, uint256 participant, uint256 tick, uint256 position)
@@ -384,8 +393,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     function _begin(uint256 area, uint256 period) private {
         if (_isOpen(area, period)) return;
         _ledgers[_key(area, period)] = _enter(area, period);
-        _requireBand(period);
-        _books[_key(area, period)] = BookTicks.fresh(period / _ringSize);
+        _books[_key(area, period)] = BookTicks.fresh(period / _ringSize, _ticksIn(period));
     }
 
     function _requireOpen(uint256 period) private view {
@@ -406,7 +414,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     }
 
     function _requireTerms(uint256 participant, uint256 tick, uint256 wh) private view {
-        if (tick >= ticks) revert TickOutOfBand(participant, tick, ticks);
+        _requireTick(participant, tick, ticks);
         if (wh < minWh || wh > Lanes.MAX_WH) revert EnergyOutOfRange(participant, wh, minWh, Lanes.MAX_WH);
     }
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
@@ -16,8 +14,9 @@ import {GatewayOrders} from "./GatewayOrders.sol";
 import {PriceBand} from "./PriceBand.sol";
 
 /// @title The book of a call auction while it takes orders
-/// @notice One limit order per participant and delivery period, placed, replaced and cancelled until gate closure:
-///         by the participant itself, by a gateway with its mandate, or signed by it for a gateway.
+/// @notice One limit order per participant and delivery period, placed, replaced and cancelled until gate closure: here by
+///         the participant itself, in `OrderBatches` by a gateway for it. Of the sequence numbers of a period the last
+///         ones are the participant's own; once they are used up it can still lower its order and cancel it.
 abstract contract OrderEntry is GatewayOrders, PriceBand {
     using TickBook for TickBook.Book;
 
@@ -28,28 +27,18 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
         Void
     }
 
-    /// @dev One slot: where an area's auction of a period stands, and a running hash of everything in its book
+    /// @dev One slot: where an area's auction of a period stands, how many ticks of the band it uses (none before its first
+    ///      order), and a running hash of everything in its book
     struct Session {
         uint32 period;
         Phase phase;
         uint8 round;
-        uint40 clearedAt;
+        uint32 clearedAt;
+        uint16 ticks;
         bytes20 root;
     }
 
-    /// @notice One order as a participant signs it; `lane` holds energy, tick, side and sequence
-    struct SignedOrder {
-        uint32 participant;
-        uint56 lane;
-        uint40 expiry;
-        bytes32 r;
-        bytes32 vs;
-    }
-
-    /// @notice Wh are net of the connection; `expiry` is unix seconds of block time
-    bytes32 public constant ORDER_TYPEHASH = keccak256(
-        "Order(uint8 area,uint32 period,uint32 participant,uint8 side,uint16 tick,uint32 wh,uint8 sequence,address gateway,uint40 expiry)"
-    );
+    uint256 internal constant MAX_SEQUENCE = type(uint8).max;
 
     /// @notice Who may order
     IParticipantRegistry public immutable registry;
@@ -73,10 +62,6 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
         uint256 tick,
         uint256 wh,
         uint256 sequence
-    );
-    /// @notice A gateway placed orders: words of a group (32 bits) and four order lanes (56 bits each)
-    event OrdersPlaced(
-        uint256 indexed area, uint256 indexed period, address indexed gateway, bool isSigned, uint256[] groups
     );
     /// @notice Caps of the DSO shrank the orders of a group to these lanes
     event OrdersShrunk(uint256 indexed area, uint256 indexed period, uint256 group, uint256 orders);
@@ -102,7 +87,7 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
         _ringSize = clearingHouse_.ringSize();
     }
 
-    // --- the three ways in ---------------------------------------------------------------------
+    // --- own orders ----------------------------------------------------------------------------
 
     /// @notice Places the caller's order for a period, in place of any it has there
     /// @param side 0 bid (buy), 1 offer (sell)
@@ -111,7 +96,7 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
         uint256 participant = registry.numberOf(msg.sender);
         if (wh == 0) revert ZeroQuantity(participant);
         if (side > OrderLane.OFFER || wh > Lanes.MAX_WH) revert MalformedOrder(participant, wh);
-        if (tick >= ticks) revert TickOutOfBand(participant, tick, ticks);
+        _requireTick(participant, tick, ticks);
         _placeOwn(period, participant, OrderLane.pack(wh, tick, side, 0));
     }
 
@@ -122,11 +107,13 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
         _placeOwn(period, participant, 0);
     }
 
-    /// @dev `order` is an order lane without its sequence, which is the next one
+    /// @dev `order` is an order lane without its sequence, which is the next one, or the last again for less of the same
     function _placeOwn(uint256 period, uint256 participant, uint256 order) private {
         clock.requireOpen(period);
-        uint256 sequence = OrderLane.sequence(_orderOf(participant, period)) + 1;
-        if (sequence > type(uint8).max) revert SequenceExhausted(participant);
+        uint256 former = _orderOf(participant, period);
+        uint256 sequence = OrderLane.sequence(former);
+        if (sequence < MAX_SEQUENCE) ++sequence;
+        else if (!OrderLane.lowers(order, former)) revert SequenceExhausted(participant);
         order |= sequence;
         uint256[] memory words = new uint256[](1);
         words[0] = Lanes.set56(Lanes.fresh(Lanes.groupOf(participant)), Lanes.laneOf(participant), order);
@@ -139,116 +126,20 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
         );
     }
 
-    /// @notice Places orders of participants who gave the calling gateway their mandate
-    /// @param groups Words of a group (top 32 bits) and its four order lanes; an empty lane changes nothing
-    function placeBatch(uint256 area, uint32 period, uint256[] calldata groups) external {
-        uint256 gateway = registry.gatewayNumberOf(msg.sender);
-        clock.requireOpen(period);
-        uint256[] memory words = groups;
-        uint256[] memory profiles = _placeAll(area, period, words);
-        for (uint256 i; i < words.length; ++i) {
-            _requireMandates(gateway, words[i], profiles[i]);
-        }
-        emit OrdersPlaced(area, period, msg.sender, false, words);
-    }
-
-    /// @notice Places orders that participants signed for the calling gateway (EIP-712)
-    /// @dev    Orders of one group that follow each other share a word, and so what a group costs: sort them
-    function placeSigned(uint256 area, uint32 period, SignedOrder[] calldata orders) external {
-        registry.gatewayNumberOf(msg.sender);
-        clock.requireOpen(period);
-        uint256[] memory words = new uint256[](orders.length);
-        bytes32 domain = _domainSeparatorV4();
-        uint256 count;
-        for (uint256 i; i < orders.length; ++i) {
-            _requireSignature(area, period, orders[i], domain);
-            count = _append(words, count, orders[i].participant, orders[i].lane);
-        }
-        // solhint-disable-next-line no-inline-assembly
-        assembly ("memory-safe") {
-            mstore(words, count) // only ever shorter than it was made
-        }
-        _placeAll(area, period, words);
-        emit OrdersPlaced(area, period, msg.sender, true, words);
-    }
-
-    /// @dev Puts an order into the last word when that is of its group and has the lane free, else into a new one
-    function _append(uint256[] memory words, uint256 count, uint256 participant, uint256 order)
-        private
-        pure
-        returns (uint256)
-    {
-        uint256 group = Lanes.groupOf(participant);
-        uint256 lane = Lanes.laneOf(participant);
-        unchecked {
-            if (count != 0) {
-                uint256 last = words[count - 1];
-                if (Lanes.tag(last) == group && Lanes.get56(last, lane) == 0) {
-                    words[count - 1] = Lanes.set56(last, lane, order);
-                    return count;
-                }
-            }
-            words[count] = Lanes.set56(Lanes.fresh(group), lane, order);
-            return count + 1;
-        }
-    }
-
-    /// @dev Here and in the two checks below what `GatewayOrders` does is spelt out: a call a lane costs gas by the batch
-    function _requireMandates(uint256 gateway, uint256 word, uint256 profiles) private pure {
-        unchecked {
-            for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
-                if (Lanes.get56(word, lane) == 0) continue;
-                uint256 mandated = Profile.gateway(Lanes.get64(profiles, lane));
-                if (mandated != gateway) {
-                    revert NoMandate(Lanes.participantAt(Lanes.tag(word), lane), mandated, gateway);
-                }
-            }
-        }
-    }
-
-    function _requireSignature(uint256 area, uint256 period, SignedOrder calldata order, bytes32 domain)
-        private
-        view
-    {
-        if (order.expiry < block.timestamp) {
-            revert SignatureExpired(order.participant, order.expiry, block.timestamp);
-        }
-        uint256 lane = order.lane;
-        bytes32 terms = keccak256(
-            abi.encode(
-                ORDER_TYPEHASH,
-                area,
-                period,
-                order.participant,
-                OrderLane.side(lane),
-                OrderLane.tick(lane),
-                OrderLane.wh(lane),
-                OrderLane.sequence(lane),
-                msg.sender,
-                order.expiry
-            )
-        );
-        (address signer,,) = ECDSA.tryRecover(MessageHashUtils.toTypedDataHash(domain, terms), order.r, order.vs);
-        address account = registry.accountOf(order.participant);
-        if (signer == address(0) || signer != account) {
-            revert SignerIsNotParticipant(order.participant, signer, account);
-        }
-    }
-
     // --- the book ------------------------------------------------------------------------------
 
     /// @dev Puts the lanes of the words into the book, each in place of the participant's former order, and backs them;
     ///      returns what the registry holds of each word's group
     function _placeAll(uint256 area, uint256 period, uint256[] memory words)
-        private
+        internal
         returns (uint256[] memory profiles)
     {
         Session memory session = _enter(area, period);
-        if (session.root == bytes20(0)) _requireBand(period);
+        if (session.root == bytes20(0)) session.ticks = uint16(_ticksIn(period));
         IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](words.length);
         TickBook.Book storage book_ = _books[_key(area, period)];
         for (uint256 i; i < words.length; ++i) {
-            uint256 orders = _placeGroup(book_, period, words[i], exchanges[i]);
+            uint256 orders = _placeGroup(book_, session, words[i], exchanges[i]);
             _extendRoot(session, exchanges[i].group, orders);
         }
         profiles = clearingHouse.reserve(period, exchanges);
@@ -260,10 +151,11 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
 
     function _placeGroup(
         TickBook.Book storage book_,
-        uint256 period,
+        Session memory session,
         uint256 word,
         IClearingHouse.Exchange memory exchange
     ) private returns (uint256 orders) {
+        uint256 period = session.period;
         exchange.group = Lanes.tag(word);
         uint256 key = _orderKey(period, exchange.group);
         orders = Lanes.ofPeriod(_orders[key], period);
@@ -272,7 +164,7 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
                 uint256 order = Lanes.get56(word, lane);
                 if (order == 0) continue;
                 uint256 former = Lanes.get56(orders, lane);
-                _requireWellFormed(Lanes.participantAt(exchange.group, lane), order, former);
+                _requireWellFormed(Lanes.participantAt(exchange.group, lane), order, former, session.ticks);
                 if (former != 0) {
                     book_.remove(
                         period, OrderLane.side(former), OrderLane.tick(former), OrderLane.wh(former)
@@ -287,11 +179,13 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
         _orders[key] = orders;
     }
 
-    function _requireWellFormed(uint256 participant, uint256 order, uint256 former) private view {
+    function _requireWellFormed(uint256 participant, uint256 order, uint256 former, uint256 usable) private pure {
         if (order >> OrderLane.BITS != 0) revert MalformedOrder(participant, order);
-        if (OrderLane.tick(order) >= ticks) revert TickOutOfBand(participant, OrderLane.tick(order), ticks);
-        if (OrderLane.sequence(order) <= OrderLane.sequence(former)) {
-            revert StaleSequence(participant, OrderLane.sequence(order), OrderLane.sequence(former));
+        _requireTick(participant, OrderLane.tick(order), usable);
+        uint256 sequence = OrderLane.sequence(order);
+        uint256 current = OrderLane.sequence(former);
+        if (sequence <= current && !(sequence == MAX_SEQUENCE && OrderLane.lowers(order, former))) {
+            revert StaleSequence(participant, sequence, current);
         }
     }
 
@@ -344,7 +238,7 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
     }
 
     function _freshSession(uint256 period) internal pure returns (Session memory) {
-        return Session(uint32(period), Phase.Open, 0, 0, bytes20(0));
+        return Session(uint32(period), Phase.Open, 0, 0, 0, bytes20(0));
     }
 
     function _extendRoot(Session memory session, uint256 group, uint256 orders) private pure {

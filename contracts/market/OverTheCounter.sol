@@ -5,8 +5,9 @@ import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
-import {ClearingHouse} from "../ledger/ClearingHouse.sol";
+import {Cover} from "../ledger/Cover.sol";
 import {MoneyAccounts} from "../ledger/MoneyAccounts.sol";
+import {Reservations} from "../ledger/Reservations.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
@@ -20,7 +21,8 @@ import {Deals} from "./Deals.sol";
 ///         period of the deal from the moment it takes orders until its gate closure: whoever cannot when it is performed
 ///         is in default, and owes the other what the supplier makes it lose, out of the margin and no further. If
 ///         neither can, neither owes. A period nobody performs lapses at its gate closure, without any call: either
-///         party could have performed it, so nobody pays. A trade the DSO rejects is nobody's fault: margins stay. The
+///         party could have performed it, so nobody pays. A seller performs so many deals of a period and no more, each of
+///         so much energy and no less, for each waits for the DSO alone; one that sold more is in default. A trade the DSO rejects is nobody's fault: margins stay. The
 ///         reference is `gridbourse.model.over_the_counter`; this is its equal.
 /// @dev    At all times the MARGIN account holds what is left of the margins of all deals that are not closed.
 contract OverTheCounter is Deals {
@@ -29,6 +31,13 @@ contract OverTheCounter is Deals {
     /// @notice Prices by which a default is measured
     ITariff public immutable tariff;
 
+    /// @notice The least energy of a deal in a period
+    uint256 public immutable minWh;
+    /// @notice The most deals of a seller that are performed in a period
+    uint256 public immutable maxPerformed;
+
+    /// @dev ring slot | group => period: 32 | 4 × deals performed as their seller
+    mapping(uint256 key => uint256 fourCounts) private _sold;
     /// @dev One bit for each period of a deal, from its first on: performed, or found in default
     mapping(bytes32 deal => BitMaps.BitMap) private _performed;
 
@@ -50,16 +59,20 @@ contract OverTheCounter is Deals {
     error NotAParty(address caller);
     error OutsideStrip(bytes32 deal, uint256 period, uint256 firstPeriod, uint256 count);
     error PerformedBefore(bytes32 deal, uint256 period);
-    error QuantityOutOfRange(bytes32 deal, uint256 wh, uint256 maximumWh);
+    error QuantityOutOfRange(bytes32 deal, uint256 wh, uint256 minimumWh, uint256 maximumWh);
+    error BadLimits(uint256 minWh, uint256 maxPerformed);
     error PriceAboveRetail(bytes32 deal, uint256 priceMicroEurPerWh, uint256 retailMicroEurPerWh);
     error OtherArea(uint256 participant, uint256 itsArea, uint256 area);
     error StripRuns(bytes32 deal, uint256 untilPeriod, uint256 nextOpenPeriod);
 
-    constructor(Anchors memory anchors, ITariff tariff_)
+    constructor(Anchors memory anchors, ITariff tariff_, uint256 minWh_, uint256 maxPerformed_)
         CheckedTrades(anchors, 1)
         EIP712("gridbourse OverTheCounter", "1")
     {
+        if (minWh_ == 0 || minWh_ > Lanes.MAX_WH || maxPerformed_ == 0) revert BadLimits(minWh_, maxPerformed_);
         tariff = tariff_;
+        minWh = minWh_;
+        maxPerformed = maxPerformed_;
     }
 
     /// @notice Performs one period of a deal before its gate closure, and opens the terms for all to see: either party,
@@ -71,17 +84,18 @@ contract OverTheCounter is Deals {
         _take(hash, terms, period);
         _requireTradable(hash, deal, terms, period);
         Ledger memory ledger = _enter(terms.area, period);
-        bool sold = _tries(period, deal.seller, Lanes.energy(terms.wh, 0));
+        bool sold = _hasRoom(period, deal.seller) && _tries(period, deal.seller, Lanes.energy(terms.wh, 0));
         bool bought = _tries(period, deal.buyer, Lanes.energy(0, terms.wh));
         if (sold && bought) {
+            _count(period, deal.seller);
             uint256 trade = TradeWord.pack(deal.seller, deal.buyer, terms.wh, terms.priceMicroEurPerWh);
             emit DealPerformed(hash, terms.area, period, ledger.groups, trade);
             _record(ledger, terms.area, trade);
             _ledgers[_key(terms.area, period)] = ledger;
             return;
         }
-        if (sold) _giveBack(period, deal.seller, Lanes.energy(terms.wh, 0));
-        if (bought) _giveBack(period, deal.buyer, Lanes.energy(0, terms.wh));
+        if (sold) _reserve(period, deal.seller, Lanes.energy(terms.wh, 0), 0);
+        if (bought) _reserve(period, deal.buyer, Lanes.energy(0, terms.wh), 0);
         (uint256 bySeller, uint256 byBuyer) = _damages(terms, period);
         if (!sold) {
             state.sellerMarginMicroEur -=
@@ -132,7 +146,9 @@ contract OverTheCounter is Deals {
 
     /// @dev What no trade can be is nobody's default: it cannot be performed at all
     function _requireTradable(bytes32 hash, Deal calldata deal, Terms calldata terms, uint256 period) private view {
-        if (terms.wh == 0 || terms.wh > Lanes.MAX_WH) revert QuantityOutOfRange(hash, terms.wh, Lanes.MAX_WH);
+        if (terms.wh < minWh || terms.wh > Lanes.MAX_WH) {
+            revert QuantityOutOfRange(hash, terms.wh, minWh, Lanes.MAX_WH);
+        }
         (uint256 retail,) = tariff.energyPrices(period);
         if (terms.priceMicroEurPerWh > retail) revert PriceAboveRetail(hash, terms.priceMicroEurPerWh, retail);
         _requireInArea(deal.seller, terms.area);
@@ -142,6 +158,26 @@ contract OverTheCounter is Deals {
     function _requireInArea(uint256 participant, uint256 area) private view {
         uint256 itsArea = Profile.area(_profileOf(participant));
         if (itsArea != area) revert OtherArea(participant, itsArea, area);
+    }
+
+    // --- how many deals a seller performs -------------------------------------------------------
+
+    function _hasRoom(uint256 period, uint256 seller) private view returns (bool) {
+        return Lanes.get56(_soldBy(period, seller), Lanes.laneOf(seller)) < maxPerformed;
+    }
+
+    function _count(uint256 period, uint256 seller) private {
+        uint256 four = _soldBy(period, seller);
+        uint256 lane = Lanes.laneOf(seller);
+        _sold[_soldKey(period, seller)] = Lanes.set56(four, lane, Lanes.get56(four, lane) + 1);
+    }
+
+    function _soldBy(uint256 period, uint256 seller) private view returns (uint256) {
+        return Lanes.ofPeriod(_sold[_soldKey(period, seller)], period);
+    }
+
+    function _soldKey(uint256 period, uint256 seller) private view returns (uint256) {
+        return ((period % _ringSize) << 64) | Lanes.groupOf(seller);
     }
 
     // --- reservations --------------------------------------------------------------------------
@@ -156,21 +192,15 @@ contract OverTheCounter is Deals {
         } catch (bytes memory reason) {
             bytes4 error_ = bytes4(reason);
             if (
-                error_ == MoneyAccounts.InsufficientMoney.selector || error_ == ClearingHouse.InDebt.selector
-                    || error_ == ClearingHouse.AboveConnectionCapacity.selector
-                    || error_ == ClearingHouse.ParticipantNotActive.selector
+                error_ == MoneyAccounts.InsufficientMoney.selector || error_ == Reservations.InDebt.selector
+                    || error_ == Reservations.AboveConnectionCapacity.selector
+                    || error_ == Reservations.ParticipantNotActive.selector || error_ == Cover.CreditNotCovered.selector
             ) return false;
             // solhint-disable-next-line no-inline-assembly
             assembly ("memory-safe") {
                 revert(add(reason, 32), mload(reason))
             }
         }
-    }
-
-    function _giveBack(uint256 period, uint256 participant, uint256 energy) private {
-        IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](1);
-        exchanges[0] = _exchange(participant, energy, 0);
-        clearingHouse.reserve(period, exchanges);
     }
 
     // --- defaults ------------------------------------------------------------------------------

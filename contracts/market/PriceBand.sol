@@ -5,12 +5,12 @@ import {ITariff} from "../interfaces/ITariff.sol";
 import {PriceGrid} from "./PriceGrid.sol";
 
 /// @title The fixed grid of prices a market of energy trades on
-/// @notice The top tick stays at or below what the supplier asks in the period.
+/// @notice No price of a period is above what the supplier asks in it: the ticks above its retail price are not used.
 abstract contract PriceBand is PriceGrid {
     /// @notice Whose retail price the band stays under
     ITariff public immutable tariff;
 
-    error BandAboveRetail(uint256 topMicroEurPerWh, uint256 retailMicroEurPerWh);
+    error BandAboveRetail(uint256 floorMicroEurPerWh, uint256 retailMicroEurPerWh);
 
     constructor(ITariff tariff_, uint256 floor_, uint256 tick_, uint256 ticks_, uint256 maxTicks)
         PriceGrid(floor_, tick_, ticks_, maxTicks)
@@ -18,10 +18,12 @@ abstract contract PriceBand is PriceGrid {
         tariff = tariff_;
     }
 
-    /// @dev A period whose retail price is below the band takes no orders, and is metered and settled like any other
-    function _requireBand(uint256 period) internal view {
+    /// @dev How many ticks of the band a period uses, from the floor on. One whose retail price is below the floor takes no
+    ///      orders, and is metered and settled like any other
+    function _ticksIn(uint256 period) internal view returns (uint256) {
         (uint256 retail,) = tariff.energyPrices(period);
-        uint256 top = _price(ticks - 1);
-        if (top > retail) revert BandAboveRetail(top, retail);
+        if (retail < floorMicroEurPerWh) revert BandAboveRetail(floorMicroEurPerWh, retail);
+        uint256 below = (retail - floorMicroEurPerWh) / tickMicroEurPerWh + 1;
+        return below < ticks ? below : ticks;
     }
 }

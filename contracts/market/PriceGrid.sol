@@ -21,6 +21,11 @@ abstract contract PriceGrid {
         ticks = ticks_;
     }
 
+    /// @dev Of the `used` ones from the floor on
+    function _requireTick(uint256 participant, uint256 tick, uint256 used) internal pure {
+        if (tick >= used) revert TickOutOfBand(participant, tick, used);
+    }
+
     function _price(uint256 tick) internal view returns (uint256) {
         unchecked {
             return floorMicroEurPerWh + tick * tickMicroEurPerWh; // 16 bits

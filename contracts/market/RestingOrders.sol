@@ -76,7 +76,7 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
         uint256 wh = BookOrder.wh(order);
         _countOne(area, period, participant);
         (uint256 position, bool isFirst) = _levels.append(
-            _levelKey(_key(area, period), tick), period, RestingOrder.pack(side, participant, wh)
+            _levelKey(_key(area, period), tick), period, _tag(period), RestingOrder.pack(side, participant, wh)
         );
         emit OrderRested(area, period, participant, side, tick, position, wh);
         return isFirst ? BookTicks.with(book, side, tick) : book;
@@ -124,7 +124,7 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
     /// @dev The queue word of a position at the level of a key, and its lane there; zero where no order rests
     function _at(uint256 key, uint256 period, uint256 position) internal view returns (uint256 word, uint256 lane) {
         word = _levels.words[key | (position / Lanes.PER_GROUP)];
-        if (Lanes.tag(word) == period) lane = Lanes.get56(word, position % Lanes.PER_GROUP);
+        if (LevelQueue.tagOf(word) == _tag(period)) lane = Lanes.get56(word, position % Lanes.PER_GROUP);
     }
 
     /// @dev The word and the lane of the order that `named` names, which has to be its participant's, at the level of a key
@@ -180,7 +180,7 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
                 orders[count++] =
                     RestingOrder.asBookOrder(order, (key >> 8) & 0xff, index * Lanes.PER_GROUP + lane);
             }
-            return (LevelQueue.without(level, index), count);
+            return (LevelQueue.withoutHead(level, word), count);
         }
     }
 
@@ -276,6 +276,11 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
 
     function _isOpen(uint256 area, uint256 period) internal view returns (bool) {
         return BookTicks.isOf(_books[_key(area, period)], period / _ringSize);
+    }
+
+    /// @dev Of the words of a period's lap of the ring
+    function _tag(uint256 period) private view returns (uint256) {
+        return BookTicks.tagOf(period / _ringSize);
     }
 
     function _sumWh(uint256[] memory orders) private pure returns (uint256 sum) {

@@ -10,6 +10,7 @@ import {AreaKey} from "../libraries/AreaKey.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {Roles} from "../libraries/Roles.sol";
+import {MarketClock} from "../registry/MarketClock.sol";
 
 /// @title Verdicts of the DSO: a cleared book is accepted, or capped per metering point and cleared again
 /// @notice A verdict binds the book's root, the round and the version of the algorithm. Caps only fall, and bind
@@ -29,6 +30,9 @@ contract GridOracle is IGridOracle {
     IMarketClock public immutable clock;
     IClearingHouse public immutable clearingHouse;
     uint256 private immutable _ringSize;
+    // A clock that follows block time is not asked for it: its settings never change.
+    bool private immutable _isReplay;
+    uint256 private immutable _mtuSeconds;
     /// @notice The pool whose cleared book is judged as a whole; zero where there is none
     IPoolMarket public market;
 
@@ -87,6 +91,8 @@ contract GridOracle is IGridOracle {
         clock = clock_;
         clearingHouse = clearingHouse_;
         _ringSize = clearingHouse_.ringSize();
+        _isReplay = MarketClock(address(clock_)).replay();
+        _mtuSeconds = clock_.mtuSeconds();
     }
 
     /// @notice Names the market, once: market and oracle need each other's address
@@ -97,11 +103,12 @@ contract GridOracle is IGridOracle {
         emit MarketSet(address(market_));
     }
 
-    /// @notice Accepts the cleared book of a round
+    /// @notice Accepts the cleared book of a round, before delivery begins
     function accept(uint256 area, uint32 period, uint8 round, bytes20 root, uint16 algorithm, bytes32 report)
         external
     {
         State memory state = _judge(area, period, round, root, algorithm);
+        _requireBeforeDelivery(period);
         if (state.verdict == Verdict.Capping) revert CapsUnfinished(area, period);
         state.verdict = Verdict.Accepted;
         _states[_key(area, period)] = state;
@@ -167,9 +174,9 @@ contract GridOracle is IGridOracle {
         emit ScheduleCapped(area, period, algorithm, report, groups);
     }
 
-    /// @dev Nobody is capped for what has flown already, and no trade accepted
+    /// @dev Nobody is capped for what has flown already, and neither book nor trade accepted
     function _requireBeforeDelivery(uint256 period) private view {
-        uint256 current = clock.currentPeriod();
+        uint256 current = _isReplay ? clock.currentPeriod() : block.timestamp / _mtuSeconds;
         if (current >= period) revert DeliveryBegun(period, current);
     }
 

@@ -12,13 +12,15 @@ import {AreaKey} from "../libraries/AreaKey.sol";
 import {Commitment} from "../libraries/Commitment.sol";
 import {Imbalance} from "../libraries/Imbalance.sol";
 import {Lanes} from "../libraries/Lanes.sol";
+import {MeterReading} from "../libraries/MeterReading.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {Roles} from "../libraries/Roles.sol";
 import {SignedLanes} from "../libraries/SignedLanes.sol";
 
 /// @title Contract against meter: residual at retail and feed-in, grid fees, in participant order
 /// @notice Anyone may settle a period once it is booked and metered, or once the reading deadline has passed; a
-///         missing reading then counts as what was contracted. A participant who cannot pay goes into debt; the
+///         missing reading, and one beyond what the connection can carry, then counts as what is worst for who is
+///         silent. A participant who cannot pay goes into debt; the
 ///         range goes on. What a period was settled on is committed as one hash; a correction brings its leaf and
 ///         proof, whenever it comes, and books the difference only.
 contract Settlement is ISettlement {
@@ -32,7 +34,8 @@ contract Settlement is ISettlement {
         uint64 deadline;
     }
 
-    /// @dev What stays the same over the groups of one call, and what the house accounts receive, added up by lane
+    /// @dev What stays the same over the groups of one call; what the supplier receives of the last group charged, and
+    ///      the DSO of all, added up by lane
     struct Range {
         uint256 period;
         bool estimate;
@@ -52,6 +55,13 @@ contract Settlement is ISettlement {
         uint256[] caps;
     }
 
+    /// @dev What settlement of the groups comes to
+    struct Result {
+        uint256[] deltas;
+        int256[] suppliersMicroEur;
+        bytes32[] leaves;
+    }
+
     /// @notice Where the settlement is anchored and its rules
     struct Settings {
         IParticipantRegistry registry;
@@ -61,8 +71,10 @@ contract Settlement is ISettlement {
         IMeterOracle meterOracle;
         ITariff tariff;
         uint256 readingWindowSeconds;
+        uint256 silentPermille;
     }
 
+    uint256 private constant PERMILLE = 1000;
     /// @dev No zone has this number: the first participant's fees are looked up
     uint256 private constant NO_ZONE = type(uint256).max;
     uint256 private constant NO_CAPS = type(uint256).max;
@@ -81,6 +93,9 @@ contract Settlement is ISettlement {
     ITariff public immutable tariff;
     /// @notice Seconds of block time readings may still come once they are awaited
     uint256 public immutable readingWindowSeconds;
+    /// @notice How much of its capacity a connection is taken to have drawn, in thousandths, when there is no reading:
+    ///         1000 is the worst it could have done, so that silence never pays
+    uint256 public immutable silentPermille;
     uint256 private immutable _ringSize;
 
     mapping(uint256 key => Progress) private _progress;
@@ -89,7 +104,10 @@ contract Settlement is ISettlement {
 
     /// @notice Readings of the period are awaited until the deadline (block time), then estimated
     event ReadingsAwaited(uint256 indexed area, uint256 indexed period, uint256 deadline);
-    /// @notice A missing reading was taken to be the contracted energy
+    /// @notice A reading that its connection cannot carry was taken to be missing
+    event ReadingRefused(uint256 indexed period, uint256 indexed participant, int256 wh, uint256 capacityWh);
+    /// @notice A missing reading was taken to be what is worst for who is silent: the share `silentPermille` of its
+    ///         capacity drawn, and never more delivered than contracted
     event ReadingEstimated(uint256 indexed period, uint256 indexed participant, int256 estimateWh);
     /// @notice Every participant of the area is settled for the period
     event Settled(uint256 indexed area, uint256 indexed period, bytes32 commitment);
@@ -103,7 +121,8 @@ contract Settlement is ISettlement {
     error NotSettled(uint256 area, uint256 period);
     error NothingToSettle(uint256 area, uint256 period);
     error ReadingMissing(uint256 participant, uint256 period, uint256 deadline);
-    error ReadingAbsurd(uint256 participant, int256 wh, uint256 limitWh);
+    error ReadingAbsurd(uint256 participant, int256 wh, uint256 capacityWh);
+    error SilentAboveAll(uint256 permille, uint256 maximum);
     error ReadingOfNobody(uint256 participant, int256 wh);
     error NotDelivered(uint256 period);
     error UnknownArea(uint256 area);
@@ -117,6 +136,8 @@ contract Settlement is ISettlement {
         meterOracle = settings.meterOracle;
         tariff = settings.tariff;
         readingWindowSeconds = settings.readingWindowSeconds;
+        if (settings.silentPermille > PERMILLE) revert SilentAboveAll(settings.silentPermille, PERMILLE);
+        silentPermille = settings.silentPermille;
         _ringSize = settings.clearingHouse.ringSize();
     }
 
@@ -172,29 +193,31 @@ contract Settlement is ISettlement {
         returns (uint256)
     {
         Evidence memory evidence = _evidenceOf(area, range.period, from, maxGroups);
-        uint256[] memory deltas = new uint256[](evidence.groups.length);
-        bytes32[] memory leaves = new bytes32[](deltas.length);
+        uint256 count = evidence.groups.length;
+        Result memory result = Result(new uint256[](count), new int256[](count), new bytes32[](count));
         Commitment.Leaf memory leaf;
         leaf.period = range.period;
         leaf.caps = NO_CAPS;
-        for (uint256 i; i < deltas.length; ++i) {
+        for (uint256 i; i < count; ++i) {
             leaf.group = evidence.groups[i];
             leaf.profiles = evidence.profiles[i];
             leaf.positions = evidence.positions[i];
             leaf.readings = evidence.readings[i];
             if (evidence.caps.length != 0) leaf.caps = evidence.caps[i];
-            deltas[i] = _charge(range, leaf);
-            leaves[i] = leaf.hash();
+            _complete(range, leaf);
+            result.deltas[i] = _charge(range, leaf);
+            result.suppliersMicroEur[i] = SignedLanes.sum(range.supplierLanes);
+            result.leaves[i] = leaf.hash();
         }
-        commitmentOf[area][range.period] = Commitment.extend(commitmentOf[area][range.period], leaves);
+        commitmentOf[area][range.period] = Commitment.extend(commitmentOf[area][range.period], result.leaves);
         clearingHouse.settle(
             range.period,
             evidence.groups,
-            deltas,
-            SignedLanes.sum(range.supplierLanes),
+            result.deltas,
+            result.suppliersMicroEur,
             SignedLanes.sum(range.dsoLanes)
         );
-        return deltas.length;
+        return count;
     }
 
     function _evidenceOf(uint256 area, uint256 period, uint256 from, uint256 maxGroups)
@@ -209,15 +232,18 @@ contract Settlement is ISettlement {
         if (capsInForce) evidence.caps = gridOracle.capsOfGroups(period, evidence.groups);
     }
 
-    /// @dev What the accounts of a group change by; the counterparts add up in `range`. A missing reading is estimated
-    ///      in `leaf`; what a meter says of somebody who is no member in the period is taken out of it
-    function _charge(Range memory range, Commitment.Leaf memory leaf) private returns (uint256 deltas) {
+    /// @dev Takes out of a group's readings what a meter says of somebody who is no member in the period, and estimates
+    ///      what is missing
+    function _complete(Range memory range, Commitment.Leaf memory leaf) private {
+        leaf.readings &= Profile.members(leaf.profiles);
+        if (MeterReading.anyUnusable(leaf.readings, leaf.profiles)) _estimate(range, leaf);
+    }
+
+    /// @dev What the accounts of a group change by; the counterparts are in `range`
+    function _charge(Range memory range, Commitment.Leaf memory leaf) private view returns (uint256 deltas) {
         uint256 members = Profile.members(leaf.profiles);
-        uint256 contracts = Lanes.nets(leaf.positions);
-        leaf.readings &= members;
-        if (_anyMissing(leaf.readings)) _estimate(range, leaf, contracts);
-        (uint256 supplier, uint256 dso) = _chargesOf(range, leaf, contracts, members);
-        range.supplierLanes = SignedLanes.add(range.supplierLanes, supplier);
+        (uint256 supplier, uint256 dso) = _chargesOf(range, leaf, Lanes.nets(leaf.positions), members);
+        range.supplierLanes = supplier;
         range.dsoLanes = SignedLanes.add(range.dsoLanes, dso);
         return SignedLanes.sub(0, SignedLanes.add(supplier, dso));
     }
@@ -241,18 +267,19 @@ contract Settlement is ISettlement {
         }
     }
 
-    /// @dev Only a missing reading is below what a connection can carry
-    function _anyMissing(uint256 readings) private pure returns (bool) {
-        return SignedLanes.anyBelow0(SignedLanes.add(readings, Lanes.MAX_WH * SignedLanes.EACH));
-    }
-
-    /// @dev Puts the contracted energy in place of missing readings
-    function _estimate(Range memory range, Commitment.Leaf memory leaf, uint256 contracts) private {
+    /// @dev Puts what is worst for who is silent in place of missing readings, and of those no connection can carry
+    function _estimate(Range memory range, Commitment.Leaf memory leaf) private {
+        uint256 contracts = Lanes.nets(leaf.positions);
         for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
-            if (Lanes.getInt64(leaf.readings, lane) != type(int32).min) continue;
+            int256 wh = Lanes.getInt64(leaf.readings, lane);
+            uint256 capacityWh = Profile.capacityWh(Lanes.get64(leaf.profiles, lane));
+            if (MeterReading.isUsable(wh, capacityWh)) continue;
             uint256 participant = Lanes.participantAt(leaf.group, lane);
             if (!range.estimate) revert ReadingMissing(participant, range.period, range.deadline);
-            int256 wh = Lanes.getInt64(contracts, lane);
+            if (wh != MeterReading.MISSING) emit ReadingRefused(range.period, participant, wh, capacityWh);
+            wh = Lanes.getInt64(contracts, lane);
+            int256 drawn = -int256((capacityWh * silentPermille) / PERMILLE);
+            if (drawn < wh) wh = drawn;
             leaf.readings = Lanes.setInt64(leaf.readings, lane, wh);
             emit ReadingEstimated(range.period, participant, wh);
         }
@@ -277,19 +304,19 @@ contract Settlement is ISettlement {
         uint256 before = settled.readings;
         Range memory range = _rangeOf(settled.period);
         uint256 charged = _charge(range, settled);
-        (int256 supplier, int256 dso) = (SignedLanes.sum(range.supplierLanes), SignedLanes.sum(range.dsoLanes));
+        (uint256 supplier, uint256 dso) = (range.supplierLanes, range.dsoLanes);
         settled.readings = readings;
         uint256 due = _charge(range, settled);
         bytes32 committed = Commitment.commitmentOf(settled.hash(), path);
         commitmentOf[area][settled.period] = committed;
         emit ReadingsCorrected(area, settled.period, settled.group, before, readings, committed);
-        // `range` holds the charges before and after: twice the former is to be taken off.
+        // The DSO's charges before and after are added up in `range`: twice the former is to be taken off.
         clearingHouse.correct(
             settled.period,
             settled.group,
             SignedLanes.sub(due, charged),
-            SignedLanes.sum(range.supplierLanes) - 2 * supplier,
-            SignedLanes.sum(range.dsoLanes) - 2 * dso
+            SignedLanes.sum(range.supplierLanes) - SignedLanes.sum(supplier),
+            SignedLanes.sum(range.dsoLanes) - 2 * SignedLanes.sum(dso)
         );
     }
 
@@ -297,10 +324,11 @@ contract Settlement is ISettlement {
         for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
             int256 wh = Lanes.getInt64(readings, lane);
             uint256 participant = Lanes.participantAt(leaf.group, lane);
-            if (wh > int256(Lanes.MAX_WH) || wh < -int256(Lanes.MAX_WH)) {
-                revert ReadingAbsurd(participant, wh, Lanes.MAX_WH);
+            uint256 profile = Lanes.get64(leaf.profiles, lane);
+            if (profile == 0 && wh != 0) revert ReadingOfNobody(participant, wh);
+            if (!MeterReading.isUsable(wh, Profile.capacityWh(profile))) {
+                revert ReadingAbsurd(participant, wh, Profile.capacityWh(profile));
             }
-            if (Lanes.get64(leaf.profiles, lane) == 0 && wh != 0) revert ReadingOfNobody(participant, wh);
         }
     }
 

@@ -1,40 +1,58 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
+import {HighestOf} from "../libraries/HighestOf.sol";
 import {Roles} from "../libraries/Roles.sol";
 
 /// @title Retail price, feed-in tariff and grid fees, by period and zone
-/// @notice A change takes effect only in periods that take no orders yet: what an order was placed on stands.
+/// @notice A change takes effect only in periods that take no orders yet: what an order was placed on stands. Changes
+///         are announced in the order of their periods, at most `MAX_AHEAD_SECONDS` before they hold, and the newest
+///         ones can be taken back until their periods take orders. What holds in a period is found by bisection.
 contract Tariff is ITariff {
-    struct EnergyPrices {
-        uint32 fromPeriod;
-        uint16 retailMicroEurPerWh;
-        uint16 feedInMicroEurPerWh;
-    }
+    using Checkpoints for Checkpoints.Trace224;
+    using HighestOf for HighestOf.Tree;
 
-    struct DatedFees {
+    /// @dev A change of fees, to be taken back in the reverse order
+    struct FeeChange {
         uint32 fromPeriod;
-        ZoneFees fees;
+        uint16 zone;
     }
 
     /// @notice Zone whose fees hold where neither a zone nor a zone above it has any
     uint256 public constant FLAT = 0;
+    /// @notice The highest retail price, 5 EUR/kWh
+    uint256 public constant MAX_RETAIL_MICRO_EUR_PER_WH = 5_000;
+    /// @notice The highest import and local fee, 1 EUR/kWh
+    uint256 public constant MAX_FEE_MICRO_EUR_PER_WH = 1_000;
+    /// @notice The highest export fee, 0.20 EUR/kWh: the most that injecting may cost beyond what it earns
+    uint256 public constant MAX_EXPORT_FEE_MICRO_EUR_PER_WH = 200;
+    /// @notice How long before the first period that takes no orders yet a change may be announced, in market time
+    uint256 public constant MAX_AHEAD_SECONDS = 400 days;
+    /// @dev A bit that no empty version has
+    uint256 private constant SET = 1 << 223;
 
     IParticipantRegistry public immutable registry;
+    /// @inheritdoc ITariff
     IMarketClock public immutable clock;
 
-    EnergyPrices[] private _prices;
-    mapping(uint256 zone => DatedFees[]) private _fees;
-    /// @notice The highest import or local fee any zone ever had: what orders are backed for
-    uint16 public highestFeeMicroEurPerWh;
-    /// @notice The highest retail price there ever was; with the highest fee it fits 16 bits in every period
-    uint16 public highestRetailMicroEurPerWh;
+    /// @dev By first period: SET | retail: 16 | feed-in: 16
+    Checkpoints.Trace224 private _prices;
+    /// @dev By first period: SET | import: 16 | local: 16 | export: 16
+    mapping(uint256 zone => Checkpoints.Trace224) private _fees;
+    /// @dev By first period: the highest import or local fee of any zone
+    Checkpoints.Trace224 private _highestFees;
+    /// @dev The same, zone by zone, as of the newest change
+    HighestOf.Tree private _newestFees;
+    FeeChange[] private _changes;
 
     /// @notice New energy prices of the supplier
     event EnergyPricesSet(uint256 indexed fromPeriod, uint256 retailMicroEurPerWh, uint256 feedInMicroEurPerWh);
+    /// @notice The supplier took back the energy prices announced from that period on
+    event EnergyPricesWithdrawn(uint256 indexed fromPeriod);
     /// @notice New grid fees of a zone (0 = flat)
     event GridFeesSet(
         uint256 indexed zone,
@@ -43,68 +61,136 @@ contract Tariff is ITariff {
         uint256 localMicroEurPerWh,
         uint256 exportMicroEurPerWh
     );
+    /// @notice The DSO took back the fees of a zone announced from that period on
+    event GridFeesWithdrawn(uint256 indexed zone, uint256 indexed fromPeriod);
 
     error FeedInAboveRetail(uint256 feedInMicroEurPerWh, uint256 retailMicroEurPerWh);
     error PeriodTakesOrders(uint256 fromPeriod, uint256 lastOpenPeriod);
     error NotLater(uint256 fromPeriod, uint256 lastFromPeriod);
+    error TooFarAhead(uint256 fromPeriod, uint256 latest);
+    error PeriodIsOver(uint256 fromPeriod, uint256 currentPeriod);
     error NoTariff(uint256 period);
-    error PriceOutOfRange(uint256 retailPlusFeeMicroEurPerWh, uint256 maximum);
+    error PriceOutOfRange(uint256 microEurPerWh, uint256 maximum);
+    error NothingAnnounced();
 
     constructor(IParticipantRegistry registry_, IMarketClock clock_) {
         registry = registry_;
         clock = clock_;
     }
 
-    /// @notice Sets the supplier's energy prices from a period on
+    // --- energy prices -------------------------------------------------------------------------
+
+    /// @notice Sets the supplier's energy prices from a period on. The first ones may hold from the current period: no
+    ///         period before it has a tariff, so none of them can be opened any more
     function setEnergyPrices(uint32 fromPeriod, uint16 retailMicroEurPerWh, uint16 feedInMicroEurPerWh) external {
         registry.requireRole(Roles.SUPPLIER, msg.sender);
         if (feedInMicroEurPerWh > retailMicroEurPerWh) {
             revert FeedInAboveRetail(feedInMicroEurPerWh, retailMicroEurPerWh);
         }
-        uint256 versions = _prices.length;
-        if (versions != 0) _requireLater(fromPeriod, _prices[versions - 1].fromPeriod);
-        _requireRange(retailMicroEurPerWh, highestFeeMicroEurPerWh);
-        if (retailMicroEurPerWh > highestRetailMicroEurPerWh) highestRetailMicroEurPerWh = retailMicroEurPerWh;
-        _prices.push(EnergyPrices(fromPeriod, retailMicroEurPerWh, feedInMicroEurPerWh));
+        _requireAtMost(retailMicroEurPerWh, MAX_RETAIL_MICRO_EUR_PER_WH);
+        (bool priced, uint32 last,) = _prices.latestCheckpoint();
+        if (priced) {
+            if (fromPeriod <= last) revert NotLater(fromPeriod, last);
+            _requireAhead(fromPeriod);
+        } else {
+            uint256 current = clock.currentPeriod();
+            if (fromPeriod < current) revert PeriodIsOver(fromPeriod, current);
+        }
+        _prices.push(fromPeriod, uint224(SET | (uint256(retailMicroEurPerWh) << 16) | feedInMicroEurPerWh));
         emit EnergyPricesSet(fromPeriod, retailMicroEurPerWh, feedInMicroEurPerWh);
     }
 
+    /// @notice Takes back up to `most` of the energy prices announced, the newest first, as far as their periods take no
+    ///         orders yet
+    function withdrawEnergyPrices(uint256 most) external {
+        registry.requireRole(Roles.SUPPLIER, msg.sender);
+        uint256 lastOpen = clock.lastOpenPeriod();
+        uint256 taken;
+        for (; taken < most; ++taken) {
+            (bool found, uint32 from,) = _prices.latestCheckpoint();
+            if (!found || from <= lastOpen) break;
+            _prices._checkpoints.pop();
+            emit EnergyPricesWithdrawn(from);
+        }
+        if (taken == 0) revert NothingAnnounced();
+    }
+
+    // --- grid fees -----------------------------------------------------------------------------
+
     /// @notice Sets the grid fees of a zone (0 = flat) from a period on
+    /// @dev    In the order of periods over all zones: so the highest fee of any zone is kept period by period, exactly,
+    ///         and no zone is ever looked through for it
     function setGridFees(uint256 zone, uint32 fromPeriod, ZoneFees calldata fees) external {
         registry.requireRole(Roles.DSO, msg.sender);
         if (zone != FLAT) registry.parentZone(zone); // refuses an unknown zone
-        DatedFees[] storage versions = _fees[zone];
-        uint256 last = versions.length == 0 ? 0 : versions[versions.length - 1].fromPeriod;
+        _requireAtMost(fees.importMicroEurPerWh, MAX_FEE_MICRO_EUR_PER_WH);
+        _requireAtMost(fees.localMicroEurPerWh, MAX_FEE_MICRO_EUR_PER_WH);
+        _requireAtMost(fees.exportMicroEurPerWh, MAX_EXPORT_FEE_MICRO_EUR_PER_WH);
+        _requireInOrder(zone, fromPeriod);
         // Before there are energy prices nothing can be ordered, so anything may still be set.
-        if (_prices.length != 0) _requireLater(fromPeriod, last);
-        else if (fromPeriod < last) revert NotLater(fromPeriod, last);
-        versions.push(DatedFees(fromPeriod, fees));
-        uint16 higher =
-            fees.importMicroEurPerWh > fees.localMicroEurPerWh ? fees.importMicroEurPerWh : fees.localMicroEurPerWh;
-        if (higher > highestFeeMicroEurPerWh) highestFeeMicroEurPerWh = higher;
-        _requireRange(highestRetailMicroEurPerWh, higher);
+        if (_prices.length() != 0) _requireAhead(fromPeriod);
+        uint224 packed = _pack(fees);
+        _fees[zone].push(fromPeriod, packed);
+        _highestFees.push(fromPeriod, uint224(_newestFees.set(zone, _backed(packed))));
+        _changes.push(FeeChange(fromPeriod, uint16(zone)));
         emit GridFeesSet(
             zone, fromPeriod, fees.importMicroEurPerWh, fees.localMicroEurPerWh, fees.exportMicroEurPerWh
         );
     }
 
+    /// @notice Takes back up to `most` of the changes of fees announced, the newest first, as far as their periods take no
+    ///         orders yet
+    function withdrawGridFees(uint256 most) external {
+        registry.requireRole(Roles.DSO, msg.sender);
+        uint256 lastOpen = clock.lastOpenPeriod();
+        uint256 taken;
+        for (; taken < most && _changes.length != 0; ++taken) {
+            FeeChange memory change = _changes[_changes.length - 1];
+            if (change.fromPeriod <= lastOpen) break;
+            _takeBack(change);
+        }
+        if (taken == 0) revert NothingAnnounced();
+    }
+
+    function _takeBack(FeeChange memory change) private {
+        _changes.pop();
+        _fees[change.zone]._checkpoints.pop();
+        uint256 highest = _newestFees.set(change.zone, _backed(_fees[change.zone].latest()));
+        uint256 left = _changes.length;
+        // Of several changes from one period on, the highest fee is one entry.
+        if (left != 0 && _changes[left - 1].fromPeriod == change.fromPeriod) {
+            _highestFees.push(change.fromPeriod, uint224(highest));
+        } else {
+            _highestFees._checkpoints.pop();
+        }
+        emit GridFeesWithdrawn(change.zone, change.fromPeriod);
+    }
+
+    function _requireInOrder(uint256 zone, uint256 fromPeriod) private view {
+        (bool found, uint32 last,) = _fees[zone].latestCheckpoint();
+        if (found && fromPeriod <= last) revert NotLater(fromPeriod, last);
+        uint256 changes = _changes.length;
+        if (changes == 0) return;
+        last = _changes[changes - 1].fromPeriod;
+        if (fromPeriod < last) revert NotLater(fromPeriod, last);
+    }
+
+    // --- questions -----------------------------------------------------------------------------
+
     /// @inheritdoc ITariff
     function energyPrices(uint256 period) public view returns (uint256, uint256) {
-        for (uint256 i = _prices.length; i != 0; --i) {
-            EnergyPrices storage prices = _prices[i - 1];
-            if (prices.fromPeriod <= period) return (prices.retailMicroEurPerWh, prices.feedInMicroEurPerWh);
-        }
-        revert NoTariff(period);
+        uint256 found = _prices.upperLookupRecent(_key(period));
+        if (found == 0) revert NoTariff(period);
+        return (uint16(found >> 16), uint16(found));
     }
 
     /// @inheritdoc ITariff
     function feesOf(uint256 zone, uint256 period) external view returns (ZoneFees memory fees) {
+        uint32 key = _key(period);
         while (true) {
-            DatedFees[] storage versions = _fees[zone];
-            for (uint256 i = versions.length; i != 0; --i) {
-                if (versions[i - 1].fromPeriod <= period) return versions[i - 1].fees;
-            }
-            if (zone == FLAT) return fees;
+            uint256 found = _fees[zone].upperLookupRecent(key);
+            fees = ZoneFees(uint16(found >> 32), uint16(found >> 16), uint16(found));
+            if (found != 0 || zone == FLAT) return fees;
             zone = registry.parentZone(zone);
         }
     }
@@ -112,16 +198,37 @@ contract Tariff is ITariff {
     /// @inheritdoc ITariff
     function holdRates(uint256 period) external view returns (uint256 retail, uint256 hold) {
         (retail,) = energyPrices(period);
-        hold = retail + highestFeeMicroEurPerWh;
+        hold = retail + _highestFees.upperLookupRecent(_key(period));
     }
 
-    function _requireLater(uint256 fromPeriod, uint256 last) private view {
-        if (fromPeriod <= last) revert NotLater(fromPeriod, last);
+    // --- rules ---------------------------------------------------------------------------------
+
+    function _requireAhead(uint256 fromPeriod) private view {
         uint256 lastOpen = clock.lastOpenPeriod();
         if (fromPeriod <= lastOpen) revert PeriodTakesOrders(fromPeriod, lastOpen);
+        uint256 latest = lastOpen + MAX_AHEAD_SECONDS / clock.mtuSeconds();
+        if (fromPeriod > latest) revert TooFarAhead(fromPeriod, latest);
     }
 
-    function _requireRange(uint256 retail, uint256 fee) private pure {
-        if (retail + fee > type(uint16).max) revert PriceOutOfRange(retail + fee, type(uint16).max);
+    function _requireAtMost(uint256 microEurPerWh, uint256 maximum) private pure {
+        if (microEurPerWh > maximum) revert PriceOutOfRange(microEurPerWh, maximum);
+    }
+
+    function _pack(ZoneFees calldata fees) private pure returns (uint224) {
+        return uint224(
+            SET | (uint256(fees.importMicroEurPerWh) << 32) | (uint256(fees.localMicroEurPerWh) << 16)
+                | fees.exportMicroEurPerWh
+        );
+    }
+
+    /// @dev What of a zone's fees orders are backed for: the export fee is taken out of what is received
+    function _backed(uint256 fees) private pure returns (uint256) {
+        uint256 importFee = uint16(fees >> 32);
+        uint256 localFee = uint16(fees >> 16);
+        return importFee > localFee ? importFee : localFee;
+    }
+
+    function _key(uint256 period) private pure returns (uint32) {
+        return period > type(uint32).max ? type(uint32).max : uint32(period);
     }
 }

@@ -3,12 +3,14 @@
 from collections import Counter
 from dataclasses import astuple, replace
 
-from gridbourse.audit.money import DSO
+from gridbourse.audit.balances import DSO
 from gridbourse.audit.over_the_counter import OverTheCounter
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.rules import AuctionRules, BoardRules, BookRules, PoolRules, Rules
 from gridbourse.chain.flexibility import TSO_ACCOUNT
 from gridbourse.chain.markets import GROUP_SIZE
+from gridbourse.chain.settings import MOST_POSTED
+from gridbourse.model.trade_word import LEAST_WH
 from gridbourse.scenario.flexibility import TSO
 from gridbourse.scenario.portfolios import Portfolios
 from gridbourse.scenario.scenario import Scenario
@@ -134,7 +136,9 @@ def _aggregator_auction(scenario: Scenario) -> AuctionRules | None:
     if scenario.aggregator_auction is None:
         return None
     rules = scenario.aggregator_auction
-    return AuctionRules(scenario.band, GROUP_SIZE, rules.reveal_s, rules.bond_micro_eur)
+    return AuctionRules(
+        scenario.band, GROUP_SIZE, rules.reveal_s, rules.bond_micro_eur, LEAST_WH, MOST_POSTED
+    )
 
 
 def _compare_portfolios(rebuilt: Rebuilt, scenario: Scenario) -> None:

@@ -29,6 +29,8 @@ def _compare_rules(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None:
     for name, chain, wanted in (
         ("gate closure, s", rules.gate_closure_seconds, market.gate_closure_s),
         ("market time unit, s", rules.mtu_seconds, scenario.mtu_seconds),
+        ("dispute window, s", rules.dispute_window_seconds, scenario.settlement.dispute_window_s),
+        ("silent, permille", rules.silent_permille, scenario.settlement.silent_permille),
         ("areas", rebuilt.members.areas, [_label(market.area)]),
     ):
         rebuilt.findings.compare(WHAT, name, chain, wanted)

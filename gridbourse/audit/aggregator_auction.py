@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from gridbourse.audit.balances import MARGIN
 from gridbourse.audit.common import Common
 from gridbourse.audit.events import Event
 from gridbourse.audit.modules import Handlers
-from gridbourse.audit.money import MARGIN
 from gridbourse.audit.portfolios import Portfolios
 from gridbourse.audit.reservations import Energy
 from gridbourse.audit.rules import AuctionRules
@@ -16,7 +16,8 @@ from gridbourse.audit.trades import CheckedTrades, shown, trade_of
 from gridbourse.audit.transfers import Transfer
 from gridbourse.chain.aggregator_auction import FIRST_ANSWER, Answer, commitment_to
 from gridbourse.chain.lanes import BID, OFFER, PER_GROUP, lanes56, order_lane
-from gridbourse.model.aggregator_auction import Auction, Award, award
+from gridbourse.model.aggregator_auction import LEAST_REVEAL_SECONDS, Auction, Award, award
+from gridbourse.model.clearing import Band
 from gridbourse.model.errors import ModelError
 from gridbourse.model.trade_word import MOST_WH, TradeWord
 
@@ -76,6 +77,7 @@ class AggregatorAuction(CheckedTrades):
             "AnswersBrought": self.brought,
             "AnswerCommitted": self.committed,
             "AnswerRevealed": self.revealed,
+            "BondReturned": self.returned,
             "BondForfeited": self.forfeited,
             "AuctionCleared": self.cleared,
             "Awarded": self.awarded,
@@ -103,17 +105,18 @@ class AggregatorAuction(CheckedTrades):
         """AuctionPosted: numbered in order, within the rules, and backed."""
         area, period, who = event["area"], event["period"], event["aggregator"]
         where = f"aggregator {who}, {event.at('area', 'period')}"
-        board, band = self._boards[area, period], self._rules.band
+        board, band = self._boards[area, period], self._band(period)
         self._clock.require_open(period, f"auction, {where}")
         self._findings.compare("auction", f"number, {where}", event["auction"], len(board))
-        retail = self._tariffs.energy(period).retail
+        posted = sum(other.aggregator == who for other in board)
         for holds, rule in (
             (who in self._members.aggregators, "not an aggregator"),
             (self._members.area_of(who) == area, "of another area"),
             (len(board) < MOST_AUCTIONS, "too many auctions"),
-            (0 < event["wh"] <= MOST_WH, "too little or too much energy"),
+            (posted < self._rules.max_posted, "too many auctions of one"),
+            (self._rules.min_wh <= event["wh"] <= MOST_WH, "too little or too much energy"),
             (event["tick"] < band.ticks, "outside the price band"),
-            (bool(board) or band.price(band.ticks - 1) <= retail, "band above the retail price"),
+            (not event["isSealed"] or self._can_reveal, "no time to reveal"),
         ):
             self._require("auction", where, holds, rule)
         auction = Auction(event["buys"], event["wh"], event["tick"], event["payAsBid"])
@@ -142,6 +145,8 @@ class AggregatorAuction(CheckedTrades):
                 formed = lane == order_lane(BID, answer.tick, answer.wh, FIRST_ANSWER)
                 self._require("auction answer", where, formed, "malformed")
                 member = self._members.participants.get(who)
+                own = aggregator is not None and aggregator == asked.aggregator
+                self._require("auction answer", where, not own, "its own auction for another")
                 if gateway is not None:
                     allowed = member is not None and member.gateway == gateway
                 else:
@@ -159,7 +164,7 @@ class AggregatorAuction(CheckedTrades):
             (self._members.area_of(who) == event["area"], "of another area"),
             (who != asked.aggregator, "its own auction"),
             (answer.wh <= MOST_WH, "too much energy"),
-            (answer.tick < self._rules.band.ticks, "outside the price band"),
+            (answer.tick < self._band(event["period"]).ticks, "outside the price band"),
             (within, "beyond the limit"),
         ):
             self._require("auction answer", where, holds, rule)
@@ -198,6 +203,18 @@ class AggregatorAuction(CheckedTrades):
         self._findings.compare("seal", where, given, expected)
         self._transfers.move(self.name, [Transfer(MARGIN, who, self._rules.bond_micro_eur)], where)
         self._answer(event, asked, who, answer)
+
+    def returned(self, event: Event) -> None:
+        """BondReturned: who may not answer any more, by what others decided, gets the bond back."""
+        who, where = event["participant"], event.at("area", "period", "auction", "participant")
+        if (asked := self._open(event, is_sealed=True)) is None:
+            return
+        seconds, bond = self._rules.reveal_seconds, self._rules.bond_micro_eur
+        self._clock.require_revealing(event["period"], seconds, where, begun=True)
+        waits = asked.committed.pop(who, None) is not None
+        self._require("seal", where, waits, "nothing it committed to")
+        self._findings.compare("seal", f"bond, µEUR, {where}", event["amountMicroEur"], bond)
+        self._transfers.move(self.name, [Transfer(MARGIN, who, bond)], where)
 
     def forfeited(self, event: Event) -> None:
         """BondForfeited: after gate closure, of who never revealed, to the aggregator."""
@@ -283,6 +300,13 @@ class AggregatorAuction(CheckedTrades):
         asked.ended = True
 
     # -------------------------------------------------------------------------------------------
+
+    def _band(self, period: int) -> Band:
+        return self._rules.band.in_use(self._tariffs.energy(period).retail)
+
+    @property
+    def _can_reveal(self) -> bool:
+        return self._rules.reveal_seconds >= LEAST_REVEAL_SECONDS
 
     def _auction(self, event: Event) -> Asked | None:
         board = self._boards[event["area"], event["period"]]

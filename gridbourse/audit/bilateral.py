@@ -3,10 +3,10 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
+from gridbourse.audit.balances import OPERATOR
 from gridbourse.audit.common import Common
 from gridbourse.audit.events import Event
 from gridbourse.audit.modules import Handlers
-from gridbourse.audit.money import OPERATOR
 from gridbourse.audit.reservations import Energy
 from gridbourse.audit.rules import BoardRules
 from gridbourse.audit.trades import CheckedTrades, shown, trade_of
@@ -60,6 +60,7 @@ class BilateralMarket(CheckedTrades):
             "ListingWithdrawn": self.withdrawn,
             "ListingsReleased": self.released,
             "Paired": self.paired,
+            "PairingStale": self.stale,
         }
 
     def totals(self) -> dict[str, int]:
@@ -176,6 +177,16 @@ class BilateralMarket(CheckedTrades):
         for listing in (offer, request):
             self._take(period, listing, trade.wh)
         self.record(area, period, parties)
+
+    def stale(self, event: Event) -> None:
+        """PairingStale: left out, for there is less than its energy left of one of its listings."""
+        where = event.at("area", "period", "offer", "request")
+        self._clock.require_open(event["period"], f"pairing, {where}")
+        listings = self._boards[event["area"], event["period"]].listings
+        sides = [listings.get(event["offer"]), listings.get(event["request"])]
+        left = [side.left_wh for side in sides if side is not None]
+        little = len(left) == 2 and min(left) < event["wh"]
+        self._require("pairing", where, little, "there is as much left")
 
     def _require_pairing(
         self, offer: Listing, request: Listing, trade: TradeWord, where: str

@@ -24,6 +24,11 @@ class Order(NamedTuple):
     wh: int = 0
     sequence: int = 0
 
+    def lowers(self, former: "Order") -> bool:
+        """Whether it asks for less than a former one, at the same price or not at all."""
+        same = (self.side, self.tick) == (former.side, former.tick)
+        return self.wh == 0 or (same and self.wh < former.wh)
+
     @classmethod
     def from_lane(cls, lane: int) -> "Order":
         """`OrderLane.sol`: Wh: 28 | tick: 16 | side: 1 | sequence: 8."""

@@ -22,6 +22,14 @@ class Caps:
         """(export, import) Wh; above the first, injection is not paid for."""
         return self._caps.get((period, participant), UNCAPPED)
 
+    def capped(self, period: int) -> set[int]:
+        """Whose export has a cap in the period."""
+        return {
+            who
+            for (of, who), (export, _) in self._caps.items()
+            if of == period and export != NO_CAP
+        }
+
     def word(self, area: int, period: int, group: int) -> int:
         """The caps of a group as settlement reads them; NO_CAPS where the DSO set none at all."""
         if (area, period) not in self._in_force:

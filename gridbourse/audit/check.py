@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from gridbourse.audit.against_scenario import compare_scenario
 from gridbourse.audit.baselines import compare_baselines
+from gridbourse.audit.bills import compare_bills
 from gridbourse.audit.ending import compare_end
 from gridbourse.audit.events import Decoder, Log
 from gridbourse.audit.folder import Run
@@ -47,4 +48,5 @@ def check(run: Run, scenario: Scenario) -> Rebuilt:
     compare_scenario(rebuilt, run.rules, scenario)
     compare_end(rebuilt, run.rules, run.state)
     compare_baselines(rebuilt, run.baselines)
+    compare_bills(rebuilt, scenario, run.bills)
     return rebuilt

@@ -4,7 +4,7 @@ from gridbourse.audit.caps import Caps
 from gridbourse.audit.findings import Findings
 from gridbourse.audit.members import Members
 from gridbourse.audit.money import Money
-from gridbourse.audit.reservations import Reservations
+from gridbourse.audit.reservations import Reservations, Share
 from gridbourse.audit.rules import Rules
 from gridbourse.audit.tariffs import Clock, Tariffs
 from gridbourse.audit.transfers import Transfers
@@ -22,3 +22,18 @@ class Common:
         self.caps = Caps(self.members, self.findings)
         self.transfers = Transfers(self.money, self.findings)
         self.reservations = Reservations(self.members, self.money, self.findings)
+        self._shares: dict[str, Share] = {}
+
+    def reservations_of(self, market: str) -> Share:
+        """What one market has reserved, the same for all who act in its name."""
+        return self._shares.setdefault(market, Share(market, self.reservations))
+
+    def close_books(self, period: int, in_service: set[str]) -> None:
+        """Before a settlement: a market whose payees get more than its payers pay is not done with the
+        period; of one that was revoked, what it booked is void."""
+        for market, share in self._shares.items():
+            if share.open_payments[period] > 0:
+                revoked = market not in in_service
+                place = f"{market}, period {period}"
+                self.findings.require("settlement", place, revoked, "its payers have not paid")
+                share.void(period)

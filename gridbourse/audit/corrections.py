@@ -2,11 +2,12 @@
 
 from gridbourse.audit.common import Common
 from gridbourse.audit.events import Event
-from gridbourse.audit.metering import Changes, Metering
+from gridbourse.audit.metering import Metering
+from gridbourse.audit.money import GroupChange
 from gridbourse.chain.commitment import Leaf, ProofError
 from gridbourse.chain.lanes import lanes64
 
-NOTHING = Changes({}, 0, 0)
+NOTHING = GroupChange({}, 0, 0)
 
 
 class Corrections:
@@ -16,7 +17,7 @@ class Corrections:
         self._members, self._metering = common.members, metering
         self._money, self._findings = common.money, common.findings
         # Kept from the readings to the money they move.
-        self._differences: dict[tuple[int, int], Changes] = {}
+        self._differences: dict[tuple[int, int], GroupChange] = {}
         self.count = 0
 
     def readings_corrected(self, event: Event) -> None:
@@ -35,12 +36,16 @@ class Corrections:
         self._findings.compare(
             "correction", f"settled readings, {where}", event["settled"], before.readings
         )
+        for seat in self._members.members_of(group, period):
+            carried = abs(after.readings_wh[seat.number]) <= seat.capacity_wh
+            place = f"participant {seat.number}, {where}"
+            self._findings.require("correction", place, carried, "beyond the connection")
         commitment.replace(after)
         self._findings.compare("commitment", where, event["commitment"], commitment.value)
         self._differences[period, group] = self._difference(before, after)
         self.count += 1
 
-    def _difference(self, before: Leaf, after: Leaf) -> Changes:
+    def _difference(self, before: Leaf, after: Leaf) -> GroupChange:
         """By the model, settled twice; who was a member in the period does not change."""
         seats = self._members.members_of(before.group, before.period)
         was, is_ = (
@@ -48,7 +53,7 @@ class Corrections:
             for leaf in (before, after)
         )
         deltas = {who: is_.deltas[who] - was.deltas[who] for who in is_.deltas}
-        return Changes(deltas, is_.supplier - was.supplier, is_.dso - was.dso)
+        return GroupChange(deltas, is_.supplier - was.supplier, is_.dso - was.dso)
 
     def group_corrected(self, event: Event) -> None:
         """GroupCorrected: compare what it moves with the model, and book that."""
@@ -56,9 +61,9 @@ class Corrections:
         where = event.at("period", "group")
         rebuilt = self._differences.pop((period, group), NOTHING)
         deltas = dict(lanes64(group, event["deltas"]))
-        chain = Changes(deltas, event["supplierMicroEur"], event["dsoMicroEur"])
+        chain = GroupChange(deltas, event["supplierMicroEur"], event["dsoMicroEur"])
         self._metering.compare_changes("correction", chain, rebuilt, where)
-        self._metering.pay(period, rebuilt, self._money.correct(rebuilt.deltas), where)
+        self._metering.compare_ends(period, self._money.correct(rebuilt), where)
 
     def require_nothing_loose(self) -> None:
         """At the end: every correction has moved its money."""

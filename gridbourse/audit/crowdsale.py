@@ -13,6 +13,7 @@ from gridbourse.audit.common import Common
 from gridbourse.audit.errors import AuditError
 from gridbourse.audit.events import Event
 from gridbourse.audit.metering import Metering
+from gridbourse.audit.withdrawals import Withdrawals
 from gridbourse.chain.commitment import ProofError
 from gridbourse.chain.deployments import PLEDGES, DeployedContract, DeploymentRecord
 from gridbourse.chain.lanes import PER_GROUP
@@ -29,7 +30,13 @@ Handlers = dict[tuple[str, str], Callable[[Event], None]]
 class Crowdsales:
     """Every campaign of the record, by its key there; `campaigns` holds their models."""
 
-    def __init__(self, deployment: DeploymentRecord, common: Common, metering: Metering) -> None:
+    def __init__(
+        self,
+        deployment: DeploymentRecord,
+        common: Common,
+        metering: Metering,
+        withdrawals: Withdrawals,
+    ) -> None:
         self._common, self._metering = common, metering
         self._findings, self._members = common.findings, common.members
         self._clock, self._money = common.clock, common.money
@@ -40,7 +47,9 @@ class Crowdsales:
         self._pledged: defaultdict[int, int] = defaultdict(int)
         for key, kind in deployment.campaigns.items():
             contract = deployment.contracts[key]
-            rebuilt = RebuiltCampaign(key, kind, contract, common, metering, self._pledges)
+            rebuilt = RebuiltCampaign(
+                key, kind, contract, common, metering, withdrawals, self._pledges
+            )
             self._rebuilt[key] = rebuilt
             self._by_address[contract.address.lower()] = self._rebuilt[key]
 
@@ -74,15 +83,10 @@ class Crowdsales:
         """Looked at in the end: it is told before or after what the campaign says itself."""
         self._pledged[event["installation"]] += sign * event["permille"]
 
-    def withdrawn(self, event: Event) -> None:
-        """Withdrawn of the clearing house: to the holder of the account, or what a campaign collects."""
-        if campaign := self._by_address.get(event["to"].lower()):
+    def announced(self, event: Event) -> None:
+        """WithdrawalAnnounced of the clearing house: what a campaign collects is on its way."""
+        if campaign := self._by_address.get(event["recipient"].lower()):
             campaign.took(event)
-            return
-        member = self._members.participants.get(event["account"])
-        if member is not None:
-            to, where = event["to"].lower(), f"withdrawal, {event.at('account')}"
-            self._findings.compare("payment", f"goes to, {where}", to, member.account)
 
     def currency_moved(self, event: Event) -> None:
         """Transfer of the currency, into a campaign or out of it."""
@@ -110,11 +114,13 @@ class RebuiltCampaign:
         contract: DeployedContract,
         common: Common,
         metering: Metering,
+        withdrawals: Withdrawals,
         pledges: defaultdict[int, Pledges],
     ) -> None:
         self._key, self._common, self._metering = key, common, metering
         self._findings, self._money = common.findings, common.money
         self._contract, self._kind, self._pledges = contract, kind, pledges
+        self._withdrawals, self._address = withdrawals, contract.address.lower()
         self._made: Campaign | None = None
         self._moved: list[tuple[str, str, int]] = []
         self._collecting: defaultdict[int, int] = defaultdict(int)
@@ -182,6 +188,7 @@ class RebuiltCampaign:
                 "ExportRecorded": self._export_recorded,
                 "PremiumAttested": self._premium_attested,
                 "Collected": self._collected,
+                "Distributed": self._distributed,
                 "Claimed": self._claimed,
             },
             "RewardCampaign": {
@@ -320,19 +327,30 @@ class RebuiltCampaign:
     def _collected(self, event: Event) -> None:
         """Of what is due, as much as is free in the owner's account; the withdrawal is told next."""
         clock, free = self._common.clock, self._money.free[self.installation]
-        amount = event["amountMicroEur"]
-        if clock.is_known or self.equity.agreed.form == Form.PROFIT_SHARE:
-            taken = self._do(event, lambda: self.equity.collect(clock.current_period, free))
+        amount, equity = event["amountMicroEur"], self.equity
+        equity.taken = self._withdrawals.taken[self._address]  # what an account owed went back
+        if clock.is_known or equity.agreed.form == Form.PROFIT_SHARE:
+            taken = self._do(event, lambda: equity.take(clock.current_period, free))
             self._compare(event, "µEUR", amount, taken)
-            left = self.equity.due(clock.current_period) - self.equity.collected
+            left = equity.due(clock.current_period) - equity.taken
             self._compare(event, "arrears, µEUR", event["arrearsMicroEur"], left)
         else:  # a rent by block time, which the logs do not tell
-            self.equity.collected += amount
-            self.equity.dividends.distribute(amount, self.equity.tokens)
+            equity.taken += amount
         self._collecting[self.installation] += amount
 
+    def _distributed(self, event: Event) -> None:
+        """All that came in since the last time."""
+        since = self._undistributed()
+        self._compare(event, "came in, µEUR", event["amountMicroEur"], since)
+        self.equity.arrive(since)
+
+    def _undistributed(self) -> int:
+        if not isinstance(self.model, Equity):
+            return 0
+        return self._withdrawals.received[self._address] - self.model.collected
+
     def took(self, event: Event) -> None:
-        """Withdrawn of the clearing house, to this campaign: what it has just said it collects."""
+        """WithdrawalAnnounced, to this campaign: what it has just said it collects."""
         due = self._collecting.pop(event["account"], 0)
         self._compare(event, f"of account {event['account']}, µEUR", event["amountMicroEur"], due)
 
@@ -359,9 +377,9 @@ class RebuiltCampaign:
             self._do(event, lambda: model.confirm_receipt(funder, good, count))
 
     def require_nothing_loose(self) -> None:
-        """At the end: it holds what it has booked, and no event waits for another."""
-        place = f"{self._key}, held, µEUR"
-        self._findings.compare("crowdsale", place, self.currency_held, self.model.held)
+        """At the end: it holds what it has booked and what came since, and no event waits for another."""
+        place, since = f"{self._key}, held, µEUR", self._undistributed()
+        self._findings.compare("crowdsale", place, self.currency_held, self.model.held + since)
         loose = not self._moved and not self._collecting
         self._findings.require("crowdsale", self._key, loose, "an event explains nothing")
 

@@ -1,7 +1,8 @@
 """The end: the rebuilt market against the chain's own storage, and the identities of both."""
 
+from gridbourse.audit.balances import MARGIN
 from gridbourse.audit.folder import State
-from gridbourse.audit.money import MARGIN, Position
+from gridbourse.audit.money import Position
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.rules import Rules
 
@@ -14,6 +15,14 @@ def compare_end(rebuilt: Rebuilt, rules: Rules, state: State, area: int = 0) -> 
         findings.compare(
             "balance", where, state.balances.get(account, 0), money.free.get(account, 0)
         )
+    waiting = {who: credit for who, credit in money.waiting.items() if credit}
+    for who in sorted({*state.waiting, *waiting}):
+        where = f"credit that waits, µEUR, participant {who}"
+        findings.compare("balance", where, state.waiting.get(who, 0), waiting.get(who, 0))
+    going = {number: tuple(each) for number, each in rebuilt.withdrawals.under_way.items()}
+    for number in sorted({*state.under_way, *going}):
+        where = f"(account, recipient, µEUR, ready at) under way, withdrawal {number}"
+        findings.compare("balance", where, state.under_way.get(number), going.get(number))
     newest = {period % rules.ring_size: period for period in sorted(money.activated_periods)}
     for period in sorted({*state.positions, *money.positions}):
         if period not in state.positions and newest.get(period % rules.ring_size) != period:
@@ -39,7 +48,8 @@ def _compare_identities(rebuilt: Rebuilt, state: State) -> None:
         ("withdrawals", state.withdrawals, money.withdrawals),
     ):
         findings.compare("money", f"{name}, µEUR", chain, found)
-    in_accounts = sum(state.balances.values())
+    in_accounts = sum(state.balances.values()) + sum(state.waiting.values())
+    in_accounts += sum(amount for _, _, amount, _ in state.under_way.values())
     elsewhere = sum(money.holds.values()) + sum(money.open_trades.values())
     deals, auctions = rebuilt.over_the_counter, rebuilt.aggregator_auction
     margins = deals.margins_left if deals else 0
@@ -53,7 +63,7 @@ def _compare_identities(rebuilt: Rebuilt, state: State) -> None:
             margins + bonds + kept,
         ),
         (
-            "accounts + holds + open trades = currency held",
+            "accounts + what waits or is set aside + holds + open trades = currency held",
             in_accounts + elsewhere,
             state.currency_held,
         ),

@@ -7,7 +7,7 @@ from gridbourse.audit.caps import Caps
 from gridbourse.audit.members import Members
 from gridbourse.audit.money import Money
 from gridbourse.chain.commitment import Commitment, Leaf
-from gridbourse.chain.lanes import energy_lane, seats_of, word56, word64
+from gridbourse.chain.lanes import PER_GROUP, energy_lane, seats_of, word56, word64
 
 
 class Evidence:
@@ -20,6 +20,13 @@ class Evidence:
     def of(self, area: int, period: int) -> Commitment:
         """What an area and period were settled on; empty before."""
         return self._commitments[area, period]
+
+    def reading_wh(self, area: int, period: int, participant: int) -> int | None:
+        """What a participant was settled on, or last corrected to; None where it was not settled."""
+        commitment = self.of(area, period)
+        if not commitment.has(participant):
+            return None
+        return commitment.leaf(participant // PER_GROUP).readings_wh[participant]
 
     def settled(self, period: int, groups: Sequence[int], readings_wh: Mapping[int, int]) -> None:
         """One call settled these groups, of one area, on readings by seat and all else as it is."""

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from gridbourse.audit.agents import Agents
+from gridbourse.audit.balances import MARGIN, SUPPLIER
 from gridbourse.audit.common import Common
 from gridbourse.audit.events import Event
 from gridbourse.audit.flexibility_delivery import Batch, Closing, Told, Verification
@@ -17,7 +18,7 @@ from gridbourse.audit.flexibility_requests import WHAT, Asked, Requests
 from gridbourse.audit.flexibility_token import Minted, Tokens
 from gridbourse.audit.metering import Metering
 from gridbourse.audit.modules import Handlers
-from gridbourse.audit.money import MARGIN, SUPPLIER, Position
+from gridbourse.audit.money import Position
 from gridbourse.audit.portfolios import Portfolios
 from gridbourse.audit.reservations import Energy
 from gridbourse.audit.rules import FlexibilityRules
@@ -382,10 +383,10 @@ class FlexibilityMarket(CheckedTrades):
         self._compare_fills(period, rebuilt, where)
         for who, energy in fills:
             if any(energy):
-                self._money.book(period, who, Position(energy.out_wh, energy.into_wh), 0)
+                self._reservations.book(period, who, Position(energy.out_wh, energy.into_wh), 0)
 
     def _compensate(self, batch: Batch, delivered: int) -> None:
-        asked, supplier = batch.asked, self._money.free[SUPPLIER]
+        asked, supplier = batch.asked, self._money.may_leave(SUPPLIER)
         amount = model.compensation_micro_eur(asked.request, delivered, supplier)
         self._findings.compare("compensation", f"µEUR, {batch.where}", batch.compensated, amount)
         payer, payee = (SUPPLIER, asked.buyer) if amount > 0 else (asked.buyer, SUPPLIER)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gridbourse.audit.agents import Agents
+from gridbourse.audit.balances import MARGIN, SUPPLIER
 from gridbourse.audit.common import Common
 from gridbourse.audit.events import Event
-from gridbourse.audit.money import MARGIN, SUPPLIER
 from gridbourse.audit.reservations import Energy
 from gridbourse.audit.rules import FlexibilityRules
 from gridbourse.audit.transfers import Transfer
@@ -115,6 +115,7 @@ class Requests:
     ) -> None:
         self._rules, self._common, self._agents = rules, common, agents
         self._members, self._clock, self._findings = common.members, common.clock, common.findings
+        self._reservations = common.reservations_of(self.name)
         self._mtu = mtu_seconds
         self.products: list[Product] = []
         self.boards: defaultdict[tuple[int, int], list[Asked]] = defaultdict(list)
@@ -201,7 +202,7 @@ class Requests:
         self.move(where, (buyer, MARGIN, escrow))
         if self.takes_energy(asked):
             energy = asked.buyers_energy(wh)
-            self._common.reservations.claim(period, buyer, energy, where)
+            self._reservations.claim(period, buyer, energy, where)
 
     def _leaves_room(self, board: list[Asked], buyer: int, period: int) -> bool:
         """Participants, active members in the period, do not take the place of DSO and TSO."""
@@ -258,9 +259,7 @@ class Requests:
         self._put_at_risk(asked, period, who, agent, wh, where)
         asked.offers[who] = Offered(agent, tick, wh)
         self.exchange_bond(asked, who, former, wh, where)
-        self._common.reservations.exchange(
-            period, who, asked.energy(former), asked.energy(wh), where
-        )
+        self._reservations.exchange(period, who, asked.energy(former), asked.energy(wh), where)
 
     def _one_with(self, agent: int, asked: Asked, period: int) -> bool:
         return self._agents.is_one_with(agent, asked.buyer, period)

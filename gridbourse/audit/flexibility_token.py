@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+from gridbourse.audit.balances import MARGIN
 from gridbourse.audit.common import Common
 from gridbourse.audit.events import Event
 from gridbourse.audit.modules import Handlers
-from gridbourse.audit.money import MARGIN
 from gridbourse.audit.transfers import Transfer
 from gridbourse.model.flexibility import claim_moved
 

@@ -21,11 +21,15 @@ BASELINES = "baselines"
 class State:
     """What the chain's own storage says at the end; of positions, what was not overwritten.
 
-    balances: free money by account number, µEUR. positions: (sold, bought) Wh by period and
+    balances: free money by account number, µEUR. waiting: credit by participant that waits for the
+    supplier's money. under_way: withdrawals by number, as (account, recipient, µEUR, unix seconds from
+    which on it is paid). positions: (sold, bought) Wh by period and
     participant. prices: clearing price of a period, None where nothing traded.
     """
 
     balances: dict[int, int]
+    waiting: dict[int, int]
+    under_way: dict[int, tuple[int, str, int, int]]
     positions: dict[int, dict[int, tuple[int, int]]]
     prices: dict[int, int | None]
     currency_held: int
@@ -35,7 +39,8 @@ class State:
 
 @dataclass(frozen=True)
 class Run:
-    """Everything the checker is given. baselines: folder with the evidence that was published."""
+    """Everything the checker is given. baselines: folder with the evidence that was published; bills:
+    what the run's summary says they came to, None without one."""
 
     logs: list[Log]
     deployment: DeploymentRecord
@@ -44,6 +49,7 @@ class Run:
     scenario_file: Path
     overrides: dict[str, Any]
     baselines: Path
+    bills: dict[str, int] | None = None
 
 
 def load_run(folder: Path) -> Run:
@@ -59,7 +65,9 @@ def load_run(folder: Path) -> Run:
     scenario = _read(folder / "scenario.json", _scenario)
     state = _read(folder / "state.json", _state)
     rules, baselines = rules_of(deployment), folder / BASELINES
-    return Run(logs[1], deployment, rules, state, *scenario, baselines)
+    summary = folder / "summary.json"
+    bills = _read(summary, _bills) if summary.exists() else None
+    return Run(logs[1], deployment, rules, state, *scenario, baselines, bills)
 
 
 def _deployment(path: Path) -> DeploymentRecord:
@@ -107,6 +115,8 @@ def logs_of(rows: Iterable[Mapping[str, Any]]) -> list[Log]:
 def _state(fields: dict[str, Any]) -> State:
     return State(
         balances={int(k): _integer(v) for k, v in fields["balances"].items()},
+        waiting={int(k): _integer(v) for k, v in fields["waiting"].items()},
+        under_way={int(k): _withdrawal(v) for k, v in fields["under_way"].items()},
         positions={
             int(period): {int(who): _pair(energies) for who, energies in of_period.items()}
             for period, of_period in fields["positions"].items()
@@ -127,6 +137,10 @@ def _scenario(fields: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
     return path if path.exists() else CHECKOUT / path, dict(fields["overrides"])
 
 
+def _bills(fields: dict[str, Any]) -> dict[str, int]:
+    return {name: _integer(amount) for name, amount in fields["bills_micro_eur"].items()}
+
+
 def _integer(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"{value!r} is not an integer")
@@ -136,6 +150,11 @@ def _integer(value: Any) -> int:
 def _pair(value: Any) -> tuple[int, int]:
     sold, bought = value
     return _integer(sold), _integer(bought)
+
+
+def _withdrawal(value: Any) -> tuple[int, str, int, int]:
+    account, recipient, micro_eur, ready_at = value
+    return _integer(account), str(recipient), _integer(micro_eur), _integer(ready_at)
 
 
 def _bytes(value: str) -> bytes:

@@ -11,6 +11,7 @@ from gridbourse.chain.lanes import PER_GROUP, word64
 
 ACTIVE, SUSPENDED, LEFT = 1, 2, 3  # Profile.sol
 GATEWAY_ROLE, AGGREGATOR_ROLE = keccak(text="GATEWAY"), keccak(text="AGGREGATOR")
+OPERATOR_ROLE = keccak(text="OPERATOR")
 HOUSE_PARTIES = {
     keccak(text=name): number
     for name, number in (("DSO", 1), ("TSO", 7), ("SUPPLIER", 2), ("OPERATOR", 3))
@@ -128,6 +129,13 @@ class Members:
                 return number
         people = self.participants.values()
         return next((one.number for one in people if one.account == address), None)
+
+    def holds_house(self, account: int, address: str) -> bool:
+        """Whether an address has the role that a named account goes with; rounding and spread are the
+        operator's."""
+        of_roles = {number: role for role, number in HOUSE_PARTIES.items()}
+        role = of_roles.get(account, OPERATOR_ROLE)
+        return address.lower() in self._holders[role]
 
     def area_of(self, participant: int) -> int | None:
         """The area a participant is in."""

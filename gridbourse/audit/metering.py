@@ -12,9 +12,11 @@ from gridbourse.audit.events import Event
 from gridbourse.audit.evidence import Evidence
 from gridbourse.audit.members import Participant
 from gridbourse.audit.modules import Modules
-from gridbourse.audit.money import DSO, SUPPLIER
+from gridbourse.audit.money import GroupChange, Settled
 from gridbourse.chain.lanes import lanes64, seats_of, unpack_readings
 from gridbourse.model.settlement import Prices, settle
+
+PERMILLE = 1000
 
 
 @dataclass
@@ -29,18 +31,18 @@ class SupplierEnergy:
     house_wh: int = 0
 
 
-class Changes(NamedTuple):
-    """What accounts change by, µEUR: of participants by number, of the supplier and of the DSO."""
+class Refusal(NamedTuple):
+    """A reading that its connection cannot carry, as the log has it."""
 
-    deltas: dict[int, int]
-    supplier: int
-    dso: int
+    wh: int
+    capacity_wh: int
 
 
 class Metering:
     """What was metered in each period, and what settlement made of it."""
 
-    def __init__(self, common: Common, modules: Modules) -> None:
+    def __init__(self, common: Common, modules: Modules, silent_permille: int) -> None:
+        self._silent_permille, self._common = silent_permille, common
         self._members, self._tariffs, self._clock = common.members, common.tariffs, common.clock
         self._caps, self._modules = common.caps, modules
         self._money, self._findings = common.money, common.findings
@@ -51,8 +53,12 @@ class Metering:
         self.evidence = Evidence(common.members, common.caps, common.money)
         # Events that come before the settlement they belong to.
         self._estimates: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        self._refused: defaultdict[int, dict[int, Refusal]] = defaultdict(dict)
         self._debts: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        self._waits: defaultdict[int, dict[int, int]] = defaultdict(dict)
         self.readings: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        self.settled_wh: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        """What each member was settled on, Wh by period: its reading, or the estimate in its place."""
         self.ever: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
         self.energy: defaultdict[int, SupplierEnergy] = defaultdict(SupplierEnergy)
         self.finished: set[int] = set()
@@ -84,6 +90,10 @@ class Metering:
         """(export, import) caps of a participant, Wh."""
         return self._caps.of(period, participant)
 
+    def capped(self, period: int) -> set[int]:
+        """Participants whose export has a cap."""
+        return self._caps.capped(period)
+
     def awaited(self, event: Event) -> None:
         """ReadingsAwaited: from then on a missing reading may come to be estimated."""
         self._awaited.add((event["area"], event["period"]))
@@ -91,6 +101,16 @@ class Metering:
     def estimated(self, event: Event) -> None:
         """ReadingEstimated: kept until the settlement it belongs to."""
         self._estimates[event["period"]][event["participant"]] = event["estimateWh"]
+
+    def refused(self, event: Event) -> None:
+        """ReadingRefused: kept until the settlement it belongs to."""
+        refusal = Refusal(event["wh"], event["capacityWh"])
+        self._refused[event["period"]][event["participant"]] = refusal
+
+    def credit_waits(self, event: Event) -> None:
+        """CreditWaits: kept until the settlement or correction it belongs to."""
+        waits = self._waits[event["period"]]
+        waits[event["participant"]] = event["amountMicroEur"]
 
     def indebted(self, event: Event) -> None:
         """DebtIncurred: kept until the settlement it belongs to."""
@@ -102,25 +122,29 @@ class Metering:
         """GroupsSettled: settle the groups with the model, compare every change, and book it."""
         period, where = event["period"], event.at("period")
         self._clock.require_delivered(period, f"settlement, {where}")
-        seats = [s for group in event["groups"] for s in self._members.members_of(group, period)]
         for group in event["groups"]:
             self._require_may_settle(period, group, where)
+        self._common.close_books(period, {market.name for market in self._modules.in_service})
+        members = {group: self._members.members_of(group, period) for group in event["groups"]}
+        seats = [seat for group in members.values() for seat in group]
         readings = {
             **dict.fromkeys(seats_of(event["groups"]), 0),
             **{seat.number: self._reading(period, seat, where) for seat in seats},
         }
         self.evidence.settled(period, event["groups"], readings)
-        changes = self.changes(period, seats, readings)
+        self.settled_wh[period] |= readings
         self._count_energy(period, seats, readings)
+        found = [self.changes(period, group, readings) for group in members.values()]
+        deltas = {who: delta for group in found for who, delta in group.deltas.items()}
+        rebuilt = GroupChange(deltas, sum(g.supplier for g in found), sum(g.dso for g in found))
         chain = dict(
             lane
             for group, word in zip(event["groups"], event["deltas"], strict=True)
             for lane in lanes64(group, word)
         )
         house = (event["supplierMicroEur"], event["dsoMicroEur"])
-        self.compare_changes("settlement", Changes(chain, *house), changes, where)
-        debts = self._money.settle(period, changes.deltas)
-        self.pay(period, changes, debts, where)
+        self.compare_changes("settlement", GroupChange(chain, *house), rebuilt, where)
+        self.compare_ends(period, self._money.settle(period, found), where)
 
     def _require_may_settle(self, period: int, group: int, where: str) -> None:
         area = self._members.area_of_group(group)
@@ -134,7 +158,7 @@ class Metering:
 
     def changes(
         self, period: int, seats: list[Participant], readings_wh: Mapping[int, int]
-    ) -> Changes:
+    ) -> GroupChange:
         """What the model makes of readings (Wh by seat): changes of the accounts, in µEUR."""
         contracts = [self._money.position(period, seat.number).net_wh for seat in seats]
         readings = [readings_wh[seat.number] for seat in seats]
@@ -147,13 +171,15 @@ class Metering:
         prices = Prices(*self._tariffs.energy(period), *columns)
         charges = settle(reading, contract, cap, prices)
         numbers = (seat.number for seat in seats)
-        return Changes(
+        return GroupChange(
             dict(zip(numbers, charges.delta.tolist(), strict=True)),
             int(charges.supplier.sum()),
             int(charges.dso.sum()),
         )
 
-    def compare_changes(self, what: str, chain: Changes, rebuilt: Changes, where: str) -> None:
+    def compare_changes(
+        self, what: str, chain: GroupChange, rebuilt: GroupChange, where: str
+    ) -> None:
         """Every account's change, and that those of the chain sum to zero."""
         for participant, delta in chain.deltas.items():
             place = f"µEUR, participant {participant}, {where}"
@@ -163,14 +189,15 @@ class Metering:
         total = sum(chain.deltas.values()) + chain.supplier + chain.dso
         self._findings.compare("identity", f"changes of a {what} sum to 0, {where}", total, 0)
 
-    def pay(self, period: int, changes: Changes, debts: Mapping[int, int], where: str) -> None:
-        """Book what the house accounts change by, and compare who is in debt now."""
-        self._money.free[SUPPLIER] += changes.supplier
-        self._money.free[DSO] += changes.dso
-        chain = self._debts.pop(period, {})
-        for participant in sorted({*debts, *chain}):
-            place = f"µEUR, participant {participant}, {where}"
-            self._findings.compare("debt", place, chain.get(participant), debts.get(participant))
+    def compare_ends(self, period: int, settled: Settled, where: str) -> None:
+        """Who is in debt now, and whose credit waits, against what the log said just before."""
+        for what, told, rebuilt in (
+            ("debt", self._debts.pop(period, {}), settled.debts),
+            ("credit that waits", self._waits.pop(period, {}), settled.waits),
+        ):
+            for participant in sorted({*rebuilt, *told}):
+                place = f"µEUR, participant {participant}, {where}"
+                self._findings.compare(what, place, told.get(participant), rebuilt.get(participant))
 
     def _count_energy(
         self, period: int, seats: list[Participant], readings_wh: Mapping[int, int]
@@ -183,19 +210,31 @@ class Metering:
             self.energy[period].beyond_contracts_wh += paid - contract
 
     def _reading(self, period: int, seat: Participant, where: str) -> int:
-        """The reading of a member; where it is missing, its contract."""
+        """The reading of a member; where it is missing, or its connection cannot carry it, the estimate."""
         place = f"participant {seat.number}, {where}"
-        estimate = self._estimates[period].pop(seat.number, None)
+        told = self._estimates[period].pop(seat.number, None)
+        refused = self._refused[period].pop(seat.number, None)
         reading = self.readings[period].get(seat.number)
-        contract_wh = self._money.position(period, seat.number).net_wh
-        if estimate is not None or reading is None:
-            expected = contract_wh if reading is None else None
-            self._findings.compare("estimate", f"Wh, {place}", estimate, expected)
+        if reading is not None and abs(reading) > seat.capacity_wh:
+            expected = Refusal(reading, seat.capacity_wh)
+            self._findings.compare("reading", f"(Wh, capacity) refused, {place}", refused, expected)
+            reading = None
+        elif refused is not None:
+            self._findings.compare("reading", f"(Wh, capacity) refused, {place}", refused, None)
         if reading is not None:
+            if told is not None:
+                self._findings.compare("estimate", f"Wh, {place}", told, None)
             return reading
+        estimate = self.estimate_wh(period, seat)
+        self._findings.compare("estimate", f"Wh, {place}", told, estimate)
         awaited = (seat.area, period) in self._awaited
         self._findings.require("estimate", place, awaited, "readings were not awaited")
-        return contract_wh
+        return estimate
+
+    def estimate_wh(self, period: int, seat: Participant) -> int:
+        """What is worst for who is silent: its part of the capacity drawn, and never above its contract."""
+        contract_wh = self._money.position(period, seat.number).net_wh
+        return min(contract_wh, -(seat.capacity_wh * self._silent_permille // PERMILLE))
 
     def area_settled(self, event: Event) -> None:
         """Settled: every group of the area was settled."""
@@ -218,11 +257,11 @@ class Metering:
         period = event["period"]
         self.finished.add(period)
         held = sum(hold for (of, _), hold in self._money.holds.items() if of == period)
-        opened = self._money.open_trades[period]
         where = event.at("period")
-        self._findings.compare(
-            "identity", f"(holds, open trades) are 0, {where}", (held, opened), (0, 0)
-        )
+        self._findings.compare("identity", f"holds are 0, {where}", held, 0)
+        left = self._money.collect_rest(period)
+        place = f"trades left {left} µEUR over, {where}"
+        self._findings.require("identity", place, left >= 0, "payers pay at least what payees get")
         energy = self.energy[period]
         self._findings.compare(
             "identity",
@@ -233,7 +272,10 @@ class Metering:
 
     def require_nothing_loose(self) -> None:
         """At the end: no event waits for its settlement, and no period is finished by half."""
-        for what, loose in (("estimate", self._estimates), ("debt", self._debts)):
+        for what, loose in (
+            ("estimate", self._estimates), ("reading", self._refused),
+            ("debt", self._debts), ("credit that waits", self._waits),
+        ):  # fmt: skip
             for period, of_period in loose.items():
                 for participant in of_period:
                     place = f"period {period}, participant {participant}"

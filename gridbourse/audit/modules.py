@@ -42,6 +42,14 @@ class Modules:
         """The market an event names; a difference where that is none of the deployment's."""
         return self._known(event["market"], event)
 
+    def taking(self, event: Event) -> Market | None:
+        """The same, where it moves what is others': a market out of service may only give back."""
+        market = self.of(event)
+        if market is not None:
+            place = f"{event.name} of {market.name}, {event.where}"
+            self._findings.require("module", place, market in self.in_service, "it was revoked")
+        return market
+
     def authorised(self, event: Event) -> None:
         """ModuleAuthorised: whoever may trade is a market whose logs are checked."""
         if event["permissions"] & MARKET:

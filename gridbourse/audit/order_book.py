@@ -1,5 +1,6 @@
 """The order book: every incoming order met again by the model, and compared (`OrderBook.sol`)."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from gridbourse.audit.collateral import Collateral
@@ -58,7 +59,7 @@ class OrderBookMarket(CheckedTrades):
         self._unfinished: Incoming | None = None
         # What was just cancelled, as the first half of a replacement is: (block, whose, energy).
         self._cancelled: tuple[int, tuple[int, int, int], Energy] | None = None
-        self._collateral = Collateral(common.members, common.reservations, common.findings)
+        self._collateral = Collateral(common.members, self._reservations, common.findings)
         self.orders_placed = 0
 
     def handlers(self) -> Handlers:
@@ -80,7 +81,8 @@ class OrderBookMarket(CheckedTrades):
 
     def book(self, area: int, period: int) -> RestingBook:
         """The book of an area and period."""
-        return self._books.setdefault((area, period), RestingBook(self._rules))
+        band = self._rules.band.in_use(self._tariffs.energy(period).retail)
+        return self._books.setdefault((area, period), RestingBook(replace(self._rules, band=band)))
 
     # --- orders come in ----------------------------------------------------------------------
 
@@ -158,7 +160,7 @@ class OrderBookMarket(CheckedTrades):
         self._back(order, where)
         book = self.book(order.area, order.period)
         # One that filled whole would have filled so at any higher limit as well.
-        farthest = self._rules.band.ticks - 1 if order.side is Side.BID else 0
+        farthest = book.orders.ticks - 1 if order.side is Side.BID else 0
         tick = farthest if order.tick is None else order.tick
         try:
             placement = book.orders.place(order.participant, order.side, tick, order.wh, kind)
@@ -178,10 +180,6 @@ class OrderBookMarket(CheckedTrades):
         self._clock.require_open(order.period, f"order, {where}")
         in_area = self._members.area_of(order.participant) == order.area
         self._require("order", where, in_area, "of another area")
-        band, retail = self._rules.band, self._tariffs.energy(order.period).retail
-        first = (order.area, order.period) not in self._books
-        below = not first or band.price(band.ticks - 1) <= retail
-        self._require("order", where, below, "the band is above the retail price")
 
     def _back(self, order: Incoming, where: str) -> None:
         """Reserve its energy; a replacement gives back for it what its former self had."""

@@ -4,14 +4,16 @@ The log hides a deal's terms until a period of it becomes a trade. What a defaul
 compared once they are known; who defaulted in every period keeps them hidden for good.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 
+from gridbourse.audit.balances import MARGIN
 from gridbourse.audit.common import Common
 from gridbourse.audit.deal_hash import deal_hash
 from gridbourse.audit.events import Event
 from gridbourse.audit.modules import Handlers
-from gridbourse.audit.money import MARGIN
 from gridbourse.audit.reservations import Energy
+from gridbourse.audit.rules import DealRules
 from gridbourse.audit.trades import CheckedTrades, shown, trade_of
 from gridbourse.audit.transfers import Transfer
 from gridbourse.chain.lanes import BID, OFFER
@@ -62,10 +64,12 @@ class OverTheCounter(CheckedTrades):
 
     name = "OverTheCounter"
 
-    def __init__(self, domain: tuple[int, str], common: Common) -> None:
+    def __init__(self, rules: DealRules, domain: tuple[int, str], common: Common) -> None:
         """`domain`: chain id and address of the contract, which the names of deals are bound to."""
         super().__init__(1, common)
-        self._domain, self._transfers = domain, common.transfers
+        self._rules, self._domain, self._transfers = rules, domain, common.transfers
+        # Deals performed as their seller, by period and participant.
+        self._sold: Counter[tuple[int, int]] = Counter()
         self.deals: dict[bytes, Deal] = {}
         self.performed: list[tuple[int, TradeWord]] = []
         self.requests = 0
@@ -153,8 +157,8 @@ class OverTheCounter(CheckedTrades):
         where = f"deal {_short(event['deal'])}, {event.at('area', 'period')}"
         group = self.next_group(area, period)
         self._findings.compare("group", f"of a deal, {where}", event["group"], group)
-        tradable = trade is not None and trade.wh > 0
-        self._require("deal", where, tradable, "no trade, or one of no energy")
+        tradable = trade is not None and trade.wh >= self._rules.min_wh
+        self._require("deal", where, tradable, "no trade, or one of too little energy")
         if deal is None or trade is None or not tradable:
             return
         self._require_new(deal, period, where)
@@ -168,6 +172,9 @@ class OverTheCounter(CheckedTrades):
             in_area = self._members.area_of(who) == area
             self._require("deal", f"participant {who}, {where}", in_area, "of another area")
             self._reservations.claim(period, who, Energy.of(side, parties.wh), where)
+        room = self._sold[period, deal.seller] < self._rules.max_performed
+        self._require("deal", f"participant {deal.seller}, {where}", room, "sold too many deals")
+        self._sold[period, deal.seller] += 1
         self.performed.append((period, parties))
         self.record(area, period, parties)
 
@@ -188,6 +195,8 @@ class OverTheCounter(CheckedTrades):
         side = OFFER if who == deal.seller else BID
         most_wh = self._reservations.most(period, who, side)
         prices = SupplierPrices(*self._tariffs.energy(period))
+        if side == OFFER and self._sold[period, who] >= self._rules.max_performed:
+            most_wh = 0
         default = Default(period, who, owed, most_wh, prices, where)
         deal.defaults.append(default)
         deal.unexplained.append(default)

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable
 
 from gridbourse.audit.agents import Agents
 from gridbourse.audit.aggregator_auction import AggregatorAuction
+from gridbourse.audit.balances import MARGIN
 from gridbourse.audit.bilateral import BilateralMarket
 from gridbourse.audit.common import Common
 from gridbourse.audit.corrections import Corrections
 from gridbourse.audit.crowdsale import Crowdsales
+from gridbourse.audit.curtailment import Curtailment
 from gridbourse.audit.errors import AuditError
 from gridbourse.audit.events import Event
 from gridbourse.audit.flexibility import FlexibilityMarket
@@ -18,7 +20,9 @@ from gridbourse.audit.over_the_counter import OverTheCounter
 from gridbourse.audit.pool import Pool
 from gridbourse.audit.portfolios import Portfolios
 from gridbourse.audit.rules import Rules
+from gridbourse.audit.solvency import Solvency
 from gridbourse.audit.verdicts import Verdicts
+from gridbourse.audit.withdrawals import Withdrawals
 from gridbourse.chain.deployments import MARKETS, DeploymentRecord
 
 NO_EFFECT = frozenset(
@@ -42,8 +46,8 @@ Handlers = dict[tuple[str, str], Callable[[Event], None]]
 class Rebuilt:
     """State of the market after the events walked through; `findings` has what did not fit.
 
-    pool, order_book, bilateral, over_the_counter, aggregator_auction, portfolios, flexibility: None
-    where the deployment has none.
+    pool, order_book, bilateral, over_the_counter, aggregator_auction, portfolios, flexibility,
+    curtailment: None where the deployment has none.
     """
 
     def __init__(self, deployment: DeploymentRecord, rules: Rules) -> None:
@@ -55,7 +59,9 @@ class Rebuilt:
         self.order_book = OrderBookMarket(rules.order_book, common) if rules.order_book else None
         self.bilateral = BilateralMarket(rules.bilateral, common) if rules.bilateral else None
         self.over_the_counter = (
-            OverTheCounter((deployment.chain_id, at["OverTheCounter"]), common)
+            OverTheCounter(
+                rules.over_the_counter, (deployment.chain_id, at["OverTheCounter"]), common
+            )
             if rules.over_the_counter
             else None
         )
@@ -69,7 +75,7 @@ class Rebuilt:
             else None
         )
         self.modules = Modules({}, common.findings)
-        self.metering = Metering(common, self.modules)
+        self.metering = Metering(common, self.modules, rules.silent_permille)
         self.flexibility = (
             FlexibilityMarket(
                 rules.flexibility, common, self.portfolios, self.agents, self.metering,
@@ -78,15 +84,20 @@ class Rebuilt:
             if rules.flexibility
             else None
         )  # fmt: skip
+        reach = rules.curtailment_reach_permille
+        self.curtailment = None if reach is None else Curtailment(reach, common, self.metering)
         found = (
             self.pool, self.order_book, self.bilateral, self.over_the_counter,
-            self.aggregator_auction, self.flexibility,
+            self.aggregator_auction, self.flexibility, self.curtailment,
         )  # fmt: skip
         self.markets: list[Market] = [market for market in found if market is not None]
         self.modules.by_address = {at[market.name].lower(): market for market in self.markets}
         self.verdicts = Verdicts(common, self.modules, self.pool)
         self.corrections = Corrections(common, self.metering)
-        self.crowdsales = Crowdsales(deployment, common, self.metering)
+        campaigns = {at[key].lower() for key in deployment.campaigns}
+        self.withdrawals = Withdrawals(self.money, self.members, common.findings, campaigns)
+        self.crowdsales = Crowdsales(deployment, common, self.metering, self.withdrawals)
+        self.solvency = Solvency(self.money, common.findings)
         self.events = 0
         self._on = self._handlers()
 
@@ -99,6 +110,7 @@ class Rebuilt:
                 self.pool.expire()  # caps are told right after the book they void
             if self.flexibility:
                 self.flexibility.before(event)
+            self.solvency.before(event.block)
             if key in NO_EFFECT:
                 continue
             if key not in self._on:
@@ -108,35 +120,38 @@ class Rebuilt:
             self.pool.expire()
         for market in self.markets:
             market.require_nothing_loose()
+        self.solvency.look()
         self.common.transfers.require_nothing_loose()
         self.metering.require_nothing_loose()
         self.corrections.require_nothing_loose()
+        self.withdrawals.require_nothing_loose()
         self.crowdsales.require_nothing_loose()
 
     # --- what the clearing house does in the name of a market ----------------------------------
 
     def _trades_booked(self, event: Event) -> None:
-        if market := self.modules.of(event):
+        if market := self.modules.taking(event):
             market.trades_booked(event)
 
     def _spread_collected(self, event: Event) -> None:
-        market = self.modules.of(event)
+        market = self.modules.taking(event)
         if market is self.pool and self.pool:
             self.pool.spread_collected(event)
         elif market:
             self.findings.require("spread", event.at("period"), False, "its trades leave none")
 
     def _transferred(self, event: Event) -> None:
-        if market := self.modules.of(event):
+        gives_back = event["from"] == MARGIN
+        if market := self.modules.of(event) if gives_back else self.modules.taking(event):
             self.common.transfers.transferred(market.name, event)
 
     def _currency_moved(self, event: Event) -> None:
         self.money.transferred(event)
         self.crowdsales.currency_moved(event)
 
-    def _withdrawn(self, event: Event) -> None:
-        self.crowdsales.withdrawn(event)
-        self.money.withdrawn(event)
+    def _withdrawal_announced(self, event: Event) -> None:
+        self.withdrawals.announced(event)
+        self.crowdsales.announced(event)
 
     def _pool_named(self, event: Event) -> None:
         is_pool = self.modules.of(event) is self.pool
@@ -175,7 +190,9 @@ class Rebuilt:
             ("ParticipantRegistry", "ParticipantLeft"): members.left,
             ("MarketClock", "ClockAdvanced"): self.common.clock.advanced,
             ("Tariff", "EnergyPricesSet"): tariffs.prices_set,
+            ("Tariff", "EnergyPricesWithdrawn"): tariffs.prices_withdrawn,
             ("Tariff", "GridFeesSet"): tariffs.fees_set,
+            ("Tariff", "GridFeesWithdrawn"): tariffs.fees_withdrawn,
             ("ClearingHouse", "ModuleAuthorised"): self.modules.authorised,
             ("ClearingHouse", "ModuleRevoked"): self.modules.revoked,
             ("GridOracle", "MarketSet"): self._pool_named,
@@ -186,13 +203,18 @@ class Rebuilt:
         return {
             ("SettlementCurrency", "Transfer"): self._currency_moved,
             ("ClearingHouse", "Deposited"): money.deposited,
-            ("ClearingHouse", "Withdrawn"): self._withdrawn,
+            ("ClearingHouse", "WithdrawalAnnounced"): self._withdrawal_announced,
+            ("ClearingHouse", "WithdrawalFinished"): self.withdrawals.finished,
+            ("ClearingHouse", "WithdrawalCancelled"): self.withdrawals.cancelled,
+            ("ClearingHouse", "Withdrawn"): self.withdrawals.paid,
             ("ClearingHouse", "CreditLimitSet"): money.credit_limited,
             ("ClearingHouse", "PeriodActivated"): money.activated,
             ("ClearingHouse", "TradesBooked"): self._trades_booked,
             ("ClearingHouse", "SpreadCollected"): self._spread_collected,
             ("ClearingHouse", "Transferred"): self._transferred,
             ("ClearingHouse", "DebtIncurred"): metering.indebted,
+            ("ClearingHouse", "CreditWaits"): metering.credit_waits,
+            ("ClearingHouse", "WaitingPaid"): money.waiting_paid,
             ("ClearingHouse", "GroupsSettled"): metering.groups_settled,
             ("ClearingHouse", "PeriodFinished"): metering.period_finished,
             ("ClearingHouse", "GroupCorrected"): self.corrections.group_corrected,
@@ -206,6 +228,7 @@ class Rebuilt:
             ("MeterOracle", "ReadingsSubmitted"): metering.submitted,
             ("Settlement", "ReadingsAwaited"): metering.awaited,
             ("Settlement", "ReadingEstimated"): metering.estimated,
+            ("Settlement", "ReadingRefused"): metering.refused,
             ("Settlement", "Settled"): metering.area_settled,
             ("Settlement", "ReadingsCorrected"): self.corrections.readings_corrected,
         }

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from gridbourse.audit.findings import Findings
 from gridbourse.audit.members import Members
-from gridbourse.audit.money import Money
+from gridbourse.audit.money import Money, Position
 from gridbourse.chain.lanes import OFFER
 
 
@@ -96,3 +96,77 @@ class Reservations:
         credit = self._money.free[participant] + self._money.credit_limits[participant]
         needed = (claimed.into_wh - released.into_wh) * self._money.hold_rate(period)
         return None if credit >= max(needed, 0) else "not enough money"
+
+
+class Fill(NamedTuple):
+    """What a market booked of one participant in a period; payment in µEUR, + received."""
+
+    energy: Energy
+    payment: int
+
+
+NO_FILL = Fill(NOTHING, 0)
+
+
+class Share(Reservations):
+    """The part of one market: a connection is promised once over all of them, but each gives back, and
+    books, what it reserved itself and nothing of another's."""
+
+    def __init__(self, market: str, whole: Reservations) -> None:
+        super().__init__(whole._members, whole._money, whole._findings)
+        self.reserved, self.doubt = whole.reserved, whole.doubt
+        self._market = market
+        self._own: defaultdict[tuple[int, int], Energy] = defaultdict(Energy)
+        self._booked: defaultdict[int, dict[int, Fill]] = defaultdict(dict)
+        self.open_payments: defaultdict[int, int] = defaultdict(int)
+        """µEUR by period: what its payees get above what its payers pay, with the spread; 0 in the end."""
+
+    def book(self, period: int, participant: int, fill: Position, payment: int) -> None:
+        """A trade, of what this market has reserved and not booked yet."""
+        booked = self._booked[period].get(participant, NO_FILL)
+        self._booked[period][participant] = Fill(
+            Energy(booked.energy.out_wh + fill.sold_wh, booked.energy.into_wh + fill.bought_wh),
+            booked.payment + payment,
+        )
+        self._require_backed(period, participant)
+        retail = self._money.retail(period)
+        least, most = -fill.bought_wh * retail, fill.sold_wh * retail
+        place = f"{self._market}, participant {participant}, period {period}"
+        self._findings.require("payment", place, least <= payment <= most, "above the retail price")
+        self.open_payments[period] += payment
+        self._money.book(period, participant, fill, payment)
+
+    def collect_spread(self, period: int, amount: int) -> None:
+        """Of what its payers pay above what its payees get."""
+        self.open_payments[period] += amount
+        place = f"{self._market}, period {period}"
+        paid = self.open_payments[period] <= 0
+        self._findings.require("spread", place, paid, "nobody pays it")
+        self._money.collect_spread(period, amount)
+
+    def void(self, period: int) -> None:
+        """Take off what it booked."""
+        for participant, fill in self._booked.pop(period, {}).items():
+            energy = Position(fill.energy.out_wh, fill.energy.into_wh)
+            self._money.take_off(period, participant, energy, fill.payment)
+        self.open_payments[period] = 0
+
+    def _change(self, period: int, participant: int, released: Energy, claimed: Energy) -> None:
+        super()._change(period, participant, released, claimed)
+        former = self._own[period, participant]
+        own = Energy(
+            former.out_wh + claimed.out_wh - released.out_wh,
+            former.into_wh + claimed.into_wh - released.into_wh,
+        )
+        self._own[period, participant] = own
+        self._require_backed(period, participant)
+
+    def _require_backed(self, period: int, participant: int) -> None:
+        """What it booked is within what it reserved itself and has not given back."""
+        own, booked = (
+            self._own[period, participant],
+            self._booked[period].get(participant, NO_FILL).energy,
+        )
+        place = f"{self._market}, participant {participant}, period {period}"
+        backed = booked.out_wh <= own.out_wh and booked.into_wh <= own.into_wh
+        self._findings.require("attribution", place, backed, "not reserved by this market")

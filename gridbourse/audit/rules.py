@@ -50,6 +50,16 @@ class AuctionRules:
     group_size: int
     reveal_seconds: int
     bond_micro_eur: int
+    min_wh: int
+    max_posted: int
+
+
+@dataclass(frozen=True)
+class DealRules:
+    """Of deals over the counter; max_performed: of a seller in a period."""
+
+    min_wh: int
+    max_performed: int
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,9 @@ class FlexibilityRules:
 class Rules:
     """What holds for all markets, and for each there is; None: there is none.
 
-    ring_size: periods storage has room for. over_the_counter, portfolios: whether there are such.
+    ring_size: periods storage has room for. dispute_window_seconds: of a withdrawal. silent_permille:
+    part of its connection's capacity that a meter without a reading has drawn. portfolios: whether there
+    are such. curtailment_reach_permille: how much of a cap a reading has to reach to be compensated.
     """
 
     replay: bool
@@ -73,13 +85,16 @@ class Rules:
     gate_closure_seconds: int
     horizon_periods: int
     ring_size: int
+    dispute_window_seconds: int
+    silent_permille: int
     pool: PoolRules | None
     order_book: BookRules | None
     bilateral: BoardRules | None
-    over_the_counter: bool
+    over_the_counter: DealRules | None
     aggregator_auction: AuctionRules | None
     portfolios: bool
     flexibility: FlexibilityRules | None = None
+    curtailment_reach_permille: int | None = None
 
 
 def rules_of(deployment: DeploymentRecord) -> Rules:
@@ -93,18 +108,20 @@ def rules_of(deployment: DeploymentRecord) -> Rules:
 
     try:
         [_, replay, mtu, gate_closure, horizon] = given("MarketClock")
-        [_, _, _, ring_size, _] = given("ClearingHouse")
+        [_, _, _, ring_size, _, dispute_window] = given("ClearingHouse")
+        [[*_, silent_permille]] = given("Settlement")
         return Rules(
-            replay, mtu, gate_closure, horizon, ring_size,
+            replay, mtu, gate_closure, horizon, ring_size, dispute_window, silent_permille,
             pool=of_market("CallAuction", _pool),
             order_book=of_market("OrderBook", _order_book),
             bilateral=of_market("BilateralMarket", _bilateral),
-            over_the_counter="OverTheCounter" in deployment.contracts,
+            over_the_counter=of_market("OverTheCounter", _over_the_counter),
             aggregator_auction=of_market("AggregatorAuction", _aggregator_auction),
             portfolios="Portfolios" in deployment.contracts,
             flexibility=of_market(
                 "FlexibilityMarket", lambda of: _flexibility(of, given("FlexibilityBoard"))
             ),
+            curtailment_reach_permille=of_market("CurtailmentCompensation", _curtailment),
         )  # fmt: skip
     except (TypeError, ValueError) as error:
         raise AuditError(f"deployment.json: constructor arguments: {error}") from error
@@ -126,11 +143,21 @@ def _bilateral(arguments: list[Any]) -> BoardRules:
 
 
 def _aggregator_auction(arguments: list[Any]) -> AuctionRules:
-    [[_, _, _, floor, tick, ticks, group_size, reveal_seconds, bond]] = arguments
-    return AuctionRules(Band(floor, tick, ticks), group_size, reveal_seconds, bond)
+    [[_, _, _, floor, tick, ticks, group_size, *rules]] = arguments
+    return AuctionRules(Band(floor, tick, ticks), group_size, *rules)
+
+
+def _over_the_counter(arguments: list[Any]) -> DealRules:
+    [_, _, min_wh, max_performed] = arguments
+    return DealRules(min_wh, max_performed)
 
 
 def _flexibility(arguments: list[Any], board: list[Any]) -> FlexibilityRules:
     [[_, floor, tick, ticks, group_size]] = arguments
     [[*_, reveal_seconds]] = board
     return FlexibilityRules(Band(floor, tick, ticks), group_size, reveal_seconds)
+
+
+def _curtailment(arguments: list[Any]) -> int:
+    [*_, reach_permille] = arguments
+    return int(reach_permille)

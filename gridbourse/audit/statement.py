@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gridbourse.audit.money import DSO, MARGIN, OPERATOR, SPREAD, SUPPLIER
+from gridbourse.audit.balances import DSO, MARGIN, OPERATOR, SPREAD, SUPPLIER
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.chain.flexibility import TSO_ACCOUNT
 from gridbourse.model.settlement import Prices, settle
@@ -28,7 +28,8 @@ class Statement:
 
     energy_wh: metered_out and metered_into: over the meters, by sign; traded: by contract between
     participants; flexibility_up, flexibility_down: delivered; from_supplier, to_supplier: what
-    contracts did not cover; unpaid: beyond a cap of the DSO.
+    contracts did not cover; unpaid: beyond a cap of the DSO; compensated, where the DSO pays for
+    curtailment: what its caps held back, in no meter.
     """
 
     period: int
@@ -41,11 +42,7 @@ def statement(rebuilt: Rebuilt, area: int, period: int) -> Statement:
     members, money, metering = rebuilt.members, rebuilt.money, rebuilt.metering
     seats = [seat for group in members.groups(area) for seat in members.members_of(group, period)]
     contracts = _ints(money.position(period, seat.number).net_wh for seat in seats)
-    found = (metering.reading(period, seat.number) for seat in seats)
-    readings = _ints(
-        contract if reading is None else reading
-        for reading, contract in zip(found, contracts.tolist(), strict=True)
-    )
+    readings = _ints(metering.settled_wh[period][seat.number] for seat in seats)
     caps = _ints(metering.caps_of(period, seat.number)[0] for seat in seats)
     fees = [rebuilt.tariffs.fees(seat.zone, period) for seat in seats]
     columns = np.array(fees, dtype=np.int64).reshape(-1, 3).T
@@ -54,7 +51,7 @@ def statement(rebuilt: Rebuilt, area: int, period: int) -> Statement:
     received, paid = sum(max(each, 0) for each in sums), sum(max(-each, 0) for each in sums)
     flows = [
         ("participants", "supplier", "retail", int(charges.retail.sum())),
-        ("supplier", "participants", "feed_in", int(charges.feed_in.sum())),
+        ("supplier", "participants", "feed_in", -int(charges.feed_in.sum())),
         *(("participants", "dso", fee, int(getattr(charges, fee).sum())) for fee in FEES),
         ("participants", "participants", "energy", received),
         ("participants", "spread account", "spread", paid - received),
@@ -70,6 +67,10 @@ def statement(rebuilt: Rebuilt, area: int, period: int) -> Statement:
         "to_supplier": int(np.maximum(beyond, 0).sum()),
         "unpaid": int(np.maximum(readings - caps, 0).sum()),
     }
+    if (curtailment := rebuilt.curtailment) is not None:
+        paid_micro_eur = curtailment.paid_micro_eur[period]
+        flows.append(("dso", "participants", "curtailment_compensation", paid_micro_eur))
+        energy["compensated"] = curtailment.held_back_wh[period]
     market = rebuilt.flexibility
     if market is not None:
         flows += [

@@ -33,12 +33,16 @@ class Tariffs:
         self._members = members
         self._prices: list[tuple[int, EnergyPrices]] = []
         self._fees: dict[int, list[tuple[int, Fees]]] = {}
-        self.highest_fee = 0
 
     def prices_set(self, event: Event) -> None:
         """EnergyPricesSet."""
         prices = EnergyPrices(event["retailMicroEurPerWh"], event["feedInMicroEurPerWh"])
         self._prices.append((event["fromPeriod"], prices))
+
+    def prices_withdrawn(self, event: Event) -> None:
+        """EnergyPricesWithdrawn: the newest ones."""
+        if self._prices and self._prices[-1][0] == event["fromPeriod"]:
+            self._prices.pop()
 
     def fees_set(self, event: Event) -> None:
         """GridFeesSet."""
@@ -46,7 +50,17 @@ class Tariffs:
             event["importMicroEurPerWh"], event["localMicroEurPerWh"], event["exportMicroEurPerWh"]
         )
         self._fees.setdefault(event["zone"], []).append((event["fromPeriod"], fees))
-        self.highest_fee = max(self.highest_fee, fees.import_fee, fees.local_fee)
+
+    def fees_withdrawn(self, event: Event) -> None:
+        """GridFeesWithdrawn: the newest ones of the zone."""
+        versions = self._fees.get(event["zone"], [])
+        if versions and versions[-1][0] == event["fromPeriod"]:
+            versions.pop()
+
+    def highest_fee(self, period: int) -> int:
+        """The highest import or local fee of any zone in a period: what orders are backed for."""
+        held = [_newest(versions, period) for versions in self._fees.values()]
+        return max((max(fees.import_fee, fees.local_fee) for fees in held if fees), default=0)
 
     def energy(self, period: int) -> EnergyPrices:
         """Energy prices of a period; zero while none are set."""

@@ -81,7 +81,7 @@ class CheckedTrades:
     def __init__(self, group_size: int, common: Common) -> None:
         self._group_size = group_size
         self._members, self._tariffs, self._clock = common.members, common.tariffs, common.clock
-        self._money, self._reservations = common.money, common.reservations
+        self._money, self._reservations = common.money, common.reservations_of(self.name)
         self._findings = common.findings
         self._ledgers: dict[tuple[int, int], Ledger] = {}
         # Events that come before the one they belong to, until that one has been seen.
@@ -199,8 +199,8 @@ class CheckedTrades:
 
     def _book(self, period: int, trades: list[TradeWord]) -> None:
         for seller, buyer, wh, price in trades:
-            self._money.book(period, seller, Position(wh, 0), wh * price)
-            self._money.book(period, buyer, Position(0, wh), -wh * price)
+            self._reservations.book(period, seller, Position(wh, 0), wh * price)
+            self._reservations.book(period, buyer, Position(0, wh), -wh * price)
 
     def _refund(self, period: int, trades: list[TradeWord]) -> None:
         for seller, buyer, wh, _ in trades:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from typing import NamedTuple
 
+from gridbourse.audit.balances import MARGIN
 from gridbourse.audit.events import Event
 from gridbourse.audit.findings import Findings
 from gridbourse.audit.money import Money
@@ -22,6 +23,8 @@ class Transfers:
     def __init__(self, money: Money, findings: Findings) -> None:
         self._money, self._findings = money, findings
         self._unexplained: defaultdict[str, list[Transfer]] = defaultdict(list)
+        self.margins: defaultdict[str, int] = defaultdict(int)
+        """µEUR on the margin account by the market that put it there."""
 
     def transferred(self, market: str, event: Event) -> None:
         """Transferred: kept until its market says what for."""
@@ -46,11 +49,16 @@ class Transfers:
         chain = self._unexplained.pop(market, [])
         self._findings.compare("transfer", f"{market}, {where}", _shown(chain), _shown(due))
         for payer, payee, micro_eur in due:
-            free = self._money.free[payer]
+            free = self._money.may_leave(payer)
             place = f"account {payer}, {where}"
             self._findings.require("money rule", place, free >= micro_eur, "not free")
             self._money.free[payer] -= micro_eur
             self._money.free[payee] += micro_eur
+            self.margins[market] += micro_eur * ((payee == MARGIN) - (payer == MARGIN))
+            if payer == MARGIN:
+                place = f"margin, {market}, {where}"
+                own = self.margins[market] >= 0
+                self._findings.require("attribution", place, own, "of another market")
 
     def require_nothing_loose(self) -> None:
         """At the end: no money was moved for nothing."""

@@ -8,10 +8,9 @@ from web3.contract import Contract
 
 from gridbourse.chain.contracts import Bound
 from gridbourse.chain.grid_oracle import Caps, GridOracle
+from gridbourse.chain.ranges import events_of
 from gridbourse.chain.transactions import Chain
 from gridbourse.model.trade_word import TradeWord
-
-BLOCKS_A_QUERY = 2_000
 
 
 @dataclass(frozen=True)
@@ -87,12 +86,7 @@ class CheckedTrades(Bound):
         event = self.contract.events[self.TRADE_EVENT]()
         filters = {"area": self.area, "period": period}
         last = self.chain.w3.eth.block_number
-        found: list[dict[str, Any]] = []
-        for start in range(self._first_block, last + 1, BLOCKS_A_QUERY):
-            end = min(start + BLOCKS_A_QUERY - 1, last)
-            for log in event.get_logs(from_block=start, to_block=end, argument_filters=filters):
-                found.append(dict(log["args"]))
-        return found
+        return [dict(log["args"]) for log in events_of(event, self._first_block, last, filters)]
 
     # --- what moves them on --------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from gridbourse.chain.solc import CHECKOUT, find_solc
 from gridbourse.errors import GridbourseError
 
 MAX_DEPLOYED_BYTES = 24_576  # EIP-170
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 KINDS_OF_CODE = ("bytecode", "deployedBytecode")  # creation code, and what it leaves on chain
 
 log = logging.getLogger(__name__)
@@ -113,6 +113,7 @@ def compile_contracts(
                 first = artifacts[name].source
                 raise CompileError(f"{name} is in {first} and in {unit}: rename one")
             artifacts[name] = _artifact(name, unit, contract)
+    _name_parameters(artifacts)
     _write(
         _cache(root),
         {"fingerprint": fingerprint, "artifacts": {n: asdict(a) for n, a in artifacts.items()}},
@@ -153,6 +154,30 @@ def _artifact(name: str, unit: str, contract: dict[str, Any]) -> Artifact:
         )
     bytecode = f"0x{creation['object']}" if creation["object"] else ""
     return Artifact(name, contract["abi"], bytecode, size, unit)
+
+
+def _name_parameters(artifacts: dict[str, Artifact]) -> None:
+    """Of functions that only pass their call on, whose parameters solc wants without names: those of the
+    contract or interface that has the same function with names."""
+    functions = [
+        entry
+        for artifact in artifacts.values()
+        for entry in artifact.abi
+        if entry["type"] == "function" and entry["inputs"]
+    ]
+    named = {
+        _signature(entry): [each["name"] for each in entry["inputs"]]
+        for entry in functions
+        if all(each["name"] for each in entry["inputs"])
+    }
+    for entry in functions:
+        names = named.get(_signature(entry), [])
+        for each, name in zip(entry["inputs"], names, strict=False):
+            each["name"] = each["name"] or name
+
+
+def _signature(entry: dict[str, Any]) -> tuple[str, ...]:
+    return entry["name"], *(each["type"] for each in entry["inputs"])
 
 
 def _sources(root: Path) -> dict[str, str]:

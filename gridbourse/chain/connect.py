@@ -23,14 +23,12 @@ transactions its clock is ahead of the wall's; anvil follows the wall clock.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
-import requests
 from eth_typing import ChecksumAddress
 from web3 import HTTPProvider, LegacyWebSocketProvider, Web3
 from web3.exceptions import Web3Exception
 from web3.middleware import ExtraDataToPOAMiddleware
-from web3.types import RPCEndpoint, RPCResponse
+from web3.types import RPCEndpoint
 
 from gridbourse.chain.devnet import (
     BLOCK_GAS_LIMIT,
@@ -41,8 +39,18 @@ from gridbourse.chain.devnet import (
     read_record,
 )
 from gridbourse.chain.embedded import EmbeddedProvider
+from gridbourse.chain.node import (
+    NetworkError,
+    NodeProvider,
+    SocketProvider,
+    http_session,
+    public_address,
+    unreachable,
+    whole_address,
+)
 from gridbourse.commands import command
-from gridbourse.errors import GridbourseError
+
+__all__ = ["NetworkError", "connect", "fund", "gas_price", "let_time_pass", "session"]
 
 CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 120.0  # a node replaying a 16 M gas call may take a while
@@ -53,16 +61,13 @@ UNUSED_MIDDLEWARE = ("validation", "gas_price_strategy", "gas_estimate", "ens_na
 """web3's own: it asks for the chain id before every call, twice the traffic; we set it ourselves."""
 
 
-class NetworkError(GridbourseError):
-    """The network has no such name, no node that answers, or no funds for an account."""
-
-
 def connect(network: str) -> Web3:
     """Connect to ``network``, one of the table above.
 
     Raises :class:`NetworkError`, naming the address, when no node answers within a few seconds; so
     does every later call on the connection once the node is gone.
     """
+    network = whole_address(network)
     if network == "embedded":
         return Web3(EmbeddedProvider(BLOCK_GAS_LIMIT))
     if network == "devnet":
@@ -72,7 +77,8 @@ def connect(network: str) -> Web3:
     if network == "devnet-child":
         raise NetworkError("devnet-child lives only as long as a command: open it with session()")
     raise NetworkError(
-        f"network {network!r} is none of: embedded, devnet, devnet-child, an http(s) or ws(s) URL"
+        f"network {public_address(network)!r} is none of:"
+        " embedded, devnet, devnet-child, an http(s) or ws(s) URL"
     )
 
 
@@ -94,7 +100,12 @@ def gas_price(w3: Web3) -> int:
 
 def is_development_chain(w3: Web3) -> bool:
     """Whether the chain is the embedded one or an anvil, where anyone can be given coins."""
-    return isinstance(w3.provider, EmbeddedProvider) or w3.client_version.startswith("anvil/")
+    if isinstance(w3.provider, EmbeddedProvider):
+        return True
+    try:
+        return w3.client_version.startswith("anvil/")
+    except Web3Exception:  # a node that does not say what it is, is none of ours
+        return False
 
 
 def fund(w3: Web3, addresses: Iterable[ChecksumAddress], at_least_wei: int = FUNDS_WEI) -> None:
@@ -119,7 +130,7 @@ def fund(w3: Web3, addresses: Iterable[ChecksumAddress], at_least_wei: int = FUN
 def let_time_pass(w3: Web3, seconds: int) -> None:
     """Move block time forward; NetworkError where time can only be waited for."""
     if isinstance(w3.provider, EmbeddedProvider):
-        later = w3.eth.get_block("latest")["timestamp"] + seconds
+        later = w3.eth.get_block("latest")["timestamp"] + seconds + 1  # of the block after it
         w3.provider.make_request(RPCEndpoint("testing_timeTravel"), [later])
         w3.provider.make_request(RPCEndpoint("testing_mine"), [1])
     elif is_development_chain(w3):
@@ -127,24 +138,6 @@ def let_time_pass(w3: Web3, seconds: int) -> None:
             w3.provider.make_request(RPCEndpoint(method), arguments)
     else:
         raise NetworkError(f"{seconds} s of block time have to pass, and this chain waits for them")
-
-
-class NodeProvider(HTTPProvider):
-    """HTTP provider whose failures to reach the node are one typed error with the address in it."""
-
-    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
-        try:
-            return super().make_request(method, params)
-        except requests.RequestException as error:
-            raise _unreachable(str(self.endpoint_uri), error) from error
-
-    def make_batch_request(
-        self, batch_requests: list[tuple[RPCEndpoint, Any]]
-    ) -> list[RPCResponse] | RPCResponse:
-        try:
-            return super().make_batch_request(batch_requests)
-        except requests.RequestException as error:
-            raise _unreachable(str(self.endpoint_uri), error) from error
 
 
 def _connect_devnet() -> Web3:
@@ -167,19 +160,16 @@ def _connect_node(url: str) -> Web3:
     except NetworkError:
         raise
     except (OSError, Web3Exception, ValueError) as error:
-        raise _unreachable(url, error) from error
+        raise unreachable(url, error) from error
     return w3
 
 
 def _provider(url: str) -> HTTPProvider | LegacyWebSocketProvider:
     if url.startswith("ws"):
-        return LegacyWebSocketProvider(url, websocket_timeout=int(READ_TIMEOUT_S))
+        return SocketProvider(url, websocket_timeout=int(READ_TIMEOUT_S))
     return NodeProvider(
         url,
         request_kwargs={"timeout": (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)},
+        session=http_session(url),
         exception_retry_configuration=None,  # a refused connection is reported, not waited out
     )
-
-
-def _unreachable(url: str, error: Exception) -> NetworkError:
-    return NetworkError(f"no node answers at {url} ({type(error).__name__})")

@@ -3,6 +3,7 @@
 Every write names the step its gas is counted under. Reads return plain integers and dictionaries.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ from eth_account.signers.local import LocalAccount
 from hexbytes import HexBytes
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction
-from web3.exceptions import ContractLogicError, MismatchedABI
+from web3.exceptions import BadFunctionCallOutput, ContractLogicError, MismatchedABI
 from web3.logs import DISCARD
 from web3.types import TxReceipt
 
@@ -25,12 +26,15 @@ from gridbourse.chain.lanes import (
     pair,
     unpack_readings,
 )
+from gridbourse.chain.node import NetworkError
 from gridbourse.chain.transactions import Chain
+
+log = logging.getLogger(__name__)
 
 ALL_GROUPS = 1 << 31
 """More groups than an area has: as many as one transaction carries is for the caller to choose."""
 
-DSO_ACCOUNT, SUPPLIER_ACCOUNT = 1, 2
+DSO_ACCOUNT, SUPPLIER_ACCOUNT, FIRST_PARTICIPANT = 1, 2, 8
 """Of `HouseAccounts.sol`: named accounts, numbered below the participants."""
 PHASES = ("open", "cleared", "booked", "void")
 
@@ -53,6 +57,8 @@ class Bound:
             return call.call()
         except ContractLogicError as error:
             raise self.chain.explain(error, function, self.contract.abi) from error
+        except BadFunctionCallOutput as error:
+            raise NetworkError(f"{function}: the node's answer holds no result of it") from error
 
     def write(
         self, by: LocalAccount, step: str, function: str, *arguments: Any, units: int = 1
@@ -138,10 +144,18 @@ class ClearingHouse(Bound):
         """Free money of every account below `limit`, µEUR."""
         return dict(enumerate(self.read("balances", limit)))
 
+    def waiting(self, limit: int) -> dict[int, int]:
+        """Credit of every account below `limit` that waits for the supplier's money, µEUR; no zeros."""
+        if not self.read("waitingMicroEur"):
+            return {}
+        found = {who: self.read("waitingOf", who) for who in range(FIRST_PARTICIPANT, limit)}
+        return {who: credit for who, credit in found.items() if credit}
+
     def money_sum(self, limit: int) -> int:
         """What does not add up, µEUR: zero, always.
 
-        |accounts + holds + open trades − currency held| + |currency held − (deposits − withdrawals)|
+        |accounts + what waits or is set aside + holds + open trades − (deposits − withdrawals)| +
+        |currency held − (deposits − withdrawals)|
         """
         currency = self.chain.bind("SettlementCurrency", self.read("currency"))
         held = currency.functions.balanceOf(self.address).call()
@@ -212,15 +226,24 @@ class CallAuction(Bound):
     def place_batch(
         self, gateway: LocalAccount, area: int, period: int, lanes: Mapping[int, int]
     ) -> None:
-        """Orders under mandate: order lanes by participant number."""
-        words = group_words(lanes)
-        self.write(gateway, "orders mandate", "placeBatch", area, period, words, units=len(lanes))
+        """Orders under mandate: order lanes by participant number; those left out are in the log."""
+        words, step = group_words(lanes), "orders mandate"
+        receipt = self.write(gateway, step, "placeBatch", area, period, words, units=len(lanes))
+        self._tell_left_out(receipt)
 
     def place_signed(
         self, gateway: LocalAccount, area: int, period: int, orders: Sequence[tuple[Any, ...]]
     ) -> None:
-        """Orders the participants signed (see `signing.sign_order`)."""
-        self.write(gateway, "orders signed", "placeSigned", area, period, orders, units=len(orders))
+        """Orders the participants signed (see `signing.sign_order`); those left out are in the log."""
+        step, units = "orders signed", len(orders)
+        receipt = self.write(gateway, step, "placeSigned", area, period, orders, units=units)
+        self._tell_left_out(receipt)
+
+    def _tell_left_out(self, receipt: TxReceipt) -> None:
+        """A line for each order that a batch went in without, with the error that refused it."""
+        for event in self.events_in(receipt, "OrderLeftOut"):
+            why = self.chain.explain(ContractLogicError(data=event["reason"].hex()), "an order")
+            log.warning("period %d: left out of a batch: %s", event["period"], why)
 
     def clear(self, by: LocalAccount, area: int, period: int) -> Outcome:
         """Clear after gate closure."""

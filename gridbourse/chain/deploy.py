@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from eth_utils import keccak
 from web3 import Web3
 
-from gridbourse.chain import flexibility
+from gridbourse.chain import curtailment, flexibility
 from gridbourse.chain.accounts import Keyring
 from gridbourse.chain.aggregator_auction import AggregatorAuction
 from gridbourse.chain.arguments import label
@@ -24,6 +24,7 @@ from gridbourse.chain.contracts import (
     ParticipantRegistry,
     Settlement,
 )
+from gridbourse.chain.curtailment import CurtailmentCompensation
 from gridbourse.chain.deployments import (
     CONTRACTS,
     FLEXIBILITY,
@@ -91,6 +92,7 @@ class Market:
     portfolios: Portfolios | None = None
     agents: Agents | None = None
     flexibility_market: Flexibility | None = None
+    compensation: CurtailmentCompensation | None = None
 
     @classmethod
     def bind(cls, chain: Chain, keys: Keyring, record: DeploymentRecord) -> "Market":
@@ -120,6 +122,11 @@ class Market:
             portfolios=Portfolios(chain, at["Portfolios"]) if "Portfolios" in at else None,
             agents=Agents(chain, at["Agents"]) if "Agents" in at else None,
             flexibility_market=_flexibility(chain, record),
+            compensation=(
+                CurtailmentCompensation(chain, at[curtailment.NAME], keys["grid oracle"])
+                if curtailment.NAME in at
+                else None
+            ),
         )
 
     @property
@@ -211,8 +218,9 @@ def deploy(
     currency = put("SettlementCurrency", registry)
     tariff = put("Tariff", registry, clock)
     house = put(
-        "ClearingHouse", registry, currency, tariff, settings.ring_size, settings.timelock_seconds
-    )
+        "ClearingHouse", registry, currency, tariff, settings.ring_size, settings.timelock_seconds,
+        settings.dispute_window_seconds,
+    )  # fmt: skip
     meter = put("MeterOracle", registry, clock, house)
     grid = put("GridOracle", registry, clock, house)
     anchors = Anchors(registry, clock, house, grid)
@@ -228,10 +236,11 @@ def deploy(
         )
         addresses = {name: contract.address for name, contract in deployed.items()}
         flexibility.put_after(put, addresses, anchors, settings, portfolios)
-    settlement = put(
-        "Settlement",
-        [registry, clock, house, grid, meter, tariff, settings.reading_window_seconds],
-    )
+    windows = (settings.reading_window_seconds, settings.silent_permille)
+    settlement = put("Settlement", [registry, clock, house, grid, meter, tariff, *windows])
+    if (reach := settings.curtailment_reach_permille) is not None:
+        payer = put(curtailment.NAME, registry, clock, house, settlement, tariff, reach)
+        modules[payer] = MARKET  # it moves the DSO's money, and trades nothing
     chain_id, genesis = chain_identity(chain.w3)
     record = DeploymentRecord(
         chain_id, genesis, current_commit(), compiler_facts(), scenario or {}, deployed

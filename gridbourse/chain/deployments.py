@@ -1,6 +1,7 @@
 """Deployment records: what stands where on which chain, so that nobody talks to the wrong one."""
 
 import json
+import re
 import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from web3 import Web3
 
 from gridbourse.chain.compiler import CHECKOUT, compiler_settings
 from gridbourse.chain.connect import PASSING
+from gridbourse.chain.node import public_address
 from gridbourse.commands import command
 from gridbourse.errors import GridbourseError
 
@@ -25,7 +27,7 @@ CONTRACTS = (
     "Settlement",
 )
 """What every deployment has."""
-OPTIONAL = ("Portfolios", "Agents")
+OPTIONAL = ("Portfolios", "Agents", "CurtailmentCompensation")
 """What some deployments have beside."""
 MARKETS = (
     "CallAuction",
@@ -133,7 +135,7 @@ def record_path(network: str) -> Path:
         raise DeploymentError(
             f"network {network} ends with its command: nothing to keep a record of"
         )
-    name = network.split("://")[-1].replace("/", "_").replace(":", "_")
+    name = re.sub(r"[^\w.-]", "_", public_address(network).split("://")[-1])
     return FOLDER / f"{name}.json"
 
 

@@ -24,6 +24,7 @@ from typing import IO
 import psutil
 import requests
 
+from gridbourse.chain.node import http_session
 from gridbourse.errors import GridbourseError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -261,7 +262,8 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], url: str, output: I
         if process.poll() is not None:
             raise DevnetError(f"anvil ended with code {process.returncode}{_last_words(output)}")
         try:
-            requests.post(url, json=question, timeout=1).raise_for_status()
+            with http_session(url) as session:
+                session.post(url, json=question, timeout=1).raise_for_status()
             return
         except requests.RequestException:
             time.sleep(0.05)

@@ -43,11 +43,13 @@ def arguments(
             limits = (rule.min_wh, rule.max_open, rule.subscription_micro_eur_per_period)
             return [[anchors, tariff, price_rule, *limits]]
         case "OverTheCounter":
-            return [anchors, tariff]
+            deals = settings.over_the_counter
+            return [anchors, tariff, deals.min_wh, deals.max_performed]
         case "AggregatorAuction":
             seals = settings.aggregator_auction
-            answers = (GROUP_SIZE, seals.reveal_seconds, seals.bond_micro_eur)
-            return [[anchors, tariff, agents, *prices, *answers]]
+            sealing = (seals.reveal_seconds, seals.bond_micro_eur)
+            posting = (seals.min_wh, seals.max_posted)
+            return [[anchors, tariff, agents, *prices, GROUP_SIZE, *sealing, *posting]]
         case "FlexibilityMarket":
             grid = settings.flexibility.band
             steps = (grid.floor_micro_eur_per_wh, grid.tick_micro_eur_per_wh, grid.ticks)

@@ -1,10 +1,13 @@
-"""Where a deployed market stands: one row per period that holds a ring slot."""
+"""Where a deployed market stands: what backs its money, and one row per period that holds a ring slot."""
 
 from dataclasses import dataclass
 
-from gridbourse.chain.contracts import ALL_GROUPS
+from gridbourse.chain.contracts import ALL_GROUPS, FIRST_PARTICIPANT, SUPPLIER_ACCOUNT
 from gridbourse.chain.deploy import AREA, Market
 from gridbourse.chain.grid_oracle import VERDICTS
+
+EARNERS, HELD_FOR_OTHERS = (1, 3, 4, 5), (6, 7)
+"""Of `HouseAccounts.sol`: DSO, operator, rounding and spread account; margins and the TSO's own money."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,54 @@ class PeriodStatus:
     held_micro_eur: int
 
 
+@dataclass(frozen=True)
+class Backing:
+    """What stands behind the money in the accounts, µEUR.
+
+    cover: the supplier's account and what waits for it, less what participants owe. waiting: credits
+    that wait. set_aside: withdrawals under way. asked: what everybody together could ask for now, with
+    holds, open trades and what is set aside. held: the currency there.
+    """
+
+    cover: int
+    waiting: int
+    set_aside: int
+    asked: int
+    held: int
+
+    @property
+    def solvent(self) -> bool:
+        """Whether what can be asked for is there."""
+        return self.asked <= self.held
+
+
+def backing(market: Market) -> Backing:
+    """Read from storage: accounts, holds and what is on its way."""
+    house = market.house
+    balances = house.balances(market.registry.seat_limit())
+    cover, set_aside = house.read("coverMicroEur"), house.read("setAsideMicroEur")
+    slots = [house.read("periodAt", slot) for slot in range(house.read("ringSize"))]
+    earners = [balances[each] for each in EARNERS]
+    room = max(sum(earners) + min(cover, 0), 0)
+    withdrawable = min(room, sum(max(each, 0) for each in earners))
+    withdrawable += max(min(cover, balances[SUPPLIER_ACCOUNT]), 0)
+    people = sum(max(money, 0) for who, money in balances.items() if who >= FIRST_PARTICIPANT)
+    others = sum(balances[each] for each in HELD_FOR_OTHERS)
+    in_periods = sum(slot[6] + slot[7] for slot in slots)
+    return Backing(
+        cover=cover,
+        waiting=house.read("waitingMicroEur"),
+        set_aside=set_aside,
+        asked=people + others + withdrawable + set_aside + in_periods,
+        held=market.currency.read("balanceOf", house.address),
+    )
+
+
 def ring(market: Market) -> list[PeriodStatus]:
     """Every period in the ring, ascending."""
     found = []
     for slot in range(market.house.read("ringSize")):
-        period, areas, areas_settled, _, _, _, holds, _ = market.house.read("periodAt", slot)
+        period, areas, areas_settled, _, _, _, holds, *_ = market.house.read("periodAt", slot)
         if period == 0:
             continue
         verdict, round_, _ = market.grid.read("verdictOf", AREA, period)

@@ -6,15 +6,18 @@ from gridbourse.model.clearing import Band
 from gridbourse.model.flexibility import LOT_REVEAL_SECONDS, require_truthful
 from gridbourse.model.flexibility_products import PRODUCTS, Product
 from gridbourse.model.settlement import Prices
+from gridbourse.model.trade_word import LEAST_WH
 
 FLEXIBILITY_BAND = Band(0, 5, 120)
+MOST_POSTED = 16
+"""Of the 256 auctions of an area and period, those of one aggregator where nobody sets another number."""
 
 
 @dataclass(frozen=True)
 class OrderBookRules:
     """Of the continuous double auction; see `gridbourse.model.order_book`."""
 
-    min_wh: int = 1
+    min_wh: int = LEAST_WH
     max_fills: int = 32
     max_open: int = 16
 
@@ -24,17 +27,31 @@ class BilateralRules:
     """Of full P2P; seller_price: every trade at the offer's price, else anything within both limits."""
 
     seller_price: bool = False
-    min_wh: int = 1
+    min_wh: int = LEAST_WH
     max_open: int = 16
     subscription_micro_eur_per_period: int = 0
 
 
 @dataclass(frozen=True)
 class AuctionRules:
-    """Of the aggregators' auctions: seconds in which sealed answers are revealed, and their bond."""
+    """Of the aggregators' auctions: seconds in which sealed answers are revealed, and their bond.
+
+    min_wh: least energy of an auction; max_posted: most auctions of an aggregator in a period, of the
+    256 of all.
+    """
 
     reveal_seconds: int = 0
     bond_micro_eur: int = 0
+    min_wh: int = LEAST_WH
+    max_posted: int = MOST_POSTED
+
+
+@dataclass(frozen=True)
+class OverTheCounterRules:
+    """Of deals: least energy in a period, and most deals of a seller that are performed in one."""
+
+    min_wh: int = LEAST_WH
+    max_performed: int = 16
 
 
 @dataclass(frozen=True)
@@ -62,6 +79,10 @@ class MarketSettings:
     """What is fixed for the life of a deployment; markets: which of `deployments.MARKETS` it has.
 
     portfolios: whether there are contracts between aggregators and prosumers.
+    dispute_window_seconds: block time from the announcement of a withdrawal to its payment.
+    silent_permille: part of its connection's capacity that a silent meter is settled to have drawn.
+    curtailment_reach_permille: how much of a cap a reading has to reach for the DSO to pay for what was
+    held back; None: it pays nothing.
     energy_prices: what the tariff is going to be, where that is known: products that would reward a
     false schedule under it are refused.
     """
@@ -76,8 +97,10 @@ class MarketSettings:
     order_book: OrderBookRules = OrderBookRules()
     bilateral: BilateralRules = BilateralRules()
     aggregator_auction: AuctionRules = AuctionRules()
+    over_the_counter: OverTheCounterRules = OverTheCounterRules()
     portfolios: bool = False
     flexibility: FlexibilityRules = FlexibilityRules()
+    curtailment_reach_permille: int | None = None
     energy_prices: Prices | None = None
     replay: bool = True
     horizon_periods: int = 96
@@ -85,3 +108,5 @@ class MarketSettings:
     timelock_seconds: int = 172_800
     reading_window_seconds: int = 86_400
     verdict_window_seconds: int = 86_400
+    dispute_window_seconds: int = 86_400
+    silent_permille: int = 1000

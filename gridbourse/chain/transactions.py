@@ -1,5 +1,6 @@
 """Signing, sending and metering transactions; reverts become typed errors with their values."""
 
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,12 +20,20 @@ from web3.types import TxParams, TxReceipt, Wei
 from gridbourse.chain.compiler import Artifact
 from gridbourse.chain.connect import NetworkError, gas_price
 from gridbourse.chain.embedded import REVERT_STRING
+from gridbourse.chain.node import OVERLOADED
 from gridbourse.chain.refusals import worded
 from gridbourse.errors import GridbourseError
+from gridbourse.words import one_line
 
 GAS_LIMIT = 16_000_000
 """Below EIP-7825's 16,777,216 a transaction, and never more than a block of the chain holds."""
 RECEIPT_TIMEOUT_S = 120.0
+_KNOWN = re.compile(r"already known|known transaction|already imported", re.IGNORECASE)
+"""Words of nodes for a transaction they have already."""
+_SIZE = re.compile(r"intrinsic gas|exceeds block gas|block gas limit|oversized", re.IGNORECASE)
+"""Words of nodes for a transaction that does not fit."""
+USED_UP = 0.95
+"""Of its gas, what a transaction has used that ran out of it: a call leaves a 64th to its caller."""
 Abi = Iterable[Mapping[str, Any]]
 PANIC = bytes.fromhex("4e487b71")
 
@@ -49,6 +58,10 @@ class Reverted(GridbourseError):
         """The same, with what to do about it."""
         self.args = (f"{self}; {what_to_do}",)
         return self
+
+
+class TooLarge(GridbourseError):
+    """A transaction needs more gas than it may have: what is in it has to go in parts."""
 
 
 @dataclass
@@ -86,10 +99,14 @@ class Chain:
         try:
             tx_hash = self.w3.eth.send_raw_transaction(signed.raw_transaction)
         except (Web3RPCError, ValueError, NetworkError) as error:
-            self._nonces.pop(account.address, None)  # perhaps not in a block: ask the chain again
-            if isinstance(error, NetworkError):
-                raise
-            raise NetworkError(f"{step}: the node refused the transaction: {error}") from error
+            if not (_may_be_taken(error) and self._knows(signed.hash)):
+                self._nonces.pop(
+                    account.address, None
+                )  # perhaps not in a block: ask the chain again
+                raise _not_taken(step, error) from error
+            tx_hash = (
+                signed.hash
+            )  # the node took it: only its answer was lost, or it had it already
         receipt = self._receipt(tx_hash)
         use = self.gas[step]
         use.transactions += 1
@@ -119,6 +136,13 @@ class Chain:
         self._nonces[account.address] = nonce + 1  # only now: arguments that do not fit use none
         return request
 
+    def _knows(self, tx_hash: HexBytes) -> bool:
+        """Whether the node has a transaction, mined or not; as far as can be found out, it has not."""
+        try:
+            return bool(self.w3.eth.get_transaction(tx_hash))
+        except (NetworkError, Web3Exception, ValueError):
+            return False
+
     def _receipt(self, tx_hash: HexBytes) -> TxReceipt:
         deadline = time.monotonic() + RECEIPT_TIMEOUT_S
         pause = 0.001
@@ -134,11 +158,16 @@ class Chain:
     def _why(self, request: TxParams, receipt: TxReceipt, step: str, own: Abi) -> GridbourseError:
         """Ask the block before for the reason of a revert, which a receipt does not hold."""
         again: TxParams = {k: v for k, v in request.items() if k != "nonce"}  # type: ignore[assignment]
+        why = GridbourseError(f"{step}: transaction failed with {receipt['gasUsed']} gas used")
         try:
             self.w3.eth.call(again, receipt["blockNumber"] - 1)
         except (ContractLogicError, Web3Exception) as error:
-            return self.explain(error, step, own)
-        return GridbourseError(f"{step}: transaction failed with {receipt['gasUsed']} gas used")
+            why = self.explain(error, step, own)
+        except NetworkError:  # the node has no answer to it now, as after a reorganisation
+            pass
+        if not isinstance(why, Reverted) and receipt["gasUsed"] >= request["gas"] * USED_UP:
+            return TooLarge(f"{step}: {request['gas']} gas are not enough for the transaction")
+        return why
 
     def explain(self, error: Exception, what: str, own: Abi = ()) -> GridbourseError:
         """The typed error behind a refused call.
@@ -169,3 +198,19 @@ class Chain:
         if raw[:4] == REVERT_STRING:
             return Reverted(what, "Error", {"message": decode(["string"], raw[4:])[0]})
         return GridbourseError(f"{what} refused: {error}")
+
+
+def _may_be_taken(error: Exception) -> bool:
+    """Whether the node may have a transaction all the same."""
+    if isinstance(error, Web3RPCError):
+        code = (error.rpc_response or {}).get("error", {}).get("code")
+        return code in OVERLOADED or _KNOWN.search(str(error)) is not None
+    return isinstance(error, NetworkError)
+
+
+def _not_taken(step: str, error: Exception) -> GridbourseError:
+    """Why the node did not take a transaction; no gas limit would be enough, or it is the network's."""
+    if isinstance(error, NetworkError):
+        return error
+    said = one_line(f"{step}: the node refused the transaction: {error}")
+    return TooLarge(said) if _SIZE.search(str(error)) else NetworkError(said)

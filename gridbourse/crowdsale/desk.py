@@ -9,6 +9,7 @@ from eth_utils import is_checksum_address, keccak
 
 from gridbourse.chain.crowdsale import NOBODY, Campaign, Terms, campaigns, launch
 from gridbourse.chain.deploy import Market
+from gridbourse.chain.ranges import events_of
 from gridbourse.chain.transactions import Reverted
 from gridbourse.crowdsale.errors import CrowdsaleError
 
@@ -84,7 +85,7 @@ class Desk:
         mtu_seconds = self.market.clock.read("mtuSeconds")
         end = now + funding_days * DAY_S
         terms = Terms(
-            installation=self._number(point),
+            installation=self.number_of(point),
             project=keccak(text=name),
             goal=goal,
             cap=goal if cap is None else cap,
@@ -116,7 +117,7 @@ class Desk:
             raise CrowdsaleError("who? name a metering point or public/NAME, or give a keystore")
         if name.startswith(PUBLIC) and name != PUBLIC:
             return self.market.keys[name]
-        return self._participant(self._number(name), name)
+        return self._participant(self.number_of(name), name)
 
     def owner(self, campaign: Campaign) -> LocalAccount:
         """The account of the property owner, which the chain knows by its installation."""
@@ -131,7 +132,7 @@ class Desk:
             return name
         if name.startswith(PUBLIC) and name != PUBLIC:
             return self.market.keys[name].address
-        return self.market.registry.read("accountOf", self._number(name))
+        return self.market.registry.read("accountOf", self.number_of(name))
 
     def name_of(self, address: str) -> str:
         """The metering point behind an account, where it is one of the mapping's; else the address."""
@@ -141,7 +142,8 @@ class Desk:
             return address
         return self._points.get(number, address)
 
-    def _number(self, point: str) -> int:
+    def number_of(self, point: str) -> int:
+        """Participant number of a metering point; CrowdsaleError for a name that is none."""
         if point not in self._numbers:
             raise CrowdsaleError(
                 f"{point!r} is neither a metering point of this deployment nor {PUBLIC}NAME"
@@ -163,7 +165,8 @@ class Desk:
     def holders(self, campaign: Campaign) -> Iterator[tuple[str, int]]:
         """(address, tokens) of everybody who has tokens now, in the order they first came."""
         since = min(contract.block for contract in self.market.record.contracts.values())
-        found = campaign.contract.events.Transfer().get_logs(from_block=since)
+        last = self.market.chain.w3.eth.block_number
+        found = events_of(campaign.contract.events.Transfer(), since, last)
         for address in dict.fromkeys(event["args"]["to"] for event in found):
             if int(address, 16) and (tokens := campaign.stake(address)):
                 yield address, tokens

@@ -1,16 +1,16 @@
 """A file of corrections: what meters were found to have got wrong, judged row by row."""
 
-import csv
-import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
 from gridbourse.metering.errors import ReadingError, Refusal, Rule
 from gridbourse.model.periods import Mtu
+from gridbourse.tables import TableError, read_csv, require_columns
+from gridbourse.times import as_utc, parse_iso
 
-FIRST_ROW = 2
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 WHO, WHEN, WH = ("participant", "point"), ("period", "time"), "wh"
 
 
@@ -65,22 +65,17 @@ def read_corrections(path: Path, known: Known) -> Corrections:
 
 def _open(path: Path) -> tuple[str, str, list[tuple[int, dict[str, str]]]]:
     try:
-        reader = csv.DictReader(io.StringIO(path.read_text("utf-8-sig")), skipinitialspace=True)
-        header = [name.strip() for name in reader.fieldnames or ()]
-        reader.fieldnames = header
-        rows = [
-            (reader.line_num, {k: (v or "").strip() for k, v in row.items() if k is not None})
-            for row in reader
-        ]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = f"cannot be read as CSV ({error})"
-        raise ReadingError([Refusal(path.name, None, None, Rule.SCHEMA, reason)]) from error
-    columns = [next((n for n in names if n in header), None) for names in (WHO, WHEN, (WH,))]
-    for names, column in zip((WHO, WHEN, (WH,)), columns, strict=True):
-        if column is None:
-            reason = f"column is missing; there are {', '.join(header) or 'none'}"
-            raise ReadingError([Refusal(path.name, None, " or ".join(names), Rule.SCHEMA, reason)])
-    return str(columns[0]), str(columns[1]), rows
+        table = read_csv(path)
+        header = list(table.columns)
+        who, when = (next((n for n in names if n in header), names[0]) for names in (WHO, WHEN))
+        require_columns(path, header, (who, when, WH), (*WHO, *WHEN))
+    except TableError as error:
+        if error.column in (WHO[0], WHEN[0]):
+            error.column = " or ".join(WHO if error.column == WHO[0] else WHEN)
+        raise ReadingError.of(error) from error
+    cells = table[[who, when, WH]].fillna("").astype(str)
+    rows = [dict(zip(cells.columns, row, strict=True)) for row in cells.to_numpy().tolist()]
+    return who, when, list(zip(table.index.tolist(), rows, strict=True))
 
 
 def _judge(row: dict[str, str], who: str, when: str, known: Known) -> tuple[int, int, int]:
@@ -102,20 +97,20 @@ def _judge(row: dict[str, str], who: str, when: str, known: Known) -> tuple[int,
 
 
 def _whole(row: dict[str, str], column: str) -> int:
-    try:
-        return int(row[column])
-    except ValueError:
-        raise _Bad(column, Rule.NUMBER, f"{row[column]!r} is not a whole number") from None
+    if not _WHOLE.fullmatch(row[column]):
+        raise _Bad(column, Rule.NUMBER, f"{row[column]!r} is not a whole number")
+    return int(row[column])
 
 
 def _period(text: str, mtu: Mtu) -> int:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise _Bad("time", Rule.TIME, f"{text!r} is no ISO 8601 time") from None
+    moment = parse_iso(text)
+    if moment is None:
+        raise _Bad("time", Rule.TIME, f"{text!r} is no ISO 8601 time")
     if moment.tzinfo is None:
         raise _Bad("time", Rule.TIME, f"{text!r} has no UTC offset")
-    period = mtu.period_at(moment)
-    if mtu.start(period) != moment:
+    if (utc := as_utc(moment)) is None or utc.timestamp() < 0:
+        raise _Bad("time", Rule.TIME, f"{text!r} lies before 1970, where no period is")
+    period = mtu.period_at(utc)
+    if mtu.start(period) != utc:
         raise _Bad("time", Rule.GRID, f"{text!r} is not the start of a delivery period")
     return period

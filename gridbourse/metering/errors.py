@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gridbourse.errors import GridbourseError
+from gridbourse.tables import TableError, place_word
+from gridbourse.words import one_line
 
 
 class Rule(StrEnum):
@@ -32,8 +34,8 @@ class Rule(StrEnum):
 class Refusal:
     """One thing wrong with one file.
 
-    row: line of a CSV file (its header is line 1), record of a Parquet file (the first is 1);
-        None for what is wrong with no row in particular, such as a gap.
+    row: the line of a CSV file the row begins in, the number of a Parquet file's row (the first is
+        1); None for what is wrong with no row in particular, such as a gap.
     """
 
     file: str
@@ -45,10 +47,10 @@ class Refusal:
     def __str__(self) -> str:
         place = [self.file]
         if self.row is not None:
-            place.append(f"row {self.row}")
+            place.append(f"{place_word(self.file)} {self.row}")
         if self.column is not None:
             place.append(f"column {self.column}")
-        return f"{', '.join(place)}: {self.reason} (rule {self.rule})"
+        return one_line(f"{', '.join(place)}: {self.reason} (rule {self.rule})")
 
 
 class ReadingError(GridbourseError):
@@ -61,6 +63,11 @@ class ReadingError(GridbourseError):
         if (more := len(self.refusals) - listed) > 0:
             message += f"; and {more} more"
         super().__init__(message)
+
+    @classmethod
+    def of(cls, error: TableError) -> ReadingError:
+        """Of a table that can not be used."""
+        return cls([Refusal(error.path.name, error.place, error.column, Rule.SCHEMA, error.reason)])
 
     @property
     def first(self) -> Refusal:

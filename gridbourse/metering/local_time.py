@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import numpy as np
 import pandas as pd
 
 from gridbourse.metering.errors import ReadingError, Refusal, Rule
 from gridbourse.metering.sources import Raw
-
-_OFFSET: Final = r"\d:\d\d.*?(?:Z|[+-]\d\d(?::?\d\d)?)$"
-"""A UTC offset after a time of day (a date alone ends in -01 too)."""
+from gridbourse.times import ZONES, as_utc, names_zone, parser
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,12 @@ def to_utc(raw: Raw) -> Moments:
     """
     utc, local = _parse(raw)
     known = utc.notna() | local.notna()
-    refused = [(~known, Rule.TIME, "is not a time")]
+    no_time = "is not a time"
+    if (layout := raw.columns.time_format) is not None:
+        no_time += f" as {layout!r} has it"
+    if names_zone(layout):
+        no_time += f" (of names of time zones {', '.join(ZONES)} alone are read)"
+    refused = [(~known, Rule.TIME, no_time)]
     zone = raw.columns.timezone
     if zone is None:
         no_zone = "has no UTC offset, and no timezone is stated"
@@ -60,14 +65,20 @@ def _parse(raw: Raw) -> tuple[pd.Series, pd.Series]:
         return times.dt.tz_convert("UTC").dt.as_unit("us"), nothing
     if pd.api.types.is_datetime64_dtype(times):
         return nothing.dt.tz_localize("UTC"), times.dt.as_unit("us")
-    text = times.astype("string").str.strip()
-    layout = raw.columns.time_format or "ISO8601"
-    with_offset = text.str.contains(_OFFSET, regex=True).fillna(False).astype(bool)
-    if "%z" in layout:
-        with_offset[:] = True
-    utc = pd.to_datetime(text.where(with_offset), format=layout, errors="coerce", utc=True)
-    local = pd.to_datetime(text.mask(with_offset), format=layout, errors="coerce")
-    return utc.dt.as_unit("us"), local.dt.as_unit("us")
+    read = parser(raw.columns.time_format)
+    text = times.astype("string")
+    moments = {each: read(each) for each in text.dropna().unique()}
+    aware = {t: as_utc(m) for t, m in moments.items() if m is not None and m.tzinfo is not None}
+    naive = {t: m for t, m in moments.items() if m is not None and m.tzinfo is None}
+    return _at(text, aware).dt.tz_localize("UTC"), _at(text, naive)
+
+
+def _at(text: pd.Series, moments: Mapping[str, datetime | None]) -> pd.Series:
+    """The moments without their zone, NaT where a text has none."""
+    found = {t: np.datetime64(m.replace(tzinfo=None), "us") for t, m in moments.items() if m}
+    nothing = np.datetime64("NaT", "us")
+    values = [found.get(each, nothing) for each in text.fillna("")]
+    return pd.Series(np.array(values, dtype="datetime64[us]"), index=text.index)
 
 
 def _resolve(local: pd.Series, points: pd.Series, zone: str) -> tuple[pd.Series, pd.Series]:

@@ -1,14 +1,17 @@
 """The mapping from metering points to participants, which is kept beside the chain."""
 
-import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from gridbourse.metering.errors import ReadingError, Refusal, Rule
+from gridbourse.tables import TableError, read_csv, require_columns
 
 POINT, NUMBER = "point_id", "number"
-FIRST_ROW = 2
+NOTES = ("account", "zone")
+"""Columns that may be there for others."""
 
 
 @dataclass(frozen=True)
@@ -49,31 +52,38 @@ def read_numbers(path: Path) -> dict[str, tuple[int, ...]]:
     Raises ReadingError for a file that cannot be read, lacks a column, has text for a number, or
     has a number twice.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file)
-            for column in (POINT, NUMBER):
-                if column not in (table.fieldnames or ()):
-                    raise KeyError(column)  # also of a file without a row
-            rows = [(row[POINT], int(row[NUMBER])) for row in table]
-    except KeyError as error:
-        reason = "column is missing"
-        raise ReadingError(
-            [Refusal(path.name, None, error.args[0], Rule.SCHEMA, reason)]
-        ) from error
-    except (OSError, ValueError, TypeError, csv.Error) as error:
-        reason = f"cannot be read as a mapping of metering points ({error})"
-        raise ReadingError([Refusal(path.name, None, None, Rule.SCHEMA, reason)]) from error
-    return _by_point(path, rows)
-
-
-def _by_point(path: Path, rows: list[tuple[str, int]]) -> dict[str, tuple[int, ...]]:
     found: dict[str, tuple[int, ...]] = {}
     seen: set[int] = set()
-    for row, (point, number) in enumerate(rows, start=FIRST_ROW):
+    for row, point, text in _rows(path):
+        number = _number(path, row, text)
         if number in seen:
             reason = f"participant {number} is there twice"
             raise ReadingError([Refusal(path.name, row, NUMBER, Rule.DUPLICATE, reason)])
         seen.add(number)
         found[point] = (*found.get(point, ()), number)
     return found
+
+
+def _rows(path: Path) -> list[tuple[int, str, str]]:
+    """(place, point, number as text) of every row."""
+    try:
+        table = read_csv(path)
+        require_columns(path, list(table.columns), (POINT, NUMBER), NOTES)
+    except TableError as error:
+        raise ReadingError.of(error) from error
+    found = []
+    for row, point, number in table[[POINT, NUMBER]].itertuples(name=None):
+        for column, cell in ((POINT, point), (NUMBER, number)):
+            if pd.isna(cell):
+                raise ReadingError(
+                    [Refusal(path.name, row, column, Rule.SCHEMA, "nothing is there")]
+                )
+        found.append((int(row), str(point), str(number)))
+    return found
+
+
+def _number(path: Path, row: int, text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        reason = f"{text!r} is not a participant's number"
+        raise ReadingError([Refusal(path.name, row, NUMBER, Rule.NUMBER, reason)])
+    return int(text)

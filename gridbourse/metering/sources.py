@@ -6,21 +6,18 @@ one column per metering point.
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
+from gridbourse import tables
 from gridbourse.metering.errors import ReadingError, Refusal, Rule
+from gridbourse.tables import TableError
 
 Unit = Literal["Wh", "kWh", "W", "kW"]
-
-FIRST_ROW: Final = {".csv": 2, ".parquet": 1}
-"""What the first reading's row is called, by file ending: a CSV file's header is its line 1."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class Columns:
     unit: of the values; power is the mean over the period.  Positive = injects.
     signature: column of the meters' signatures, long files only; see ``signatures``.
     timezone: IANA name that times without offset are in, e.g. ``Europe/Berlin``.
-    time_format: as for strptime; None = ISO 8601.
+    time_format: as for strptime; None = ISO 8601.  See ``gridbourse.times``.
     marks: which end of its period a time is, as meters differ in that.
     separator: between the fields of a CSV file; decimal: before the fraction of a number in text.
     """
@@ -67,33 +64,42 @@ class Raw:
     readings: pd.DataFrame
 
 
-def read(path: Path | str, columns: Columns) -> Raw:
-    """Reads a file; its ending says what it is.
+def read(path: Path | str, columns: Columns, others: Sequence[str] = ()) -> Raw:
+    """Reads a file; its ending says what it is.  others: columns that somebody else reads.
 
-    Raises ReadingError (rule schema) for a file that cannot be read or lacks a column.
+    Raises ReadingError (rule schema) for a file that cannot be read, lacks a column or has no row.
     """
     path = Path(path)
     if (columns.point is None) != (columns.value is None):
         raise _schema(path, "point and value: a long file has both, a wide one neither")
     if columns.wide and columns.signature is not None:
         raise _schema(path, "only a long file has room for signatures", columns.signature)
-    table = read_table(path, columns.separator)
-    for name in (columns.time, columns.point, columns.value, columns.signature):
-        if name is not None and name not in table.columns:
-            raise _schema(path, f"column is missing; there are {', '.join(table.columns)}", name)
+    needed = [columns.time, columns.point, columns.value, columns.signature]
+    table = read_table(path, [name for name in needed if name is not None], columns, others)
+    if table.empty:
+        raise _schema(path, "has no reading")
     return Raw(path.name, columns, _wide(table, columns) if columns.wide else _long(table, columns))
 
 
-def read_table(path: Path, separator: str = ",") -> pd.DataFrame:
-    """A CSV or Parquet file as it stands, indexed by row as refusals name it.
+def read_table(
+    path: Path,
+    needed: Sequence[str],
+    columns: Columns | None = None,
+    optional: Sequence[str] = (),
+) -> pd.DataFrame:
+    """A file's columns as they stand, indexed by row as refusals name it.
 
-    Raises ReadingError (rule schema) for a file that cannot be read or has a column twice.
+    Of a wide file every column is used.  Raises ReadingError (rule schema) for a file that cannot
+    be read, lacks a column or has one twice.
     """
-    if path.suffix == ".csv":
-        return _read_csv(path, separator)
-    if path.suffix == ".parquet":
-        return _read_parquet(path)
-    raise _schema(path, f"ending {path.suffix!r} is neither .csv nor .parquet")
+    try:
+        table = tables.read_table(path, columns.separator if columns else ",")
+        wide = columns is not None and columns.wide
+        others = table.columns if wide else optional
+        tables.require_columns(path, list(table.columns), needed, others)
+    except TableError as error:
+        raise ReadingError.of(error) from error
+    return table
 
 
 def _long(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
@@ -131,50 +137,5 @@ def _wide(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     )
 
 
-def _read_csv(path: Path, separator: str) -> pd.DataFrame:
-    """All text, indexed by line; pandas would rename doubled columns, so the header is ours."""
-    try:
-        lines = pd.read_csv(
-            path,
-            sep=separator,
-            header=None,
-            dtype="string",
-            keep_default_na=False,
-            na_values=[""],
-            skip_blank_lines=False,
-            skipinitialspace=True,
-            encoding="utf-8-sig",
-        )
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
-        raise _schema(path, f"cannot be read as CSV ({_line(error)})") from error
-    header = lines.iloc[0].fillna("").str.strip().tolist()
-    table = lines.iloc[1:].dropna(how="all")
-    table.index += FIRST_ROW[".csv"] - 1
-    return _named(path, table, header)
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise _schema(path, f"cannot be read as Parquet ({_line(error)})") from error
-    header = list(table.column_names)
-    numbered = table.rename_columns([str(i) for i in range(len(header))])
-    rows = numbered.to_pandas(ignore_metadata=True)
-    rows.index += FIRST_ROW[".parquet"]
-    return _named(path, rows, header)
-
-
-def _named(path: Path, table: pd.DataFrame, header: list[str]) -> pd.DataFrame:
-    doubled = sorted({name for name in header if header.count(name) > 1})
-    if doubled:
-        raise _schema(path, "column is there more than once", doubled[0])
-    return table.set_axis(header, axis=1)
-
-
 def _schema(path: Path, reason: str, column: str | None = None) -> ReadingError:
     return ReadingError([Refusal(path.name, None, column, Rule.SCHEMA, reason)])
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

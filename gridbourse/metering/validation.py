@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +18,9 @@ from gridbourse.model.caps import NO_CAP
 from gridbourse.model.periods import Mtu
 from gridbourse.wording import many
 
+LAST_PERIOD: Final = 2**32 - 1
+"""Contracts number periods in 32 bits."""
+LAST_SECOND: Final = int(datetime.max.replace(microsecond=0, tzinfo=UTC).timestamp())
 _WH_PER_UNIT: Final = {"Wh": 1.0, "kWh": 1000.0}
 _W_PER_UNIT: Final = {"W": 1.0, "kW": 1000.0}
 
@@ -36,10 +39,14 @@ class Meters:
 
 @dataclass(frozen=True)
 class Readings:
-    """Good readings, sorted by period and point: point (str), period (int64), wh (int64)."""
+    """Good readings, sorted by period and point: point (str), period (int64), wh (int64).
+
+    exact_wh: the same as the file has them, for who scales them before they are rounded (float64).
+    """
 
     table: pd.DataFrame
     refusals: tuple[Refusal, ...]
+    exact_wh: pd.Series
 
     def by_period(self, number_at: Callable[[str, int], int | None]) -> dict[int, dict[int, int]]:
         """period -> participant number -> Wh, for the points that are somebody's in the period."""
@@ -60,6 +67,7 @@ def validate(
     one_way: bool = False,
     strict: bool = True,
     listed: int = 5,
+    before: int = LAST_PERIOD,
 ) -> Readings:
     """Turns a file's rows into readings.
 
@@ -68,11 +76,12 @@ def validate(
     one_way: the values count one direction, such as an import register: none is negative.
     strict: raise ReadingError with all refusals, `listed` of them spelled out; otherwise the good
         readings come back beside the refusals.
+    before: the first period that is too far ahead to be read of.
     A reading is rounded to the nearest Wh.  An equal second reading is refused, of two that differ
     both are: nothing says which is right.
     """
     sieve = _Sieve(raw, raw.readings.copy())
-    _place_in_time(sieve, mtu, expected)
+    _place_in_time(sieve, mtu, expected, before)
     _know_the_meter(sieve, meters)
     held = sieve.rows[["point", "period"]]
     _measure(sieve, meters, mtu, one_way)
@@ -82,9 +91,9 @@ def validate(
     sieve.refusals += _gaps(raw, held, points, mtu, expected)
     if strict and sieve.refusals:
         raise ReadingError(sieve.refusals, listed)
-    table = sieve.rows[["point", "period", "wh"]].astype({"period": "int64", "wh": "int64"})
-    table = table.astype({"point": object}).sort_values(["period", "point"], ignore_index=True)
-    return Readings(table, tuple(sieve.refusals))
+    rows = sieve.rows.sort_values(["period", "point"], ignore_index=True)
+    table = rows[["point", "period", "wh"]].astype({"period": "int64", "wh": "int64"})
+    return Readings(table.astype({"point": object}), tuple(sieve.refusals), rows["exact_wh"])
 
 
 @dataclass
@@ -124,7 +133,7 @@ class _Sieve:
             )
 
 
-def _place_in_time(sieve: _Sieve, mtu: Mtu, expected: range | None) -> None:
+def _place_in_time(sieve: _Sieve, mtu: Mtu, expected: range | None, before: int) -> None:
     columns = sieve.raw.columns
     time: dict[str, Any] = {"column": columns.time, "once_per": "row" if columns.wide else None}
     moments = to_utc(sieve.raw)
@@ -134,6 +143,16 @@ def _place_in_time(sieve: _Sieve, mtu: Mtu, expected: range | None) -> None:
     length = mtu.seconds * 1_000_000
     period = microseconds // length - (1 if columns.marks == "end" else 0)
     sieve.rows = sieve.rows.assign(period=period)
+    reset = "lies before 1970, where no period is: has the meter's clock been reset?"
+    sieve.refuse(period < 0, Rule.TIME, _says("time", reset), **time)
+    beyond = "lies beyond the last period that a market numbers"
+    microseconds, period = microseconds[sieve.rows.index], sieve.rows["period"]
+    last = min(LAST_PERIOD, LAST_SECOND // mtu.seconds - 1)
+    sieve.refuse(period > last, Rule.TIME, _says("time", beyond), **time)
+    ahead = "is too far ahead: is the meter's clock right?"
+    too_far = sieve.rows["period"] >= before
+    sieve.refuse(too_far, Rule.TIME, _says("time", ahead), **time)
+    microseconds = microseconds[sieve.rows.index]
     off_grid = f"is not on the start of a period of {mtu.seconds} s"
     sieve.refuse(microseconds % length != 0, Rule.GRID, _says("time", off_grid), **time)
     if expected is not None:
@@ -154,7 +173,7 @@ def _measure(sieve: _Sieve, meters: Meters, mtu: Mtu, one_way: bool) -> None:
     values = sieve.rows["value"].map(lambda value: _numeral(value, decimal))
     wh_per_unit = _WH_PER_UNIT.get(unit) or _W_PER_UNIT[unit] * mtu.hours
     wh = pd.to_numeric(values, errors="coerce").astype("float64") * wh_per_unit
-    sieve.rows = sieve.rows.assign(wh=wh.round())
+    sieve.rows = sieve.rows.assign(wh=wh.round(), exact_wh=wh)
     no_number = wh.isna() | wh.abs().eq(np.inf)
     sieve.refuse(no_number, Rule.NUMBER, _says("value", "is not a finite number"))
     if one_way:
@@ -219,16 +238,16 @@ def _gaps(
         if held.empty:
             return []
         expected = range(int(held["period"].min()), int(held["period"].max()) + 1)
-    periods = np.arange(expected.start, expected.stop)
     by_point = dict(tuple(held.groupby("point")["period"]))
     refusals = []
     for point in points:
-        missing = np.setdiff1d(periods, by_point.get(point, ()))
-        for run in np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1):
-            if len(run):
-                column = point if raw.columns.wide else None
-                reason = f"no reading of {point} {_stretch(raw, mtu, int(run[0]), int(run[-1]))}"
-                refusals.append(Refusal(raw.file, None, column, Rule.GAP, reason))
+        there = np.unique(np.asarray(by_point.get(point, ()), dtype=np.int64))
+        bounds = np.concatenate([[expected.start - 1], there, [expected.stop]])
+        for at in np.flatnonzero(np.diff(bounds) > 1):
+            column = point if raw.columns.wide else None
+            stretch = _stretch(raw, mtu, int(bounds[at]) + 1, int(bounds[at + 1]) - 1)
+            reason = f"no reading of {point} {stretch}"
+            refusals.append(Refusal(raw.file, None, column, Rule.GAP, reason))
     return refusals
 
 

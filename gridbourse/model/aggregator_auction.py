@@ -19,6 +19,9 @@ from gridbourse.model.errors import ModelError
 
 Ints = NDArray[np.int64]
 
+LEAST_REVEAL_SECONDS = 60
+"""Least time in which sealed answers are revealed: with less, nobody could but lose its bond."""
+
 
 @dataclass(frozen=True)
 class Auction:

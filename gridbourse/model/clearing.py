@@ -10,7 +10,7 @@ Source: Capper et al., pool-based P2P markets (seed 003 §1.4, §2.1.2, Fig. 4);
 Tesfatsion 2001, IEEE Trans. Evol. Comp. 5(5), for the middle of the price interval.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,13 @@ class Band:
     def price(self, tick: int) -> int:
         """Price of a tick in µEUR per Wh."""
         return self.floor_micro_eur_per_wh + tick * self.tick_micro_eur_per_wh
+
+    def in_use(self, retail_micro_eur_per_wh: int) -> "Band":
+        """The band of a period: no price above what the supplier asks in it; none below the floor."""
+        below = (
+            retail_micro_eur_per_wh - self.floor_micro_eur_per_wh
+        ) // self.tick_micro_eur_per_wh
+        return replace(self, ticks=max(0, min(self.ticks, below + 1)))
 
     def tick_of(self, price_micro_eur_per_wh: int) -> int:
         """Tick of a price; ModelError when the price is outside the band or between two ticks."""

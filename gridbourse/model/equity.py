@@ -90,12 +90,14 @@ class Equity(Campaign):
     """Investors get a part of what the new panel earns by exporting, or a rent.
 
     panel_permille: the new panel's part of all panels behind the meter, by installed power.
-    pledges: of the installation, the same for all its campaigns.
+    pledges: of the installation, the same for all its campaigns. taken: out of the owner's account, µEUR,
+    and not gone back to it; collected: of that, what has come in and is the shares'.
     """
 
     agreed: Agreement = Agreement(Form.NONE, 0)
     panel_permille: int = PERMILLE
     exports: dict[int, Export] = field(default_factory=dict)
+    taken: int = 0
     collected: int = 0
     dividends: Dividends = field(default_factory=Dividends)
     pledges: Pledges = field(default_factory=Pledges)
@@ -157,13 +159,23 @@ class Equity(Campaign):
         over = min(current_period, self.until_period) - self.first_period
         return max(over, 0) * self.agreed.value
 
-    def collect(self, current_period: int, free: int) -> int:
+    def take(self, current_period: int, free: int) -> int:
         """Take what is due out of the owner's free money, as far as there is some, µEUR."""
         self._require_in(Phase.OPERATING, Phase.CLOSED)
-        amount = max(0, min(self.due(current_period) - self.collected, free))
+        amount = max(0, min(self.due(current_period) - self.taken, free))
+        self.taken += amount
+        return amount
+
+    def arrive(self, amount: int) -> None:
+        """What was taken has come in, after the clearing house's dispute window: it is the shares'."""
         if amount:
             self.collected += amount
             self.dividends.distribute(amount, self.tokens)
+
+    def collect(self, current_period: int, free: int) -> int:
+        """Both at once, where the clearing house has no dispute window."""
+        amount = self.take(current_period, free)
+        self.arrive(amount)
         return amount
 
     def claim(self, holder: Account) -> int:

@@ -78,16 +78,33 @@ def settle(readings_wh: Ints, contracts_wh: Ints, export_caps_wh: Ints, prices: 
     )
 
 
-def without_market(readings_wh: Ints, prices: Prices) -> Charges:
-    """The same metered energy with the supplier alone: nothing contracted, no cap."""
+def without_market(
+    readings_wh: Ints, prices: Prices, export_caps_wh: Ints | None = None
+) -> Charges:
+    """The same energy with the supplier alone: nothing contracted; None = and no cap."""
     nothing = np.zeros_like(readings_wh)
-    return settle(readings_wh, nothing, np.full_like(readings_wh, np.iinfo(np.int64).max), prices)
+    if export_caps_wh is None:
+        export_caps_wh = np.full_like(readings_wh, np.iinfo(np.int64).max)
+    return settle(readings_wh, nothing, export_caps_wh, prices)
 
 
-def hold_micro_eur(reserved_wh: Ints, bought_wh: Ints, retail: int, hold_rate: int) -> Ints:
-    """What backs a buyer in a period until settlement, shapes (participants,), µEUR.
+def usable(readings_wh: Ints, capacities_wh: Ints) -> NDArray[np.bool_]:
+    """Which net readings a connection can carry, either way; shapes (participants,), Wh."""
+    return np.abs(readings_wh) <= capacities_wh
 
-    For each Wh reserved the retail price and the highest fee, less the retail price of each Wh
-    already bought and paid for.
+
+def estimate_wh(contracts_wh: Ints, capacities_wh: Ints, silent_permille: int) -> Ints:
+    """What counts in place of a reading that is missing or unusable, shapes (participants,), Wh.
+
+    `silent_permille` thousandths of the connection's capacity drawn, rounded towards zero, and never more
+    delivered than contracted: silence pays nobody. A reading that comes later is booked as a correction.
     """
-    return reserved_wh * hold_rate - bought_wh * retail
+    return np.minimum(contracts_wh, -(capacities_wh * silent_permille // 1000))
+
+
+def hold_micro_eur(reserved_wh: Ints, hold_rate: int) -> Ints:
+    """What backs a buyer in a period until its settlement, shapes (participants,), µEUR.
+
+    For each Wh reserved the retail price and the highest fee: settlement pays the trade out of it.
+    """
+    return reserved_wh * hold_rate

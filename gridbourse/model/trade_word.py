@@ -9,6 +9,8 @@ from gridbourse.model.errors import ModelError
 
 MOST_WH = (1 << 28) - 1
 """The most energy of a trade, and so of an order, listing or period of a strip, Wh."""
+LEAST_WH = 10
+"""The least energy of an order, listing, auction or period of a deal where nobody sets another, Wh."""
 MOST_PRICE_MICRO_EUR_PER_WH = (1 << 16) - 1
 """The highest price of a trade."""
 MOST_PARTICIPANT = (1 << 32) - 1

@@ -1,6 +1,5 @@
 """Reads an application file and judges it row by row: every fault is named, the good rows go on."""
 
-import csv
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from eth_utils.address import is_checksum_address, is_hex_address, to_checksum_a
 from gridbourse.metering.signatures import signer_of
 from gridbourse.model.caps import NO_CAP
 from gridbourse.onboarding.errors import ApplicationError, Refusal, Rule
+from gridbourse.tables import TableError, csv_rows, require_columns
 
 REQUIRED = (
     "name", "contact", "metering_point", "zone", "connection_kw", "meter_address",
@@ -122,41 +122,20 @@ def _rows(
 ) -> list[tuple[int, dict[str, str]]]:
     """(line, fields by column), blank lines left out; rows of another width are refused."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = csv.reader(file, strict=True)
-            header = [name.strip() for name in next(lines, [])]
-            _require_columns(path, header, required, optional)
-            found, row = [], lines.line_num + 1
-            for fields in lines:
-                if any(field.strip() for field in fields):
-                    found.append((row, fields))
-                row = lines.line_num + 1
-    except OSError as error:
-        raise ApplicationError(f"{path}: can not be read ({error.strerror})") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ApplicationError(f"{path.name}: not a CSV file in UTF-8 ({error})") from error
-    rows = []
+        rows = csv_rows(path)
+        header = next(rows)[1]
+        require_columns(path, header, required, optional)
+        found = list(rows)
+    except TableError as error:
+        raise ApplicationError(f"{error} (rule {Rule.SCHEMA})") from error
+    by_column = []
     for row, fields in found:
         if len(fields) == len(header):
-            rows.append((row, dict(zip(header, map(str.strip, fields), strict=True))))
+            by_column.append((row, dict(zip(header, fields, strict=True))))
         else:
             reason = f"{len(fields)} fields under {len(header)} columns"
             refusals.append(Refusal(row, "", Rule.SCHEMA, reason))
-    return rows
-
-
-def _require_columns(
-    path: Path, header: list[str], required: tuple[str, ...], optional: tuple[str, ...]
-) -> None:
-    """A column nobody knows is refused too: it may be a known one, misspelt."""
-    for name in required:
-        if name not in header:
-            there = ", ".join(header) or "nothing"
-            raise ApplicationError(f"{path.name}: column {name} is missing; there is {there}")
-    for name in header:
-        if name not in required + optional or header.count(name) > 1:
-            fault = "there twice" if header.count(name) > 1 else "not known"
-            raise ApplicationError(f"{path.name}: column {name!r} is {fault} (rule {Rule.SCHEMA})")
+    return by_column
 
 
 class _Fault(Exception):

@@ -1,8 +1,9 @@
 """The chain's side of onboarding: what the registry and the clearing house know, and change."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
@@ -11,6 +12,7 @@ from eth_utils.crypto import keccak
 from gridbourse.chain.contracts import Registration
 from gridbourse.chain.deploy import AREA, ROLES, Market
 from gridbourse.chain.overview import due
+from gridbourse.chain.ranges import events_of
 from gridbourse.chain.transactions import Reverted
 from gridbourse.onboarding.applications import Application
 from gridbourse.onboarding.errors import PersonError, Refusal, Rule
@@ -44,7 +46,7 @@ class Members:
     @cached_property
     def zones(self) -> dict[str, int]:
         """Grid zones by name, as the registry's log has them; the flat one is not for people."""
-        events = self.market.registry.contract.events.ZoneAdded().get_logs(from_block=self._first)
+        events = self._events("ZoneAdded")
         named = ((e["args"]["name"].rstrip(b"\0"), e["args"]["zone"]) for e in events)
         return {name.decode(errors="replace"): zone for name, zone in named}
 
@@ -67,10 +69,7 @@ class Members:
 
     def ever_at(self, known_as: bytes) -> list[int]:
         """Everyone who was registered under the pseudonym."""
-        registered = self.market.registry.contract.events.ParticipantRegistered()
-        events = registered.get_logs(
-            argument_filters={"meteringPoint": known_as}, from_block=self._first
-        )
+        events = self._events("ParticipantRegistered", {"meteringPoint": known_as})
         return [e["args"]["participant"] for e in events]
 
     def free_from(self, earlier: Iterable[int]) -> int:
@@ -183,6 +182,8 @@ class Members:
     def _gateway(self) -> int:
         return self.market.registry.read("gatewayNumberOf", self.market.keys["gateway"].address)
 
-    @property
-    def _first(self) -> int:
-        return self.market.record.contracts["ParticipantRegistry"].block
+    def _events(self, name: str, filters: dict[str, Any] | None = None) -> Iterator[Any]:
+        """The registry's events of a name, from its beginning."""
+        first = self.market.record.contracts["ParticipantRegistry"].block
+        last = self.market.chain.w3.eth.block_number
+        return events_of(self.market.registry.contract.events[name](), first, last, filters)

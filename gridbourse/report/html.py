@@ -22,7 +22,7 @@ from gridbourse.report import (
     words,
 )
 from gridbourse.report.record import STATES, ReportError, RunRecord
-from gridbourse.report.summary import gains, summary
+from gridbourse.report.summary import bills_table, summary
 from gridbourse.wording import many
 
 
@@ -98,7 +98,7 @@ def _pictures(record: RunRecord, period: int) -> dict[str, Markup]:
                 ),
                 "gains": (
                     pictures.who_gained(record),
-                    "Gain of each participant against the supplier alone, sorted",
+                    "Gain of each participant against the supplier alone, uncurtailed; sorted",
                 ),
                 "money": (money_flow.picture(record.money), "Payments between the groups"),
             }
@@ -191,8 +191,7 @@ def _curve_facts(record: RunRecord, period: int) -> dict[str, Any]:
 
 def _participants(record: RunRecord) -> list[dict[str, Any]]:
     """Every participant, who gained most first."""
-    table = record.participants.assign(gain_micro_eur=gains(record))
-    table = table.sort_values("gain_micro_eur", ascending=False, kind="stable")
+    table = bills_table(record).sort_values("gain_micro_eur", ascending=False, kind="stable")
     return [{str(k): v for k, v in row.items()} for row in table.reset_index().to_dict("records")]
 
 

@@ -48,6 +48,8 @@ PARTICIPANT_COLUMNS: Final[dict[str, str]] = {
     "number": _INTEGER,
     "bill_micro_eur": _INTEGER,
     "no_market_micro_eur": _INTEGER,
+    "no_market_capped_micro_eur": _INTEGER,
+    "compensation_micro_eur": _INTEGER,
     "bought_wh": _INTEGER,
     "sold_wh": _INTEGER,
     "imported_wh": _INTEGER,
@@ -135,7 +137,7 @@ _CHOICES: Final = {
     ("orders", "market"): MARKETS,
     ("trades", "market"): MARKETS,
 }
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 CROWDSALE_KEYS: Final = (
     "name",
     "phase",
@@ -203,9 +205,10 @@ class RunRecord:
 
     `participants`, index `point_id`, sums over the run; money positive = received
         number, bill_micro_eur (all money changes but what left the market), no_market_micro_eur
-        (the same metered energy with the supplier alone), bought_wh and sold_wh (contract),
-        imported_wh and exported_wh (net at the meter), local_bought_wh (metered), fees_micro_eur
-        (paid, positive), curtailed_wh
+        (with the supplier alone, nothing curtailed), no_market_capped_micro_eur (with the supplier
+        alone, under the same caps), compensation_micro_eur (of the bill: received for what was
+        curtailed), bought_wh and sold_wh (contract), imported_wh and exported_wh (net at the meter),
+        local_bought_wh (metered), fees_micro_eur (paid, positive), curtailed_wh
 
     `orders`: period, market, point_id, route ("mandate", "signed", "own"), side ("bid", "offer"), wh and
         price_micro_eur_per_wh as placed; fill_wh: traded, and not rejected by the DSO; rejected_wh:
@@ -239,7 +242,9 @@ class RunRecord:
 
     Scalars: prices in µEUR/Wh, `v_min`, `v_max`, `loading_max` in pu, `attribution` = the words
     the data's licence asks for, `money_sum_micro_eur` and `energy_gap_wh` = the two identities
-    (both 0 in a sound run), `readings` = meter readings processed, `wall_s` = seconds the run took.
+    (both 0 in a sound run), `waiting_micro_eur` = credited to participants beyond what the supplier's
+    guarantee covers, and not paid yet, `readings` = meter readings processed, `wall_s` = seconds the
+    run took.
 
     Raises ReportError, naming the field and the rule.
     """
@@ -276,6 +281,7 @@ class RunRecord:
         default_factory=lambda: pd.DataFrame(columns=list(FLEXIBILITY_COLUMNS))
     )
     crowdsale: dict[str, Any] | None = None
+    waiting_micro_eur: int = 0
 
     def __post_init__(self) -> None:
         if self.mtu_seconds <= 0:

@@ -37,7 +37,8 @@ def summary(record: RunRecord) -> dict[str, Any]:
     beside = {"homes": comparison(record)} if len(record.homes) else {}
     if len(record.flexibility):
         beside["flexibility"] = flexibility.figures(record)
-    gain = gains(record)
+    bills = bills_table(record)
+    gain = bills["gain_micro_eur"]
     return {
         "scenario": record.scenario,
         "description": record.description,
@@ -67,7 +68,11 @@ def summary(record: RunRecord) -> dict[str, Any]:
         "bills_micro_eur": {
             "with_market": _total(people, "bill_micro_eur"),
             "no_market": _total(people, "no_market_micro_eur"),
+            "no_market_capped": _total(people, "no_market_capped_micro_eur"),
             "gain": int(gain.sum()),
+            "by_market": _total(bills, "by_market_micro_eur"),
+            "curtailment": _total(bills, "curtailment_micro_eur"),
+            "compensation": _total(people, "compensation_micro_eur"),
         },
         "gainers": int((gain > 0).sum()),
         "losers": int((gain < 0).sum()),
@@ -76,6 +81,7 @@ def summary(record: RunRecord) -> dict[str, Any]:
         "crowdsale": campaign_figures(record),
         "gas": gas_by_step(record.gas),
         "money_sum_microeur": int(record.money_sum_micro_eur),
+        "waiting_micro_eur": int(record.waiting_micro_eur),
         "energy_gap_wh": int(record.energy_gap_wh),
         "wall_s": round(float(record.wall_s), 3),
     } | beside
@@ -140,9 +146,25 @@ def hours_outside(record: RunRecord, state: str) -> float:
 
 
 def gains(record: RunRecord) -> pd.Series:
-    """Per participant, µEUR: bill with the market minus bill without; positive = better off."""
+    """Per participant, µEUR: bill with the market minus the bill with the supplier alone and nothing
+    curtailed; positive = better off."""
+    return bills_table(record)["gain_micro_eur"]
+
+
+def bills_table(record: RunRecord) -> pd.DataFrame:
+    """The participants with where their gain comes from, µEUR; gain = by_market - curtailment + compensation.
+
+    gain_micro_eur: see `gains`; curtailment_micro_eur: what the DSO's caps cost it, by the two bills
+    without a market; by_market_micro_eur: what trading brought under these caps.
+    """
     people = record.participants
-    return (people["bill_micro_eur"] - people["no_market_micro_eur"]).rename("gain_micro_eur")
+    curtailment = people["no_market_micro_eur"] - people["no_market_capped_micro_eur"]
+    gain = people["bill_micro_eur"] - people["no_market_micro_eur"]
+    return people.assign(
+        gain_micro_eur=gain,
+        curtailment_micro_eur=curtailment,
+        by_market_micro_eur=gain + curtailment - people["compensation_micro_eur"],
+    )
 
 
 def fees_by_kind(record: RunRecord) -> dict[str, int]:

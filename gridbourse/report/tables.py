@@ -22,7 +22,7 @@ from rich.text import Text
 from gridbourse.report import crowdsale, words
 from gridbourse.report.markets import has_trades
 from gridbourse.report.record import RunRecord
-from gridbourse.report.summary import gains, summary
+from gridbourse.report.summary import bills_table, summary
 from gridbourse.wording import many
 
 _WIDTH = 100
@@ -160,8 +160,12 @@ def _bills(figures: dict[str, Any]) -> Table:
         "Bills",
         [
             ("All, with the market", words.euro(bills["with_market"])),
-            ("All, supplier alone", words.euro(bills["no_market"])),
+            ("All, no market", words.euro(bills["no_market"])),
+            ("All, no market, capped", words.euro(bills["no_market_capped"])),
             ("Gained together", words.euro(bills["gain"], signed=True)),
+            ("  by the market", words.euro(bills["by_market"], signed=True)),
+            ("  by curtailment", words.euro(-bills["curtailment"], signed=True)),
+            ("  by its compensation", words.euro(bills["compensation"], signed=True)),
             (
                 "Better / worse / same",
                 f"{figures['gainers']} / {figures['losers']} / {figures['unchanged']}",
@@ -172,10 +176,12 @@ def _bills(figures: dict[str, Any]) -> Table:
 
 
 def _checks(figures: dict[str, Any]) -> Table:
+    waiting = figures["waiting_micro_eur"]
     return _facts(
         "Checks",
         [
             ("Money sums to", _zero(figures["money_sum_microeur"], "µEUR")),
+            *([("Credits that wait", words.euro(waiting))] if waiting else []),
             ("Energy gap", _zero(figures["energy_gap_wh"], "Wh")),
             ("Orders", words.count(figures["orders"])),
             ("Readings", words.count(figures["readings"])),
@@ -224,24 +230,27 @@ def _flexibility(found: dict[str, Any]) -> Table:
 
 def _participants(record: RunRecord) -> Table:
     """The three who gained most and the three who gained least."""
-    gain = gains(record).sort_values(ascending=False, kind="stable")
-    shown = list(gain.index) if len(gain) <= 6 else [*gain.index[:3], *gain.index[-3:]]
-    table = _plain_table(f"Participants, by gain: {len(shown)} of {len(gain)}")
-    table.add_column("Connection point", overflow="fold")
-    for label in ("Bill", "No market", "Gain", "Bought kWh", "Sold kWh", "Curtailed kWh"):
+    bills = bills_table(record).sort_values("gain_micro_eur", ascending=False, kind="stable")
+    shown = bills if len(bills) <= 6 else pd.concat([bills.iloc[:3], bills.iloc[-3:]])
+    table = _plain_table(f"Participants, by gain: {len(shown)} of {len(bills)}")
+    table.add_column("Point", overflow="fold")
+    labels = (
+        "Bill", "No market", "No market, capped", "Gain", "by the caps", "Traded kWh",
+        "Curtailed kWh",
+    )  # fmt: skip
+    for label in labels:
         table.add_column(label, justify="right")
-    for place, point in enumerate(shown):
-        person = record.participants.loc[point]
-        delta = int(gain.loc[point])
+    for place, (point, person) in enumerate(shown.iterrows()):
         table.add_row(
             str(point),
             words.euro(person["bill_micro_eur"]),
             words.euro(person["no_market_micro_eur"]),
-            Text(words.euro(delta, signed=True), style=_sign_style(delta)),
-            words.kwh(person["bought_wh"]),
-            words.kwh(person["sold_wh"]),
+            words.euro(person["no_market_capped_micro_eur"]),
+            _signed(person["gain_micro_eur"]),
+            _signed(-person["curtailment_micro_eur"]),
+            words.kwh(person["bought_wh"] + person["sold_wh"]),
             words.kwh(person["curtailed_wh"]),
-            end_section=len(gain) > 6 and place == 2,
+            end_section=len(bills) > 6 and place == 2,
         )
     return table
 
@@ -273,5 +282,6 @@ def _zero(value: int, unit: str) -> Text:
     return Text(f"{value:,} {unit} {'✓' if ok else '✗'}", style="green" if ok else "bold red")
 
 
-def _sign_style(value: int) -> str:
-    return "green" if value > 0 else "red" if value < 0 else ""
+def _signed(micro_eur: int) -> Text:
+    style = "green" if micro_eur > 0 else "red" if micro_eur < 0 else ""
+    return Text(words.euro(micro_eur, signed=True), style=style)

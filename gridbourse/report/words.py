@@ -20,6 +20,7 @@ NAMES: Final = {
     "flexibility_penalty": "Penalty for flexibility",
     "aggregator_share": "Aggregator's share",
     "compensation": "Supplier's compensation",
+    "curtailment_compensation": "Compensation for curtailment",
     "call_auction": "Call auction",
     "order_book": "Order book",
     "bilateral": "Neighbour to neighbour",

@@ -10,7 +10,6 @@ Every row is judged as meter readings are; a bid the market would not take is no
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -36,7 +35,7 @@ from gridbourse.model.external_balancing import (
 )
 from gridbourse.model.periods import Mtu
 from gridbourse.scenario import sections
-from gridbourse.scenario.errors import ScenarioError
+from gridbourse.scenario.data import NODE_COLUMNS, POINT_COLUMNS, POINT_NOTES
 from gridbourse.scenario.fields import Fields
 
 DIRECTIONS: Final = {"up": Direction.UP, "down": Direction.DOWN}
@@ -79,13 +78,7 @@ def read_balancing(folder: Path) -> Balancing:
     Raises ScenarioError for terms.toml, ReadingError naming file, row, column and rule for the rest.
     """
     path = folder / "terms.toml"
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ScenarioError(f"{path}: can not be read ({error.strerror})") from error
-    except ValueError as error:
-        raise ScenarioError(f"{path}: is not TOML ({error})") from error
-    with Fields(str(path), values) as fields:
+    with Fields.of_file(path) as fields:
         mtu, product, terms = sections.mtu(fields), _product(fields), _terms(fields)
         points = fields.text("points", None)
     flexible_w = None if points is None else _flexible(folder / points)
@@ -138,7 +131,8 @@ def _terms(fields: Fields) -> Terms:
 
 def _flexible(path: Path) -> dict[str, int]:
     """Member -> W that are flexible, of a file of connection points with these columns."""
-    sheet = _Sheet.read(path, ("member", "flexible_w"))
+    others = (*POINT_COLUMNS, *NODE_COLUMNS, *POINT_NOTES)
+    sheet = _Sheet.read(path, ("member", "flexible_w"), others)
     members = sheet.words("member")
     found: dict[str, int] = {}
     for row, watts in sheet.cells("flexible_w", _whole):
@@ -230,13 +224,8 @@ class _Sheet:
     table: pd.DataFrame
 
     @classmethod
-    def read(cls, path: Path, columns: Sequence[str]) -> _Sheet:
-        table = read_table(path)
-        for column in columns:
-            if column not in table.columns:
-                reason = f"column is missing; there are {', '.join(table.columns)}"
-                raise ReadingError([Refusal(path.name, None, column, Rule.SCHEMA, reason)])
-        return cls(path, table)
+    def read(cls, path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> _Sheet:
+        return cls(path, read_table(path, columns, optional=optional))
 
     def refuse(self, row: Any, column: str, rule: Rule, reason: str) -> None:
         raise ReadingError([Refusal(self.path.name, int(row), column, rule, reason)])
@@ -271,10 +260,13 @@ class _Sheet:
             for row in mask.index[mask]:
                 self.refuse(row, "time", rule, f"{self.table['time'][row]!r} {reason}")
         found = {}
-        for row, moment in zip(self.table.index, moments.utc, strict=True):
-            seconds, rest = divmod(moment.value, 1_000_000_000)
-            period, off = divmod(seconds, mtu.seconds)
-            if off or rest:
+        microseconds = moments.utc.astype("int64")
+        for row, moment in zip(self.table.index, microseconds, strict=True):
+            period, off = divmod(int(moment), mtu.seconds * 1_000_000)
+            if period < 0:
+                reason = "lies before 1970, where no period is"
+                self.refuse(row, "time", Rule.TIME, f"{self.table['time'][row]!r} {reason}")
+            if off:
                 reason = f"is not on the start of a period of {mtu.seconds} s"
                 self.refuse(row, "time", Rule.GRID, f"{self.table['time'][row]!r} {reason}")
             found[int(str(row))] = int(period)

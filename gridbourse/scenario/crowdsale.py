@@ -180,7 +180,7 @@ def _panel(table: Fields, points: pd.DataFrame) -> Panel:
 def _agreement(table: Fields, mtu: Mtu) -> tuple[str, int]:
     """(form, value): a part of the income or a rent, whichever is there."""
     keys = ("profit_share_permille", "rent_micro_eur_per_day")
-    given = [key for key in keys if key in table.unread()]
+    given = [key for key in keys if table.has(key)]
     if len(given) != 1:
         table.refuse(keys[0], f"one of {keys[0]} and {keys[1]} must be there")
     if given[0] == keys[0]:

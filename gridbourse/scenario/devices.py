@@ -141,7 +141,7 @@ def homes(
         found = {point: Devices() for point in points.index}
         draw = _Draw(points, pv, seed)
         _read_storages(table, draw, found)
-        if "shiftable" in table.unread():
+        if table.has("shiftable"):
             for name, inner in table.tables("shiftable").items():
                 if name in STORAGES:
                     table.refuse(f"shiftable.{name}", "is the name of a storage")
@@ -221,7 +221,7 @@ class _Draw:
         return require
 
     def _who(self, table: Fields, kind: str) -> list[str]:
-        keys = [key for key in ("share", "points") if key in table.unread()]
+        keys = [key for key in ("share", "points") if table.has(key)]
         if len(keys) != 1:
             table.refuse("share", "either share or points must be there")
         if keys == ["points"]:
@@ -335,7 +335,7 @@ def _minute(table: Fields, key: str) -> int:
 def _direct_kinds(table: Fields, control: str) -> tuple[str, ...]:
     if control == "mixed":
         return table.choices("direct_kinds", *STORAGES)
-    if "direct_kinds" in table.unread():
+    if table.has("direct_kinds"):
         table.refuse("direct_kinds", f"is of control = 'mixed', not of {control!r}")
     return STORAGES if control == "direct" else ()
 
@@ -356,7 +356,7 @@ def _require_prices(table: Fields, buy: Ints, sell: Ints, tariff: TariffTable) -
 
 
 def _climate(table: Fields, folder: Path) -> Climate:
-    keys = [key for key in ("outdoor", "latitude") if key in table.unread()]
+    keys = [key for key in ("outdoor", "latitude") if table.has(key)]
     if len(keys) != 1:
         table.refuse("latitude", "either latitude or outdoor must be there")
     if keys == ["outdoor"]:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NoReturn
 
+from gridbourse import files
+from gridbourse.files import FileError
 from gridbourse.scenario.errors import ScenarioError
+from gridbourse.times import as_utc, parse_iso
+from gridbourse.words import meant, one_line
 
 REQUIRED: Any = object()
 MAX_INT = 2**63 - 1
@@ -21,17 +26,26 @@ class Fields:
     def __init__(self, where: str, values: Mapping[str, Any], prefix: str = ""):
         self._where, self._prefix = where, prefix
         self._values = dict(values)
+        self._asked: dict[str, None] = {}
+
+    @classmethod
+    def of_file(cls, path: Path) -> Fields:
+        """A TOML file; ScenarioError for one that can not be read."""
+        return cls(str(path), read_toml(path))
 
     def __enter__(self) -> Fields:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None and self._values:
-            self.refuse(next(iter(self._values)), "is not a key of a scenario")
+            key = next(iter(self._values))
+            near = meant(key, self._asked)
+            hint = "" if near is None else f"; is {near!r} meant?"
+            self.refuse(key, f"is not a key of a scenario{hint}")
 
     def refuse(self, key: str, rule: str) -> NoReturn:
         """Raise a ScenarioError that names file, key and rule."""
-        raise ScenarioError(f"{self._where}: {self._prefix}{key}: {rule}")
+        raise ScenarioError(one_line(f"{self._where}: {self._prefix}{key}: {rule}"))
 
     def table(self, key: str) -> Fields:
         """A table inside this one."""
@@ -40,7 +54,12 @@ class Fields:
 
     def table_or_none(self, key: str) -> Fields | None:
         """A table inside this one that may be left out."""
-        return self.table(key) if key in self._values else None
+        return self.table(key) if self.has(key) else None
+
+    def has(self, key: str) -> bool:
+        """Whether a key that may be left out is there and not yet read."""
+        self._asked[key] = None
+        return key in self._values
 
     def tables(self, key: str) -> dict[str, Fields]:
         """A table of tables: name -> table; at least one."""
@@ -84,7 +103,9 @@ class Fields:
         """One of some words."""
         value = self.text(key, default)
         if value not in choices:
-            self.refuse(key, f"{value!r} is not one of {', '.join(choices)}")
+            near = meant(value, choices) if isinstance(value, str) else None
+            hint = "" if near is None else f"; is {near!r} meant?"
+            self.refuse(key, f"{value!r} is not one of {', '.join(choices)}{hint}")
         return value
 
     def choices(self, key: str, *choices: str, default: Any = REQUIRED) -> tuple[str, ...]:
@@ -124,6 +145,7 @@ class Fields:
 
     def flag(self, key: str, default: bool) -> bool:
         """True or false."""
+        self._asked[key] = None
         value = self._values.pop(key, default)
         if not isinstance(value, bool):
             self.refuse(key, f"must be true or false, not {value!r}")
@@ -142,18 +164,30 @@ class Fields:
         """A point in time with its offset from UTC; a text is read as ISO 8601."""
         value = self._take(key, (datetime, str), "a time", default)
         if isinstance(value, str):
-            try:
-                value = datetime.fromisoformat(value)
-            except ValueError:
-                self.refuse(key, f"{value!r} is not a time such as 2016-07-24T00:00:00Z")
+            text, value = value, parse_iso(value)
+            if value is None:
+                self.refuse(key, f"{text!r} is not a time such as 2016-07-24T00:00:00Z")
         if isinstance(value, datetime) and value.tzinfo is None:
             self.refuse(key, f"{value.isoformat()} has no offset from UTC (end it with Z)")
+        if isinstance(value, datetime) and ((utc := as_utc(value)) is None or utc.timestamp() < 0):
+            self.refuse(key, f"{value.isoformat()} lies before 1970, where no period is")
         return value
 
     def _take(self, key: str, kind: type | tuple[type, ...], word: str, default: Any) -> Any:
+        self._asked[key] = None
         value = self._values.pop(key, default)
         if value is REQUIRED:
-            self.refuse(key, "is missing")
+            near = meant(key, self._values)
+            hint = "" if near is None else f"; is {near!r} meant to be it?"
+            self.refuse(key, f"is missing{hint}")
         if value is default or (isinstance(value, kind) and not isinstance(value, bool)):
             return value
         self.refuse(key, f"must be {word}, not {value!r}")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file, with or without byte-order mark; ScenarioError for one that can not be read."""
+    try:
+        return files.read_toml(path)
+    except FileError as error:
+        raise ScenarioError(str(error)) from error

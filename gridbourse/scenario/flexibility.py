@@ -20,8 +20,10 @@ from gridbourse.model.flexibility import LOT_REVEAL_SECONDS, lead_seconds
 from gridbourse.model.flexibility_products import BASELINES, PRODUCTS, Product, Way
 from gridbourse.model.periods import Mtu
 from gridbourse.model.trade_word import MOST_WH
-from gridbourse.scenario.errors import ScenarioError, first_line
+from gridbourse.scenario.data import read_rows, require, utc_times
+from gridbourse.scenario.errors import ScenarioError
 from gridbourse.scenario.fields import Fields
+from gridbourse.tables import place_word
 
 WAYS: Final = {"up": Way.UP, "down": Way.DOWN}
 DIRECTIONS: Final = {**WAYS, "both": Way.BOTH}
@@ -165,7 +167,7 @@ def _products(table: Fields, mtu: Mtu) -> dict[str, Product]:
         with inner:
             like = shipped[inner.choice("like", *shipped, default=name)]
             method = like.method
-            if "method" in inner.unread():
+            if inner.has("method"):
                 method = METHODS[inner.choice("method", *METHODS)]
             product = replace(
                 like,
@@ -233,7 +235,7 @@ class _Reader:
         if inner is None:
             return []
         with inner:
-            named = {way: inner.choice(way, *self.names) for way in WAYS if way in inner.unread()}
+            named = {way: inner.choice(way, *self.names) for way in WAYS if inner.has(way)}
             for way, name in named.items():
                 if not WAYS[way] & products[name].directions:
                     inner.refuse(way, f"{name} does not go {way}")
@@ -241,8 +243,8 @@ class _Reader:
                 inner.refuse("up", "name the product of calls up, of calls down, or of both")
             zone, path = self._zone(inner), folder / inner.text("calls")
             return [
-                self._call(row, named, zone, f"{path}: row {place}")
-                for place, row in enumerate(_read_calls(path), start=1)
+                self._call(row, named, zone, f"{path}: {place_word(path.name)} {row['place']}")
+                for row in _read_calls(path)
             ]
 
     def _call(
@@ -269,7 +271,7 @@ class _Reader:
         self, table: Fields, first_period: int, products: Mapping[str, Product]
     ) -> list[Call]:
         """What participants buy for themselves: in a number of periods, counted from the season's start."""
-        if "purchases" not in table.unread():
+        if not table.has("purchases"):
             return []
         found = []
         for inner in table.list_of_tables("purchases"):
@@ -314,41 +316,26 @@ class _Reader:
 
 
 def _read_calls(path: Path) -> list[dict[str, Any]]:
-    """A CSV file with CALL_COLUMNS; times with their offset, whole numbers."""
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except FileNotFoundError:
-        raise ScenarioError(f"{path}: is missing") from None
-    except (OSError, ValueError) as error:
-        raise ScenarioError(f"{path}: can not be read ({first_line(error)})") from error
-    for column in CALL_COLUMNS:
-        if column not in table:
-            raise ScenarioError(f"{path}: {column}: this column is missing")
-    offset = table["time"].str.fullmatch(r".+T[0-9:.]+(Z|[+-]\d\d:?\d\d)")
-    time = pd.to_datetime(table["time"].where(offset), utc=True, format="ISO8601", errors="coerce")
-    good = {"time": time.notna()} | {
-        column: table[column].str.fullmatch(r"\d{1,12}")
-        for column in ("wh", "ceiling_micro_eur_per_wh")
-    }
-    for column, fits in good.items():
-        if not fits.all():
-            row = int((~fits).to_numpy().argmax())
-            rule = (
-                "is no ISO 8601 time with Z or an offset"
-                if column == "time"
-                else "is not a whole number"
-            )
-            raise ScenarioError(
-                f"{path}: row {row + 1}: {column}: {table[column].iloc[row]!r} {rule}"
-            )
+    """A file with CALL_COLUMNS; times with their offset, whole numbers; place: of the row."""
+    table = read_rows(path, CALL_COLUMNS)
+    time = utc_times(path, table, "time")
+    for column in ("wh", "ceiling_micro_eur_per_wh"):
+        whole = table[column].astype("string").str.fullmatch(r"[0-9]{1,12}")
+        require(path, table, column, whole, "is not a whole number")
     return [
         {
+            "place": place,
             "time": moment,
             "direction": direction,
             "wh": int(wh),
             "ceiling_micro_eur_per_wh": int(price),
         }
-        for moment, direction, wh, price in zip(
-            time, table["direction"], table["wh"], table["ceiling_micro_eur_per_wh"], strict=True
+        for place, moment, direction, wh, price in zip(
+            table.index,
+            time,
+            table["direction"].fillna(""),
+            table["wh"],
+            table["ceiling_micro_eur_per_wh"],
+            strict=True,
         )
     ]

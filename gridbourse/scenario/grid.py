@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,10 +14,13 @@ from power_grid_model.errors import PowerGridError
 from power_grid_model.utils import json_deserialize
 from power_grid_model.validation import validate_input_data
 
+from gridbourse.files import FileError, parse_json, read_text
 from gridbourse.scenario.errors import GridError, first_line
 
 BRANCHES: Final = ("line", "link", "transformer")
 WIRES: Final = ("node", "source", *BRANCHES)
+NO_INPUT: Final = "is not a power-grid-model input"
+SAME_VOLTAGE: Final = 1e-6
 
 Wires = dict[str, NDArray[Any]]
 
@@ -62,10 +65,10 @@ def read_grid(path: Path | str) -> Grid:
 
 def _read(path: Path) -> Grid:
     try:
-        text = path.read_text(encoding="utf-8")
-        document = json.loads(text)
-    except OSError as error:
-        raise GridError(f"can not be read ({error.strerror})") from error
+        text = read_text(path)
+        document = parse_json(text)
+    except FileError as error:
+        raise GridError(error.reason) from error
     except ValueError as error:
         raise GridError(f"is not JSON ({first_line(error)})") from error
     if isinstance(document, dict) and document.get("_class") == "pandapowerNet":
@@ -74,19 +77,41 @@ def _read(path: Path) -> Grid:
 
         return pandapower_grid.convert(path, pandapower_grid.read(text))
     if isinstance(document, dict) and isinstance(document.get("data"), dict):
-        return _power_grid_model(path, text, document["data"])
+        return _power_grid_model(path, text, document)
     raise GridError("is neither a power-grid-model input nor a pandapower net")
 
 
-def _power_grid_model(path: Path, text: str, data: dict[str, list[dict[str, Any]]]) -> Grid:
+def _power_grid_model(path: Path, text: str, document: dict[str, Any]) -> Grid:
+    data = document["data"]
+    _require_input(document, data)
     try:
         wires = {str(k.value): v for k, v in json_deserialize(text).items()}
-    except (ValueError, PowerGridError) as error:
-        raise GridError(f"is not a power-grid-model input ({first_line(error)})") from error
-    names = {row["id"]: row["name"] for rows in data.values() for row in rows if "name" in row}
+    except (ValueError, KeyError, TypeError, PowerGridError) as error:
+        raise GridError(f"{NO_INPUT} ({first_line(error)})") from error
+    rows = [row for rows in data.values() for row in rows if isinstance(row, dict)]
+    names = {int(row["id"]): str(row["name"]) for row in rows if "name" in row}
     ids = [int(node) for node in wires["node"]["id"]] if "node" in wires else []
     nodes = pd.Series(ids, index=ids, dtype="int64")
     return Grid(path, wires, names, nodes, nodes.map(names).dropna())
+
+
+def _require_input(document: dict[str, Any], data: dict[str, Any]) -> None:
+    """Refuse results, updates and batches, and rows that nothing else could name."""
+    said = {"type": document.get("type", "input"), "is_batch": document.get("is_batch", False)}
+    for key, wanted in (("type", "input"), ("is_batch", False)):
+        if said[key] != wanted:
+            raise GridError(f"{NO_INPUT}: {key} is {said[key]!r}")
+    for component, rows in data.items():
+        if not isinstance(rows, list):
+            raise GridError(f"{NO_INPUT}: {component} is no list of rows")
+        for number, row in enumerate(rows):
+            if isinstance(row, dict) and not _is_id(row.get("id")):
+                name = f" ({row['name']})" if "name" in row else ""
+                raise GridError(f"{NO_INPUT}: {component}, row {number}{name}: has no id")
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _require_sound(grid: Grid) -> None:
@@ -97,12 +122,52 @@ def _require_sound(grid: Grid) -> None:
     for component in ("node", "source"):
         if not len(wires.get(component, ())):
             raise GridError(f"{component}: a grid needs at least one")
-    for fault in validate_input_data(wires, symmetric=True) or ():
+    try:
+        faults = validate_input_data(wires, symmetric=True) or ()
+    except (KeyError, ValueError, TypeError, PowerGridError) as error:
+        raise GridError(f"can not be judged ({first_line(error)})") from error
+    for fault in faults:
         raise GridError(_first_fault(fault))
+    _require_same_voltage(grid)
+    _require_one_voltage_of_sources(grid)
     for line in wires.get("line", ()):
         if not np.isfinite(line["i_n"]):  # nothing would ever be above it
             name = grid.names.get(int(line["id"]), line["id"])
             raise GridError(f"line {name}: has no rated current")
+
+
+def _require_same_voltage(grid: Grid) -> None:
+    """What is no transformer joins nodes of one rated voltage."""
+    nodes = grid.wires["node"]
+    rated = dict(zip(nodes["id"].tolist(), nodes["u_rated"].tolist(), strict=True))
+    for component in ("line", "link"):
+        for row in grid.wires.get(component, ()):
+            ends = [int(row["from_node"]), int(row["to_node"])]
+            if not math.isclose(*(rated[end] for end in ends), rel_tol=SAME_VOLTAGE):
+                name = grid.names.get(int(row["id"]), str(row["id"]))
+                told = " and ".join(
+                    f"{grid.names.get(end, f'node {end}')} of {rated[end]:g} V" for end in ends
+                )
+                raise GridError(f"{component} {name}: joins {told}: a transformer is needed")
+
+
+def _require_one_voltage_of_sources(grid: Grid) -> None:
+    """Sources at one node hold it at one voltage; of two nothing says which."""
+    held: dict[int, tuple[float, float]] = {}
+    for row in grid.wires["source"]:
+        if not row["status"]:
+            continue
+        node = int(row["node"])
+        angle = float(row["u_ref_angle"])
+        voltage = float(row["u_ref"]), 0.0 if math.isnan(angle) else angle
+        if not all(map(math.isfinite, voltage)):
+            raise GridError(f"source {row['id']}: u_ref: {voltage[0]:g} is no voltage")
+        if held.setdefault(node, voltage) != voltage:
+            name = grid.names.get(node, f"node {node}")
+            raise GridError(
+                f"source {row['id']}: u_ref: {voltage[0]:g} pu at {name}, which another source"
+                f" holds at {held[node][0]:g} pu"
+            )
 
 
 def _first_fault(fault: Any) -> str:

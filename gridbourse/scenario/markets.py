@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pandas as pd
 
+from gridbourse.model.aggregator_auction import LEAST_REVEAL_SECONDS
 from gridbourse.model.periods import Mtu
 from gridbourse.model.portfolio_contract import WHOLE_PERMILLE, Control, Resource
-from gridbourse.model.trade_word import MOST_PRICE_MICRO_EUR_PER_WH, MOST_WH
+from gridbourse.model.trade_word import LEAST_WH, MOST_PRICE_MICRO_EUR_PER_WH, MOST_WH
 from gridbourse.scenario.fields import Fields
 from gridbourse.scenario.rules import (
     DAY_S,
@@ -41,7 +42,7 @@ def market(fields: Fields, tariff: TariffTable) -> MarketRules:
         kinds = table.choices("kinds", *KINDS, default=KINDS[:1])
         pool = "call_auction" in kinds
         for key in () if pool else ("pricing", "max_rounds"):
-            if key in table.unread():
+            if table.has(key):
                 table.refuse(key, "is of the call auction, which is not one of market.kinds")
         rules = MarketRules(
             kinds=kinds,
@@ -163,7 +164,7 @@ def _contract(table: Fields, points: pd.DataFrame) -> OtcContract:
             buyer,
             table.integer("first"),
             table.integer("count", least=1, most=MAX_STRIP),
-            table.integer("wh", least=1, most=MOST_WH),
+            table.integer("wh", least=LEAST_WH, most=MOST_WH),
             table.integer("price_micro_eur_per_wh", most=MOST_PRICE_MICRO_EUR_PER_WH),
         )
 
@@ -193,14 +194,13 @@ def aggregator_auction(fields: Fields, rules: MarketRules, mtu: Mtu) -> AuctionR
         pricing = table.choice("pricing", "uniform", "pay_as_bid")
         if answers == "open":
             for key in ("bond_micro_eur", "reveal_s"):
-                if key in table.unread():
+                if table.has(key):
                     table.refuse(key, "is of sealed answers, and these are open")
             return AuctionRules(answers, pricing, 0, 0)
         bond = table.integer("bond_micro_eur", most=MOST_BOND_MICRO_EUR)
         # Answers are committed to while no earlier period takes any, one second before the reveal.
-        return AuctionRules(
-            answers, pricing, bond, table.integer("reveal_s", least=1, most=mtu.seconds - 2)
-        )
+        reveal_s = table.integer("reveal_s", least=LEAST_REVEAL_SECONDS, most=mtu.seconds - 2)
+        return AuctionRules(answers, pricing, bond, reveal_s)
 
 
 _AUCTION = "aggregator_auction"
@@ -214,7 +214,7 @@ def aggregators(
 
     points: as in a scenario.
     """
-    if _AUCTION not in rules.kinds and "aggregators" not in fields.unread():
+    if _AUCTION not in rules.kinds and not fields.has("aggregators"):
         return ()
     found: list[Aggregator] = []
     for name, table in fields.tables("aggregators").items():

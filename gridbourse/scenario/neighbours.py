@@ -46,8 +46,8 @@ class Neighbours:
 
     @cached_property
     def sellers(self) -> list[str]:
-        """The participants who have something to sell at some time of the season."""
-        produces = self.scenario.profiles.pv_w.max() > 0
+        """The participants who are known to have something to sell at times."""
+        produces = self.scenario.producers
         points = self.scenario.points
         taking_part = zip(points.index, points["participant"], strict=True)
         return [str(point) for point, takes_part in taking_part if takes_part and produces[point]]

@@ -18,7 +18,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gridbourse.model.periods import Mtu
-from gridbourse.scenario.errors import ScenarioError, first_line
+from gridbourse.scenario.data import read_rows, require, utc_times
+from gridbourse.scenario.errors import ScenarioError
 
 Floats = NDArray[np.float64]
 
@@ -61,32 +62,14 @@ class Climate:
 
 def read_outdoor(path: Path) -> Climate:
     """A CSV file with the columns start (ISO 8601 with its offset) and celsius, ascending."""
-    try:
-        table = pd.read_csv(path, dtype={"start": str})
-    except FileNotFoundError:
-        raise ScenarioError(f"{path}: is missing") from None
-    except (OSError, ValueError) as error:
-        raise ScenarioError(f"{path}: can not be read ({first_line(error)})") from error
-    for column in ("start", "celsius"):
-        if column not in table:
-            raise ScenarioError(f"{path}: {column}: this column is missing")
+    table = read_rows(path, ("start", "celsius"))
     if table.empty:
         raise ScenarioError(f"{path}: has no row")
-    offset = table["start"].astype(str).str.fullmatch(r".+T[0-9:.]+(Z|[+-]\d\d:?\d\d)")
-    start = pd.to_datetime(
-        table["start"].where(offset), utc=True, format="ISO8601", errors="coerce"
-    )
-    celsius = pd.to_numeric(table["celsius"], errors="coerce")
-    for column, good, rule in (
-        ("start", start.notna(), "is no ISO 8601 time with Z or an offset"),
-        ("start", start.diff().dt.total_seconds().fillna(1) > 0, "is not after the row before"),
-        ("celsius", celsius.between(-60, 60), "is not a temperature in -60..60 °C"),
-    ):
-        if not good.all():
-            row = int(np.argmin(good.to_numpy(dtype=bool)))
-            raise ScenarioError(
-                f"{path}: row {row + 1}: {column}: {table[column].iloc[row]!r} {rule}"
-            )
+    start = utc_times(path, table, "start")
+    after = start.astype("int64").diff().fillna(1) > 0
+    require(path, table, "start", after, "is not after the row before")
+    celsius = pd.to_numeric(table["celsius"], errors="coerce").astype("float64")
+    require(path, table, "celsius", celsius.between(-60, 60), "is not a temperature in -60..60 °C")
     return Climate(
         0.0,
         pd.Series(

@@ -18,6 +18,7 @@ power-grid-model-io's PandaPowerConverter does the arithmetic.  Around it this m
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +31,7 @@ from pandapower.toolbox import pp_elements
 from power_grid_model_io.converters import PandaPowerConverter
 
 from gridbourse.scenario.errors import GridError, first_line
-from gridbourse.scenario.grid import Grid, Wires
+from gridbourse.scenario.grid import SAME_VOLTAGE, Grid, Wires
 
 APPLIANCES: Final = ("load", "sgen", "storage", "motor", "asymmetric_load", "asymmetric_sgen")
 WIRES: Final = ("bus", "line", "trafo", "switch", "ext_grid")
@@ -50,6 +51,30 @@ SIZES: Final = (
     ("trafo", "vn_hv_kv"),
     ("trafo", "vn_lv_kv"),
 )
+NUMBERS: Final = (
+    ("line", "r_ohm_per_km", 0.0),
+    ("line", "x_ohm_per_km", None),
+    ("line", "c_nf_per_km", 0.0),
+    ("line", "g_us_per_km", 0.0),
+    ("line", "df", 0.0),
+    ("line", "parallel", 1.0),
+    ("trafo", "vk_percent", 0.0),
+    ("trafo", "vkr_percent", 0.0),
+    ("trafo", "pfe_kw", 0.0),
+    ("trafo", "i0_percent", 0.0),
+    ("trafo", "shift_degree", None),
+    ("trafo", "parallel", 1.0),
+    ("ext_grid", "vm_pu", 0.0),
+    ("ext_grid", "va_degree", None),
+)
+"""Columns that hold a finite number, and the least it may be."""
+MAY_LACK: Final = (
+    ("line", "g_us_per_km"),
+    ("line", "df"),
+    ("trafo", "shift_degree"),
+    ("ext_grid", "va_degree"),
+)
+"""Of these, where nothing may stand for the usual."""
 NO_WIRE: Final = ("measurement",)
 STIFF_SOURCE_VA: Final = 1e14
 TAP_CHANGERS: Final = ("Ratio", "Symmetrical")
@@ -77,9 +102,12 @@ def convert(path: Path, net: Any) -> Grid:
     """
     _require_wires_only(net)
     _require_sizes(net)
+    _require_numbers(net)
     _require_plain_transformers(net)
     converter = PandaPowerConverter(system_frequency=net.f_hz, log_level=logging.ERROR)
     nodes_of = representatives(net)
+    _require_same_voltage(net, nodes_of)
+    _require_one_voltage_of_sources(net, nodes_of)
     named = net.bus["name"].notna() & (net.bus["name"] != "")
     names = net.bus.loc[named, "name"].astype(str)
     _fuse(net, nodes_of)
@@ -153,6 +181,51 @@ def _require_sizes(net: Any) -> None:
         values = pd.to_numeric(net[table][column], errors="coerce")
         holds = np.isfinite(values) & (values > 0)
         _require(net, table, holds, column, "must be a finite number above 0")
+
+
+def _require_numbers(net: Any) -> None:
+    """Refuse what is no finite number, or has a sign that pandapower and the converter read differently."""
+    for table, column, least in NUMBERS:
+        if column not in net[table]:
+            continue
+        values = pd.to_numeric(net[table][column], errors="coerce")
+        if (table, column) in MAY_LACK:
+            values = values.fillna(0.0)
+        finite = pd.Series(np.isfinite(values), index=net[table].index)
+        _require(net, table, finite, column, "must be a finite number")
+        if least is not None:
+            _require(net, table, values >= least, column, f"must be {least:g} or more")
+
+
+def _require_same_voltage(net: Any, nodes_of: pd.Series) -> None:
+    """Lines and closed switches join buses of one rated voltage."""
+    rated = net.bus["vn_kv"].astype(float)
+    of_node = nodes_of.map(rated)
+    other = ~np.isclose(rated, of_node, rtol=SAME_VOLTAGE)
+    if other.any():
+        bus = rated.index[int(np.argmax(other))]
+        raise GridError(
+            f"switch: joins bus {nodes_of[bus]} of {of_node[bus]:g} kV and bus {bus} of"
+            f" {rated[bus]:g} kV: a transformer is needed"
+        )
+    for index, line in net.line.iterrows():
+        ends = [int(line[end]) for end in ("from_bus", "to_bus")]
+        low, high = sorted(float(rated[end]) for end in ends)
+        if not math.isclose(low, high, rel_tol=SAME_VOLTAGE):
+            told = " and ".join(f"bus {end} of {rated[end]:g} kV" for end in ends)
+            name = f" ({line['name']})" if isinstance(line.get("name"), str) else ""
+            raise GridError(f"line {index}{name}: joins {told}: a transformer is needed")
+
+
+def _require_one_voltage_of_sources(net: Any, nodes_of: pd.Series) -> None:
+    """As pandapower, refuse external grids that hold one node at two voltages."""
+    sources = net.ext_grid[net.ext_grid["in_service"].astype(bool)]
+    node = sources["bus"].map(nodes_of)
+    for column in ("vm_pu", "va_degree"):
+        values = sources.get(column, pd.Series(0.0, index=sources.index)).fillna(0.0)
+        first = values.groupby(node).transform("first")
+        same = pd.Series(np.isclose(values, first), index=sources.index)
+        _require(net, "ext_grid", same, column, "another external grid holds this bus elsewhere")
 
 
 def _require_plain_transformers(net: Any) -> None:

@@ -19,12 +19,15 @@ class Delivery:
 
     readings_wh: metered net injection, Wh, shape (points,), positive = injected.
     curtailed_wh: what the caps held back, Wh >= 0, shape (points,).
+    uncurtailed_wh: what the points would have injected without caps, and had they sold no curtailment,
+        with their devices as they ran, shape (points,).
     devices_wh: what of the readings homes' scheduled devices injected, shape (points,).
     flow: the grid under exactly these readings.
     """
 
     readings_wh: NDArray[np.int64]
     curtailed_wh: NDArray[np.int64]
+    uncurtailed_wh: NDArray[np.int64]
     devices_wh: NDArray[np.int64]
     flow: Flow
 
@@ -54,18 +57,24 @@ class Plant:
         if self.homes is not None:
             caps = self.homes.connections.tightened(caps or self.homes.connections)
             devices_wh = self.homes.deliver(period, base_wh, caps)
-        wanted_wh = base_wh + devices_wh
-        if sold is not None:
-            wanted_wh = sold.clip(wanted_wh)
+        uncurtailed_wh = base_wh + devices_wh
+        wanted_wh = uncurtailed_wh if sold is None else sold.clip(uncurtailed_wh)
         readings_wh = caps.clip(wanted_wh) if caps is not None else wanted_wh
         curtailed_wh = np.abs(wanted_wh - readings_wh)
-        return Delivery(readings_wh, curtailed_wh, devices_wh, self.flow_of(period, readings_wh))
+        flow = self.flow_of(period, readings_wh)
+        return Delivery(readings_wh, curtailed_wh, uncurtailed_wh, devices_wh, flow)
 
     def flow_of(self, period: int, net_wh: NDArray[np.int64]) -> Flow:
         """The grid if these net injections (Wh, shape (points,) or (k, points)) are delivered."""
+        return self._flow(net_wh, self.scenario.reactive_var(period))
+
+    def expected_flow(self, period: int, net_wh: NDArray[np.int64]) -> Flow:
+        """The grid as it is expected before delivery, with these net injections scheduled."""
+        return self._flow(net_wh, self.scenario.forecast_var(period))
+
+    def _flow(self, net_wh: NDArray[np.int64], reactive_var: NDArray[np.float64]) -> Flow:
         injection_w = np.atleast_2d(net_wh / self.scenario.mtu.hours)
-        reactive_var = np.broadcast_to(self.scenario.reactive_var(period), injection_w.shape)
-        return self.network.run(injection_w, reactive_var)
+        return self.network.run(injection_w, np.broadcast_to(reactive_var, injection_w.shape))
 
 
 def energy_gap_wh(readings_wh: NDArray[np.int64], flow: Flow, hours: float) -> float:

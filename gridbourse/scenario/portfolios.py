@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gridbourse.model.aggregator_auction import Auction
 from gridbourse.model.portfolio_contract import Contract, Control, Resource
-from gridbourse.model.trade_word import MOST_WH
+from gridbourse.model.trade_word import LEAST_WH, MOST_WH
 from gridbourse.scenario import draws
 from gridbourse.scenario.rules import Aggregator
 from gridbourse.scenario.scenario import Scenario
@@ -97,7 +97,7 @@ class Portfolios:
         posted = []
         for one in self.scenario.aggregators:
             wanted = int(wanted_wh[rows[one.point]])
-            if wanted == 0:
+            if abs(wanted) < LEAST_WH:
                 continue
             buys = wanted < 0
             limit = one.ceiling_micro_eur_per_wh if buys else one.floor_micro_eur_per_wh

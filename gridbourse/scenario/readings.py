@@ -82,13 +82,15 @@ def read_readings(
 def _read(
     path: Path, columns: ReadingColumns, quantity: str, points: pd.DataFrame, mtu: Mtu
 ) -> pd.DataFrame:
-    """Wh of one quantity; rows = period, columns = point."""
-    raw = read(path, replace(columns.file, value=columns.quantities[quantity]))
+    """Wh of one quantity, not rounded: that comes after scaling; rows = period, columns = point."""
+    others = [name for name in columns.quantities.values() if name is not None]
+    raw = read(path, replace(columns.file, value=columns.quantities[quantity]), others)
     capacity_w = points["capacity_w"]
     if quantity in GROSS:  # behind the meter: the connection carries only their difference
         capacity_w = pd.Series(math.inf, index=points.index)
     meters = Meters({str(point): float(w) for point, w in capacity_w.items()})
-    table = validate(raw, meters, mtu, one_way=quantity not in BOTH_WAYS).table
+    found = validate(raw, meters, mtu, one_way=quantity not in BOTH_WAYS)
+    table = found.table.assign(wh=found.exact_wh)
     absent = points.index[~points.index.isin(table["point"])]
     if len(absent):
         column = absent[0] if raw.columns.wide else raw.columns.point

@@ -195,12 +195,25 @@ class StrategySpec:
 
 
 @dataclass(frozen=True)
+class Curtailment:
+    """What the DSO pays for what its caps hold back: the feed-in tariff less the export fee.
+
+    reach_permille: of the cap, what a reading has to reach; levy_micro_eur_per_wh: what every Wh drawn
+    pays towards it, in the import and the local fee; 0: the fees as they are pay for it.
+    """
+
+    reach_permille: int
+    levy_micro_eur_per_wh: int
+
+
+@dataclass(frozen=True)
 class Parties:
     """Who takes part and how they reach the market.
 
     participation: share of the connection points that trade; the others are metered and supplied.
     own_share: of the participants, who send their own transactions; signed_share: who sign each
-    order for the gateway; the rest has given the gateway a mandate.
+    order for the gateway; the rest has given the gateway a mandate. supplier_deposit_micro_eur: the
+    supplier's guarantee: it pays feed-in and what customers owe, and beyond it credits wait.
     """
 
     participation: float
@@ -208,3 +221,15 @@ class Parties:
     supplier_deposit_micro_eur: int
     signed_share: float
     own_share: float
+
+
+@dataclass(frozen=True)
+class SettlementRules:
+    """How settlement treats silence, and how long what it paid can be disputed.
+
+    dispute_window_s: block time between the announcement of a withdrawal and its payment.
+    silent_permille: part of its connection's capacity that a meter without a reading is taken to draw.
+    """
+
+    dispute_window_s: int = 86_400
+    silent_permille: int = 1000

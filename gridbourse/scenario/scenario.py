@@ -6,12 +6,12 @@ throughout; the time zone only says what a local day is.
 
 from __future__ import annotations
 
-import tomllib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from gridbourse.scenario.crowdsale import CampaignPlan, PanelDay
 from gridbourse.scenario.data import Profiles, read_points, read_profiles
 from gridbourse.scenario.devices import HomeRules, homes
 from gridbourse.scenario.errors import ScenarioError
-from gridbourse.scenario.fields import Fields
+from gridbourse.scenario.fields import Fields, read_toml
 from gridbourse.scenario.flexibility import FlexibilityTable, flexibility
 from gridbourse.scenario.grid import read_grid
 from gridbourse.scenario.network import Network
@@ -36,14 +36,17 @@ from gridbourse.scenario.rules import (
     Aggregator,
     AuctionRules,
     BilateralRules,
+    Curtailment,
     Limits,
     MarketRules,
     OrderBookRules,
     OtcContract,
     Parties,
+    SettlementRules,
     StrategySpec,
     TariffTable,
 )
+from gridbourse.words import one_line
 
 DAY = timedelta(days=1)
 PRESETS = Path(__file__).resolve().parents[2] / "scenarios"
@@ -61,6 +64,7 @@ class Scenario:
         pandapower net, None if the scenario has none.
     crowdsale: a campaign for a panel, which the profiles have in them; panel_days: what that does
         on the mean day of each season.
+    curtailment: what the DSO pays for it, with the levy in ``tariff``; None: who is capped bears it.
     """
 
     name: str
@@ -91,6 +95,13 @@ class Scenario:
     pandapower_file: Path | None
     crowdsale: CampaignPlan | None = None
     panel_days: Mapping[str, PanelDay] = field(default_factory=dict)
+    settlement: SettlementRules = field(default_factory=SettlementRules)
+    curtailment: Curtailment | None = None
+
+    @property
+    def levy_micro_eur_per_wh(self) -> int:
+        """What the import and local fees hold for the compensation of curtailment."""
+        return self.curtailment.levy_micro_eur_per_wh if self.curtailment else 0
 
     @property
     def mtu(self) -> Mtu:
@@ -140,8 +151,13 @@ class Scenario:
     @property
     def opens_s(self) -> int:
         """How long before delivery the first flexibility is asked for, and else the first energy traded."""
-        before_s = self.market.gate_closure_s + 1 + self.reveal_s
-        return self.flexibility.opens_s(before_s) if self.flexibility else before_s
+        return _opens_s(self.flexibility, self.market.gate_closure_s + 1 + self.reveal_s)
+
+    @cached_property
+    def producers(self) -> pd.Series:
+        """Whether each point is known to produce when the first period opens; index point_id."""
+        opens = self.mtu.start(self.first_period) - timedelta(seconds=self.opens_s)
+        return self.profiles.producers(self.mtu.period_at(opens))
 
     @property
     def replayed(self) -> range:
@@ -163,12 +179,20 @@ class Scenario:
 
     def forecast_wh(self, period: int) -> NDArray[np.int64]:
         """What each point expects: its net energy in the same quarter-hour 24 hours before."""
-        return self.net_wh(period - int(DAY.total_seconds()) // self.mtu_seconds)
+        return self.net_wh(self.day_before(period))
 
     def reactive_var(self, period: int) -> NDArray[np.float64]:
-        """Reactive injection of every point, var; PV runs at unity power factor."""
+        """True reactive injection of every point, var; PV runs at unity power factor."""
         self._require_data(period)
         return -self.profiles.load_var.loc[period].to_numpy()
+
+    def forecast_var(self, period: int) -> NDArray[np.float64]:
+        """What the DSO expects of the reactive injection: that of 24 hours before, as of the net energy."""
+        return self.reactive_var(self.day_before(period))
+
+    def day_before(self, period: int) -> int:
+        """The period 24 hours before, which forecasts are made of."""
+        return period - int(DAY.total_seconds()) // self.mtu_seconds
 
     def _require_data(self, period: int) -> None:
         if period not in self.profiles.periods:
@@ -184,7 +208,9 @@ def load(path: Path | str, overrides: Mapping[str, Any] | None = None) -> Scenar
     for the user's own readings.
     """
     path = Path(path)
-    values = _read_toml(path)
+    if not os.path.lexists(path):
+        raise ScenarioError(one_line(f"{path}: is missing{_meant(path)}"))
+    values = read_toml(path)
     for key, value in (overrides or {}).items():
         _override(values, key, value)
     with Fields(str(path), values) as fields:
@@ -201,6 +227,9 @@ def _scenario(path: Path, fields: Fields) -> Scenario:
     profile_file, season_start = seasons[season]
     start = fields.moment("start", None) or season_start
     zones, fees = sections.zones(fields)
+    curtailment = sections.curtailment(fields)
+    if curtailment is not None:
+        fees = sections.levied(fees, curtailment.levy_micro_eur_per_wh)
     tariff = sections.tariff(fields, fees)
     with fields.table("grid") as table:
         grid_file, points_file = folder / table.text("file"), folder / table.text("points")
@@ -231,16 +260,24 @@ def _scenario(path: Path, fields: Fields) -> Scenario:
             profiles = of_season if name == season else profiles
     market = markets.market(fields, tariff)
     periods = fields.integer("periods", least=1)
+    if start.timestamp() % mtu.seconds:
+        fields.refuse("start", f"{_show(start)} is not the start of a period")
+    first = mtu.period_at(start)
+    _require_replayable(fields, season, profiles, mtu, range(first, first + periods))
     auctions = markets.aggregator_auction(fields, market, mtu)
     before_s = market.gate_closure_s + 1 + (auctions.reveal_s if auctions else 0)
-    scenario = Scenario(
+    flexible = flexibility(
+        fields, folder, points, zones, mtu, mtu.period_at(season_start), first, before_s
+    )
+    known_before = mtu.period_at(start - timedelta(seconds=_opens_s(flexible, before_s)))
+    return Scenario(
         name=fields.text("name"),
         description=fields.text("description"),
         folder=folder,
         timezone=sections.timezone(fields),
         mtu_seconds=mtu.seconds,
         season=season,
-        first_period=mtu.period_at(start),
+        first_period=first,
         periods=periods,
         points=points,
         zones=zones,
@@ -250,7 +287,7 @@ def _scenario(path: Path, fields: Fields) -> Scenario:
         order_book=markets.order_book(fields, market),
         bilateral=markets.bilateral(fields, market, mtu),
         over_the_counter=markets.over_the_counter(
-            fields, market, points, mtu.period_at(start) - mtu.period_at(season_start), periods
+            fields, market, points, first - mtu.period_at(season_start), periods
         ),
         aggregator_auction=auctions,
         aggregators=markets.aggregators(fields, market, points, tariff),
@@ -258,26 +295,17 @@ def _scenario(path: Path, fields: Fields) -> Scenario:
         limits=limits,
         strategy=strategy,
         parties=parties,
-        homes=homes(fields, folder, points, profiles.pv_w.gt(0).any(), tariff, strategy.seed),
-        flexibility=flexibility(
-            fields,
-            folder,
-            points,
-            zones,
-            mtu,
-            mtu.period_at(season_start),
-            mtu.period_at(start),
-            before_s,
+        homes=homes(
+            fields, folder, points, profiles.producers(known_before), tariff, strategy.seed
         ),
+        flexibility=flexible,
         grid_file=grid_file,
         pandapower_file=second_file or (grid_file if grid.from_pandapower else None),
         crowdsale=plan,
         panel_days=panel_days,
+        settlement=sections.settlement(fields),
+        curtailment=curtailment,
     )
-    if start.timestamp() % mtu.seconds:
-        fields.refuse("start", f"{_show(start)} is not the start of a period")
-    _require_replayable(fields, scenario)
-    return scenario
 
 
 def _profiles(
@@ -296,35 +324,32 @@ def _profiles(
     return in_longer_periods(path, profiles, data_mtu, mtu)
 
 
-def _require_replayable(fields: Fields, scenario: Scenario) -> None:
+def _opens_s(flexible: FlexibilityTable | None, before_s: int) -> int:
+    return before_s if flexible is None else flexible.opens_s(before_s)
+
+
+def _require_replayable(
+    fields: Fields, season: str, profiles: Profiles, mtu: Mtu, replayed: range
+) -> None:
     """Data for every period replayed and, for the forecast, 24 hours earlier."""
-    day = int(DAY.total_seconds()) // scenario.mtu_seconds
-    needed = range(scenario.first_period - day, scenario.replayed.stop)
-    held = scenario.profiles.periods
+    day = int(DAY.total_seconds()) // mtu.seconds
+    needed = range(replayed.start - day, replayed.stop)
+    held = profiles.periods
     missing = next((period for period in needed if period not in held), None)
-    if missing is not None and missing > scenario.first_period:
-        there, start = missing - scenario.first_period, scenario.mtu.start(scenario.first_period)
+    if missing is not None and missing > replayed.start:
+        there, start = missing - replayed.start, mtu.start(replayed.start)
         fields.refuse(
             "periods",
-            f"{scenario.periods} from {_show(start)} on are more than the {there} that the data of"
-            f" season {scenario.season} have from there",
+            f"{len(replayed)} from {_show(start)} on are more than the {there} that the data of"
+            f" season {season} have from there",
         )
     if missing is not None:
-        first, last = (_show(scenario.mtu.start(int(p))) for p in (held[0], held[-1] + 1))
+        first, last = (_show(mtu.start(int(p))) for p in (held[0], held[-1] + 1))
         fields.refuse(
             "start",
-            f"{_show(scenario.mtu.start(missing))} is outside of the data of season"
-            f" {scenario.season}, {first} to {last} (a replay needs the day before it too)",
+            f"{_show(mtu.start(missing))} is outside of the data of season"
+            f" {season}, {first} to {last} (a replay needs the day before it too)",
         )
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ScenarioError(f"{path}: can not be read ({error.strerror}){_meant(path)}") from error
-    except ValueError as error:  # not TOML, or not UTF-8
-        raise ScenarioError(f"{path}: is not TOML ({error})") from error
 
 
 def _meant(path: Path) -> str:

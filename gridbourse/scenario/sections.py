@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
-
-import pandas as pd
 
 from gridbourse.metering.sources import Columns
 from gridbourse.model.errors import ModelError
@@ -13,15 +12,22 @@ from gridbourse.model.periods import Mtu
 from gridbourse.scenario.fields import Fields
 from gridbourse.scenario.readings import POWER_FACTOR, ReadingColumns
 from gridbourse.scenario.rules import (
+    Curtailment,
     Limits,
     Parties,
+    SettlementRules,
     StrategySpec,
     TariffTable,
     ZoneFees,
 )
+from gridbourse.times import parser
 
 MAX_PRICE = 2**16 - 1
 """Retail price plus fee is held in 16 bits on-chain."""
+MAX_WINDOW_S = 366 * 86_400
+"""A withdrawal that waits longer is none."""
+MOST_LEVY = 1_000
+"""µEUR per Wh: 1 EUR per kWh."""
 
 
 def mtu(fields: Fields) -> Mtu:
@@ -105,7 +111,7 @@ def _time_format(table: Fields) -> str | None:
     layout = table.text("time_format", None)
     if layout is not None:
         try:
-            pd.to_datetime(pd.Series(["no time"]), format=layout, errors="coerce")
+            parser(layout)
         except ValueError as error:
             table.refuse("time_format", f"{layout!r} is not as for strptime ({error})")
     return layout
@@ -168,6 +174,29 @@ def strategy(fields: Fields) -> StrategySpec:
         return StrategySpec(table.number("truthful_share", most=1), table.integer("seed"))
 
 
+def curtailment(fields: Fields) -> Curtailment | None:
+    """What is paid for curtailment; None: nothing, who is capped bears it."""
+    table = fields.table_or_none("curtailment")
+    if table is None:
+        return None
+    with table:
+        if table.choice("compensation", "none", "feed_in") == "none":
+            return None
+        reach = table.integer("reach_permille", least=1, most=1000, default=950)
+        levy = 0
+        if table.choice("paid_by", "dso", "consumption") == "consumption":
+            levy = table.integer("levy_micro_eur_per_wh", least=1, most=MOST_LEVY)
+        return Curtailment(reach, levy)
+
+
+def levied(fees: dict[str, ZoneFees], levy: int) -> dict[str, ZoneFees]:
+    """With what every Wh drawn pays for curtailment."""
+    return {
+        zone: replace(of, import_=of.import_ + levy, local=of.local + levy)
+        for zone, of in fees.items()
+    }
+
+
 def parties(fields: Fields) -> Parties:
     """Who takes part, by which way, with how much money."""
     with fields.table("parties") as table:
@@ -181,6 +210,19 @@ def parties(fields: Fields) -> Parties:
         if parties.signed_share + parties.own_share > 1:
             table.refuse("own_share", "own_share and signed_share together are above 1")
         return parties
+
+
+def settlement(fields: Fields) -> SettlementRules:
+    """How settlement treats silence and disputes; its defaults where the file has no such table."""
+    table = fields.table_or_none("settlement")
+    if table is None:
+        return SettlementRules()
+    usual = SettlementRules()
+    with table:
+        return SettlementRules(
+            table.integer("dispute_window_s", most=MAX_WINDOW_S, default=usual.dispute_window_s),
+            table.integer("silent_permille", most=1000, default=usual.silent_permille),
+        )
 
 
 def limits(grid: Fields) -> Limits:

@@ -67,7 +67,7 @@ class Sellers:
         scenario, seed = self.scenario, self.scenario.strategy.seed
         with_devices = set(self.homes.households) if self.homes is not None else set()
         expected = scenario.forecast_wh(period)
-        produces = scenario.profiles.pv_w.gt(0).any()
+        produces = scenario.producers
         found = []
         for row, point in enumerate(scenario.points.index):
             wh = int(expected[row] * terms.most)

@@ -53,8 +53,12 @@ class Surroundings:
 
     def period_of(self, day: date, minute: int) -> int:
         """The period a time of a local day lies in."""
+        return self._moment(day, minute) // self.scenario.mtu_seconds
+
+    def _moment(self, day: date, minute: int) -> int:
+        """A time of a local day in seconds since 1970; of two that the clock shows alike the first."""
         local = datetime(day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=self._zone)
-        return self.scenario.mtu.period_at(local)
+        return int(local.timestamp())
 
     def prices(self, zone: str, periods: range) -> Prices:
         """What a Wh costs and earns at a meter of the zone, grid fees included."""
@@ -129,13 +133,21 @@ class Surroundings:
         return states
 
     def at_home(self, arrival: int, departure: int, periods: range) -> NDArray[np.bool_]:
-        """Whether a vehicle is there for the whole of each period."""
-        local = self._local(periods)
-        begins = local.hour.to_numpy() * 60 + local.minute.to_numpy()
-        ends = begins + self.scenario.mtu_seconds // 60
-        if arrival < departure:
-            return (begins >= arrival) & (ends <= departure)
-        return (begins >= arrival) | (ends <= departure)
+        """Whether a vehicle is there for the whole of each period.
+
+        It leaves once a local day, and is away for a period at least: at a time that the clock shows
+        twice it is the first of the two, at one that it skips as much later.
+        """
+        home = np.ones(len(periods), dtype=np.bool_)
+        day = self.local_date(periods[0]) - timedelta(days=1)
+        while day <= self.local_date(periods[-1]):
+            back = day + timedelta(days=1) if arrival < departure else day
+            leaves, comes = self._moment(day, departure), self._moment(back, arrival)
+            first = leaves // self.scenario.mtu_seconds
+            end = max(-(-comes // self.scenario.mtu_seconds), first + 1)
+            home[max(first - periods.start, 0) : max(end - periods.start, 0)] = False
+            day += timedelta(days=1)
+        return home
 
     def outdoor_c(self, periods: range) -> Floats:
         """Temperature outdoors."""

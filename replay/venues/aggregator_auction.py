@@ -89,24 +89,21 @@ class AggregatorAuctionVenue:
     # --- answers -------------------------------------------------------------------------------
 
     def _bring(self, period: int, answers: list[Answer]) -> None:
-        """Own ones each by itself; those of a portfolio by its aggregator, the rest by the gateway."""
+        """Own ones each by itself, the rest by the gateway: no aggregator answers its own auction."""
         keys, number_of = self._market.keys, self._members.number_of
-        batches: dict[tuple[int, str], dict[int, ChainAnswer]] = defaultdict(dict)
+        batches: dict[int, dict[int, ChainAnswer]] = defaultdict(dict)
         for answer in answers:
             given, who = ChainAnswer(answer.tick, answer.wh), number_of[answer.point_id]
-            if answer.point_id in self._portfolios.mandated:
-                point = self._portfolios.aggregator_of[answer.point_id].point
-                batches[answer.auction, account_name(point)][who] = given
-            elif self._route_of[answer.point_id] == "own":
+            if self._route_of[answer.point_id] == "own":
                 account = keys[account_name(answer.point_id)]
                 self._contract.answer(account, period, answer.auction, who, given)
             else:
-                batches[answer.auction, "gateway"][who] = given
-        for (number, bringer), given_by in batches.items():
+                batches[answer.auction][who] = given
+        for number, given_by in batches.items():
             rows = [*given_by.items()]
             for start in range(0, len(rows), ANSWERS_A_CALL):
                 some = dict(rows[start : start + ANSWERS_A_CALL])
-                self._contract.answer_batch(keys[bringer], period, number, some)
+                self._contract.answer_batch(keys["gateway"], period, number, some)
 
     def _seal_and_reveal(self, period: int, answers: list[Answer]) -> None:
         """Everybody itself: a seal that somebody else can break is none."""
@@ -175,8 +172,5 @@ class AggregatorAuctionVenue:
         return matches
 
     def _route(self, answer: Answer) -> str:
-        if self._scenario.auction_rules.is_sealed:
-            return "own"
-        if answer.point_id in self._portfolios.mandated:
-            return "mandate"
-        return "own" if self._route_of[answer.point_id] == "own" else "mandate"
+        itself = self._route_of[answer.point_id] == "own"
+        return "own" if self._scenario.auction_rules.is_sealed or itself else "mandate"

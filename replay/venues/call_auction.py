@@ -73,7 +73,7 @@ class CallAuctionVenue:
         """Clear, let the DSO check, clear again under its caps, and book what it accepted."""
         outcome = self.clear(period)
         schedule = self.judging.forecast_wh(period)
-        reactive = self.scenario.reactive_var(period)
+        reactive = self.scenario.forecast_var(period)
         verdicts = [self.grid_feed.check(period, schedule, reactive)]
         while verdicts[-1].kind == "capped" and not self._void(period):
             outcome = self.clear(period)

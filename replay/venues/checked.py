@@ -113,7 +113,7 @@ class Judging:
         Raises VenueError unless their trades are those of `waiting`, in their order.
         """
         contract.seal(self.market.grid.account, period)
-        schedule, reactive = self.forecast_wh(period), self.scenario.reactive_var(period)
+        schedule, reactive = self.forecast_wh(period), self.scenario.forecast_var(period)
         verdicts = self.grid_feed.check_trades(kind, period, schedule, reactive)
         judged = [
             (trade, place in verdict.rejected)

@@ -21,6 +21,7 @@ from gridbourse.chain.crowdsale import (
 from gridbourse.chain.deploy import AREA
 from gridbourse.chain.lanes import BID, OFFER, PER_GROUP
 from gridbourse.chain.logs import deployment_logs
+from gridbourse.chain.withdrawals import finish_due
 from gridbourse.scenario.scenario import load
 from oracle.corrections import book_corrections
 from oracle.export_income import attest_premiums, record_exports
@@ -134,6 +135,8 @@ def _live(m: CrowdMarket, roof: EquityCampaign, first: int, outsider: LocalAccou
         roof.record_exports(outsider, [evidence.leaf(group)], [evidence.path(group)])
         roof.attest_premiums(attester, [period], [rebuilt.crowdsales.premium(ROOF, period)])
         assert roof.collect(outsider) > 0
+        m.pass_window()
+        assert finish_due(m.market, outsider, roof.address) > 0
         roof.claim(m.accounts[1])
         roof.transfer(m.accounts[1], outsider.address, 40_000)
     roof.claim(outsider)

@@ -41,6 +41,18 @@ def altered(contract: str, name: str, alter: Alter, nth: int = 0) -> Callable[[C
     return forge
 
 
+def altered_topic(contract: str, name: str, topic: int, nth: int = 0) -> Callable[[Content], None]:
+    """A forgery: an indexed value of the nth such log is another."""
+
+    def forge(content: Content) -> None:
+        log = logs_of(content, contract, name)[nth]
+        value = bytearray.fromhex(log["topics"][topic][2:])
+        value[-1] ^= 1
+        log["topics"][topic] = "0x" + value.hex()
+
+    return forge
+
+
 def changed_fields(log: dict[str, Any], entry: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """(field, log) for every value of a log, indexed or not, with that one changed a little."""
     plain = [item for item in entry["inputs"] if not item["indexed"]]

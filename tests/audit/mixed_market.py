@@ -172,7 +172,7 @@ class MixedMarket(SmallMarket):
         auctions.answer(self.accounts[0], period, 0, self.numbers[0], Answer(90, 250))
         mandated = [self.places[point] for point in sorted(Portfolios(self.scenario).mandated)]
         theirs = {self.numbers[i]: Answer(120 + i, 200) for i in mandated if i != 0}
-        auctions.answer_batch(aggregator, period, 0, theirs)
+        auctions.answer_batch(self.keys["gateway"], period, 0, theirs)
         rest = {number: Answer(130, 90) for number in self.numbers[1:PLANT] if number not in theirs}
         auctions.answer_batch(self.keys["gateway"], period, 0, rest)
         for i, wh in ((2, 180), (5, 40), (6, 250)):

@@ -9,12 +9,14 @@ from typing import Any
 
 from gridbourse.chain.accounts import Keyring
 from gridbourse.chain.compiler import CHECKOUT, load_artifacts
-from gridbourse.chain.connect import connect
+from gridbourse.chain.connect import connect, let_time_pass
+from gridbourse.chain.contracts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
 from gridbourse.chain.deploy import AREA, Market, deploy
 from gridbourse.chain.lanes import BID, OFFER, lanes56, order_lane, pair
 from gridbourse.chain.logs import deployment_logs
 from gridbourse.chain.signing import OrderTerms, order_domain, sign_order
 from gridbourse.chain.transactions import Chain
+from gridbourse.chain.withdrawals import announce, cancel, finish, pay_waiting, under_way
 from gridbourse.model.caps import NO_CAP
 from gridbourse.scenario.scenario import Scenario, load
 from replay.onboarding import account_name, onboard
@@ -45,13 +47,14 @@ def write_scenario(folder: Path) -> Path:
 
 
 def overrides(pricing: str) -> dict[str, Any]:
-    """Nine participants with half a euro each; two clearings a period at most."""
+    """Nine participants with half a euro each, a supplier with little; two clearings a period at most."""
     return {
         "periods": PERIODS,
         "market.pricing": pricing,
         "market.max_rounds": 2,
         "parties.participation": 0.07,
         "parties.deposit_micro_eur": 500_000,
+        "parties.supplier_deposit_micro_eur": 300_000,
     }
 
 
@@ -128,6 +131,25 @@ class SmallMarket:
     def settle(self, period: int) -> None:
         self.market.settlement.settle(self.keys["operator"], AREA, period, self.groups_a_call)
 
+    @property
+    def limit(self) -> int:
+        return self.market.registry.seat_limit()
+
+    # --- the way out ---------------------------------------------------------------------------
+
+    def withdraw(self, i: int, amount: int) -> int:
+        """Set aside; the withdrawal's number."""
+        return announce(self.market, self.accounts[i], self.numbers[i], amount)
+
+    def pass_window(self) -> None:
+        let_time_pass(self.chain.w3, self.market.house.read("disputeWindowSeconds"))
+
+    def supplier_pays_in(self, amount: int) -> None:
+        treasurer, currency = self.keys["treasurer"], self.market.currency
+        currency.write(treasurer, "deposit", "mint", treasurer.address, amount, b"s" * 32)
+        currency.write(treasurer, "deposit", "approve", self.market.house.address, amount)
+        self.market.house.deposit(treasurer, {SUPPLIER_ACCOUNT: amount})
+
     # --- what a replay leaves behind ---------------------------------------------------------
 
     def write(self, folder: Path, scenario_file: Path, given: dict[str, Any]) -> None:
@@ -135,8 +157,11 @@ class SmallMarket:
         self.market.record.save(folder / "deployment.json")
         house = self.market.house
         state = {
-            "balances": {
-                str(k): v for k, v in house.balances(self.market.registry.seat_limit()).items()
+            "balances": {str(k): v for k, v in house.balances(self.limit).items()},
+            "waiting": {str(who): credit for who, credit in house.waiting(self.limit).items()},
+            "under_way": {
+                each.number: [each.account, each.recipient.lower(), each.micro_eur, each.ready_at]
+                for each in under_way(self.market)
             },
             "prices": self.prices,
             "positions": {period: self._positions(period) for period in sorted(self.traded)},
@@ -199,7 +224,11 @@ def _trade(m: SmallMarket, period: int) -> Iterator[None]:
     m.meter(period, 1, readings)
     m.meter(period, 2, {0: 630})
     m.settle(period)
-    m.market.house.write(m.accounts[6], "withdraw", "withdraw", 100_000)
+    assert m.withdraw(6, 100_000) == 1
+    assert m.withdraw(5, 30_000) == 2
+    assert m.withdraw(4, 70_000) == 3
+    assert announce(m.market, m.keys["dso"], DSO_ACCOUNT, 1_000) == 4
+    cancel(m.market, m.accounts[5], 2)
 
 
 def _cap_once(m: SmallMarket, period: int) -> Iterator[None]:
@@ -218,7 +247,10 @@ def _cap_once(m: SmallMarket, period: int) -> Iterator[None]:
 
 
 def _cap_until_void(m: SmallMarket, period: int) -> Iterator[None]:
-    """No round is left: nothing trades, the caps still bind; one participant falls into debt."""
+    """No round is left: nothing trades, the caps still bind; one participant falls into debt.
+
+    Withdrawals end: one is paid, of one the debt is paid first, and one stays under way.
+    """
     m.open(period)
     m.mandated(period, {0: (OFFER, 10, 900), 3: (BID, 100, 400)})
     m.close(period)
@@ -230,10 +262,18 @@ def _cap_until_void(m: SmallMarket, period: int) -> Iterator[None]:
     yield
     m.meter(period, 1, {0: 800, 1: 0, 2: 0, 3: -400, 4: -5_000, 5: 0, 6: 0, 7: 0, 8: 0})
     m.settle(period)
+    m.pass_window()
+    by = m.keys["operator"]
+    assert finish(m.market, by, 1) == (100_000, 0)
+    assert finish(m.market, by, 3) == (0, 70_000), "all of it pays the debt"
+    m.withdraw(1, 5_000)
 
 
 def _estimate(m: SmallMarket, period: int) -> Iterator[None]:
-    """Bids only; one reading never comes and is estimated after its deadline."""
+    """Bids only; one reading never comes, one no connection could carry: estimated after the deadline.
+
+    What the supplier credits waits, until it pays in; part of it still does after that.
+    """
     m.open(period)
     m.mandated(period, {2: (BID, 100, 100)})
     m.close(period)
@@ -241,9 +281,13 @@ def _estimate(m: SmallMarket, period: int) -> Iterator[None]:
     m.accept(period)
     m.book(period, price)
     yield
-    m.meter(period, 1, {0: 10, 1: 0, 2: -100, 3: 0, 4: -1, 5: 0, 6: 3, 7: 4})
+    m.meter(period, 1, {0: 10, 1: 0, 2: -100, 3: 0, 4: -1, 5: 7, 6: 3, 7: 2_000_000})
     m.market.settlement.write(m.keys["operator"], "await", "awaitReadings", AREA, period)
     m.settle(period)
+    house, waiting = m.market.house, m.market.house.waiting(m.limit)
+    assert waiting == {m.numbers[5]: 7 * 80, m.numbers[6]: 3 * 80}, "of the group with the debt"
+    m.supplier_pays_in(100 - house.read("coverMicroEur"))
+    assert pay_waiting(m.market, m.keys["operator"]) == {m.numbers[5]: 100}
 
 
 def _leave_half_way(m: SmallMarket, period: int) -> Iterator[None]:

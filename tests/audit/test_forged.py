@@ -10,7 +10,15 @@ import pytest
 
 from gridbourse.audit.findings import Difference
 from gridbourse.chain.compiler import CHECKOUT
-from tests.audit.forging import altered, dropped, logs_of, plus, repeated, set_reading
+from tests.audit.forging import (
+    altered,
+    altered_topic,
+    dropped,
+    logs_of,
+    plus,
+    repeated,
+    set_reading,
+)
 
 Forging = Callable[[str, Callable[[Any], None]], list[Difference]]
 
@@ -84,9 +92,9 @@ FORGERIES = {
     "an estimate": (
         altered("Settlement", "ReadingEstimated", plus("estimateWh", 1)),
         "estimate",
-        "participant 16",
+        "participant 15",
     ),
-    "a lost estimate": (dropped("Settlement", "ReadingEstimated"), "estimate", "participant 16"),
+    "a lost estimate": (dropped("Settlement", "ReadingEstimated", 1), "estimate", "participant 16"),
     "a lost deadline": (dropped("Settlement", "ReadingsAwaited"), "estimate", "participant 16"),
     "a settlement": (
         altered("ClearingHouse", "GroupsSettled", plus("deltas", 1, at=0)),
@@ -115,8 +123,118 @@ FORGERIES = {
     "a lost deposit": (dropped("ClearingHouse", "Deposited"), "money", "deposits"),
     "a withdrawal": (
         altered("ClearingHouse", "Withdrawn", plus("amountMicroEur", 1)),
+        "withdrawal",
+        "account, to",
+    ),
+    "a withdrawal that was not paid": (
+        dropped("ClearingHouse", "Withdrawn"),
         "money",
         "withdrawals",
+    ),
+    "a withdrawal that was never announced": (
+        dropped("ClearingHouse", "WithdrawalAnnounced"),
+        "withdrawal",
+        "none is under way",
+    ),
+    "more set aside": (
+        altered("ClearingHouse", "WithdrawalAnnounced", plus("amountMicroEur", 1)),
+        "balance",
+        "account 14",
+    ),
+    "more set aside than there is": (
+        altered("ClearingHouse", "WithdrawalAnnounced", plus("amountMicroEur", 10**7)),
+        "money rule",
+        "account 14",
+    ),
+    "money of another": (
+        altered_topic("ClearingHouse", "WithdrawalAnnounced", 3),
+        "withdrawal",
+        "does not hold it",
+    ),
+    "another account": (
+        altered_topic("ClearingHouse", "WithdrawalAnnounced", 2),
+        "withdrawal",
+        "does not hold it",
+    ),
+    "a number": (
+        altered_topic("ClearingHouse", "WithdrawalAnnounced", 1),
+        "withdrawal",
+        "number",
+    ),
+    "a day of payment": (
+        altered("ClearingHouse", "WithdrawalAnnounced", plus("readyAt", 1), -1),
+        "balance",
+        "under way",
+    ),
+    "a debt that was not paid first": (
+        altered("ClearingHouse", "WithdrawalFinished", plus("keptMicroEur", -1), 1),
+        "withdrawal",
+        "kept",
+    ),
+    "a withdrawal that ended twice": (
+        repeated("ClearingHouse", "WithdrawalFinished"),
+        "withdrawal",
+        "none is under way",
+    ),
+    "a lost end of a withdrawal": (
+        dropped("ClearingHouse", "WithdrawalFinished"),
+        "withdrawal",
+        "account, to",
+    ),
+    "money put back": (
+        altered("ClearingHouse", "WithdrawalCancelled", plus("amountMicroEur", 1)),
+        "withdrawal",
+        "put back",
+    ),
+    "a lost cancellation of a withdrawal": (
+        dropped("ClearingHouse", "WithdrawalCancelled"),
+        "balance",
+        "under way",
+    ),
+    "a credit that waits": (
+        altered("ClearingHouse", "CreditWaits", plus("amountMicroEur", 1)),
+        "credit that waits",
+        "participant 13",
+    ),
+    "a lost credit that waits": (
+        dropped("ClearingHouse", "CreditWaits"),
+        "credit that waits",
+        "participant 13",
+    ),
+    "a credit that need not wait": (
+        repeated("ClearingHouse", "CreditWaits"),
+        "credit that waits",
+        "participant 13",
+    ),
+    "a credit that came": (
+        altered("ClearingHouse", "WaitingPaid", plus("amountMicroEur", 1)),
+        "credit that waits",
+        "paid",
+    ),
+    "a lost payment of a credit": (
+        dropped("ClearingHouse", "WaitingPaid"),
+        "balance",
+        "account 13",
+    ),
+    "a reading that was refused": (
+        altered("Settlement", "ReadingRefused", plus("wh", 1)),
+        "reading",
+        "participant 15",
+    ),
+    "a capacity it was refused for": (
+        altered("Settlement", "ReadingRefused", plus("capacityWh", 1)),
+        "reading",
+        "participant 15",
+    ),
+    "a lost refusal": (
+        dropped("Settlement", "ReadingRefused"),
+        "reading",
+        "participant 15",
+    ),
+    "a refusal of a good reading": (
+        repeated("Settlement", "ReadingRefused"),
+        "reading",
+        "participant 15",
     ),
     "lost currency": (dropped("SettlementCurrency", "Transfer", -1), "money", "currency held"),
     "a retail price": (

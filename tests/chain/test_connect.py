@@ -5,7 +5,7 @@ from eth_account import Account
 from web3.exceptions import ContractCustomError, ContractLogicError, Web3RPCError
 
 from gridbourse.chain import connect as module
-from gridbourse.chain.connect import NetworkError, connect, fund, gas_price, session
+from gridbourse.chain.connect import NetworkError, connect, fund, gas_price, let_time_pass, session
 from gridbourse.chain.devnet import Devnet, free_port
 
 MUCH_GAS = 28_000_000
@@ -85,6 +85,13 @@ def test_a_reverting_call_carries_its_reason(contract):
 def test_a_transaction_over_the_block_is_refused(sender, contract):
     with pytest.raises(Web3RPCError):
         sender.send(**call(contract, "fill", 1), gas=30_000_001, gasPrice=0)
+
+
+def test_as_much_time_passes_as_was_asked_for(w3, sender):
+    """A dispute window of a thousand seconds is over after a thousand."""
+    before = w3.eth.get_block("latest")["timestamp"]
+    let_time_pass(w3, 1_000)
+    assert 1_000 <= w3.eth.get_block("latest")["timestamp"] - before < 1_100
 
 
 def test_the_chain_runs_paris_and_nothing_later(w3, sender):

@@ -131,7 +131,7 @@ def test_a_record_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
 def test_an_address_becomes_a_file_name() -> None:
     assert record_path("devnet").name == "devnet.json"
     assert record_path("http://127.0.0.1:8545").name == "127.0.0.1_8545.json"
-    assert record_path("https://node/rpc/7").name == "node_rpc_7.json"
+    assert record_path("https://node/rpc/7").name == "node.json"
 
 
 @pytest.mark.parametrize("network", ["embedded", "devnet-child"])

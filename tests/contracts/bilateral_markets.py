@@ -14,7 +14,6 @@ from tests.contracts.market import (
     ALGORITHM,
     MARKET,
     REPORT,
-    TIMELOCK,
     VERDICT_WINDOW,
     Market,
     Member,
@@ -22,16 +21,14 @@ from tests.contracts.market import (
 
 MIN_WH = 10
 MAX_OPEN = 3
+MAX_PERFORMED = 100
 SELLER, WITHIN = 0, 1  # BilateralMarket.PriceRule
 PV, WIND = 0b01, 0b10  # bits of registry.sourcesOf
 
 
 def authorise(market: Market, module: Any) -> None:
     """A market that comes after the seal, as any would: behind the timelock."""
-    by = {"from": market.operator}
-    market.house.proposeModule(module, MARKET, by)
-    chain.sleep(TIMELOCK)
-    market.house.authoriseModule(module, by)
+    market.authorise(module, MARKET)
 
 
 def anchors(market: Market) -> tuple:
@@ -108,9 +105,11 @@ class Counter:
     contract: Any
 
     @classmethod
-    def open(cls, market: Market) -> "Counter":
+    def open(
+        cls, market: Market, min_wh: int = MIN_WH, max_performed: int = MAX_PERFORMED
+    ) -> "Counter":
         by = {"from": market.operator}
-        settings = (anchors(market), market.tariff)
+        settings = (anchors(market), market.tariff, min_wh, max_performed)
         contract = market.contracts.OverTheCounter.deploy(*settings, by)
         authorise(market, contract)
         return cls(market, contract)

@@ -34,7 +34,7 @@ from tests.contracts.flexibility_hall import (
     P,
     Posted,
 )
-from tests.contracts.market import CAPACITY_WH, HOLD_RATE, MTU, RETAIL
+from tests.contracts.market import CAPACITY_WH, HOLD_RATE, MTU
 from tests.contracts.refusal import ask
 
 HOUSE = (DSO, SUPPLIER, MARGIN, TSO)
@@ -271,7 +271,7 @@ class Mirror:
 
     def free(self, who: int) -> int:
         """Free money: what is there less what is held for energy reserved."""
-        return self.money[who] - self.into[who] * HOLD_RATE + self.bought[who] * RETAIL
+        return self.money[who] - self.into[who] * HOLD_RATE
 
     def check(self) -> None:
         """Everything, after every step."""

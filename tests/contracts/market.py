@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from brownie import accounts, web3
+from brownie import accounts, chain, web3
 from eth_utils import keccak
 
 from gridbourse.chain.lanes import (
@@ -22,7 +22,9 @@ from gridbourse.chain.lanes import (
     order_lane,
     pack_readings,
 )
+from gridbourse.model.ledger import Ledger, Withdrawal
 from gridbourse.model.settlement import Prices
+from tests.contracts.refusal import ask
 from tests.model.books import BAND, Book
 
 MTU = 900
@@ -32,12 +34,15 @@ HORIZON = 4
 RING = 6
 TIMELOCK = 2 * 86_400
 READING_WINDOW = 86_400
+DISPUTE_WINDOW = 0  # what is withdrawn is paid at once; test_withdrawals.py has a house that waits
+SILENT_PERMILLE = 1_000
 MAX_ROUNDS = 3
 VERDICT_WINDOW = 7_200
 
 DSO, SUPPLIER, OPERATOR, ROUNDING, SPREAD = 1, 2, 3, 4, 5
 FIRST_PARTICIPANT = 8
-MARKET, SETTLEMENT, ORACLE = 1, 2, 4
+MARGIN, TSO = 6, 7
+MARKET, SETTLEMENT, ORACLE, PAYMENT = 1, 2, 4, 8
 ACTIVE, SUSPENDED, LEFT = 1, 2, 3
 OPEN, CLEARED, BOOKED, VOID = 0, 1, 2, 3
 NO_VERDICT, CAPPING, CAPPED, ACCEPTED, FALLBACK = 0, 1, 2, 3, 4
@@ -48,6 +53,7 @@ FEES_OF = {0: FEES[0], 1: FEES[1], 2: FEES[1]}
 HOLD_RATE = RETAIL + 60
 CAPACITY_WH = 25_000
 PURSE = 100_000_000  # 100 € each
+GUARANTEE = 1_000_000_000  # the supplier's
 ALGORITHM = 7
 REPORT = keccak(text="published power flow")
 
@@ -94,6 +100,8 @@ class Market:
     contracts: Any  # the brownie project
     pay_as_bid: bool = False
     band: Any = BAND
+    dispute_window: int = DISPUTE_WINDOW
+    silent_permille: int = SILENT_PERMILLE
     members: list[Member] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -113,9 +121,7 @@ class Market:
         self.currency = c.SettlementCurrency.deploy(self.registry, by)
         self.tariff = c.Tariff.deploy(self.registry, self.clock, by)
         self.pledges = c.ExportPledges.deploy(self.currency, by)
-        self.house = c.ClearingHouse.deploy(
-            self.registry, self.currency, self.tariff, RING, TIMELOCK, by
-        )
+        self.house = c.ClearingHouse.deploy(*self.house_settings(), by)
         self.meters = c.MeterOracle.deploy(self.registry, self.clock, self.house, by)
         self.grid = c.GridOracle.deploy(self.registry, self.clock, self.house, by)
         self.auction = c.CallAuction.deploy(self.auction_settings(), by)
@@ -132,6 +138,17 @@ class Market:
             self.house.proposeModule(module, permission, by)
             self.house.authoriseModule(module, by)
         self.house.seal(by)
+
+    def house_settings(self, **other: Any) -> tuple:
+        settings = {
+            "registry": self.registry,
+            "currency": self.currency,
+            "tariff": self.tariff,
+            "ringSize": RING,
+            "timelockSeconds": TIMELOCK,
+            "disputeWindowSeconds": self.dispute_window,
+        }
+        return tuple((settings | other).values())
 
     def auction_settings(self, **other: Any) -> tuple:
         settings = {
@@ -158,6 +175,7 @@ class Market:
             self.meters,
             self.tariff,
             READING_WINDOW,
+            self.silent_permille,
         )
 
     def _give_roles(self) -> None:
@@ -176,12 +194,20 @@ class Market:
         self.tariff.setEnergyPrices(0, RETAIL, FEED_IN, {"from": self.supplier})
         self.advance_to(FIRST)
 
-    def admit(self, *sizes: int, purse: int = PURSE, capacity: int = CAPACITY_WH) -> "Market":
-        """Opens one area for each size with that many participants, and fills their purses."""
+    def admit(
+        self,
+        *sizes: int,
+        purse: int = PURSE,
+        capacity: int = CAPACITY_WH,
+        guarantee: int = GUARANTEE,
+    ) -> "Market":
+        """Opens one area for each size with that many participants, and fills their purses and the
+        supplier's account, which stands in for feed-in and debts."""
+        self.capacity = capacity
         for area, size in enumerate(sizes):
             self.registry.addArea(f"area {area}".encode(), {"from": self.operator})
             self._register(area, size, capacity)
-        self.fund({member.number: purse for member in self.members})
+        self.fund({SUPPLIER: guarantee} | {member.number: purse for member in self.members})
         for member in self.members:
             self.registry.giveMandate(1, member.sends)
         return self
@@ -205,6 +231,20 @@ class Market:
         self.currency.mint(self.treasurer, total, web3.keccak(web3.eth.block_number), by)
         self.currency.approve(self.house, total, by)
         self.house.deposit(list(purses), list(purses.values()), by)
+
+    def authorise(self, module: Any, permissions: int) -> Any:
+        """Makes a contract a module, behind the timelock. An account of a test that stands for a module no
+        honest one would be has code for as long as the clearing house looks at it."""
+        by, address = {"from": self.operator}, str(module)
+        bare = not web3.eth.get_code(address)
+        if bare:
+            web3.provider.make_request("anvil_setCode", [address, "0x00"])
+        self.house.proposeModule(module, permissions, by)
+        chain.sleep(TIMELOCK)
+        tx = self.house.authoriseModule(module, by)
+        if bare:
+            web3.provider.make_request("anvil_setCode", [address, "0x"])
+        return tx
 
     # --- one period ----------------------------------------------------------------------------
 
@@ -267,10 +307,13 @@ class Market:
         return self.auction.book(area, period, groups, {"from": self.stranger})
 
     def trade(self, period: int, area: int = 0) -> None:
-        """From gate closure to booked trades, accepted in the first round."""
+        """From gate closure to booked trades, accepted in the first round; void once delivery has begun."""
         self.close_gate(period)
         self.clear(period, area)
-        self.accept(period, area)
+        if self.clock.currentPeriod() < period:
+            self.accept(period, area)
+        else:
+            self.auction.expire(area, period, {"from": self.stranger})
         self.book(period, area)
 
     def meter(self, period: int, readings: Mapping[int, int]):
@@ -295,6 +338,26 @@ class Market:
 
     def money_sum(self) -> int:
         return self.house.moneySum(self.registry.seatLimit())
+
+    def ledger(self) -> Ledger:
+        """The money of the chain as the model keeps it: who waits for what is one sum."""
+        house, seats = self.house, self.registry.seatLimit()
+        *slots, free, waiting, aside, deposits, withdrawals = ask(
+            *((house.periodAt, slot) for slot in range(RING)),
+            (house.balances, seats),
+            (house.waitingMicroEur,),
+            (house.setAsideMicroEur,),
+            (house.depositsMicroEur,),
+            (house.withdrawalsMicroEur,),
+        )
+        ledger = Ledger(deposits=deposits, withdrawals=withdrawals)
+        ledger.balances.update(enumerate(free))
+        ledger.waiting[0] = waiting
+        ledger.on_the_way[0] = Withdrawal(0, aside, 0)
+        for slot in slots:
+            ledger.holds[slot["period"]] += slot["holdsMicroEur"]
+            ledger.trades[slot["period"]] += slot["tradesMicroEur"]
+        return ledger
 
     def prices_of(self, members: Iterable[Member]) -> Prices:
         """What the model needs to know of the tariff for these members."""

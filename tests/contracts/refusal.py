@@ -51,6 +51,11 @@ def fact(tx: Any, name: str) -> tuple:
     return tuple(event.values())
 
 
+def told(tx: Any, name: str) -> list:
+    """Every event of this name in a transaction: none, one or many."""
+    return list(tx.events[name]) if name in tx.events else []
+
+
 def ask(*questions: tuple) -> list:
     """The answers to many views (method, *arguments) in one request: some fifty times faster."""
     calls = [

@@ -29,6 +29,7 @@ from tests.contracts.refusal import fact, refusal
 
 P = FIRST + 2
 GROUP_SIZE, REVEAL_SECONDS, BOND = 64, 120, 5_000
+MIN_WH, MAX_POSTED = 10, 4
 MARGIN = 6
 OPEN, CLEARED, ENDED = range(3)
 SALT = b"\x07" * 32
@@ -45,7 +46,7 @@ class Hall:
         settings = (
             anchors(market), market.tariff, self.agents,
             BAND.floor_micro_eur_per_wh, BAND.tick_micro_eur_per_wh,
-            BAND.ticks, GROUP_SIZE, REVEAL_SECONDS, BOND,
+            BAND.ticks, GROUP_SIZE, REVEAL_SECONDS, BOND, MIN_WH, MAX_POSTED,
         )  # fmt: skip
         self.market, self.contract = market, AggregatorAuction.deploy(settings, by)
         authorise(market, self.contract)
@@ -298,7 +299,7 @@ def test_without_portfolios_no_aggregator_answers_for_another(hall):
     agents = Agents.deploy(market.registry, "0x" + "00" * 20, by)
     settings = (
         anchors(market), market.tariff, agents, BAND.floor_micro_eur_per_wh,
-        BAND.tick_micro_eur_per_wh, BAND.ticks, GROUP_SIZE, REVEAL_SECONDS, BOND,
+        BAND.tick_micro_eur_per_wh, BAND.ticks, GROUP_SIZE, REVEAL_SECONDS, BOND, MIN_WH, MAX_POSTED,
     )  # fmt: skip
     contract = AggregatorAuction.deploy(settings, by)
     authorise(market, contract)

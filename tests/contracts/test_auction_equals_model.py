@@ -9,7 +9,7 @@ from gridbourse.chain.lanes import BID, OFFER
 from gridbourse.model.caps import NO_CAP
 from gridbourse.model.clearing import clear
 from gridbourse.model.settlement import hold_micro_eur
-from tests.contracts.market import FIRST, HOLD_RATE, RETAIL, SPREAD, Market
+from tests.contracts.market import FIRST, HOLD_RATE, SPREAD, Market
 from tests.contracts.refusal import ask
 from tests.model.books import BAND, EDGE_BOOKS, Book, random_books
 
@@ -46,9 +46,10 @@ def test_a_book_trades_and_pays_as_the_model_does(hall, book: Book):
     assert buy.tolist() == np.where(book.is_offer, 0, book.wh).tolist()
     assert sold.tolist() == np.where(book.is_offer, fills, 0).tolist()
     assert bought.tolist() == np.where(book.is_offer, 0, fills).tolist()
-    assert held.tolist() == hold_micro_eur(buy, bought, RETAIL, HOLD_RATE).tolist()
-    balances = PURSE - held + expected.payments_micro_eur
-    assert hall.balances(members).tolist() == balances.tolist()
+    assert held.tolist() == hold_micro_eur(buy, HOLD_RATE).tolist()
+    assert hall.balances(members).tolist() == (PURSE - held).tolist()
+    payments = ask(*((hall.house.paymentOf, m.number, P) for m in members))
+    assert list(payments) == expected.payments_micro_eur.tolist()
     assert hall.house.balanceOf(SPREAD) == expected.spread_micro_eur
     assert hall.money_sum() == 0
 

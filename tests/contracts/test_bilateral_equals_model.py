@@ -134,7 +134,7 @@ def test_the_models_pairings_go_through_and_no_limit_gives_way(market, rule, see
         most = book.requests[p.request].most_micro_eur_per_wh
         ids = (offer_number, request_number)
         room = min(book.offers[p.offer].wh, book.requests[p.request].wh)
-        assert answer(neighbours, (*ids, room + 1, price)) == "AboveRemaining"
+        assert answer(neighbours, (*ids, room + 1, price)) == "NothingPaired"
         assert answer(neighbours, (*ids, wh, most + 1)) == "PriceAboveRequest"
         least = book.offers[p.offer].least_micro_eur_per_wh
         assert answer(neighbours, (*ids, wh, least - 1)) == "PriceBelowOffer"

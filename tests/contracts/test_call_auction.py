@@ -1,7 +1,7 @@
 """The call auction: orders until gate closure, clearing, booking after an acceptance."""
 
 import pytest
-from brownie import CallAuction, chain
+from brownie import CallAuction
 
 from gridbourse.chain.lanes import BID, OFFER, group_words, lanes64, order_lane
 from gridbourse.model.caps import NO_CAP
@@ -21,12 +21,13 @@ from tests.contracts.market import (
     RETAIL,
     RING,
     SPREAD,
-    TIMELOCK,
     Market,
 )
 from tests.contracts.refusal import deployment_refusal, fact, refusal
 from tests.model.books import BAND, LAST
 
+MAX_GATEWAY_SEQUENCE = 247
+MAX_GATEWAY_SEQUENCE = 247
 P = FIRST + 2
 
 
@@ -143,9 +144,12 @@ def test_a_stranger_has_no_orders(market):
 
 
 def test_sequences_run_out_rather_than_over(market, alice):
-    market.place(P, {alice: (BID, 3, 5)}, sequence=255)
+    market.place(P, {alice: (BID, 3, 5)}, sequence=MAX_GATEWAY_SEQUENCE)
+    for wh in range(6, 14):
+        market.auction.place(P, BID, 3, wh, alice.sends)
 
-    refused = refusal(market.auction.place, P, BID, 3, 6, by=alice.account)
+    assert order(market, alice) == (BID, 3, 13, 255)
+    refused = refusal(market.auction.place, P, BID, 3, 14, by=alice.account)
     assert refused == ("SequenceExhausted", alice.number)
 
 
@@ -235,7 +239,8 @@ def test_a_gateway_needs_the_mandate_of_each(market, alice, bob):
     refused = refused_batch(market, lanes, by=market.other_gateway)
     assert refused == ("NoMandate", alice.number, 1, 2)
     market.registry.giveMandate(0, bob.sends)
-    assert refused_batch(market, lanes) == ("NoMandate", bob.number, 0, 1)
+    refused = refused_batch(market, {bob.number: lanes[bob.number]})
+    assert refused == ("NoMandate", bob.number, 0, 1)
 
 
 def test_who_is_no_gateway_brings_nothing(market, alice):
@@ -258,14 +263,21 @@ def test_bits_beyond_an_order_are_refused(market, alice):
     assert refused_batch(market, {alice.number: lane}) == ("MalformedOrder", alice.number, lane)
 
 
-def test_a_batch_goes_in_whole_or_not_at_all(market, alice, bob):
+def test_a_batch_of_which_nothing_goes_in_is_refused_by_its_first_error(market, alice, bob):
     lanes = {
-        alice.number: order_lane(BID, 30, 100, 1),
+        alice.number: order_lane(BID, LAST + 2, 100, 1),
         market.members[5].number: order_lane(BID, LAST + 1, 100, 1),
     }
 
     refused = refused_batch(market, lanes)
-    assert refused == ("TickOutOfBand", market.members[5].number, LAST + 1, BAND.ticks)
+    assert refused == ("TickOutOfBand", alice.number, LAST + 2, BAND.ticks)
+
+
+def test_a_part_of_a_batch_is_the_contracts_own_call(market):
+    place_part, signed_part = market.auction.placePart, market.auction.placeSignedPart
+    for method in (place_part, signed_part):
+        refused = refusal(method, market.gateway, 0, P, [], by=market.gateway)
+        assert refused == ("OnlyItself", market.gateway)
 
 
 # --- clearing and booking ----------------------------------------------------------------------
@@ -300,9 +312,9 @@ def test_trades_move_money_at_the_uniform_price(market, alice, bob):
     market.trade(P)
 
     paid = 500 * BAND.price(40)  # the bid is rationed, so its margin sets the price
-    held = 600 * HOLD_RATE - 500 * RETAIL
-    assert market.house.balanceOf(alice.number) == PURSE - held - paid
-    assert market.house.balanceOf(bob.number) == PURSE + paid
+    assert [market.house.paymentOf(m.number, P) for m in (alice, bob)] == [-paid, paid]
+    assert market.house.balanceOf(alice.number) == PURSE - 600 * HOLD_RATE
+    assert market.house.balanceOf(bob.number) == PURSE
     assert market.house.balanceOf(SPREAD) == 0
     assert market.money_sum() == 0
 
@@ -354,7 +366,7 @@ def test_an_area_has_one_number(market, alice, bob):
     refused = refusal(market.auction.book, alias, P, 9, by=market.stranger)
     assert refused == ("AreaOutOfRange", alias)
     market.book(P)
-    assert market.house.balanceOf(bob.number) > PURSE
+    assert market.house.paymentOf(bob.number, P) > 0
 
 
 def test_the_preview_tells_what_booking_will_do(market):
@@ -427,15 +439,13 @@ def test_an_auction_needs_a_band_and_rounds(market, other, error):
     assert deployment_refusal(CallAuction, settings, by=market.operator) == error
 
 
-def test_a_band_above_the_retail_price_takes_no_orders(market, alice):
-    settings = market.auction_settings(ticks=57)
+def test_a_band_whose_floor_is_above_the_retail_price_takes_no_orders(market, alice):
+    settings = market.auction_settings(floor=RETAIL + 1)
     auction = CallAuction.deploy(settings, {"from": market.operator})
-    market.house.proposeModule(auction, MARKET, {"from": market.operator})
-    chain.sleep(TIMELOCK)
-    market.house.authoriseModule(auction, {"from": market.operator})
+    market.authorise(auction, MARKET)
 
     refused = refusal(auction.place, P, BID, 3, 5, by=alice.account)
-    assert refused == ("BandAboveRetail", RETAIL + 4, RETAIL)
+    assert refused == ("BandAboveRetail", RETAIL + 1, RETAIL)
     # The period goes its way all the same: else its ring slot would never be free again.
     market.deliver(P)
     assert "Cleared" in auction.clear(0, P, {"from": market.stranger}).events
@@ -459,10 +469,8 @@ def test_pay_as_bid_leaves_a_spread_on_its_account(own_price_market):
 
     received = [300 * BAND.price(10), 200 * BAND.price(20)]  # the dearer offer is rationed
     paid = [400 * BAND.price(50), 100 * BAND.price(30)]
-    assert [market.house.balanceOf(m.number) - PURSE for m in (a, c)] == received
-    still_held = [400 * (HOLD_RATE - RETAIL), 100 * (HOLD_RATE - RETAIL)]
-    spent = [PURSE - market.house.balanceOf(m.number) for m in (b, d)]
-    assert spent == [p + held for p, held in zip(paid, still_held, strict=True)]
+    assert [market.house.paymentOf(m.number, P) for m in (a, c)] == received
+    assert [-market.house.paymentOf(m.number, P) for m in (b, d)] == paid
     assert market.house.balanceOf(SPREAD) == sum(paid) - sum(received)
     assert market.money_sum() == 0
 

@@ -5,13 +5,14 @@ is tried with what no honest module would send.
 """
 
 import pytest
-from brownie import ClearingHouse, chain
+from brownie import ClearingHouse
 
 from gridbourse.chain.lanes import BID, OFFER, energy_lane
 from tests.contracts.market import (
     CAPACITY_WH,
     DSO,
     FIRST,
+    GUARANTEE,
     HOLD_RATE,
     MARKET,
     OPERATOR,
@@ -23,7 +24,6 @@ from tests.contracts.market import (
     SPREAD,
     SUPPLIER,
     SUSPENDED,
-    TIMELOCK,
     role,
 )
 from tests.contracts.refusal import deployment_refusal, fact, refusal
@@ -35,9 +35,7 @@ GROUP = 2
 @pytest.fixture(scope="module")
 def desk(market, accounts):
     desk = accounts[9]
-    market.house.proposeModule(desk, MARKET | SETTLEMENT, {"from": market.operator})
-    chain.sleep(TIMELOCK)
-    market.house.authoriseModule(desk, {"from": market.operator})
+    market.authorise(desk, MARKET | SETTLEMENT)
     return desk
 
 
@@ -77,7 +75,7 @@ def holds(house, period=P):
 
 
 def test_a_ring_has_two_slots_at_least(market):
-    settings = (market.registry, market.currency, market.tariff, 1, TIMELOCK)
+    settings = market.house_settings(ringSize=1)
 
     refused = deployment_refusal(ClearingHouse, *settings, by=market.operator)
     assert refused == ("RingTooSmall", 1)
@@ -170,16 +168,16 @@ def test_a_stranger_has_nothing_to_withdraw(market):
 )
 def test_money_of_a_named_account_goes_to_who_it_belongs_to(market, number, party):
     market.fund({number: 70})
-    owner = getattr(market, party)
-    stranger = market.stranger
+    owner, stranger = getattr(market, party), market.stranger
+    have = market.house.balanceOf(number)
 
     refused = refusal(market.house.withdrawHouse, number, 1, by=stranger)
     assert refused == ("MissingRole", stranger, role(party.upper()))
-    refused = refusal(market.house.withdrawHouse, number, 71, by=owner)
-    assert refused == ("InsufficientMoney", number, 70, 71)
-    tx = market.house.withdrawHouse(number, 70, {"from": owner})
-    assert fact(tx, "Withdrawn") == (number, owner, 70)
-    assert market.currency.balanceOf(owner) == 70
+    refused = refusal(market.house.withdrawHouse, number, have + 1, by=owner)
+    assert refused == ("InsufficientMoney", number, have, have + 1)
+    tx = market.house.withdrawHouse(number, have, {"from": owner})
+    assert fact(tx, "Withdrawn") == (number, owner, have)
+    assert market.currency.balanceOf(owner) == have
 
 
 @pytest.mark.parametrize("number", [0, 8, 1_000])
@@ -188,44 +186,50 @@ def test_nobody_withdraws_the_money_of_a_participant_for_it(market, number):
     assert refused == ("UnknownAccount", number)
 
 
-def test_what_participants_owe_stays_with_the_house(market, house, desk, alice, bob):
-    """Who has money can always take it out: supplier and DSO take what is not owed to them."""
+def test_what_participants_owe_stays_with_the_house(market, house, desk, alice):
+    """The supplier stands in for it first, then the others; who has money can always take it out."""
     house.withdraw(PURSE, alice.sends)
-    house.settle(P, [GROUP], [amounts({alice: -900})], 700, 200, {"from": desk})
+    house.withdrawHouse(SUPPLIER, GUARANTEE, {"from": market.supplier})
+    house.settle(P, [GROUP], [amounts({alice: -900})], [700], 200, {"from": desk})
     assert house.debtsMicroEur() == 900
+    assert house.coverMicroEur() == -200
     for account, amount, by in ((SUPPLIER, 700, market.supplier), (DSO, 200, market.dso)):
         refused = refusal(house.withdrawHouse, account, 1, by=by)
-        assert refused == ("DebtsOutstanding", account, 1, 900, 900)
+        assert refused == ("HouseMustCover", account, 1, -200, 200)
         assert house.balanceOf(account) == amount
+        assert house.spendableOf(account) == 0
 
     market.fund({alice.number: 500})
     assert house.debtsMicroEur() == 400
-    house.withdrawHouse(SUPPLIER, 500, {"from": market.supplier})
-    refused = refusal(house.withdrawHouse, DSO, 1, by=market.dso)
-    assert refused == ("DebtsOutstanding", DSO, 1, 400, 400)
+    assert house.spendableOf(SUPPLIER) == 300
+    assert house.spendableOf(DSO) == 200
+    house.withdrawHouse(DSO, 200, {"from": market.dso})  # nothing of it is owed any more
+    house.withdrawHouse(SUPPLIER, 300, {"from": market.supplier})
+    refused = refusal(house.withdrawHouse, SUPPLIER, 1, by=market.supplier)
+    assert refused == ("HouseMustCover", SUPPLIER, 1, 0, 0)
     for member in market.members[1:]:
         house.withdraw(PURSE, member.sends)
     assert market.currency.balanceOf(house) == 0
     market.fund({alice.number: 1_000})
-    house.withdrawHouse(SUPPLIER, 200, {"from": market.supplier})
-    house.withdrawHouse(DSO, 200, {"from": market.dso})
+    house.withdrawHouse(SUPPLIER, 400, {"from": market.supplier})
     house.withdraw(600, alice.sends)
 
 
-def test_what_credit_has_cost_is_short_by_name(market, house, desk, alice, bob):
-    """Credit is not covered by the house: until the treasurer brings it in, the last one out waits."""
-    house.withdraw(PURSE, alice.sends)
-    market.house.setCreditLimit(alice.number, 10_000, {"from": market.treasurer})
-    house.settle(P, [GROUP], [amounts({alice: -5_000, bob: 5_000})], 0, 0, {"from": desk})
-    for member in market.members[2:]:
-        house.withdraw(PURSE, member.sends)
+def test_a_house_account_below_zero_is_no_participants_debt(market, house, desk, alice):
+    house.correct(P, GROUP, amounts({alice: 70}), 0, -70, {"from": desk})
 
-    refused = refusal(house.withdraw, PURSE + 5_000, by=bob.account)
-    assert refused == ("CurrencyShort", bob.number, PURSE + 5_000, PURSE)
-    market.fund({OPERATOR: 5_000})
-    house.withdraw(PURSE + 5_000, bob.sends)
-    refused = refusal(house.withdrawHouse, OPERATOR, 1, by=market.operator)
-    assert refused == ("DebtsOutstanding", OPERATOR, 1, 5_000, 5_000)
+    assert house.balanceOf(DSO) == -70
+    assert house.debtsMicroEur() == 0
+    assert house.spendableOf(SUPPLIER) == 0  # it stands in for the DSO too
+    refused = refusal(house.withdrawHouse, SUPPLIER, 1, by=market.supplier)
+    assert refused == ("HouseMustCover", SUPPLIER, 1, GUARANTEE, -70)
+
+
+def test_currency_that_strays_into_the_house_is_nobodys(market):
+    """Else it would make the sum of all money wrong for good."""
+    market.currency.mint(market.house, 5, bytes(31) + b"s", {"from": market.treasurer})
+
+    assert market.money_sum() == 0
 
 
 # --- ring slots --------------------------------------------------------------------------------
@@ -279,7 +283,7 @@ def test_an_area_opened_later_is_not_in_the_period(market, house, desk):
         ("reserve", ([(GROUP, 0, 0)],)),
         ("book", ([], [], [])),
         ("collectSpread", (1,)),
-        ("settle", ([], [], 0, 0)),
+        ("settle", ([], [], [], 0)),
         ("finishArea", ()),
     ],
 )
@@ -415,12 +419,24 @@ def test_credit_backs_orders_as_money_does(market, house, desk, alice):
     assert refused == ("InsufficientMoney", alice.number, 0, 101 * HOLD_RATE)
     reserve(house, desk, {}, {alice: (0, 100)})
     assert house.balanceOf(alice.number) == -100 * HOLD_RATE
+    assert house.coverMicroEur() == GUARANTEE - 100 * HOLD_RATE
     assert market.money_sum() == 0
+
+
+def test_credit_lends_no_more_than_the_supplier_covers(market, house, desk, alice):
+    house.withdraw(PURSE, alice.sends)
+    house.withdrawHouse(SUPPLIER, GUARANTEE - 100 * HOLD_RATE, {"from": market.supplier})
+    grant(market, alice, 200 * HOLD_RATE)
+
+    refused = refused_reserve(house, desk, {}, {alice: (0, 101)})
+    assert refused == ("CreditNotCovered", GROUP, 101 * HOLD_RATE, -HOLD_RATE)
+    reserve(house, desk, {}, {alice: (0, 100)})
+    assert refusal(house.withdrawHouse, SUPPLIER, 1, by=market.supplier)[0] == "HouseMustCover"
 
 
 def test_who_owes_more_than_its_credit_does_not_order(market, house, desk, alice):
     owed = PURSE + 40
-    house.settle(P, [GROUP], [amounts({alice: -owed})], owed, 0, {"from": desk})
+    house.settle(P, [GROUP], [amounts({alice: -owed})], [owed], 0, {"from": desk})
     house.activate(P + 1, {"from": desk})
     grant(market, alice, 39)
 
@@ -441,7 +457,7 @@ def test_credit_is_not_money_to_withdraw(market, alice):
 # --- trades ------------------------------------------------------------------------------------
 
 
-def test_a_trade_is_paid_out_of_the_hold(market, house, desk, alice, bob):
+def test_a_trade_is_paid_out_of_the_hold_at_settlement(market, house, desk, alice, bob):
     reserve(house, desk, {}, {alice: (0, 1_000), bob: (800, 0)})
     fills, payments = {alice: (0, 600), bob: (600, 0)}, {alice: -120_000, bob: 120_000}
     tx = house.book(P, [GROUP], [energies(fills)], [amounts(payments)], {"from": desk})
@@ -449,37 +465,71 @@ def test_a_trade_is_paid_out_of_the_hold(market, house, desk, alice, bob):
     told = fact(tx, "TradesBooked")
     assert told[:2] == (P, desk)
     assert [list(words) for words in told[2:]] == [[GROUP], [energies(fills)], [amounts(payments)]]
-    held = 1_000 * HOLD_RATE - 600 * RETAIL
+    held = 1_000 * HOLD_RATE
     assert account(house, alice) == (held, 0, 1_000, 0, 600)
     assert account(house, bob) == (0, 800, 0, 600, 0)
-    assert house.balanceOf(alice.number) == PURSE - held - 120_000
-    assert house.balanceOf(bob.number) == PURSE + 120_000
+    assert [house.paymentOf(who.number, P) for who in (alice, bob)] == [-120_000, 120_000]
+    assert house.balanceOf(alice.number) == PURSE - held
+    assert house.balanceOf(bob.number) == PURSE
     assert holds(house) == held
+
+    house.settle(P, [GROUP], [0], [0], 0, {"from": desk})
+    assert house.balanceOf(alice.number) == PURSE - 120_000
+    assert house.balanceOf(bob.number) == PURSE + 120_000
     assert market.money_sum() == 0
 
 
-def test_trades_of_a_range_may_leave_money_open_until_the_other_side_is_booked(
-    market, house, desk, alice
-):
-    reserve(house, desk, {}, {alice: (500, 0)})
-    house.book(
-        P, [GROUP], [energies({alice: (500, 0)})], [amounts({alice: 90_000})], {"from": desk}
-    )
+def test_payments_of_a_period_add_up(house, desk, alice, bob):
+    reserve(house, desk, {}, {alice: (0, 1_000), bob: (800, 0)})
+    for wh, price in ((300, 7), (200, 300)):
+        fills, paid = {alice: (0, wh), bob: (wh, 0)}, wh * price
+        words = ([GROUP], [energies(fills)], [amounts({alice: -paid, bob: paid})])
+        house.book(P, *words, {"from": desk})
 
-    assert house.periodAt(P % RING)["tradesMicroEur"] == -90_000
+    assert house.paymentOf(alice.number, P) == -(300 * 7 + 200 * 300)
+    assert house.paymentOf(bob.number, P) == 300 * 7 + 200 * 300
+
+
+def test_settlement_waits_until_a_market_has_booked_its_payers_too(market, house, desk, alice, bob):
+    reserve(house, desk, {}, {alice: (500, 0), bob: (0, 500)})
+    for who, fill, paid in ((alice, (500, 0), 90_000), (bob, (0, 500), -90_000)):
+        book = ([GROUP], [energies({who: fill})], [amounts({who: paid})])
+        house.book(P, *book, {"from": desk})
+        if who is alice:
+            waits = refusal(house.settle, P, [GROUP], [0], [0], 0, by=desk)
+            assert waits == ("TradesOpen", desk, P, 90_000)
+    house.settle(P, [GROUP], [0], [0], 0, {"from": desk})
+
+    assert house.balanceOf(alice.number) == PURSE + 90_000
     assert market.money_sum() == 0
-    house.finishArea(P, {"from": desk})
-    refused = refusal(house.finishArea, P, by=desk)
-    assert refused == ("PeriodHasOpenMoney", P, 0, -90_000)
 
 
 def test_the_spread_of_a_period_goes_to_its_account(market, house, desk, alice):
     reserve(house, desk, {}, {alice: (0, 500)})
     book = ([GROUP], [energies({alice: (0, 500)})], [amounts({alice: -90_000})])
     house.book(P, *book, {"from": desk})
+    refused = refusal(house.collectSpread, P, 90_001, by=desk)
+    assert refused == ("SpreadNotPaid", desk, P, 1)
     tx = house.collectSpread(P, 90_000, {"from": desk})
 
     assert fact(tx, "SpreadCollected") == (P, desk, 90_000)
+    assert house.balanceOf(SPREAD) == 90_000
+    assert house.periodAt(P % RING)["tradesMicroEur"] == -90_000
+    assert market.money_sum() == 0
+    house.settle(P, [GROUP], [0], [0], 0, {"from": desk})
+    assert house.periodAt(P % RING)["tradesMicroEur"] == 0
+    assert house.balanceOf(alice.number) == PURSE - 90_000
+
+
+def test_what_trades_leave_over_is_spread(market, house, desk, alice):
+    """A market that forgets its spread does not hold the period up."""
+    reserve(house, desk, {}, {alice: (0, 500)})
+    book = ([GROUP], [energies({alice: (0, 500)})], [amounts({alice: -90_000})])
+    house.book(P, *book, {"from": desk})
+    house.settle(P, [GROUP], [0], [0], 0, {"from": desk})
+    for _ in range(2):
+        house.finishArea(P, {"from": desk})
+
     assert house.balanceOf(SPREAD) == 90_000
     assert house.periodAt(P % RING)["tradesMicroEur"] == 0
     assert market.money_sum() == 0
@@ -508,20 +558,30 @@ def test_nobody_pays_above_the_retail_price(house, desk, alice):
     house.book(P, *words, {"from": desk})
 
 
+@pytest.mark.parametrize("beyond", [1, 2**40, 2**63 - 1 - 300 * RETAIL])
+def test_nobody_receives_more_than_the_retail_price(house, desk, alice, beyond):
+    reserve(house, desk, {}, {alice: (300, 0)})
+    most = 300 * RETAIL
+
+    words = ([GROUP], [energies({alice: (300, 0)})], [amounts({alice: most + beyond})])
+    refused = refusal(house.book, P, *words, by=desk)
+    assert refused == ("ReceivedAboveRetail", alice.number, most + beyond, most)
+
+
 # --- settlement --------------------------------------------------------------------------------
 
 
 def test_settlement_gives_holds_back_and_changes_accounts(market, house, desk, alice, bob):
     reserve(house, desk, {}, {alice: (0, 1_000), bob: (300, 0)})
     deltas = {alice: -5_000, bob: 2_000}
-    tx = house.settle(P, [GROUP], [amounts(deltas)], 1_000, 2_000, {"from": desk})
+    tx = house.settle(P, [GROUP], [amounts(deltas)], [1_000], 2_000, {"from": desk})
 
     told = fact(tx, "GroupsSettled")
     assert (told[0], list(told[1]), list(told[2])) == (P, [GROUP], [amounts(deltas)])
     assert told[3:] == (1_000, 2_000)
     assert house.balanceOf(alice.number) == PURSE - 5_000
     assert house.balanceOf(bob.number) == PURSE + 2_000
-    assert [house.balanceOf(a) for a in (SUPPLIER, DSO)] == [1_000, 2_000]
+    assert [house.balanceOf(a) for a in (SUPPLIER, DSO)] == [GUARANTEE + 1_000, 2_000]
     assert holds(house) == 0
     assert house.settling(P)
     assert market.money_sum() == 0
@@ -530,13 +590,13 @@ def test_settlement_gives_holds_back_and_changes_accounts(market, house, desk, a
 def test_changes_at_settlement_sum_to_zero(house, desk, alice):
     settle = (P, [GROUP], [amounts({alice: -5_000})])
 
-    assert refusal(house.settle, *settle, 5_000, 1, by=desk) == ("SumNotZero", 1)
-    assert refusal(house.settle, *settle, 0, 0, by=desk) == ("SumNotZero", -5_000)
+    assert refusal(house.settle, *settle, [5_000], 1, by=desk) == ("SumNotZero", 1)
+    assert refusal(house.settle, *settle, [0], 0, by=desk) == ("SumNotZero", -5_000)
 
 
 def test_who_cannot_pay_goes_into_debt_and_may_not_order(market, house, desk, alice):
     owed = PURSE + 40
-    tx = house.settle(P, [GROUP], [amounts({alice: -owed})], owed, 0, {"from": desk})
+    tx = house.settle(P, [GROUP], [amounts({alice: -owed})], [owed], 0, {"from": desk})
 
     assert fact(tx, "DebtIncurred") == (alice.number, P, -40)
     house.activate(P + 1, {"from": desk})
@@ -560,9 +620,10 @@ def test_a_correction_sums_to_zero_too(market, house, desk, alice):
 def test_a_balance_stays_within_its_64_bits(market, house, desk, alice):
     most = 2**63 - 1 - PURSE
 
-    house.correct(P, GROUP, amounts({alice: most}), -most, 0, {"from": desk})
-    refused = refusal(house.correct, P, GROUP, amounts({alice: 1}), -1, 0, by=desk)
+    refused = refusal(house.correct, P, GROUP, amounts({alice: most + 1}), -most - 1, 0, by=desk)
     assert refused == ("BalanceOutOfRange", alice.number, 2**63)
+    house.correct(P, GROUP, amounts({alice: most}), -most, 0, {"from": desk})
+    assert house.waitingOf(alice.number) == most
 
 
 def test_a_period_ends_without_open_money(house, desk, alice):
@@ -575,7 +636,7 @@ def test_a_period_ends_without_open_money(house, desk, alice):
 
 def test_after_a_period_ended_nothing_is_held_in_it(house, desk, alice):
     reserve(house, desk, {}, {alice: (0, 100)})
-    house.settle(P, [GROUP], [0], 0, 0, {"from": desk})
+    house.settle(P, [GROUP], [0], [0], 0, {"from": desk})
     for _ in range(2):
         house.finishArea(P, {"from": desk})
 

@@ -13,7 +13,7 @@ from eth_utils import keccak
 
 from gridbourse.chain.lanes import BID, MISSING_WH, OFFER, lanes64
 from gridbourse.model.caps import NO_CAP
-from tests.contracts.market import DSO, FIRST, RING, SUPPLIER, role
+from tests.contracts.market import CAPACITY_WH, DSO, FIRST, RING, SUPPLIER, role
 from tests.contracts.refusal import fact, refusal
 
 P = FIRST + 2
@@ -285,13 +285,13 @@ def test_the_meter_oracle_alone_corrects(market):
     assert error == ("MissingRole", operator, role("METER_ORACLE"))
 
 
-@pytest.mark.parametrize("wh", [NO_CAP + 1, -NO_CAP - 1, MISSING_WH])
-def test_an_absurd_reading_is_refused(market, wh):
+@pytest.mark.parametrize("wh", [CAPACITY_WH + 1, -CAPACITY_WH - 1, NO_CAP, MISSING_WH])
+def test_what_no_connection_carries_is_no_correction(market, wh):
     calls = settled(market)
     leaf = calls[0][0]
 
     error = refused(market, leaf, path_of(calls, leaf), (0, wh, 0, 0))
-    assert error == ("ReadingAbsurd", 9, wh, NO_CAP)
+    assert error == ("ReadingAbsurd", 9, wh, CAPACITY_WH)
 
 
 def test_a_seat_without_a_participant_has_no_reading(market):

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from brownie import chain
 
 from gridbourse.model.equity import premium_micro_eur
 from tests.contracts.campaigns import (
@@ -21,7 +20,7 @@ from tests.contracts.campaigns import (
     pass_to,
     terms_of,
 )
-from tests.contracts.market import FEED_IN, FIRST, PURSE, RETAIL, TIMELOCK, role
+from tests.contracts.market import FEED_IN, FIRST, PURSE, RETAIL, role
 from tests.contracts.refusal import deployment_refusal, fact, refusal
 from tests.contracts.test_corrections import Leaf, lanes, path_of
 
@@ -348,10 +347,7 @@ def test_a_rent_is_owed_for_every_period_of_the_term(market):
 
 
 def test_a_payment_module_takes_for_itself_from_participants_and_nothing_else(market, owner):
-    by = {"from": market.operator}
-    market.house.proposeModule(market.dso, PAYMENT, by)
-    chain.sleep(TIMELOCK)
-    market.house.authoriseModule(market.dso, by)
+    market.authorise(market.dso, PAYMENT)
     house, module = market.house, market.dso
     assert refusal(house.collect, 1, 1, by=module) == ("UnknownAccount", 1)
     have = house.balanceOf(owner.number)

@@ -128,7 +128,7 @@ def test_downwards_the_energy_that_comes_with_it_is_at_stake_too(hall, people):
         (ann.number, 100, 200, 0, 0, 200 * COMPENSATION),
         (ben.number, 200, 0, 0, 0, 0),
     ]
-    assert hall.balance(ann) == PURSE - 200 * COMPENSATION - 100 * (HOLD_RATE - RETAIL)
+    assert hall.balance(ann) == PURSE - 200 * COMPENSATION - 100 * HOLD_RATE
     assert hall.balance(MARGIN) == 0
 
 

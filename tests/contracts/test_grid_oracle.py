@@ -380,7 +380,6 @@ def test_nobody_is_capped_for_what_has_flown(cleared):
     cleared.advance_to(P)
 
     assert refused_cap(cleared, words) == ("DeliveryBegun", P, P)
-    cleared.accept(P)
 
 
 def test_caps_shrink_an_open_pool_wait_for_a_cleared_one_and_leave_an_accepted_one(market):

@@ -1,9 +1,10 @@
 """A market lived at random: whatever is done, in whatever order, money and energy add up.
 
-Hypothesis draws the actions; a refusal is part of life, but only by the rule that belongs to it.
+Hypothesis draws the actions; a refusal is part of life, but only by the rule that belongs to it. Now and then
+each key does its worst, and a stranger ends what is open, on a state that is thrown away again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
@@ -23,17 +24,23 @@ from hypothesis.stateful import (
 )
 
 from gridbourse.chain.lanes import MISSING_WH, OFFER
+from tests.contracts.any_state import (
+    everybody_takes,
+    require_anyone_can_end,
+    require_sound_whatever_a_key_signs,
+)
 from tests.contracts.market import (
     BOOKED,
     CLEARED,
+    DSO,
     FIRST,
     HOLD_RATE,
     HORIZON,
     MAX_ROUNDS,
     OPEN,
     READING_WINDOW,
-    RETAIL,
     RING,
+    SUPPLIER,
     VERDICT_WINDOW,
     VOID,
     Market,
@@ -54,7 +61,15 @@ ENERGY = st.integers(1, 5_000)
 GROUPS = st.integers(1, 2)
 AHEAD = st.integers(1, HORIZON)
 AMOUNT = st.integers(1, PURSE)
-PLACING = ("InsufficientMoney", "InDebt", "AboveConnectionCapacity", "RingSlotBusy")
+DISPUTE_WINDOW = 86_400
+LOOK_EVERY = 12
+PLACING = (
+    "InsufficientMoney",
+    "InDebt",
+    "AboveConnectionCapacity",
+    "RingSlotBusy",
+    "CreditNotCovered",
+)
 
 
 @contextmanager
@@ -114,6 +129,8 @@ class MarketLife(RuleBasedStateMachine):
         self.market = market
         self.house, self.auction = market.house, market.auction
         self.now = FIRST
+        self.steps = 0
+        self.by_anyone = {"from": market.stranger}
         self.sight = Sight.of(market)
 
     def teardown(self) -> None:
@@ -190,15 +207,18 @@ class MarketLife(RuleBasedStateMachine):
     @rule(data=st.data(), groups=GROUPS)
     def accept_and_book_some(self, data, groups):
         period, area = data.draw(st.sampled_from(self.closed(CLEARED)))
-        with perhaps("OtherBook"):
+        begun = period < self.now  # then nothing is accepted any more, and only what was is booked
+        with perhaps("OtherBook", *["DeliveryBegun"] * begun):
             self.market.accept(period, area)
-        self.market.book(period, area, groups)
+        with perhaps(*["NotAccepted"] * begun):
+            self.market.book(period, area, groups)
 
     @precondition(lambda self: self.closed(CLEARED))
     @rule(data=st.data())
     def wait_in_vain_for_a_verdict(self, data):
         period, area = data.draw(st.sampled_from(self.closed(CLEARED)))
-        chain.sleep(VERDICT_WINDOW + 1)
+        if period == self.now:  # once delivery has begun nobody has to wait
+            chain.sleep(VERDICT_WINDOW + 1)
         with perhaps("VerdictAwaited"):  # accepted before
             self.auction.expire(area, period, {"from": self.market.stranger})
 
@@ -256,8 +276,8 @@ class MarketLife(RuleBasedStateMachine):
         if phase == OPEN:
             self.market.clear(period, area)
         if phase in (OPEN, CLEARED):
-            with perhaps("OtherBook"):  # accepted before
-                self.market.accept(period, area)
+            with perhaps("VerdictAwaited"):  # accepted before
+                self.auction.expire(area, period, {"from": self.market.stranger})
         if phase != BOOKED:
             self.market.book(period, area)
         if not self.sight.progress[period, area]["done"]:
@@ -277,7 +297,55 @@ class MarketLife(RuleBasedStateMachine):
             self.house.withdraw(amount, member.sends)
             assert self.house.balanceOf(member.number) == free - amount
 
+    @rule(account=st.sampled_from((SUPPLIER, DSO)), amount=AMOUNT)
+    def withdraw_of_the_house(self, account, amount):
+        by = {SUPPLIER: self.market.supplier, DSO: self.market.dso}[account]
+        most = self.house.spendableOf(account)
+        with perhaps(*["InsufficientMoney", "HouseMustCover"] * (most < amount)):
+            self.house.withdrawHouse(account, amount, {"from": by})
+
+    @precondition(lambda self: self.house.setAsideMicroEur())
+    @rule(wait=st.integers(0, DISPUTE_WINDOW), cancels=st.booleans())
+    def end_the_oldest_withdrawal(self, wait, cancels):
+        numbers = range(1, self.house.withdrawals() + 1)
+        number = next(n for n in numbers if self.house.withdrawalOf(n)["amountMicroEur"])
+        due = self.house.withdrawalOf(number)
+        if cancels:
+            self.house.cancelWithdrawal(number, {"from": due["recipient"]})
+            return
+        chain.sleep(wait)
+        chain.mine()
+        early = ["WithdrawalWaits"] * (chain.time() < due["readyAt"] + 1)
+        with perhaps(*early, *["HouseMustCover"] * (due["account"] < 6)):
+            self.house.finishWithdrawal(number, {"from": self.market.stranger})
+
+    @rule()
+    def pay_what_waits(self):
+        self.house.payWaiting([m.number for m in self.market.members], self.by_anyone)
+
+    @rule(who=MEMBER, limit=st.sampled_from((0, 300_000)))
+    def give_credit(self, who, limit):
+        self.house.setCreditLimit(self.member(who).number, limit, {"from": self.market.treasurer})
+
+    @rule(amount=AMOUNT)
+    def guarantee(self, amount):
+        self.market.fund({SUPPLIER: amount})
+
     # --- what always holds ---------------------------------------------------------------------
+
+    @invariant()
+    def all_money_is_there_and_every_period_can_end(self):
+        """Whatever any key signs next, and without any key: looked at now and then, for it takes time."""
+        self.steps += 1
+        if self.steps % LOOK_EVERY:
+            return
+        periods = sorted(p for p in self.sight.slots if not self.sight.finished(p))
+        require_sound_whatever_a_key_signs(self.market, periods or [self.now])
+        everybody_takes(self.market)
+        for period in periods:
+            if period < self.now:
+                self.market.deliver(period)
+                require_anyone_can_end(self.market, period, range(len(AREAS)))
 
     @invariant()
     def everything_adds_up(self):
@@ -288,20 +356,19 @@ class MarketLife(RuleBasedStateMachine):
             self.reservations_are_the_open_orders(period)
 
     def money_is_all_there(self) -> None:
-        """Accounts, holds and open trades are the currency held: deposits less withdrawals; what is owed is
-        known."""
-        seats = self.market.registry.seatLimit()
-        total, deposits, withdrawals, held, owed, free = ask(
-            (self.house.moneySum, seats),
-            (self.house.depositsMicroEur,),
-            (self.house.withdrawalsMicroEur,),
+        """Conservation, and solvency: what all could take out at once is there. What is owed is known."""
+        ledger = self.market.ledger()
+        total, held, owed = ask(
+            (self.house.moneySum, self.market.registry.seatLimit()),
             (self.market.currency.balanceOf, self.house.address),
             (self.house.debtsMicroEur,),
-            (self.house.balances, seats),
         )
-        assert total == 0
-        assert owed == -sum(min(balance, 0) for balance in free)
-        assert deposits - withdrawals == held
+        assert total == ledger.money_sum == 0
+        assert owed == ledger.debts
+        assert held == ledger.deposits - ledger.withdrawals
+        assert ledger.gap <= 0
+        for period, holds in ledger.holds.items():
+            assert holds + ledger.trades[period] >= 0
 
     def holds_are_those_of_the_participants(self, period: int) -> None:
         slot = self.sight.slots[period]
@@ -310,8 +377,8 @@ class MarketLife(RuleBasedStateMachine):
             return
         mine = 0
         for member in self.market.members:
-            held, _, buy, _, bought = self.sight.accounts[period, member]
-            assert held == buy * HOLD_RATE - bought * RETAIL >= 0
+            held, _, buy, _, _ = self.sight.accounts[period, member]
+            assert held == buy * HOLD_RATE
             settled = self.sight.progress[period, member.area]["nextGroup"]
             if GROUPS_OF[member.area].index(member.group) >= settled:
                 mine += held
@@ -336,22 +403,41 @@ class MarketLife(RuleBasedStateMachine):
 @pytest.fixture(scope="module")
 def small_market(market):
     """Two areas, three groups, and little money."""
-    return Market(market.contracts).admit(5, 3, purse=PURSE)
+    return Market(market.contracts, dispute_window=DISPUTE_WINDOW).admit(
+        5, 3, purse=PURSE, guarantee=PURSE
+    )
 
 
-def test_whatever_happens_money_and_energy_stay_accounted_for(small_market):
-    life: Callable[[], MarketLife] = lambda: MarketLife(small_market)  # noqa: E731
+def live(market, lives: int, steps: int) -> int:
+    """How many steps were taken in all lives together."""
+    all_lives: list[MarketLife] = []
+
+    def life() -> MarketLife:
+        all_lives.append(MarketLife(market))
+        return all_lives[-1]
 
     run_state_machine_as_test(
         life,
         settings=settings(
-            max_examples=17,  # Hypothesis begins with ten short ones
-            stateful_step_count=50,
+            max_examples=lives,
+            stateful_step_count=steps,
             database=None,
             phases=(Phase.generate, Phase.shrink),
             suppress_health_check=HealthCheck.all(),
         ),
     )
+    return sum(life.steps for life in all_lives)
+
+
+def test_whatever_happens_money_and_energy_stay_accounted_for(small_market):
+    live(small_market, lives=17, steps=50)  # Hypothesis begins with ten short ones
+
+
+@pytest.mark.assurance
+def test_five_thousand_steps_leave_all_money_there_and_every_period_to_end(small_market):
+    steps = 0
+    while steps < 5_000:
+        steps += live(small_market, lives=25, steps=150)  # what Hypothesis has room for
 
 
 def test_a_period_is_capped_no_more_often_than_there_are_rounds(small_market):

@@ -176,9 +176,7 @@ def test_a_slot_is_used_again_once_its_period_is_settled(market):
     assert refused(market, period=P + RING) == taken
 
     for area in (0, 1):
-        market.clear(P, area)
-        market.accept(P, area)
-        market.book(P, area)
+        market.trade(P, area)
         market.settle(P, area)
     market.meter(P + RING, {8: 77})
     assert readings_of(market, (8, 9), P + RING) == [77, MISSING_WH]

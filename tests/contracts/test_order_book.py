@@ -358,11 +358,19 @@ def test_a_book_needs_a_band_and_rules(market, rules, error):
     assert deployment_refusal(OrderBook, settings, by=market.operator) == error
 
 
-def test_a_band_above_the_retail_price_takes_no_orders(market, alice):
+def test_the_ticks_of_a_band_above_the_retail_price_are_not_used(market, alice):
     hall = Hall.open(market, ticks=57)
+    hall.bid(P, alice, 55, 50)
+    refused = refusal(hall.contract.place, P, BID, 56, 50, 0, by=alice.account)
+
+    assert refused == ("TickOutOfBand", alice.number, 56, 56)
+
+
+def test_a_band_whose_floor_is_above_the_retail_price_takes_no_orders(market, alice):
+    hall = Hall.open(market, floor=RETAIL + 1)
     refused = refusal(hall.contract.place, P, BID, 3, 50, 0, by=alice.account)
 
-    assert refused == ("BandAboveRetail", RETAIL + 4, RETAIL)
+    assert refused == ("BandAboveRetail", RETAIL + 1, RETAIL)
 
 
 # --- after gate closure ------------------------------------------------------------------------
@@ -445,23 +453,3 @@ def test_best_bid_best_offer_and_depth_in_one_call(hall, alice, bob):
     words = hall.contract.ordersOf(alice.number, P)
     assert [BookOrder.unpack(w).tick for w in words] == [20, 25, 25]
     assert len(hall.contract.ordersOf(alice.number, P + 1)) == 0
-
-
-def test_a_tick_goes_round_its_words_and_is_full_when_it_meets_its_head(hall, market, alice, bob):
-    """One order that stays holds the head; others come and go behind it until no word is left."""
-    hall.offer(P, alice, 40, 10)
-    place = order(hall, bob, side=OFFER, tick=40, wh=10)
-    last = None
-    for start in range(1, 864, 48):
-        orders = []
-        for position in range(start, min(start + 48, 864)):
-            orders.append(place)
-            if last is not None:
-                orders.append(BookOrder(bob.number, Action.CANCEL, tick=40, position=last))
-            last = position
-        hall.batch(P, *orders)
-    assert hall.queue(P, 40) == [(alice.number, 0, 10), (bob.number, 863, 10)]
-    assert refused_batch(hall, place) == ("LevelFull", 40)
-    hall.cancel(P, alice, 40, 0)
-    hall.batch(P, place)
-    assert hall.queue(P, 40) == [(bob.number, 863, 10), (bob.number, 0, 10)]

@@ -39,7 +39,7 @@ def test_a_rejected_trade_alone_is_undone_and_what_was_traded_onward_stands(mark
     assert hall.position(P, trader) == (500, 0)  # short: that becomes imbalance
     assert hall.position(P, buyer) == (0, 500)
     assert hall.reserved(P, trader) == (500, 0)
-    assert market.house.balanceOf(trader.number) == PURSE + 500 * BAND.price(35)
+    assert market.house.paymentOf(trader.number, P) == 500 * BAND.price(35)
     assert market.house.balanceOf(seller.number) == PURSE
     assert market.money_sum() == 0
 

@@ -95,20 +95,22 @@ class Mirror:
 
 @dataclass
 class Positions:
-    """Which positions of a tick are taken: a new one is behind the last, in the next of 216 words of four."""
+    """Which positions of a tick are taken: a new one is behind the last in its word of four, or else the
+    first of the first word that holds no order."""
 
     live: list[int] = field(default_factory=list)
-    empty_at: int = 0
 
     def append(self) -> int:
-        position = (self.live[-1] + 1) % (4 * 216) if self.live else self.empty_at * 4
+        if self.live and (self.live[-1] + 1) % 4:
+            position = self.live[-1] + 1
+        else:
+            words = {taken // 4 for taken in self.live}
+            position = 4 * next(word for word in range(208) if word not in words)
         self.live.append(position)
         return position
 
     def remove(self, position: int) -> None:
         self.live.remove(position)
-        if not self.live:
-            self.empty_at = position // 4
 
 
 class Stream:

@@ -10,7 +10,7 @@ from eth_utils import keccak
 from gridbourse.chain.lanes import BID, OFFER
 from gridbourse.model.over_the_counter import Margins, Outcome, SupplierPrices, walk
 from gridbourse.model.trade_word import MOST_WH, TradeWord
-from tests.contracts.bilateral_markets import Counter, Neighbours, judge
+from tests.contracts.bilateral_markets import MIN_WH, Counter, Neighbours, judge
 from tests.contracts.market import (
     CAPACITY_WH,
     FEED_IN,
@@ -281,7 +281,8 @@ def test_a_performed_period_is_a_trade_for_the_dso(market, otc, sara, ben, spot)
     assert otc.contract.performed(digest, 0)
     judge(market, otc.contract, P, [trade])
     assert [position(market, who) for who in (sara, ben)] == [(WH, 0), (0, WH)]
-    assert free(market, sara) == PURSE - SELLER_MARGIN + WH * PRICE
+    assert free(market, sara) == PURSE - SELLER_MARGIN
+    assert market.house.paymentOf(sara.number, P) == WH * PRICE
     assert otc.left(spot) == (SELLER_MARGIN, BUYER_MARGIN)
 
 
@@ -364,7 +365,7 @@ def test_an_impossible_quantity_is_not_performed(otc, spot, wh):
     object.__setattr__(spot.terms, "wh", wh)  # what our own terms refuse, others may sign
     digest = otc.conclude(spot)
 
-    assert refused_perform(otc, spot) == ("QuantityOutOfRange", digest, wh, MOST_WH)
+    assert refused_perform(otc, spot) == ("QuantityOutOfRange", digest, wh, MIN_WH, MOST_WH)
 
 
 def test_both_parties_are_in_the_area_of_the_terms(market, otc, sara, ben):
@@ -488,7 +489,7 @@ def test_a_strip_of_defaults_takes_the_margin_and_no_more(market, otc, sara, ben
 
 def test_a_refusal_that_is_nobodys_fault_is_no_default(market, otc, sara, ben, spot):
     otc.conclude(spot)
-    first = otc.deal(sara, ben, P, wh=1)
+    first = otc.deal(sara, ben, P, wh=MIN_WH)
     otc.conclude(first)
     otc.perform(first, P)  # the period's slots are taken
     market.house.revokeModule(otc.contract, {"from": market.operator})

@@ -171,7 +171,7 @@ class PartnersLife(RuleBasedStateMachine):
             and offer.limit <= price <= request.limit
         )
         refusals = (
-            "NotAnOffer", "NotARequest", "SelfTrade", "EmptyPairing", "AboveRemaining",
+            "NotAnOffer", "NotARequest", "SelfTrade", "EmptyPairing", "NothingPaired",
             "PriceBelowOffer", "PriceAboveRequest",
         )  # fmt: skip
         with perhaps(*refusals * (not fits)):

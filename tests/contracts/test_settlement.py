@@ -2,16 +2,19 @@
 
 import numpy as np
 import pytest
-from brownie import chain, web3
+from brownie import Settlement, chain, web3
 from brownie.exceptions import VirtualMachineError
 
 from gridbourse.chain.lanes import BID, OFFER
 from gridbourse.model.caps import NO_CAP
 from gridbourse.model.clearing import clear
+from gridbourse.model.settlement import estimate_wh
 from gridbourse.model.settlement import settle as charges_of
 from tests.contracts.market import (
+    CAPACITY_WH,
     DSO,
     FIRST,
+    GUARANTEE,
     HOLD_RATE,
     MAX_ROUNDS,
     PURSE,
@@ -19,8 +22,9 @@ from tests.contracts.market import (
     RETAIL,
     RING,
     SUPPLIER,
+    Market,
 )
-from tests.contracts.refusal import fact, refusal
+from tests.contracts.refusal import deployment_refusal, fact, refusal
 from tests.model.books import BAND
 
 P = FIRST + 2
@@ -50,7 +54,8 @@ def changes(market, members):
 
 
 def house_accounts(market):
-    return market.house.balanceOf(SUPPLIER), market.house.balanceOf(DSO)
+    """What supplier and DSO have received."""
+    return market.house.balanceOf(SUPPLIER) - GUARANTEE, market.house.balanceOf(DSO)
 
 
 def traded(market):
@@ -274,24 +279,77 @@ def test_the_window_is_opened_once(market):
     assert market.settlement.progressOf(0, P)["deadline"] == deadline
 
 
-def test_after_the_deadline_a_missing_reading_counts_as_what_was_contracted(market):
-    members = traded(market)
-    missing = {members[5].number, members[7].number}
-    contracted = tuple(market.house.accountInPeriod(members[7].number, P))
-    bought = contracted[4]
-    assert bought == 2_500
-    readings = dict(zip([m.number for m in members], READINGS, strict=True))
-    market.meter(P, {n: r for n, r in readings.items() if n not in missing})
+def settle_on_estimates(market, readings):
+    """Settles area 0 on these readings, by participant number, and estimates of the others."""
+    if readings:
+        market.meter(P, readings)
     market.settlement.awaitReadings(0, P, {"from": market.stranger})
     chain.sleep(READING_WINDOW + 1)
-    tx = market.settle(P)
+    return market.settle(P)
+
+
+def test_after_the_deadline_a_missing_reading_counts_as_the_worst_there_could_be(market):
+    members = traded(market)
+    missing = (members[0], members[5], members[7])  # a seller, nobody, a buyer
+    readings = dict(zip([m.number for m in members], READINGS, strict=True))
+    tx = settle_on_estimates(
+        market, {n: r for n, r in readings.items() if n not in {m.number for m in missing}}
+    )
 
     estimates = [tuple(event.values()) for event in tx.events["ReadingEstimated"]]
-    assert estimates == [(P, members[5].number, 0), (P, members[7].number, -bought)]
-    estimated = [*READINGS[:5], 0, READINGS[6], -bought, *READINGS[8:]]
+    assert estimates == [(P, m.number, -CAPACITY_WH) for m in missing]
+    estimated = [-CAPACITY_WH if m in missing else readings[m.number] for m in members]
     by_member, *house = expected_changes(market, members, ORDERS, estimated)
     assert changes(market, members) == by_member
     assert house_accounts(market) == tuple(house)
+    assert market.money_sum() == 0
+
+
+@pytest.mark.parametrize("permille", [0, 37, 1_000])
+def test_an_estimate_is_what_the_model_says(market, permille):
+    """A deployment may be milder; an estimate never says that more was delivered than contracted."""
+    mild = Market(market.contracts, silent_permille=permille).admit(10)
+    members = traded(mild)
+    capacities = np.full(len(members), CAPACITY_WH, dtype=np.int64)
+    sold, bought = np.array(
+        [tuple(mild.house.accountInPeriod(m.number, P))[3:] for m in members], dtype=np.int64
+    ).T
+    tx = settle_on_estimates(mild, {members[3].number: 5})
+
+    told = {event["participant"]: event["estimateWh"] for event in tx.events["ReadingEstimated"]}
+    expected = estimate_wh(sold - bought, capacities, permille)
+    assert told == {
+        m.number: wh for m, wh in zip(members, expected.tolist(), strict=True) if m != members[3]
+    }
+    assert (expected <= np.minimum(sold - bought, 0)).all()
+
+
+def test_a_share_above_all_of_the_capacity_is_refused(market):
+    settings = (*market.settlement_settings()[:-1], 1_001)
+
+    refused_ = deployment_refusal(Settlement, settings, by=market.operator)
+    assert refused_ == ("SilentAboveAll", 1_001, 1_000)
+
+
+@pytest.mark.parametrize("wh", [CAPACITY_WH + 1, -CAPACITY_WH - 1, NO_CAP])
+def test_a_reading_beyond_the_connection_is_no_reading(market, wh):
+    members = traded(market)
+    readings = dict(zip([m.number for m in members], READINGS, strict=True))
+    market.meter(P, readings | {members[3].number: wh})
+
+    assert refused(market) == ("ReadingMissing", members[3].number, P, 0)
+    tx = settle_on_estimates(market, {})
+    assert fact(tx, "ReadingRefused") == (P, members[3].number, wh, CAPACITY_WH)
+    assert fact(tx, "ReadingEstimated") == (P, members[3].number, -CAPACITY_WH)
+
+
+@pytest.mark.parametrize("wh", [CAPACITY_WH, -CAPACITY_WH])
+def test_all_that_a_connection_can_carry_is_a_reading(market, wh):
+    members = traded(market)
+    readings = dict(zip([m.number for m in members], READINGS, strict=True))
+    market.meter(P, readings | {members[3].number: wh})
+
+    assert "ReadingEstimated" not in market.settle(P).events
 
 
 def test_the_deadline_itself_is_still_inside_the_window(market):
@@ -334,6 +392,16 @@ def test_awaiting_another_period_of_the_slot_does_not_undo_a_settlement_under_wa
     assert "Settled" in market.settle(P).events
 
 
+def test_an_outsider_cannot_take_the_ring_slots_of_a_young_market(market):
+    """It awaited readings of long ago, and orders of the periods that share the slot were refused."""
+    old = FIRST - RING
+    for area, method in ((0, "awaitReadings"), (1, "awaitReadings")):
+        error = refusal(getattr(market.settlement, method), area, old, by=market.stranger)
+        assert error == ("PeriodTooOld", old, FIRST)
+    assert refused(market, period=old) == ("PeriodTooOld", old, FIRST)
+    market.settlement.awaitReadings(0, FIRST - RING + 1, {"from": market.stranger})
+
+
 # --- members and others ------------------------------------------------------------------------
 
 
@@ -357,7 +425,7 @@ def test_what_a_meter_says_of_no_member_changes_nothing(market):
     market.meter(P, {m.number: 0 for m in market.in_area(0)} | {number: -5_000})
     market.settle(P)
 
-    assert market.house.balanceOf(number) == market.house.balanceOf(SUPPLIER) == 0
+    assert market.house.balanceOf(number) == house_accounts(market)[0] == 0
 
 
 def test_who_is_not_yet_a_member_orders_nothing(market):

@@ -94,6 +94,10 @@ def test_a_replayed_order_does_not_come_back_after_a_cancellation(market, alice,
 def test_one_order_cannot_be_in_a_batch_twice(market, alice, terms):
     order = signed(market, terms, alice)
 
+    tx = market.auction.placeSigned(0, P, [order, order], {"from": market.gateway})
+
+    told = fact(tx, "OrderLeftOut")
+    assert bytes(told[5])[:4] == keccak(text="StaleSequence(uint256,uint256,uint256)")[:4]
     assert refused(market, order, order) == ("StaleSequence", alice.number, 1, 1)
 
 

@@ -1,5 +1,7 @@
 """Energy prices of the supplier and grid fees of the DSO, by period and zone."""
 
+import random
+
 import pytest
 from brownie import Tariff
 
@@ -132,29 +134,89 @@ def test_before_there_are_prices_fees_may_be_set_for_any_period_but_in_order(bla
 # --- what orders are backed for ----------------------------------------------------------------
 
 
-def test_a_hold_backs_the_retail_price_and_the_highest_fee_of_any_zone(market):
+def test_a_hold_backs_the_retail_price_and_the_periods_own_highest_fee(market):
     assert tuple(market.tariff.holdRates(FIRST)) == (RETAIL, RETAIL + 60)
-    set_fees(market, 1, NEXT, (10, 75, 900))  # the export fee is taken out of what is received
-    assert tuple(market.tariff.holdRates(FIRST)) == (RETAIL, RETAIL + 75)
-    set_fees(market, 1, NEXT + 1, (10, 10, 0))  # the highest there ever was
-    assert tuple(market.tariff.holdRates(NEXT + 1)) == (RETAIL, RETAIL + 75)
+    set_fees(market, 1, NEXT, (10, 75, 200))  # the export fee is taken out of what is received
+    set_fees(market, 1, NEXT + 1, (10, 10, 0))
+    set_fees(market, 2, NEXT + 1, (20, 30, 0))
+    set_fees(market, 0, NEXT + 2, (5, 6, 0))
+
+    rates = [market.tariff.holdRates(FIRST + i)[1] for i in range(NEXT + 3 - FIRST)]
+    assert rates[: NEXT - FIRST] == [RETAIL + 60] * (NEXT - FIRST)
+    assert rates[NEXT - FIRST :] == [RETAIL + 75, RETAIL + 60, RETAIL + 30]
 
 
-def test_retail_price_and_fee_fit_the_word_they_are_held_in(market):
-    most = 2**16 - 1
+def test_prices_and_fees_have_bounds(market):
+    refused = refusal(market.tariff.setEnergyPrices, NEXT, 5_001, 0, by=market.supplier)
+    assert refused == ("PriceOutOfRange", 5_001, 5_000)
+    for fees, most in (((1_001, 0, 0), 1_000), ((0, 1_001, 0), 1_000), ((0, 0, 201), 200)):
+        refused = refusal(market.tariff.setGridFees, 1, NEXT, fees, by=market.dso)
+        assert refused == ("PriceOutOfRange", most + 1, most)
+    set_prices(market, NEXT, 5_000, 5_000)
+    set_fees(market, 1, NEXT, (1_000, 1_000, 200))
+    assert tuple(market.tariff.holdRates(NEXT)) == (5_000, 6_000)
 
-    refused = refusal(market.tariff.setEnergyPrices, NEXT, most - 59, 0, by=market.supplier)
-    assert refused == ("PriceOutOfRange", most + 1, most)
-    refused = refusal(market.tariff.setGridFees, 1, NEXT, (0, most - 299, 0), by=market.dso)
-    assert refused == ("PriceOutOfRange", most + 1, most)
-    set_fees(market, 1, NEXT, (most - RETAIL, 0, 0))
-    assert tuple(market.tariff.holdRates(NEXT)) == (RETAIL, most)
+
+def test_the_first_prices_hold_from_the_current_period_on_at_the_earliest(blank, market):
+    refused = refusal(blank.setEnergyPrices, FIRST - 1, RETAIL, FEED_IN, by=market.supplier)
+    assert refused == ("PeriodIsOver", FIRST - 1, FIRST)
 
 
-def test_a_dearer_price_that_still_runs_counts_for_new_fees(market):
-    most = 2**16 - 1
-    market.tariff.setEnergyPrices(NEXT, most - 60, 0, {"from": market.supplier})
-    market.tariff.setEnergyPrices(NEXT + 1, 100, 0, {"from": market.supplier})
+def test_what_is_announced_can_be_taken_back_until_its_periods_take_orders(market):
+    by = {"from": market.supplier}
+    set_prices(market, NEXT, 310, 70)
+    set_prices(market, NEXT + 1, 320, 70)
+    market.advance_to(FIRST + 1)  # NEXT takes orders now
 
-    refused = refusal(market.tariff.setGridFees, 1, NEXT, (61, 0, 0), by=market.dso)
-    assert refused == ("PriceOutOfRange", most + 1, most)
+    tx = market.tariff.withdrawEnergyPrices(9, by)
+    assert fact(tx, "EnergyPricesWithdrawn") == (NEXT + 1,)
+    assert tuple(market.tariff.energyPrices(NEXT + 5)) == (310, 70)
+    refused = refusal(market.tariff.withdrawEnergyPrices, 9, by=market.supplier)
+    assert refused == ("NothingAnnounced",)
+    refused = refusal(market.tariff.withdrawEnergyPrices, 9, by=market.dso)
+    assert refused == ("MissingRole", market.dso, role("SUPPLIER"))
+
+
+def test_fees_are_taken_back_one_change_after_the_other(market):
+    by = {"from": market.dso}
+    set_fees(market, 1, NEXT, DEARER)
+    set_fees(market, 2, NEXT, (100, 0, 0))
+    set_fees(market, 2, NEXT + 1, (0, 0, 0))
+    tx = market.tariff.withdrawGridFees(2, by)
+
+    told = [tuple(event.values()) for event in tx.events["GridFeesWithdrawn"]]
+    assert told == [(2, NEXT + 1), (2, NEXT)]
+    assert fees_of(market, 2, NEXT + 1) == DEARER
+    assert tuple(market.tariff.holdRates(NEXT)) == (RETAIL, RETAIL + 90)
+    market.tariff.withdrawGridFees(9, by)
+    assert tuple(market.tariff.holdRates(NEXT)) == (RETAIL, RETAIL + 60)
+    assert fees_of(market, 1, NEXT) == FEES[1]
+    refused = refusal(market.tariff.withdrawGridFees, 9, by=market.dso)
+    assert refused == ("NothingAnnounced",)
+    refused = refusal(market.tariff.withdrawGridFees, 9, by=market.supplier)
+    assert refused == ("MissingRole", market.supplier, role("DSO"))
+
+
+def test_fees_are_announced_in_the_order_of_their_periods_over_all_zones(market):
+    set_fees(market, 1, NEXT + 1, DEARER)
+
+    refused = refusal(market.tariff.setGridFees, 0, NEXT, DEARER, by=market.dso)
+    assert refused == ("NotLater", NEXT, NEXT + 1)
+    set_fees(market, 0, NEXT + 1, DEARER)
+
+
+def test_the_highest_fee_of_any_zone_is_the_highest_of_all(blank, market):
+    """Random changes of forty zones against a plain maximum, in every period."""
+    rng = random.Random(5)
+    for number in range(40):
+        market.registry.addZone(f"zone {number}".encode(), 0, {"from": market.operator})
+    newest, expected = {}, {}
+    for change in range(60):
+        zone = rng.randrange(41)
+        fees = (rng.randrange(1_001), rng.randrange(1_001), 0)
+        set_fees(market, zone, change, fees, blank)
+        newest[zone] = max(fees[:2])
+        expected[change] = max(newest.values())
+    set_prices(market, FIRST, RETAIL, FEED_IN, blank)
+    market_prices = [blank.holdRates(FIRST)[1] - RETAIL]
+    assert market_prices == [expected[59]]

@@ -1,7 +1,10 @@
 """A market kept in plain Python beside the chain: `gridbourse.model` decides, integers are added."""
 
 from collections import defaultdict
+from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -9,13 +12,15 @@ import numpy as np
 from gridbourse.chain.lanes import BID, OFFER
 from gridbourse.model.caps import NO_CAP
 from gridbourse.model.clearing import Band, Clearing, clear
-from gridbourse.model.settlement import Prices, hold_micro_eur, settle
+from gridbourse.model.ledger import Ledger, Refused, Settling
+from gridbourse.model.settlement import Prices, estimate_wh, hold_micro_eur, settle, usable
 
 BAND = Band(80, 5, 32)
 RETAIL, FEED_IN = 300, 60
 FEES = {1: (60, 20, 5), 2: (50, 10, 0)}  # by zone: import, local, export
 HOLD_RATE = RETAIL + 60
-DSO, SUPPLIER = 1, 2
+PER_GROUP = 4
+SILENT_PERMILLE = 1_000
 
 
 class Order(NamedTuple):
@@ -43,7 +48,6 @@ class Seat:
     capacity_wh: int
     status: str = "active"  # "suspended", "left"
     until: int | None = None
-    credit: int = 0
 
     def is_member(self, period: int) -> bool:
         return self.until is None or period < self.until
@@ -58,18 +62,23 @@ class Delivery:
     round: int = 0
     clearing: Clearing | None = None
     contracts: dict[int, int] = field(default_factory=dict)
-    open_trades: int = 0
+    payments: dict[int, int] = field(default_factory=dict)
     readings: dict[int, int] = field(default_factory=dict)
     settled_on: dict[int, int] = field(default_factory=dict)
 
 
 class ModelMarket:
-    """Free money by account, and every delivery period there ever was."""
+    """The money, and every delivery period there ever was."""
 
-    def __init__(self, seats: dict[int, Seat]) -> None:
+    def __init__(self, seats: dict[int, Seat], dispute_window: int = 0) -> None:
         self.seats = seats
-        self.money: defaultdict[int, int] = defaultdict(int)
+        self.ledger = Ledger(dispute_window)
         self.deliveries: defaultdict[int, Delivery] = defaultdict(Delivery)
+
+    @property
+    def money(self) -> defaultdict[int, int]:
+        """Free money of every account."""
+        return self.ledger.balances
 
     # --- orders --------------------------------------------------------------------------------
 
@@ -86,30 +95,26 @@ class ModelMarket:
             return "ParticipantNotActive"
         if order.wh > seat.capacity_wh:
             return "AboveConnectionCapacity"
-        if self.money[who] < -seat.credit:
+        if self.money[who] < -self.ledger.credit_limits[who]:
             return "InDebt"
-        return "InsufficientMoney" if self.money[who] + seat.credit < more else None
+        try:
+            deepcopy(self.ledger).hold(period, who, more)
+        except Refused as refused:
+            return refused.rule
+        return None
 
     def place(self, period: int, who: int, order: Order) -> None:
-        self.money[who] -= (order.bid_wh - self.order(period, who).bid_wh) * HOLD_RATE
+        more = (order.bid_wh - self.order(period, who).bid_wh) * HOLD_RATE
+        self.ledger.hold(period, who, more)
         self.deliveries[period].orders[who] = order
 
     def last_promised(self, who: int) -> int:
         """The last period with energy of an order that stands; 0 = none."""
         return max((p for p in self.deliveries if self.order(p, who).wh), default=0)
 
-    def holds(self, period: int) -> int:
-        """What backs the open orders of a period, of those who are not settled yet."""
-        return sum(
-            self.hold(period, who)
-            for who in self.deliveries[period].orders
-            if who not in self.deliveries[period].settled_on
-        )
-
     def hold(self, period: int, who: int) -> int:
-        bought = max(-self.deliveries[period].contracts.get(who, 0), 0)
-        wh = np.array([self.order(period, who).bid_wh, bought])
-        return int(hold_micro_eur(wh[:1], wh[1:], RETAIL, HOLD_RATE)[0])
+        """What backs the open order of a participant that is not settled yet."""
+        return int(hold_micro_eur(np.array([self.order(period, who).bid_wh]), HOLD_RATE)[0])
 
     # --- clearing and verdicts -----------------------------------------------------------------
 
@@ -136,39 +141,54 @@ class ModelMarket:
         self.deliveries[period].clearing = None
 
     def book(self, period: int) -> None:
-        """Trades are paid; energy bought is backed no more, its fees are."""
+        """Trades are due at settlement; until then every hold stays."""
         delivery = self.deliveries[period]
         if delivery.clearing is None:
             return
         fills = delivery.clearing.fills_wh.tolist()
         payments = delivery.clearing.payments_micro_eur.tolist()
         for who, fill, payment in zip(sorted(delivery.orders), fills, payments, strict=True):
-            before = self.hold(period, who)
             offers = delivery.orders[who].side == OFFER
             delivery.contracts[who] = fill if offers else -fill
-            self.money[who] += payment + before - self.hold(period, who)
-            delivery.open_trades -= payment
+            delivery.payments[who] = payment
 
     # --- settlement ----------------------------------------------------------------------------
 
     def settle(self, period: int) -> None:
-        """Every member, on its reading, and on its contract where that is missing."""
+        """Every member, on its reading, and on the worst there could be where that is missing."""
         delivery = self.deliveries[period]
-        for who, seat in self.seats.items():
-            if seat.is_member(period):
-                self.money[who] += self.hold(period, who)
-                contract = delivery.contracts.get(who, 0)
-                delivery.settled_on[who] = delivery.readings.get(who, contract)
-        self._charge(period, delivery.settled_on, +1)
+        members = [who for who, seat in self.seats.items() if seat.is_member(period)]
+        delivery.settled_on = {who: self._counted(period, who) for who in members}
+        for group in _groups(members):
+            deltas, supplier = self._charge(period, {w: delivery.settled_on[w] for w in group})
+            due = {
+                w: Settling(self.hold(period, w), delivery.payments.get(w, 0), deltas[w])
+                for w in group
+            }
+            self.ledger.settle(period, due, supplier)
+        self.ledger.finish_period(period)
+
+    def _counted(self, period: int, who: int) -> int:
+        delivery, capacity = self.deliveries[period], np.array([self.seats[who].capacity_wh])
+        reading = delivery.readings.get(who)
+        if reading is not None and usable(np.array([reading]), capacity)[0]:
+            return reading
+        contract = np.array([delivery.contracts.get(who, 0)])
+        return int(estimate_wh(contract, capacity, SILENT_PERMILLE)[0])
 
     def correct(self, period: int, readings: dict[int, int]) -> None:
-        """Taken back as it was settled, and settled again as it should have been."""
+        """The difference between what it was settled on and what it should have been, group by group."""
         settled = self.deliveries[period].settled_on
-        self._charge(period, {who: settled[who] for who in readings}, -1)
-        settled.update(readings)
-        self._charge(period, readings, +1)
+        for group in _groups(readings):
+            given = {who: readings[who] for who in group}
+            before, sent = self._charge(period, {who: settled[who] for who in group})
+            after, due = self._charge(period, given)
+            deltas = {who: after[who] - before[who] for who in group}
+            self.ledger.credit(deltas, due - sent, -sum(deltas.values()) - (due - sent))
+            settled.update(given)
 
-    def _charge(self, period: int, readings: dict[int, int], sign: int) -> None:
+    def _charge(self, period: int, readings: dict[int, int]) -> tuple[dict[int, int], int]:
+        """What the accounts change by, and what the supplier receives of them."""
         delivery = self.deliveries[period]
         contracts = [delivery.contracts.get(who, 0) for who in readings]
         caps = [delivery.caps.get(who, (NO_CAP, NO_CAP))[0] for who in readings]
@@ -179,7 +199,9 @@ class ModelMarket:
             np.array(caps, dtype=np.int64),
             Prices(RETAIL, FEED_IN, *fees),
         )
-        for who, delta in zip(readings, due.delta.tolist(), strict=True):
-            self.money[who] += sign * delta
-        self.money[SUPPLIER] += sign * int(due.supplier.sum())
-        self.money[DSO] += sign * int(due.dso.sum())
+        return dict(zip(readings, due.delta.tolist(), strict=True)), int(due.supplier.sum())
+
+
+def _groups(numbers: Iterable[int]) -> list[list[int]]:
+    """Numbers in order, four seats together."""
+    return [list(g) for _, g in groupby(sorted(numbers), key=lambda who: who // PER_GROUP)]

@@ -23,13 +23,14 @@ from gridbourse.chain.deploy import AREA, Market, MarketSettings, deploy
 from gridbourse.chain.lanes import PER_GROUP, lanes64, order_lane
 from gridbourse.chain.logs import deployment_logs
 from gridbourse.chain.transactions import Chain
-from tests.invariants.model_market import BAND, FEED_IN, FEES, RETAIL, Order
+from tests.invariants.model_market import BAND, FEED_IN, FEES, RETAIL, SILENT_PERMILLE, Order
 
 MTU, GATE_CLOSURE = 900, 300
 FIRST = 1_630_368  # 2016-07-01T00:00Z
 RING = 6
 ROUNDS = 2
 CAPACITY_WH = 4_000
+DISPUTE_WINDOW = 1_000
 NUMBERS = range(8, 18)
 ZONE_OF = {number: 1 + number % 2 for number in NUMBERS}
 REPORT = bytes(32)
@@ -58,6 +59,7 @@ class RingMarket:
         settings = MarketSettings(
             MTU, GATE_CLOSURE, BAND, False, ROUNDS, "two streets",
             horizon_periods=2, ring_size=RING, reading_window_seconds=0, verdict_window_seconds=0,
+            dispute_window_seconds=DISPUTE_WINDOW, silent_permille=SILENT_PERMILLE,
         )  # fmt: skip
         self.market: Market = deploy(self.chain, self.keys, settings)
         self._bring_in()
@@ -106,7 +108,7 @@ class RingMarket:
             deltas = sum(delta for word in told["deltas"] for _, delta in lanes64(0, word))
             assert deltas + told["supplierMicroEur"] + told["dsoMicroEur"] == 0
         balances = free[2:]  # after the offset and the length of the array
-        assert owed == -sum(min(balance, 0) for balance in balances)
+        assert owed == -sum(min(balance, 0) for balance in balances[8:])
         return dict(enumerate(balances))
 
     def _money_questions(self) -> list[tuple[RPCEndpoint, Any]]:
@@ -167,9 +169,23 @@ class RingMarket:
         grid = self.market.grid
         grid.accept(period, grid.round(period), grid.book_root(period), REPORT)
 
-    def wait(self) -> None:
+    def wait(self, seconds: int = 2) -> None:
         """Until the windows of verdicts and readings, which are of no length, are over."""
-        self.chain.w3.provider.make_request(RPCEndpoint("evm_increaseTime"), [2])
+        self.chain.w3.provider.make_request(RPCEndpoint("evm_increaseTime"), [seconds])
+
+    def now(self) -> int:
+        """Block time of the last block."""
+        return self.chain.w3.eth.get_block("latest")["timestamp"]
+
+    def act(self, who: str | int, function: str, *arguments: Any) -> None:
+        """A function of the clearing house, by a party or by a participant's number."""
+        key = self.keys[who] if isinstance(who, str) else self.key(who)
+        self.market.house.write(key, function, function, *arguments)
+
+    def held_back(self) -> tuple[dict[int, int], int]:
+        """Credits that wait, by account, and what is set aside."""
+        house = self.market.house
+        return house.waiting(self.limit), house.read("setAsideMicroEur")
 
     def expire(self, period: int) -> None:
         self.wait()

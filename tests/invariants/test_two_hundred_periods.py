@@ -9,7 +9,8 @@ slot has long been rewritten - debts and what pays them off. After every step mo
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 
 import pytest
 from web3 import Web3
@@ -18,8 +19,17 @@ from gridbourse.chain.connect import session
 from gridbourse.chain.lanes import BID, OFFER
 from gridbourse.chain.transactions import Reverted
 from gridbourse.model.caps import NO_CAP
+from gridbourse.model.ledger import DSO, SUPPLIER, Refused
 from tests.invariants.model_market import NO_ORDER, ModelMarket, Order, Seat
-from tests.invariants.ring_market import CAPACITY_WH, FIRST, NUMBERS, RING, ZONE_OF, RingMarket
+from tests.invariants.ring_market import (
+    CAPACITY_WH,
+    DISPUTE_WINDOW,
+    FIRST,
+    NUMBERS,
+    RING,
+    ZONE_OF,
+    RingMarket,
+)
 
 PERIODS = 200
 PURSE = 1_500_000  # backs some 4,000 Wh: money runs out
@@ -29,31 +39,37 @@ SEED = 20_160_701
 class Life:
     """One random life: what is drawn is done to the chain and to the model alike."""
 
-    def __init__(self, w3: Web3, seed: int) -> None:
+    def __init__(self, w3: Web3, seed: int, steps: int = 0) -> None:
         self.draw = random.Random(seed)
+        self.steps = steps
+        self.holder_of: dict[int, str | int] = {}
         self.chain = RingMarket(w3)
-        self.model = ModelMarket({n: Seat(ZONE_OF[n], CAPACITY_WH) for n in NUMBERS})
+        seats = {n: Seat(ZONE_OF[n], CAPACITY_WH) for n in NUMBERS}
+        self.model = ModelMarket(seats, DISPUTE_WINDOW)
         self.sequences: Counter[tuple[int, int]] = Counter()
         self.settled: list[int] = []
         self.waiting: list[int] = []  # booked, not settled
+        self.absurd: dict[int, dict[int, int]] = {}  # what those with an absurd reading really drew
         self.late: dict[int, dict[int, int]] = {}  # readings that come after settlement
         self.seen: Counter[str] = Counter()
-        self.chain.deposit(dict.fromkeys(NUMBERS, PURSE))
-        for number in NUMBERS:
-            self.model.money[number] += PURSE
-        self.check("deposit")
+        self.deposit(dict.fromkeys(NUMBERS, PURSE), "deposit")
 
     def check(self, what: str) -> None:
         """A step is over: the chain's own sums, and account by account against the model."""
         self.seen[what] += 1
         balances = self.chain.look()
+        ledger = self.model.ledger
         assert balances == {n: self.model.money.get(n, 0) for n in range(self.chain.limit)}, what
+        assert (ledger.money_sum, ledger.gap <= 0) == (0, True), what
 
     def check_ring(self) -> None:
-        """Holds are those of the open orders, and what is open is what the model has open."""
-        for period, (holds, trades) in self.chain.ring().items():
-            delivery = self.model.deliveries[period]
-            assert (holds, trades) == (self.model.holds(period), delivery.open_trades), period
+        """Holds are those of the open orders, what is open is what the model has open; so is what waits."""
+        ledger = self.model.ledger
+        for period, held in self.chain.ring().items():
+            assert held == (ledger.holds.get(period, 0), ledger.trades.get(period, 0)), period
+            assert sum(held) >= 0
+        waiting = {who: credit for who, credit in ledger.waiting.items() if credit}
+        assert self.chain.held_back() == (waiting, ledger.set_aside)
 
     def chance(self, share: float) -> bool:
         return self.draw.random() < share
@@ -183,13 +199,15 @@ class Life:
         """What was contracted, more or less; some readings are wrong at first, some are missing."""
         delivery = self.model.deliveries[period]
         true = {
-            n: delivery.contracts.get(n, 0) + self.draw.randint(-600, 500)
+            n: _carried(delivery.contracts.get(n, 0) + self.draw.randint(-600, 500))
             for n, seat in self.model.seats.items()
             if seat.is_member(period)
         }
         late = {n: wh for n, wh in true.items() if self.chance(0.05)}
         first = {
-            n: wh + (self.draw.randint(-99, 99) if self.chance(0.1) else 0)
+            n: self.draw.choice((5_000, -4_001))
+            if self.chance(0.01)
+            else _carried(wh + (self.draw.randint(-99, 99) if self.chance(0.1) else 0))
             for n, wh in true.items()
         }
         first = {n: wh for n, wh in first.items() if n not in late}
@@ -197,12 +215,15 @@ class Life:
         self.chain.meter(
             period, first | gone
         )  # a meter that still talks of who left changes nothing
-        wrong = {n: true[n] for n, wh in first.items() if wh != true[n]}
+        absurd = {n for n, wh in first.items() if abs(wh) > CAPACITY_WH and self.chance(0.5)}
+        self.seen["absurd"] += len(absurd)  # and nobody notices before the settlement
+        wrong = {n: true[n] for n, wh in first.items() if wh != true[n] and n not in absurd}
         if wrong:
             self.chain.meter(period, wrong)
             self.seen["corrected before settlement"] += 1
         delivery.readings = {**first, **wrong}
         self.late[period] = late
+        self.absurd[period] = {n: true[n] for n in absurd}
         self.check("meter")
 
     def settle(self, period: int) -> None:
@@ -212,14 +233,17 @@ class Life:
             self.chain.meter(period, late)
             delivery.readings.update(late)
             self.check("late reading")
-        elif late:
+            late = {}
+        if late or self.absurd[period]:
             with pytest.raises(Reverted) as refused:
                 self.chain.settle(period, 9)
             assert refused.value.name == "ReadingMissing"
             self.chain.await_readings(period)
             self.check("estimate")
         self.chain.settle(period, self.draw.choice((1, 2, 9)))
+        before = sum(self.model.ledger.waiting.values())
         self.model.settle(period)
+        self.seen["waits"] += sum(self.model.ledger.waiting.values()) > before
         self.waiting.remove(period)
         self.settled.append(period)
         self.check("settle")
@@ -227,10 +251,11 @@ class Life:
     def correct(self, period: int) -> None:
         """A reading that came too late, else what a meter was found to have got wrong."""
         settled = self.model.deliveries[period].settled_on
-        given = {n: wh for n, wh in self.late[period].items() if settled[n] != wh}
+        true = self.late[period] | self.absurd[period]
+        given = {n: wh for n, wh in true.items() if settled[n] != wh}
         if not given:
             chosen = self.draw.sample(list(settled), self.draw.randint(1, 3))
-            given = {n: settled[n] + self.draw.randint(-400, 400) for n in chosen}
+            given = {n: _carried(settled[n] + self.draw.randint(-400, 400)) for n in chosen}
         reused = period not in self.chain.ring()
         self.chain.correct(period, given)
         self.model.correct(period, given)
@@ -244,31 +269,87 @@ class Life:
         self.seen["debt"] += len(owing)
         if owing and self.chance(0.5):
             who = self.draw.choice(owing)
-            amount = self.draw.choice((1_000, PURSE)) - self.model.money[who]
-            self.chain.deposit({who: amount})
-            self.model.money[who] += amount
-            self.check("recovery")
+            self.deposit(
+                {who: self.draw.choice((1_000, PURSE)) - self.model.money[who]}, "recovery"
+            )
         who = self.draw.choice(NUMBERS)
         if self.chance(0.1):
             limit = self.draw.choice((0, 300_000))
-            self.model.seats[who].credit = limit
-            house, treasurer = self.chain.market.house, self.chain.keys["treasurer"]
-            house.write(treasurer, "credit", "setCreditLimit", who, limit)
+            self.model.ledger.credit_limits[who] = limit
+            self.chain.act("treasurer", "setCreditLimit", who, limit)
             self.check("credit")
         if self.chance(0.1):
-            self.withdraw(who, self.draw.randint(1, PURSE))
+            self.withdraw(who, who, self.draw.randint(1, PURSE))
+        if self.chance(0.3):
+            party, account = self.draw.choice((("supplier", SUPPLIER), ("dso", DSO)))
+            most = self.model.ledger.spendable(account)
+            self.withdraw(party, account, most + self.draw.choice((0, 0, 1)))
+        if self.model.ledger.on_the_way and self.chance(0.4):
+            self.end_withdrawal(min(self.model.ledger.on_the_way))
+        if sum(self.model.ledger.waiting.values()) and self.chance(0.5):
+            self.pay_waiting()
 
-    def withdraw(self, who: int, amount: int) -> None:
-        send = (self.chain.key(who), "withdraw", "withdraw", amount)
-        if self.model.money[who] < amount:
+    def deposit(self, amounts: dict[int, int], what: str) -> None:
+        self.chain.deposit(amounts)
+        for account, amount in amounts.items():
+            self.model.ledger.deposit(account, amount)
+        self.check(what)
+
+    def withdraw(self, by: str | int, account: int, amount: int) -> None:
+        house = () if isinstance(by, int) else (account,)
+        function = "withdrawHouse" if house else "withdraw"
+        rule = _rule(deepcopy(self.model.ledger).withdraw, account, amount, 0)
+        if rule:
             with pytest.raises(Reverted) as refused:
-                self.chain.market.house.write(*send)
-            assert refused.value.name == "InsufficientMoney"
+                self.chain.act(by, function, *house, amount)
+            assert refused.value.name == rule
             self.check("refused withdrawal")
             return
-        self.chain.market.house.write(*send)
-        self.model.money[who] -= amount
-        self.check("withdrawal")
+        self.chain.act(by, function, *house, amount)
+        number = self.model.ledger.withdraw(account, amount, self.chain.now())
+        self.holder_of[number] = by
+        self.check("house withdrawal" if house else "withdrawal")
+
+    def end_withdrawal(self, number: int) -> None:
+        """Too early, or in time; or its holder takes it back."""
+        ledger = self.model.ledger
+        if self.chance(0.2):
+            self.chain.act(self.holder_of[number], "cancelWithdrawal", number)
+            ledger.cancel(number)
+            self.check("withdrawal cancelled")
+            return
+        if self.chance(0.7):
+            self.chain.wait(DISPUTE_WINDOW)
+        refused = None
+        try:
+            self.chain.act("gateway", "finishWithdrawal", number)
+        except Reverted as error:
+            refused = error.name
+        assert refused == _rule(deepcopy(ledger).finish, number, self.chain.now())
+        if refused:
+            self.check(refused)
+            return
+        ledger.finish(number, self.chain.now())
+        self.check("withdrawal finished")
+
+    def pay_waiting(self) -> None:
+        order = self.draw.sample(NUMBERS, len(NUMBERS))
+        self.chain.act("gateway", "payWaiting", order)
+        self.seen["credit paid"] += len(self.model.ledger.pay_waiting(order))
+        self.check("pay waiting")
+
+
+def _rule(action: Callable[..., object], *arguments: int) -> str | None:
+    """The rule by which the model refuses something; None when it goes through."""
+    try:
+        action(*arguments)
+    except Refused as refused:
+        return refused.rule
+    return None
+
+
+def _carried(wh: int) -> int:
+    return max(-CAPACITY_WH, min(CAPACITY_WH, wh))
 
 
 HAPPENINGS = {
@@ -276,6 +357,8 @@ HAPPENINGS = {
     "AboveConnectionCapacity", "leave", "suspend", "reinstate", "accept", "expire", "cap", "void",
     "estimate", "late reading", "corrected before settlement", "corrected after settlement",
     "corrected after ring reuse", "debt", "recovery", "credit", "withdrawal", "refused withdrawal",
+    "house withdrawal", "withdrawal finished", "withdrawal cancelled", "WithdrawalWaits", "absurd",
+    "waits", "credit paid",
 }  # fmt: skip
 
 
@@ -286,18 +369,29 @@ def w3() -> Iterator[Web3]:
         yield connection
 
 
-def test_two_hundred_periods_are_the_models_to_the_micro_euro(w3: Web3) -> None:
-    life = Life(w3, SEED)
-    for period in range(FIRST, FIRST + PERIODS):
+def live(life: Life) -> None:
+    """Until two hundred periods, or as many steps as are asked for, are lived and settled."""
+    period = FIRST
+    while period < FIRST + PERIODS or sum(life.seen.values()) < life.steps:
         life.turn(period)
+        period += 1
     while life.waiting:
         last = life.waiting[-1]
         life.chain.close_gate(last + 2)
-        for period in range(max(life.late) + 1, last + 1):
-            life.meter(period)
+        for delivered in range(max(life.late) + 1, last + 1):
+            life.meter(delivered)
         life.settle(life.waiting[0])
-
     assert {what for what in HAPPENINGS if not life.seen[what]} == set(), life.seen
     traded = sum(sum(map(abs, d.contracts.values())) for d in life.model.deliveries.values())
     assert traded > 100_000, "the market is no still life"
     assert life.chain.checker.findings.compared["commitment"] > PERIODS
+
+
+def test_two_hundred_periods_are_the_models_to_the_micro_euro(w3: Web3) -> None:
+    live(Life(w3, SEED))
+
+
+@pytest.mark.assurance
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_five_thousand_steps_are_the_models_to_the_micro_euro(w3: Web3, seed: int) -> None:
+    live(Life(w3, seed, steps=5_000))

@@ -21,7 +21,7 @@ def test_every_row_of_a_point_counts(tmp_path: Path) -> None:
 def test_a_number_of_two_rows_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "participants.csv"
     path.write_text("point_id,number\nP1,8\nP2,8\n")
-    with pytest.raises(ReadingError, match="row 3, column number: participant 8 is there twice"):
+    with pytest.raises(ReadingError, match="line 3, column number: participant 8 is there twice"):
         read_numbers(path)
 
 

@@ -97,10 +97,13 @@ def test_byte_order_mark_and_blank_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "cannot be read as CSV"),
+        ("", "has no header"),
+        ("time,point,wh\n", "has no reading"),
+        ("# of June\n\n", "has no header"),
+        ('time,point,wh\n1,"A,3\n', "is not CSV"),
         ("time,point\n", "column is missing"),
         ("time,point,wh,wh\n", "more than once"),
-        ("time,point,wh\n1,2,3,4\n", "Expected 3 fields in line 2, saw 4"),
+        ("time,point,wh\n1,2,3,4\n", "has 4 fields under 3 columns"),
     ],
 )
 def test_files_that_are_not_what_the_mapping_says(tmp_path: Path, text: str, reason: str) -> None:
@@ -115,9 +118,9 @@ def test_missing_file_foreign_file_and_unknown_ending(tmp_path: Path) -> None:
     (tmp_path / "m.parquet").write_text("no parquet")
     (tmp_path / "m.csv").write_bytes(b"time,point,wh\n\xff\xfe,A,1\n")
     for name, reason in [
-        ("none.csv", "cannot be read as CSV"),
+        ("none.csv", "is missing"),
         ("m.parquet", "cannot be read as Parquet"),
-        ("m.csv", "cannot be read as CSV"),
+        ("m.csv", "is no text in UTF-8"),
         ("m.xlsx", "neither .csv nor .parquet"),
     ]:
         assert reason in unreadable(tmp_path / name).reason

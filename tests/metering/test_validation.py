@@ -34,7 +34,7 @@ def numbered(numbers: dict[str, int]) -> Callable[[str, int], int | None]:
 @pytest.mark.parametrize(
     ("row", "rule", "reason"),
     [
-        (("yesterday", "A", 1), Rule.TIME, "row 3, column time: 'yesterday' is not a time"),
+        (("yesterday", "A", 1), Rule.TIME, "line 3, column time: 'yesterday' is not a time"),
         (("", "A", 1), Rule.TIME, "nothing is not a time"),
         (("2016-07-01T10:15:00", "A", 1), Rule.TIME, "no timezone is stated"),
         (("2016-07-01T10:20:00Z", "A", 1), Rule.GRID, "not on the start of a period of 900 s"),
@@ -72,7 +72,7 @@ def test_a_register_that_counts_one_way_is_never_negative(tmp_path: Path) -> Non
     assert refused(path) == []
     assert refused(path, one_way=True) == [(Rule.SIGN, 3)]
     (refusal,) = judge(path, one_way=True).refusals
-    assert "row 3, column wh: '-1' must not be negative" in str(refusal)
+    assert "line 3, column wh: '-1' must not be negative" in str(refusal)
 
 
 def test_no_reading_is_absurd_enough_to_overflow_the_chain(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from gridbourse.model.baseline.errors import (
     LateDeclaration,
     MissingDeclaration,
     MissingReading,
+    NetInjection,
     TooFewDays,
 )
 from gridbourse.model.baseline.evidence import Declaration, Evidence, Readings
@@ -245,6 +246,8 @@ def test_a_day_whose_clock_skips_an_hour_of_the_event_does_not_count(hours):
 
 daily = st.lists(st.integers(-5_000, 5_000), min_size=5, max_size=5)
 habit_of_two_weeks = st.lists(daily, min_size=15, max_size=15)
+loads = st.lists(st.integers(0, 5_000), min_size=5, max_size=5)
+loads_of_two_weeks = st.lists(loads, min_size=15, max_size=15)
 
 
 def history(levels: list[list[int]]) -> Evidence:
@@ -320,8 +323,35 @@ def test_what_was_used_on_event_days_changes_nothing(method, levels, event_day, 
     assert found(changed) == found(levels)
 
 
+@pytest.mark.parametrize("method", [CAISO_10_OF_10, NYISO_HIGH_5_OF_10])
+@pytest.mark.parametrize(
+    ("usual", "window", "event", "said"),
+    [
+        (-5, 150, 100, "injects [0-9]+ Wh net usually, in the window of the adjustment"),
+        (150, -5, 100, "injects [0-9]+ Wh net on the day, in the window of the adjustment"),
+        (-100, -50, 100, "injects [0-9]+ Wh net usually, in the window of the adjustment"),
+        (100, 50, -100, "injects [0-9]+ Wh net usually, in the hours of the event"),
+    ],
+)
+def test_a_ratio_says_nothing_of_a_point_that_injects(method, usual, window, event, said):
+    """Exporting 5 Wh as a rule and importing 150 today is no load thirty times as high, turned round."""
+    habits = {day: use(event, window=usual) for day in WORKING_10}
+    there = evidence({**habits, FRIDAY: use(0, window=window)})
+    with pytest.raises(NetInjection, match=said):
+        baseline(method, there)
+    assert len(baseline(PJM_HIGH_4_OF_5, there).wh) == 2  # a sum has no sign to turn
+
+
+@pytest.mark.parametrize("method", [CAISO_10_OF_10, NYISO_HIGH_5_OF_10])
+def test_a_window_without_use_is_no_injection(method):
+    habits = {day: use(100, window=0) for day in WORKING_10}
+    assert wh(method, evidence({**habits, FRIDAY: use(0, window=50)})) == [-100, -100]
+    habits = {day: use(100, window=50) for day in WORKING_10}
+    assert wh(method, evidence({**habits, FRIDAY: use(0, window=0)})) == [-80, -80]
+
+
 @settings(max_examples=40)
-@given(levels=habit_of_two_weeks)
+@given(levels=loads_of_two_weeks)
 def test_a_scaled_baseline_stays_within_its_cap(levels):
     there = history(levels)
     plain, fitted = sum(wh(AVERAGE, there)), sum(wh(CAISO_10_OF_10, there))

@@ -119,6 +119,14 @@ def test_orders_outside_the_band_and_negative_energy_are_refused() -> None:
         cleared(Book.of("", ("bid", 3, -1)))
 
 
+def test_a_band_in_use_has_no_price_above_retail() -> None:
+    band = Band(80, 4, 56)  # up to 300
+
+    assert band.in_use(300) == band.in_use(10_000) == band
+    for retail, ticks in ((299, 55), (296, 55), (295, 54), (80, 1), (79, 0), (0, 0)):
+        assert band.in_use(retail).ticks == ticks
+
+
 def test_a_price_is_a_tick_of_the_band_or_refused() -> None:
     band = Band(80, 4, 56)
 

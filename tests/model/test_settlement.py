@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from gridbourse.model.caps import NO_CAP
-from gridbourse.model.settlement import Prices, hold_micro_eur, settle, without_market
+from gridbourse.model.settlement import (
+    Prices,
+    estimate_wh,
+    hold_micro_eur,
+    settle,
+    usable,
+    without_market,
+)
 
 PRICES = Prices(retail=300, feed_in=80, import_fee=60, local_fee=20, export_fee=5)
 
@@ -55,7 +62,29 @@ def test_without_a_market_everything_is_the_suppliers():
     assert charges.dso.tolist() == [900 * 60, 700 * 5]
 
 
-def test_a_hold_backs_retail_price_and_fee_until_the_energy_is_paid():
-    holds = hold_micro_eur(array(1_000, 1_000), array(0, 400), retail=300, hold_rate=360)
+def test_a_hold_backs_retail_price_and_fee_until_settlement():
+    assert hold_micro_eur(array(1_000, 0), hold_rate=360).tolist() == [360_000, 0]
 
-    assert holds.tolist() == [1_000 * 360, 1_000 * 360 - 400 * 300]
+
+@pytest.mark.parametrize(
+    ("case", "contract", "permille", "estimate"),
+    [
+        ("sold, and is silent", 6_000, 1_000, -25_000),
+        ("bought, and is silent", -2_500, 1_000, -25_000),
+        ("bought more than a mild estimate", -2_500, 37, -2_500),
+        ("bought less than a mild estimate", -900, 37, -925),
+        ("sold, and nothing is estimated", 6_000, 0, 0),
+        ("bought, and nothing is estimated", -900, 0, -900),
+    ],
+)
+def test_silence_pays_nobody(case, contract, permille, estimate):
+    assert estimate_wh(array(contract), array(25_000), permille).tolist() == [estimate], case
+
+
+def test_an_estimate_is_rounded_towards_zero():
+    assert estimate_wh(array(0), array(1_999), 500).tolist() == [-999]
+
+
+def test_a_connection_carries_its_capacity_either_way_and_no_more():
+    readings = array(25_000, -25_000, 25_001, -25_001, 0)
+    assert usable(readings, array(25_000)).tolist() == [True, True, False, False, True]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from gridbourse.chain.deploy import AREA, ROLES
+from gridbourse.chain.deploy import ROLES
 from gridbourse.chain.ending import finish
 from gridbourse.chain.transactions import Chain, Reverted
 from gridbourse.model.periods import Mtu
@@ -38,11 +38,6 @@ def applicant(people: People, folder: Path, **other) -> Person:
 def settle(members, period: int) -> None:
     """Whatever other tests ordered in the period; every meter says nothing flowed."""
     market, by = members.market, members.market.keys["gateway"]
-    market.auction.clear(by, AREA, period)
-    if market.auction.phase(AREA, period) == "cleared":
-        market.grid.accept(
-            period, market.grid.round(period), market.grid.book_root(period), bytes(32)
-        )
     market.meter.submit(period, 1, dict.fromkeys(range(FIRST, FIRST + seats(members)), 0))
     finish(market, by, period)
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gridbourse.chain.connect import connect
+from gridbourse.chain.contracts import SUPPLIER_ACCOUNT
 from gridbourse.chain.deploy import AREA, Market
 from gridbourse.chain.lanes import BID, OFFER
 from gridbourse.chain.transactions import Chain
@@ -12,12 +13,13 @@ from oracle.corrections import LateReadings, SettledPeriods
 from oracle.journal import Journal
 from oracle.meter_feed import MeterFeed
 from tests.invariants.model_market import Order
-from tests.invariants.ring_market import FIRST, MTU, NUMBERS, RingMarket
+from tests.invariants.ring_market import CAPACITY_WH, FIRST, MTU, NUMBERS, RingMarket
 from tests.oracle.fake_chain import DeathClock, Killing, raise_killed
 
 ORDERS = {8: Order(OFFER, 10, 900), 9: Order(BID, 20, 500), 14: Order(BID, 15, 300)}
 TRUE = {n: 905 if n == 8 else -40 * (n - 8) for n in NUMBERS}
-"""What the meters have; the contracts, which estimates rest on, are 800, -500 and -300."""
+"""What the meters have; an estimate is all a connection can draw, which is worse than any contract here."""
+ESTIMATE = -CAPACITY_WH
 LATE_ONES = (9, 14)
 """Of two groups: one who bought, and one who used more than it bought."""
 ALL = 99
@@ -28,7 +30,7 @@ class LateMarket(RingMarket):
 
     def __init__(self) -> None:
         super().__init__(connect("embedded"))
-        self.deposit(dict.fromkeys(NUMBERS, 400_000))
+        self.deposit(dict.fromkeys(NUMBERS, 4_000_000) | {SUPPLIER_ACCOUNT: 10_000_000})
         self.trade(FIRST)
 
     def trade(self, period: int) -> None:

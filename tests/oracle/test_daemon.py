@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -83,9 +84,29 @@ def test_a_clock_that_cannot_be_read_is_no_reason_to_end():
     Daemon([Blind(1)]).cycle()
 
 
-def test_what_it_does_not_understand_ends_it():
-    with pytest.raises(GridbourseError, match="odd"):
-        Daemon([Chores(1, [GridbourseError("odd")])]).run()
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (GridbourseError("odd"), "chores: odd"),
+        (KeyError("half"), "chores: KeyError: 'half' (test_daemon.py, line"),
+        (
+            ValueError("a\n2026 INFO well"),
+            "chores: ValueError: a\\n2026 INFO well",
+        ),
+        (sqlite3.DatabaseError("malformed"), "chores: DatabaseError: malformed"),
+    ],
+)
+def test_what_it_does_not_understand_is_a_line_and_the_others_go_on(caplog, error, said):
+    odd, well = Chores(1, [error, error]), Chores(2, name="well")
+    daemon = Daemon([odd, well])
+    daemon.cycle()
+    assert (odd.left, well.left) == (1, 0)
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert record.message.startswith(said)
+    assert record.message.endswith("(rests for 1 cycle)")
+    for _ in range(5):
+        daemon.cycle()
+    assert odd.left == 0
 
 
 def test_stopping_finishes_the_step_in_hand_and_takes_no_other():

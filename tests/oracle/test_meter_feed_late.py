@@ -7,13 +7,22 @@ import pytest
 
 from gridbourse.chain.commitment import ProofError
 from gridbourse.chain.deploy import AREA
-from oracle.corrections import book_corrections, read_history
+from oracle.corrections import LateReadings, book_corrections, read_history
 from oracle.errors import FeedError, SettledError
 from oracle.journal import Journal
 from oracle.meter_feed import LATE
 from tests.invariants.ring_market import FIRST, NUMBERS, RING
 from tests.oracle.fake_chain import DeathClock, Killed, raise_killed
-from tests.oracle.late import ALL, LATE_ONES, TRUE, LateMarket, bring, meter_oracle, without
+from tests.oracle.late import (
+    ALL,
+    ESTIMATE,
+    LATE_ONES,
+    TRUE,
+    LateMarket,
+    bring,
+    meter_oracle,
+    without,
+)
 
 EARLY = without(TRUE, *LATE_ONES)
 
@@ -61,7 +70,7 @@ def test_a_late_reading_takes_the_place_of_its_estimate(
     assert market.accounts() == in_time
     history = read_history(market.market)
     assert history.rebuilt.findings.differences == []
-    assert history.estimates == {FIRST: {9: -500, 14: -300}}
+    assert history.estimates == {FIRST: dict.fromkeys(LATE_ONES, ESTIMATE)}
     block = market.chain.w3.eth.block_number
     assert bring(market.market, tmp_path, TRUE) == 0
     assert market.chain.w3.eth.block_number == block
@@ -82,7 +91,7 @@ def test_a_period_settled_by_half_is_settled_to_its_end_first(
         late.step()
         assert not late.due()
     assert market.accounts() == in_time
-    assert read_history(market.market).estimates == {FIRST: {9: -500}}
+    assert read_history(market.market).estimates == {FIRST: {9: ESTIMATE}}
 
 
 def test_long_after_the_ring_slot_was_used_again(
@@ -150,7 +159,7 @@ def test_what_was_corrected_meanwhile_stays(
     estimate(market, tmp_path)
     rebuilt = read_history(market.market).rebuilt
     (difference,) = book_corrections(market.market, rebuilt, {FIRST: {9: -77}})
-    assert difference[:4] == (FIRST, 9, -500, -77)
+    assert difference[:4] == (FIRST, 9, ESTIMATE, -77)
     decided = market.accounts()
 
     bring(market.market, tmp_path, EARLY | {9: TRUE[9]})
@@ -210,3 +219,35 @@ def test_what_was_not_settled_is_not_corrected(market: LateMarket, tmp_path: Pat
     with pytest.raises(ProofError, match="does not give what the chain committed to"):
         book_corrections(market.market, rebuilt, {FIRST: {9: 2}})
     assert market.chain.w3.eth.block_number == before
+
+
+def test_a_period_that_cannot_be_booked_keeps_no_other_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is wrong with one is a line; it is tried again after a start."""
+    booked: list[int] = []
+
+    class Late(LateReadings):
+        def __init__(self, journal: Journal) -> None:
+            self._journal, self._stuck, self.refused = journal, set(), 0
+            self._market = None  # type: ignore[assignment]
+            self._settled = type("All", (), {"done": staticmethod(lambda period: True)})()
+
+        def _book(self, history: object, period: int, entries: object) -> None:
+            if period == 2:
+                raise ProofError("period 2: the log does not give what\nthe chain committed to")
+            booked.append(period)
+            self._journal.confirm(LATE, period, 1)
+
+    monkeypatch.setattr("oracle.corrections.read_history", lambda market: None)
+    with Journal(tmp_path / "j.sqlite") as journal:
+        for period in (1, 2, 3):
+            journal.prepare(LATE, period, 1, b"[[8,5]]")
+        for start in (1, 2):
+            late = Late(journal)
+            while late.due():
+                late.step()
+            assert (booked, late.refused) == ([1, 3], 1)
+            lines = [r.message for r in caplog.records if r.levelname == "ERROR"]
+            assert len(lines) == start
+    assert lines[0].startswith("period 2, late readings: period 2: the log does not give what\\n")

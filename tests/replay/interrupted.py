@@ -84,7 +84,7 @@ class Scene:
         market = self.market()
         market.grid.chain = _mortal(market.chain, clock)
         schedule, reactive = (
-            self.scenario.forecast_wh(self.period), self.scenario.reactive_var(self.period),
+            self.scenario.forecast_wh(self.period), self.scenario.forecast_var(self.period),
         )  # fmt: skip
         with Journal(folder / "oracle.sqlite") as real:
             feed = GridFeed(

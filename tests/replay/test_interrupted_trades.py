@@ -47,7 +47,7 @@ class Traded:
         mortal = Killing(clock, market.chain, ("send",))
         market.grid.chain = market.order_book.chain = mortal  # type: ignore[assignment]
         period = scenario.first_period
-        schedule, reactive = scenario.forecast_wh(period), scenario.reactive_var(period)
+        schedule, reactive = scenario.forecast_wh(period), scenario.forecast_var(period)
         with Journal(folder / "oracle.sqlite") as journal:
             feed = GridFeed(
                 market.grid, Killing(clock, journal, ("prepare", "confirm")),  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 each sees what trades could never tell."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from gridbourse.scenario.plant import Delivery, Plant
 from gridbourse.scenario.scenario import load
 from replay import evidence
 from replay.metering import MeterDrop
-from replay.run import replay
+from replay.run import replay as replay_run
 from replay.walk import ReplayError, Walk
 from tests.replay.noon import START
 from tests.replay.storage import add_to_slot, slots_of
@@ -33,7 +34,7 @@ def run_small(noon: Path, tmp_path: Path) -> Callable[[], RunRecord]:
     def go() -> RunRecord:
         about = {"file": str(noon), "overrides": OVERRIDES}
         with session("devnet-child") as w3:
-            return replay(w3, "test", load(noon, OVERRIDES), about, tmp_path / "run").record
+            return replay_run(w3, "test", load(noon, OVERRIDES), about, tmp_path / "run").record
 
     return go
 
@@ -74,7 +75,7 @@ def test_energy_that_no_meter_sees_is_an_energy_gap(
         drawn = delivery.readings_wh.copy()
         drawn[0] -= LIE_WH
         flow = self.flow_of(period, drawn)
-        return Delivery(delivery.readings_wh, delivery.curtailed_wh, delivery.devices_wh, flow)
+        return replace(delivery, flow=flow)
 
     monkeypatch.setattr(Plant, "deliver", stolen)
 

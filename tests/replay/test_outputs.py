@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,10 @@ from typing import Any
 import pytest
 
 from gridbourse.chain.compiler import CHECKOUT
+from gridbourse.report import words
+from gridbourse.report.record import RunRecord
+from gridbourse.report.summary import bills_table
+from scripts import check
 from tests.replay.conftest import NETWORKS, Run
 from tests.replay.noon import PERIODS
 
@@ -127,3 +132,44 @@ def test_the_demo_is_one_day_on_a_devnet_of_its_own() -> None:
     assert line.split()[1:] == ["--network", "devnet-child", "--out", "out/demo", "--overwrite"]
     (scenario,) = re.findall(r"^DEMO_SCENARIO \?= (\S+)$", makefile, re.MULTILINE)
     assert (CHECKOUT / scenario).is_file()
+
+
+GROUPS = {"buyers", "sellers", "participants"}
+
+
+def test_the_money_table_adds_up_to_the_bills(run: Run, figures: dict[str, Any]) -> None:
+    """Every flow with its sign: what participants received less what they paid is all their bills."""
+    money = RunRecord.load(run.folder / "record").money
+    assert (money["micro_eur"] > 0).all()
+    into = money.loc[money["payee"].isin(GROUPS), "micro_eur"].sum()
+    out = money.loc[money["payer"].isin(GROUPS), "micro_eur"].sum()
+    assert into - out == figures["bills_micro_eur"]["with_market"]
+
+
+def test_the_checker_finds_the_same_bills_without_a_market(
+    run: Run, figures: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the logs and the profiles, not from the replay's accounts; a summary that is off is named."""
+    folder = shutil.copytree(run.folder, tmp_path / "run")
+    assert check.main(str(folder)) == 0
+    bills = figures["bills_micro_eur"]
+    assert bills["curtailment"] > 0
+    found = json.loads((folder / "check.json").read_text())["bills_micro_eur"]
+    assert found == {name: bills[name] for name in ("no_market", "no_market_capped", "curtailment")}
+    assert f"curtailment took {words.euro(bills['curtailment'])}" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    bills["no_market"] -= 1
+    (folder / "summary.json").write_text(json.dumps(figures))
+    assert check.main(str(folder)) == 1
+    assert "bill without a market: no_market" in capsys.readouterr().out
+
+
+def test_who_was_curtailed_is_ranked_by_what_it_lost(run: Run, figures: dict[str, Any]) -> None:
+    table = bills_table(RunRecord.load(run.folder / "record"))
+    capped = table[table["curtailed_wh"] > 0]
+    assert len(capped)
+    assert (capped["curtailment_micro_eur"] == 80 * capped["curtailed_wh"]).all()
+    whole = capped[capped["exported_wh"] + capped["imported_wh"] == 0]
+    assert (whole["gain_micro_eur"] < 0).all()
+    assert figures["losers"] == int((table["gain_micro_eur"] < 0).sum())

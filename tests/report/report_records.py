@@ -92,6 +92,8 @@ def hand_record(**changes: Any) -> RunRecord:
             "number": [1, 2],
             "bill_micro_eur": [350_000, -330_000],
             "no_market_micro_eur": [200_000, -450_000],
+            "no_market_capped_micro_eur": [160_000, -450_000],
+            "compensation_micro_eur": [10_000, 0],
             "bought_wh": [0, 1500],
             "sold_wh": [1500, 0],
             "imported_wh": [100, 1500],
@@ -240,7 +242,9 @@ def day_record(
         participants=pd.DataFrame(
             {
                 "number": range(1, people + 1), "bill_micro_eur": whole[0],
-                "no_market_micro_eur": whole[1], "bought_wh": whole[3], "sold_wh": whole[4],
+                "no_market_micro_eur": whole[1] + FEED_IN * cut_by.astype(int),
+                "no_market_capped_micro_eur": whole[1], "compensation_micro_eur": 0,
+                "bought_wh": whole[3], "sold_wh": whole[4],
                 "imported_wh": whole[3] * 2, "exported_wh": whole[4] * 2,
                 "local_bought_wh": whole[3], "fees_micro_eur": whole[2],
                 "curtailed_wh": cut_by.astype(int),

@@ -108,7 +108,7 @@ def test_the_curve_is_of_the_busiest_period_or_the_one_asked_for(
 
 
 def test_a_day_without_trade(tmp_path: Path) -> None:
-    quiet = day_record(people=6, trade=False)
+    quiet = day_record(people=6, trade=False, pv_factor=1.0)
     text = _write(quiet, tmp_path)
     assert "no period traded" in text
     assert "No trade" in text

@@ -101,6 +101,6 @@ def test_a_folder_that_is_no_record_is_refused(tmp_path: Path, record: RunRecord
         RunRecord.load(tmp_path)
     record.save(tmp_path)
     text = (tmp_path / "record.json").read_text(encoding="utf-8")
-    (tmp_path / "record.json").write_text(text.replace('"format": 2', '"format": 1'))
+    (tmp_path / "record.json").write_text(text.replace('"format": 3', '"format": 2'))
     with pytest.raises(ReportError, match="format"):
         RunRecord.load(tmp_path)

@@ -53,8 +53,10 @@ def test_prices_are_weighted_by_volume(record: RunRecord) -> None:
 
 def test_bills_gainers_and_fees(record: RunRecord) -> None:
     figures = summary(record)
+    # S: 350,000 against 200,000 uncurtailed; caps took 40,000, of which 10,000 came back.
     assert figures["bills_micro_eur"] == {
-        "with_market": 20_000, "no_market": -250_000, "gain": 270_000,
+        "with_market": 20_000, "no_market": -250_000, "no_market_capped": -290_000, "gain": 270_000,
+        "by_market": 300_000, "curtailment": 40_000, "compensation": 10_000,
     }  # fmt: skip
     assert (figures["gainers"], figures["losers"], figures["unchanged"]) == (2, 0, 0)
     assert figures["fees_micro_eur"] == {"total": 30_000, "import_fee": 20_000, "local_fee": 10_000}

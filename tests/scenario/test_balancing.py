@@ -152,8 +152,8 @@ def test_bad_terms_are_refused(tmp_path, old, new, reason):
 def test_a_file_that_is_not_there_is_one_line(tmp_path):
     write(tmp_path)
     (tmp_path / "prices.csv").unlink()
-    with pytest.raises(ReadingError, match=r"prices.csv: cannot be read as CSV"):
+    with pytest.raises(ReadingError, match=r"prices.csv: is missing"):
         read_balancing(tmp_path)
     (tmp_path / "terms.toml").unlink()
-    with pytest.raises(ScenarioError, match=r"terms.toml: can not be read"):
+    with pytest.raises(ScenarioError, match=r"terms.toml: is missing"):
         read_balancing(tmp_path)

@@ -1,5 +1,7 @@
 """The table [homes]: who has what, and everything in it that is refused by name."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -103,6 +105,56 @@ def test_a_vehicle_is_there_only_for_whole_periods(path):
     assert home[17 * 4 + 3 :].all()
 
 
+def clock(text: str) -> int:
+    hour, _, minute = text.partition(":")
+    return int(hour) * 60 + int(minute)
+
+
+@pytest.mark.parametrize("day", ["2016-03-27", "2016-06-15", "2016-10-30"])
+@pytest.mark.parametrize(
+    ("arrival", "departure"),
+    [
+        ("17:30", "02:30"),
+        ("17:30", "01:30"),
+        ("17:30", "02:00"),
+        ("17:30", "03:00"),
+        ("17:30", "02:45"),
+        ("02:30", "22:00"),
+        ("02:10", "02:00"),
+        ("02:50", "02:10"),
+        ("03:00", "02:30"),
+        ("02:00", "02:30"),
+        ("00:00", "23:45"),
+        ("12:00", "00:00"),
+        ("02:31", "02:30"),
+        ("06:05", "06:00"),
+    ],
+)
+def test_a_vehicle_leaves_once_a_day_however_long_the_day_is(path, day, arrival, departure):
+    """Days of 23, 24 and 25 hours in Berlin: three days have three trips, each between these times."""
+    scenario = replace(with_homes(path), timezone="Europe/Berlin")
+    world = Surroundings(scenario)
+    days = pd.date_range(pd.Timestamp(day) - pd.Timedelta(days=1), periods=3).date
+    hours = sum(len(scenario.mtu.local_day(each, "Europe/Berlin")) for each in days) / 4
+    assert hours == {"2016-03-27": 71, "2016-06-15": 72, "2016-10-30": 73}[day]
+    comes, goes = clock(arrival), clock(departure)
+    first = world.period_of(days[0], goes) - 1
+    end = world.period_of(days[2] + pd.Timedelta(days=1), goes)
+    home = world.at_home(comes, goes, range(first, end))
+    left = np.flatnonzero(home[:-1] & ~home[1:]) + 1 + first
+    assert left.tolist() == [world.period_of(each, goes) for each in days]
+
+
+@pytest.mark.parametrize(("departure", "away_hours"), [("02:30", 16), ("01:30", 17)])
+def test_on_the_day_of_25_hours_it_is_away_once(path, departure, away_hours):
+    """From the first 02:30 to 17:30 are 16 hours that day, and one trip's energy."""
+    world = Surroundings(replace(with_homes(path), timezone="Europe/Berlin"))
+    periods = world.scenario.mtu.local_day(pd.Timestamp("2016-10-30").date(), "Europe/Berlin")
+    home = world.at_home(clock("17:30"), clock(departure), periods)
+    assert (~home).sum() == away_hours * 4
+    assert (np.diff(home.astype(int)) == -1).sum() == 1
+
+
 def test_what_is_expected_was_known_before(path):
     """Beyond 24 hours the last whole day is repeated, never one that has not been."""
     scenario = with_homes(path)
@@ -154,13 +206,13 @@ def test_a_temperature_holds_until_the_next(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("start,warmth\n", "celsius: this column is missing"),
+        ("start,warmth\n", "celsius: column is missing; there are start, warmth"),
         ("start,celsius\n", "has no row"),
-        ("start,celsius\n2016-06-02,5\n", "row 1: start: '2016-06-02' is no ISO 8601 time"),
-        ("start,celsius\n2016-06-02T00:00Z,x\n", "row 1: celsius: 'x' is not a temperature"),
+        ("start,celsius\n2016-06-02,5\n", "line 2: start: '2016-06-02' is no ISO 8601 time"),
+        ("start,celsius\n2016-06-02T00:00Z,x\n", "line 2: celsius: 'x' is not a temperature"),
         (
             "start,celsius\n2016-06-02T01:00Z,5\n2016-06-02T00:00Z,5\n",
-            "row 2: start: '2016-06-02T00:00Z' is not after the row before",
+            "line 3: start: '2016-06-02T00:00Z' is not after the row before",
         ),
     ],
 )

@@ -125,14 +125,16 @@ def series(
 def test_a_bad_series_of_calls_is_refused_by_row(tmp_path: Path) -> None:
     good = "2016-07-24T11:00:00Z"
     for row, said in (
-        ("noon,up,100,200", "row 1: time: 'noon' is no ISO 8601 time"),
-        ("2016-07-24T11:00:00,up,100,200", "row 1: time:"),
-        ("2016-07-24T11:01:00Z,up,100,200", "row 1: time: is not the start of a period"),
-        (f"{good},sideways,100,200", "row 1: direction: 'sideways' is not one of up, down"),
-        (f"{good},up,ten,200", "row 1: wh: 'ten' is not a whole number"),
-        (f"{good},up,0,200", "row 1: wh: 0 is not in 1.."),
-        (f"{good},up,100,203", "row 1: ceiling_micro_eur_per_wh: 203 is not on a tick"),
+        ("noon,up,100,200", "line 2: time: 'noon' is no ISO 8601 time"),
+        ("2016-07-24T11:00:00,up,100,200", "line 2: time:"),
+        ("2016-07-24T11:01:00Z,up,100,200", "line 2: time: is not the start of a period"),
+        (f"{good},sideways,100,200", "line 2: direction: 'sideways' is not one of up, down"),
+        (f"{good},up,ten,200", "line 2: wh: 'ten' is not a whole number"),
+        (f"{good},up,0,200", "line 2: wh: 0 is not in 1.."),
+        (f"{good},up,100,203", "line 2: ceiling_micro_eur_per_wh: 203 is not on a tick"),
     ):
         assert said in series(tmp_path, row), row
-    assert "wh: this column is missing" in series(tmp_path, f"{good},up,100", "time,direction,kwh")
+    assert "wh: column is missing; is 'kwh' meant to be it?" in series(
+        tmp_path, f"{good},up,100", "time,direction,kwh"
+    )
     assert "is missing" in refused(tso={"calls": str(tmp_path / "none.csv")})

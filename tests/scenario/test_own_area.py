@@ -43,9 +43,9 @@ def test_the_day_of_25_hours_is_there_in_whole(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("north end", "north pole", "row 2: node_name: 'north pole' is not the name of a node"),
+        ("north end", "north pole", "line 3: node_name: 'north pole' is not the name of a node"),
         ("node_name", "pandapower_bus", "node, node_name: one of these columns must be"),
-        ("_name", "", "row 1: node: 'north middle' must be a finite number"),
+        ("_name", "", "line 2: node: 'north middle' must be a finite number"),
     ],
 )
 def test_a_place_that_is_not_in_the_grid_is_named(tmp_path, old, new, message):
@@ -71,7 +71,9 @@ def test_a_name_of_two_nodes_says_nothing(tmp_path):
     path = own_area.write(tmp_path)
     net = tmp_path / "net.json"
     net.write_text(net.read_text().replace("north busbar", "north end"))
-    with pytest.raises(ScenarioError, match="row 2: node_name: 'north end' is the name of several"):
+    with pytest.raises(
+        ScenarioError, match="line 3: node_name: 'north end' is the name of several"
+    ):
         load(path)
 
 

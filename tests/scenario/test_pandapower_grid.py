@@ -106,6 +106,12 @@ def test_nothing_flows_but_what_the_points_inject(tmp_path):
     assert idle.losses_w < 2000  # the iron of two transformers; the file's own load is 20 kW
 
 
+def _two_sources_behind_a_switch(net):
+    pp.create_bus(net, 20.0, index=11)
+    pp.create_switch(net, 10, 11, "b")
+    pp.create_ext_grid(net, 11, vm_pu=1.01)
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
@@ -140,6 +146,33 @@ def test_nothing_flows_but_what_the_points_inject(tmp_path):
             lambda net: pp.create_switch(net, 22, 32, "b", z_ohm=0.1),
             "switch 0: z_ohm: 0.1: a switch between buses can not",
         ),
+        (
+            lambda net: net.bus.__setitem__(
+                "vn_kv", net.bus["vn_kv"].where(net.bus.index != 22, 0.416)
+            ),
+            "line 1 (cable 21): joins bus 21 of 0.4 kV and bus 22 of 0.416 kV: a transformer is",
+        ),
+        (
+            lambda net: pp.create_switch(net, 10, 22, "b"),
+            "switch: joins bus 10 of 20 kV and bus 22 of 0.4 kV: a transformer is needed",
+        ),
+        (lambda net: net.trafo.__setitem__("i0_percent", -0.4), "i0_percent: -0.4: must be 0 or"),
+        (lambda net: net.trafo.__setitem__("i0_percent", np.nan), "i0_percent: nan: must be a fi"),
+        (lambda net: net.trafo.__setitem__("pfe_kw", -1.0), "trafo 0: pfe_kw: -1.0: must be 0"),
+        (lambda net: net.trafo.__setitem__("vk_percent", np.nan), "vk_percent: nan: must be a fi"),
+        (lambda net: net.line.__setitem__("r_ohm_per_km", np.nan), "r_ohm_per_km: nan: must be"),
+        (lambda net: net.line.__setitem__("x_ohm_per_km", np.inf), "x_ohm_per_km: nan: must be"),
+        (lambda net: net.line.__setitem__("c_nf_per_km", -1.0), "c_nf_per_km: -1.0: must be 0"),
+        (lambda net: net.ext_grid.__setitem__("vm_pu", np.nan), "ext_grid 0: vm_pu: nan: must be"),
+        (
+            lambda net: pp.create_ext_grid(net, 10, vm_pu=1.03),
+            "ext_grid 1: vm_pu: 1.03: another external grid holds this bus",
+        ),
+        (
+            lambda net: pp.create_ext_grid(net, 10, vm_pu=1.02, va_degree=3.0),
+            "ext_grid 1: va_degree: 3.0: another external grid holds this bus",
+        ),
+        (_two_sources_behind_a_switch, "ext_grid 1: vm_pu: 1.01: another external grid holds"),
     ],
 )
 def test_what_would_be_another_grid_is_refused(tmp_path, edit, message):

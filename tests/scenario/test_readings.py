@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -131,7 +132,7 @@ def _replace(row, old, new):
             None,
             "there is no reading of barn",
         ),
-        (lambda lines: lines.__delitem__(slice(1, None)), Rule.GAP, None, "no reading of house"),
+        (lambda lines: lines.__delitem__(slice(1, None)), Rule.SCHEMA, None, "has no reading"),
     ],
 )
 def test_what_is_wrong_with_a_reading_is_named(tmp_path, edit, rule, row, message):
@@ -182,3 +183,21 @@ def test_a_mapping_that_says_nothing_clear_is_refused(tmp_path, toml, message):
     with pytest.raises(ScenarioError) as refusal:
         load(own_area.write(tmp_path, toml))
     assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize("factor", [1, 4, 8])
+def test_readings_are_scaled_before_they_are_rounded(tmp_path, factor):
+    """Half a Wh lost at the meter would be 4 Wh at eight times the PV, in every period."""
+
+    def finer(lines):
+        for i, row in enumerate(own_area.readings().itertuples(), start=1):
+            known = row.fed if row.meter == "flat" else 0.0  # the others' connections carry no more
+            fed, taken = (f"{kwh:.3f}".replace(".", ",") for kwh in (known, row.taken))
+            time, meter, *_ = lines[i].split(";")
+            lines[i] = f"{time};{meter};{taken}3;{fed}49"  # 0.3 and 0.49 Wh more
+
+    toml = with_columns('load = "Bezug kWh"\npv = "Einspeisung kWh"\n')
+    scenario = load(own_area.write(tmp_path, toml, finer), {"pv_factor": factor})
+    (flat,) = np.flatnonzero(scenario.points.index == "flat")
+    found = scenario.net_wh(scenario.first_period)[flat]
+    assert found == round(factor * 100.49 - 400.3)

@@ -1,5 +1,6 @@
 """Loading a scenario, and what is refused."""
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from gridbourse.scenario.errors import ScenarioError
 from gridbourse.scenario.scenario import load
+from replay.run import settings_of
 from tests.scenario import miniature
 
 RURAL3 = Path(__file__).parents[2] / "scenarios" / "rural3.toml"
@@ -165,7 +167,10 @@ def test_many_zones_with_a_parent(tmp_path):
         ),
         ({"start": "2016-06-01T12:00:00Z"}, "start: 2016-05-31T12:00Z is outside of the data"),
         ({"seasons": {"only": {"profiles": "none.csv"}}}, "none.csv: is missing"),
-        ({"seasons": {"only": {"profiles": "grid.json"}}}, "profiles are .parquet or .csv"),
+        (
+            {"seasons": {"only": {"profiles": "grid.json"}}},
+            "ending '.json' is neither .csv nor .parquet",
+        ),
         ({"grid.points": "none.csv"}, "none.csv: is missing"),
         ({"grid.file": "none.json"}, "none.json: can not be read"),
         ({"grid.file": "points.csv"}, "points.csv: is not JSON"),
@@ -210,16 +215,50 @@ def test_every_key_is_needed_but_the_parent(tmp_path, line):
 
 
 @pytest.mark.parametrize(
+    ("former", "wanted", "message"),
+    [
+        ("pv_factor =", "pv_facter =", "pv_factor: is missing; is 'pv_facter' meant to be it?"),
+        ("[market]", "[markets]", "market: is missing; is 'markets' meant to be it?"),
+        ("v_min_pu =", "vmin_pu =", "grid.v_min_pu: is missing; is 'vmin_pu' meant to be it?"),
+        (
+            "[market]",
+            "[market]\nkind = []",
+            "market.kind: is not a key of a scenario; is 'kinds' m",
+        ),
+        ("[market]", "[home]\n[market]", "home: is not a key of a scenario; is 'homes' meant?"),
+    ],
+)
+def test_a_mistyped_key_is_named_with_the_one_that_was_meant(tmp_path, former, wanted, message):
+    toml = miniature.TOML
+    assert former in toml
+    with pytest.raises(ScenarioError) as refusal:
+        load(miniature.write(tmp_path, toml=toml.replace(former, wanted, 1)))
+    assert message in str(refusal.value)
+
+
+def test_a_scenario_with_a_byte_order_mark(tmp_path):
+    path = miniature.write(tmp_path)
+    periods = load(path).periods
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load(path).periods == periods
+
+
+@pytest.mark.parametrize(
     ("column", "row", "value", "message"),
     [
-        ("node", 0, 2.5, "row 1: node: 2.5 is not a node id"),
-        ("node", 0, "two", "row 1: node: 'two' must be a finite number"),
-        ("zone", 1, "LV.C", "row 2: zone: 'LV.C' is not a zone of the scenario"),
-        ("capacity_w", 1, 0, "row 2: capacity_w: 0 must be above 0 W"),
-        ("capacity_w", 1, 1e12, "row 2: capacity_w: 1000000000000.0 is above 10,000,000 W"),
-        ("point_id", 1, "A1", "row 2: point_id: 'A1' is there twice"),
-        ("point_id", 0, None, "row 1: point_id: nan is missing"),
-        ("colour", 0, "green", "colour: is not a column of this file"),
+        ("node", 0, 2.5, "line 2: node: '2.5' is not a node id"),
+        ("node", 0, "two", "line 2: node: 'two' must be a finite number"),
+        ("zone", 1, "LV.C", "line 3: zone: 'LV.C' is not a zone of the scenario"),
+        ("capacity_w", 1, 0, "line 3: capacity_w: '0' must be above 0 W"),
+        ("capacity_w", 1, 1e12, "line 3: capacity_w: '1000000000000.0' is above 10,000,000 W"),
+        ("point_id", 1, "A1", "line 3: point_id: 'A1' is there twice"),
+        ("point_id", 0, None, "line 2: point_id: is missing"),
+        (
+            "flexible_v",
+            0,
+            "green",
+            "flexible_v: is not a column of this file; is 'flexible_w' meant?",
+        ),
     ],
 )
 def test_a_bad_point_is_named(tmp_path, column, row, value, message):
@@ -236,14 +275,18 @@ def test_a_bad_point_is_named(tmp_path, column, row, value, message):
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("start", "2016-06-01 00:00:00", "row 5: start: '2016-06-01 00:00:00' is no ISO 8601 time"),
-        ("start", "2016-06-01T00:99:00Z", "row 5: start: '2016-06-01T00:99:00Z' is no ISO 8601"),
-        ("start", "2016-06-01T00:20:00Z", "row 5: start: '2016-06-01T00:20:00Z' is not the start"),
-        ("start", "2016-06-01T02:15:00+02:00", "row 5: point_id: 'A1' has two rows"),
-        ("point_id", "C1", "row 5: point_id: 'C1' is not a connection point"),
-        ("load_w", -1, "row 5: load_w: -1 must not be negative"),
-        ("load_var", "much", "row 5: load_var: 'much' must be a finite number"),
-        ("pv_w", None, "row 5: pv_w: nan must be a finite number"),
+        (
+            "start",
+            "2016-06-01 00:00:00",
+            "line 6: start: '2016-06-01 00:00:00' is no ISO 8601 time",
+        ),
+        ("start", "2016-06-01T00:99:00Z", "line 6: start: '2016-06-01T00:99:00Z' is no ISO 8601"),
+        ("start", "2016-06-01T00:20:00Z", "line 6: start: '2016-06-01T00:20:00Z' is not the start"),
+        ("start", "2016-06-01T02:15:00+02:00", "line 6: point_id: 'A1' has two rows"),
+        ("point_id", "C1", "line 6: point_id: 'C1' is not a connection point"),
+        ("load_w", -1, "line 6: load_w: '-1' must not be negative"),
+        ("load_var", "much", "line 6: load_var: 'much' must be a finite number"),
+        ("pv_w", None, "line 6: pv_w: nothing must be a finite number"),
     ],
 )
 def test_a_bad_profile_row_is_named(tmp_path, column, value, message):
@@ -273,9 +316,9 @@ def test_a_missing_quarter_hour_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("none.toml", None, "can not be read"),
+        ("none.toml", None, "is missing"),
         ("bad.toml", b"name = ", "is not TOML"),
-        ("latin.toml", b'name = "\xff"', "is not TOML"),
+        ("latin.toml", b'name = "\xff"', "is no text in UTF-8"),
     ],
 )
 def test_a_file_that_is_no_scenario(tmp_path, name, text, message):
@@ -283,3 +326,25 @@ def test_a_file_that_is_no_scenario(tmp_path, name, text, message):
         (tmp_path / name).write_bytes(text)
     with pytest.raises(ScenarioError, match=message):
         load(tmp_path / name)
+
+
+def test_how_silence_and_disputes_are_settled(rural3):
+    usual = (rural3.settlement.dispute_window_s, rural3.settlement.silent_permille)
+    assert usual == (86_400, 1000)
+    given = load(RURAL3, {"settlement": {"dispute_window_s": 0, "silent_permille": 250}})
+    assert (given.settlement.dispute_window_s, given.settlement.silent_permille) == (0, 250)
+    settings = settings_of(given)
+    assert (settings.dispute_window_seconds, settings.silent_permille) == (0, 250)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"silent_permille": 1001}, "settlement.silent_permille: 1001 is not in 0..1000"),
+        ({"dispute_window_s": -1}, "settlement.dispute_window_s: -1 is not in 0.."),
+        ({"window": 1}, "settlement.window: is not a key"),
+    ],
+)
+def test_a_settlement_that_can_not_be_is_refused(table, message):
+    with pytest.raises(ScenarioError, match=re.escape(message)):
+        load(RURAL3, {"settlement": table})

@@ -76,13 +76,13 @@ def test_refused_rows_are_a_line_each_and_nothing_is_sent(
     before, block = market.look(), market.chain.w3.eth.block_number
     rows = {
         f"8,{FIRST},1": "",
-        f"7,{FIRST},1": "row 3, column participant: '7' is not known (rule meter)",
-        f"x,{FIRST},1": "row 4, column participant: 'x' is not a whole number (rule number)",
-        f"9,{FIRST + 1},1": f"row 5, column period: '{FIRST + 1}' is not settled for '9'",
-        f"9,{FIRST},1.5": "row 6, column wh: '1.5' is not a whole number (rule number)",
-        f"9,{FIRST},{CAPACITY_WH + 1}": "row 7, column wh: 4001 Wh is more than the 4000 Wh",
-        f"8,{FIRST},2": "row 8, column participant: '8' is corrected twice in the period",
-        f"9,{FIRST}": "row 9, column wh: '' is not a whole number",
+        f"7,{FIRST},1": "line 3, column participant: '7' is not known (rule meter)",
+        f"x,{FIRST},1": "line 4, column participant: 'x' is not a whole number (rule number)",
+        f"9,{FIRST + 1},1": f"line 5, column period: '{FIRST + 1}' is not settled for '9'",
+        f"9,{FIRST},1.5": "line 6, column wh: '1.5' is not a whole number (rule number)",
+        f"9,{FIRST},{CAPACITY_WH + 1}": "line 7, column wh: 4001 Wh is more than the 4000 Wh",
+        f"8,{FIRST},2": "line 8, column participant: '8' is corrected twice in the period",
+        f"9,{FIRST}": "line 9, column wh: '' is not a whole number",
     }
     assert run("participant,period,wh", *rows) == 2
     lines = capsys.readouterr().err.splitlines()

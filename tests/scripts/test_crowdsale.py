@@ -115,7 +115,10 @@ def test_equity_from_the_offer_to_the_last_claim(run: Run, market: RingMarket) -
     due = income * SHARE // 1000
     assert f"1 period recorded, {800 * (price - FEED_IN) / 1e6:g} EUR paid above feed-in" in said
     assert f"{due / 1e6:g} EUR collected" in said
+    assert f"{due / 1e6:g} EUR are on their way to the campaign, until " in said
     assert "0 periods recorded, 0 EUR" in run("record", "roof"), "done again, nothing is left to do"
+    run("wait", "1")
+    assert f"{due / 1e6:g} EUR came to the campaign" in run("record", "roof")
 
     run("transfer", "roof", "25", "--by", "10", "--to", "11")
     shown = run("status", "roof")

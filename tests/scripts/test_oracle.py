@@ -123,8 +123,8 @@ def test_what_is_refused_is_a_line_and_keeps_its_file_out(
     (folder / "notes.txt").write_text("of somebody")
     assert once() == 1
     assert len(refusals(caplog)) == 3
-    assert "bad.csv, row 3, column wh: 4,001 Wh is more than the 4,000 Wh" in caplog.text
-    assert "bad.csv, row 4, column point: 'street' is not a known metering point" in caplog.text
+    assert "bad.csv, line 3, column wh: 4,001 Wh is more than the 4,000 Wh" in caplog.text
+    assert "bad.csv, line 4, column point: 'street' is not a known metering point" in caplog.text
     read = [market.market.meter.read("readingOf", FIRST, n) for n in (8, 11)]
     assert read == [-(2**31), 7]
 

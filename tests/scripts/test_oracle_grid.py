@@ -254,7 +254,7 @@ def test_bad_input_ends_it_before_anything_is_sent(
     half_hours = traded.file.with_name("piclo.toml")
     with pytest.raises(FeedError, match="piclo: mtu_seconds 1800, the market on record has 900"):
         once(scenario=half_hours)
-    assert_refused(command("oracle", "grid", "nowhere.toml", "--once"), "nowhere.toml: can not be")
+    assert_refused(command("oracle", "grid", "nowhere.toml", "--once"), "nowhere.toml: is missing")
     assert connect(traded.url).eth.block_number == block
 
 

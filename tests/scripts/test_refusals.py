@@ -61,7 +61,7 @@ def scenario_with(folder: Path, former: str, wanted: str) -> Path:
 @pytest.mark.parametrize("script", [replay, deploy])
 def test_a_scenario_that_is_not_there(refused: Refused, tmp_path: Path, script: object) -> None:
     line = refused(script, tmp_path / "none.toml")
-    assert "none.toml: can not be read (No such file" in line
+    assert "none.toml: is missing" in line
     assert line.endswith("tennet-vandebron, trader, vandebron")
 
 

@@ -14,6 +14,7 @@ from gridbourse.model.baseline.errors import (
     ImpossibleMethod,
     LateDeclaration,
     MissingDeclaration,
+    NetInjection,
     TooFewDays,
 )
 from gridbourse.model.baseline.evidence import Evidence, Ints
@@ -57,7 +58,8 @@ class _Reference:
 def baseline(method: Method, evidence: Evidence) -> Baseline:
     """The baseline of an event by a method.
 
-    Raises TooFewDays, MissingReading, MissingDeclaration, LateDeclaration, ImpossibleMethod.
+    Raises TooFewDays, MissingReading, MissingDeclaration, LateDeclaration, NetInjection,
+    ImpossibleMethod.
     """
     if isinstance(method, XOfY):
         return _x_of_y(method, evidence)
@@ -160,6 +162,7 @@ def _adjusted(
     window = before(evidence.event[0], adjustment.window, evidence.mtu)
     metered_wh = int(evidence.require(window, "same-day adjustment").sum())
     if adjustment.fit is Fit.SCALE:
+        _require_withdrawals(exact, usual_wh, metered_wh, evidence)
         change = metered_wh / usual_wh - 1 if usual_wh else Fraction(0)
         if adjustment.cap is not None:
             change = max(-adjustment.cap, min(change, adjustment.cap))
@@ -169,6 +172,22 @@ def _adjusted(
         most = adjustment.cap * abs(sum(exact, Fraction(0))) / len(exact)
         shift = max(-most, min(shift, most))
     return [wh + shift for wh in exact]
+
+
+def _require_withdrawals(
+    exact: list[Fraction], usual_wh: Fraction, metered_wh: int, evidence: Evidence
+) -> None:
+    """A ratio is one of loads: NetInjection where the window or the event, on the whole, is none."""
+    for what, wh in (
+        ("usually, in the window of the adjustment", usual_wh),
+        ("on the day, in the window of the adjustment", Fraction(metered_wh)),
+        ("usually, in the hours of the event", sum(exact, Fraction(0))),
+    ):
+        if wh > 0:
+            raise NetInjection(
+                f"{evidence.point} on {evidence.event_day.date}: it injects {float(wh):g} Wh net"
+                f" {what}; a baseline that is scaled is one of a load"
+            )
 
 
 def _same_day(method: SameDay, evidence: Evidence) -> Baseline:

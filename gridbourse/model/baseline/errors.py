@@ -23,6 +23,10 @@ class LateDeclaration(BaselineError):
     """The schedule was declared after its deadline, when the activation may have been known."""
 
 
+class NetInjection(BaselineError):
+    """A ratio of withdrawals is asked of a point that injects: it would say nothing."""
+
+
 class ImpossibleEvidence(BaselineError):
     """Days, event or readings that contradict each other."""
 

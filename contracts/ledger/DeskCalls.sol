@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IHouseDesk} from "../interfaces/IHouseDesk.sol";
+import {IPayments} from "../interfaces/IPayments.sol";
+import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {ITariff} from "../interfaces/ITariff.sol";
+import {HouseDesk} from "./HouseDesk.sol";
+import {Modules} from "./Modules.sol";
+import {Withdrawals} from "./Withdrawals.sol";
+
+/// @title The functions of the clearing house whose code is in its desk
+/// @notice Each runs the desk's code on the storage of the clearing house, with the caller and the answer as they are. The
+///         desk is deployed with the clearing house and never another.
+abstract contract DeskCalls is Withdrawals, IHouseDesk {
+    /// @notice Where the code of these functions is
+    address public immutable desk;
+
+    constructor(
+        IParticipantRegistry registry_,
+        IERC20 currency_,
+        ITariff tariff_,
+        uint256 ringSize_,
+        uint256 timelockSeconds_,
+        uint256 disputeWindowSeconds_
+    ) Modules(registry_, timelockSeconds_) Withdrawals(currency_, tariff_, ringSize_, disputeWindowSeconds_) {
+        desk = address(
+            new HouseDesk(registry_, currency_, tariff_, ringSize_, timelockSeconds_, disputeWindowSeconds_)
+        );
+    }
+
+    /// @inheritdoc IHouseDesk
+    function proposeModule(address, uint8) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IHouseDesk
+    function authoriseModule(address) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IHouseDesk
+    function revokeModule(address) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IHouseDesk
+    function seal() external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IHouseDesk
+    function deposit(uint256[] calldata, uint256[] calldata) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IHouseDesk
+    function setCreditLimit(uint256, uint256) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IHouseDesk
+    function payWaiting(uint256[] calldata) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IHouseDesk
+    function withdraw(uint256) external returns (uint256) {
+        _atDesk();
+    }
+
+    /// @inheritdoc IHouseDesk
+    function withdrawHouse(uint256, uint256) external returns (uint256) {
+        _atDesk();
+    }
+
+    /// @inheritdoc IPayments
+    function collect(uint256, uint256) external returns (uint256) {
+        _atDesk();
+    }
+
+    /// @inheritdoc IHouseDesk
+    function finishWithdrawal(uint256) external {
+        _atDesk();
+    }
+
+    /// @inheritdoc IHouseDesk
+    function cancelWithdrawal(uint256) external {
+        _atDesk();
+    }
+
+    /// @dev Runs the call at the desk and ends it with the desk's answer or refusal
+    function _atDesk() private {
+        address code = desk;
+        // solhint-disable-next-line no-inline-assembly
+        assembly {
+            calldatacopy(0, 0, calldatasize())
+            let done := delegatecall(gas(), code, 0, calldatasize(), 0, 0)
+            returndatacopy(0, 0, returndatasize())
+            if iszero(done) { revert(0, returndatasize()) }
+            return(0, returndatasize())
+        }
+    }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {IMarket} from "../interfaces/IMarket.sol";
+import {IMarketClock} from "../interfaces/IMarketClock.sol";
+import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {ISettlement} from "../interfaces/ISettlement.sol";
+import {ITariff} from "../interfaces/ITariff.sol";
+import {Commitment} from "../libraries/Commitment.sol";
+import {HouseAccounts} from "../libraries/HouseAccounts.sol";
+import {Lanes} from "../libraries/Lanes.sol";
+import {Profile} from "../libraries/Profile.sol";
+import {Roles} from "../libraries/Roles.sol";
+
+/// @title What the DSO pays to whom it curtailed: each Wh held back, at the feed-in tariff less the export fee
+/// @notice What would have flowed is the schedule the DSO made its caps of, stated before delivery begins: who is paid
+///         has no word in it, and nobody knows yet what will be metered. Where the DSO capped and stated none, the
+///         connection's capacity stands in, so that its silence does not pay. Held back is what of that is above the
+///         cap, where the reading reached the cap: who delivers less was not stopped by it. Readings and caps are
+///         proven by the settlement's commitment. The money comes from the DSO's account, as far as it is there: a
+///         claim that finds too little fails whole, and can be made again.
+contract CurtailmentCompensation is IMarket {
+    /// @dev Lane: stated Wh: 28 | stated: 1 | paid: 1
+    uint256 private constant STATED = 1 << 28;
+    uint256 private constant PAID = 1 << 29;
+    uint256 private constant PERMILLE = 1000;
+
+    /// @notice Where roles are held
+    IParticipantRegistry public immutable registry;
+    /// @notice Market time
+    IMarketClock public immutable clock;
+    /// @notice Where money is
+    IClearingHouse public immutable clearingHouse;
+    /// @notice By whose commitment caps and readings are proven
+    ISettlement public immutable settlement;
+    /// @notice Prices by which what was held back is valued
+    ITariff public immutable tariff;
+    /// @notice How much of the cap a reading has to reach: a real plant stays a little below it
+    uint256 public immutable reachPermille;
+
+    mapping(uint256 period => mapping(uint256 group => uint256 fourLanes)) private _lanes;
+
+    /// @notice The DSO stated what it expects to flow: words of a group (32 bits) and four lanes of Wh, all ones = none
+    event SchedulesStated(uint256 indexed period, uint256[] words);
+    /// @notice The DSO paid a participant for what its cap held back
+    event Compensated(
+        uint256 indexed period, uint256 indexed participant, uint256 heldBackWh, uint256 amountMicroEur
+    );
+
+    error ReachOutOfRange(uint256 reachPermille, uint256 maximum);
+    error DeliveryBegun(uint256 period, uint256 currentPeriod);
+    error BeyondHorizon(uint256 period, uint256 lastOpenPeriod);
+    error ScheduleOutOfRange(uint256 participant, uint256 wh, uint256 maximumWh);
+    error NothingHeldBack(uint256 period, uint256 group);
+
+    constructor(
+        IParticipantRegistry registry_,
+        IMarketClock clock_,
+        IClearingHouse clearingHouse_,
+        ISettlement settlement_,
+        ITariff tariff_,
+        uint256 reachPermille_
+    ) {
+        if (reachPermille_ == 0 || reachPermille_ > PERMILLE) revert ReachOutOfRange(reachPermille_, PERMILLE);
+        registry = registry_;
+        clock = clock_;
+        clearingHouse = clearingHouse_;
+        settlement = settlement_;
+        tariff = tariff_;
+        reachPermille = reachPermille_;
+    }
+
+    /// @notice States what the DSO expects participants to feed in, in place of what it stated before
+    /// @param words Words of a group (32 bits) and four 56-bit lanes of Wh; all ones leaves a participant as it is
+    function state(uint32 period, uint256[] calldata words) external {
+        registry.requireRole(Roles.GRID_ORACLE, msg.sender);
+        uint256 current = clock.currentPeriod();
+        if (current >= period) revert DeliveryBegun(period, current);
+        uint256 last = clock.lastOpenPeriod();
+        if (period > last) revert BeyondHorizon(period, last);
+        for (uint256 i; i < words.length; ++i) {
+            _state(period, words[i]);
+        }
+        emit SchedulesStated(period, words);
+    }
+
+    function _state(uint256 period, uint256 word) private {
+        uint256 group = Lanes.tag(word);
+        uint256 lanes = _lanes[period][group];
+        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+            uint256 wh = Lanes.get56(word, lane);
+            if (wh == Lanes.MASK56) continue;
+            if (wh > Lanes.MAX_WH) {
+                revert ScheduleOutOfRange(Lanes.participantAt(group, lane), wh, Lanes.MAX_WH);
+            }
+            lanes = Lanes.set64(lanes, lane, wh | STATED);
+        }
+        _lanes[period][group] = lanes;
+    }
+
+    /// @notice Pays those of a group whom the DSO curtailed in a settled period, once each; anyone may ask
+    /// @param leaf What the group was settled on, or last corrected to
+    /// @param path Proof that it is what the period's commitment stands for
+    function compensate(uint256 area, Commitment.Leaf calldata leaf, Commitment.Path calldata path) external {
+        settlement.requireProven(area, leaf, path);
+        uint256 lanes = _lanes[leaf.period][leaf.group];
+        bool any;
+        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+            uint256 wh = _heldBack(leaf, lane, Lanes.get64(lanes, lane));
+            if (wh == 0) continue;
+            any = true;
+            lanes = Lanes.set64(lanes, lane, Lanes.get64(lanes, lane) | PAID);
+            _lanes[leaf.period][leaf.group] = lanes;
+            _pay(leaf, lane, wh);
+        }
+        if (!any) revert NothingHeldBack(leaf.period, leaf.group);
+    }
+
+    /// @dev In Wh; nothing where no cap binds, the reading stayed short of it, or it is paid already
+    function _heldBack(Commitment.Leaf calldata leaf, uint256 lane, uint256 known) private view returns (uint256) {
+        uint256 cap = Lanes.outOf(Lanes.get56(leaf.caps, lane));
+        int256 metered = Lanes.getInt64(leaf.readings, lane);
+        uint256 profile = Lanes.get64(leaf.profiles, lane);
+        if (known & PAID != 0 || cap == Lanes.MAX_WH || metered < 0 || profile == 0) return 0;
+        uint256 reading = uint256(metered);
+        if (reading * PERMILLE < cap * reachPermille) return 0;
+        uint256 wanted = Profile.capacityWh(profile);
+        if (known & STATED != 0 && known & Lanes.MAX_WH < wanted) wanted = known & Lanes.MAX_WH;
+        uint256 kept = reading > cap ? reading : cap;
+        return wanted > kept ? wanted - kept : 0;
+    }
+
+    function _pay(Commitment.Leaf calldata leaf, uint256 lane, uint256 wh) private {
+        uint256 participant = Lanes.participantAt(leaf.group, lane);
+        (, uint256 feedIn) = tariff.energyPrices(leaf.period);
+        uint256 zone = Profile.zone(Lanes.get64(leaf.profiles, lane));
+        uint256 fee = tariff.feesOf(zone, leaf.period).exportMicroEurPerWh;
+        uint256 amount = feedIn > fee ? wh * (feedIn - fee) : 0;
+        if (amount != 0) clearingHouse.transfer(HouseAccounts.DSO, participant, amount);
+        emit Compensated(leaf.period, participant, wh, amount);
+    }
+
+    /// @notice What is on record of a participant in a period
+    function recordOf(uint256 period, uint256 participant)
+        external
+        view
+        returns (bool stated, uint256 wh, bool paid)
+    {
+        uint256 lane = Lanes.get64(_lanes[period][Lanes.groupOf(participant)], Lanes.laneOf(participant));
+        return (lane & STATED != 0, lane & Lanes.MAX_WH, lane & PAID != 0);
+    }
+
+    /// @inheritdoc IMarket
+    /// @dev It trades nothing: settlement never waits for it
+    function booked(uint256, uint256) external pure returns (bool) {
+        return true;
+    }
+}

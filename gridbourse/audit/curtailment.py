@@ -1,0 +1,90 @@
+"""What the DSO pays for curtailment, rebuilt (`CurtailmentCompensation.sol`)."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from gridbourse.audit.common import Common
+from gridbourse.audit.events import Event
+from gridbourse.audit.metering import Metering
+from gridbourse.audit.modules import Handlers
+from gridbourse.audit.money import DSO
+from gridbourse.audit.transfers import Transfer
+from gridbourse.chain.lanes import MASK56, lanes56
+from gridbourse.model.curtailment import compensation_micro_eur, held_back_wh
+
+WHAT = "curtailment"
+GROUP_SHIFT = 224
+
+
+@dataclass
+class Curtailment:
+    """schedules_wh: stated, by (period, participant); paid_micro_eur and held_back_wh: by period."""
+
+    reach_permille: int
+    common: Common
+    metering: Metering
+    schedules_wh: dict[tuple[int, int], int] = field(default_factory=dict)
+    paid_micro_eur: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    held_back_wh: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    name: str = "CurtailmentCompensation"
+    _paid: set[tuple[int, int]] = field(default_factory=set)
+
+    def is_booked(self, area: int, period: int) -> bool:
+        """It trades nothing."""
+        return True
+
+    def handlers(self) -> Handlers:
+        """What each event of the contract does."""
+        return {"SchedulesStated": self.stated, "Compensated": self.compensated}
+
+    def totals(self) -> dict[str, int]:
+        """How much of what the log told of."""
+        return {"schedules_stated": len(self.schedules_wh), "compensations": len(self._paid)}
+
+    def stated(self, event: Event) -> None:
+        """SchedulesStated: before delivery begins; later than that, none is changed."""
+        period = event["period"]
+        self.common.clock.require_undelivered(period, f"schedules, {event.where}")
+        for word in event["words"]:
+            for who, lane in lanes56(word >> GROUP_SHIFT, word):
+                if lane != MASK56:
+                    self.schedules_wh[period, who] = lane
+
+    def compensated(self, event: Event) -> None:
+        """Compensated: once, what cap and reading say, from the DSO's account."""
+        period, who = event["period"], event["participant"]
+        where = f"participant {who}, {event.at('period')}"
+        once = (period, who) not in self._paid and period in self.metering.finished
+        self.common.findings.require(WHAT, where, once, "paid before, or not settled")
+        self._paid.add((period, who))
+        wh = self._held_back(period, who)
+        member = self.common.members.participants.get(who)
+        fee = self.common.tariffs.fees(member.zone, period).export_fee if member else 0
+        amount = compensation_micro_eur(wh, self.common.tariffs.energy(period).feed_in, fee)
+        told = (event["heldBackWh"], event["amountMicroEur"])
+        self.common.findings.compare(WHAT, f"(Wh, µEUR), {where}", told, (wh, amount))
+        self.common.transfers.move_next(self.name, [Transfer(DSO, who, amount)], where)
+        self.paid_micro_eur[period] += amount
+        self.held_back_wh[period] += wh
+
+    def _held_back(self, period: int, who: int) -> int:
+        member = self.common.members.participants.get(who)
+        if member is None:
+            return 0
+        reading = self.metering.evidence.reading_wh(member.area, period, who)
+        if reading is None:
+            return 0
+        return held_back_wh(
+            self.schedules_wh.get((period, who)),
+            self.metering.caps_of(period, who)[0],
+            reading,
+            member.capacity_wh,
+            self.reach_permille,
+        )
+
+    def trades_booked(self, event: Event) -> None:
+        """It trades nothing."""
+        self.common.findings.require(WHAT, event.where, False, "it books no trades")
+
+    def require_nothing_loose(self) -> None:
+        """Nothing waits here."""

@@ -1,0 +1,22 @@
+"""What the DSO pays for curtailment: what `contracts/settlement/CurtailmentCompensation.sol` must equal.
+
+What would have flowed is the schedule the caps were made of, stated before delivery; where none was stated,
+the connection's capacity. Held back is what of that is above the cap, where the reading reached it.
+"""
+
+from gridbourse.model.caps import NO_CAP
+
+
+def held_back_wh(
+    stated_wh: int | None, cap_wh: int, reading_wh: int, capacity_wh: int, reach_permille: int
+) -> int:
+    """Wh that an export cap kept from being fed in; the reading is net, + injects; NO_CAP = none."""
+    if cap_wh == NO_CAP or reading_wh < 0 or reading_wh * 1000 < cap_wh * reach_permille:
+        return 0
+    wanted = capacity_wh if stated_wh is None else min(stated_wh, capacity_wh)
+    return max(wanted - max(reading_wh, cap_wh), 0)
+
+
+def compensation_micro_eur(held_back: int, feed_in: int, export_fee: int) -> int:
+    """What they are worth to who fed in: at the feed-in tariff less the export fee, µEUR per Wh."""
+    return held_back * max(feed_in - export_fee, 0)

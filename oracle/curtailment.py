@@ -1,0 +1,102 @@
+"""Brings every claim for curtailment to the contract that pays it, proven by the chain's own logs.
+
+Who was held back, and by how much, is worked out by the model before anything is sent; a claim the DSO's
+account does not cover waits. Done again, it brings what is not paid yet.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from eth_account.signers.local import LocalAccount
+
+from gridbourse.audit.rebuild import Rebuilt
+from gridbourse.chain.curtailment import CurtailmentCompensation, Paid
+from gridbourse.chain.deploy import AREA, Market
+from gridbourse.chain.lanes import PER_GROUP
+from gridbourse.chain.transactions import Reverted
+from gridbourse.model.curtailment import compensation_micro_eur, held_back_wh
+from oracle.corrections import require_same_commitments
+from oracle.errors import FeedError
+
+log = logging.getLogger(__name__)
+
+SHORT: Final = ("InsufficientMoney", "DebtsOutstanding")
+"""What the clearing house refuses a transfer by while the DSO's money is not there."""
+
+
+class Claims(NamedTuple):
+    """What was paid, and the claims the DSO has no money for."""
+
+    paid: list[Paid]
+    waiting: list[Paid]
+
+
+def claim(
+    market: Market, rebuilt: Rebuilt, by: LocalAccount, periods: Iterable[int] | None = None
+) -> Claims:
+    """Claim what settled periods held back; periods: only of these.
+
+    ProofError where the logs do not give what the chain committed to; FeedError where the contract
+    pays anything else than the model says.
+    """
+    found = Claims([], [])
+    module = market.compensation
+    if module is None:
+        return found
+    settled = rebuilt.metering.finished
+    wanted = sorted(settled if periods is None else settled & set(periods))
+    for period in wanted:
+        due = _by_group(period_claims(module, rebuilt, period))
+        for group, claims in due:
+            _require_proof(market, rebuilt, period, claims)
+            _bring(market, module, rebuilt, by, group, claims, found)
+    return found
+
+
+def period_claims(module: CurtailmentCompensation, rebuilt: Rebuilt, period: int) -> list[Paid]:
+    """What everybody held back in a period is still owed, in participant order."""
+    reach = module.read("reachPermille")
+    members, metering = rebuilt.members, rebuilt.metering
+    feed_in = rebuilt.tariffs.energy(period).feed_in
+    found = []
+    for who in sorted(metering.capped(period)):
+        profile = members.participants[who]
+        reading = metering.evidence.reading_wh(AREA, period, who)
+        if reading is None or module.paid(period, who):
+            continue
+        cap = metering.caps_of(period, who)[0]
+        wh = held_back_wh(module.stated(period, who), cap, reading, profile.capacity_wh, reach)
+        fee = rebuilt.tariffs.fees(profile.zone, period).export_fee
+        if wh:
+            found.append(Paid(period, who, wh, compensation_micro_eur(wh, feed_in, fee)))
+    return found
+
+
+def _by_group(claims: Sequence[Paid]) -> Iterator[tuple[int, list[Paid]]]:
+    for group in sorted({each.participant // PER_GROUP for each in claims}):
+        yield group, [each for each in claims if each.participant // PER_GROUP == group]
+
+
+def _require_proof(market: Market, rebuilt: Rebuilt, period: int, claims: Sequence[Paid]) -> None:
+    require_same_commitments(market, rebuilt, {period: {each.participant: 0 for each in claims}})
+
+
+def _bring(
+    market: Market, module: CurtailmentCompensation, rebuilt: Rebuilt, by: LocalAccount,
+    group: int, claims: Sequence[Paid], found: Claims,
+) -> None:  # fmt: skip
+    commitment = rebuilt.metering.evidence.of(AREA, claims[0].period)
+    try:
+        paid = module.compensate(by, AREA, commitment.leaf(group), commitment.path(group))
+    except Reverted as refusal:
+        if refusal.name not in SHORT:
+            raise
+        log.warning("period %d, group %d: waits: %s", claims[0].period, group, refusal)
+        found.waiting.extend(claims)
+        return
+    if list(paid) != list(claims):
+        raise FeedError(f"curtailment: paid {paid} on the chain, {list(claims)} by the model")
+    found.paid.extend(paid)
