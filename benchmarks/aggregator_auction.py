@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from eth_utils import keccak
 from rich.console import Console
 from rich.table import Table
 
@@ -47,12 +46,9 @@ class Hall(Bench):
                 MTU, LEAD, BAND, False, 3, "bench", ring_size=LAP, markets=("AggregatorAuction",),
                 aggregator_auction=AuctionRules(REVEAL_S, BOND), portfolios=True,
             ),
+            aggregators=["person/0"],
         )  # fmt: skip
         self.aggregator = self.keys["person/0"]
-        role = keccak(text="AGGREGATOR")
-        self.market.registry.write(
-            self.operator, "set-up", "grantRole", role, self.aggregator.address
-        )
 
     def auction(self, period: int) -> dict[str, GasUse]:
         """A bid auction every answer of which has a price of its own draw; half of them win."""

@@ -17,7 +17,7 @@ from gridbourse.model.clearing import Band
 
 BAND = Band(45, 1, 200)
 MTU, LEAD = 900, 300
-LAP = 2
+LAP = 3
 """Ring size: the period two later recycles the slots of the first."""
 MIN_WH, MAX_FILLS, MAX_OPEN = 1, 32, 250
 CAPACITY_WH = 200_000_000

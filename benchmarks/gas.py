@@ -10,7 +10,7 @@ embedded one; gas does not depend on the machine.
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -58,11 +58,14 @@ POOL = MarketSettings(MTU, LEAD, BAND, False, 3, "bench", ring_size=LAP)
 class Bench:
     """A market with `people` participants who all order in every period."""
 
-    def __init__(self, people: int, settings: MarketSettings = POOL) -> None:
+    def __init__(
+        self, people: int, settings: MarketSettings = POOL, aggregators: Sequence[str] = ()
+    ) -> None:
         w3 = connect("embedded")
         self.keys = Keyring.for_chain(w3)
         self.chain = Chain(w3, load_artifacts())
-        self.market = deploy(self.chain, self.keys, settings)
+        addresses = [self.keys.address(name) for name in aggregators]
+        self.market = deploy(self.chain, self.keys, settings, aggregators=addresses)
         self.operator = self.keys["operator"]
         self.numbers = self._register(people)
         self.rng = np.random.default_rng(7)

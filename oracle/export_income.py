@@ -1,4 +1,4 @@
-"""What a campaign's installation exported and earned, brought to its contract with proof.
+"""What a campaign's metering point exported and earned, brought to its contract with proof.
 
 Exports are proven by the commitment of each settled period, rebuilt from the chain's own logs; what
 the market paid above the feed-in tariff follows from the trades in the same logs, and the attester
@@ -31,18 +31,19 @@ def record_exports(
 
     ProofError where the logs do not give what the chain committed to.
     """
-    installation = campaign.terms().installation
-    group = installation // PER_GROUP
+    holders = _holders(rebuilt, campaign)
     missing = [
-        period
-        for period in _settled(rebuilt, campaign)
-        if campaign.export(period)[:2] != (rebuilt.crowdsales.export(installation, period), True)
+        (period, who)
+        for period, who in holders.items()
+        if campaign.export(period)[:2] != (rebuilt.crowdsales.export(who, period), True)
     ]
-    require_same_commitments(market, rebuilt, {p: {installation: 0} for p in missing})
+    require_same_commitments(market, rebuilt, {period: {who: 0} for period, who in missing})
     for some in _slices(missing):
-        commitments = [rebuilt.metering.evidence.of(AREA, period) for period in some]
-        leaves = [commitment.leaf(group) for commitment in commitments]
-        campaign.record_exports(by, leaves, [commitment.path(group) for commitment in commitments])
+        proofs = [(rebuilt.metering.evidence.of(AREA, p), who // PER_GROUP) for p, who in some]
+        leaves = [commitment.leaf(group) for commitment, group in proofs]
+        campaign.record_exports(
+            by, leaves, [commitment.path(group) for commitment, group in proofs]
+        )
     return len(missing)
 
 
@@ -51,13 +52,12 @@ def attest_premiums(market: Market, rebuilt: Rebuilt, campaign: EquityCampaign) 
 
     A period without such a payment needs no word.
     """
-    installation = campaign.terms().installation
     premiums = {}
-    for period in _settled(rebuilt, campaign):
+    for period, holder in _holders(rebuilt, campaign).items():
         wh, recorded, attested = campaign.export(period)
         if recorded and not attested:
-            sold = rebuilt.money.position(period, installation).net_wh
-            paid = rebuilt.money.paid[period, installation]
+            sold = rebuilt.money.position(period, holder).net_wh
+            paid = rebuilt.money.paid[period, holder]
             prices = rebuilt.tariffs.energy(period)
             premiums[period] = premium_micro_eur(wh, sold, paid, prices.retail, prices.feed_in)
     waiting = [period for period, premium in premiums.items() if premium]
@@ -70,6 +70,15 @@ def _settled(rebuilt: Rebuilt, campaign: EquityCampaign) -> list[int]:
     first = campaign.read("firstPeriod")
     term = range(first, campaign.read("untilPeriod")) if first else range(0)
     return sorted(p for p in rebuilt.metering.finished if p in term)
+
+
+def _holders(rebuilt: Rebuilt, campaign: EquityCampaign) -> dict[int, int]:
+    """Who was at the campaign's metering point, by settled period of its term; none where nobody was."""
+    point = bytes(campaign.read("meteringPoint"))
+    there = {
+        period: rebuilt.members.holder_at(point, period) for period in _settled(rebuilt, campaign)
+    }
+    return {period: who.number for period, who in there.items() if who is not None}
 
 
 def _slices(rows: Sequence[T]) -> Iterator[Sequence[T]]:

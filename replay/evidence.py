@@ -6,6 +6,7 @@ from typing import Any
 
 from gridbourse.chain.logs import deployment_logs
 from gridbourse.chain.withdrawals import under_way
+from gridbourse.onboarding.keystores import write_private
 from replay.walk import Walk
 
 AUCTION = "call_auction"
@@ -21,7 +22,7 @@ def write(folder: Path, walk: Walk) -> None:
         folder / "logs.json", {"chain_id": market.record.chain_id, "logs": deployment_logs(market)}
     )
     _dump(folder / "state.json", state(walk))
-    walk.members.table.to_csv(folder / "participants.csv")
+    write_private(folder / "participants.csv", walk.members.table.to_csv())
 
 
 def state(walk: Walk) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gridbourse.chain.accounts import Keyring
+from gridbourse.chain.accounts import Keys
 from gridbourse.metering.signatures import sign_reading
 from gridbourse.metering.sources import Columns, read
 from gridbourse.metering.validation import Meters, validate
@@ -25,7 +25,7 @@ class MeterDrop:
     folder: Path
     scenario: Scenario
     members: Membership
-    keys: Keyring
+    keys: Keys
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,5 @@
 """Brings a scenario's aggregators into service, concludes their contracts, and says what agents may risk."""
 
-from eth_utils import keccak
-
 from gridbourse.chain.deploy import Market
 from gridbourse.chain.portfolios import GATEWAY_BIT, sign_acceptance
 from gridbourse.model.baseline.delivery import penalty_micro_eur
@@ -15,16 +13,11 @@ from replay.trading import SIGNATURE_LIFE_S, routes_of
 
 
 def conclude(market: Market, scenario: Scenario, members: Membership) -> None:
-    """Each aggregator gets its role and proposes; prosumers accept themselves, or sign for it."""
+    """Each aggregator proposes; prosumers accept themselves, or sign for it."""
     contracts = market.portfolios
     if contracts is None:
         return
     keys, point_of = market.keys, members.point_of
-    for one in scenario.aggregators:
-        address = keys[account_name(one.point)].address
-        market.registry.write(
-            keys["operator"], "register", "grantRole", keccak(text="AGGREGATOR"), address, units=0
-        )
     route_of = routes_of(scenario, members)
     latest = market.chain.w3.eth.get_block("latest")
     expiry = latest["timestamp"] + SIGNATURE_LIFE_S

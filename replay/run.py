@@ -1,14 +1,14 @@
 """One replay from scenario file to record: deploy, onboard, walk the periods, account, check."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from web3 import Web3
 
-from gridbourse.chain.accounts import Keyring
+from gridbourse.chain.accounts import Keyring, Keys
 from gridbourse.chain.checked_trades import TradeDesk
 from gridbourse.chain.compiler import load_artifacts
 from gridbourse.chain.deploy import Market, deploy
@@ -39,7 +39,7 @@ from replay.crowdsale_record import campaign_record
 from replay.flexibility import FlexibilityMarket
 from replay.flexible_delivery import FlexibleDelivery
 from replay.metering import MeterDrop
-from replay.onboarding import Membership, onboard
+from replay.onboarding import Membership, account_name, onboard
 from replay.recording import record_of
 from replay.steering import aggregators
 from replay.venues.aggregator_auction import AggregatorAuctionVenue
@@ -85,7 +85,9 @@ def settings_of(scenario: Scenario) -> MarketSettings:
             neighbours.subscription_micro_eur_per_period(scenario.mtu),
         )
     if (auction := scenario.aggregator_auction) is not None:
-        rules["aggregator_auction"] = AuctionRules(auction.reveal_s, auction.bond_micro_eur)
+        rules["aggregator_auction"] = AuctionRules(
+            auction.reveal_s or AuctionRules.reveal_seconds, auction.bond_micro_eur
+        )
     kinds = [name for kind, name in CONTRACTS.items() if kind in scenario.market.kinds]
     if (table := scenario.flexibility) is not None:
         rules["flexibility"] = FlexibilityRules(table.band, table.products)
@@ -108,11 +110,22 @@ def settings_of(scenario: Scenario) -> MarketSettings:
     )
 
 
+def deploy_market(
+    w3: Web3,
+    keys: Keys,
+    scenario: Scenario,
+    about: dict[str, Any],
+    aggregators: Sequence[str] = (),
+) -> Market:
+    """Deploy the scenario's market on a chain, without participants but for these aggregators' roles."""
+    return deploy(Chain(w3, load_artifacts()), keys, settings_of(scenario), about, aggregators)
+
+
 def found_market(w3: Web3, scenario: Scenario, about: dict[str, Any]) -> tuple[Market, Membership]:
     """Deploy the scenario's market on a chain and bring its participants in."""
-    market = deploy(
-        Chain(w3, load_artifacts()), Keyring.for_chain(w3), settings_of(scenario), about
-    )
+    keys = Keyring.for_chain(w3)
+    aggregators = [keys.address(account_name(one.point)) for one in scenario.aggregators]
+    market = deploy_market(w3, keys, scenario, about, aggregators)
     members = onboard(market, scenario)
     portfolios.conclude(market, scenario, members)
     portfolios.allow_agents(market, scenario, members)

@@ -1,11 +1,15 @@
-"""Deploy a scenario's market to a network and bring its participants in.
+"""Deploy a scenario's market to a network and, on a development chain, bring its participants in.
 
     python -m scripts.devnet up
     python -m scripts.deploy scenarios/rural3.toml --network devnet
     python -m scripts.status --network devnet
 
 The record goes to deployments/<network>.json; beside it, never on the chain and never committed, the
-mapping from metering points to participant numbers and accounts.
+mapping from metering points to participant numbers and accounts, for its owner alone.
+
+On any other network each role has its own key: --keys, or GRIDBOURSE_KEYS, names a folder with a keystore or
+an address for each role (see gridbourse.chain.role_keys), GRIDBOURSE_KEYSTORE_PASSWORD opens the
+operator's; and participants come with keys of their own, by scripts.onboard.
 """
 
 import argparse
@@ -15,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
+from gridbourse.chain.accounts import Keyring
 from gridbourse.chain.connect import is_development_chain
 from gridbourse.chain.deployments import (
     DeploymentError,
@@ -26,7 +31,7 @@ from gridbourse.commands import command, next_line, quoted
 from gridbourse.onboarding.mapping import found_mapping
 from gridbourse.scenario.scenario import Scenario, load
 from gridbourse.wording import many
-from replay.run import found_market
+from replay.run import deploy_market, found_market
 from scripts import chain, command_parser, mapping_path, parse, run
 
 
@@ -55,10 +60,17 @@ def _require_gone(record: Path, w3: Web3, network: str) -> None:
 
 
 def _deploy(w3: Web3, scenario: Scenario, record: Path, options: argparse.Namespace) -> None:
-    market, members = found_market(w3, scenario, {"file": options.scenario, "overrides": {}})
+    about = {"file": options.scenario, "overrides": {}}
+    people = []
+    if is_development_chain(w3):
+        market, members = found_market(w3, scenario, about)
+        people = members.table.reset_index().to_dict("records")
+    else:
+        keys = Keyring.for_chain(w3, options.keys)
+        market = deploy_market(w3, keys, scenario, about)
     market.record.save(record)
     mapping = mapping_path(options.network)
-    found_mapping(mapping, members.table.reset_index().to_dict("records"))
+    found_mapping(mapping, people)
     table = Table(title=f"{scenario.name} on {options.network}", title_justify="left")
     table.add_column("contract")
     table.add_column("address")
@@ -68,7 +80,7 @@ def _deploy(w3: Web3, scenario: Scenario, record: Path, options: argparse.Namesp
     out = Console()
     out.print(table)
     gas = sum(use.gas for use in market.chain.gas.values())
-    out.print(f"{many(len(members.table), 'participant')}, {gas / 1e6:.1f} M gas")
+    out.print(f"{many(len(people), 'participant')}, {gas / 1e6:.1f} M gas")
     print(f"Record   {record}")
     print(f"Mapping  {mapping}   (personal data: keep it, do not publish it)")
     print(next_line(command("status", "--network", quoted(options.network))))
@@ -79,6 +91,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("scenario", nargs="?", default="scenarios/rural3.toml", help="TOML file")
     parser.add_argument("--network", default="devnet", help="devnet or an RPC address")
     parser.add_argument("--overwrite", action="store_true", help="the record of a deployment")
+    parser.add_argument(
+        "--keys",
+        type=Path,
+        metavar="FOLDER",
+        help="of a keystore for each role; not on development chains",
+    )
     return parser
 
 

@@ -29,6 +29,7 @@ from gridbourse.metering.points import read_numbers
 from gridbourse.report import words
 from gridbourse.scenario.network import Network
 from gridbourse.scenario.scenario import Scenario, load
+from gridbourse.wording import many
 from oracle.corrections import read_history
 from oracle.curtailment import claim
 from replay.onboarding import account_name
@@ -127,7 +128,8 @@ def _pay_waiting(out: Console, market: Market, by: LocalAccount) -> None:
     paid = pay_waiting(market, by)
     left = market.house.read("waitingMicroEur")
     if paid:
-        out.print(f"{sum(paid.values()) / 1e6:,.6f} EUR that waited are in {len(paid)} accounts.")
+        of_all, where = sum(paid.values()) / 1e6, many(len(paid), "account")
+        out.print(f"{of_all:,.6f} EUR that waited are in {where}.")
     if left:
         out.print(f"{left / 1e6:,.6f} EUR of credits wait until the supplier pays in.")
 

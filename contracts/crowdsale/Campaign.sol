@@ -6,6 +6,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {SettlementCurrency} from "../ledger/SettlementCurrency.sol";
 import {Purposes} from "../libraries/Purposes.sol";
 import {Roles} from "../libraries/Roles.sol";
 
@@ -35,7 +36,7 @@ abstract contract Campaign is ERC20 {
     }
 
     /// @notice What does not change over the life of a campaign; money in µEUR, times in unix seconds of block time
-    /// @param installation Number of the metering point the project is at; its account is the property owner
+    /// @param installation Participant at whose metering point the project is, the property owner
     /// @param project Hash of what is to be built, as the owner published it
     /// @param minimum Least that one funder gives in all, unless it fills the cap; `maximum`: most
     /// @param start Funding from this time on, until before `end`
@@ -65,8 +66,8 @@ abstract contract Campaign is ERC20 {
     IMarketClock public immutable clock;
     /// @notice What is funded, released and given back
     IERC20 public immutable currency;
-    /// @notice The property owner
-    address public immutable owner;
+    /// @notice The metering point the project is at
+    bytes32 public immutable meteringPoint;
 
     Terms private _terms;
     /// @notice Where the campaign stands
@@ -115,6 +116,7 @@ abstract contract Campaign is ERC20 {
     error BadTerms(string rule, uint256 value, uint256 limit);
     error WrongPhase(Phase phase);
     error OnlyOwner(address caller, address owner);
+    error NoSystemHolder(address campaign);
     error OnlyBeneficiary(address caller, address beneficiary);
     error NotPermitted(address account, bytes32 purpose);
     error OutsideFunding(uint256 timestamp, uint256 start, uint256 end);
@@ -132,8 +134,9 @@ abstract contract Campaign is ERC20 {
         registry = anchors.registry;
         clock = anchors.clock;
         currency = anchors.currency;
-        owner = anchors.registry.accountOf(terms_.installation);
-        _require(owner != address(0), "installation is registered", terms_.installation, 0);
+        meteringPoint = anchors.registry.meteringPointOf(terms_.installation);
+        address account = anchors.registry.accountOf(terms_.installation);
+        _require(account != address(0), "installation is registered", terms_.installation, 0);
         _require(terms_.goal > 0, "goal above zero", terms_.goal, 0);
         _require(terms_.cap >= terms_.goal, "cap not below goal", terms_.cap, terms_.goal);
         _require(terms_.cap <= MAX_MONEY, "cap not above", terms_.cap, MAX_MONEY);
@@ -150,7 +153,7 @@ abstract contract Campaign is ERC20 {
     }
 
     modifier onlyOwner() {
-        if (msg.sender != owner) revert OnlyOwner(msg.sender, owner);
+        if (msg.sender != owner()) revert OnlyOwner(msg.sender, owner());
         _;
     }
 
@@ -168,7 +171,9 @@ abstract contract Campaign is ERC20 {
 
     /// @notice Opens the campaign with its milestones, which add up to the goal; what is given above it is released
     ///         with the last of them
+    /// @dev Only a system contract can give money back whatever the registry has opened and closed by then
     function open(uint64[] calldata milestonesMicroEur) public virtual onlyOwner onlyIn(Phase.Draft) {
+        if (!SettlementCurrency(address(currency)).systemHolder(address(this))) revert NoSystemHolder(address(this));
         if (block.timestamp >= _terms.end) revert OutsideFunding(block.timestamp, _terms.start, _terms.end);
         uint256 count = milestonesMicroEur.length;
         _require(count <= MAX_MILESTONES, "milestones not above", count, MAX_MILESTONES);
@@ -266,7 +271,7 @@ abstract contract Campaign is ERC20 {
     function abandon(bytes32 evidence) external {
         Phase before = phase;
         if (before != Phase.Open && before != Phase.Succeeded && before != Phase.Built) revert WrongPhase(before);
-        if (!(msg.sender == owner && releasedMicroEur == 0)) _requireMayGiveUp(before);
+        if (!(msg.sender == owner() && releasedMicroEur == 0)) _requireMayGiveUp(before);
         if (before == Phase.Open) {
             _end(Phase.Failed);
         } else {
@@ -307,9 +312,14 @@ abstract contract Campaign is ERC20 {
 
     // --- questions -----------------------------------------------------------------------------
 
+    /// @notice The property owner: the present account of the participant the project was made for
+    function owner() public view returns (address) {
+        return registry.accountOf(_terms.installation);
+    }
+
     /// @notice Who gets what milestones release: the property owner, unless a kind of campaign names another
     function beneficiary() public view virtual returns (address) {
-        return owner;
+        return owner();
     }
 
     /// @notice What a holder would get back now, in µEUR

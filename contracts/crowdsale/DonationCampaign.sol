@@ -20,11 +20,11 @@ contract DonationCampaign is Campaign {
         // A system contract takes no money it has not asked for.
         bool takes = !SettlementCurrency(address(anchors.currency)).systemHolder(beneficiary_);
         _require(takes, "beneficiary is no system contract", uint160(beneficiary_), 0);
-        _beneficiary = beneficiary_ == address(0) ? owner : beneficiary_;
+        _beneficiary = beneficiary_;
     }
 
     /// @inheritdoc Campaign
     function beneficiary() public view override returns (address) {
-        return _beneficiary;
+        return _beneficiary == address(0) ? owner() : _beneficiary;
     }
 }

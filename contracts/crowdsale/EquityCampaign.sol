@@ -15,8 +15,9 @@ import {ExportIncome} from "./ExportIncome.sol";
 /// @title Investors get a part of what the panel earns by exporting, or a rent
 /// @notice Either side may offer, before the campaign opens: an investor a part or a rent that the owner accepts or
 ///         declines, or the owner one that investors accept by funding. A token is a share; who holds it, is paid.
-///         What is due is taken from the owner's account in the clearing house, as far as there is free money in it;
-///         the rest is in arrears and taken later.
+///         What was agreed binds the metering point: whoever holds it in a period owes for that period, the owner or who
+///         came to the point after it and has said that it takes the pledge over. What is due is taken from its account
+///         in the clearing house, as far as there is free money in it; the rest is in arrears and taken later.
 contract EquityCampaign is ExportIncome, Dividends {
     enum Form {
         None,
@@ -43,7 +44,7 @@ contract EquityCampaign is ExportIncome, Dividends {
     Form public form;
     /// @notice Permille of the income, or µEUR a delivery period
     uint256 public value;
-    /// @notice What came in from the owner's account over all time, in µEUR
+    /// @notice What came in from accounts over all time, in µEUR
     uint256 public collectedMicroEur;
     Offer[] private _offers;
 
@@ -53,8 +54,9 @@ contract EquityCampaign is ExportIncome, Dividends {
     event Declined(uint256 indexed offer);
     /// @notice The campaign goes by this offer
     event Agreed(uint256 indexed offer, Form form, uint256 value);
-    /// @notice Money due was taken from the owner's account; it comes in after the clearing house's dispute window
-    event Collected(uint256 amountMicroEur, uint256 arrearsMicroEur);
+    /// @notice Money due was taken from the account of who holds or held the metering point; it comes in after the clearing
+    ///         house's dispute window
+    event Collected(uint256 indexed participant, uint256 amountMicroEur, uint256 arrearsMicroEur);
     /// @notice What was taken came in, less what its account then owed: from now on it is the shares', for all alike
     event Distributed(uint256 amountMicroEur);
     /// @notice A holder took out what its shares have earned
@@ -89,11 +91,11 @@ contract EquityCampaign is ExportIncome, Dividends {
     function offer(Form form_, uint64 value_) external onlyIn(Phase.Draft) returns (uint256 number) {
         uint256 most = form_ == Form.ProfitShare ? 1000 : type(uint40).max;
         if (form_ == Form.None || value_ == 0 || value_ > most) revert BadOffer(form_, value_, most);
-        if (msg.sender != owner) _requirePermitted(Purposes.FUND, msg.sender);
+        if (msg.sender != owner()) _requirePermitted(Purposes.FUND, msg.sender);
         number = _offers.length;
         _offers.push(Offer(msg.sender, form_, value_, false));
         emit Offered(number, msg.sender, form_, value_);
-        if (msg.sender == owner) _agree(number);
+        if (msg.sender == owner()) _agree(number);
     }
 
     /// @notice Accepts an offer: the campaign goes by it, unless another is accepted before it opens
@@ -115,34 +117,47 @@ contract EquityCampaign is ExportIncome, Dividends {
     }
 
     /// @inheritdoc Campaign
-    /// @dev Refused while other campaigns share more of the installation's export than leaves room for this one
+    /// @dev Refused while other campaigns share more of the metering point's export than leaves room for this one
     function open(uint64[] calldata milestonesMicroEur) public override {
         if (form == Form.None) revert NothingAgreed();
         super.open(milestonesMicroEur);
-        pledges.pledge(_installation(), panelPermille);
+        pledges.pledge(meteringPoint, panelPermille);
     }
 
     function _end(Phase last) internal override {
         super._end(last);
-        pledges.release(_installation());
+        pledges.release(meteringPoint);
     }
 
     // --- what is paid --------------------------------------------------------------------------
 
-    /// @notice Takes what is due from the owner's account, as far as there is free money in it; anyone may. It is for the
-    ///         shares once it is here, after the clearing house's dispute window
+    /// @notice Takes what a participant owes from its account, as far as there is free money in it, and then out of what
+    ///         it has announced to withdraw; anyone may. It is for the shares once it is here, after the clearing
+    ///         house's dispute window
+    /// @param announced Withdrawals of the participant that are still on their way, if its free money may not suffice:
+    ///        who owes does not take its money out first
     /// @return amount What was taken: zero is no failure
-    function collect() external returns (uint256 amount) {
+    function collect(uint256 participant, uint256[] calldata announced) external returns (uint256 amount) {
         _requireOperated();
         _distributeArrived();
-        uint256 due = dueMicroEur();
-        uint256 taken = clearingHouse.takenFrom(address(this), _installation());
-        int256 free = clearingHouse.balanceOf(_installation());
-        if (due <= taken || free <= 0) return 0;
-        amount = _least(due - taken, uint256(free));
-        emit Collected(amount, due - taken - amount);
-        clearingHouse.collect(_installation(), amount);
+        amount = _collectFree(participant);
+        for (uint256 i; i < announced.length; ++i) {
+            amount += _collectAnnounced(participant, announced[i]);
+        }
+        uint256 arrears = arrearsOf(participant);
+        if (amount != 0) emit Collected(participant, amount, arrears);
         _distributeArrived();
+    }
+
+    function _collectFree(uint256 participant) private returns (uint256 amount) {
+        int256 free = clearingHouse.balanceOf(participant);
+        if (free <= 0) return 0;
+        amount = _least(arrearsOf(participant), uint256(free));
+        if (amount != 0) clearingHouse.collect(participant, amount);
+    }
+
+    function _collectAnnounced(uint256 participant, uint256 withdrawal) private returns (uint256) {
+        return clearingHouse.collectAnnounced(withdrawal, participant, arrearsOf(participant));
     }
 
     /// @dev What came in since the last look
@@ -169,14 +184,27 @@ contract EquityCampaign is ExportIncome, Dividends {
 
     // --- questions -----------------------------------------------------------------------------
 
-    /// @notice What the owner owed over all time, in µEUR: the part of the income on record, rounded down once, or the
-    ///         rent of the periods that are over. A correction may take it below what was collected: that then counts
-    ///         for what comes
-    function dueMicroEur() public view returns (uint256) {
-        if (form == Form.ProfitShare) return (incomeThousandths * value) / WHOLE;
-        if (firstPeriod == 0) return 0;
-        uint256 now_ = _least(clock.currentPeriod(), untilPeriod());
-        return now_ > firstPeriod ? (now_ - firstPeriod) * value : 0;
+    /// @notice What a participant owed over all time, in µEUR, for the periods in which it held the metering point: the
+    ///         part of the income on record, rounded down once, or the rent of those that are over. A correction may take
+    ///         it below what was collected: that then counts for what comes
+    function dueOf(uint256 participant) public view returns (uint256) {
+        if (form == Form.ProfitShare) return (incomeThousandthsOf[participant] * value) / WHOLE;
+        if (firstPeriod == 0 || registry.meteringPointOf(participant) != meteringPoint) return 0;
+        (uint256 begins, uint256 ends) = registry.membershipOf(participant);
+        if (begins < firstPeriod) begins = firstPeriod;
+        ends = _least(ends, _least(clock.currentPeriod(), untilPeriod()));
+        return ends > begins ? (ends - begins) * value : 0;
+    }
+
+    /// @notice What of that was taken from its account, here or on its way, in µEUR
+    function collectedFrom(uint256 participant) public view returns (uint256) {
+        return clearingHouse.takenFrom(address(this), participant);
+    }
+
+    /// @notice What a participant owes and was not taken yet, in µEUR
+    function arrearsOf(uint256 participant) public view returns (uint256) {
+        (uint256 due, uint256 taken) = (dueOf(participant), collectedFrom(participant));
+        return due > taken ? due - taken : 0;
     }
 
     /// @notice How many offers there are; they are numbered from 0

@@ -8,8 +8,8 @@ import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {Campaign} from "./Campaign.sol";
 
-/// @title What an installation earns by exporting: metered and settled by the market, proven period by period
-/// @notice Each settled period counts once, as its reading stands: after a correction it is recorded again. Its export
+/// @title What a metering point earns by exporting: metered and settled by the market, proven period by period
+/// @notice Whoever is at the point in a period has earned what was exported in it, and owes of it. Each settled period counts once, as its reading stands: after a correction it is recorded again. Its export
 ///         is valued at the feed-in tariff, which every sale earns at least; what the market paid above that the
 ///         attester states, at most up to the retail price.
 abstract contract ExportIncome is Campaign {
@@ -24,15 +24,13 @@ abstract contract ExportIncome is Campaign {
     ISettlement public immutable settlement;
     /// @notice Prices by which an export is valued
     ITariff public immutable tariff;
-    /// @notice The installation's market area
-    uint256 public immutable area;
     /// @notice How much of the export counts: by installed power, the project's part of all panels behind the meter
     uint256 public immutable panelPermille;
 
     /// @dev Three periods to a word, 80 bits each: export in Wh: 28 | recorded: 1 | premium attested: 1 | premium: 50
     mapping(uint256 word => uint256) private _periods;
-    /// @notice What the export that counts has earned, in thousandths of a µEUR
-    uint256 public incomeThousandths;
+    /// @notice What the export that counts has earned who was at the metering point, in thousandths of a µEUR
+    mapping(uint256 participant => uint256) public incomeThousandthsOf;
 
     /// @notice The export of a settled period was proven; `valueMicroEur`: all of it at the feed-in tariff. Again after a
     ///         correction, in the place of what was recorded and attested before
@@ -44,7 +42,8 @@ abstract contract ExportIncome is Campaign {
     error RecordedBefore(uint256 period);
     error NotRecorded(uint256 period);
     error AttestedBefore(uint256 period);
-    error OtherGroup(uint256 group, uint256 groupOfInstallation);
+    error OtherGroup(uint256 group, uint256 groupOfHolder);
+    error NobodyAtThePoint(bytes32 meteringPoint, uint256 period);
     error PremiumOutOfRange(uint256 period, uint256 premiumMicroEur, uint256 maximumMicroEur);
     error ListsDiffer(uint256 a, uint256 b);
 
@@ -52,8 +51,6 @@ abstract contract ExportIncome is Campaign {
         _require(panelPermille_ > 0 && panelPermille_ <= PERMILLE, "permille of the panel", panelPermille_, PERMILLE);
         settlement = settlement_;
         tariff = tariff_;
-        uint256 profiles = registry.profilesOf(Lanes.groupOf(_installation()));
-        area = Profile.area(Lanes.get64(profiles, Lanes.laneOf(_installation())));
         panelPermille = panelPermille_;
     }
 
@@ -70,25 +67,31 @@ abstract contract ExportIncome is Campaign {
     }
 
     function _record(Commitment.Leaf calldata leaf, Commitment.Path calldata path) private {
-        uint256 group = Lanes.groupOf(_installation());
-        if (leaf.group != group) revert OtherGroup(leaf.group, group);
         uint256 period = leaf.period;
         if (period < firstPeriod || period >= untilPeriod()) revert OutsideTerm(period, firstPeriod, untilPeriod());
-        settlement.requireProven(area, leaf, path);
-        uint256 exported = _exportIn(leaf);
+        uint256 holder = _holderAt(period);
+        if (leaf.group != Lanes.groupOf(holder)) revert OtherGroup(leaf.group, Lanes.groupOf(holder));
+        uint256 lane = Lanes.laneOf(holder);
+        settlement.requireProven(Profile.area(Lanes.get64(leaf.profiles, lane)), leaf, path);
+        uint256 exported = _exportIn(leaf, lane);
         uint256 known = _periodOf(period);
         uint256 before = known & Lanes.MAX_WH;
         if (known != 0 && exported == before) revert RecordedBefore(period);
         _write(period, exported | RECORDED);
         (, uint256 feedIn) = tariff.energyPrices(period);
-        incomeThousandths += exported * feedIn * panelPermille;
-        incomeThousandths -= (before * feedIn + (known >> PREMIUM_AT)) * panelPermille;
+        incomeThousandthsOf[holder] += exported * feedIn * panelPermille;
+        incomeThousandthsOf[holder] -= (before * feedIn + (known >> PREMIUM_AT)) * panelPermille;
         emit ExportRecorded(period, exported, exported * feedIn);
     }
 
+    /// @dev Who is at the metering point in a period: it is one participant's then, if anyone's
+    function _holderAt(uint256 period) private view returns (uint256 holder) {
+        holder = registry.holderAt(meteringPoint, period);
+        if (holder == 0) revert NobodyAtThePoint(meteringPoint, period);
+    }
+
     /// @dev In Wh; what was injected above a cap is not paid for
-    function _exportIn(Commitment.Leaf calldata leaf) private view returns (uint256) {
-        uint256 lane = Lanes.laneOf(_installation());
+    function _exportIn(Commitment.Leaf calldata leaf, uint256 lane) private pure returns (uint256) {
         int256 wh = Lanes.getInt64(leaf.readings, lane);
         uint256 cap = Lanes.outOf(Lanes.get56(leaf.caps, lane));
         if (wh <= 0) return 0;
@@ -111,7 +114,7 @@ abstract contract ExportIncome is Campaign {
         uint256 most = (known & Lanes.MAX_WH) * (retail - feedIn);
         if (premium > most) revert PremiumOutOfRange(period, premium, most);
         _write(period, known | ATTESTED | (premium << PREMIUM_AT));
-        incomeThousandths += premium * panelPermille;
+        incomeThousandthsOf[_holderAt(period)] += premium * panelPermille;
         emit PremiumAttested(period, premium);
     }
 

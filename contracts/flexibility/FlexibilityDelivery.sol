@@ -18,6 +18,8 @@ import {Lanes} from "../libraries/Lanes.sol";
 import {MeterReading} from "../libraries/MeterReading.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {Roles} from "../libraries/Roles.sol";
+import {CheckedTrades} from "../market/CheckedTrades.sol";
+import {RingTime} from "../registry/RingTime.sol";
 
 /// @title What was delivered, measured against a baseline: what it pays, what missing it costs, tokens for it
 /// @notice Baselines are computed off the chain by an agreed method and committed with the hash of method and evidence,
@@ -137,6 +139,8 @@ contract FlexibilityDelivery {
         readingWindowSeconds = settings.readingWindowSeconds;
         verificationWindowSeconds = settings.verificationWindowSeconds;
         _ringSize = settings.clearingHouse.ringSize();
+        uint256 afterDelivery = readingWindowSeconds + verificationWindowSeconds;
+        RingTime.requireFits(clock, _ringSize, CheckedTrades(address(market)).verdictWindowSeconds() + afterDelivery);
     }
 
     // --- verification --------------------------------------------------------------------------

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IFlexibilityMarket} from "../interfaces/IFlexibility.sol";
+import {Contracts} from "../libraries/Contracts.sol";
 import {FlexibilityLeg} from "../libraries/FlexibilityLeg.sol";
 import {FlexibilityRules} from "../libraries/FlexibilityRules.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
@@ -52,6 +53,9 @@ contract FlexibilityMarket is FlexibilityAwards {
     function connect(address board_, address delivery_, address token_) external {
         registry.requireRole(Roles.OPERATOR, msg.sender);
         if (board != address(0)) revert ConnectedBefore(board, delivery, token);
+        Contracts.requireCode(board_);
+        Contracts.requireCode(delivery_);
+        Contracts.requireCode(token_);
         (board, delivery, token) = (board_, delivery_, token_);
         emit Connected(board_, delivery_, token_);
     }

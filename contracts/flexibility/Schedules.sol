@@ -6,6 +6,7 @@ import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {ISchedules} from "../interfaces/IFlexibility.sol";
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {Contracts} from "../libraries/Contracts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {ProfileLookup} from "../libraries/ProfileLookup.sol";
 import {Roles} from "../libraries/Roles.sol";
@@ -67,6 +68,7 @@ contract Schedules is ISchedules {
     function connect(address market_) external {
         registry.requireRole(Roles.OPERATOR, msg.sender);
         if (market != address(0)) revert MarketIsSet(market);
+        Contracts.requireCode(market_);
         market = market_;
         emit MarketSet(market_);
     }

@@ -6,6 +6,12 @@ interface IModules {
     /// @notice Every module that may book trades: no period is settled before each of them is done with it
     function markets() external view returns (address[] memory);
 
+    /// @notice Whether the setting up is over and the timelock binds
+    function isSealed() external view returns (bool);
+
+    /// @notice Seconds between a proposal and what is proposed, once sealed
+    function timelockSeconds() external view returns (uint256);
+
     /// @notice Whether a module may book trades now
     function isMarket(address module) external view returns (bool);
 }
@@ -46,6 +52,11 @@ interface IClearingHouse is IModules, IMoneyAccounts, IPeriods {
     /// @notice Books trades of groups: energy lanes (sold, bought) and signed payments (+ received), which settlement
     ///         pays
     function book(uint256 period, uint256[] calldata groups, uint256[] calldata fills, uint256[] calldata payments)
+        external;
+
+    /// @notice The same, as the last word of a market on these groups: it reserves and books no more of them in the
+    ///         period, which spares settlement a look at its reservations
+    function bookLast(uint256 period, uint256[] calldata groups, uint256[] calldata fills, uint256[] calldata payments)
         external;
 
     /// @notice Moves what payers paid above what payees received (pay-as-bid) to the spread account

@@ -6,6 +6,15 @@ interface IMarketClock {
     /// @notice Length of a delivery period (market time unit) in seconds
     function mtuSeconds() external view returns (uint256);
 
+    /// @notice Whether the operator drives the clock; fixed for the life of the contract
+    function replay() external view returns (bool);
+
+    /// @notice How long before delivery a period stops taking orders
+    function gateClosureSeconds() external view returns (uint256);
+
+    /// @notice How many periods beyond the current one take orders
+    function horizonPeriods() external view returns (uint256);
+
     /// @notice Market time, unix seconds
     function timestamp() external view returns (uint256);
 

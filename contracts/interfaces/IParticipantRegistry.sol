@@ -2,11 +2,18 @@
 pragma solidity 0.8.37;
 
 import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
+import {IClearingHouse} from "./IClearingHouse.sol";
 
 /// @notice What the other contracts ask the registry
 interface IParticipantRegistry is IAccessControl {
     /// @notice A role this call needs is missing
     error MissingRole(address account, bytes32 role);
+
+    /// @notice The area is no part of the periods from `fromPeriod` on
+    error AreaClosed(uint256 area, uint256 fromPeriod);
+
+    /// @notice Where promises are kept, and whose seal ends the setting up; zero before both are connected
+    function clearingHouse() external view returns (IClearingHouse);
 
     /// @notice Reverts with MissingRole unless `account` holds `role`
     function requireRole(bytes32 role, address account) external view;
@@ -19,6 +26,12 @@ interface IParticipantRegistry is IAccessControl {
 
     /// @notice Account of a participant; zero when the number was never given
     function accountOf(uint256 participant) external view returns (address);
+
+    /// @notice Who is at a metering point in a delivery period; 0 = nobody
+    function holderAt(bytes32 meteringPoint, uint256 period) external view returns (uint256 participant);
+
+    /// @notice The pseudonymous id of a participant's metering point
+    function meteringPointOf(uint256 participant) external view returns (bytes32);
 
     /// @notice Number of a gateway; reverts when the account is none, or its role was taken
     function gatewayNumberOf(address account) external view returns (uint256);
@@ -47,6 +60,12 @@ interface IParticipantRegistry is IAccessControl {
     /// @notice How many market areas there are; they are numbered from 0
     function areaCount() external view returns (uint256);
 
+    /// @notice How many areas there are, and how many of them are closed in a period
+    function areasIn(uint256 period) external view returns (uint256 areas, uint256 closed);
+
+    /// @notice The first period an area is no part of; 0 = it is open
+    function closedFrom(uint256 area) external view returns (uint256);
+
     /// @notice 256 seats from number 256 × `word` on, one bit each: set where a participant was ever registered
     function seatsTaken(uint256 word) external view returns (uint256);
 
@@ -58,6 +77,12 @@ interface IParticipantRegistry is IAccessControl {
 
     /// @notice What a participant's energy is made from, one bit a source, as attested
     function sourcesOf(uint256 participant) external view returns (uint256);
+
+    /// @notice Whether an account is a participant's
+    function isParticipant(address account) external view returns (bool);
+
+    /// @notice Whether anyone may do what a purpose stands for (see Purposes)
+    function isOpen(bytes32 purpose) external view returns (bool);
 
     /// @notice Whether an account may do what a purpose stands for: who is registered or in service may, and anyone
     ///         while the purpose is open (see Purposes)

@@ -10,6 +10,12 @@ interface IPayments is IMoneyAccounts {
     /// @return id Number of the withdrawal
     function collect(uint256 participant, uint256 amountMicroEur) external returns (uint256 id);
 
+    /// @notice Takes what a participant has announced to withdraw, up to `most`, to the calling module in its place: who
+    ///         owes does not take its money out first. What is left goes on as it was announced
+    /// @param id Number of the withdrawal, of this participant and of no module
+    /// @return amountMicroEur What was taken
+    function collectAnnounced(uint256 id, uint256 participant, uint256 most) external returns (uint256 amountMicroEur);
+
     /// @notice Currency a module received of what it collected, over all time, in µEUR
     function receivedBy(address module) external view returns (uint256);
 

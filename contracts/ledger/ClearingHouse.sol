@@ -132,34 +132,19 @@ contract ClearingHouse is Positions {
         uint256 deltas,
         int256 supplierMicroEur
     ) private {
-        (uint256 held, uint256 due) = _dueOf(slot, totals, group);
+        (uint256 held, uint256 paid) = _dueOf(slot, totals.counted, group);
         uint256 before = _balances[group];
-        uint256 four = _withChanges(group, _withChanges(group, before, due), deltas);
+        uint256 four = _withChanges(group, _withChanges(group, before, SignedLanes.add(held, paid)), deltas);
         int256 dsoMicroEur;
         unchecked {
             dsoMicroEur = -SignedLanes.sum(deltas) - supplierMicroEur; // nothing is left over
+            totals.releasedLanes += held; // 46 bits each
+            totals.paidMicroEur += SignedLanes.sum(paid);
             totals.supplierMicroEur += supplierMicroEur;
             totals.dsoMicroEur += dsoMicroEur;
         }
         _writeSettled(slot.period, group, before, four, deltas, totals.backing, supplierMicroEur, dsoMicroEur);
         if (SignedLanes.anyBelow0(four)) _reportDebts(slot.period, group, four, held | deltas);
-    }
-
-    /// @dev What is held of a group, and that with what its trades are paid; both in 64-bit lanes, and small beside them:
-    ///      28 bits of energy at prices of 16
-    function _dueOf(Period memory slot, Totals memory totals, uint256 group)
-        private
-        view
-        returns (uint256 held, uint256 due)
-    {
-        unchecked {
-            held = Lanes.widen(Lanes.intos(_reservedBy(slot.reservedBy, slot.period, group)) * slot.holdMicroEurPerWh);
-            uint256 payments = _paymentsBy(totals.counted, slot.period, group);
-            totals.releasedLanes += held; // 46 bits each
-            if (payments == 0) return (held, held);
-            totals.paidMicroEur += SignedLanes.sum(payments);
-            due = SignedLanes.add(held, payments);
-        }
     }
 
     /// @dev Of those whose lane of `changes` is not empty

@@ -80,6 +80,11 @@ abstract contract DeskCalls is Withdrawals, IHouseDesk {
         _atDesk();
     }
 
+    /// @inheritdoc IPayments
+    function collectAnnounced(uint256, uint256, uint256) external returns (uint256) {
+        _atDesk();
+    }
+
     /// @inheritdoc IHouseDesk
     function finishWithdrawal(uint256) external {
         _atDesk();

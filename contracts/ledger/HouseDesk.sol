@@ -93,6 +93,25 @@ contract HouseDesk is ModuleDesk {
         return _announce(participant, amountMicroEur, true);
     }
 
+    /// @inheritdoc IPayments
+    function collectAnnounced(uint256 id, uint256 participant, uint256 most)
+        external
+        onlyModule(PAYMENT)
+        returns (uint256 amount)
+    {
+        Withdrawal memory due = _withdrawals[id];
+        bool its = participant >= HouseAccounts.FIRST_PARTICIPANT && due.account == participant && !due.byModule;
+        if (!its) revert NoWithdrawal(id);
+        if (most == 0) return 0;
+        _taken(id);
+        _change(participant, int256(uint256(due.amountMicroEur)));
+        emit WithdrawalCancelled(id, participant, due.amountMicroEur);
+        amount = _least(most, _least(due.amountMicroEur, _freeOf(participant)));
+        if (amount != 0) _announce(participant, amount, true);
+        uint256 rest = _least(due.amountMicroEur - amount, _freeOf(participant));
+        if (rest != 0) _setAside(participant, due.recipient, rest, due.readyAt, false);
+    }
+
     /// @notice Takes money of a named account out: the DSO, the TSO, the supplier, or for the others the operator. What
     ///         has to cover what participants owe stays
     /// @return id Number of the withdrawal
@@ -124,15 +143,21 @@ contract HouseDesk is ModuleDesk {
 
     function _announce(uint256 account, uint256 amountMicroEur, bool byModule) private returns (uint256 id) {
         _requireSpendable(account, amountMicroEur);
+        if (byModule) takenFrom[msg.sender][account] += amountMicroEur;
+        id = _setAside(account, msg.sender, amountMicroEur, block.timestamp + disputeWindowSeconds, byModule);
+        if (disputeWindowSeconds == 0) _finish(id);
+    }
+
+    function _setAside(uint256 account, address recipient, uint256 amountMicroEur, uint256 readyAt, bool byModule)
+        private
+        returns (uint256 id)
+    {
         _change(account, -amountMicroEur.toInt256());
         id = ++withdrawals;
-        uint256 readyAt = block.timestamp + disputeWindowSeconds;
         _withdrawals[id] =
-            Withdrawal(uint32(account), msg.sender, amountMicroEur.toUint64(), uint40(readyAt), byModule);
+            Withdrawal(uint32(account), recipient, amountMicroEur.toUint64(), uint40(readyAt), byModule);
         setAsideMicroEur += amountMicroEur;
-        if (byModule) takenFrom[msg.sender][account] += amountMicroEur;
-        emit WithdrawalAnnounced(id, account, msg.sender, amountMicroEur, readyAt);
-        if (disputeWindowSeconds == 0) _finish(id);
+        emit WithdrawalAnnounced(id, account, recipient, amountMicroEur, readyAt);
     }
 
     function _finish(uint256 id) private {
@@ -164,6 +189,15 @@ contract HouseDesk is ModuleDesk {
         if (due.recipient == address(0)) revert NoWithdrawal(id);
         delete _withdrawals[id];
         setAsideMicroEur -= due.amountMicroEur;
+    }
+
+    function _freeOf(uint256 account) private view returns (uint256) {
+        int256 balance = balanceOf(account);
+        return balance > 0 ? uint256(balance) : 0;
+    }
+
+    function _least(uint256 a, uint256 b) private pure returns (uint256) {
+        return a < b ? a : b;
     }
 
     function _debtOf(uint256 account) private view returns (uint256) {

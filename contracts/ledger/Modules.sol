@@ -40,7 +40,7 @@ abstract contract Modules is IModules {
 
     /// @notice Where roles are held
     IParticipantRegistry public immutable registry;
-    /// @notice Seconds between the proposal of a module and its authorisation, once sealed
+    /// @inheritdoc IModules
     uint256 public immutable timelockSeconds;
 
     /// @notice What was proposed for a module and is not authorised yet
@@ -49,7 +49,7 @@ abstract contract Modules is IModules {
     /// @dev The market whose reservations, positions and payments stand under an index
     address[MAX_MARKETS] internal _marketAt;
     address[] internal _markets;
-    /// @notice Whether the initial modules are in place and the timelock binds
+    /// @inheritdoc IModules
     bool public isSealed;
     /// @notice Block time of the seal
     uint256 public sealedAt;

@@ -10,8 +10,10 @@ import {Cover} from "./Cover.sol";
 /// @title The ring of periods: which are under way, with what they hold
 /// @notice A period keeps its slot until every area of it is settled
 abstract contract Periods is Cover, IPeriods {
-    /// @dev One storage slot. It is free for another period once every area of this one is settled. `reservedBy` and
-    ///      `bookedBy` have one bit for the index of each market
+    /// @dev One storage slot. It is free for another period once every area of this one is settled. `reservedBy`,
+    ///      `bookedBy` and `lastBy` have one bit for the index of each market; the last for the first eight, where the
+    ///      market said that what it booked was its last word. What such a market left unsold of a group's holds is in
+    ///      `tradesMicroEur` from then on: together both are what is set aside
     struct Period {
         uint32 period;
         uint16 areas;
@@ -23,6 +25,7 @@ abstract contract Periods is Cover, IPeriods {
         int56 tradesMicroEur;
         uint16 reservedBy;
         uint16 bookedBy;
+        uint8 lastBy;
     }
 
     /// @notice Market time

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {SignedLanes} from "../libraries/SignedLanes.sol";
@@ -32,32 +33,75 @@ abstract contract Positions is Reservations {
         external
         onlyModule(MARKET)
     {
+        _book(period, groups, fills, payments, false);
+    }
+
+    /// @inheritdoc IClearingHouse
+    function bookLast(uint256 period, uint256[] calldata groups, uint256[] calldata fills, uint256[] calldata payments)
+        external
+        onlyModule(MARKET)
+    {
+        _book(period, groups, fills, payments, true);
+    }
+
+    function _book(
+        uint256 period,
+        uint256[] calldata groups,
+        uint256[] calldata fills,
+        uint256[] calldata payments,
+        bool last
+    ) private {
         Period storage slot = _slotOf(period);
-        Call memory call = Call(period, _modules[msg.sender].index, 0, true, slot.retailMicroEurPerWh, false);
-        uint256 booked = slot.bookedBy;
-        if ((booked >> call.index) & 1 == 0) slot.bookedBy = uint16(booked | (1 << call.index));
+        Call memory call;
+        (call.period, call.index, call.rate) = (period, _modules[msg.sender].index, slot.retailMicroEurPerWh);
+        _noteBooked(slot, call, last);
         int256 paid;
         for (uint256 i; i < groups.length; ++i) {
             uint256 fill = fills[i];
             if (fill == 0) continue;
             uint256 payment = payments[i];
             unchecked {
-                _bookGroup(call, groups[i], fill, payment);
+                _bookGroup(call, groups[i], fill, payment, slot.holdMicroEurPerWh);
                 paid += SignedLanes.sum(payment);
             }
+        }
+        if (call.movedLanes != 0) {
+            int256 moved = SignedLanes.sum(call.movedLanes);
+            slot.holdsMicroEur = _toUint56(int256(uint256(slot.holdsMicroEur)) - moved);
+            slot.tradesMicroEur = SafeCast.toInt56(int256(slot.tradesMicroEur) + moved);
         }
         if (paid != 0) _noteOpen(call.index, period, paid);
         emit TradesBooked(period, msg.sender, groups, fills, payments);
     }
 
-    /// @dev What was traded is due at settlement; until then the whole hold stays
-    function _bookGroup(Call memory call, uint256 group, uint256 fills, uint256 payments) private {
+    /// @dev A market has its last word in a period in all that it books, or in nothing of it
+    function _noteBooked(Period storage slot, Call memory call, bool last) private {
+        uint256 bit = 1 << call.index;
+        (bool booked, bool hadLast) = (slot.bookedBy & bit != 0, slot.lastBy & bit != 0);
+        call.last = last && bit <= type(uint8).max;
+        if (booked && hadLast != call.last) revert BookedLast(msg.sender, call.period, 0);
+        if (booked) return;
+        slot.bookedBy |= uint16(bit);
+        if (call.last) slot.lastBy |= uint8(bit);
+    }
+
+    /// @dev What was traded is due at settlement; until then the whole hold stays. With a market's last word goes what it
+    ///      leaves of the holds, so that settlement need not look at the reservations again
+    function _bookGroup(Call memory call, uint256 group, uint256 fills, uint256 payments, uint256 holdRate) private {
         uint256 key = _key(call.index, call.period, group);
         uint256 positions = Lanes.ofPeriod(_positions[key], call.period);
-        _requireReserved(group, positions, fills, Lanes.ofPeriod(_reserved[key], call.period));
+        uint256 reserved = Lanes.ofPeriod(_reserved[key], call.period);
+        _requireReserved(group, positions, fills, reserved);
         _requireWithinRetail(group, fills, payments, call.rate);
-        uint256 due = Lanes.ofPeriod(_payments[key], call.period);
         unchecked {
+            uint256 due;
+            if (call.last) {
+                if (uint224(positions) != 0) revert BookedLast(msg.sender, call.period, group);
+                due = (Lanes.intos(reserved) - Lanes.intos(fills)) * holdRate;
+                call.movedLanes += Lanes.widen(due);
+            } else {
+                due = Lanes.ofPeriod(_payments[key], call.period);
+            }
             _positions[key] = positions + uint224(fills); // each quantity within what is reserved, so within its 28 bits
             _payments[key] = Lanes.fresh(call.period) | Lanes.addSigned(due, Lanes.narrow(payments));
         }
@@ -140,19 +184,49 @@ abstract contract Positions is Reservations {
         return _sumOf(_positions, markets_, period, group);
     }
 
-    /// @dev Signed 64-bit lanes
-    function _paymentsBy(uint256 markets_, uint256 period, uint256 group) internal view returns (uint256 sum) {
+    /// @dev What settlement gives back of what a group's holds still are, and pays besides: trades, and what was left of
+    ///      holds at a market's last word. Signed 64-bit lanes, small beside them: 28 bits of energy at prices of 16
+    function _dueOf(Period memory slot, uint256 counted, uint256 group)
+        internal
+        view
+        returns (uint256 held, uint256 paid)
+    {
+        uint256 period = slot.period;
+        uint256 left = slot.reservedBy;
+        uint256 key = _key(0, period, group);
         unchecked {
-            for (uint256 key = _key(0, period, group); markets_ != 0; key += ONE_INDEX) {
-                if (markets_ & 1 != 0) {
-                    uint256 positions = _positions[key];
-                    // Who traded nothing is paid nothing: the positions are looked at already, the payments are not.
-                    if (Lanes.tag(positions) == period && uint224(positions) != 0) {
-                        uint256 payments = Lanes.widenSigned(_payments[key]);
-                        sum = sum == 0 ? payments : SignedLanes.add(sum, payments);
-                    }
+            for (uint256 bit = 1; left != 0; bit <<= 1) {
+                if (left & bit != 0) {
+                    left ^= bit;
+                    (uint256 backed, uint256 more) = _dueBy(slot, counted, key, bit);
+                    held += backed;
+                    paid = paid == 0 ? more : SignedLanes.add(paid, more);
                 }
-                markets_ >>= 1;
+                key += ONE_INDEX;
+            }
+            held = Lanes.widen(held * slot.holdMicroEurPerWh);
+        }
+    }
+
+    /// @dev The same of one market: energy that is backed in 56-bit lanes, and what is paid. Who traded nothing there is
+    ///      paid nothing: the positions are looked at already, the payments are not
+    function _dueBy(Period memory slot, uint256 counted, uint256 key, uint256 bit)
+        private
+        view
+        returns (uint256 backed, uint256 paid)
+    {
+        uint256 period = slot.period;
+        unchecked {
+            uint256 traded = slot.bookedBy & bit == 0 ? 0 : _positions[key];
+            bool isTraded = Lanes.tag(traded) == period && uint224(traded) != 0;
+            if (isTraded && counted & bit != 0) {
+                paid = Lanes.widenSigned(_payments[key]);
+                if (slot.lastBy & bit != 0) return (Lanes.intos(traded), paid);
+            }
+            backed = Lanes.intos(Lanes.ofPeriod(_reserved[key], period));
+            if (isTraded && counted & bit == 0 && slot.lastBy & bit != 0) {
+                paid = Lanes.widen((backed - Lanes.intos(traded)) * slot.holdMicroEurPerWh); // of a book that is void
+                backed = Lanes.intos(traded);
             }
         }
     }
@@ -182,8 +256,11 @@ abstract contract Positions is Reservations {
 
     /// @notice What settlement of a period pays a participant for its trades (− takes), in µEUR
     function paymentOf(uint256 participant, uint256 period) external view returns (int256) {
-        uint256 four = _paymentsBy(_slotOf(period).bookedBy, period, Lanes.groupOf(participant));
-        return Lanes.getInt64(four, Lanes.laneOf(participant));
+        Period memory slot = _slotOf(period);
+        uint256 group = Lanes.groupOf(participant);
+        (uint256 held, uint256 paid) = _dueOf(slot, slot.bookedBy, group);
+        uint256 all = Lanes.widen(Lanes.intos(_reservedBy(slot.reservedBy, period, group)) * slot.holdMicroEurPerWh);
+        return Lanes.getInt64(SignedLanes.sub(SignedLanes.add(held, paid), all), Lanes.laneOf(participant));
     }
 
     /// @notice Energy lanes (sold, bought) of a group in a period

@@ -3,15 +3,20 @@ pragma solidity 0.8.37;
 
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {Contracts} from "../libraries/Contracts.sol";
+import {Purposes} from "../libraries/Purposes.sol";
 import {Roles} from "../libraries/Roles.sol";
 
 /// @title Settlement currency: one token is one euro, in µEUR
 /// @notice Minted by the treasurer against a deposit in the bank, each bank reference once; held only by
-///         registered accounts and system contracts.
+///         registered accounts and system contracts, and, while that is open, by anyone. What a contract holds of
+///         somebody who was let in goes back to it, whatever door closes behind it.
 contract SettlementCurrency is ERC20 {
     IParticipantRegistry public immutable registry;
     /// @notice Contracts that may hold the currency, such as the clearing house
     mapping(address holder => bool) public systemHolder;
+    /// @notice Who got currency while anyone might hold it: contracts may give it back for ever
+    mapping(address holder => bool) public admitted;
     /// @notice Bank references that were minted against
     mapping(bytes32 bankReference => bool) public spent;
 
@@ -23,6 +28,7 @@ contract SettlementCurrency is ERC20 {
     event SystemHolderAdded(address indexed holder);
 
     error HolderNotPermitted(address account);
+    error ParticipantsAccount(address account);
     error OnlyByHolder(address holder, address caller);
     error BankReferenceSpent(bytes32 bankReference);
 
@@ -35,9 +41,12 @@ contract SettlementCurrency is ERC20 {
         return 6;
     }
 
-    /// @notice Lets a contract hold the currency
+    /// @notice Lets a contract hold the currency; refused for an address without code, such as the zero address, which
+    ///         what is redeemed goes to, and for a party's own account, which others pay
     function addSystemHolder(address holder) external {
         registry.requireRole(Roles.OPERATOR, msg.sender);
+        Contracts.requireCode(holder);
+        if (registry.isParticipant(holder)) revert ParticipantsAccount(holder);
         systemHolder[holder] = true;
         emit SystemHolderAdded(holder);
     }
@@ -62,10 +71,20 @@ contract SettlementCurrency is ERC20 {
             // A contract takes currency only when it asks for it: what it holds is then what it has booked. What it
             // asks another system contract for comes by that one's call: they all pay their caller, and nobody else.
             if (msg.sender != to && !systemHolder[msg.sender]) revert OnlyByHolder(to, msg.sender);
-        } else if (to != address(0) && !registry.mayHoldCurrency(to) && !systemHolder[from]) {
-            // Who was let in with money gets it back, also when the door has been closed behind it.
-            revert HolderNotPermitted(to);
+        } else if (to != address(0) && !systemHolder[from]) {
+            // What a system contract holds goes to whom it is due, without asking who that is.
+            _requireMayReach(from, to);
         }
         super._update(from, to, amount);
+    }
+
+    /// @dev Who is let in while anyone may hold the currency is remembered: a contract of anyone's making may still give
+    ///      back to it when that is over, but nobody else sends it anything
+    function _requireMayReach(address from, address to) private {
+        if (!registry.mayHoldCurrency(to)) {
+            if (!admitted[to] || from.code.length == 0) revert HolderNotPermitted(to);
+        } else if (registry.isOpen(Purposes.HOLD_CURRENCY) && !admitted[to]) {
+            admitted[to] = true;
+        }
     }
 }

@@ -10,6 +10,8 @@ library Profile {
     uint256 internal constant ACTIVE = 1;
     uint256 internal constant SUSPENDED = 2;
     uint256 internal constant LEFT = 3;
+    /// @dev Taken out by the operator: not its own doing. It has both lowest bits, as LEFT has
+    uint256 internal constant REMOVED = 7;
 
     uint256 private constant CAPACITIES = ((1 << 28) - 1) * (1 | (1 << 64) | (1 << 128) | (1 << 192));
     uint256 private constant ZONES = 0xfff * (1 | (1 << 64) | (1 << 128) | (1 << 192));
@@ -37,6 +39,16 @@ library Profile {
 
     function status(uint256 profile) internal pure returns (uint256) {
         return profile & 0xf;
+    }
+
+    /// @dev Whether a status says that its participant is gone, by itself or not
+    function hasLeft(uint256 ofStatus) internal pure returns (bool) {
+        return ofStatus & LEFT == LEFT;
+    }
+
+    /// @dev Whether the operator keeps its participant from ordering: what it can not do is then not its default
+    function heldBack(uint256 profile) internal pure returns (bool) {
+        return status(profile) == SUSPENDED || status(profile) == REMOVED;
     }
 
     function withStatus(uint256 profile, uint256 newStatus) internal pure returns (uint256) {
@@ -79,6 +91,6 @@ library Profile {
 
     /// @dev Whether somebody of a group has left
     function anyLeft(uint256 profiles) internal pure returns (bool) {
-        return profiles & (profiles >> 1) & SignedLanes.EACH != 0; // the only status with both bits
+        return profiles & (profiles >> 1) & SignedLanes.EACH != 0; // LEFT and REMOVED alone have both bits
     }
 }

@@ -14,6 +14,7 @@ import {OrderLane} from "../libraries/OrderLane.sol";
 import {SignedLanes} from "../libraries/SignedLanes.sol";
 import {TickBook} from "../libraries/TickBook.sol";
 import {OrderBatches} from "./OrderBatches.sol";
+import {RingTime} from "../registry/RingTime.sol";
 import {OrderEntry} from "./OrderEntry.sol";
 
 /// @title Pool-based call auction, uniform price or pay-as-bid
@@ -101,6 +102,7 @@ contract CallAuction is IPoolMarket, OrderBatches {
         payAsBid = settings.payAsBid;
         maxRounds = settings.maxRounds;
         verdictWindowSeconds = settings.verdictWindowSeconds;
+        RingTime.requireFits(settings.clock, settings.clearingHouse.ringSize(), settings.verdictWindowSeconds);
     }
 
     // --- clearing ------------------------------------------------------------------------------
@@ -192,7 +194,7 @@ contract CallAuction is IPoolMarket, OrderBatches {
         if (booking.nextGroup < groupCount) {
             uint256[] memory groups = registry.groupsOf(area, booking.nextGroup, maxGroups);
             (uint256[] memory fills, uint256[] memory payments) = _fill(period, outcome, booking, groups);
-            clearingHouse.book(period, groups, fills, payments);
+            clearingHouse.bookLast(period, groups, fills, payments);
             booking.nextGroup += uint32(groups.length);
         }
         if (booking.nextGroup >= groupCount) {

@@ -11,6 +11,7 @@ import {AreaKey} from "../libraries/AreaKey.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Roles} from "../libraries/Roles.sol";
 import {TradeWord} from "../libraries/TradeWord.sol";
+import {RingTime} from "../registry/RingTime.sol";
 
 /// @title Trades that wait for the DSO's verdict, in groups, before they are booked
 /// @notice What backs a trade stays reserved until its verdict: an accepted trade is booked, a rejected one alone gives
@@ -91,6 +92,7 @@ abstract contract CheckedTrades is ITradeMarket {
         verdictWindowSeconds = anchors.verdictWindowSeconds;
         groupSize = groupSize_;
         _ringSize = anchors.clearingHouse.ringSize();
+        RingTime.requireFits(clock, _ringSize, verdictWindowSeconds);
     }
 
     // --- trades come in ------------------------------------------------------------------------

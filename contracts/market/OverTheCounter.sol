@@ -21,7 +21,8 @@ import {Deals} from "./Deals.sol";
 ///         period of the deal from the moment it takes orders until its gate closure: whoever cannot when it is performed
 ///         is in default, and owes the other what the supplier makes it lose, out of the margin and no further. If
 ///         neither can, neither owes. A period nobody performs lapses at its gate closure, without any call: either
-///         party could have performed it, so nobody pays. A seller performs so many deals of a period and no more, each of
+///         party could have performed it, so nobody pays. So it is too with a party that the operator has suspended or taken
+///         out of the market: it is not in default, and its periods can be performed once it is reinstated. A seller performs so many deals of a period and no more, each of
 ///         so much energy and no less, for each waits for the DSO alone; one that sold more is in default. A trade the DSO rejects is nobody's fault: margins stay. The
 ///         reference is `gridbourse.model.over_the_counter`; this is its equal.
 /// @dev    At all times the MARGIN account holds what is left of the margins of all deals that are not closed.
@@ -183,7 +184,8 @@ contract OverTheCounter is Deals {
     // --- reservations --------------------------------------------------------------------------
 
     /// @dev Whether the party can back its part. Only a refusal that says the party cannot counts as its default: any
-    ///      other one, such as too little gas, undoes the whole call
+    ///      other one, such as too little gas, undoes the whole call, and so does that of a party the operator keeps from
+    ///      ordering: else operator and counterparty could take its margin
     function _tries(uint256 period, uint256 participant, uint256 energy) private returns (bool) {
         IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](1);
         exchanges[0] = _exchange(participant, 0, energy);
@@ -194,7 +196,9 @@ contract OverTheCounter is Deals {
             if (
                 error_ == MoneyAccounts.InsufficientMoney.selector || error_ == Reservations.InDebt.selector
                     || error_ == Reservations.AboveConnectionCapacity.selector
-                    || error_ == Reservations.ParticipantNotActive.selector || error_ == Cover.CreditNotCovered.selector
+                    || error_ == Cover.CreditNotCovered.selector
+                    || error_ == Reservations.ParticipantNotActive.selector
+                        && !Profile.heldBack(_profileOf(participant))
             ) return false;
             // solhint-disable-next-line no-inline-assembly
             assembly ("memory-safe") {

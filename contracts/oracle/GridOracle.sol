@@ -7,6 +7,7 @@ import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {AreaKey} from "../libraries/AreaKey.sol";
+import {Contracts} from "../libraries/Contracts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {Roles} from "../libraries/Roles.sol";
@@ -99,6 +100,7 @@ contract GridOracle is IGridOracle {
     function setMarket(IPoolMarket market_) external {
         registry.requireRole(Roles.OPERATOR, msg.sender);
         if (address(market) != address(0)) revert MarketIsSet(address(market));
+        Contracts.requireCode(address(market_));
         market = market_;
         emit MarketSet(address(market_));
     }

@@ -9,13 +9,13 @@ import {Roles} from "../libraries/Roles.sol";
 /// @notice Only delivery periods and gate closure follow this clock; deadlines for money follow block time.
 contract MarketClock is IMarketClock {
     IParticipantRegistry public immutable registry;
-    /// @notice Whether the operator drives the clock; fixed for the life of the contract
+    /// @inheritdoc IMarketClock
     bool public immutable replay;
     /// @inheritdoc IMarketClock
     uint256 public immutable mtuSeconds;
-    /// @notice How long before delivery a period stops taking orders
+    /// @inheritdoc IMarketClock
     uint256 public immutable gateClosureSeconds;
-    /// @notice How many periods beyond the current one take orders
+    /// @inheritdoc IMarketClock
     uint256 public immutable horizonPeriods;
 
     uint256 private _replayTime;

@@ -16,9 +16,13 @@ abstract contract Memberships is IParticipantRegistry {
     BitMaps.BitMap private _seats;
     /// @dev The latest first period of any membership
     uint32 private _latestJoin;
+    /// @dev Who was registered at a metering point last, and before whom else: each begins at or after the end of the one
+    ///      before
+    mapping(bytes32 meteringPoint => uint256 participant) internal _lastAt;
+    mapping(uint256 participant => uint256) private _formerOf;
 
     /// @inheritdoc IParticipantRegistry
-    function membershipOf(uint256 participant) external view returns (uint32, uint32) {
+    function membershipOf(uint256 participant) public view returns (uint32, uint32) {
         uint256 membership = Lanes.get64(_memberships[Lanes.groupOf(participant)], Lanes.laneOf(participant));
         return (uint32(membership >> 32), uint32(membership));
     }
@@ -28,7 +32,21 @@ abstract contract Memberships is IParticipantRegistry {
         return _seats._data[word];
     }
 
-    function _join(uint256 participant, uint32 fromPeriod) internal {
+    /// @inheritdoc IParticipantRegistry
+    /// @dev From the last of them back: as many steps as the point changed hands since
+    function holderAt(bytes32 meteringPoint, uint256 period) external view returns (uint256 participant) {
+        participant = _lastAt[meteringPoint];
+        while (participant != 0) {
+            (uint32 begins, uint32 ends) = membershipOf(participant);
+            if (begins <= period && period < ends) return participant;
+            participant = _formerOf[participant];
+        }
+    }
+
+    function _join(uint256 participant, bytes32 meteringPoint, uint32 fromPeriod) internal {
+        uint256 former = _lastAt[meteringPoint];
+        if (former != 0) _formerOf[participant] = former;
+        _lastAt[meteringPoint] = participant;
         _seats.set(participant);
         if (fromPeriod > _latestJoin) _latestJoin = fromPeriod;
         _set(participant, (uint256(fromPeriod) << 32) | type(uint32).max);
@@ -37,6 +55,14 @@ abstract contract Memberships is IParticipantRegistry {
     function _leave(uint256 participant, uint32 untilPeriod) internal {
         uint256 membership = Lanes.get64(_memberships[Lanes.groupOf(participant)], Lanes.laneOf(participant));
         _set(participant, ((membership >> 32) << 32) | untilPeriod);
+    }
+
+    /// @dev Somebody of a group who is a member in the period or in a later one; 0 = nobody
+    function _memberFrom(uint256 group, uint256 period) internal view returns (uint256 participant) {
+        uint256 memberships = _memberships[group];
+        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+            if (uint32(Lanes.get64(memberships, lane)) > period) return Lanes.participantAt(group, lane);
+        }
     }
 
     /// @dev Whether every membership has begun in the period: who has not left is then a member, and nobody has to look

@@ -1,22 +1,31 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
-import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {IClearingHouse, IPeriods} from "../interfaces/IClearingHouse.sol";
+import {IExportPledges} from "../interfaces/IExportPledges.sol";
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {Contracts} from "../libraries/Contracts.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {Purposes} from "../libraries/Purposes.sol";
 import {Roles} from "../libraries/Roles.sol";
 import {Memberships} from "./Memberships.sol";
+import {Places} from "./Places.sol";
 import {Policies} from "./Policies.sol";
+import {Successions} from "./Successions.sol";
+
+/// @notice What clock and clearing house have in common
+interface IOfRegistry {
+    /// @notice The registry it asks
+    function registry() external view returns (IParticipantRegistry);
+}
 
 /// @title Who may do what, and where each metering point sits in the grid
 /// @notice Participants get dense numbers, four to a group, each group in one market area; a number is
 ///         never given twice. Metering points are pseudonymous: who is behind one is kept off the chain.
-contract ParticipantRegistry is AccessControl, Memberships, Policies {
+contract ParticipantRegistry is Successions, Memberships, Places, Policies {
     /// @notice What the operator states of a new participant
     /// @param capacityWh What the connection can carry in one delivery period, either way
     struct Registration {
@@ -39,25 +48,15 @@ contract ParticipantRegistry is AccessControl, Memberships, Policies {
         mapping(uint256 word => uint256) words;
     }
 
-    struct Zone {
-        uint16 parent;
-        bytes32 name;
-    }
-
-    uint256 private constant MAX_AREAS = 256;
-    uint256 private constant MAX_ZONES = 4095;
     uint256 private constant MAX_GATEWAYS = 4095;
 
     mapping(uint256 group => uint256 fourProfiles) private _profiles;
     mapping(uint256 number => Participant) private _participants;
     /// @dev Number and, a second time, profile of who has the account: profile: 64 | number: 64
     mapping(address account => uint256) private _members;
-    mapping(bytes32 meteringPoint => uint256) private _atMeteringPoint;
     mapping(uint256 area => Groups) private _groups;
     mapping(uint256 area => uint256) private _nextSeat;
     mapping(address gateway => uint256) private _gatewayNumberOf;
-    bytes32[] private _areas;
-    Zone[] private _zones;
     uint256 private _nextGroup = HouseAccounts.FIRST_PARTICIPANT / Lanes.PER_GROUP;
     uint256 private _gateways;
     /// @notice Market time, by which memberships end
@@ -66,13 +65,11 @@ contract ParticipantRegistry is AccessControl, Memberships, Policies {
     mapping(bytes32 meteringPoint => uint32) private _freeFrom;
     /// @notice What a participant's energy is made from, one bit a source: attested, never claimed by the seller
     mapping(uint256 participant => uint256) public sourcesOf;
-    /// @notice Where promises are kept: who leaves is a member until the last of them is delivered
-    IClearingHouse public clearingHouse;
+    /// @notice Where it is written down what of a metering point's export is pledged: it binds who holds the point
+    IExportPledges public pledges;
 
-    /// @notice A market area was opened
-    event AreaAdded(uint256 indexed area, bytes32 name);
-    /// @notice A grid zone was added below a parent (0 = none)
-    event ZoneAdded(uint256 indexed zone, uint256 indexed parent, bytes32 name);
+    /// @notice Market clock, clearing house and pledges were named
+    event RegistryConnected(address clock, address clearingHouse, address pledges);
     /// @notice An account became a gateway
     event GatewayAdded(uint256 indexed gateway, address indexed account);
     /// @notice A participant got its number; metered and settled here from `fromPeriod` on
@@ -93,29 +90,29 @@ contract ParticipantRegistry is AccessControl, Memberships, Policies {
     event ParticipantReinstated(uint256 indexed participant);
     /// @notice What a participant's energy is made from was attested, one bit a source
     event SourcesAttested(uint256 indexed participant, uint256 sources);
-    /// @notice A participant left for its supplier; settled here before `untilPeriod`
-    event ParticipantLeft(uint256 indexed participant, uint256 untilPeriod);
+    /// @notice A participant left for its supplier, or the operator took it out (`by`); settled here before
+    ///         `untilPeriod`
+    event ParticipantLeft(uint256 indexed participant, uint256 untilPeriod, address by);
 
     error UnknownParticipant(address account);
     error UnknownNumber(uint256 participant);
-    error UnknownArea(uint256 area);
-    error UnknownZone(uint256 zone);
     error UnknownGateway(address account, uint256 gateway);
-    error TooMany(string what, uint256 limit);
     error AccountTaken(address account, uint256 participant);
     error MeteringPointStillSettled(bytes32 meteringPoint, uint256 untilPeriod);
     error MeteringPointTaken(bytes32 meteringPoint, uint256 participant);
     error CapacityOutOfRange(uint256 capacityWh, uint256 maximumWh);
     error NotActive(uint256 participant, uint256 status);
-    error NotSuspended(uint256 participant, uint256 status);
     error ZeroAccount();
+    error HoldsOffice(address account, uint256 offices);
     error AlreadyConnected(address clock, address clearingHouse);
+    error NotConnected();
+    error OtherRegistry(address contract_, address registry);
+    error AreaHasMembers(uint256 area, uint256 participant, uint256 fromPeriod);
 
     /// @notice Makes the first operator, who may give and take roles
     constructor(address operator) {
         _grantRole(DEFAULT_ADMIN_ROLE, operator);
         _grantRole(Roles.OPERATOR, operator);
-        _zones.push(Zone(0, "flat"));
     }
 
     /// @inheritdoc IParticipantRegistry
@@ -132,30 +129,45 @@ contract ParticipantRegistry is AccessControl, Memberships, Policies {
 
     /// @notice Opens a market area: those who clear together
     function addArea(bytes32 name) external onlyOperator returns (uint256 area) {
-        area = _areas.length;
-        if (area == MAX_AREAS) revert TooMany("areas", MAX_AREAS);
-        _areas.push(name);
-        emit AreaAdded(area, name);
+        return _addArea(name);
+    }
+
+    /// @notice Closes an area that has no members from the first period on that takes no orders yet, for good: the
+    ///         periods from there on do not wait for its settlement, and nobody is registered in it
+    function closeArea(uint256 area) external onlyOperator {
+        if (address(clock) == address(0)) revert NotConnected();
+        uint256 fromPeriod = clock.lastOpenPeriod() + 1;
+        uint256[] memory groups = groupsOf(area, 0, type(uint256).max);
+        for (uint256 i; i < groups.length; ++i) {
+            uint256 member = _memberFrom(groups[i], fromPeriod);
+            if (member != 0) revert AreaHasMembers(area, member, fromPeriod);
+        }
+        _closeArea(area, fromPeriod);
     }
 
     /// @notice Adds a grid zone: the metering points behind one transformer
     /// @param parent The zone above; 0 for none
     function addZone(bytes32 name, uint16 parent) external onlyOperator returns (uint256 zone) {
-        zone = _zones.length;
-        if (zone > MAX_ZONES) revert TooMany("zones", MAX_ZONES);
-        if (parent >= zone) revert UnknownZone(parent);
-        _zones.push(Zone(parent, name));
-        emit ZoneAdded(zone, parent, name);
+        return _addZone(name, parent);
     }
 
-    /// @notice Names an account a gateway: it may bring in the orders of those who gave it a mandate or signed them
+    /// @notice Names an account a gateway: it may bring in the orders of those who gave it a mandate or signed them.
+    ///         Once the market is sealed, this role too is proposed before
     function addGateway(address account) external onlyOperator returns (uint256 gateway) {
-        if (_gateways == MAX_GATEWAYS) revert TooMany("gateways", MAX_GATEWAYS);
         if (_gatewayNumberOf[account] != 0) revert AccountTaken(account, _gatewayNumberOf[account]);
-        gateway = ++_gateways;
-        _gatewayNumberOf[account] = gateway;
+        if (_sealed()) _takeProposal(Roles.GATEWAY, account);
         _grantRole(Roles.GATEWAY, account);
-        emit GatewayAdded(gateway, account);
+        return _gatewayNumberOf[account];
+    }
+
+    /// @dev A gateway has its number for good, however it came to its role
+    function _grantRole(bytes32 role, address account) internal override returns (bool) {
+        if (role == Roles.GATEWAY && _gatewayNumberOf[account] == 0) {
+            if (_gateways == MAX_GATEWAYS) revert TooMany("gateways", MAX_GATEWAYS);
+            _gatewayNumberOf[account] = ++_gateways;
+            emit GatewayAdded(_gateways, account);
+        }
+        return super._grantRole(role, account);
     }
 
     /// @notice Opens a purpose to anyone, or closes it again; what somebody has by then it keeps
@@ -175,26 +187,45 @@ contract ParticipantRegistry is AccessControl, Memberships, Policies {
     }
 
     function _register(Registration calldata row) private returns (uint256 number) {
-        if (row.account == address(0)) revert ZeroAccount();
-        if (_members[row.account] != 0) revert AccountTaken(row.account, uint64(_members[row.account]));
-        uint256 holder = _atMeteringPoint[row.meteringPoint];
-        if (holder != 0) revert MeteringPointTaken(row.meteringPoint, holder);
+        _requireUnused(row.account);
+        uint256 holder = _lastAt[row.meteringPoint];
+        if (holder != 0 && !Profile.hasLeft(Profile.status(_profileOf(holder)))) {
+            revert MeteringPointTaken(row.meteringPoint, holder);
+        }
         if (row.fromPeriod < _freeFrom[row.meteringPoint]) {
             revert MeteringPointStillSettled(row.meteringPoint, _freeFrom[row.meteringPoint]);
         }
-        if (row.area >= _areas.length) revert UnknownArea(row.area);
-        if (row.zone >= _zones.length) revert UnknownZone(row.zone);
+        _requireArea(row.area);
+        _requireZone(row.zone);
         if (row.capacityWh == 0 || row.capacityWh >= Lanes.MAX_WH) {
             revert CapacityOutOfRange(row.capacityWh, Lanes.MAX_WH - 1);
         }
+        // Where nobody was before, nobody has pledged anything.
+        if (holder != 0) pledges.requireMayTake(row.meteringPoint, row.account);
         number = _takeSeat(row.area);
         _participants[number] = Participant(row.account, row.meteringPoint);
         _setProfile(number, Profile.pack(row.capacityWh, row.area, row.zone));
-        _join(number, row.fromPeriod);
-        _atMeteringPoint[row.meteringPoint] = number;
+        _join(number, row.meteringPoint, row.fromPeriod);
         emit ParticipantRegistered(
             number, row.account, row.meteringPoint, row.area, row.zone, row.capacityWh, row.fromPeriod
         );
+    }
+
+    /// @dev Neither a participant's nor of the market's service
+    function _requireUnused(address account) internal view override {
+        if (account == address(0)) revert ZeroAccount();
+        if (_members[account] != 0) revert AccountTaken(account, uint64(_members[account]));
+        if (officesOf[account] != 0) revert HoldsOffice(account, officesOf[account]);
+    }
+
+    /// @dev Everything else of the participant is by its number
+    function _replaceAccount(uint256 participant, address account) internal override {
+        address former = _participants[participant].account;
+        delete _members[former];
+        _participants[participant].account = account;
+        _setProfile(participant, _profileOf(participant));
+        // An aggregator's role goes with its number.
+        if (_revokeRole(Roles.AGGREGATOR, former)) _grantRole(Roles.AGGREGATOR, account);
     }
 
     /// @dev A group of four belongs to one area; an area opens a new group when its last one is full
@@ -240,29 +271,45 @@ contract ParticipantRegistry is AccessControl, Memberships, Policies {
         emit ParticipantReinstated(participant);
     }
 
-    /// @notice Names the market clock and the clearing house, once
-    function connect(IMarketClock clock_, IClearingHouse clearingHouse_) external onlyOperator {
+    /// @notice Names market clock, clearing house and the book of pledges, once; the first two are of this registry
+    function connect(IMarketClock clock_, IClearingHouse clearingHouse_, IExportPledges pledges_)
+        external
+        onlyOperator
+    {
         if (address(clock) != address(0)) revert AlreadyConnected(address(clock), address(clearingHouse));
-        clock = clock_;
-        clearingHouse = clearingHouse_;
+        Contracts.requireAnswers(address(clock_), IMarketClock.lastOpenPeriod.selector);
+        Contracts.requireAnswers(address(clearingHouse_), IPeriods.ringSize.selector);
+        Contracts.requireAnswers(address(pledges_), IExportPledges.pledgedPermille.selector);
+        _requireOfThis(address(clock_));
+        _requireOfThis(address(clearingHouse_));
+        (clock, clearingHouse, pledges) = (clock_, clearingHouse_, pledges_);
+        emit RegistryConnected(address(clock_), address(clearingHouse_), address(pledges_));
+    }
+
+    function _requireOfThis(address contract_) private view {
+        address its = address(IOfRegistry(contract_).registry());
+        if (its != address(this)) revert OtherRegistry(contract_, its);
     }
 
     /// @notice Leaves the market for the supplier at the next gate closure: no new orders from now on. Who has
     ///         orders or contracts in later periods leaves once the last of them is delivered: cancel what you can
-    ///         before you leave.
+    ///         before you leave. Who holds a metering point whose export is pledged does not leave by itself: the
+    ///         operator takes it out, and the pledge binds whoever comes after it
     /// @dev The metering point becomes free for a new registration; number and account do not, so that
     ///      the account can still withdraw what it is owed
     function leaveMarket(uint256 participant) external {
         Participant storage who = _participants[participant];
-        if (msg.sender != who.account) requireRole(Roles.OPERATOR, msg.sender);
+        bool byItself = msg.sender == who.account;
+        if (!byItself) requireRole(Roles.OPERATOR, msg.sender);
         uint256 status = Profile.status(_profileOf(participant));
-        if (status == Profile.NONE || status == Profile.LEFT) revert NotActive(participant, status);
-        _setProfile(participant, Profile.withStatus(_profileOf(participant), Profile.LEFT));
+        if (status == Profile.NONE || Profile.hasLeft(status)) revert NotActive(participant, status);
+        if (byItself) pledges.requireFree(who.meteringPoint);
+        uint256 gone = byItself ? Profile.LEFT : Profile.REMOVED;
+        _setProfile(participant, Profile.withStatus(_profileOf(participant), gone));
         uint32 untilPeriod = _firstFree(participant);
         _leave(participant, untilPeriod);
-        delete _atMeteringPoint[who.meteringPoint];
         if (untilPeriod > _freeFrom[who.meteringPoint]) _freeFrom[who.meteringPoint] = untilPeriod;
-        emit ParticipantLeft(participant, untilPeriod);
+        emit ParticipantLeft(participant, untilPeriod, msg.sender);
     }
 
     /// @dev The first period that takes orders now, or the one after the last with energy promised
@@ -280,6 +327,11 @@ contract ParticipantRegistry is AccessControl, Memberships, Policies {
     }
 
     /// @inheritdoc IParticipantRegistry
+    function isParticipant(address account) external view returns (bool) {
+        return _members[account] != 0;
+    }
+
+    /// @inheritdoc IParticipantRegistry
     function memberOf(address account) public view returns (uint256 number, uint256 profile) {
         uint256 member = _members[account];
         if (member == 0) revert UnknownParticipant(account);
@@ -287,16 +339,21 @@ contract ParticipantRegistry is AccessControl, Memberships, Policies {
     }
 
     /// @inheritdoc IParticipantRegistry
-    function accountOf(uint256 participant) external view returns (address) {
+    function accountOf(uint256 participant)
+        public
+        view
+        override(IParticipantRegistry, Successions)
+        returns (address)
+    {
         return _participants[participant].account;
     }
 
-    /// @notice The pseudonymous id of the participant's metering point
+    /// @inheritdoc IParticipantRegistry
     function meteringPointOf(uint256 participant) external view returns (bytes32) {
         return _participants[participant].meteringPoint;
     }
 
-    /// @notice Area, zone, capacity, mandate and status (1 active, 2 suspended, 3 left) of a participant
+    /// @notice Area, zone, capacity, mandate and status (1 active, 2 suspended, 3 left, 7 taken out) of a participant
     function profileOf(uint256 participant)
         external
         view
@@ -369,19 +426,8 @@ contract ParticipantRegistry is AccessControl, Memberships, Policies {
     }
 
     /// @inheritdoc IParticipantRegistry
-    function areaCount() external view returns (uint256) {
-        return _areas.length;
-    }
-
-    /// @inheritdoc IParticipantRegistry
     function seatLimit() external view returns (uint256) {
         return _nextGroup * Lanes.PER_GROUP;
-    }
-
-    /// @inheritdoc IParticipantRegistry
-    function parentZone(uint256 zone) external view returns (uint256) {
-        if (zone >= _zones.length) revert UnknownZone(zone);
-        return _zones[zone].parent;
     }
 
     /// @inheritdoc IParticipantRegistry
@@ -395,7 +441,13 @@ contract ParticipantRegistry is AccessControl, Memberships, Policies {
             || hasRole(Roles.TSO, account) || hasRole(Roles.SUPPLIER, account) || hasRole(Roles.OPERATOR, account);
     }
 
-    function _profileOf(uint256 participant) private view returns (uint256 profile) {
+    /// @dev 0 = none
+    function _numberAt(address account) internal view override returns (uint256) {
+        return uint64(_members[account]);
+    }
+
+    /// @dev Refuses a number that was never given
+    function _profileOf(uint256 participant) internal view override returns (uint256 profile) {
         profile = Lanes.get64(_profiles[Lanes.groupOf(participant)], Lanes.laneOf(participant));
         if (Profile.status(profile) == Profile.NONE) revert UnknownNumber(participant);
     }

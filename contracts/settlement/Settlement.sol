@@ -16,6 +16,7 @@ import {MeterReading} from "../libraries/MeterReading.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {Roles} from "../libraries/Roles.sol";
 import {SignedLanes} from "../libraries/SignedLanes.sol";
+import {RingTime} from "../registry/RingTime.sol";
 
 /// @title Contract against meter: residual at retail and feed-in, grid fees, in participant order
 /// @notice Anyone may settle a period once it is booked and metered, or once the reading deadline has passed; a
@@ -139,6 +140,7 @@ contract Settlement is ISettlement {
         if (settings.silentPermille > PERMILLE) revert SilentAboveAll(settings.silentPermille, PERMILLE);
         silentPermille = settings.silentPermille;
         _ringSize = settings.clearingHouse.ringSize();
+        RingTime.requireFits(clock, _ringSize, readingWindowSeconds);
     }
 
     // --- settling ------------------------------------------------------------------------------
@@ -175,9 +177,11 @@ contract Settlement is ISettlement {
         }
     }
 
-    /// @dev An area that was opened after the period took its ring slot is not in it
+    /// @dev An area that was opened after the period took its ring slot is not in it, nor one that was closed before
     function _requireAreaIn(uint256 area, uint256 period) private {
         if (area >= clearingHouse.activate(period)) revert UnknownArea(area);
+        uint256 closed = registry.closedFrom(area);
+        if (closed != 0 && period >= closed) revert IParticipantRegistry.AreaClosed(area, closed);
     }
 
     /// @dev A contract is the sum over all markets, so each has to be done with the period

@@ -16,7 +16,6 @@ from gridbourse.chain.deployments import (
     FLEXIBILITY,
     MARKETS,
     OPTIONAL,
-    PLEDGES,
     DeploymentRecord,
 )
 from gridbourse.scenario.scenario import Scenario
@@ -25,7 +24,7 @@ from gridbourse.scenario.scenario import Scenario
 def start(deployment: DeploymentRecord, rules: Rules) -> tuple[Decoder, Rebuilt]:
     """What reads the logs of a deployment, and its market before the first of them."""
     artifacts = load_artifacts()
-    names = (*CONTRACTS, *OPTIONAL, *MARKETS, *FLEXIBILITY, PLEDGES)
+    names = (*CONTRACTS, *OPTIONAL, *MARKETS, *FLEXIBILITY)
     there = [name for name in names if name in deployment.contracts]
     abis = dict(zip(there, there, strict=True)) | deployment.campaigns
     decoder = Decoder(

@@ -18,7 +18,15 @@ from gridbourse.chain.commitment import ProofError
 from gridbourse.chain.deployments import PLEDGES, DeployedContract, DeploymentRecord
 from gridbourse.chain.lanes import PER_GROUP
 from gridbourse.model.crowdsale import Campaign, Good, Phase, Refused, Reward, Rules
-from gridbourse.model.equity import Agreement, Equity, Export, Form, Pledges, premium_micro_eur
+from gridbourse.model.equity import (
+    ALWAYS,
+    Agreement,
+    Equity,
+    Export,
+    Form,
+    Pledges,
+    premium_micro_eur,
+)
 
 NOBODY = "0x" + 40 * "0"
 ATTESTER = "the attester"
@@ -43,8 +51,9 @@ class Crowdsales:
         self._house = deployment.contracts["ClearingHouse"].address.lower()
         self._rebuilt: dict[str, RebuiltCampaign] = {}
         self._by_address: dict[str, RebuiltCampaign] = {}
-        self._pledges: defaultdict[int, Pledges] = defaultdict(Pledges)
-        self._pledged: defaultdict[int, int] = defaultdict(int)
+        self._pledges: defaultdict[bytes, Pledges] = defaultdict(Pledges)
+        self._pledged: defaultdict[bytes, int] = defaultdict(int)
+        self._take_over: set[tuple[bytes, str]] = set()
         for key, kind in deployment.campaigns.items():
             contract = deployment.contracts[key]
             rebuilt = RebuiltCampaign(
@@ -58,9 +67,9 @@ class Crowdsales:
         """The state of each after the events walked through."""
         return {key: rebuilt.model for key, rebuilt in self._rebuilt.items()}
 
-    def export(self, installation: int, period: int) -> int | None:
-        """Wh that an installation exported in a settled period, as it stands; None where none is."""
-        return _exported(self._common, self._metering, installation, period)
+    def export(self, participant: int, period: int) -> int | None:
+        """Wh that a participant exported in a settled period, as it stands; None where none is."""
+        return _exported(self._common, self._metering, participant, period)
 
     def premium(self, key: str, period: int) -> int:
         """What the attester has to state for a settled period of an equity campaign, µEUR."""
@@ -77,11 +86,34 @@ class Crowdsales:
         return of_campaigns | {
             (PLEDGES, "Pledged"): lambda event: self._note_pledge(event, 1),
             (PLEDGES, "PledgeReleased"): lambda event: self._note_pledge(event, -1),
+            (PLEDGES, "TakeOverStated"): self._take_over_stated,
         }
 
     def _note_pledge(self, event: Event, sign: int) -> None:
         """Looked at in the end: it is told before or after what the campaign says itself."""
-        self._pledged[event["installation"]] += sign * event["permille"]
+        self._pledged[event["meteringPoint"]] += sign * event["permille"]
+
+    def _take_over_stated(self, event: Event) -> None:
+        """TakeOverStated: who may be registered where something is pledged."""
+        about = (event["meteringPoint"], event["account"].lower())
+        (self._take_over.add if event["takesOver"] else self._take_over.discard)(about)
+
+    def registered(self, event: Event) -> None:
+        """ParticipantRegistered: at a pledged metering point only who takes the pledge over."""
+        self._members.registered(event)
+        point, account = event["meteringPoint"], event["account"].lower()
+        may = not self._pledged[point] or (point, account) in self._take_over
+        place = f"registration, {event.at('participant')}"
+        self._findings.require("crowdsale", place, may, "it has not taken the pledge over")
+
+    def left(self, event: Event) -> None:
+        """ParticipantLeft: while something is pledged of its export, only by the operator."""
+        self._members.left(event)
+        member = self._members.participants.get(event["participant"])
+        if member is not None:
+            may = member.removed or not self._pledged[member.metering_point]
+            place = f"leaving, {event.at('participant')}"
+            self._findings.require("crowdsale", place, may, "its export is pledged")
 
     def announced(self, event: Event) -> None:
         """WithdrawalAnnounced of the clearing house: what a campaign collects is on its way."""
@@ -98,9 +130,9 @@ class Crowdsales:
         """At the end: each holds what it has booked, and no event waits for another."""
         for rebuilt in self._rebuilt.values():
             rebuilt.require_nothing_loose()
-        for installation in sorted({*self._pledges, *self._pledged}):
-            chain, known = self._pledged[installation], self._pledges[installation].permille
-            place = f"pledged of the export of participant {installation}, permille"
+        for point in sorted({*self._pledges, *self._pledged}):
+            chain, known = self._pledged[point], self._pledges[point].permille
+            place = f"pledged of the export of metering point 0x{point.hex()}, permille"
             self._findings.compare("crowdsale", place, chain, known)
 
 
@@ -115,7 +147,7 @@ class RebuiltCampaign:
         common: Common,
         metering: Metering,
         withdrawals: Withdrawals,
-        pledges: defaultdict[int, Pledges],
+        pledges: defaultdict[bytes, Pledges],
     ) -> None:
         self._key, self._common, self._metering = key, common, metering
         self._findings, self._money = common.findings, common.money
@@ -128,9 +160,14 @@ class RebuiltCampaign:
 
     @property
     def model(self) -> Campaign:
-        """The campaign as it stands; made when it is first heard of, its owner being registered by then."""
+        """The campaign as it stands; made when it is first heard of, its owner being registered by then.
+
+        The owner is who has the participant's account at the time.
+        """
         if self._made is None:
             self._made = self._make()
+        owner = self._common.members.participants.get(self.installation)
+        self._made.owner = owner.account if owner else NOBODY
         return self._made
 
     @property
@@ -150,14 +187,14 @@ class RebuiltCampaign:
             _, terms, *more = self._contract.arguments
             self.installation, _, goal, cap, least, most, start, end, late, term = terms
             member = self._common.members.participants.get(self.installation)
-            owner = member.account if member else NOBODY
+            self.metering_point = member.metering_point if member else b""
             given: dict[str, Any] = {
                 "rules": Rules(goal, cap, least, most, start, end, late, term),
-                "owner": owner,
+                "owner": member.account if member else NOBODY,
                 "attester": ATTESTER,
             }
             if self._kind == "EquityCampaign":
-                pledges = self._pledges[self.installation]
+                pledges = self._pledges[self.metering_point]
                 return Equity(**given, panel_permille=more[-1], pledges=pledges)
             if self._kind == "RewardCampaign":
                 return Reward(**given)
@@ -297,21 +334,28 @@ class RebuiltCampaign:
         self.equity.agreed = Agreement(Form(event["form"]), event["value"])
 
     def export(self, period: int) -> int | None:
-        """Wh that the installation exported in a settled period, as it stands."""
-        return _exported(self._common, self._metering, self.installation, period)
+        """Wh exported at the metering point in a settled period, as it stands; whoever was there."""
+        holder = self.holder(period)
+        return None if holder is None else _exported(self._common, self._metering, holder, period)
+
+    def holder(self, period: int) -> int | None:
+        """Number of who was at the metering point in a period."""
+        there = self._common.members.holder_at(self.metering_point, period)
+        return None if there is None else there.number
 
     def premium(self, period: int, export_wh: int) -> int:
         """What its contracts of a period paid above the feed-in tariff, µEUR."""
         prices = self._common.tariffs.energy(period)
-        sold = self._money.position(period, self.installation).net_wh
-        paid = self._money.paid[period, self.installation]
+        holder = self.holder(period) or 0
+        sold = self._money.position(period, holder).net_wh
+        paid = self._money.paid[period, holder]
         return premium_micro_eur(export_wh, sold, paid, prices.retail, prices.feed_in)
 
     def _export_recorded(self, event: Event) -> None:
         period, prices = event["period"], self._common.tariffs.energy(event["period"])
         export = self.export(period)
         self._compare(event, f"Wh, period {period}", event["exportWh"], export)
-        known = Export(event["exportWh"], prices.retail, prices.feed_in)
+        known = Export(event["exportWh"], prices.retail, prices.feed_in, holder=self.holder(period))
         self._do(event, lambda: self.equity.record(period, known))
         value = event["exportWh"] * prices.feed_in
         self._compare(event, f"µEUR, period {period}", event["valueMicroEur"], value)
@@ -325,18 +369,31 @@ class RebuiltCampaign:
             self._compare(event, f"premium µEUR, period {period}", stated, paid)
 
     def _collected(self, event: Event) -> None:
-        """Of what is due, as much as is free in the owner's account; the withdrawal is told next."""
-        clock, free = self._common.clock, self._money.free[self.installation]
-        amount, equity = event["amountMicroEur"], self.equity
-        equity.taken = self._withdrawals.taken[self._address]  # what an account owed went back
+        """Of what a holder of the point owes: what was set aside just before, and the arrears."""
+        clock, payer, equity = self._common.clock, event["participant"], self.equity
+        amount, stay = event["amountMicroEur"], self._stay(payer)
+        taken = self._collecting.pop(payer, 0)
+        self._compare(event, f"of account {payer}, µEUR", amount, taken)
+        # What an account owed went back to it.
+        equity.taken_from[payer] = self._withdrawals.taken[self._address, payer] - taken
         if clock.is_known or equity.agreed.form == Form.PROFIT_SHARE:
-            taken = self._do(event, lambda: equity.take(clock.current_period, free))
-            self._compare(event, "µEUR", amount, taken)
-            left = equity.due(clock.current_period) - equity.taken
+            current = clock.current_period
+            found = self._do(event, lambda: equity.take(current, taken, payer, stay))
+            self._compare(event, "µEUR", amount, found)
+            left = max(0, equity.due(current, payer, stay) - equity.taken_from[payer])
             self._compare(event, "arrears, µEUR", event["arrearsMicroEur"], left)
         else:  # a rent by block time, which the logs do not tell
-            equity.taken += amount
-        self._collecting[self.installation] += amount
+            equity.taken_from[payer] += amount
+
+    def _stay(self, payer: int) -> tuple[int, int]:
+        """In which periods a participant is at the metering point; none where it never was."""
+        member = self._common.members.participants.get(payer)
+        if member is None or member.metering_point != self.metering_point:
+            return (0, 0)
+        return (
+            member.from_period,
+            ALWAYS[1] if member.until_period is None else member.until_period,
+        )
 
     def _distributed(self, event: Event) -> None:
         """All that came in since the last time."""
@@ -350,9 +407,8 @@ class RebuiltCampaign:
         return self._withdrawals.received[self._address] - self.model.collected
 
     def took(self, event: Event) -> None:
-        """WithdrawalAnnounced, to this campaign: what it has just said it collects."""
-        due = self._collecting.pop(event["account"], 0)
-        self._compare(event, f"of account {event['account']}, µEUR", event["amountMicroEur"], due)
+        """WithdrawalAnnounced, to this campaign: what it says next that it collects."""
+        self._collecting[event["account"]] += event["amountMicroEur"]
 
     def _claimed(self, event: Event) -> None:
         amount = self._do(event, lambda: self.equity.claim(event["holder"].lower()))

@@ -7,11 +7,10 @@ from eth_utils.crypto import keccak
 
 from gridbourse.audit.events import Event
 from gridbourse.audit.findings import Findings
+from gridbourse.audit.offices import AGGREGATOR, GATEWAY, OPERATOR, Offices
 from gridbourse.chain.lanes import PER_GROUP, word64
 
-ACTIVE, SUSPENDED, LEFT = 1, 2, 3  # Profile.sol
-GATEWAY_ROLE, AGGREGATOR_ROLE = keccak(text="GATEWAY"), keccak(text="AGGREGATOR")
-OPERATOR_ROLE = keccak(text="OPERATOR")
+ACTIVE, SUSPENDED, LEFT, REMOVED = 1, 2, 3, 7  # Profile.sol
 HOUSE_PARTIES = {
     keccak(text=name): number
     for name, number in (("DSO", 1), ("TSO", 7), ("SUPPLIER", 2), ("OPERATOR", 3))
@@ -22,7 +21,10 @@ FIRST_PARTICIPANT = 8  # HouseAccounts.sol: below are the named accounts
 
 @dataclass
 class Participant:
-    """A metering point and its account; `until_period` is None while it stays."""
+    """A metering point and its account; `until_period` is None while it stays.
+
+    removed: it was the operator who took it out. proposed: the account that may take over.
+    """
 
     number: int
     account: str
@@ -34,6 +36,8 @@ class Participant:
     until_period: int | None = None
     active: bool = True
     gateway: int = 0
+    removed: bool = False
+    proposed: str | None = None
 
     def is_member(self, period: int) -> bool:
         """Whether the period is metered and settled for it."""
@@ -42,9 +46,15 @@ class Participant:
         )
 
     @property
+    def held_back(self) -> bool:
+        """Whether the operator keeps it from ordering: what it cannot do is no default of its own."""
+        return not self.active and (self.until_period is None or self.removed)
+
+    @property
     def profile(self) -> int:
         """As the registry packs it: capacity Wh: 28 | area: 8 | zone: 12 | gateway: 12 | status: 4."""
-        status = ACTIVE if self.active else SUSPENDED if self.until_period is None else LEFT
+        gone = REMOVED if self.removed else LEFT
+        status = ACTIVE if self.active else SUSPENDED if self.until_period is None else gone
         place = self.capacity_wh << 36 | self.area << 28 | self.zone << 16
         return place | self.gateway << 4 | status
 
@@ -68,10 +78,10 @@ class Members:
         self.areas: list[bytes] = []
         self.zones: list[Zone] = [Zone(0, b"flat".ljust(32, b"\0"))]
         self._gateways: dict[str, int] = {}
-        self._may_bring_orders: set[str] = set()
-        self._may_aggregate: set[str] = set()
-        self._holders: defaultdict[bytes, set[str]] = defaultdict(set)
+        self.offices = Offices(findings)
         self.participants: dict[int, Participant] = {}
+        self._at_point: defaultdict[bytes, list[Participant]] = defaultdict(list)
+        self.closed_from: dict[int, int] = {}
         self.sources: dict[int, int] = {}
 
     def groups(self, area: int) -> list[int]:
@@ -81,6 +91,16 @@ class Members:
     def area_of_group(self, group: int) -> int | None:
         """The area a group of four belongs to."""
         return self._area_of_group.get(group)
+
+    def areas_in(self, period: int) -> int:
+        """How many areas a period is settled in, of those there are now."""
+        closed = sum(first <= period for first in self.closed_from.values())
+        return len(self.areas) - closed
+
+    def holder_at(self, metering_point: bytes, period: int) -> Participant | None:
+        """Who is at a metering point in a period."""
+        there = self._at_point[metering_point]
+        return next((one for one in there if one.is_member(period)), None)
 
     def in_group(self, group: int) -> list[Participant]:
         """The taken seats of a group, in order."""
@@ -98,22 +118,23 @@ class Members:
     def gateway_number(self, account: str) -> int | None:
         """Number of a gateway that may bring orders."""
         account = account.lower()
-        return self._gateways.get(account) if account in self._may_bring_orders else None
+        in_service = account in self.offices.holders[GATEWAY]
+        return self._gateways.get(account) if in_service else None
 
     def gateway_account(self, number: int) -> str | None:
         """Account of a gateway that may bring orders, by its number."""
         mine = (account for account, given in self._gateways.items() if given == number)
-        return next((account for account in mine if account in self._may_bring_orders), None)
+        return next((one for one in mine if one in self.offices.holders[GATEWAY]), None)
 
     def holders(self, role: bytes) -> set[str]:
         """Accounts that hold a role."""
-        return self._holders[role]
+        return self.offices.holders[role]
 
     @property
     def aggregators(self) -> set[int]:
         """Participants who are aggregators."""
         people = self.participants.values()
-        return {one.number for one in people if one.account in self._may_aggregate}
+        return {one.number for one in people if one.account in self.offices.holders[AGGREGATOR]}
 
     def aggregator_number(self, account: str) -> int | None:
         """Number of an aggregator by its account."""
@@ -125,7 +146,7 @@ class Members:
         """Number of the clearing house account of an address: a house party's or a participant's."""
         address = address.lower()
         for role, number in HOUSE_PARTIES.items():
-            if address in self._holders[role]:
+            if address in self.offices.holders[role]:
                 return number
         people = self.participants.values()
         return next((one.number for one in people if one.account == address), None)
@@ -134,8 +155,8 @@ class Members:
         """Whether an address has the role that a named account goes with; rounding and spread are the
         operator's."""
         of_roles = {number: role for role, number in HOUSE_PARTIES.items()}
-        role = of_roles.get(account, OPERATOR_ROLE)
-        return address.lower() in self._holders[role]
+        role = of_roles.get(account, OPERATOR)
+        return address.lower() in self.offices.holders[role]
 
     def area_of(self, participant: int) -> int | None:
         """The area a participant is in."""
@@ -171,21 +192,27 @@ class Members:
         self._findings.compare("registry", f"gateway, {event.where}", event["gateway"], expected)
         self._gateways[event["account"].lower()] = expected
 
-    def role_granted(self, event: Event) -> None:
-        """RoleGranted: of the roles, a gateway's and an aggregator's show in later logs."""
-        self._holders[event["role"]].add(event["account"].lower())
-        if event["role"] == GATEWAY_ROLE:
-            self._may_bring_orders.add(event["account"].lower())
-        if event["role"] == AGGREGATOR_ROLE:
-            self._may_aggregate.add(event["account"].lower())
+    def area_ended(self, event: Event) -> None:
+        """AreaEnded: nobody is a member of it from then on, and no period there waits for it."""
+        area, first, where = event["area"], event["fromPeriod"], event.at("area")
+        there = area < len(self.areas) and area not in self.closed_from
+        self._findings.require("registry", where, there, "no area, or one that is closed")
+        stay = [
+            one.number
+            for one in self.participants.values()
+            if one.area == area and (one.until_period is None or one.until_period > first)
+        ]
+        self._findings.require("registry", where, not stay, f"participants {stay} are members")
+        self.closed_from[area] = first
 
-    def role_revoked(self, event: Event) -> None:
-        """RoleRevoked: a gateway without its role brings no orders, an aggregator holds no auctions."""
-        self._holders[event["role"]].discard(event["account"].lower())
-        if event["role"] == GATEWAY_ROLE:
-            self._may_bring_orders.discard(event["account"].lower())
-        if event["role"] == AGGREGATOR_ROLE:
-            self._may_aggregate.discard(event["account"].lower())
+    def role_granted(self, event: Event) -> None:
+        """RoleGranted."""
+        account = event["account"].lower()
+        self.offices.granted(event, self._number_of(account) is not None)
+
+    def _number_of(self, account: str) -> int | None:
+        people = self.participants.values()
+        return next((one.number for one in people if one.account == account), None)
 
     def registered(self, event: Event) -> None:
         """ParticipantRegistered: the next seat of its area."""
@@ -193,15 +220,62 @@ class Members:
         self._findings.compare(
             "registry", f"participant, {event.where}", event["participant"], number
         )
+        account, where = event["account"].lower(), event.at("participant")
+        self._require_unused(account, where)
+        is_open = event["area"] not in self.closed_from
+        self._findings.require("registry", where, is_open, "in an area that is closed")
         self.participants[number] = Participant(
             number,
-            event["account"].lower(),
+            account,
             event["meteringPoint"],
             event["area"],
             event["zone"],
             event["capacityWh"],
             event["fromPeriod"],
         )
+        self._at_point[event["meteringPoint"]].append(self.participants[number])
+
+    def _require_unused(self, account: str, where: str) -> None:
+        free = self._number_of(account) is None
+        self._findings.require("registry", where, free, f"{account} is a participant's already")
+        serves = self.offices.holds_office(account)
+        self._findings.require("registry", where, not serves, f"{account} holds a role")
+
+    def account_proposed(self, event: Event) -> None:
+        """AccountProposed: by the present account, or the operator while the participant is not active."""
+        if participant := self._known(event):
+            by = event["by"].lower()
+            may = by == participant.account or (
+                by in self.offices.holders[OPERATOR] and not participant.active
+            )
+            self._findings.require(
+                "registry", event.at("participant"), may, f"{by} may not propose"
+            )
+            participant.proposed = event["account"].lower()
+
+    def account_withdrawn(self, event: Event) -> None:
+        """AccountWithdrawn: the present account objected, or the operator did."""
+        if participant := self._known(event):
+            by, where = event["by"].lower(), event.at("participant")
+            may = by == participant.account or by in self.offices.holders[OPERATOR]
+            self._findings.require("registry", where, may, f"{by} may not object")
+            self._compare_proposed(participant, event)
+
+    def account_replaced(self, event: Event) -> None:
+        """AccountReplaced: what was proposed and nobody objected to; everything follows the number."""
+        if participant := self._known(event):
+            where, former = event.at("participant"), event["formerAccount"].lower()
+            self._findings.compare("registry", f"account, {where}", former, participant.account)
+            self._compare_proposed(participant, event)
+            account = event["account"].lower()
+            self._require_unused(account, where)
+            self.offices.follow(former, account)
+            participant.account = account
+
+    def _compare_proposed(self, participant: Participant, event: Event) -> None:
+        place, account = f"proposed account, {event.at('participant')}", event["account"].lower()
+        self._findings.compare("registry", place, account, participant.proposed)
+        participant.proposed = None
 
     def mandated(self, event: Event) -> None:
         """MandateGiven: the gateway may order in its name."""
@@ -224,8 +298,12 @@ class Members:
             participant.active = True
 
     def left(self, event: Event) -> None:
-        """ParticipantLeft: no orders; a member until the given period."""
+        """ParticipantLeft: no orders; a member until the given period. By itself, or by the operator."""
         if participant := self._known(event):
+            by, where = event["by"].lower(), event.at("participant")
+            participant.removed = by != participant.account
+            may = not participant.removed or by in self.offices.holders[OPERATOR]
+            self._findings.require("registry", where, may, f"{by} may not take it out")
             participant.active = False
             participant.until_period = event["untilPeriod"]
 

@@ -244,6 +244,9 @@ class Metering:
         self._findings.require(
             "settlement", place, not missing, f"groups {sorted(missing)} are not settled"
         )
+        closed = self._members.closed_from.get(area)
+        open_ = closed is None or period < closed
+        self._findings.require("settlement", place, open_, "the area is closed by then")
         self._settled_areas[period].add(area)
         committed = self.evidence.of(area, period).value
         self._findings.compare("commitment", place, event["commitment"], committed)
@@ -282,9 +285,8 @@ class Metering:
                     self._findings.require(
                         what, place, False, "no settlement in the log explains it"
                     )
-        areas = len(self._members.areas)
         for period, settled in self._settled_areas.items():
-            finished = len(settled) == areas
+            finished = len(settled) == self._members.areas_in(period)
             self._findings.compare(
                 "settlement", f"period {period} finished", period in self.finished, finished
             )

@@ -188,6 +188,9 @@ class OverTheCounter(CheckedTrades):
             self._require("deal", where, False, "no party")
             return
         self._require_new(deal, period, where, by=who)
+        member = self._members.participants.get(who)
+        held_back = member is not None and member.held_back
+        self._require("default", where, not held_back, "the operator keeps it from performing")
         paid = min(owed, deal.left[who])
         self._findings.compare("default", f"paid, µEUR, {where}", event["paidMicroEur"], paid)
         self._transfers.move(self.name, [Transfer(MARGIN, deal.other(who), paid)], where)

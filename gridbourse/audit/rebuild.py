@@ -23,7 +23,7 @@ from gridbourse.audit.rules import Rules
 from gridbourse.audit.solvency import Solvency
 from gridbourse.audit.verdicts import Verdicts
 from gridbourse.audit.withdrawals import Withdrawals
-from gridbourse.chain.deployments import MARKETS, DeploymentRecord
+from gridbourse.chain.deployments import MARKETS, PLEDGES, DeploymentRecord
 
 NO_EFFECT = frozenset(
     {
@@ -32,7 +32,6 @@ NO_EFFECT = frozenset(
         ("ParticipantRegistry", "PolicySet"),
         ("SettlementCurrency", "SystemHolderAdded"),
         ("ClearingHouse", "ModuleProposed"),
-        ("ClearingHouse", "Sealed"),
         *((market, "EIP712DomainChanged") for market in (*MARKETS, "Portfolios")),
         # each says again what a Transfer says
         ("SettlementCurrency", "Approval"),
@@ -52,6 +51,11 @@ class Rebuilt:
 
     def __init__(self, deployment: DeploymentRecord, rules: Rules) -> None:
         at = {name: contract.address for name, contract in deployment.contracts.items()}
+        self._stands_on = {
+            "clock": at["MarketClock"].lower(),
+            "clearingHouse": at["ClearingHouse"].lower(),
+            "pledges": at[PLEDGES].lower(),
+        }
         self.common = common = Common(rules, at["ClearingHouse"])
         self.findings, self.members, self.money = common.findings, common.members, common.money
         self.tariffs = common.tariffs
@@ -153,6 +157,14 @@ class Rebuilt:
         self.withdrawals.announced(event)
         self.crowdsales.announced(event)
 
+    def _registry_connected(self, event: Event) -> None:
+        """To the clock and the clearing house of the deployment: with those its timelock binds."""
+        for name in ("clock", "clearingHouse", "pledges"):
+            place = f"{name} of the registry, {event.where}"
+            chain = event[name].lower()
+            self.findings.compare("registry", place, chain, self._stands_on[name])
+        self.members.offices.connected = True
+
     def _pool_named(self, event: Event) -> None:
         is_pool = self.modules.of(event) is self.pool
         self.findings.require("module", f"pool, {event.where}", is_pool, "not the pool")
@@ -180,14 +192,22 @@ class Rebuilt:
             ("ParticipantRegistry", "AreaAdded"): members.area_added,
             ("ParticipantRegistry", "ZoneAdded"): members.zone_added,
             ("ParticipantRegistry", "GatewayAdded"): members.gateway_added,
+            ("ParticipantRegistry", "AreaEnded"): members.area_ended,
+            ("ParticipantRegistry", "RegistryConnected"): self._registry_connected,
+            ("ClearingHouse", "Sealed"): members.offices.seal,
+            ("ParticipantRegistry", "RoleProposed"): members.offices.proposed,
+            ("ParticipantRegistry", "RoleProposalWithdrawn"): members.offices.withdrawn,
             ("ParticipantRegistry", "RoleGranted"): members.role_granted,
-            ("ParticipantRegistry", "RoleRevoked"): members.role_revoked,
-            ("ParticipantRegistry", "ParticipantRegistered"): members.registered,
+            ("ParticipantRegistry", "RoleRevoked"): members.offices.revoked,
+            ("ParticipantRegistry", "AccountProposed"): members.account_proposed,
+            ("ParticipantRegistry", "AccountWithdrawn"): members.account_withdrawn,
+            ("ParticipantRegistry", "AccountReplaced"): members.account_replaced,
+            ("ParticipantRegistry", "ParticipantRegistered"): self.crowdsales.registered,
             ("ParticipantRegistry", "MandateGiven"): members.mandated,
             ("ParticipantRegistry", "SourcesAttested"): members.attested,
             ("ParticipantRegistry", "ParticipantSuspended"): members.suspended,
             ("ParticipantRegistry", "ParticipantReinstated"): members.reinstated,
-            ("ParticipantRegistry", "ParticipantLeft"): members.left,
+            ("ParticipantRegistry", "ParticipantLeft"): self.crowdsales.left,
             ("MarketClock", "ClockAdvanced"): self.common.clock.advanced,
             ("Tariff", "EnergyPricesSet"): tariffs.prices_set,
             ("Tariff", "EnergyPricesWithdrawn"): tariffs.prices_withdrawn,

@@ -41,8 +41,9 @@ class Withdrawals:
         self._count = 0
         self._unpaid: Payment | None = None
         self.under_way: dict[int, Withdrawal] = {}
-        self.taken: defaultdict[str, int] = defaultdict(int)
-        """µEUR set aside by recipient, without what went back to the account."""
+        self._put_back: dict[str, int] = {}  # of what a campaign took a part of, the rest goes on
+        self.taken: defaultdict[tuple[str, int], int] = defaultdict(int)
+        """µEUR set aside by recipient and account, without what went back to the account."""
         self.received: defaultdict[str, int] = defaultdict(int)
         """µEUR paid by recipient."""
 
@@ -59,11 +60,11 @@ class Withdrawals:
         )
         self._findings.require("withdrawal", where, theirs, f"{recipient} does not hold it")
         latest = max((each.ready_at for each in self.under_way.values()), default=0)
-        in_order = event["readyAt"] >= latest
+        in_order = event["readyAt"] >= latest or event["readyAt"] == self._put_back.get(recipient)
         self._findings.require("withdrawal", where, in_order, "ready before an earlier one")
         self._money.free[account] -= amount
         self._money.set_aside += amount
-        self.taken[recipient] += amount
+        self.taken[recipient, account] += amount
         self.under_way[event["id"]] = Withdrawal(account, recipient, amount, event["readyAt"])
 
     def finished(self, event: Event) -> None:
@@ -77,7 +78,7 @@ class Withdrawals:
         chain = (event["paidMicroEur"], event["keptMicroEur"])
         self._findings.compare("withdrawal", f"(paid, kept) µEUR, {where}", chain, (paid, kept))
         self._money.free[account] += kept
-        self.taken[taken.recipient] -= kept
+        self.taken[taken.recipient, account] -= kept
         self.received[taken.recipient] += paid
         if account in (SUPPLIER, *EARNERS):
             cover, house = self._money.backing()
@@ -106,7 +107,8 @@ class Withdrawals:
             "withdrawal", f"(account, µEUR) put back, {event.at('id')}", chain, rebuilt
         )
         self._money.free[taken.account] += taken.micro_eur
-        self.taken[taken.recipient] -= taken.micro_eur
+        self.taken[taken.recipient, taken.account] -= taken.micro_eur
+        self._put_back[taken.recipient] = taken.ready_at
 
     def _take(self, event: Event) -> Withdrawal | None:
         taken = self.under_way.pop(event["id"], None)

@@ -181,14 +181,40 @@ class EquityCampaign(Campaign):
         wh, recorded, attested = self.read("exportOf", period)
         return wh, recorded, attested
 
+    def payers(self) -> list[int]:
+        """Participants who hold or held the metering point, in order: each owes for its periods."""
+        registry = self.chain.bind("ParticipantRegistry", self.read("registry"))
+        held = registry.events.ParticipantRegistered().get_logs(
+            from_block=0, argument_filters={"meteringPoint": self.read("meteringPoint")}
+        )
+        return [event["args"]["participant"] for event in held]
+
+    def _leaving(self, payer: int) -> list[int]:
+        """Withdrawals a payer has announced, where what it owes is not in its account any more."""
+        house = self.chain.bind("ClearingHouse", self.read("clearingHouse"))
+        if house.functions.balanceOf(payer).call() >= self.read("arrearsOf", payer):
+            return []
+        told = house.events.WithdrawalAnnounced().get_logs(
+            from_block=0, argument_filters={"account": payer}
+        )
+        numbers = [event["args"]["id"] for event in told]
+        under_way = [(number, house.functions.withdrawalOf(number).call()) for number in numbers]
+        return [number for number, found in under_way if found[0] == payer and not found[4]]
+
     def due(self) -> int:
-        """µEUR the owner owed over all time."""
-        return self.read("dueMicroEur")
+        """µEUR that all of them owed over all time."""
+        return sum(self.read("dueOf", payer) for payer in self.payers())
 
     def collect(self, by: LocalAccount) -> int:
-        """Take what is due from the owner's clearing-house account; µEUR taken, 0 when it is empty."""
-        receipt = self.write(by, "crowdsale collect", "collect")
-        return sum(event["amountMicroEur"] for event in self.events_in(receipt, "Collected"))
+        """Take what is due from their clearing-house accounts; µEUR taken, 0 when they are empty."""
+        taken = 0
+        for payer in self.payers():
+            if not self.read("arrearsOf", payer):
+                continue
+            leaving = self._leaving(payer)
+            receipt = self.write(by, "crowdsale collect", "collect", payer, leaving)
+            taken += sum(event["amountMicroEur"] for event in self.events_in(receipt, "Collected"))
+        return taken
 
     def claimable(self, holder: str) -> int:
         """µEUR a holder may claim now."""
@@ -258,7 +284,7 @@ def launch(
     arguments: list[Any] = [anchors, tuple(terms)]
     if kind == "equity":
         at = (market.house.address, market.settlement.address, market.tariff.address)
-        arguments += [*at, _pledges(market), panel_permille]
+        arguments += [*at, market.record.contracts[PLEDGES].address, panel_permille]
     if kind == "donation":
         arguments.append(beneficiary)
     operator, chain = market.keys["operator"], market.chain
@@ -281,14 +307,6 @@ def _deploy(market: Market, contract: str, arguments: list[Any]) -> DeployedCont
     )
     address = str(receipt["contractAddress"])
     return DeployedContract(address, _plain(arguments), receipt["blockNumber"])
-
-
-def _pledges(market: Market) -> str:
-    """Address of the one book of pledges of a market, made with its first equity campaign."""
-    contracts = market.record.contracts
-    if PLEDGES not in contracts:
-        contracts[PLEDGES] = _deploy(market, PLEDGES, [market.currency.address])
-    return contracts[PLEDGES].address
 
 
 def authorise(market: Market, campaign: EquityCampaign) -> None:

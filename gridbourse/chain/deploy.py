@@ -1,5 +1,6 @@
 """Deploys the contracts of one market and gives each party its role."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,7 +9,7 @@ from eth_utils import keccak
 from web3 import Web3
 
 from gridbourse.chain import curtailment, flexibility
-from gridbourse.chain.accounts import Keyring
+from gridbourse.chain.accounts import Keyring, Keys
 from gridbourse.chain.aggregator_auction import AggregatorAuction
 from gridbourse.chain.arguments import label
 from gridbourse.chain.bilateral import BilateralMarket
@@ -30,6 +31,7 @@ from gridbourse.chain.deployments import (
     FLEXIBILITY,
     MARKETS,
     OPTIONAL,
+    PLEDGES,
     DeployedContract,
     DeploymentError,
     DeploymentRecord,
@@ -77,7 +79,7 @@ class Market:
     """The contracts of a deployment, bound to a chain and to the keys of its parties."""
 
     chain: Chain
-    keys: Keyring
+    keys: Keys
     record: DeploymentRecord
     registry: ParticipantRegistry
     clock: MarketClock
@@ -95,7 +97,7 @@ class Market:
     compensation: CurtailmentCompensation | None = None
 
     @classmethod
-    def bind(cls, chain: Chain, keys: Keyring, record: DeploymentRecord) -> "Market":
+    def bind(cls, chain: Chain, keys: Keys, record: DeploymentRecord) -> "Market":
         """Bind a record to its chain; DeploymentError when the chain is another."""
         record.require_chain(chain.w3)
         there = [name for name in (*CONTRACTS, *OPTIONAL, *MARKETS) if name in record.contracts]
@@ -184,9 +186,16 @@ def open_market(w3: Web3, record: Path) -> Market:
 
 
 def deploy(
-    chain: Chain, keys: Keyring, settings: MarketSettings, scenario: dict[str, Any] | None = None
+    chain: Chain,
+    keys: Keys,
+    settings: MarketSettings,
+    scenario: dict[str, Any] | None = None,
+    aggregators: Sequence[str] = (),
 ) -> Market:
     """Deploy every contract, wire them, give roles, and seal the clearing house.
+
+    aggregators: addresses of participants-to-be who get that role before the seal; later it takes the
+    timelock.
 
     UntruthfulTerms, before anything is sent, where flexibility products would reward a false schedule.
     """
@@ -194,7 +203,8 @@ def deploy(
         settings.flexibility.require_truthful(settings.energy_prices)
     operator, area = keys["operator"], label("addArea", settings.area)
     roles = ROLES | (flexibility.ROLES if "FlexibilityMarket" in settings.markets else {})
-    fund(chain.w3, [keys[name].address for name in ("operator", "gateway", *roles)])
+    settings.require_fits()
+    fund(chain.w3, [keys.address(name) for name in ("operator", "gateway", *roles)])
     deployed: dict[str, DeployedContract] = {}
 
     def put(name: str, *arguments: Any) -> str:
@@ -221,6 +231,7 @@ def deploy(
         "ClearingHouse", registry, currency, tariff, settings.ring_size, settings.timelock_seconds,
         settings.dispute_window_seconds,
     )  # fmt: skip
+    put(PLEDGES, currency)
     meter = put("MeterOracle", registry, clock, house)
     grid = put("GridOracle", registry, clock, house)
     anchors = Anchors(registry, clock, house, grid)
@@ -246,27 +257,32 @@ def deploy(
         chain_id, genesis, current_commit(), compiler_facts(), scenario or {}, deployed
     )
     market = Market.bind(chain, keys, record)
-    _wire(market, area, roles, modules | {settlement: SETTLEMENT, meter: ORACLE, grid: ORACLE})
+    offices: list[tuple[str, str]] = [(role, keys.address(name)) for name, role in roles.items()]
+    offices += [("AGGREGATOR", address) for address in aggregators]
+    _wire(market, area, offices, modules | {settlement: SETTLEMENT, meter: ORACLE, grid: ORACLE})
     if market.flexibility_market:
         flexibility.wire(market.flexibility_market, operator, settings)
+    market.house.write(operator, "deploy", "seal")
     return market
 
 
-def _wire(market: Market, area: bytes, roles: dict[str, str], modules: dict[str, int]) -> None:
+def _wire(
+    market: Market, area: bytes, offices: Sequence[tuple[str, str]], modules: dict[str, int]
+) -> None:
     operator = market.keys["operator"]
 
     def setup(contract: Bound, function: str, *arguments: Any) -> None:
         contract.write(operator, "deploy", function, *arguments)
 
-    setup(market.registry, "connect", market.clock.address, market.house.address)
+    pledges = market.record.contracts[PLEDGES].address
+    setup(market.registry, "connect", market.clock.address, market.house.address, pledges)
     setup(market.registry, "addArea", area)
-    for name, role in roles.items():
-        setup(market.registry, "grantRole", keccak(text=role), market.keys[name].address)
-    setup(market.registry, "addGateway", market.keys["gateway"].address)
+    for role, address in offices:
+        setup(market.registry, "grantRole", keccak(text=role), address)
+    setup(market.registry, "addGateway", market.keys.address("gateway"))
     setup(market.currency, "addSystemHolder", market.house.address)
     if market.pool:
         setup(market.grid, "setMarket", market.pool.address)
     for module, permissions in modules.items():
         setup(market.house, "proposeModule", module, permissions)
         setup(market.house, "authoriseModule", module)
-    setup(market.house, "seal")

@@ -25,6 +25,7 @@ CONTRACTS = (
     "MeterOracle",
     "GridOracle",
     "Settlement",
+    "ExportPledges",
 )
 """What every deployment has."""
 OPTIONAL = ("Portfolios", "Agents", "CurtailmentCompensation")
@@ -50,7 +51,7 @@ CAMPAIGNS = ("EquityCampaign", "RewardCampaign", "DonationCampaign")
 """Kinds of campaign; a record has each under its kind and name, such as `EquityCampaign/solar roof`."""
 
 PLEDGES = "ExportPledges"
-"""What equity campaigns share of which export; a record has it with the first of them."""
+"""What equity campaigns share of which metering point's export."""
 
 
 class DeploymentError(GridbourseError):

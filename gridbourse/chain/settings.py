@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gridbourse.errors import GridbourseError
 from gridbourse.model.clearing import Band
 from gridbourse.model.flexibility import LOT_REVEAL_SECONDS, require_truthful
 from gridbourse.model.flexibility_products import PRODUCTS, Product
@@ -11,6 +12,10 @@ from gridbourse.model.trade_word import LEAST_WH
 FLEXIBILITY_BAND = Band(0, 5, 120)
 MOST_POSTED = 16
 """Of the 256 auctions of an area and period, those of one aggregator where nobody sets another number."""
+
+
+class SettingsError(GridbourseError):
+    """Settings that contradict each other."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +39,14 @@ class BilateralRules:
 
 @dataclass(frozen=True)
 class AuctionRules:
-    """Of the aggregators' auctions: seconds in which sealed answers are revealed, and their bond.
+    """Of the aggregators' auctions: seconds in which sealed answers are revealed,
+    above 0, and their bond.
 
     min_wh: least energy of an auction; max_posted: most auctions of an aggregator in a period, of the
     256 of all.
     """
 
-    reveal_seconds: int = 0
+    reveal_seconds: int = 300
     bond_micro_eur: int = 0
     min_wh: int = LEAST_WH
     max_posted: int = MOST_POSTED
@@ -85,6 +91,7 @@ class MarketSettings:
     held back; None: it pays nothing.
     energy_prices: what the tariff is going to be, where that is known: products that would reward a
     false schedule under it are refused.
+    replay: the operator drives the market clock; else it is block time, and then `require_fits`.
     """
 
     mtu_seconds: int
@@ -104,9 +111,32 @@ class MarketSettings:
     energy_prices: Prices | None = None
     replay: bool = True
     horizon_periods: int = 96
-    ring_size: int = 256
+    ring_size: int = 512
     timelock_seconds: int = 172_800
     reading_window_seconds: int = 86_400
     verdict_window_seconds: int = 86_400
     dispute_window_seconds: int = 86_400
     silent_permille: int = 1000
+
+    @property
+    def needed_seconds(self) -> int:
+        """How long a period may hold its ring slot: from its first order until every window is over."""
+        windows = self.verdict_window_seconds + self.reading_window_seconds
+        if "FlexibilityMarket" in self.markets:
+            windows += self.flexibility.verification_window_seconds
+        return (self.horizon_periods + 1) * self.mtu_seconds + self.gate_closure_seconds + windows
+
+    def require_fits(self) -> None:
+        """SettingsError where nobody could reveal, or the ring comes round before a period must have ended.
+
+        A replay's clock waits for its windows; of block time no ring does.
+        """
+        if "AggregatorAuction" in self.markets and self.aggregator_auction.reveal_seconds <= 0:
+            raise SettingsError("reveal_seconds: 0 leaves no time to reveal a sealed answer")
+        ring = self.ring_size * self.mtu_seconds
+        if not self.replay and ring < self.needed_seconds:
+            least = -(-self.needed_seconds // self.mtu_seconds)
+            raise SettingsError(
+                f"ring_size: {self.ring_size} periods are {ring} s; horizon, gate closure and windows"
+                f" take {self.needed_seconds} s: at least {least}"
+            )

@@ -10,7 +10,7 @@ from gridbourse.metering.errors import ReadingError, Refusal, Rule
 from gridbourse.tables import TableError, read_csv, require_columns
 
 POINT, NUMBER = "point_id", "number"
-NOTES = ("account", "zone")
+NOTES = ("account", "at", "zone")
 """Columns that may be there for others."""
 
 

@@ -1,7 +1,8 @@
 """Reference equity; what `EquityCampaign.sol` must equal (seed 001 §3.4.2).
 
 Investors share the export income of the panel they paid for, or a rent, by the tokens they hold. Income
-is what the market metered and settled, each sale valued at no less than the feed-in tariff.
+is what the market metered and settled, each sale valued at no less than the feed-in tariff. What was agreed
+binds the metering point: whoever holds it in a period owes for that period.
 """
 
 from collections import defaultdict
@@ -13,6 +14,10 @@ from fractions import Fraction
 from gridbourse.model.crowdsale import Account, Campaign, Phase, require
 
 PERMILLE = 1000
+OWNER = "owner"
+"""Who holds the metering point as long as nobody else is named."""
+ALWAYS = (0, (1 << 32) - 1)
+"""A stay at the metering point: from this period on, until before that one."""
 
 
 class Dividends:
@@ -65,17 +70,21 @@ class Agreement:
 
 @dataclass
 class Export:
-    """Of a settled period: Wh, µEUR per Wh; premium: what the market paid above feed-in, once attested."""
+    """Of a settled period: Wh, µEUR per Wh; premium: what the market paid above feed-in, once attested.
+
+    holder: who was at the metering point, and owes of it.
+    """
 
     wh: int
     retail: int
     feed_in: int
     premium: int | None = None
+    holder: Account = OWNER
 
 
 @dataclass
 class Pledges:
-    """What the campaigns of one installation share of its export: no Wh is promised twice."""
+    """What the campaigns at one metering point share of its export: no Wh is promised twice."""
 
     permille: int = 0
 
@@ -90,14 +99,14 @@ class Equity(Campaign):
     """Investors get a part of what the new panel earns by exporting, or a rent.
 
     panel_permille: the new panel's part of all panels behind the meter, by installed power.
-    pledges: of the installation, the same for all its campaigns. taken: out of the owner's account, µEUR,
-    and not gone back to it; collected: of that, what has come in and is the shares'.
+    pledges: of the metering point, the same for all its campaigns. taken_from: out of a holder's account,
+    µEUR, and not gone back to it; collected: of that, what has come in and is the shares'.
     """
 
     agreed: Agreement = Agreement(Form.NONE, 0)
     panel_permille: int = PERMILLE
     exports: dict[int, Export] = field(default_factory=dict)
-    taken: int = 0
+    taken_from: defaultdict[Account, int] = field(default_factory=lambda: defaultdict(int))
     collected: int = 0
     dividends: Dividends = field(default_factory=Dividends)
     pledges: Pledges = field(default_factory=Pledges)
@@ -149,21 +158,40 @@ class Equity(Campaign):
         require(premium <= export.wh * (export.retail - export.feed_in), "PremiumOutOfRange")
         export.premium = premium
 
-    def due(self, current_period: int) -> int:
-        """µEUR owed over all time; the part of the whole income is rounded down once."""
+    @property
+    def taken(self) -> int:
+        """µEUR taken from all holders' accounts."""
+        return sum(self.taken_from.values())
+
+    def due(
+        self, current_period: int, holder: Account = OWNER, stay: tuple[int, int] = ALWAYS
+    ) -> int:
+        """µEUR a holder of the metering point owed over all time; its part of the income is rounded once.
+
+        stay: the periods [from, until) in which it holds the point; a rent is owed for those.
+        """
         if self.agreed.form == Form.PROFIT_SHARE:
-            income = sum(e.wh * e.feed_in + (e.premium or 0) for e in self.exports.values())
+            its = [export for export in self.exports.values() if export.holder == holder]
+            income = sum(e.wh * e.feed_in + (e.premium or 0) for e in its)
             return income * self.panel_permille * self.agreed.value // PERMILLE**2
         if self.first_period == 0:
             return 0
-        over = min(current_period, self.until_period) - self.first_period
-        return max(over, 0) * self.agreed.value
+        begins = max(self.first_period, stay[0])
+        ends = min(stay[1], current_period, self.until_period)
+        return max(ends - begins, 0) * self.agreed.value
 
-    def take(self, current_period: int, free: int) -> int:
-        """Take what is due out of the owner's free money, as far as there is some, µEUR."""
+    def take(
+        self,
+        current_period: int,
+        free: int,
+        holder: Account = OWNER,
+        stay: tuple[int, int] = ALWAYS,
+    ) -> int:
+        """Take what a holder owes out of its free money, as far as there is some, µEUR."""
         self._require_in(Phase.OPERATING, Phase.CLOSED)
-        amount = max(0, min(self.due(current_period) - self.taken, free))
-        self.taken += amount
+        arrears = self.due(current_period, holder, stay) - self.taken_from[holder]
+        amount = max(0, min(arrears, free))
+        self.taken_from[holder] += amount
         return amount
 
     def arrive(self, amount: int) -> None:
@@ -172,9 +200,15 @@ class Equity(Campaign):
             self.collected += amount
             self.dividends.distribute(amount, self.tokens)
 
-    def collect(self, current_period: int, free: int) -> int:
+    def collect(
+        self,
+        current_period: int,
+        free: int,
+        holder: Account = OWNER,
+        stay: tuple[int, int] = ALWAYS,
+    ) -> int:
         """Both at once, where the clearing house has no dispute window."""
-        amount = self.take(current_period, free)
+        amount = self.take(current_period, free, holder, stay)
         self.arrive(amount)
         return amount
 

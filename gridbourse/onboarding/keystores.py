@@ -59,6 +59,12 @@ def write_private(path: Path, text: str) -> None:
         os.close(folder)
 
 
+def make_private(path: Path) -> None:
+    """See that a file is there, for its owner alone; what a database keeps beside it takes its mode."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    path.chmod(0o600)
+
+
 @dataclass(frozen=True)
 class Keystores:
     """A folder of keystores by person id; `work` is scrypt's n."""

@@ -13,6 +13,7 @@ from typing import Any
 from gridbourse.metering.points import NUMBER, POINT, read_numbers
 from gridbourse.onboarding.keystores import write_private
 from gridbourse.onboarding.people import People, Status
+from gridbourse.tables import read_csv
 
 COLUMNS = (POINT, NUMBER, "account", "zone")
 Row = Mapping[Any, object]
@@ -45,8 +46,8 @@ def _rows(path: Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
     read_numbers(path)  # refuses what is no mapping
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        return list(csv.DictReader(file))
+    table = read_csv(path).fillna("")
+    return [dict(zip(table.columns, row, strict=True)) for row in table.to_numpy().tolist()]
 
 
 def _write(path: Path, rows: Sequence[Row]) -> None:

@@ -5,7 +5,6 @@ personal stands in one table, and erasing takes it from the file's bytes, not on
 """
 
 import json
-import os
 import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -19,7 +18,7 @@ from typing import Any, Self
 
 from gridbourse.onboarding.applications import UNIQUE, Application
 from gridbourse.onboarding.errors import PeopleError, PersonError, Refusal, Rule
-from gridbourse.onboarding.keystores import private_folder
+from gridbourse.onboarding.keystores import make_private, private_folder
 from gridbourse.onboarding.pseudonyms import SALT_BYTES, pseudonym
 
 ID_CHARACTERS = 10
@@ -75,7 +74,7 @@ class People:
         self.path = folder / "people.sqlite"
         try:
             private_folder(folder)
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            make_private(self.path)
             self._db = sqlite3.connect(self.path, timeout=0, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise PeopleError(f"{self.path}: can not be opened ({error})") from error

@@ -2,7 +2,7 @@
 
 from eth_utils.crypto import keccak
 
-from gridbourse.chain.accounts import Keyring
+from gridbourse.chain.accounts import Keys
 
 SALT_BYTES = 32
 
@@ -12,6 +12,6 @@ def pseudonym(salt: bytes, metering_point: str) -> bytes:
     return keccak(salt + metering_point.encode())
 
 
-def deployment_salt(keys: Keyring) -> bytes:
+def deployment_salt(keys: Keys) -> bytes:
     """Salt of the points a scenario brings in: they are nobody's, so it lasts with the deployment."""
     return bytes(keys["metering point salt"].key)

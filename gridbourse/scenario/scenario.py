@@ -208,9 +208,7 @@ def load(path: Path | str, overrides: Mapping[str, Any] | None = None) -> Scenar
     for the user's own readings.
     """
     path = Path(path)
-    if not os.path.lexists(path):
-        raise ScenarioError(one_line(f"{path}: is missing{_meant(path)}"))
-    values = read_toml(path)
+    values = _read(path)
     for key, value in (overrides or {}).items():
         _override(values, key, value)
     with Fields(str(path), values) as fields:
@@ -350,6 +348,16 @@ def _require_replayable(
             f"{_show(mtu.start(missing))} is outside of the data of season"
             f" {season}, {first} to {last} (a replay needs the day before it too)",
         )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A path without a file is one that was meant otherwise."""
+    try:
+        return read_toml(path)
+    except ScenarioError as error:
+        if path.is_dir() or not os.path.lexists(path):
+            raise ScenarioError(one_line(f"{error}{_meant(path)}")) from error
+        raise
 
 
 def _meant(path: Path) -> str:

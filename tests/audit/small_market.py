@@ -68,7 +68,8 @@ class SmallMarket:
         settings = replace(
             settings_of(scenario), reading_window_seconds=0, verdict_window_seconds=0
         )
-        self.market: Market = deploy(self.chain, self.keys, settings)
+        aggregators = [self.keys.address(account_name(one.point)) for one in scenario.aggregators]
+        self.market: Market = deploy(self.chain, self.keys, settings, aggregators=aggregators)
         members = onboard(self.market, scenario)
         conclude(self.market, scenario, members)
         table = members.table

@@ -33,6 +33,9 @@ GAS_LIMIT = 16_777_216  # EIP-7825: no transaction may take more
 @contextmanager
 def undone() -> Iterator[None]:
     """Whatever happens to the chain in here has not happened."""
+    web3.provider.make_request(
+        "anvil_autoImpersonateAccount", [True]
+    )  # the node signs for everyone
     state = web3.provider.make_request("evm_snapshot", [])["result"]
     try:
         yield

@@ -8,7 +8,7 @@ from eth_utils import keccak
 
 from gridbourse.chain.crowdsale import Terms
 from gridbourse.model.crowdsale import Rules
-from tests.contracts.market import TIMELOCK, Market, Member, role
+from tests.contracts.market import TIMELOCK, Market, Member
 
 PAYMENT = 8
 NOBODY = "0x" + 40 * "0"
@@ -127,7 +127,6 @@ def arguments(market: Market, kind: str, terms: Terms, *more: Any) -> tuple:
 def launch(market: Market, kind: str, owner: Member, *more: Any, **other: Any) -> Launched:
     """Deployed by the operator, who lets it hold currency."""
     by, attester = {"from": market.operator}, market.other_gateway
-    market.registry.grantRole(role("ATTESTER"), attester, by)
     terms = terms_of(owner, **other)
     contract = getattr(market.contracts, kind).deploy(*arguments(market, kind, terms, *more), by)
     market.currency.addSystemHolder(contract, by)

@@ -41,7 +41,6 @@ from tests.contracts.market import (
     TIMELOCK,
     Market,
     Member,
-    role,
 )
 from tests.contracts.refusal import fact
 
@@ -93,8 +92,8 @@ class FlexibilityHall:
         by, c, operator = {"from": market.operator}, market.contracts, market.operator
         self.whole, self.by = market, by
         self.tso, self.verifier = market.stranger, market.other_gateway
-        for name, who in (("TSO", self.tso), ("VERIFIER", self.verifier)):
-            market.registry.grantRole(role(name), who, by)
+        market.give("TSO", self.tso)
+        market.give("VERIFIER", self.verifier)
         base = (market.registry, market.clock, market.house)
         self.products = c.FlexibilityProducts.deploy(*base[:2], by)
         self.agents = c.Agents.deploy(market.registry, portfolios, by)

@@ -110,6 +110,7 @@ class Market:
         self.meter_oracle, self.grid_oracle, self.stranger = accounts[6:9]
         self._deploy()
         self._give_roles()
+        self.house.seal({"from": self.operator})
         self._set_prices()
 
     # --- deployment ----------------------------------------------------------------------------
@@ -127,7 +128,7 @@ class Market:
         self.auction = c.CallAuction.deploy(self.auction_settings(), by)
         self.settlement = c.Settlement.deploy(self.settlement_settings(), by)
         self.grid.setMarket(self.auction, by)
-        self.registry.connect(self.clock, self.house, by)
+        self.registry.connect(self.clock, self.house, self.pledges, by)
         self.currency.addSystemHolder(self.house, by)
         for module, permission in (
             (self.auction, MARKET),
@@ -137,7 +138,6 @@ class Market:
         ):
             self.house.proposeModule(module, permission, by)
             self.house.authoriseModule(module, by)
-        self.house.seal(by)
 
     def house_settings(self, **other: Any) -> tuple:
         settings = {
@@ -182,8 +182,18 @@ class Market:
         by = {"from": self.operator}
         for name in ("dso", "supplier", "treasurer", "meter_oracle", "grid_oracle"):
             self.registry.grantRole(role(name.upper()), getattr(self, name), by)
+        self.registry.grantRole(role("ATTESTER"), self.other_gateway, by)
         self.registry.addGateway(self.gateway, by)
         self.registry.addGateway(self.other_gateway, by)
+
+    def give(self, name: str, *accounts_: Any) -> None:
+        """A role as the sealed market gives it: proposed, and given once the timelock has run."""
+        by = {"from": self.operator}
+        for account in accounts_:
+            self.registry.proposeRole(role(name), account, by)
+        chain.sleep(TIMELOCK)
+        for account in accounts_:
+            self.registry.grantRole(role(name), account, by)
 
     def _set_prices(self) -> None:
         by = {"from": self.operator}

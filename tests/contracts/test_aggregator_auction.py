@@ -51,8 +51,7 @@ class Hall:
         self.market, self.contract = market, AggregatorAuction.deploy(settings, by)
         authorise(market, self.contract)
         self.buyer, self.seller, *self.prosumers = market.in_area(0)
-        for aggregator in (self.buyer, self.seller):
-            market.registry.grantRole(role("AGGREGATOR"), aggregator.account, by)
+        market.give("AGGREGATOR", self.buyer.account, self.seller.account)
 
     def post(self, who, buys, wh, tick, pay_as_bid=False, is_sealed=False):
         tx = self.contract.post(P, buys, wh, tick, pay_as_bid, is_sealed, who.sends)

@@ -356,7 +356,6 @@ def test_an_open_campaign_is_never_late(market, alice):
 def test_no_term_begins_before_the_market_clock(market, alice, bob):
     """It would be over with the clock's first step, and a rent owed for all of it."""
     by, owner = {"from": market.operator}, market.members[9]
-    market.registry.grantRole(role("ATTESTER"), market.other_gateway, by)
     clock = market.contracts.MarketClock.deploy(
         market.registry, True, MTU, GATE_CLOSURE, HORIZON, by
     )

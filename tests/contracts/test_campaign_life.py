@@ -17,7 +17,7 @@ from gridbourse.model import crowdsale as model
 from gridbourse.model.equity import Agreement, Equity, Export, Form
 from tests.contracts.campaigns import EVIDENCE, PAYMENT, anchors, income_of, mint, next_block_at
 from tests.contracts.campaigns import block_time as now_on_chain
-from tests.contracts.market import FEED_IN, FIRST, RETAIL, TIMELOCK, role
+from tests.contracts.market import FEED_IN, FIRST, RETAIL, TIMELOCK
 from tests.contracts.refusal import ask
 from tests.contracts.test_corrections import lanes
 from tests.contracts.test_equity import settle
@@ -64,7 +64,6 @@ class CampaignLife:
 
     def launch(self):
         market, by = self.market, {"from": self.market.operator}
-        market.registry.grantRole(role("ATTESTER"), market.other_gateway, by)
         start = now_on_chain() + TIMELOCK + 1_000
         times = (start, start + 2_000, start + 5_000)
         terms = (self.owner.number, EVIDENCE, GOAL, CAP, MINIMUM, MAXIMUM, *times, TERM)
@@ -290,7 +289,7 @@ class CampaignLife:
             free = leave
         self.now = max(self.now, now_on_chain())
         self.tick()
-        taken = self.both("collect", "anyone", self.model.collect, (self.clock(), free))
+        taken = self.both("collect", "anyone", self.model.collect, (self.clock(), free), number, [])
         assert house.balanceOf(number) == free - (taken or 0)
 
     def claim(self):
@@ -331,9 +330,11 @@ class CampaignLife:
         m, c = self.model, self.contract
         claimable = [m.dividends.claimable(i) for i in HELD]
         assert 0 <= m.collected - m.dividends.claimed - sum(claimable) < HOLDERS
-        views = (c.collectedMicroEur, c.claimedMicroEur, c.dueMicroEur)
-        asked = [*((view,) for view in views), *((c.claimableOf, a) for a in self.accounts)]
-        return asked, [m.collected, m.dividends.claimed, m.due(self.clock()), *claimable]
+        number, views = self.owner.number, (c.collectedMicroEur, c.claimedMicroEur)
+        asked = [*((view,) for view in views), (c.dueOf, number)]
+        asked += [(c.claimableOf, a) for a in self.accounts]
+        due = m.due(self.clock())
+        return asked, [m.collected, m.dividends.claimed, due, *claimable]
 
 
 @pytest.mark.parametrize(("fate", "seed", "steps"), LIVES)

@@ -225,13 +225,6 @@ def test_a_house_account_below_zero_is_no_participants_debt(market, house, desk,
     assert refused == ("HouseMustCover", SUPPLIER, 1, GUARANTEE, -70)
 
 
-def test_currency_that_strays_into_the_house_is_nobodys(market):
-    """Else it would make the sum of all money wrong for good."""
-    market.currency.mint(market.house, 5, bytes(31) + b"s", {"from": market.treasurer})
-
-    assert market.money_sum() == 0
-
-
 # --- ring slots --------------------------------------------------------------------------------
 
 

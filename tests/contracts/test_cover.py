@@ -100,7 +100,7 @@ def test_what_waits_is_paid_in_the_order_given(settling, accounts):
     assert "WaitingPaid" not in house.payWaiting(order, {"from": settling.stranger}).events
     settling.fund({SUPPLIER: 10_000})
     money.deposit(SUPPLIER, 10_000)
-    house.payWaiting(range(8, 16), {"from": settling.stranger})
+    house.payWaiting(list(range(8, 16)), {"from": settling.stranger})
     money.pay_waiting(range(8, 16))
     assert house.waitingMicroEur() == 0
     require_equal(settling, money)

@@ -26,6 +26,7 @@ from tests.contracts.test_corrections import Leaf, lanes, path_of
 
 DRAFT, OPEN, SUCCEEDED, FAILED, BUILT, OPERATING, CLOSED, ABANDONED = range(8)
 P = FIRST + 1
+OWNER = 17  # the owner's number
 OWNER_READINGS = (6_000, -700, 1_234)
 
 
@@ -163,13 +164,13 @@ def test_a_settled_export_is_income_at_the_feed_in_tariff(market, running):
 
     assert fact(tx, "ExportRecorded") == (P, 6_001, 6_001 * FEED_IN)
     assert tuple(running.contract.exportOf(P)) == (6_001, True, False)
-    assert running.contract.dueMicroEur() == 6_001 * FEED_IN // 2
+    assert running.contract.dueOf(OWNER) == 6_001 * FEED_IN // 2
 
 
 def test_what_is_drawn_is_no_income(market, running):
     record(running, settle(market, P, -3_000))
     assert tuple(running.contract.exportOf(P)) == (0, True, False)
-    assert running.contract.dueMicroEur() == 0
+    assert running.contract.dueOf(OWNER) == 0
 
 
 def test_what_is_injected_above_a_cap_is_not_paid_for_and_no_income(market, running, owner):
@@ -195,7 +196,7 @@ def test_many_periods_are_recorded_in_one_call(market, running):
     proofs = [settle(market, P + i, wh) for i, wh in enumerate(OWNER_READINGS)]
     record(running, *proofs)
     export = sum(max(wh, 0) for wh in OWNER_READINGS)
-    assert running.contract.dueMicroEur() == export * FEED_IN // 2
+    assert running.contract.dueOf(OWNER) == export * FEED_IN // 2
 
 
 def corrected(market, proof, wh):
@@ -222,27 +223,29 @@ def test_a_corrected_reading_is_recorded_again_and_the_difference_counts(market,
     assert tuple(running.contract.exportOf(P)) == (6_500, True, False)  # to be attested anew
     assert tuple(running.contract.exportOf(P + 1)) == (777, True, True)
     income = (6_500 + 777) * FEED_IN + 33
-    assert running.contract.dueMicroEur() == income // 2
+    assert running.contract.dueOf(OWNER) == income // 2
     assert refused_record(running, later) == ("RecordedBefore", P)
     running.contract.attestPremiums([P], [5_400], {"from": running.attester})
-    assert running.contract.dueMicroEur() == (income + 5_400) // 2
+    assert running.contract.dueOf(OWNER) == (income + 5_400) // 2
 
 
 def test_what_a_correction_takes_off_after_it_was_collected_counts_for_what_comes(market, running):
     contract, anyone = running.contract, {"from": market.stranger}
     proof = settle(market, P, 6_000)
     record(running, proof)
-    contract.collect(anyone)
+    contract.collect(OWNER, [], anyone)
     had = contract.collectedMicroEur()
     record(running, corrected(market, proof, -40))
-    assert contract.dueMicroEur() == 0
-    assert contract.collect(anyone).return_value == 0
+    assert contract.dueOf(OWNER) == 0
+    assert contract.collect(OWNER, [], anyone).return_value == 0
     record(running, settle(market, P + 1, 5_000))
-    assert contract.collect(anyone).return_value == 0  # less than what was taken too much
+    assert (
+        contract.collect(OWNER, [], anyone).return_value == 0
+    )  # less than what was taken too much
     record(running, settle(market, P + 2, 2_000))
-    contract.collect(anyone)
+    contract.collect(OWNER, [], anyone)
     assert had == 6_000 * FEED_IN // 2
-    assert contract.collectedMicroEur() == contract.dueMicroEur() == 7_000 * FEED_IN // 2
+    assert contract.collectedMicroEur() == contract.dueOf(OWNER) == 7_000 * FEED_IN // 2
 
 
 def test_income_begins_with_operation_and_ends_with_the_term(market, running):
@@ -261,7 +264,10 @@ def test_there_is_no_income_before_operation(market):
         "WrongPhase",
         DRAFT,
     )
-    assert refusal(launched.contract.collect, by=market.stranger) == ("WrongPhase", DRAFT)
+    assert refusal(launched.contract.collect, OWNER, [], by=market.stranger) == (
+        "WrongPhase",
+        DRAFT,
+    )
 
 
 def test_what_the_market_paid_above_the_feed_in_tariff_is_attested_once(market, running):
@@ -279,7 +285,7 @@ def test_what_the_market_paid_above_the_feed_in_tariff_is_attested_once(market, 
 
     assert fact(tx, "PremiumAttested") == (P, premium)
     assert refusal(attest, [P], [1], by=by) == ("AttestedBefore", P)
-    assert running.contract.dueMicroEur() == (6_000 * FEED_IN + premium) // 2
+    assert running.contract.dueOf(OWNER) == (6_000 * FEED_IN + premium) // 2
 
 
 def test_a_panel_beside_older_ones_counts_by_its_power(market):
@@ -290,7 +296,8 @@ def test_a_panel_beside_older_ones_counts_by_its_power(market):
     for period in (P, P + 1):
         record(launched, settle(market, period, 1_001, owner=8))
     exact = 2 * 1_001 * FEED_IN * 334 * 333
-    assert launched.contract.dueMicroEur() == exact // 1_000_000
+    assert launched.contract.dueOf(OWNER - 1) == exact // 1_000_000
+    assert launched.contract.dueOf(OWNER) == 0
 
 
 # --- what is taken from the owner --------------------------------------------------------------
@@ -299,14 +306,14 @@ def test_a_panel_beside_older_ones_counts_by_its_power(market):
 def test_what_is_due_is_taken_from_the_owners_account(market, running, owner):
     record(running, settle(market, P, 6_000))
     before, due = market.house.balanceOf(owner.number), 6_000 * FEED_IN // 2
-    tx = running.contract.collect({"from": market.stranger})
+    tx = running.contract.collect(OWNER, [], {"from": market.stranger})
 
-    assert fact(tx, "Collected") == (due, 0)
+    assert fact(tx, "Collected") == (OWNER, due, 0)
     assert fact(tx, "Withdrawn") == (owner.number, running.contract, due)
     assert market.house.balanceOf(owner.number) == before - due
     assert running.held() == GOAL + due
     assert market.money_sum() == 0
-    again = running.contract.collect({"from": market.stranger})
+    again = running.contract.collect(OWNER, [], {"from": market.stranger})
     assert again.return_value == 0
     assert "Collected" not in again.events
 
@@ -315,16 +322,15 @@ def test_who_is_short_is_in_arrears_and_blocks_nothing(market, running, owner):
     record(running, settle(market, P, 6_000))
     house, due = market.house, 6_000 * FEED_IN // 2
     house.withdraw(house.balanceOf(owner.number) - 100, owner.sends)
-    assert fact(running.contract.collect({"from": market.stranger}), "Collected") == (
-        100,
-        due - 100,
-    )
-    assert running.contract.collect({"from": market.stranger}).return_value == 0
+    tx = running.contract.collect(OWNER, [], {"from": market.stranger})
+    assert fact(tx, "Collected") == (OWNER, 100, due - 100)
+    assert running.contract.collect(OWNER, [], {"from": market.stranger}).return_value == 0
     record(running, settle(market, P + 1, -1_000))  # now it is in debt
     assert house.balanceOf(owner.number) < 0
-    assert running.contract.collect({"from": market.stranger}).return_value == 0
+    assert running.contract.collect(OWNER, [], {"from": market.stranger}).return_value == 0
     market.fund({owner.number: PURSE})
-    assert fact(running.contract.collect({"from": market.stranger}), "Collected") == (due - 100, 0)
+    tx = running.contract.collect(OWNER, [], {"from": market.stranger})
+    assert fact(tx, "Collected") == (OWNER, due - 100, 0)
 
 
 def test_a_rent_is_owed_for_every_period_of_the_term(market):
@@ -332,16 +338,16 @@ def test_a_rent_is_owed_for_every_period_of_the_term(market):
     a, b = market.members[0].account, market.members[1].account
     launched.funded({a: 7_500, b: 2_500})
     contract = launched.contract
-    assert contract.dueMicroEur() == 0
+    assert contract.dueOf(OWNER - 1) == 0
     launched.operating()
-    assert contract.dueMicroEur() == 0
+    assert contract.dueOf(OWNER - 1) == 0
     market.advance_to(P + 3)
-    assert contract.dueMicroEur() == 3 * 250
-    contract.collect({"from": market.stranger})
+    assert contract.dueOf(OWNER - 1) == 3 * 250
+    contract.collect(OWNER - 1, [], {"from": market.stranger})
     assert [contract.claimableOf(who) for who in (a, b)] == [562, 187]  # of 562.5 and 187.5
     market.advance_to(P + TERM + 7)
     contract.close({"from": market.stranger})
-    contract.collect({"from": market.stranger})
+    contract.collect(OWNER - 1, [], {"from": market.stranger})
     assert contract.collectedMicroEur() == TERM * 250
     assert [contract.claimableOf(who) for who in (a, b)] == [3_750, 1_250]
 
@@ -370,7 +376,7 @@ def test_a_payment_module_takes_for_itself_from_participants_and_nothing_else(ma
 
 def earn(market, running, period, wh=6_000):
     record(running, settle(market, period, wh))
-    running.contract.collect({"from": market.stranger})
+    running.contract.collect(OWNER, [], {"from": market.stranger})
 
 
 def test_holders_claim_their_part_and_the_rest_stays(market, running, alice, bob, carol):

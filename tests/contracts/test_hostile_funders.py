@@ -18,6 +18,7 @@ from tests.contracts.harnesses import deploy_harness
 from tests.contracts.market import FIRST, role
 
 SHARE = GOAL // 2
+OWNER = 17  # number of who makes the campaigns
 
 
 class Hostile:
@@ -59,7 +60,6 @@ def launched_in(market, currency, kind, *more):
     owner, by = market.members[9], {"from": market.operator}
     for purpose in ("FUND", "HOLD_SHARES"):
         market.registry.setOpen(role(purpose), True, by)
-    market.registry.grantRole(role("ATTESTER"), market.other_gateway, by)
     terms = terms_of(owner)
     at = (market.registry, market.clock, currency.address)
     contract = getattr(market.contracts, kind).deploy(at, terms, *more, by)
@@ -162,20 +162,20 @@ def owed(market, currency, hostile, alice, house):
 @pytest.fixture
 def rented(owed, currency, house, alice):
     send(currency.mint(house.address, 10**9))
-    owed.collect(alice.sends)
+    owed.collect(OWNER, [], alice.sends)
     return owed
 
 
 def test_no_more_is_collected_than_the_house_has(owed, currency, house, alice):
     """Who has something there has it also while others owe; what is short comes later."""
-    owed.collect(alice.sends)
+    owed.collect(OWNER, [], alice.sends)
     assert owed.collectedMicroEur() == 0
     send(currency.mint(house.address, 1_200))
-    owed.collect(alice.sends)
+    owed.collect(OWNER, [], alice.sends)
     assert owed.collectedMicroEur() == 1_200
     send(currency.mint(house.address, 10**9))
-    owed.collect(alice.sends)
-    assert owed.collectedMicroEur() == owed.dueMicroEur() == 3_000
+    owed.collect(OWNER, [], alice.sends)
+    assert owed.collectedMicroEur() == owed.dueOf(OWNER) == 3_000
 
 
 def test_a_claim_is_paid_once(rented, currency, hostile, alice):

@@ -1,9 +1,9 @@
 """Market time: replayed or of the blocks, gate closure, horizon, delivery."""
 
 import pytest
-from brownie import MarketClock, chain
+from brownie import CallAuction, MarketClock, OverTheCounter, Settlement, chain
 
-from tests.contracts.market import FIRST, GATE_CLOSURE, HORIZON, MTU, role
+from tests.contracts.market import FIRST, GATE_CLOSURE, HORIZON, MTU, RING, role
 from tests.contracts.refusal import deployment_refusal, fact, refusal
 
 NOW = FIRST * MTU
@@ -105,3 +105,20 @@ def test_a_clock_needs_a_time_unit_and_a_horizon(market, mtu, horizon):
 
     refused = deployment_refusal(MarketClock, *settings, by=market.operator)
     assert refused == ("BadClock", mtu, horizon)
+
+
+def test_one_request_cannot_hold_a_ring_that_is_too_short(market):
+    """In block time the ring comes round whatever waits: so nothing waits longer than it."""
+    by = {"from": market.operator}
+    clock = MarketClock.deploy(market.registry, False, MTU, GATE_CLOSURE, HORIZON, by)
+    ring, lead = RING * MTU, (HORIZON + 1) * MTU + GATE_CLOSURE
+    room = ring - lead
+    at = (market.registry, clock, market.house, market.grid)
+    settlement, silent = (*at, market.meters, market.tariff), (market.silent_permille,)
+    pool = (*at, market.tariff, 80, 1, 221, False, 3)
+    for kind, settings, more in ((Settlement, settlement, silent), (CallAuction, pool, ())):
+        kind.deploy((*settings, room, *more), by)
+        refused = deployment_refusal(kind, (*settings, room + 1, *more), by=market.operator)
+        assert refused == ("RingTooShort", ring, ring + 1)
+    refused = deployment_refusal(OverTheCounter, (*at, room + 1), market.tariff, by=market.operator)
+    assert refused == ("RingTooShort", ring, ring + 1)

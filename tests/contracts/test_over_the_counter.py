@@ -421,12 +421,10 @@ def test_a_buyer_without_money_pays_what_the_seller_loses(market, otc, sara, ben
     assert refused_perform(otc, spot) == ("PerformedBefore", digest, P)
 
 
-@pytest.mark.parametrize("way", ["suspended", "left", "in debt"])
+@pytest.mark.parametrize("way", ["left", "in debt"])
 def test_who_may_not_order_is_in_default(market, otc, sara, ben, spot, way):
     otc.conclude(spot)
-    if way == "suspended":
-        market.registry.suspend(sara.number, {"from": market.operator})
-    elif way == "left":
+    if way == "left":
         market.registry.leaveMarket(sara.number, sara.sends)
     else:
         put_into_debt(market, sara)

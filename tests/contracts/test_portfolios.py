@@ -24,8 +24,7 @@ class Hall:
         self.contract = Portfolios.deploy(market.registry, market.clock, by)
         self.aggregators = market.in_area(0)[:2]
         self.prosumers = market.in_area(0)[2:5]
-        for aggregator in self.aggregators:
-            market.registry.grantRole(role("AGGREGATOR"), aggregator.account, by)
+        market.give("AGGREGATOR", *(one.account for one in self.aggregators))
 
     @property
     def next_open(self):

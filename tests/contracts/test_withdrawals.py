@@ -70,7 +70,6 @@ def test_what_is_on_its_way_is_not_there_twice(waiting):
 def module(waiting, accounts):
     waiting.authorise(accounts[9], PAYMENT)
     waiting.currency.addSystemHolder(waiting.pledges, {"from": waiting.operator})
-    waiting.registry.addGateway(accounts[9], {"from": waiting.operator})  # may hold currency
     return accounts[9]
 
 

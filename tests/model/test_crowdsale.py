@@ -1,5 +1,6 @@
 """Crowdsales by the model: by hand, and over random amounts and orders."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -229,6 +230,27 @@ def test_no_export_is_promised_twice() -> None:
     assert (second.phase, pledges.left) == (Phase.FAILED, 400)
     first.close(15)
     assert pledges.left == 1_000
+
+
+def test_who_holds_the_point_owes_for_its_own_periods() -> None:
+    """What was agreed binds the metering point: an owner that leaves takes nothing along."""
+    campaign = operating()
+    campaign.record(11, Export(100, RETAIL, FEED_IN))
+    campaign.record(12, Export(300, RETAIL, FEED_IN, holder="next"))
+    assert (campaign.due(13), campaign.due(13, "next")) == (100 * FEED_IN, 300 * FEED_IN)
+    assert campaign.due(13, "neighbour") == 0
+    assert campaign.collect(13, 10**9, "next") == 300 * FEED_IN
+    assert (campaign.collected, campaign.collect(13, 10**9, "next")) == (300 * FEED_IN, 0)
+
+
+def test_a_rent_is_owed_for_ones_own_stay() -> None:
+    campaign = Equity(replace(RULES, term_periods=20), "owner", "attester")
+    campaign.agreed, campaign.first_period = Agreement(Form.RENT, 7), 11
+    first = campaign.first_period
+    left = first + 3
+    assert campaign.due(first + 5, stay=(0, left)) == 3 * 7
+    assert campaign.due(first + 5, "next", (left, 10**6)) == 2 * 7
+    assert campaign.due(first + 5, "former", (0, first)) == 0
 
 
 def test_rent_runs_from_the_first_period_to_the_end_of_the_term() -> None:

@@ -33,7 +33,7 @@ class Watch(GridWatch):
 
     def __init__(self, mapping: Path) -> None:
         self._market = Market()  # type: ignore[assignment]
-        self._connected = Connected(Market(), mapping)  # type: ignore[arg-type]
+        self._connected = Connected(Market(), mapping, ["P8"])  # type: ignore[arg-type]
         self.refused = 0
         self._refused, self._done, self._next = set(), set(), None
         self.waits: dict[int, Exception] = {}

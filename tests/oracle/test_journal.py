@@ -100,3 +100,13 @@ def test_a_file_that_is_no_journal(tmp_path):
         Journal(tmp_path / "j")
     with pytest.raises(JournalError, match="cannot be opened"):
         Journal(tmp_path / "j" / "deeper")
+
+
+def test_what_an_oracle_has_sent_is_for_its_owner_alone(tmp_path):
+    """Readings of every home are in it: made before under another mode, it is closed too."""
+    path = tmp_path / "journal.sqlite"
+    path.touch(0o644)
+    with Journal(path) as journal:
+        journal.prepare("f", 1, 4, b"reading")
+        modes = {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    assert modes == {0o600}

@@ -245,9 +245,9 @@ FORGERIES = {
         repeated("FlexibilityBoard", "FlexibilityOffered"), "market time", "it is closed",
     ),
     "another seed": (
-        altered("FlexibilityBoard", "LotDrawn", lambda v: v.update(seed=b"\1" * 32)), "lot", "request 0",
+        altered("FlexibilityBoard", "SeedShown", lambda v: v.update(seed=b"\1" * 32)), "lot", "request 0",
     ),
-    "a lost draw": (dropped("FlexibilityBoard", "LotDrawn"), "flexibility", "request 0"),
+    "a lost draw": (dropped("FlexibilityBoard", "SeedShown"), "flexibility", "request 0"),
     "a clearing": (
         altered("FlexibilityBoard", "RequestCleared", plus("volumeWh", 1)), "flexibility", "Wh, area",
     ),

@@ -37,6 +37,7 @@ def test_the_mapping_stays_beside_the_chain(folder: Path, people: dict[int, str]
     points = registered(folder)
     assert points.keys() == people.keys()
     assert len(set(points.values())) == len(people) > 8
+    assert (folder / "participants.csv").stat().st_mode & 0o777 == 0o600
 
 
 def test_metering_points_are_pseudonyms_on_the_chain(folder: Path, people: dict[int, str]) -> None:

@@ -217,7 +217,8 @@ def test_a_chain_that_owes_something_else_than_the_model_is_refused(
     preset: tuple[Path, dict[str, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The model goes by the replay's own meters and trades, not by what the campaign recorded."""
-    monkeypatch.setattr(EquityCampaign, "due", lambda campaign: campaign.read("dueMicroEur") + 1)
+    due = EquityCampaign.due
+    monkeypatch.setattr(EquityCampaign, "due", lambda campaign: due(campaign) + 1)
     with pytest.raises(ReplayError, match="µEUR are due on the chain"):
         run(preset[0], tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -172,7 +172,7 @@ def test_many_zones_with_a_parent(tmp_path):
             "ending '.json' is neither .csv nor .parquet",
         ),
         ({"grid.points": "none.csv"}, "none.csv: is missing"),
-        ({"grid.file": "none.json"}, "none.json: can not be read"),
+        ({"grid.file": "none.json"}, "none.json: is missing"),
         ({"grid.file": "points.csv"}, "points.csv: is not JSON"),
         ({"grid.v_min_pu": 1.2}, "grid.v_min_pu: must be below v_max_pu"),
         ({"market.pricing": "vickrey"}, "market.pricing: 'vickrey' is not one of uniform"),

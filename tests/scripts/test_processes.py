@@ -14,7 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
+from eth_account import Account
 
+from gridbourse.chain.deploy import ROLES
 from tests.guard import GUARD_S
 from tests.scripts.conftest import Command, assert_refused, environment
 
@@ -51,7 +53,7 @@ def node_of_another_kind(url: str) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("env", "said"),
     [
-        ({}, "SecretError: GRIDBOURSE_SECRET is not set: development keys are for development chains"),
+        ({}, "SecretError: GRIDBOURSE_KEYS is not set: development keys are for development chains"),
         ({"GRIDBOURSE_SECRET": "short"}, "SecretError: GRIDBOURSE_SECRET: at least 32 characters, got 5"),
     ],
 )  # fmt: skip
@@ -65,6 +67,34 @@ def test_a_market_is_not_opened_with_keys_anyone_can_compute(
         assert_refused(command(script, "--network", url, *out, **env), said)
     assert sorted((checkout / "deployments").glob("*")) == before
     assert not (tmp_path / "out").exists()
+
+
+def test_a_market_of_consequence_has_a_keystore_for_each_role(
+    command: Command, checkout: Path, node: str, small: Path, tmp_path: Path
+) -> None:
+    """The operator deploys with its own key and everybody else's address; no participant comes with it."""
+    folder, password = tmp_path / "keys", "a long enough one"
+    folder.mkdir()
+    parties = {name.replace(" ", "-"): Account.create() for name in (*ROLES, "gateway", "operator")}
+    operator = parties.pop("operator")
+    keystore = Account.encrypt(operator.key, password, kdf="scrypt", iterations=2)
+    (folder / "operator.json").write_text(json.dumps(keystore))
+    addresses = {name: account.address for name, account in parties.items()}
+    (folder / "addresses.json").write_text(json.dumps(addresses))
+    for address in (operator.address, *addresses.values()):
+        call = {"jsonrpc": "2.0", "id": 1, "method": "anvil_setBalance"}
+        requests.post(node, json=call | {"params": [address, hex(10**21)]}, timeout=10)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with node_of_another_kind(node) as url:
+        arguments = (str(small), "--network", url, "--keys", str(folder))
+        done = command("deploy", *arguments, GRIDBOURSE_KEYSTORE_PASSWORD=password)
+    assert done.returncode == 0, done.stderr
+    assert "0 participants" in done.stdout
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    kept = "".join(path.read_text() for path in (checkout / "deployments").glob("*"))
+    assert operator.address in kept  # who deployed is no secret
+    assert password not in kept + done.stdout
+    assert operator.key.hex() not in kept + done.stdout
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def test_secrets_of_an_address_are_in_nothing_a_run_leaves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(deployments, "FOLDER", tmp_path / "deployments")
-    scenario = write_scenario(tmp_path / "area", 0.07)
+    scenario = write_scenario(tmp_path, 0.07)
     with Devnet() as devnet:
         url = devnet.rpc_url.replace("http://", "http://dso:secret@") + "/?apikey=secret"
         options = (str(scenario), "--network", url, "--periods", "1", "--out")
@@ -111,7 +111,7 @@ def test_options_have_the_public_part_of_an_address_and_the_chain_the_whole() ->
     parser = argparse.ArgumentParser()
     parser.add_argument("--network")
     with Devnet() as devnet:
-        whole = devnet.rpc_url.replace("http://", "http://dso:secret@") + "/key"
+        whole = devnet.rpc_url.replace("http://", "http://dso:secret@") + "/?apikey=secret"
         options = parse(parser, ("--network", whole))
         assert options.network == devnet.rpc_url
         provider = connect(options.network).provider

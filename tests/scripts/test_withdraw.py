@@ -182,8 +182,8 @@ def test_credits_wait_and_come_when_the_supplier_pays_in(
     status.main(web3=market.chain.w3)
     said = capsys.readouterr().out
     assert "Solvent       yes" in said
-    assert f"Credits wait  {credit / 1e6:,.2f} EUR of 1 participants" in said
-    assert re.search(r"Going out     \S+ EUR in 1 withdrawals, the first from \d{4}-", said)
+    assert f"Credits wait  {credit / 1e6:,.2f} EUR of 1 participant" in said
+    assert re.search(r"Going out     \S+ EUR in 1 withdrawal, the first from \d{4}-", said)
     fee = 2_000 * FEES[1][2]  # the DSO's part of the export comes before
     market.deposit({SUPPLIER: fee + credit - 1_000})
     assert f"8: {(credit - 1_000) / 1e6:g} EUR" in run("pay-waiting")
@@ -191,6 +191,6 @@ def test_credits_wait_and_come_when_the_supplier_pays_in(
     capsys.readouterr()
     with seen(market):
         settle.main(web3=market.chain.w3)
-    assert "0.001000 EUR that waited are in 1 accounts." in capsys.readouterr().out
+    assert "0.001000 EUR that waited are in 1 account." in capsys.readouterr().out
     assert "No credit waits." in run("pay-waiting")
     market.look()

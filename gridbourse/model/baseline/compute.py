@@ -14,7 +14,7 @@ from gridbourse.model.baseline.errors import (
     ImpossibleMethod,
     LateDeclaration,
     MissingDeclaration,
-    NetInjection,
+    OppositeSigns,
     TooFewDays,
 )
 from gridbourse.model.baseline.evidence import Evidence, Ints
@@ -58,7 +58,7 @@ class _Reference:
 def baseline(method: Method, evidence: Evidence) -> Baseline:
     """The baseline of an event by a method.
 
-    Raises TooFewDays, MissingReading, MissingDeclaration, LateDeclaration, NetInjection,
+    Raises TooFewDays, MissingReading, MissingDeclaration, LateDeclaration, OppositeSigns,
     ImpossibleMethod.
     """
     if isinstance(method, XOfY):
@@ -162,7 +162,8 @@ def _adjusted(
     window = before(evidence.event[0], adjustment.window, evidence.mtu)
     metered_wh = int(evidence.require(window, "same-day adjustment").sum())
     if adjustment.fit is Fit.SCALE:
-        _require_withdrawals(exact, usual_wh, metered_wh, evidence)
+        if usual_wh:
+            _require_one_sign(exact, usual_wh, metered_wh, evidence)
         change = metered_wh / usual_wh - 1 if usual_wh else Fraction(0)
         if adjustment.cap is not None:
             change = max(-adjustment.cap, min(change, adjustment.cap))
@@ -174,20 +175,21 @@ def _adjusted(
     return [wh + shift for wh in exact]
 
 
-def _require_withdrawals(
+def _require_one_sign(
     exact: list[Fraction], usual_wh: Fraction, metered_wh: int, evidence: Evidence
 ) -> None:
-    """A ratio is one of loads: NetInjection where the window or the event, on the whole, is none."""
-    for what, wh in (
-        ("usually, in the window of the adjustment", usual_wh),
-        ("on the day, in the window of the adjustment", Fraction(metered_wh)),
-        ("usually, in the hours of the event", sum(exact, Fraction(0))),
-    ):
-        if wh > 0:
-            raise NetInjection(
-                f"{evidence.point} on {evidence.event_day.date}: it injects {float(wh):g} Wh net"
-                f" {what}; a baseline that is scaled is one of a load"
-            )
+    """OppositeSigns where a ratio would compare withdrawing with injecting, or scale one by the other."""
+    sums = {
+        "usually, in the window of the adjustment": usual_wh,
+        "on the day, in that window": Fraction(metered_wh),
+        "usually, in the hours of the event": sum(exact, Fraction(0)),
+    }
+    if min(sums.values()) < 0 < max(sums.values()):
+        told = ", ".join(f"{float(wh):+g} Wh {when}" for when, wh in sums.items())
+        raise OppositeSigns(
+            f"{evidence.point} on {evidence.event_day.date}: net injection of {told}:"
+            " a ratio of these says nothing"
+        )
 
 
 def _same_day(method: SameDay, evidence: Evidence) -> Baseline:

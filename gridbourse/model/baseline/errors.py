@@ -23,8 +23,8 @@ class LateDeclaration(BaselineError):
     """The schedule was declared after its deadline, when the activation may have been known."""
 
 
-class NetInjection(BaselineError):
-    """A ratio of withdrawals is asked of a point that injects: it would say nothing."""
+class OppositeSigns(BaselineError):
+    """A baseline is to be scaled by a ratio of what was withdrawn to what was injected."""
 
 
 class ImpossibleEvidence(BaselineError):

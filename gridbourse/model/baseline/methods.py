@@ -35,7 +35,7 @@ class Fit(Enum):
     """Every period moves by the mean difference in the window."""
     SCALE = "scale"
     """Every period is multiplied by the ratio of the sums in the window, unless usually there is none.
-    Both sums and the event are withdrawals: a ratio says nothing of a point that injects."""
+    Window, day and event have one sign: a ratio of opposite signs says nothing."""
 
 
 @dataclass(frozen=True)
@@ -138,11 +138,11 @@ CAISO_10_OF_10 = XOfY(
     adjustment=Adjustment(Fit.SCALE, Window(3 * HOUR, HOUR), cap=Fraction(1, 5)),
 )
 """CAISO Fifth Replacement Tariff, 4.13.4, ten-in-ten methodology, with the same-day adjustment of 20 %
-either way. Here days of events never step in for days that lack. Its ratio is one of loads: of a point
-that injects on the whole, in the window or in the event, no baseline is made (`NetInjection`). From
-memory, not verified: the tariff's baselines are of demand, and what is generated behind the meter is
-measured apart (meter generator output) or left out. Methods that add, or a declared schedule, are for
-such points.
+either way. Here days of events never step in for days that lack. Of a point
+that injects on the whole in one of window, day and event and withdraws in another no baseline is made
+(`OppositeSigns`): the ratio would turn its sign. From memory, not verified: the tariff's baselines are of
+demand, and what is generated behind the meter is measured apart (meter generator output) or left out.
+Methods that add, or a declared schedule, are for such points.
 """
 
 NYISO_HIGH_5_OF_10 = XOfY(
@@ -158,8 +158,8 @@ NYISO_HIGH_5_OF_10 = XOfY(
 )
 """NYISO Manual 7, Emergency Demand Response Program, customer baseline load: average day, with the
 elective in-day adjustment. Here its window ends 2 hours before the event, whenever that was notified.
-Of a point that injects on the whole no baseline is made, as under CAISO's ratio; from memory, not verified:
-the manual's baseline is of load, with generation behind the meter metered by itself.
+Of ratios of opposite signs no baseline is made, as under CAISO's; from memory, not verified: the manual's
+baseline is of load, with generation behind the meter metered by itself.
 """
 
 METER_BEFORE_METER_AFTER = SameDay(

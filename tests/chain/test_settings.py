@@ -1,0 +1,31 @@
+"""Settings of a deployment that contradict each other are refused before anything is sent."""
+
+from dataclasses import replace
+
+import pytest
+
+from gridbourse.chain.settings import AuctionRules, MarketSettings, SettingsError
+from gridbourse.model.clearing import Band
+
+LIVE = MarketSettings(
+    900, 300, Band(80, 1, 221), False, 3, "street", markets=("CallAuction", "FlexibilityMarket"), replay=False
+)  # fmt: skip
+
+
+def test_windows_longer_than_the_ring_are_refused() -> None:
+    """One request that nobody verifies held every market for 48 h while the ring left 40."""
+    LIVE.require_fits()
+    needed = 97 * 900 + 300 + 3 * 86_400
+    assert LIVE.needed_seconds == needed
+    least = -(-needed // 900)
+    replace(LIVE, ring_size=least).require_fits()
+    with pytest.raises(SettingsError, match=f"ring_size: {least - 1} periods.*at least {least}"):
+        replace(LIVE, ring_size=least - 1).require_fits()
+    replace(LIVE, ring_size=2, replay=True).require_fits()  # its clock waits
+
+
+def test_no_time_to_reveal_is_refused() -> None:
+    auctions = replace(LIVE, markets=("AggregatorAuction",))
+    auctions.require_fits()
+    with pytest.raises(SettingsError, match="no time to reveal"):
+        replace(auctions, aggregator_auction=AuctionRules(0, 500)).require_fits()
