@@ -41,7 +41,7 @@ def people(hall):
 @pytest.fixture(scope="module")
 def agent(hall, people, contracts, accounts):
     """An aggregator of two, which let it put nothing at risk yet."""
-    hall.whole.registry.grantRole(role("AGGREGATOR"), people[0].account, hall.by)
+    hall.whole.give("AGGREGATOR", people[0].account)
     for who in people[1:3]:
         transact(contracts.functions.set(who.number, people[0].number, 800, True), accounts)
     return people[0]
@@ -131,7 +131,7 @@ def test_an_agent_cannot_use_an_allowance_twice_in_a_period(hall, people):
 
 def test_an_agent_cannot_sell_its_principals_to_itself(hall, people, agent):
     """To itself, to another it acts for, or to the account of the house that it holds."""
-    ann, ben, registry = people[1], people[2], hall.whole.registry
+    ann, ben = people[1:3]
     for who in (ann, ben):
         hall.agents.allow(agent.number, 10**9, who.sends)
     towards = lambda number, buyer: ("TowardsItself", number, buyer)  # noqa: E731
@@ -143,10 +143,10 @@ def test_an_agent_cannot_sell_its_principals_to_itself(hall, people, agent):
         assert refused == towards(agent.number, buyer)
         refused = refused_offer(hall, posted, ann, 4, 10, hall.whole.gateway)
         assert refused == towards(GATEWAY, buyer)  # it has everybody's mandate
-    registry.grantRole(role("DSO"), agent.account, hall.by)
-    refused = refused_offer(hall, house, ann, 4, 10, agent.account)
-    assert refused == towards(agent.number, DSO)
-    registry.revokeRole(role("DSO"), agent.account, hall.by)
+    gateway = hall.whole.gateway
+    hall.whole.give("DSO", gateway)
+    assert refused_offer(hall, house, ann, 4, 10, gateway) == towards(GATEWAY, DSO)
+    hall.whole.registry.revokeRole(role("DSO"), gateway, hall.by)
     hall.offer(house, ann, 4, 10, agent.account)
     hall.offer(own, ann, 4, 10)  # the participant itself may
 
@@ -169,7 +169,7 @@ def test_a_revoked_or_suspended_aggregator_cannot_act_any_more(hall, people, age
     registry.revokeRole(role("AGGREGATOR"), agent.account, hall.by)
     assert refused_offer(hall, posted, ann, 4, 20, agent.account) == gone
     assert declare() == gone
-    registry.grantRole(role("AGGREGATOR"), agent.account, hall.by)
+    hall.whole.give("AGGREGATOR", agent.account)
     registry.leaveMarket(agent.number, agent.sends)
     assert refused_offer(hall, posted, ann, 4, 20, agent.account) == gone
     hall.offer(posted, ann, 4, 0)  # what it had brought its principal takes back
@@ -216,7 +216,6 @@ def test_a_principal_always_takes_back_and_lowers(hall, people):
     assert refused_offer(hall, posted, ann, 3, 100) == ("NotAMember", ann.number, SUSPENDED)
     fixed = refusal(hall.schedules.withdraw, P, by=ann.account)
     assert fixed == ("ScheduleFixed", ann.number, P)
-    registry.addGateway(ann.account, hall.by)  # and whatever the operator makes of its account
     hall.offer(posted, ann, 0, 0)
     hall.schedules.withdraw(P, ann.sends)
     assert (hall.balance(ann), hall.reserved(ann)) == (PURSE, (0, 0))

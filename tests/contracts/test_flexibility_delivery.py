@@ -36,7 +36,6 @@ from tests.contracts.market import (
     PURSE,
     READING_WINDOW,
     RETAIL,
-    role,
 )
 from tests.contracts.refusal import fact, refusal
 from tests.contracts.test_flexibility_market import refused_offer, seed_that_calls
@@ -285,7 +284,7 @@ def test_an_aggregator_offers_for_its_members_and_gets_its_share(hall, people, c
     posted = hall.request(CONGESTION_METERED, Way.UP, 500, 10)
     refused = refused_offer(hall, posted, ben, 4, 10, by=agent.account)
     assert refused == ("NotForAnother", ben.number, agent.number)
-    hall.whole.registry.grantRole(role("AGGREGATOR"), agent.account, hall.by)
+    hall.whole.give("AGGREGATOR", agent.account)
     refused = refused_offer(hall, posted, ben, 4, 10, by=agent.account)
     assert refused == ("NotItsAggregator", ben.number, P, agent.number, False)
     hall.agents.allow(agent.number, 333 * 100, ann.sends)
