@@ -15,6 +15,7 @@ import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {IPortfolios} from "../interfaces/IPortfolios.sol";
 import {FlexibilityRules} from "../libraries/FlexibilityRules.sol";
 import {Lanes} from "../libraries/Lanes.sol";
+import {MeterReading} from "../libraries/MeterReading.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {Roles} from "../libraries/Roles.sol";
 import {CheckedTrades} from "../market/CheckedTrades.sol";
@@ -88,7 +89,7 @@ contract FlexibilityDelivery {
     /// @dev Groups whose readings are asked for at once when the whole area's seem to be missing
     uint256 private constant PAGE = 64;
     uint256 private constant PERMILLE = 1000;
-    int256 private constant MISSING_WH = type(int32).min;
+    int256 private constant MISSING_WH = MeterReading.MISSING;
 
     IParticipantRegistry public immutable registry;
     IMarketClock public immutable clock;
@@ -224,8 +225,8 @@ contract FlexibilityDelivery {
         for (uint256 i; i < words.length; ++i) {
             uint256 lane = Lanes.laneOf(participants[i]);
             int256 wh = Lanes.getInt64(words[i], lane);
-            int256 most = int256(Profile.capacityWh(Lanes.get64(profiles[i], lane)));
-            readings[i] = wh > most || wh < -most ? MISSING_WH : wh;
+            bool usable = MeterReading.isUsable(wh, Profile.capacityWh(Lanes.get64(profiles[i], lane)));
+            readings[i] = usable ? wh : MISSING_WH;
         }
     }
 

@@ -121,6 +121,7 @@ class Requests:
         self.boards: defaultdict[tuple[int, int], list[Asked]] = defaultdict(list)
         self.schedules: dict[tuple[int, int], int] = {}
         self._fixed: set[tuple[int, int]] = set()
+        self._declared_last: tuple[int, int] | None = None
         self._promised: dict[tuple[int, bool, int], tuple[int, Kind]] = {}
 
     # --- products and schedules ----------------------------------------------------------------
@@ -146,11 +147,13 @@ class Requests:
         known = who in self._members.participants and abs(event["wh"]) <= MOST_WH
         self._require("schedule", where, known, "of nobody, or too much")
         self.schedules[period, who] = event["wh"]
+        self._declared_last = (period, who)
 
     def schedule_taken(self, event: Event) -> None:
         """ScheduleTaken: of what was declared just now, by the participant itself."""
-        there = (event["period"], event["participant"]) in self.schedules
-        self._require("schedule", event.at("period", "participant"), there, "nothing was declared")
+        told = (event["period"], event["participant"])
+        place = f"declared last, {event.at('period', 'participant')}"
+        self._findings.compare("schedule", place, told, self._declared_last)
 
     def schedule_withdrawn(self, event: Event) -> None:
         """ScheduleWithdrawn: by the participant, while nothing is offered on it."""

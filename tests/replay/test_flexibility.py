@@ -204,7 +204,7 @@ def with_evidence(alter: Callable[[dict[str, Any]], None]) -> Callable[[Content]
 
     def forge(content: Content) -> None:
         told = logs_of(content, "FlexibilityDelivery", "LegVerified")
-        nth = next(n for n, log in enumerate(told) if int(log["data"][-64:], 16))
+        nth = next(n for n, log in enumerate(told) if int(log["data"][-128:-64], 16))
         altered("FlexibilityDelivery", "LegVerified", alter, nth)(content)
 
     return forge
@@ -247,7 +247,14 @@ FORGERIES = {
     "another seed": (
         altered("FlexibilityBoard", "SeedShown", lambda v: v.update(seed=b"\1" * 32)), "lot", "request 0",
     ),
-    "a lost draw": (dropped("FlexibilityBoard", "SeedShown"), "flexibility", "request 0"),
+    "a lost seed": (dropped("FlexibilityBoard", "SeedShown"), "lot", "the seed is not shown"),
+    "another salt": (
+        altered("FlexibilityBoard", "SaltShown", lambda v: v.update(salt=b"\1" * 16)), "lot", "request 0",
+    ),
+    "a lost salt": (dropped("FlexibilityBoard", "SaltShown"), "market time", "it is not closed"),
+    "a lost commitment": (
+        dropped("FlexibilityBoard", "SaltCommitted"), "flexibility offer", "no salt was committed to",
+    ),
     "a clearing": (
         altered("FlexibilityBoard", "RequestCleared", plus("volumeWh", 1)), "flexibility", "Wh, area",
     ),
@@ -282,6 +289,9 @@ FORGERIES = {
     ),
     "a smaller penalty": (
         altered("FlexibilityDelivery", "LegVerified", in_finding(8, 1)), "verification", "request 0",
+    ),
+    "more damages": (
+        altered("FlexibilityDelivery", "LegVerified", in_finding(11, 1)), "verification", "request 0",
     ),
     "a lost leg": (dropped("FlexibilityDelivery", "LegVerified"), "flexibility", "ended"),
     "a baseline that is not the evidence's": (
