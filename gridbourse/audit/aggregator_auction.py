@@ -202,11 +202,7 @@ class AggregatorAuction(CheckedTrades):
         given = commitment_to(who, answer, event["salt"])
         self._findings.compare("seal", where, given, expected)
         self._transfers.move(self.name, [Transfer(MARGIN, who, self._rules.bond_micro_eur)], where)
-        member = self._members.participants.get(who)
-        if (
-            member is None or not member.held_back
-        ):  # of whom the operator keeps from ordering, none counts
-            self._answer(event, asked, who, answer)
+        self._answer(event, asked, who, answer)
 
     def returned(self, event: Event) -> None:
         """BondReturned: who may not answer any more, by what others decided, gets the bond back."""
