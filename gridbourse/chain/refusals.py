@@ -19,13 +19,13 @@ ENUMS: Final[Mapping[str, tuple[str, ...]]] = {
     "OrderEntry.Phase": ("open", "cleared", "booked", "void"),
 }  # fmt: skip
 """Names of the values of every enum that an error shows, by its name in the ABI."""
-STATUSES: Final = ("none", "active", "suspended", "left")
+STATUSES: Final = {0: "none", 1: "active", 2: "suspended", 3: "left", 7: "removed"}
 """Of a participant: `Profile.sol`."""
 PERMISSIONS: Final = {1: "market", 2: "settlement", 4: "oracle", 8: "payment"}
 """Of a module: `ClearingHouse`."""
 NAMED: Final = (
     "OPERATOR", "DSO", "TSO", "SUPPLIER", "GATEWAY", "AGGREGATOR", "METER_ORACLE", "GRID_ORACLE",
-    "VERIFIER", "ATTESTER", "TREASURER", "HOLD_CURRENCY", "FUND", "HOLD_SHARES",
+    "VERIFIER", "ATTESTER", "TREASURER", "ADMIN_REMOVAL", "HOLD_CURRENCY", "FUND", "HOLD_SHARES",
 )  # fmt: skip
 """Roles and purposes, which the chain has as hashes of these names: `Roles.sol`, `Purposes.sol`."""
 TIMES: Final = frozenset(
@@ -66,6 +66,6 @@ def _of(names: tuple[str, ...], value: int) -> str:
 
 
 _NUMBERS: Final[Mapping[str, Callable[[int], str]]] = {
-    "status": lambda value: _of(STATUSES, value),
+    "status": lambda value: STATUSES.get(value, str(value)),
     "permission": lambda value: PERMISSIONS.get(value, str(value)),
 }
