@@ -85,9 +85,7 @@ def settings_of(scenario: Scenario) -> MarketSettings:
             neighbours.subscription_micro_eur_per_period(scenario.mtu),
         )
     if (auction := scenario.aggregator_auction) is not None:
-        rules["aggregator_auction"] = AuctionRules(
-            auction.reveal_s or AuctionRules.reveal_seconds, auction.bond_micro_eur
-        )
+        rules["aggregator_auction"] = AuctionRules(auction.reveal_s, auction.bond_micro_eur)
     kinds = [name for kind, name in CONTRACTS.items() if kind in scenario.market.kinds]
     if (table := scenario.flexibility) is not None:
         rules["flexibility"] = FlexibilityRules(table.band, table.products)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gridbourse.errors import GridbourseError
+from gridbourse.model.aggregator_auction import LEAST_REVEAL_SECONDS
 from gridbourse.model.clearing import Band
 from gridbourse.model.flexibility import LOT_REVEAL_SECONDS, require_truthful
 from gridbourse.model.flexibility_products import PRODUCTS, Product
@@ -39,14 +40,14 @@ class BilateralRules:
 
 @dataclass(frozen=True)
 class AuctionRules:
-    """Of the aggregators' auctions: seconds in which sealed answers are revealed,
-    above 0, and their bond.
+    """Of the aggregators' auctions: seconds in which sealed answers are revealed, 0:
+    there are none, and their bond.
 
     min_wh: least energy of an auction; max_posted: most auctions of an aggregator in a period, of the
     256 of all.
     """
 
-    reveal_seconds: int = 300
+    reveal_seconds: int = 0
     bond_micro_eur: int = 0
     min_wh: int = LEAST_WH
     max_posted: int = MOST_POSTED
@@ -131,8 +132,12 @@ class MarketSettings:
 
         A replay's clock waits for its windows; of block time no ring does.
         """
-        if "AggregatorAuction" in self.markets and self.aggregator_auction.reveal_seconds <= 0:
-            raise SettingsError("reveal_seconds: 0 leaves no time to reveal a sealed answer")
+        sealed = self.aggregator_auction.reveal_seconds
+        if "AggregatorAuction" in self.markets and 0 < sealed < LEAST_REVEAL_SECONDS:
+            raise SettingsError(
+                f"reveal_seconds: {sealed} leave no time to reveal a sealed answer: 0 (no sealed"
+                f" auctions) or at least {LEAST_REVEAL_SECONDS}"
+            )
         ring = self.ring_size * self.mtu_seconds
         if not self.replay and ring < self.needed_seconds:
             least = -(-self.needed_seconds // self.mtu_seconds)

@@ -180,13 +180,15 @@ def curtailment(fields: Fields) -> Curtailment | None:
     if table is None:
         return None
     with table:
-        if table.choice("compensation", "none", "feed_in") == "none":
-            return None
+        is_paid = table.choice("compensation", "none", "feed_in") == "feed_in"
         reach = table.integer("reach_permille", least=1, most=1000, default=950)
         levy = 0
-        if table.choice("paid_by", "dso", "consumption") == "consumption":
+        # One key switches it off: the others may stay, and are read as strictly.
+        if (is_paid or table.has("paid_by")) and (
+            table.choice("paid_by", "dso", "consumption") == "consumption"
+        ):
             levy = table.integer("levy_micro_eur_per_wh", least=1, most=MOST_LEVY)
-        return Curtailment(reach, levy)
+        return Curtailment(reach, levy) if is_paid else None
 
 
 def levied(fees: dict[str, ZoneFees], levy: int) -> dict[str, ZoneFees]:

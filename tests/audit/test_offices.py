@@ -14,7 +14,7 @@ ADMIN_KEY, OTHER, THIEF, ALICE, FRESH = (f"0x{digit * 40}" for digit in "abcde")
 POINT = b"p" * 32
 
 
-def event(name: str, **values: Any) -> Event:
+def event(name: str, /, **values: Any) -> Event:
     return Event("ParticipantRegistry", name, values, f"log of {name}", 1)
 
 

@@ -26,6 +26,7 @@ def test_windows_longer_than_the_ring_are_refused() -> None:
 
 def test_no_time_to_reveal_is_refused() -> None:
     auctions = replace(LIVE, markets=("AggregatorAuction",))
-    auctions.require_fits()
-    with pytest.raises(SettingsError, match="no time to reveal"):
-        replace(auctions, aggregator_auction=AuctionRules(0, 500)).require_fits()
+    for seconds in (0, 60):  # without any the contract posts no sealed auction
+        replace(auctions, aggregator_auction=AuctionRules(seconds, 500)).require_fits()
+    with pytest.raises(SettingsError, match="59 leave no time to reveal"):
+        replace(auctions, aggregator_auction=AuctionRules(59, 500)).require_fits()

@@ -148,7 +148,7 @@ def test_a_limit_between_two_ticks_is_refused() -> None:
 
 @pytest.mark.parametrize("seconds", [0, 899])
 def test_the_time_to_reveal_leaves_time_to_commit(seconds: int) -> None:
-    with pytest.raises(ScenarioError, match=rf"reveal_s: {seconds} is not in 1..898"):
+    with pytest.raises(ScenarioError, match=rf"reveal_s: {seconds} is not in 60..898"):
         load(PRESET, {"aggregator_auction": SEALED | {"reveal_s": seconds}})
 
 
