@@ -19,7 +19,7 @@ from gridbourse.onboarding.errors import PersonError, Refusal, Rule
 from gridbourse.onboarding.pseudonyms import deployment_salt, pseudonym
 
 LEFT = 3
-"""Status of a profile: `Profile.sol`."""
+"""Bits that the status of a profile has for who left and for who was taken out: `Profile.sol`."""
 SYSTEM_ROLES = ("OPERATOR", "GATEWAY", "AGGREGATOR", *ROLES.values())
 """`Roles.sol`: whoever has one of them runs the market, and does not trade in it."""
 NO_END = 2**32 - 1
@@ -89,7 +89,7 @@ class Members:
 
     def has_left(self, number: int) -> bool:
         """Whether the participant has left the market."""
-        return self.market.registry.read("profileOf", number)[4] == LEFT
+        return self.market.registry.read("profileOf", number)[4] & LEFT == LEFT
 
     def unsettled(self, number: int) -> int | None:
         """The first period of the membership that is not over, or waits for its settlement."""

@@ -7,6 +7,8 @@ from gridbourse.model.clearing import Band
 from tests.onboarding.applying import TERMS
 
 RETAIL, FEED_IN, IMPORT_FEE = 300, 80, 95
+SUPPLIER, GUARANTEE = 2, 1_000_000_000
+"""Its account, and the µEUR it stands in with for what others order on credit."""
 NOW = 1_900_100
 """The market's current period."""
 
@@ -26,5 +28,9 @@ def found(chain: Chain, keys: Keyring) -> Market:
         market.registry.write(operator, "setup", "addZone", name.encode().ljust(32, b"\0"), 0)
         market.tariff.write(keys["dso"], "setup", "setGridFees", zone, 0, (IMPORT_FEE, 40, 0))
     market.tariff.write(keys["supplier"], "setup", "setEnergyPrices", 0, RETAIL, FEED_IN)
+    treasurer, currency = keys["treasurer"], market.currency
+    currency.write(treasurer, "deposit", "mint", treasurer.address, GUARANTEE, b"s" * 32)
+    currency.write(treasurer, "deposit", "approve", market.house.address, GUARANTEE)
+    market.house.deposit(treasurer, {SUPPLIER: GUARANTEE})
     market.clock.advance_to(operator, NOW * TERMS.mtu_seconds)
     return market

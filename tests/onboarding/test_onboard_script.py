@@ -130,7 +130,7 @@ def test_one_refused_by_the_chain_does_not_keep_the_others_out(command, market, 
 @pytest.mark.parametrize(
     ("words", "error", "reason"),
     [
-        (("apply", "none.csv"), ApplicationError, "can not be read"),
+        (("apply", "none.csv"), ApplicationError, "is missing"),
         (("check", "abc", "--operator", "Grace"), PersonError, "nobody has this id"),
         (("erase", "abc"), PersonError, "nobody has this id"),
         (("register", "--password-file", "none"), KeystoreError, "can not be read"),
