@@ -24,6 +24,8 @@ CONTRACT_OF = {
     "aggregator_auction": "AggregatorAuction",
 }
 """By the kind of market, as a scenario names it."""
+CURTAILMENT = "CurtailmentCompensation"
+"""No market, but a module of their permission: it moves the DSO's money."""
 
 
 def compare_markets(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None:
@@ -33,6 +35,7 @@ def compare_markets(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None:
         [
             *(CONTRACT_OF[kind] for kind in scenario.market.kinds),
             *(["FlexibilityMarket"] if scenario.flexibility else []),
+            *([CURTAILMENT] if scenario.curtailment else []),
         ]
     )
     there = sorted(market.name for market in rebuilt.markets)

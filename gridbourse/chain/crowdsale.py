@@ -206,11 +206,12 @@ class EquityCampaign(Campaign):
         return sum(self.read("dueOf", payer) for payer in self.payers())
 
     def collect(self, by: LocalAccount) -> int:
-        """Take what is due from their clearing-house accounts; µEUR taken, 0 when they are empty."""
+        """Take what is due from their clearing-house accounts; µEUR taken, 0 when they are empty.
+
+        What came in since the last time is the shares' from now on, also where nothing more is due.
+        """
         taken = 0
         for payer in self.payers():
-            if not self.read("arrearsOf", payer):
-                continue
             leaving = self._leaving(payer)
             receipt = self.write(by, "crowdsale collect", "collect", payer, leaving)
             taken += sum(event["amountMicroEur"] for event in self.events_in(receipt, "Collected"))

@@ -23,6 +23,7 @@ from gridbourse.chain.deployments import (
 from gridbourse.chain.devnet import Devnet
 from gridbourse.chain.transactions import Chain
 from gridbourse.model.clearing import Band
+from gridbourse.model.trade_word import LEAST_WH
 
 SETTINGS = MarketSettings(900, 300, Band(80, 1, 221), False, 3, "somewhere")
 
@@ -153,6 +154,6 @@ def test_a_deployment_has_the_markets_it_is_to_have() -> None:
         market.over_the_counter.address,
     ]
     rules = [market.order_book.read(name) for name in ("minWh", "maxFills", "maxOpen")]
-    assert rules == [1, 32, 16]
+    assert rules == [LEAST_WH, 32, 16]
     with pytest.raises(DeploymentError, match="CallAuction: this deployment has none"):
         _ = market.auction

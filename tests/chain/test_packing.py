@@ -110,10 +110,11 @@ def test_readings_arrive_as_they_were_packed(small: Small) -> None:
 
 def test_orders_under_mandate_arrive_as_they_were_packed(small: Small) -> None:
     who, ticks = small.numbers, small.scenario.band.ticks
+    last = small.market.auction.read("MAX_GATEWAY_SEQUENCE")
     orders = {
         who[0]: (BID, 0, 1, 1),
         who[1]: (OFFER, ticks - 1, 77, 1),
-        who[4]: (BID, ticks - 1, 999, 255),
+        who[4]: (BID, ticks - 1, 999, last),
         who[8]: (OFFER, 3, 400, 2),
     }
     lanes = {number: order_lane(*order) for number, order in orders.items()}

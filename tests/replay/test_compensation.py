@@ -24,7 +24,7 @@ from scripts import check, replay
 from tests.replay.noon import START, write_scenario
 
 PERIODS = 6
-LEVY, FEED_IN = 25, 80
+LEVY, FEED_IN = 900, 80  # enough for six periods, in which little is drawn
 TABLE = f"""
 [curtailment]
 compensation = "feed_in"
@@ -158,7 +158,7 @@ def _forge(logs: list[Any], paid: dict[str, Any], stated: list[dict[str, Any]], 
             more = [f"{int(words[i : i + 64], 16) + 1:064x}" for i in range(0, len(words), 64)]
             log["data"] = log["data"][: 2 + 128] + "".join(more)
     elif how == "twice":
-        logs.insert(logs.index(paid) + 1, paid)
+        logs.append({**paid, "blockNumber": logs[-1]["blockNumber"] + 1})
     else:
         logs.remove(paid)
 

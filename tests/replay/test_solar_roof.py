@@ -154,7 +154,7 @@ FORGERIES: dict[str, tuple[Callable[[Content], None], str]] = {
     "an export": (altered("EquityCampaign", "ExportRecorded", plus("exportWh", 1)), "Wh, period"),
     "an export twice": (repeated("EquityCampaign", "ExportRecorded"), "ExportRecorded"),
     "a collection": (altered("EquityCampaign", "Collected", plus("amountMicroEur", -1)), "Collected"),
-    "a lost collection": (dropped("EquityCampaign", "Collected"), "of account"),
+    "a lost collection": (dropped("EquityCampaign", "Collected"), "EquityCampaign/solar roof"),
     "a claim": (altered("EquityCampaign", "Claimed", plus("amountMicroEur", 1)), "Claimed"),
     "the agreement": (altered("EquityCampaign", "Agreed", plus("value", 1)), "agreement, campaign"),
 }  # fmt: skip
