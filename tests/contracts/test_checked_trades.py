@@ -99,7 +99,7 @@ def test_a_book_of_an_area_that_does_not_exist_is_not_entered(hall):
 # --- verdicts ----------------------------------------------------------------------------------
 
 
-def test_what_is_accepted_is_booked_and_paid_at_once(hall, trade, parties):
+def test_what_is_accepted_is_booked_and_due_at_settlement(hall, trade, parties):
     market, (seller, buyer) = hall.market, parties
     words = trade(2)
     hall.seal(P)
@@ -108,8 +108,8 @@ def test_what_is_accepted_is_booked_and_paid_at_once(hall, trade, parties):
 
     paid = 2 * WH * market.band.price(TICK)
     assert (hall.position(P, seller), hall.position(P, buyer)) == ((2 * WH, 0), (0, 2 * WH))
-    gained = market.balances([seller, buyer]) - before
-    assert gained.tolist() == [paid, 2 * WH * 300 - paid]
+    assert [market.house.paymentOf(who.number, P) for who in (seller, buyer)] == [paid, -paid]
+    assert market.balances([seller, buyer]).tolist() == before.tolist()
     assert fact(tx, "GroupDecided") == (0, P, 0, 0, False)
     assert fact(tx, "TradesJudged")[:5] == (0, P, hall.contract, 0, 0)
     assert market.money_sum() == 0

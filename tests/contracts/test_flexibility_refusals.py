@@ -444,7 +444,7 @@ def test_the_tso_pays_in_and_takes_out_whatever_others_owe(hall, people):
     whole.house.withdrawHouse(DSO, hall.balance(DSO), {"from": whole.dso})
     kept = hall.balance(2)
     refused = refusal(whole.house.withdrawHouse, 2, kept, by=whole.supplier)
-    assert refused == ("DebtsOutstanding", 2, kept, kept, debt)
+    assert refused == ("HouseMustCover", 2, kept, kept - debt, 0)
     whole.house.withdrawHouse(TSO, before, {"from": hall.tso})
     assert (hall.balance(TSO), whole.currency.balanceOf(hall.tso)) == (0, before)
     assert everything > debt

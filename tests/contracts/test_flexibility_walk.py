@@ -14,7 +14,7 @@ from gridbourse.model.flexibility_products import (
     Buyers,
     Way,
 )
-from gridbourse.model.settlement import settle
+from gridbourse.model.settlement import estimate_wh, settle
 from tests.contracts.flexibility_hall import (
     COMPENSATED,
     DSO,
@@ -31,7 +31,7 @@ from tests.contracts.flexibility_hall import (
 )
 from tests.contracts.flexibility_mirror import Life, Mirror, pick
 from tests.contracts.harnesses import deploy_contract, transact
-from tests.contracts.market import MTU, READING_WINDOW, VERDICT_WINDOW
+from tests.contracts.market import CAPACITY_WH, MTU, READING_WINDOW, VERDICT_WINDOW
 
 EARLY, LATE = P * MTU - 800, P * MTU - 430
 PRODUCTS = (
@@ -418,7 +418,9 @@ class Walk:
         numbers = list(self.by_number)
         position = np.array([mirror.sold[w] - mirror.bought[w] for w in numbers])
         reading = [self.readings[w] for w in numbers]
-        estimate = [p if r is None else r for r, p in zip(reading, position.tolist(), strict=True)]
+        capacities = np.full(len(numbers), CAPACITY_WH)
+        worst = estimate_wh(position, capacities, hall.whole.silent_permille).tolist()
+        estimate = [e if r is None else r for r, e in zip(reading, worst, strict=True)]
         charges = settle(
             np.array(estimate), position, np.full(len(numbers), NO_CAP),
             hall.whole.prices_of(self.people),

@@ -120,5 +120,6 @@ def test_one_request_cannot_hold_a_ring_that_is_too_short(market):
         kind.deploy((*settings, room, *more), by)
         refused = deployment_refusal(kind, (*settings, room + 1, *more), by=market.operator)
         assert refused == ("RingTooShort", ring, ring + 1)
-    refused = deployment_refusal(OverTheCounter, (*at, room + 1), market.tariff, by=market.operator)
+    deals = ((*at, room + 1), market.tariff, 10, 16)
+    refused = deployment_refusal(OverTheCounter, *deals, by=market.operator)
     assert refused == ("RingTooShort", ring, ring + 1)
