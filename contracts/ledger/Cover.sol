@@ -6,7 +6,6 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IMoneyAccounts} from "../interfaces/IClearingHouse.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
-import {SignedLanes} from "../libraries/SignedLanes.sol";
 import {MoneyAccounts} from "./MoneyAccounts.sol";
 
 /// @title What stands behind the money in the accounts, and the credits that wait for it

@@ -180,12 +180,15 @@ class MixedMarket(SmallMarket):
         auctions.answer_batch(self.keys["gateway"], period, 0, theirs)
         rest = {number: Answer(130, 90) for number in self.numbers[1:PLANT] if number not in theirs}
         auctions.answer_batch(self.keys["gateway"], period, 0, rest)
-        for i, wh in ((2, 180), (5, 40), (6, 250)):
+        for i, wh in ((2, 180), (3, 70), (5, 40), (6, 250)):
             sealed = commitment_to(self.numbers[i], Answer(60 + i, wh), SALT)
             auctions.commit(self.accounts[i], period, 1, sealed)
         self.open(period)
         for i, wh in ((2, 180), (6, 250)):
             auctions.reveal(self.accounts[i], period, 1, Answer(60 + i, wh), SALT)
+        self.operate("suspend", 3)  # it cannot answer any more, and gets its bond back
+        auctions.reveal(self.accounts[3], period, 1, Answer(63, 70), SALT)
+        self.operate("reinstate", 3)
 
     def award(self, period: int) -> None:
         """Who kept its seal loses its bond; both auctions are awarded, the first trade is rejected."""
@@ -330,6 +333,7 @@ def _pair_neighbours(m: MixedMarket, period: int) -> None:
         PairingCall(sun, green, 250, 160),
         PairingCall(sun, near, 100, 150),
         PairingCall(mixed, near, 200, 140),
+        PairingCall(sun, gone, 40, 150),  # which was withdrawn meanwhile
     ]
     bilateral.pair(m.keys["operator"], period, calls, 2)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_utils import keccak
 
 from gridbourse.audit.findings import Difference
 from gridbourse.chain.compiler import load_artifacts
@@ -15,6 +16,15 @@ from tests.audit.mixed_market import MixedMarket
 
 Content = dict[str, Any]
 Made = tuple[MixedMarket, Path]
+
+
+def no_aggregators(content: Content) -> None:
+    """A forgery: nobody was given the role."""
+    role = "0x" + keccak(text="AGGREGATOR").hex()
+    for log in logs_of(content, "ParticipantRegistry", "RoleGranted"):
+        if log["topics"][1] == role:
+            content["logs"].remove(log)
+
 
 FORGERIES = {
     "a trade's energy": (
@@ -134,8 +144,11 @@ FORGERIES = {
         altered("OverTheCounter", "Closed", plus("sellerMicroEur", 1)), "deal", "margins left",
     ),
     "a deal closed twice": (repeated("OverTheCounter", "Closed"), "deal", "not concluded, or closed"),
+    "a default of who is held back": (
+        dropped("ParticipantRegistry", "ParticipantReinstated", -1), "default", "keeps it from performing",
+    ),
     "a default that was none": (
-        dropped("ParticipantRegistry", "ParticipantSuspended"), "default", "could do its part",
+        dropped("CallAuction", "OrderPlaced", -3), "default", "could do its part",
     ),
     "an auction's quantity": (
         altered("AggregatorAuction", "AuctionPosted", plus("wh", -100)), "award", "Wh",
@@ -182,7 +195,7 @@ FORGERIES = {
         altered("Portfolios", "ContractEnded", plus("untilPeriod", -9)), "contract", "NoticeTooShort",
     ),
     "an aggregator's role": (
-        lambda content: content["logs"].remove(logs_of(content, "ParticipantRegistry", "RoleGranted")[-1]),
+        no_aggregators,
         "contract",
         "NotAnAggregator",
     ),
@@ -219,6 +232,8 @@ UNBOUND = {
     # hashes of what is off the chain, by whom nobody else can say
     ("OverTheCounter", "QuoteRequested"): {"participant", "commitment"},
     ("OverTheCounter", "Quoted"): {"participant", "commitment"},
+    # it had no effect: another offer would have been as stale, and by more energy too
+    ("BilateralMarket", "PairingStale"): {"offer", "wh"},
     # where the DSO's power flow is published, and by which algorithm
     ("GridOracle", "TradesJudged"): {"algorithm", "report"},
     ("GridOracle", "ScheduleCapped"): {"algorithm", "report"},
