@@ -10,7 +10,7 @@ approval before it.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from rich.table import Table
 from gridbourse.chain.accounts import Keyring
 from gridbourse.chain.commitment import Commitment, Leaf
 from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.connect import connect
+from gridbourse.chain.connect import connect, let_time_pass
 from gridbourse.chain.contracts import Registration
 from gridbourse.chain.crowdsale import (
     Campaign,
@@ -35,6 +35,7 @@ from gridbourse.chain.crowdsale import (
 from gridbourse.chain.deploy import AREA, MarketSettings, deploy
 from gridbourse.chain.lanes import PER_GROUP
 from gridbourse.chain.transactions import Chain
+from gridbourse.chain.withdrawals import finish_due
 from gridbourse.model.clearing import Band
 
 RESULTS = Path(__file__).parent / "results" / "crowdsale.json"
@@ -105,20 +106,29 @@ class Bench:
         assert used.transactions == 1, step
         return used.gas
 
-    def settle(self, periods: Iterable[int]) -> list[tuple[Leaf, Any]]:
+    def book(self, period: int) -> None:
+        """What was judged before delivery, between gate closure and the period."""
+        market, pool = self.market, self.market.auction
+        market.clock.advance_to(self.operator, period * MTU - LEAD)
+        pool.clear(self.operator, AREA, period)
+        report = keccak(text="report")
+        market.grid.accept(period, market.grid.round(period), market.grid.book_root(period), report)
+        pool.book(self.operator, AREA, period, 250)
+
+    def receive(self, campaign: EquityCampaign) -> int:
+        """Gas of what brings in that which was collected, when the dispute window is over."""
+        let_time_pass(self.chain.w3, self.market.house.read("disputeWindowSeconds"))
+        finish_due(self.market, self.operator, campaign.address)
+        return self.measured("crowdsale collect", lambda: campaign.collect(self.operator))
+
+    def settle(self, periods: Sequence[int]) -> list[tuple[Leaf, Any]]:
         """Settled periods in which the owner exports, with the proof of each."""
         market, found = self.market, []
         group = self.numbers[0] // PER_GROUP
         for period in periods:
-            market.clock.advance_to(self.operator, (period + 1) * MTU)
-            pool = market.auction
-            if pool.phase(AREA, period) != "booked":
-                pool.clear(self.operator, AREA, period)
-                report = keccak(text="report")
-                market.grid.accept(
-                    period, market.grid.round(period), market.grid.book_root(period), report
-                )
-                pool.book(self.operator, AREA, period, 250)
+            self.book(period)
+        market.clock.advance_to(self.operator, (periods[-1] + 1) * MTU)
+        for period in periods:
             readings = {number: INCOME_WH * (i == 0) for i, number in enumerate(self.numbers)}
             market.meter.submit(period, 1, readings)
             market.settlement.settle(self.operator, AREA, period, 250)
@@ -151,10 +161,9 @@ def figures(holders: int) -> dict[str, int]:
     campaign.confirm_milestone(attester, 0, EVIDENCE)
     campaign.confirm_built(attester, EVIDENCE)
     first = campaign.start_operating(attester, EVIDENCE)
-    bench.market.clock.advance_to(bench.operator, first * MTU - LEAD)
     for i in range(holders - 3):  # each from the one who gave for them
         campaign.transfer(many, to_checksum_address(keccak(text=f"holder {i}")[-20:]), SHARE)
-    for again, start in enumerate((first, first + PERIODS_A_CALL)):
+    for again, start in enumerate((first, first + PERIODS_A_CALL + 1)):
         when = "again" if again else "first"
         proofs = bench.settle(range(start, start + PERIODS_A_CALL))
         leaves, paths = [leaf for leaf, _ in proofs], [path for _, path in proofs]
@@ -166,6 +175,7 @@ def figures(holders: int) -> dict[str, int]:
         result[f"collect_{when}"] = bench.measured(
             "crowdsale collect", lambda: campaign.collect(late)
         )
+        result[f"receive_{when}"] = bench.receive(campaign)
         result[f"claim_{when}"] = bench.measured("crowdsale claim", lambda: campaign.claim(early))
     stranger = bench.keys["somebody new"].address
     for when in ("first", "again"):
