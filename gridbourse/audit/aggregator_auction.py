@@ -8,7 +8,7 @@ import numpy as np
 from gridbourse.audit.balances import MARGIN
 from gridbourse.audit.common import Common
 from gridbourse.audit.events import Event
-from gridbourse.audit.modules import Handlers
+from gridbourse.audit.modules import Handlers, Modules
 from gridbourse.audit.portfolios import Portfolios
 from gridbourse.audit.reservations import Energy
 from gridbourse.audit.rules import AuctionRules
@@ -63,9 +63,12 @@ class AggregatorAuction(CheckedTrades):
 
     name = "AggregatorAuction"
 
-    def __init__(self, rules: AuctionRules, common: Common, portfolios: Portfolios | None) -> None:
+    def __init__(
+        self, rules: AuctionRules, common: Common, modules: Modules, portfolios: Portfolios | None
+    ) -> None:
         super().__init__(rules.group_size, common)
         self._rules, self._transfers, self._portfolios = rules, common.transfers, portfolios
+        self._modules = modules
         self._boards: defaultdict[tuple[int, int], list[Asked]] = defaultdict(list)
         self.asked = 0
 
@@ -213,6 +216,9 @@ class AggregatorAuction(CheckedTrades):
         self._clock.require_revealing(event["period"], seconds, where, begun=True)
         waits = asked.committed.pop(who, None) is not None
         self._require("seal", where, waits, "nothing it committed to")
+        member = self._members.participants.get(who)
+        kept = (member is not None and member.held_back) or self not in self._modules.in_service
+        self._require("seal", where, kept, "nobody keeps it from answering")
         self._findings.compare("seal", f"bond, µEUR, {where}", event["amountMicroEur"], bond)
         self._transfers.move(self.name, [Transfer(MARGIN, who, bond)], where)
 

@@ -73,12 +73,12 @@ class Rebuilt:
             Portfolios(self.members, common.clock, self.findings) if rules.portfolios else None
         )
         self.agents = Agents(self.members, self.portfolios, self.findings)
+        self.modules = Modules({}, common.findings)
         self.aggregator_auction = (
-            AggregatorAuction(rules.aggregator_auction, common, self.portfolios)
+            AggregatorAuction(rules.aggregator_auction, common, self.modules, self.portfolios)
             if rules.aggregator_auction
             else None
         )
-        self.modules = Modules({}, common.findings)
         self.metering = Metering(common, self.modules, rules.silent_permille)
         self.flexibility = (
             FlexibilityMarket(

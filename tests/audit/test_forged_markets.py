@@ -150,6 +150,9 @@ FORGERIES = {
     "a default that was none": (
         dropped("CallAuction", "OrderPlaced", -3), "default", "could do its part",
     ),
+    "a bond back for nothing": (
+        dropped("ParticipantRegistry", "ParticipantSuspended", -2), "seal", "keeps it from answering",
+    ),
     "an auction's quantity": (
         altered("AggregatorAuction", "AuctionPosted", plus("wh", -100)), "award", "Wh",
     ),
