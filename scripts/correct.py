@@ -4,7 +4,8 @@
 
 Columns of the file: participant (number) or point (metering point), period or time (its start, ISO
 8601 with UTC offset), wh (net, + injects). A row that is refused is one line; then nothing is sent,
-unless --skip-refused lets the others in. Done again, it sends what is not corrected yet.
+unless --skip-refused lets the others in. Flexibility that was verified on readings of these periods is
+reviewed: what it comes to now is booked too. Done again, it sends what is not corrected or reviewed yet.
 """
 
 import sys
@@ -22,6 +23,7 @@ from gridbourse.metering.points import read_numbers
 from gridbourse.model.periods import Mtu
 from gridbourse.wording import many
 from oracle.corrections import Difference, book_corrections, read_history
+from oracle.reviews import Reviewed, book_reviews
 from scripts import BAD_INPUT, command_parser, mapping_path, on_record, parse, run
 
 SOME_REFUSED = 1
@@ -51,6 +53,7 @@ def _correct(market: Market, file: Path, numbers: Numbers, skip_refused: bool) -
     if found.refusals and not skip_refused:
         return BAD_INPUT
     _show(book_corrections(market, rebuilt, found.readings))
+    show_reviews(book_reviews(market, rebuilt, market.keys["meter oracle"], found.readings))
     return SOME_REFUSED if found.refusals else 0
 
 
@@ -79,6 +82,19 @@ def _show(differences: Sequence[Difference]) -> None:
             f"{many(len(differences), 'reading')}; the supplier and the DSO stand against"
             f" {'it' if len(differences) == 1 else 'them'}"
         )
+
+
+def show_reviews(reviewed: Sequence[Reviewed]) -> None:
+    """A row for each leg of flexibility that comes to something else now; nothing where none does."""
+    if not reviewed:
+        return
+    table = Table(title="flexibility reviewed", title_justify="left")
+    for heading in ("period", "request", "participant", "was Wh", "is Wh", "account EUR"):
+        table.add_column(heading, justify="right")
+    for period, request, who, was, is_, micro_eur in reviewed:
+        energies = (f"{was:,}", f"{is_:,}")
+        table.add_row(str(period), str(request), str(who), *energies, f"{micro_eur / 1e6:+,.6f}")
+    Console(highlight=False).print(table)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 
 Anyone may: the contracts decide what is due and what it comes to. Flexibility on declared schedules is
 verified, which mints its tokens; those whose keys are here are redeemed. What waits for the verifier waits.
+What was verified on a reading that was replaced or corrected since is reviewed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,8 +33,10 @@ from gridbourse.scenario.scenario import Scenario, load
 from gridbourse.wording import many
 from oracle.corrections import read_history
 from oracle.curtailment import claim
+from oracle.reviews import book_reviews
 from replay.onboarding import account_name
 from scripts import command_parser, mapping_path, on_record, parse, run
+from scripts.correct import show_reviews
 
 PARTIES = ("dso", "tso", "supplier", "operator")
 TOKENS_A_CALL = 100
@@ -85,6 +88,8 @@ def settle(market: Market, points: Iterable[str]) -> int:
         table.add_row(str(period), f"{supplier:,.6f}", f"{dso:,.6f}", reason)
     out.print(table if table.row_count else "Nothing is due.")
     _compensate(out, market)
+    if market.flexibility_market is not None:
+        show_reviews(book_reviews(market, read_history(market).rebuilt, operator))
     if settled:
         rebuilt = read_history(market).rebuilt
         _show(out, market, rebuilt, settled)

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {
+    IFlexibilityDelivery,
     IFlexibilityMarket,
     IFlexibilityProducts,
     IFlexibilityToken,
@@ -13,11 +14,13 @@ import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IMeterOracle} from "../interfaces/IOracles.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {IPortfolios} from "../interfaces/IPortfolios.sol";
+import {Commitment} from "../libraries/Commitment.sol";
 import {FlexibilityRules} from "../libraries/FlexibilityRules.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {MeterReading} from "../libraries/MeterReading.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {Roles} from "../libraries/Roles.sol";
+import {VerifiedLeg} from "../libraries/VerifiedLeg.sol";
 import {CheckedTrades} from "../market/CheckedTrades.sol";
 import {RingTime} from "../registry/RingTime.sol";
 
@@ -28,7 +31,7 @@ import {RingTime} from "../registry/RingTime.sol";
 ///         balances what deviates. A reading that alone does not come in time is nothing delivered, to nobody's gain who
 ///         buys; where those of the whole area are missing, as what is not verified in time, everything is given back. The
 ///         reference is `gridbourse.model.flexibility`.
-contract FlexibilityDelivery {
+contract FlexibilityDelivery is IFlexibilityDelivery {
     /// @notice Where verification is anchored and its rules
     struct Settings {
         IParticipantRegistry registry;
@@ -88,7 +91,6 @@ contract FlexibilityDelivery {
 
     /// @dev Groups whose readings are asked for at once when the whole area's seem to be missing
     uint256 private constant PAGE = 64;
-    uint256 private constant PERMILLE = 1000;
     int256 private constant MISSING_WH = MeterReading.MISSING;
 
     IParticipantRegistry public immutable registry;
@@ -110,8 +112,11 @@ contract FlexibilityDelivery {
     uint256 private immutable _ringSize;
 
     mapping(uint256 area => mapping(uint256 period => uint256)) private _deadlines;
-    /// @dev ring slot | quantity | group => period: 32 | four lanes: of the response, what legs were credited with
+    /// @dev ring slot | quantity | group => period: 32 | four lanes: of the response, what legs wanted; of what evidence
+    ///      shows, what they were paid for
     mapping(uint256 key => uint256 fourEnergies) private _credited;
+    /// @inheritdoc IFlexibilityDelivery
+    mapping(uint256 area => mapping(uint256 period => bytes32)) public verifiedOf;
 
     /// @notice Readings and verification of the period are awaited until these times (block time)
     event VerificationAwaited(uint256 indexed area, uint256 indexed period, uint256 readingsUntil, uint256 until);
@@ -194,12 +199,13 @@ contract FlexibilityDelivery {
             market.legsOf(of_.area, of_.period, of_.number, participants);
         int256[] memory readings = _readingsOf(of_, participants);
         IFlexibilityMarket.Closing[] memory closings = new IFlexibilityMarket.Closing[](reports.length);
+        VerifiedLeg.Leg[] memory verified = new VerifiedLeg.Leg[](reports.length);
         for (uint256 i; i < reports.length; ++i) {
-            Finding memory finding = _find(of_, legs[i], reports[i], readings[i]);
-            closings[i] = _closing(of_, finding);
-            emit LegVerified(of_.area, of_.period, of_.number, finding);
+            verified[i] = _termsOf(of_, legs[i], reports[i], readings[i]);
+            closings[i] = _find(of_, verified[i], reports[i]);
         }
-        market.close(of_.area, of_.period, of_.number, closings);
+        uint256 compensated = market.close(of_.area, of_.period, of_.number, closings);
+        if (of_.metered) _commit(of_, verified, closings, compensated);
         _mint(of_, closings);
     }
 
@@ -230,59 +236,102 @@ contract FlexibilityDelivery {
         }
     }
 
-    function _find(
+    function _termsOf(
         Case memory of_,
         IFlexibilityMarket.Leg memory leg,
         Report memory report,
         int256 meteredWh
-    ) private returns (Finding memory finding) {
-        finding.participant = report.participant;
-        finding.stoodBy = leg.standsBy;
-        finding.baselineWh = report.wh;
-        finding.meteredWh = meteredWh;
-        finding.evidenceSeconds = report.evidenceSeconds;
-        finding.evidence = report.evidence;
-        uint256 missedWh; // by the buyer, as is shown
-        if (of_.metered) {
-            missedWh = _measure(of_, leg, finding);
-        } else {
-            finding.deliveredWh = _credit(of_, report.participant, report.wh, leg.wh);
-            finding.offWh = leg.wh - finding.deliveredWh;
-            missedWh = finding.offWh;
-        }
-        finding.paidMicroEur = finding.deliveredWh * leg.priceMicroEurPerWh;
-        finding.penaltyMicroEur = _penalty(of_, leg, finding.offWh);
-        finding.damagesMicroEur = _penalty(of_, leg, missedWh);
+    ) private view returns (VerifiedLeg.Leg memory terms) {
+        terms.area = of_.area;
+        terms.period = of_.period;
+        terms.number = of_.number;
+        terms.participant = report.participant;
+        terms.buyer = of_.asked.buyer;
+        terms.direction = of_.asked.direction;
+        terms.declared = of_.declared;
+        terms.standsBy = leg.standsBy;
+        terms.penaltyPercent = of_.product.penaltyPercent;
+        terms.compensationMicroEurPerWh = of_.product.compensationMicroEurPerWh;
+        terms.wh = leg.wh;
+        terms.priceMicroEurPerWh = leg.priceMicroEurPerWh;
+        terms.bondMicroEur = leg.bondMicroEur;
+        terms.baselineWh = report.wh;
+        terms.meteredWh = meteredWh;
+        terms.permille = VerifiedLeg.PERMILLE;
+        if (address(portfolios) == address(0) || VerifiedLeg.wantedWh(terms) == 0) return terms;
+        (uint256 aggregator, uint256 permille,) = portfolios.contractOf(report.participant, of_.period);
+        if (aggregator != 0) (terms.aggregator, terms.permille) = (aggregator, permille);
     }
 
-    /// @dev Never beyond the bond
-    function _penalty(Case memory of_, IFlexibilityMarket.Leg memory leg, uint256 wh) private pure returns (uint256) {
-        uint256 base = FlexibilityRules.baseMicroEurPerWh(
-            of_.asked.direction, leg.priceMicroEurPerWh, of_.product.compensationMicroEurPerWh
-        );
-        uint256 penalty = FlexibilityRules.penaltyMicroEur(wh, base, of_.product.penaltyPercent);
-        return penalty < leg.bondMicroEur ? penalty : leg.bondMicroEur;
-    }
-
-    /// @dev What was delivered beyond what earlier legs were credited with, how far it is off, and what of that the buyer
-    ///      is shown to have missed
-    function _measure(Case memory of_, IFlexibilityMarket.Leg memory leg, Finding memory finding)
+    /// @dev What a leg comes to; told, and as the market closes it
+    function _find(Case memory of_, VerifiedLeg.Leg memory leg, Report memory report)
         private
-        returns (uint256 missedWh)
+        returns (IFlexibilityMarket.Closing memory)
     {
-        if (finding.meteredWh == MISSING_WH) {
-            if (of_.deadline == 0 || block.timestamp <= of_.deadline) {
-                revert ReadingMissing(finding.participant, of_.period, of_.deadline);
-            }
-            if (!_isSilent(of_.area, of_.period)) finding.offWh = leg.wh;
-            return 0;
+        VerifiedLeg.Outcome memory found;
+        if (!of_.metered) found = _byEvidence(of_, leg, report.wh);
+        else if (leg.meteredWh == MISSING_WH) found = _missing(of_, leg);
+        else found = _measure(of_, leg);
+        emit LegVerified(
+            of_.area,
+            of_.period,
+            of_.number,
+            Finding(
+                report.participant,
+                leg.standsBy,
+                leg.baselineWh,
+                leg.meteredWh,
+                found.deliveredWh,
+                found.offWh,
+                found.paidMicroEur,
+                found.sharedMicroEur,
+                found.penaltyMicroEur,
+                report.evidenceSeconds,
+                report.evidence,
+                found.damagesMicroEur
+            )
+        );
+        return IFlexibilityMarket.Closing(
+            report.participant,
+            uint32(leg.aggregator),
+            uint32(found.deliveredWh),
+            uint64(found.paidMicroEur),
+            uint64(found.sharedMicroEur),
+            uint64(found.penaltyMicroEur),
+            uint64(found.damagesMicroEur)
+        );
+    }
+
+    /// @dev Of what the evidence shows, what no earlier leg was paid for; reactive energy is another one
+    function _byEvidence(Case memory of_, VerifiedLeg.Leg memory leg, int256 shownWh)
+        private
+        returns (VerifiedLeg.Outcome memory)
+    {
+        uint256 key = _creditKey(of_, leg.participant);
+        uint256 credited = _creditedBefore(key, leg);
+        uint256 delivered = FlexibilityRules.deliveredWh(shownWh, credited, leg.wh);
+        _credit(key, leg, credited + delivered);
+        return VerifiedLeg.price(leg, delivered, leg.wh - delivered, leg.wh - delivered);
+    }
+
+    /// @dev Nothing delivered, and nothing that the buyer is shown to have missed
+    function _missing(Case memory of_, VerifiedLeg.Leg memory leg)
+        private
+        view
+        returns (VerifiedLeg.Outcome memory)
+    {
+        if (of_.deadline == 0 || block.timestamp <= of_.deadline) {
+            revert ReadingMissing(leg.participant, of_.period, of_.deadline);
         }
-        int256 response =
-            FlexibilityRules.responseWh(of_.asked.direction, finding.baselineWh, finding.meteredWh);
-        uint256 wanted = leg.standsBy ? 0 : leg.wh;
-        finding.deliveredWh = _credit(of_, finding.participant, response, wanted);
-        missedWh = wanted - finding.deliveredWh;
-        finding.offWh = of_.declared ? FlexibilityRules.distance(response, int256(wanted)) : missedWh;
+        return VerifiedLeg.price(leg, 0, _isSilent(of_.area, of_.period) ? 0 : leg.wh, 0);
+    }
+
+    /// @dev By the meter, of what earlier legs left of the response
+    function _measure(Case memory of_, VerifiedLeg.Leg memory leg) private returns (VerifiedLeg.Outcome memory) {
+        uint256 key = _creditKey(of_, leg.participant);
+        leg.beforeWh = _creditedBefore(key, leg);
+        _credit(key, leg, leg.beforeWh + VerifiedLeg.wantedWh(leg));
+        return VerifiedLeg.outcomeOf(leg, leg.meteredWh);
     }
 
     /// @dev Whether there is no reading of a period in a whole area: nobody unplugs all of its meters
@@ -299,44 +348,43 @@ contract FlexibilityDelivery {
         }
     }
 
-    /// @dev What one response shows is paid for once, whatever it was promised to; reactive energy is another one
-    function _credit(Case memory of_, uint256 participant, int256 response, uint256 wantedWh)
-        private
-        returns (uint256 deliveredWh)
-    {
-        uint256 period = of_.period;
-        uint256 key = ((period % _ringSize) << 64) | (uint256(of_.product.quantity) << 40)
-            | Lanes.groupOf(participant);
-        uint256 lane = Lanes.laneOf(participant);
-        uint256 four = Lanes.ofPeriod(_credited[key], period);
-        uint256 credited = Lanes.get56(four, lane);
-        deliveredWh = FlexibilityRules.deliveredWh(response, credited, wantedWh);
-        if (deliveredWh != 0) _credited[key] = Lanes.set56(four, lane, credited + deliveredWh);
+    function _creditKey(Case memory of_, uint256 participant) private view returns (uint256) {
+        return ((of_.period % _ringSize) << 64) | (uint256(of_.product.quantity) << 40) | Lanes.groupOf(participant);
     }
 
-    /// @dev An aggregator's part is rounded down; the rest is the seller's
-    function _closing(Case memory of_, Finding memory finding)
-        private
-        view
-        returns (IFlexibilityMarket.Closing memory closing)
-    {
-        uint256 aggregator;
-        if (address(portfolios) != address(0) && finding.paidMicroEur != 0) {
-            uint256 permille;
-            (aggregator, permille,) = portfolios.contractOf(finding.participant, of_.period);
-            if (aggregator != 0 && permille < PERMILLE) {
-                finding.sharedMicroEur = (finding.paidMicroEur * (PERMILLE - permille)) / PERMILLE;
-            }
+    function _creditedBefore(uint256 key, VerifiedLeg.Leg memory leg) private view returns (uint256) {
+        return Lanes.get56(Lanes.ofPeriod(_credited[key], leg.period), Lanes.laneOf(leg.participant));
+    }
+
+    function _credit(uint256 key, VerifiedLeg.Leg memory leg, uint256 wh) private {
+        if (wh == 0) return;
+        _credited[key] =
+            Lanes.set56(Lanes.ofPeriod(_credited[key], leg.period), Lanes.laneOf(leg.participant), wh);
+    }
+
+    /// @dev Adds what the meter verified to the period's commitment. What was ruled without a reading is not reviewed
+    function _commit(
+        Case memory of_,
+        VerifiedLeg.Leg[] memory verified,
+        IFlexibilityMarket.Closing[] memory closings,
+        uint256 compensated
+    ) private {
+        bytes32[] memory leaves = new bytes32[](verified.length);
+        uint256 count;
+        for (uint256 i; i < verified.length; ++i) {
+            VerifiedLeg.Leg memory leg = verified[i];
+            if (leg.meteredWh == MISSING_WH) continue;
+            uint256 due = VerifiedLeg.compensation(leg, 0, 0, closings[i].deliveredWh);
+            leg.compensatedMicroEur = due < compensated ? due : compensated;
+            compensated -= leg.compensatedMicroEur;
+            leaves[count++] = VerifiedLeg.hash(leg);
         }
-        return IFlexibilityMarket.Closing(
-            finding.participant,
-            uint32(aggregator),
-            uint32(finding.deliveredWh),
-            uint64(finding.paidMicroEur),
-            uint64(finding.sharedMicroEur),
-            uint64(finding.penaltyMicroEur),
-            uint64(finding.damagesMicroEur)
-        );
+        if (count == 0) return;
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            mstore(leaves, count) // only ever shorter than it was made
+        }
+        verifiedOf[of_.area][of_.period] = Commitment.extend(verifiedOf[of_.area][of_.period], leaves);
     }
 
     function _mint(Case memory of_, IFlexibilityMarket.Closing[] memory closings) private {

@@ -63,7 +63,10 @@ contract FlexibilityMarket is FlexibilityAwards {
     // --- legs end ------------------------------------------------------------------------------
 
     /// @inheritdoc IFlexibilityMarket
-    function close(uint256 area, uint32 period, uint256 number, Closing[] calldata closings) external {
+    function close(uint256 area, uint32 period, uint256 number, Closing[] calldata closings)
+        external
+        returns (uint256 compensatedMicroEur)
+    {
         if (msg.sender != delivery) revert OnlyDelivery(msg.sender);
         Tender memory tender = _tenderOf(area, period, number);
         if (tender.asked.phase != Phase.Awarded) revert WrongPhase(area, period, number, tender.asked.phase);
@@ -82,7 +85,7 @@ contract FlexibilityMarket is FlexibilityAwards {
         _move(HouseAccounts.MARGIN, HouseAccounts.SUPPLIER, bill.deviationsMicroEur);
         if (tender.rules.metered && bill.deliveredWh != 0) {
             _shift(tender, bill);
-            _compensate(tender, bill.deliveredWh);
+            compensatedMicroEur = _compensate(tender, bill.deliveredWh);
         }
         _endIfDone(tender);
         _store(tender);
@@ -120,9 +123,9 @@ contract FlexibilityMarket is FlexibilityAwards {
 
     /// @dev Where the supplier is on the other side: up it is paid for energy it did not send, down it sent energy
     ///      nobody pays it for. It never owes more than it has
-    function _compensate(Tender memory tender, uint256 wh) private {
-        if (tender.asked.buyer >= HouseAccounts.FIRST_PARTICIPANT) return;
-        uint256 amount = wh * tender.rules.compensationMicroEurPerWh;
+    function _compensate(Tender memory tender, uint256 wh) private returns (uint256 amount) {
+        if (tender.asked.buyer >= HouseAccounts.FIRST_PARTICIPANT) return 0;
+        amount = wh * tender.rules.compensationMicroEurPerWh;
         bool up = tender.asked.direction == FlexibilityRules.UP;
         if (up) {
             uint256 most = clearingHouse.spendableOf(HouseAccounts.SUPPLIER);

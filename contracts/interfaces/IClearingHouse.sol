@@ -12,6 +12,9 @@ interface IModules {
     /// @notice Seconds between a proposal and what is proposed, once sealed
     function timelockSeconds() external view returns (uint256);
 
+    /// @notice Permissions of a module, as bits
+    function permissionsOf(address module) external view returns (uint8);
+
     /// @notice Whether a module may book trades now
     function isMarket(address module) external view returns (bool);
 }

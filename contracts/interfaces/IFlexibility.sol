@@ -160,13 +160,22 @@ interface IFlexibilityMarket {
         returns (Leg[] memory);
 
     /// @notice Ends legs: pays, penalises, moves positions, and gives back what is left
-    function close(uint256 area, uint32 period, uint256 number, Closing[] calldata closings) external;
+    /// @return compensatedMicroEur What supplier and buyer paid each other for the energy that these legs moved
+    function close(uint256 area, uint32 period, uint256 number, Closing[] calldata closings)
+        external
+        returns (uint256 compensatedMicroEur);
 
     /// @notice Moves what a token stood for to its holder's account
     function payClaim(uint256 account, uint256 amountMicroEur) external;
 
     /// @notice The contract that verifies delivery
     function delivery() external view returns (address);
+}
+
+/// @notice What the review asks verification
+interface IFlexibilityDelivery {
+    /// @notice What the meter verified in an area and period, as one hash of legs (see VerifiedLeg, Commitment)
+    function verifiedOf(uint256 area, uint256 period) external view returns (bytes32);
 }
 
 /// @notice What verification asks of the tokens

@@ -26,7 +26,7 @@ abstract contract Modules is IModules {
 
     /// @notice May reserve, book trades and collect the spread
     uint8 public constant MARKET = 1;
-    /// @notice May settle and correct
+    /// @notice May settle and correct, and change positions of settled periods
     uint8 public constant SETTLEMENT = 2;
     /// @notice May take ring slots only
     uint8 public constant ORACLE = 4;
@@ -95,7 +95,7 @@ abstract contract Modules is IModules {
         return _modules[module].permissions & MARKET != 0;
     }
 
-    /// @notice Permissions of a module, as bits
+    /// @inheritdoc IModules
     function permissionsOf(address module) external view returns (uint8) {
         return _modules[module].permissions;
     }

@@ -34,6 +34,9 @@ abstract contract MoneyAccounts is Modules, IMoneyAccounts {
     /// @notice How far below zero a participant's orders may take its account
     mapping(uint256 participant => uint256) public creditLimitOf;
 
+    /// @dev Of the four accounts among which the TSO's is
+    uint256 private constant TSO_LANE = uint256(type(uint64).max) << 192;
+
     Owed internal _owed;
     mapping(uint256 group => uint256 fourBalances) internal _balances;
 
@@ -66,7 +69,7 @@ abstract contract MoneyAccounts is Modules, IMoneyAccounts {
         }
     }
 
-    /// @notice Sum of what accounts are below zero, in µEUR; without the supplier's own
+    /// @notice Sum of what participants and the TSO are below zero, in µEUR
     function debtsMicroEur() external view returns (uint256) {
         return _owed.debtsMicroEur;
     }
@@ -85,11 +88,16 @@ abstract contract MoneyAccounts is Modules, IMoneyAccounts {
         _setBalances(group, four, _withBalance(four, lane, account, balance));
     }
 
-    /// @dev Writes the four balances of a group, which were `before`; returns how much more participants owe
+    /// @dev Writes the four balances of a group, which were `before`; returns how much more is owed
     function _setBalances(uint256 group, uint256 before, uint256 four) internal returns (int256 moreOwed) {
         _balances[group] = four;
-        // What a house account is below zero is no debt of a participant's: it counts against cover and house money.
-        if (!SignedLanes.anyBelow0(before | four) || group < Lanes.groupOf(HouseAccounts.FIRST_PARTICIPANT)) return 0;
+        if (!SignedLanes.anyBelow0(before | four)) return 0;
+        if (group < Lanes.groupOf(HouseAccounts.FIRST_PARTICIPANT)) {
+            // What a house account is below zero is no debt: it counts against cover and house money. The TSO's is none
+            // of these, and a review may take it there.
+            uint256 counted = group == Lanes.groupOf(HouseAccounts.TSO) ? TSO_LANE : 0;
+            (before, four) = (before & counted, four & counted);
+        }
         moreOwed = _moreOwed(before, four);
         if (moreOwed != 0) {
             _owed.debtsMicroEur = (int256(uint256(_owed.debtsMicroEur)) + moreOwed).toUint256().toUint128();

@@ -78,6 +78,8 @@ contract Settlement is ISettlement {
     uint256 private constant PERMILLE = 1000;
     /// @dev No zone has this number: the first participant's fees are looked up
     uint256 private constant NO_ZONE = type(uint256).max;
+    /// @dev Of a module at the clearing house
+    uint8 private constant SETTLEMENT = 2;
     uint256 private constant NO_CAPS = type(uint256).max;
 
     /// @notice Who is settled
@@ -117,6 +119,11 @@ contract Settlement is ISettlement {
         uint256 indexed area, uint256 indexed period, uint256 group, uint256 settled, uint256 corrected, bytes32 commitment
     );
 
+    /// @notice What participants of a group traded (energy lanes: sold, bought) was corrected after settlement
+    event PositionsCorrected(
+        uint256 indexed area, uint256 indexed period, uint256 group, uint256 settled, uint256 corrected, bytes32 commitment
+    );
+
     error NotBooked(address market, uint256 area, uint256 period);
     error AlreadySettled(uint256 area, uint256 period);
     error NotSettled(uint256 area, uint256 period);
@@ -127,6 +134,9 @@ contract Settlement is ISettlement {
     error ReadingOfNobody(uint256 participant, int256 wh);
     error NotDelivered(uint256 period);
     error UnknownArea(uint256 area);
+    error MayNotSettle(address caller);
+    error OfAnotherGroup(uint256 participant, uint256 group);
+    error PositionOutOfRange(uint256 participant, int256 wh);
     error ProofDoesNotMatch(uint256 area, uint256 period, bytes32 committed, bytes32 proven);
 
     constructor(Settings memory settings) {
@@ -304,20 +314,68 @@ contract Settlement is ISettlement {
         registry.requireRole(Roles.METER_ORACLE, msg.sender);
         requireProven(area, leaf, path);
         Commitment.Leaf memory settled = leaf;
+        Commitment.Leaf memory corrected = leaf;
         _requirePlausible(settled, readings);
-        uint256 before = settled.readings;
-        Range memory range = _rangeOf(settled.period);
-        uint256 charged = _charge(range, settled);
+        corrected.readings = readings;
+        bytes32 committed = _commit(area, corrected, path);
+        emit ReadingsCorrected(area, leaf.period, leaf.group, leaf.readings, readings, committed);
+        _bookDifference(settled, corrected);
+    }
+
+    /// @inheritdoc ISettlement
+    function reposition(
+        uint256 area,
+        Commitment.Leaf calldata leaf,
+        Commitment.Path calldata path,
+        uint256 participant,
+        int256 moreSoldWh,
+        int256 moreBoughtWh
+    ) external {
+        if (clearingHouse.permissionsOf(msg.sender) & SETTLEMENT == 0) revert MayNotSettle(msg.sender);
+        requireProven(area, leaf, path);
+        if (Lanes.groupOf(participant) != leaf.group) revert OfAnotherGroup(participant, leaf.group);
+        Commitment.Leaf memory settled = leaf;
+        Commitment.Leaf memory moved = leaf;
+        uint256 lane = Lanes.laneOf(participant);
+        uint256 position = Lanes.get56(leaf.positions, lane);
+        moved.positions = Lanes.set56(
+            leaf.positions,
+            lane,
+            Lanes.energy(
+                _moved(participant, Lanes.outOf(position), moreSoldWh),
+                _moved(participant, Lanes.intoOf(position), moreBoughtWh)
+            )
+        );
+        bytes32 committed = _commit(area, moved, path);
+        emit PositionsCorrected(area, leaf.period, leaf.group, leaf.positions, moved.positions, committed);
+        _bookDifference(settled, moved);
+    }
+
+    function _moved(uint256 participant, uint256 wh, int256 moreWh) private pure returns (uint256) {
+        int256 sum = int256(wh) + moreWh;
+        if (sum < 0 || sum > int256(Lanes.MAX_WH)) revert PositionOutOfRange(participant, sum);
+        return uint256(sum);
+    }
+
+    /// @dev Puts a leaf in the place of the one that its path proved
+    function _commit(uint256 area, Commitment.Leaf memory leaf, Commitment.Path calldata path)
+        private
+        returns (bytes32 committed)
+    {
+        committed = Commitment.commitmentOf(leaf.hash(), path);
+        commitmentOf[area][leaf.period] = committed;
+    }
+
+    /// @dev What a group is charged on one leaf and was charged on another
+    function _bookDifference(Commitment.Leaf memory was, Commitment.Leaf memory now_) private {
+        Range memory range = _rangeOf(was.period);
+        uint256 charged = _charge(range, was);
         (uint256 supplier, uint256 dso) = (range.supplierLanes, range.dsoLanes);
-        settled.readings = readings;
-        uint256 due = _charge(range, settled);
-        bytes32 committed = Commitment.commitmentOf(settled.hash(), path);
-        commitmentOf[area][settled.period] = committed;
-        emit ReadingsCorrected(area, settled.period, settled.group, before, readings, committed);
+        uint256 due = _charge(range, now_);
         // The DSO's charges before and after are added up in `range`: twice the former is to be taken off.
         clearingHouse.correct(
-            settled.period,
-            settled.group,
+            was.period,
+            was.group,
             SignedLanes.sub(due, charged),
             SignedLanes.sum(range.supplierLanes) - SignedLanes.sum(supplier),
             SignedLanes.sum(range.dsoLanes) - 2 * SignedLanes.sum(dso)

@@ -13,8 +13,8 @@ EARNERS = (DSO, OPERATOR, ROUNDING, SPREAD)
 class Balances(defaultdict[int, int]):
     """µEUR by account number, negative in debt.
 
-    free_micro_eur, debts_micro_eur: of all participants, what those above zero have and those below
-    owe; kept up with every change, since they are asked for after every block.
+    free_micro_eur, debts_micro_eur: what participants above zero have, and what those below owe, the TSO
+    among these; kept up with every change, since they are asked for after every block.
     """
 
     def __init__(self) -> None:
@@ -22,9 +22,10 @@ class Balances(defaultdict[int, int]):
         self.free_micro_eur = self.debts_micro_eur = 0
 
     def __setitem__(self, account: int, amount: int) -> None:
+        before = self.get(account, 0)
         if account >= FIRST_PARTICIPANT:
-            before = self.get(account, 0)
             self.free_micro_eur += max(amount, 0) - max(before, 0)
+        if account >= TSO:
             self.debts_micro_eur += max(-amount, 0) - max(-before, 0)
         super().__setitem__(account, amount)
 

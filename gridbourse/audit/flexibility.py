@@ -12,9 +12,11 @@ from collections.abc import Callable
 from gridbourse.audit.agents import Agents
 from gridbourse.audit.balances import MARGIN, SUPPLIER
 from gridbourse.audit.common import Common
+from gridbourse.audit.corrections import Corrections
 from gridbourse.audit.events import Event
 from gridbourse.audit.flexibility_delivery import Batch, Closing, Told, Verification
 from gridbourse.audit.flexibility_requests import WHAT, Asked, Requests
+from gridbourse.audit.flexibility_review import Reviews
 from gridbourse.audit.flexibility_token import Minted, Tokens
 from gridbourse.audit.metering import Metering
 from gridbourse.audit.modules import Handlers
@@ -37,7 +39,7 @@ class FlexibilityMarket(CheckedTrades):
 
     def __init__(
         self, rules: FlexibilityRules, common: Common, portfolios: Portfolios | None,
-        agents: Agents, metering: Metering, mtu_seconds: int,
+        agents: Agents, metering: Metering, corrections: Corrections, mtu_seconds: int,
     ) -> None:  # fmt: skip
         super().__init__(rules.group_size, common)
         self.requests = Requests(rules, common, agents, mtu_seconds)
@@ -45,6 +47,7 @@ class FlexibilityMarket(CheckedTrades):
         self.verification = Verification(
             self.requests, metering, portfolios, common.members, common.findings, mtu_seconds
         )
+        self.reviews = Reviews(common, metering, corrections)
         self._transfers, self._metering = common.transfers, metering
         self._mtu = mtu_seconds
         self._batch: Batch | None = None
@@ -84,6 +87,7 @@ class FlexibilityMarket(CheckedTrades):
             ("FlexibilityDelivery", "VerificationAwaited"): self.awaited,
             ("FlexibilityDelivery", "LegVerified"): self.leg_verified,
             ("FlexibilityDelivery", "LegLapsed"): self.leg_lapsed,
+            ("FlexibilityReview", "LegReviewed"): self.reviews.reviewed,
             **{("FlexibilityToken", name): do for name, do in self.tokens.handlers().items()},
         }
 
@@ -93,6 +97,7 @@ class FlexibilityMarket(CheckedTrades):
             "flexibility_requests": sum(map(len, self.requests.boards.values())),
             "flexibility_trades": self.trades,
             "flexibility_legs_verified": self.verification.verified,
+            "flexibility_legs_reviewed": self.reviews.count,
             "flexibility_wh_minted": self.tokens.minted_wh,
         }
 
@@ -328,7 +333,7 @@ class FlexibilityMarket(CheckedTrades):
         asked, period, where = batch.asked, batch.period, batch.where
         sign = 1 if asked.request.way is Way.UP else -1
         metered = asked.request.product.metered(self._mtu)
-        fills = []
+        fills, compensated = [], 0
         for closing in batch.closings:
             who = closing.participant
             leg = next(leg for leg in self._legs_of(asked) if leg.participant == who)
@@ -362,7 +367,7 @@ class FlexibilityMarket(CheckedTrades):
             self._shift(period, fills, where)
             if asked.request.house:
                 self._metering.energy[period].house_wh += sign * delivered
-            self._compensate(batch, delivered)
+            compensated = self._compensate(batch, delivered)
             up, down, into = self.delivered[period]
             bought = 0
             if asked.request.way is Way.DOWN or takes:
@@ -372,6 +377,8 @@ class FlexibilityMarket(CheckedTrades):
                 down + delivered * (sign < 0),
                 into + bought,
             )
+        verified = [one.verified for one in batch.closings if one.verified is not None]
+        self.reviews.verified(batch.area, period, asked, verified, compensated)
         self._end_if_due(asked, period, batch.ended, where)
 
     def _legs_of(self, asked: Asked) -> tuple[model.Leg, ...]:
@@ -385,7 +392,8 @@ class FlexibilityMarket(CheckedTrades):
             if any(energy):
                 self._reservations.book(period, who, Position(energy.out_wh, energy.into_wh), 0)
 
-    def _compensate(self, batch: Batch, delivered: int) -> None:
+    def _compensate(self, batch: Batch, delivered: int) -> int:
+        """What supplier and buyer paid each other, µEUR."""
         asked, supplier = batch.asked, self._money.may_leave(SUPPLIER)
         amount = model.compensation_micro_eur(asked.request, delivered, supplier)
         self._findings.compare("compensation", f"µEUR, {batch.where}", batch.compensated, amount)
@@ -396,6 +404,7 @@ class FlexibilityMarket(CheckedTrades):
         else:
             asked.escrow += amount
             self.requests.move(batch.where, (MARGIN, SUPPLIER, -amount))
+        return abs(amount)
 
     # --- the end -------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from gridbourse.audit.metering import Metering
 from gridbourse.audit.portfolios import Portfolios
 from gridbourse.model import flexibility as model
 from gridbourse.model.errors import ModelError
+from gridbourse.model.flexibility_review import Verified
 
 MISSING_WH = -(1 << 31)
 """Stands for a reading that is not there."""
@@ -29,6 +30,8 @@ class Closing:
     aggregator: int = 0
     penalty: int = 0
     damages: int = 0
+    verified: Verified | None = None
+    """By which a review measures it anew; None where no meter was read."""
 
 
 @dataclass
@@ -96,6 +99,7 @@ class Verification:
     ) -> Closing:
         """What a leg comes to, compared with what the log says of it."""
         self.verified += 1
+        before = self._credited[period, found.participant, asked.request.product.reactive]
         finding, metered = self._find(asked, period, leg, found, where)
         paid = finding.paid_micro_eur
         aggregator, shared = self._shared(found.participant, period, paid)
@@ -112,7 +116,19 @@ class Verification:
         return Closing(
             found.participant, finding.delivered_wh, paid, shared, aggregator,
             finding.penalty_micro_eur, finding.damages_micro_eur,
+            self._verified(asked, period, leg, found.baseline_wh, metered, before),
         )  # fmt: skip
+
+    def _verified(
+        self, asked: Asked, period: int, leg: model.Leg, baseline_wh: int, metered: int, before: int
+    ) -> Verified | None:
+        if metered == MISSING_WH:
+            return None
+        terms = (
+            self.portfolios.book.contract_of(leg.participant, period) if self.portfolios else None
+        )
+        shared = (terms.aggregator, terms.permille) if terms and not leg.stands_by else (0, 1_000)
+        return Verified(asked.request, leg, asked.buyer, baseline_wh, metered, before, *shared)
 
     def _find(
         self, asked: Asked, period: int, leg: model.Leg, found: Told, where: str
@@ -150,7 +166,8 @@ class Verification:
             self._credited[period, who, product.reactive],
             reading is None and self._is_silent(period, who),
         )
-        self._credited[period, who, product.reactive] += finding.delivered_wh
+        if reading is not None:
+            self._credited[period, who, product.reactive] += 0 if leg.stands_by else leg.wh
         return finding, MISSING_WH if reading is None else reading
 
     def _plausible(self, period: int, who: int) -> int | None:

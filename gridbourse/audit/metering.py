@@ -157,10 +157,19 @@ class Metering:
         self._settled_groups[period].add(group)
 
     def changes(
-        self, period: int, seats: list[Participant], readings_wh: Mapping[int, int]
+        self,
+        period: int,
+        seats: list[Participant],
+        readings_wh: Mapping[int, int],
+        contracts_wh: Mapping[int, int] | None = None,
     ) -> GroupChange:
-        """What the model makes of readings (Wh by seat): changes of the accounts, in µEUR."""
-        contracts = [self._money.position(period, seat.number).net_wh for seat in seats]
+        """What the model makes of readings (Wh by seat): changes of the accounts, in µEUR.
+
+        contracts_wh: net, + sells, where it is not what was booked.
+        """
+        if contracts_wh is None:
+            contracts_wh = {s.number: self._money.position(period, s.number).net_wh for s in seats}
+        contracts = [contracts_wh[seat.number] for seat in seats]
         readings = [readings_wh[seat.number] for seat in seats]
         caps = [self._caps.of(period, seat.number)[0] for seat in seats]
         fees = [self._tariffs.fees(seat.zone, period) for seat in seats]

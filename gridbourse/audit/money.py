@@ -130,7 +130,7 @@ class Money:
         return Claims(
             participants=self.free.free_micro_eur,
             house=house + self.may_leave(SUPPLIER),
-            held_for_others=self.free[MARGIN] + self.free[TSO],
+            held_for_others=self.free[MARGIN] + max(self.free[TSO], 0),
             set_aside=self.set_aside,
             in_periods=self._in_periods(),
             currency_held=self.currency_held,

@@ -80,10 +80,11 @@ class Rebuilt:
             else None
         )
         self.metering = Metering(common, self.modules, rules.silent_permille)
+        self.corrections = Corrections(common, self.metering)
         self.flexibility = (
             FlexibilityMarket(
                 rules.flexibility, common, self.portfolios, self.agents, self.metering,
-                rules.mtu_seconds,
+                self.corrections, rules.mtu_seconds,
             )
             if rules.flexibility
             else None
@@ -97,7 +98,6 @@ class Rebuilt:
         self.markets: list[Market] = [market for market in found if market is not None]
         self.modules.by_address = {at[market.name].lower(): market for market in self.markets}
         self.verdicts = Verdicts(common, self.modules, self.pool)
-        self.corrections = Corrections(common, self.metering)
         campaigns = {at[key].lower() for key in deployment.campaigns}
         self.withdrawals = Withdrawals(self.money, self.members, common.findings, campaigns)
         self.crowdsales = Crowdsales(deployment, common, self.metering, self.withdrawals)
@@ -251,6 +251,7 @@ class Rebuilt:
             ("Settlement", "ReadingRefused"): metering.refused,
             ("Settlement", "Settled"): metering.area_settled,
             ("Settlement", "ReadingsCorrected"): self.corrections.readings_corrected,
+            ("Settlement", "PositionsCorrected"): self.corrections.positions_corrected,
         }
         if self.pool:
             handlers["GridOracle", "Capped"] = self.pool.capped

@@ -11,12 +11,21 @@ from typing import NamedTuple
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from gridbourse.chain.lanes import PER_GROUP, lanes64, word64
+from gridbourse.chain.lanes import (
+    PER_GROUP,
+    energy_lane,
+    lanes56,
+    lanes64,
+    pair,
+    word56,
+    word64,
+)
 from gridbourse.errors import GridbourseError
 
 NO_CAPS = (1 << 256) - 1
 """The caps of a leaf whose period had none in force."""
 NOTHING_SETTLED = bytes(32)
+TAG_SHIFT = 224
 
 
 class ProofError(GridbourseError):
@@ -50,9 +59,20 @@ class Leaf(NamedTuple):
     def corrected(self, readings_wh: Mapping[int, int]) -> "Leaf":
         """The same group with some of its readings, by seat, as they should have been."""
         for seat in readings_wh:
-            if seat // PER_GROUP != self.group:
-                raise ProofError(f"participant {seat} is not of group {self.group}")
+            self._require_seat(seat)
         return self._replace(readings=word64({**self.readings_wh, **readings_wh}))
+
+    def repositioned(self, seat: int, more_sold_wh: int, more_bought_wh: int) -> "Leaf":
+        """The same group with what one of it traded changed, as `Settlement.reposition` does."""
+        self._require_seat(seat)
+        lanes = dict(lanes56(self.group, self.positions))
+        sold, bought = pair(lanes[seat])
+        lanes[seat] = energy_lane(sold + more_sold_wh, bought + more_bought_wh)
+        return self._replace(positions=self.period << TAG_SHIFT | word56(lanes))
+
+    def _require_seat(self, seat: int) -> None:
+        if seat // PER_GROUP != self.group:
+            raise ProofError(f"participant {seat} is not of group {self.group}")
 
 
 class Path(NamedTuple):
@@ -77,7 +97,7 @@ class Commitment:
     @property
     def value(self) -> bytes:
         """As `Settlement.commitmentOf` has it."""
-        return _chained(NOTHING_SETTLED, map(_root, self._calls))
+        return chain_of([[leaf.hash for leaf in call] for call in self._calls])
 
     def leaf(self, group: int) -> Leaf:
         """What a group was settled on, or last corrected to; ProofError when it was not settled."""
@@ -92,13 +112,7 @@ class Commitment:
 
     def path(self, group: int) -> Path:
         """Proof that a group's leaf is part of the commitment."""
-        call, at = self._place(group)
-        roots = [_root(leaves) for leaves in self._calls]
-        return Path(
-            _siblings([leaf.hash for leaf in self._calls[call]], at),
-            _chained(NOTHING_SETTLED, roots[:call]),
-            roots[call + 1 :],
-        )
+        return path_of([[leaf.hash for leaf in call] for call in self._calls], *self._place(group))
 
     def replace(self, leaf: Leaf) -> None:
         """Put a corrected leaf in the place of its group's."""
@@ -121,14 +135,26 @@ def proven(leaf: Leaf, path: Path) -> bytes:
     return _chained(path.before, [node, *path.later])
 
 
-def _root(leaves: Sequence[Leaf]) -> bytes:
-    nodes = [leaf.hash for leaf in leaves]
+def chain_of(calls: Sequence[Sequence[bytes]]) -> bytes:
+    """The commitment to calls of hashed leaves, none of them empty."""
+    return _chained(NOTHING_SETTLED, map(_root, calls))
+
+
+def path_of(calls: Sequence[Sequence[bytes]], call: int, at: int) -> Path:
+    """Proof that a call has a hashed leaf at a place."""
+    roots = [_root(leaves) for leaves in calls]
+    return Path(
+        _siblings(calls[call], at), _chained(NOTHING_SETTLED, roots[:call]), roots[call + 1 :]
+    )
+
+
+def _root(nodes: Sequence[bytes]) -> bytes:
     while len(nodes) > 1:
         nodes = _level_above(nodes)
     return nodes[0]
 
 
-def _siblings(nodes: list[bytes], at: int) -> list[bytes]:
+def _siblings(nodes: Sequence[bytes], at: int) -> list[bytes]:
     """From the bottom up; a node without one moves up as it is."""
     found = []
     while len(nodes) > 1:

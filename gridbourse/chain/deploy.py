@@ -249,6 +249,9 @@ def deploy(
         flexibility.put_after(put, addresses, anchors, settings, portfolios)
     windows = (settings.reading_window_seconds, settings.silent_permille)
     settlement = put("Settlement", [registry, clock, house, grid, meter, tariff, *windows])
+    if "FlexibilityMarket" in settings.markets:
+        addresses = {name: contract.address for name, contract in deployed.items()}
+        modules[flexibility.put_review(put, addresses, settlement)] = SETTLEMENT
     if (reach := settings.curtailment_reach_permille) is not None:
         payer = put(curtailment.NAME, registry, clock, house, settlement, tariff, reach)
         modules[payer] = MARKET  # it moves the DSO's money, and trades nothing

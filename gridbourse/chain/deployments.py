@@ -45,6 +45,7 @@ FLEXIBILITY = (
     "FlexibilityBoard",
     "FlexibilityDelivery",
     "FlexibilityToken",
+    "FlexibilityReview",
 )
 """What a flexibility market comes with."""
 CAMPAIGNS = ("EquityCampaign", "RewardCampaign", "DonationCampaign")

@@ -11,6 +11,8 @@ from eth_utils import keccak
 from gridbourse.chain.arguments import label
 from gridbourse.chain.checked_trades import CheckedTrades
 from gridbourse.chain.contracts import ALL_GROUPS, Bound
+from gridbourse.chain.flexibility_review import NAME as REVIEW
+from gridbourse.chain.flexibility_review import FlexibilityReview
 from gridbourse.chain.markets import NOBODY, Anchors
 from gridbourse.chain.settings import MarketSettings
 from gridbourse.chain.transactions import Chain
@@ -178,6 +180,7 @@ class Flexibility:
     schedules: Bound
     delivery: Bound
     token: FlexibilityToken
+    review: FlexibilityReview
 
     @classmethod
     def bind(
@@ -193,6 +196,7 @@ class Flexibility:
             schedules=Bound(chain, bound["Schedules"]),
             delivery=Bound(chain, bound["FlexibilityDelivery"]),
             token=FlexibilityToken(chain, bound["FlexibilityToken"]),
+            review=FlexibilityReview(chain, bound[REVIEW]),
         )
 
     # --- requests, schedules, offers -----------------------------------------------------------
@@ -345,6 +349,11 @@ def put_after(
             portfolios, token, settings.reading_window_seconds, rules.verification_window_seconds,
         ],
     )  # fmt: skip
+
+
+def put_review(put: Put, addresses: Mapping[str, str], settlement: str) -> str:
+    """Deploy what measures verified legs by the readings of a settlement; its address."""
+    return put(REVIEW, addresses["ClearingHouse"], settlement, addresses["FlexibilityDelivery"])
 
 
 def wire(flexibility: Flexibility, operator: LocalAccount, settings: MarketSettings) -> None:

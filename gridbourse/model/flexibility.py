@@ -319,7 +319,7 @@ def verify(
     way: Way,
     baseline_wh: int,
     metered_wh: int | None,
-    credited_wh: int = 0,
+    before_wh: int = 0,
     silent: bool = False,
 ) -> Finding:
     """Verify a leg by the meter; metered_wh None: it did not come in time, or says more than the connection
@@ -327,13 +327,14 @@ def verify(
     supplier's. silent: no meter of the area was read in the period, which is no seller's doing: nothing is
     penalised.
 
-    credited_wh: of the response, what earlier legs of the participant in the period were paid for.
+    before_wh: of the response, what earlier legs of the participant in the period wanted and were measured
+    for: one response is paid for once, in that order, whatever the reading comes to be.
     """
     wanted = 0 if leg.stands_by else leg.wh
     if metered_wh is None:
         return _finding(leg, product, way, 0, 0 if silent else leg.wh, 0)
     response = response_wh(way, baseline_wh, metered_wh)
-    delivered = max(0, min(response - credited_wh, wanted))
+    delivered = max(0, min(response - before_wh, wanted))
     off = abs(response - wanted) if product.declared else wanted - delivered
     return _finding(leg, product, way, delivered, off, wanted - delivered)
 

@@ -65,13 +65,13 @@ class Ledger:
 
     @property
     def debts(self) -> int:
-        """What participants are below zero."""
-        owed = (money for account, money in self.balances.items() if account >= FIRST_PARTICIPANT)
+        """What participants and the TSO are below zero."""
+        owed = (money for account, money in self.balances.items() if account >= TSO)
         return -sum(min(money, 0) for money in owed)
 
     @property
     def cover(self) -> int:
-        """The supplier's account and what waits for it, less what participants owe."""
+        """The supplier's account and what waits for it, less what is owed."""
         return self.balances[SUPPLIER] + sum(self.waiting.values()) - self.debts
 
     @property

@@ -38,6 +38,7 @@ from tests.contracts.market import (
     ORACLE,
     READING_WINDOW,
     REPORT,
+    SETTLEMENT,
     TIMELOCK,
     Market,
     Member,
@@ -110,13 +111,17 @@ class FlexibilityHall:
                 READING_WINDOW, WINDOW,
             ), by,
         )  # fmt: skip
+        reviewed = (market.house, market.settlement, self.delivery)
+        self.review = c.FlexibilityReview.deploy(*reviewed, by)
         self.market.connect(self.board, self.delivery, self.token, by)
         self.schedules.connect(self.board, by)
         market.house.revokeModule(market.auction, by)
         authorise(market, self.market)
         market.house.proposeModule(self.schedules, ORACLE, by)
+        market.house.proposeModule(self.review, SETTLEMENT, by)
         chain.sleep(TIMELOCK)
         market.house.authoriseModule(self.schedules, {"from": operator})
+        market.house.authoriseModule(self.review, {"from": operator})
         for product in PRODUCTS:
             self.products.add(product_tuple(product, MTU), by)
         market.fund({DSO: purse, TSO: purse, SUPPLIER: purse})

@@ -201,7 +201,14 @@ class Mirror:
             return verify_by_evidence(leg, product, stated, product.evidence_seconds, credited)
         return verify(leg, product, life.way, stated, reading, credited, self.silent)
 
-    def verified(self, life: Life, who: int, found: Finding) -> int:
+    @staticmethod
+    def _credited(life: Life, leg: Leg, found: Finding, is_read: bool) -> int:
+        """Of a metered response what a leg wanted, of evidence what it was paid for."""
+        if not life.metered:
+            return found.delivered_wh
+        return leg.wh if is_read and not leg.stands_by else 0
+
+    def verified(self, life: Life, who: int, found: Finding, is_read: bool = True) -> int:
         """The seller's side of a leg; what the aggregator gets of it."""
         leg = life.legs.pop(who)
         aggregator, permille = self.contracts.get(who, (0, 1_000))
@@ -215,7 +222,7 @@ class Mirror:
         if not leg.stands_by and not life.reactive:
             moved = found.delivered_wh if life.metered else 0
             self.reserve(who, life.way, moved - leg.wh)
-        self.credited[who, life.reactive] += found.delivered_wh
+        self.credited[who, life.reactive] += self._credited(life, leg, found, is_read)
         if life.metered:
             self._shift(who, life.way, found.delivered_wh)
             if not life.posted.request.house:

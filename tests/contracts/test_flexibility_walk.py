@@ -241,7 +241,7 @@ class Walk:
         for who in chosen:
             found = self.mirror.find(life, who, stated[who], self.readings[who])
             self._note(life, who, found)
-            shared = self.mirror.verified(life, who, found)
+            shared = self.mirror.verified(life, who, found, self.readings[who] is not None)
             delivered += found.delivered_wh
             expected.append(
                 (who, found.delivered_wh, found.off_wh, found.paid_micro_eur, shared,
