@@ -34,6 +34,8 @@ TIMES: Final = frozenset(
 )  # fmt: skip
 """Parameters that are unix seconds, beside those that end in At, where they are beyond the year 2001: some
 errors count delivery periods under the same name."""
+ROLE_NAMES: Final = frozenset(("role", "neededRole"))
+"""Parameters that are roles: there, and nowhere else, zero is the admin's."""
 FIRST_TIME: Final = 1_000_000_000
 _NAME_OF: Final = {keccak(text=name): name for name in NAMED}
 
@@ -57,6 +59,8 @@ def _word(kind: str, name: str, value: Any) -> str:
             return moment(value)
         return _NUMBERS.get(name, str)(value)
     if isinstance(value, bytes):
+        if name in ROLE_NAMES and not any(value):
+            return "ADMIN"
         return _NAME_OF.get(value, f"0x{value.hex()}")
     return str(value)
 

@@ -43,6 +43,8 @@ def refusal(contract: str, name: str, *values: Any) -> str:
          "module=0x12, executableAt=2016-07-24 10:00 UTC)"),
         ("ParticipantRegistry", "MissingRole", ("0x12", keccak(text="METER_ORACLE")), "role=METER_ORACLE)"),
         ("ParticipantRegistry", "MissingRole", ("0x12", b"\1" * 32), f"role=0x{'01' * 32})"),
+        ("ParticipantRegistry", "MissingRole", ("0x12", bytes(32)), "role=ADMIN)"),
+        ("ParticipantRegistry", "MeteringPointTaken", (bytes(32), 8), f"meteringPoint=0x{'00' * 32}"),
         ("Settlement", "ReadingMissing", (8, 7, 0), "period=7, deadline=0)"),
     ],
 )  # fmt: skip

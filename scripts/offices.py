@@ -1,0 +1,109 @@
+"""Keys, roles, modules and areas of a deployed market: proposed in public, done when their time has come.
+
+    python -m scripts.offices status
+
+**A key is lost.** The operator suspends the participant and proposes its new account, which takes over
+after a week, by its own signature. Whoever has the present key can object until then. Who still has its
+key, and only changes it, proposes by itself (--by P0002 or its --keystore); nobody needs to be
+suspended.
+
+    python -m scripts.offices member suspend P0002
+    python -m scripts.offices account propose P0002 ADDRESS
+    python -m scripts.offices account take P0002 --keystore FILE
+    python -m scripts.offices member reinstate P0002
+
+**A key is stolen.** Suspend at once: the thief orders nothing. It can still announce withdrawals, which
+holder and thief alike can cancel (`scripts.withdraw status`), propose an account of its own, which the
+operator withdraws as often as it does, and object to the operator's as often as that one is proposed:
+who has the key is never put out against its will. Where the thief does not give up, take the participant
+out (`scripts.onboard leave`) and register its metering point anew. Of a role: drop it at once with an
+admin's key, and propose it for a new account.
+
+    python -m scripts.offices account withdraw P0002
+    python -m scripts.offices role drop METER_ORACLE ADDRESS
+
+**A role moves** to another account, behind the timelock. ADMIN and OPERATOR are taken up by the account
+that gets them, so with its --keystore; an admin is removed by proposing ADMIN_REMOVAL before `role drop
+ADMIN`, or puts its role down itself. After that the keystore in the folder of the market's keys is
+another, and the service that signs with it is to be started anew.
+
+    python -m scripts.offices role propose METER_ORACLE ADDRESS
+    python -m scripts.offices role give METER_ORACLE ADDRESS
+    python -m scripts.offices role drop METER_ORACLE ADDRESS
+
+**An area is closed** that nobody is a member of any more: periods after its last open one do not wait
+for it.
+
+    python -m scripts.offices area close NAME
+
+**A pledged metering point changes hands.** Who comes after its holder says that it takes over what is
+pledged to investors; the operator takes the holder out, and registers the successor.
+
+    python -m scripts.offices pledge take-over P0002 --keystore FILE
+
+ADDRESS has its checksum, or is public/NAME or a party of the deployment such as dso or "meter oracle".
+Who signs is the operator, unless --keystore or --by names somebody else.
+"""
+
+import argparse
+
+from web3 import Web3
+
+from gridbourse.chain.refusals import PERMISSIONS
+from gridbourse.metering.points import read_numbers
+from scripts import command_parser, mapping_path, on_record, parse, run
+from scripts.offices_steps import STEPS, Office, show_status
+from scripts.party import add_party_options, own_key
+
+SUBJECTS = {
+    "account": "another account for a participant whose key is lost or stolen",
+    "member": "keep a participant from ordering",
+    "role": "roles, given behind the timelock and taken at once",
+    "module": "contracts that move money and energy",
+    "area": "market areas",
+    "pledge": "export that is promised to investors, when its point changes hands",
+}
+
+
+def main(*args: str, web3: Web3 | None = None) -> int:
+    """One step on `web3` when given, else on the network the arguments name."""
+    options = parse(_parser(), args)
+    mapping = options.participants or mapping_path(options.network)
+    numbers = read_numbers(mapping) if mapping.exists() else {}
+    with on_record(options.network, web3) as market:
+        options.act(Office(market, numbers, own_key(options)), options)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser("offices", __doc__)
+    everywhere = argparse.ArgumentParser(add_help=False)
+    everywhere.add_argument("--network", default="devnet", help="devnet or an RPC address")
+    add_party_options(everywhere)
+    everywhere.add_argument("--by", metavar="WHO", help="who signs: a point, public/NAME or a"
+                            " party of the deployment")  # fmt: skip
+    subjects = parser.add_subparsers(required=True, metavar="SUBJECT")
+    shown = subjects.add_parser(
+        "status", parents=[everywhere], help="who holds what, and what is proposed"
+    )
+    shown.set_defaults(act=show_status)
+    for subject, what in SUBJECTS.items():
+        steps = subjects.add_parser(subject, help=what, description=what)
+        named = steps.add_subparsers(dest="step", required=True, metavar="STEP")
+        for step, (act, words, does) in STEPS[subject].items():
+            added = named.add_parser(step, parents=[everywhere], help=does, description=does)
+            added.set_defaults(act=act)
+            _add_words(added, words)
+    return parser
+
+
+def _add_words(parser: argparse.ArgumentParser, words: tuple[str, ...]) -> None:
+    for word in words:
+        if word == "permission":
+            parser.add_argument(word, nargs="+", help=", ".join(PERMISSIONS.values()))
+        else:
+            parser.add_argument(word, metavar=word.upper())
+
+
+if __name__ == "__main__":
+    run(main)
