@@ -38,6 +38,7 @@ contract Settlement is ISettlement {
     /// @dev What stays the same over the groups of one call; what the supplier receives of the last group charged, and
     ///      the DSO of all, added up by lane
     struct Range {
+        uint256 area;
         uint256 period;
         bool estimate;
         uint256 deadline;
@@ -174,10 +175,10 @@ contract Settlement is ISettlement {
         Progress memory progress = _open(area, period);
         _requireAreaIn(area, period);
         _requireBooked(area, period);
-        Range memory range = _rangeOf(period);
+        Range memory range = _rangeOf(area, period);
         range.deadline = progress.deadline;
         range.estimate = progress.deadline != 0 && block.timestamp > progress.deadline;
-        uint256 settled = _settleRange(range, area, progress.nextGroup, maxGroups);
+        uint256 settled = _settleRange(range, progress.nextGroup, maxGroups);
         progress.nextGroup += uint32(settled);
         progress.done = progress.nextGroup >= registry.groupCount(area);
         _progress[_key(area, period)] = progress;
@@ -202,13 +203,28 @@ contract Settlement is ISettlement {
         }
     }
 
-    function _settleRange(Range memory range, uint256 area, uint256 from, uint256 maxGroups)
+    function _settleRange(Range memory range, uint256 from, uint256 maxGroups)
         private
         returns (uint256)
     {
-        Evidence memory evidence = _evidenceOf(area, range.period, from, maxGroups);
+        Evidence memory evidence = _evidenceOf(range.area, range.period, from, maxGroups);
+        Result memory result = _resultOf(range, evidence);
+        bytes32 before = commitmentOf[range.area][range.period];
+        commitmentOf[range.area][range.period] = Commitment.extend(before, result.leaves);
+        clearingHouse.settle(
+            range.period,
+            range.area,
+            evidence.groups,
+            result.deltas,
+            result.suppliersMicroEur,
+            SignedLanes.sum(range.dsoLanes)
+        );
+        return evidence.groups.length;
+    }
+
+    function _resultOf(Range memory range, Evidence memory evidence) private returns (Result memory result) {
         uint256 count = evidence.groups.length;
-        Result memory result = Result(new uint256[](count), new int256[](count), new bytes32[](count));
+        result = Result(new uint256[](count), new int256[](count), new bytes32[](count));
         Commitment.Leaf memory leaf;
         leaf.period = range.period;
         leaf.caps = NO_CAPS;
@@ -223,15 +239,6 @@ contract Settlement is ISettlement {
             result.suppliersMicroEur[i] = SignedLanes.sum(range.supplierLanes);
             result.leaves[i] = leaf.hash();
         }
-        commitmentOf[area][range.period] = Commitment.extend(commitmentOf[area][range.period], result.leaves);
-        clearingHouse.settle(
-            range.period,
-            evidence.groups,
-            result.deltas,
-            result.suppliersMicroEur,
-            SignedLanes.sum(range.dsoLanes)
-        );
-        return count;
     }
 
     function _evidenceOf(uint256 area, uint256 period, uint256 from, uint256 maxGroups)
@@ -319,7 +326,7 @@ contract Settlement is ISettlement {
         corrected.readings = readings;
         bytes32 committed = _commit(area, corrected, path);
         emit ReadingsCorrected(area, leaf.period, leaf.group, leaf.readings, readings, committed);
-        _bookDifference(settled, corrected);
+        _bookDifference(area, settled, corrected);
     }
 
     /// @inheritdoc ISettlement
@@ -348,7 +355,7 @@ contract Settlement is ISettlement {
         );
         bytes32 committed = _commit(area, moved, path);
         emit PositionsCorrected(area, leaf.period, leaf.group, leaf.positions, moved.positions, committed);
-        _bookDifference(settled, moved);
+        _bookDifference(area, settled, moved);
     }
 
     function _moved(uint256 participant, uint256 wh, int256 moreWh) private pure returns (uint256) {
@@ -367,8 +374,8 @@ contract Settlement is ISettlement {
     }
 
     /// @dev What a group is charged on one leaf and was charged on another
-    function _bookDifference(Commitment.Leaf memory was, Commitment.Leaf memory now_) private {
-        Range memory range = _rangeOf(was.period);
+    function _bookDifference(uint256 area, Commitment.Leaf memory was, Commitment.Leaf memory now_) private {
+        Range memory range = _rangeOf(area, was.period);
         uint256 charged = _charge(range, was);
         (uint256 supplier, uint256 dso) = (range.supplierLanes, range.dsoLanes);
         uint256 due = _charge(range, now_);
@@ -428,7 +435,8 @@ contract Settlement is ISettlement {
         return commitmentOf[area][period] != bytes32(0);
     }
 
-    function _rangeOf(uint256 period) private view returns (Range memory range) {
+    function _rangeOf(uint256 area, uint256 period) private view returns (Range memory range) {
+        range.area = area;
         range.period = period;
         range.zone = NO_ZONE;
         (range.prices.retail, range.prices.feedIn) = tariff.energyPrices(period);
