@@ -10,7 +10,7 @@ import {MoneyAccounts} from "./MoneyAccounts.sol";
 
 /// @title What stands behind the money in the accounts, and the credits that wait for it
 /// @notice The supplier stands in for the feed-in it owes and for what its customers do not pay, as a balance responsible
-///         supplier does: cover = its account + credits that wait − what participants owe. A settlement or correction
+///         supplier does: cover = its account + credits that wait − what participants and the TSO owe. A settlement or correction
 ///         never pays out what is not there: where cover would fall below zero, what it credits waits, and nobody else's
 ///         money pays it. Invariant: cover + the other house accounts >= 0, so that whatever is in an account of a
 ///         participant, of a margin or of the TSO is there as currency. The reference is `gridbourse.model.ledger`.
@@ -39,7 +39,7 @@ abstract contract Cover is MoneyAccounts {
 
     // --- what is behind the accounts -----------------------------------------------------------
 
-    /// @notice The supplier's account, and what waits for it, less what participants owe, in µEUR
+    /// @notice The supplier's account, and what waits for it, less what participants and the TSO owe, in µEUR
     function coverMicroEur() external view returns (int256) {
         return _backing().coverMicroEur;
     }
