@@ -54,10 +54,15 @@ interface IClearingHouse is IModules, IMoneyAccounts, IPeriods {
     function book(uint256 period, uint256[] calldata groups, uint256[] calldata fills, uint256[] calldata payments)
         external;
 
-    /// @notice The same, as the last word of a market on these groups: it reserves and books no more of them in the
-    ///         period, which spares settlement a look at its reservations
-    function bookLast(uint256 period, uint256[] calldata groups, uint256[] calldata fills, uint256[] calldata payments)
-        external;
+    /// @notice Books trades of groups of an area at one price for all that the market books there in the period: payments
+    ///         follow from it, and are not kept group by group
+    function bookAt(
+        uint256 period,
+        uint256 area,
+        uint256 priceMicroEurPerWh,
+        uint256[] calldata groups,
+        uint256[] calldata fills
+    ) external;
 
     /// @notice Moves what payers paid above what payees received (pay-as-bid) to the spread account
     function collectSpread(uint256 period, uint256 amountMicroEur) external;
@@ -66,12 +71,13 @@ interface IClearingHouse is IModules, IMoneyAccounts, IPeriods {
     ///         account a market moves what it put there; that it may even when it was revoked
     function transfer(uint256 from, uint256 to, uint256 amountMicroEur) external;
 
-    /// @notice Changes accounts at settlement, pays trades and gives back what the period still holds; sums to zero
+    /// @notice Changes accounts of an area's groups at settlement, pays trades and gives back what the period still holds; sums to zero
     /// @param suppliersMicroEur What the supplier receives of each group (− pays to it): where that leaves no cover, what
     ///        the group is credited waits
     /// @param dsoMicroEur What the DSO receives of all
     function settle(
         uint256 period,
+        uint256 area,
         uint256[] calldata groups,
         uint256[] calldata deltas,
         int256[] calldata suppliersMicroEur,

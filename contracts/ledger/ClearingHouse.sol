@@ -23,7 +23,7 @@ contract ClearingHouse is Positions {
     /// @dev What the groups of one call come to
     struct Totals {
         Backing backing;
-        uint256 counted;
+        Due due;
         uint256 releasedLanes;
         uint256 paidLanes;
         int256 supplierMicroEur;
@@ -70,7 +70,7 @@ contract ClearingHouse is Positions {
         int256 amount = amountMicroEur.toInt256();
         int256 open = _noteOpen(_modules[msg.sender].index, period, amount);
         if (open > 0) revert SpreadNotPaid(msg.sender, period, open);
-        slot.tradesMicroEur = (int256(slot.tradesMicroEur) - amount).toInt56();
+        slot.tradesMicroEur = (int256(slot.tradesMicroEur) - amount).toInt48();
         _change(HouseAccounts.SPREAD, amount);
         emit SpreadCollected(period, msg.sender, amountMicroEur);
     }
@@ -101,6 +101,7 @@ contract ClearingHouse is Positions {
     /// @inheritdoc IClearingHouse
     function settle(
         uint256 period,
+        uint256 area,
         uint256[] calldata groups,
         uint256[] calldata deltas,
         int256[] calldata suppliersMicroEur,
@@ -109,7 +110,7 @@ contract ClearingHouse is Positions {
         Period memory slot = _slotOf(period);
         Totals memory totals;
         totals.backing = _backing();
-        totals.counted = _counted(slot);
+        totals.due = Due(_counted(slot), _pricesIn(slot, area));
         for (uint256 i; i < groups.length; ++i) {
             _settleGroup(slot, totals, groups[i], deltas[i], suppliersMicroEur[i]);
         }
@@ -118,7 +119,7 @@ contract ClearingHouse is Positions {
         _change(HouseAccounts.DSO, dsoMicroEur);
         slot.holdsMicroEur =
             _toUint56(int256(uint256(slot.holdsMicroEur)) - SignedLanes.sum(totals.releasedLanes));
-        slot.tradesMicroEur = (int256(slot.tradesMicroEur) - SignedLanes.sum(totals.paidLanes)).toInt56();
+        slot.tradesMicroEur = (int256(slot.tradesMicroEur) - SignedLanes.sum(totals.paidLanes)).toInt48();
         slot.settling = true;
         _ring[period % ringSize] = slot;
         emit GroupsSettled(period, groups, deltas, totals.supplierMicroEur, dsoMicroEur);
@@ -132,7 +133,7 @@ contract ClearingHouse is Positions {
         uint256 deltas,
         int256 supplierMicroEur
     ) private {
-        (uint256 held, uint256 paid) = _dueOf(slot, totals.counted, group);
+        (uint256 held, uint256 paid) = _dueOf(slot, totals.due, group);
         uint256 before = _balances[group];
         uint256 four;
         unchecked {

@@ -11,9 +11,8 @@ import {Cover} from "./Cover.sol";
 /// @notice A period keeps its slot until every area of it is settled
 abstract contract Periods is Cover, IPeriods {
     /// @dev One storage slot. It is free for another period once every area of this one is settled. `reservedBy`,
-    ///      `bookedBy` and `lastBy` have one bit for the index of each market; the last for the first eight, where the
-    ///      market said that what it booked was its last word. What such a market left unsold of a group's holds is in
-    ///      `tradesMicroEur` from then on: together both are what is set aside
+    ///      `bookedBy` and `pricedBy` have one bit for the index of each market; the last where all that the market
+    ///      booked of an area was at one price
     struct Period {
         uint32 period;
         uint16 areas;
@@ -22,10 +21,10 @@ abstract contract Periods is Cover, IPeriods {
         uint16 holdMicroEurPerWh;
         bool settling;
         uint56 holdsMicroEur;
-        int56 tradesMicroEur;
+        int48 tradesMicroEur;
         uint16 reservedBy;
         uint16 bookedBy;
-        uint8 lastBy;
+        uint16 pricedBy;
     }
 
     /// @notice Market time

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {Lanes} from "../libraries/Lanes.sol";
+import {Profile} from "../libraries/Profile.sol";
 import {SignedLanes} from "../libraries/SignedLanes.sol";
 import {Reservations} from "./Reservations.sol";
 
@@ -11,8 +11,16 @@ import {Reservations} from "./Reservations.sol";
 /// @notice Booking moves no money: trades are due at settlement, out of the buyers' holds. A market that closes without its
 ///         payers pays nobody.
 abstract contract Positions is Reservations {
+    /// @dev Of an area and period: markets whose trades count, one bit to the index of each, and prices (see `_pricesIn`)
+    struct Due {
+        uint256 counted;
+        uint256 prices;
+    }
+
     /// @dev index of the market | ring slot | group => period: 32 | four signed 56-bit amounts that settlement pays
     mapping(uint256 key => uint256 fourAmounts) private _payments;
+    /// @dev index of the market | ring slot | area => period: 32 | the one price of all that was booked there
+    mapping(uint256 key => uint256 price) private _prices;
     /// @dev index of the market | ring slot => period: 32 | payments booked and spread collected, signed 224 bits
     mapping(uint256 key => uint256 signedSum) private _open;
 
@@ -26,6 +34,13 @@ abstract contract Positions is Reservations {
     error ReceivedAboveRetail(uint256 participant, int256 paymentMicroEur, uint256 mostMicroEur);
     error BoughtAboveReserved(uint256 participant, uint256 boughtWh, uint256 reservedWh);
     error SoldAboveReserved(uint256 participant, uint256 soldWh, uint256 reservedWh);
+    error BookedOtherwise(address market, uint256 period, bool atOnePrice);
+    error OtherPrice(
+        address market, uint256 area, uint256 period, uint256 priceMicroEurPerWh, uint256 formerMicroEurPerWh
+    );
+    error PriceAboveRetail(
+        address market, uint256 period, uint256 priceMicroEurPerWh, uint256 retailMicroEurPerWh
+    );
     error TradesOpen(address market, uint256 period, int256 openMicroEur);
 
     /// @inheritdoc IClearingHouse
@@ -33,77 +48,90 @@ abstract contract Positions is Reservations {
         external
         onlyModule(MARKET)
     {
-        _book(period, groups, fills, payments, false);
-    }
-
-    /// @inheritdoc IClearingHouse
-    function bookLast(uint256 period, uint256[] calldata groups, uint256[] calldata fills, uint256[] calldata payments)
-        external
-        onlyModule(MARKET)
-    {
-        _book(period, groups, fills, payments, true);
-    }
-
-    function _book(
-        uint256 period,
-        uint256[] calldata groups,
-        uint256[] calldata fills,
-        uint256[] calldata payments,
-        bool last
-    ) private {
         Period storage slot = _slotOf(period);
-        Call memory call;
-        (call.period, call.index, call.rate) = (period, _modules[msg.sender].index, slot.retailMicroEurPerWh);
-        _noteBooked(slot, call, last);
+        Call memory call = _callFor(slot, period, false);
         int256 paid;
         for (uint256 i; i < groups.length; ++i) {
             uint256 fill = fills[i];
             if (fill == 0) continue;
-            uint256 payment = payments[i];
-            unchecked {
-                _bookGroup(call, groups[i], fill, payment, slot.holdMicroEurPerWh);
-                paid += SignedLanes.sum(payment);
-            }
-        }
-        if (call.movedLanes != 0) {
-            int256 moved = SignedLanes.sum(call.movedLanes);
-            slot.holdsMicroEur = _toUint56(int256(uint256(slot.holdsMicroEur)) - moved);
-            slot.tradesMicroEur = SafeCast.toInt56(int256(slot.tradesMicroEur) + moved);
+            _requireWithinRetail(groups[i], fill, payments[i], call.rate);
+            paid += _bookPayments(call, _bookEnergy(call, groups[i], fill), payments[i]);
         }
         if (paid != 0) _noteOpen(call.index, period, paid);
         emit TradesBooked(period, msg.sender, groups, fills, payments);
     }
 
-    /// @dev A market has its last word in a period in all that it books, or in nothing of it
-    function _noteBooked(Period storage slot, Call memory call, bool last) private {
-        uint256 bit = 1 << call.index;
-        (bool booked, bool hadLast) = (slot.bookedBy & bit != 0, slot.lastBy & bit != 0);
-        call.last = last && bit <= type(uint8).max;
-        if (booked && hadLast != call.last) revert BookedLast(msg.sender, call.period, 0);
-        if (booked) return;
-        slot.bookedBy |= uint16(bit);
-        if (call.last) slot.lastBy |= uint8(bit);
+    /// @inheritdoc IClearingHouse
+    function bookAt(
+        uint256 period,
+        uint256 area,
+        uint256 priceMicroEurPerWh,
+        uint256[] calldata groups,
+        uint256[] calldata fills
+    ) external onlyModule(MARKET) {
+        Period storage slot = _slotOf(period);
+        Call memory call = _callFor(slot, period, true);
+        _fixPrice(call, area, priceMicroEurPerWh);
+        uint256[] memory payments = new uint256[](groups.length);
+        int256 paid;
+        for (uint256 i; i < groups.length; ++i) {
+            uint256 fill = fills[i];
+            if (fill == 0) continue;
+            _bookEnergy(call, groups[i], fill);
+            unchecked {
+                payments[i] = _paymentsAt(priceMicroEurPerWh, fill);
+                paid += SignedLanes.sum(payments[i]);
+            }
+        }
+        if (paid != 0) _noteOpen(call.index, period, paid);
+        emit TradesBooked(period, msg.sender, groups, fills, payments);
     }
 
-    /// @dev What was traded is due at settlement; until then the whole hold stays. With a market's last word goes what it
-    ///      leaves of the holds, so that settlement need not look at the reservations again
-    function _bookGroup(Call memory call, uint256 group, uint256 fills, uint256 payments, uint256 holdRate) private {
-        uint256 key = _key(call.index, call.period, group);
-        uint256 positions = Lanes.ofPeriod(_positions[key], call.period);
-        uint256 reserved = Lanes.ofPeriod(_reserved[key], call.period);
-        _requireReserved(group, positions, fills, reserved);
-        _requireWithinRetail(group, fills, payments, call.rate);
+    function _bookPayments(Call memory call, uint256 key, uint256 payments) private returns (int256) {
         unchecked {
-            uint256 due;
-            if (call.last) {
-                if (uint224(positions) != 0) revert BookedLast(msg.sender, call.period, group);
-                due = (Lanes.intos(reserved) - Lanes.intos(fills)) * holdRate;
-                call.movedLanes += Lanes.widen(due);
-            } else {
-                due = Lanes.ofPeriod(_payments[key], call.period);
-            }
-            _positions[key] = positions + uint224(fills); // each quantity within what is reserved, so within its 28 bits
+            uint256 due = Lanes.ofPeriod(_payments[key], call.period);
             _payments[key] = Lanes.fresh(call.period) | Lanes.addSigned(due, Lanes.narrow(payments));
+            return SignedLanes.sum(payments);
+        }
+    }
+
+    /// @dev A market books at one price all that it books in a period, or nothing of it
+    function _callFor(Period storage slot, uint256 period, bool priced) private returns (Call memory call) {
+        uint256 index = _modules[msg.sender].index;
+        (call.period, call.index, call.rate) = (period, index, slot.retailMicroEurPerWh);
+        uint256 bit = 1 << index;
+        bool wasPriced = slot.pricedBy & bit != 0;
+        if (slot.bookedBy & bit == 0) {
+            slot.bookedBy |= uint16(bit);
+            if (priced) slot.pricedBy |= uint16(bit);
+        } else if (wasPriced != priced) {
+            revert BookedOtherwise(msg.sender, period, wasPriced);
+        }
+    }
+
+    /// @dev The retail price is the most that anybody's hold backs, and that anybody may get
+    function _fixPrice(Call memory call, uint256 area, uint256 price) private {
+        if (price > call.rate) revert PriceAboveRetail(msg.sender, call.period, price, call.rate);
+        uint256 key = _key(call.index, call.period, area);
+        uint256 word = _prices[key];
+        if (Lanes.tag(word) != call.period) _prices[key] = Lanes.fresh(call.period) | price;
+        else if (uint224(word) != price) revert OtherPrice(msg.sender, area, call.period, price, uint224(word));
+    }
+
+    /// @dev What four participants get for what they sold and bought (− pay), as signed 64-bit lanes
+    function _paymentsAt(uint256 price, uint256 fills) private pure returns (uint256) {
+        unchecked {
+            return SignedLanes.sub(Lanes.widen(Lanes.outs(fills) * price), Lanes.widen(Lanes.intos(fills) * price));
+        }
+    }
+
+    /// @dev What was traded is due at settlement; until then the whole hold stays
+    function _bookEnergy(Call memory call, uint256 group, uint256 fills) private returns (uint256 key) {
+        key = _key(call.index, call.period, group);
+        uint256 positions = Lanes.ofPeriod(_positions[key], call.period);
+        _requireReserved(group, positions, fills, Lanes.ofPeriod(_reserved[key], call.period));
+        unchecked {
+            _positions[key] = positions + uint224(fills); // each quantity within what is reserved, so within its 28 bits
         }
     }
 
@@ -184,50 +212,51 @@ abstract contract Positions is Reservations {
         return _sumOf(_positions, markets_, period, group);
     }
 
-    /// @dev What settlement gives back of what a group's holds still are, and pays besides: trades, and what was left of
-    ///      holds at a market's last word. Signed 64-bit lanes, small beside them: 28 bits of energy at prices of 16
-    function _dueOf(Period memory slot, uint256 counted, uint256 group)
+    /// @dev Prices of an area's trades in the period at markets that book at one, 16 bits to the index of each
+    function _pricesIn(Period memory slot, uint256 area) internal view returns (uint256 prices) {
+        uint256 left = slot.pricedBy;
+        unchecked {
+            for (uint256 index; left != 0; ++index) {
+                if (left & 1 != 0) {
+                    uint256 word = Lanes.ofPeriod(_prices[_key(index, slot.period, area)], slot.period);
+                    prices |= uint256(uint16(word)) << (index * 16);
+                }
+                left >>= 1;
+            }
+        }
+    }
+
+    /// @dev What settlement gives back of a group's holds, and pays besides for trades. Signed 64-bit lanes, small beside
+    ///      them: 28 bits of energy at prices of 16
+    function _dueOf(Period memory slot, Due memory due, uint256 group)
         internal
         view
         returns (uint256 held, uint256 paid)
     {
-        uint256 left = slot.reservedBy;
+        (uint256 left, uint256 counted, uint256 prices) = (slot.reservedBy, due.counted, due.prices);
         uint256 key = _key(0, slot.period, group);
         unchecked {
             // As a rule it is the pool alone, which comes first.
-            if (left & 1 != 0) (held, paid) = _dueBy(slot, counted, key, 1);
+            if (left & 1 != 0) {
+                held = Lanes.intos(Lanes.ofPeriod(_reserved[key], slot.period));
+                if (counted & 1 != 0) paid = _paidBy(slot, key, 1, uint16(prices));
+            }
             for (uint256 bit = 2; left >= bit; bit <<= 1) {
-                key += ONE_INDEX;
+                (key, prices) = (key + ONE_INDEX, prices >> 16);
                 if (left & bit == 0) continue;
-                (uint256 backed, uint256 more) = _dueBy(slot, counted, key, bit);
-                held += backed;
-                paid = SignedLanes.add(paid, more);
+                held += Lanes.intos(Lanes.ofPeriod(_reserved[key], slot.period));
+                if (counted & bit != 0) paid = SignedLanes.add(paid, _paidBy(slot, key, bit, uint16(prices)));
             }
             held = Lanes.widen(held * slot.holdMicroEurPerWh);
         }
     }
 
-    /// @dev The same of one market: energy that is backed in 56-bit lanes, and what is paid. Who traded nothing there is
-    ///      paid nothing: the positions are looked at already, the payments are not
-    function _dueBy(Period memory slot, uint256 counted, uint256 key, uint256 bit)
-        private
-        view
-        returns (uint256 backed, uint256 paid)
-    {
-        uint256 period = slot.period;
-        unchecked {
-            uint256 traded = slot.bookedBy & bit == 0 ? 0 : _positions[key];
-            bool isTraded = Lanes.tag(traded) == period && uint224(traded) != 0;
-            if (isTraded && counted & bit != 0) {
-                paid = Lanes.widenSigned(_payments[key]);
-                if (slot.lastBy & bit != 0) return (Lanes.intos(traded), paid);
-            }
-            backed = Lanes.intos(Lanes.ofPeriod(_reserved[key], period));
-            if (isTraded && counted & bit == 0 && slot.lastBy & bit != 0) {
-                paid = Lanes.widen((backed - Lanes.intos(traded)) * slot.holdMicroEurPerWh); // of a book that is void
-                backed = Lanes.intos(traded);
-            }
-        }
+    /// @dev Payments of one market. Who traded nothing there is paid nothing: the positions are looked at already, the
+    ///      payments are not
+    function _paidBy(Period memory slot, uint256 key, uint256 bit, uint256 price) private view returns (uint256) {
+        uint256 traded = _positions[key];
+        if (Lanes.tag(traded) != slot.period || uint224(traded) == 0) return 0;
+        return slot.pricedBy & bit != 0 ? _paymentsAt(price, traded) : Lanes.widenSigned(_payments[key]);
     }
 
     // --- questions -----------------------------------------------------------------------------
@@ -256,10 +285,10 @@ abstract contract Positions is Reservations {
     /// @notice What settlement of a period pays a participant for its trades (− takes), in µEUR
     function paymentOf(uint256 participant, uint256 period) external view returns (int256) {
         Period memory slot = _slotOf(period);
-        uint256 group = Lanes.groupOf(participant);
-        (uint256 held, uint256 paid) = _dueOf(slot, slot.bookedBy, group);
-        uint256 all = Lanes.widen(Lanes.intos(_reservedBy(slot.reservedBy, period, group)) * slot.holdMicroEurPerWh);
-        return Lanes.getInt64(SignedLanes.sub(SignedLanes.add(held, paid), all), Lanes.laneOf(participant));
+        (uint256 group, uint256 lane) = (Lanes.groupOf(participant), Lanes.laneOf(participant));
+        uint256 area = Profile.area(Lanes.get64(registry.profilesOf(group), lane));
+        (, uint256 paid) = _dueOf(slot, Due(slot.bookedBy, _pricesIn(slot, area)), group);
+        return Lanes.getInt64(paid, lane);
     }
 
     /// @notice Energy lanes (sold, bought) of a group in a period

@@ -26,8 +26,6 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
         bool booked;
         uint256 rate;
         bool near;
-        bool last;
-        uint256 movedLanes;
     }
 
     /// @dev What lies between the keys of two markets
@@ -46,7 +44,6 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
     error ParticipantNotActive(uint256 participant, uint256 status);
     error InDebt(uint256 participant, int256 balanceMicroEur);
     error AboveConnectionCapacity(uint256 participant, uint256 reservedWh, uint256 capacityWh);
-    error BookedLast(address market, uint256 period, uint256 group);
     error ReleasedAboveReserved(uint256 group, uint256 released, uint256 reserved);
 
     // --- the life of a period ------------------------------------------------------------------
@@ -92,7 +89,7 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
         if (markets_ & bit == 0) slot.reservedBy = uint16(markets_ | bit);
         Call memory call;
         (call.period, call.index, call.others) = (period, index, markets_ & ~bit);
-        (call.booked, call.last) = (slot.bookedBy & bit != 0, slot.lastBy & bit != 0);
+        call.booked = slot.bookedBy & bit != 0;
         call.rate = slot.holdMicroEurPerWh;
         int256 holds;
         profiles = _profilesOf(period, exchanges);
@@ -153,7 +150,7 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
     {
         uint256 key = _key(call.index, call.period, exchange.group);
         own = Lanes.ofPeriod(_reserved[key], call.period);
-        if (exchange.released != 0 || call.last) _requireReleasable(call, exchange, key, own);
+        if (exchange.released != 0) _requireReleasable(call, exchange, key, own);
         unchecked {
             uint256 all = call.others == 0 ? own : own + _reservedBy(call.others, call.period, exchange.group);
             call.near = !_farFromLimits(exchange, profiles, all);
@@ -167,7 +164,6 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
         (uint256 released, uint256 claimed) = (exchange.released, exchange.claimed);
         unchecked {
             uint256 booked = call.booked ? Lanes.ofPeriod(_positions[key], call.period) : 0;
-            if (call.last && uint224(booked) != 0) revert BookedLast(msg.sender, call.period, exchange.group);
             bool above = Lanes.anyAbove(Lanes.outs(released), Lanes.outs(own))
                 || Lanes.anyAbove(Lanes.intos(released), Lanes.intos(own))
                 || Lanes.anyAbove(Lanes.outs(booked), Lanes.outs(own) - Lanes.outs(released) + Lanes.outs(claimed))

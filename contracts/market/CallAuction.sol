@@ -186,15 +186,15 @@ contract CallAuction is IPoolMarket, OrderBatches {
     function book(uint256 area, uint32 period, uint256 maxGroups) external {
         Session memory session = _sessionOf(area, period);
         _requireVerdict(area, session);
-        MeritOrder.Outcome memory outcome = MeritOrder.unpack(_outcomes[_key(area, period)]);
+        MeritOrder.Outcome memory outcome = outcomeOf(area, period);
         Booking memory booking = _bookings[_key(area, period)];
         if (booking.period != period) booking = Booking(period, 0, 0, 0, 0);
-        uint256 matchedWh = session.phase == Phase.Void ? 0 : outcome.volumeWh;
-        uint256 groupCount = matchedWh == 0 ? 0 : registry.groupCount(area);
+        uint256 groupCount = outcome.volumeWh == 0 ? 0 : registry.groupCount(area);
         if (booking.nextGroup < groupCount) {
             uint256[] memory groups = registry.groupsOf(area, booking.nextGroup, maxGroups);
             (uint256[] memory fills, uint256[] memory payments) = _fill(period, outcome, booking, groups);
-            clearingHouse.bookLast(period, groups, fills, payments);
+            if (payAsBid) clearingHouse.book(period, groups, fills, payments);
+            else clearingHouse.bookAt(period, area, _price(outcome.priceTick), groups, fills);
             booking.nextGroup += uint32(groups.length);
         }
         if (booking.nextGroup >= groupCount) {
@@ -202,7 +202,7 @@ contract CallAuction is IPoolMarket, OrderBatches {
             if (spread != 0) clearingHouse.collectSpread(period, spread);
             session.phase = Phase.Booked;
             _sessions[_key(area, period)] = session;
-            emit Booked(area, period, matchedWh, spread);
+            emit Booked(area, period, outcome.volumeWh, spread);
         }
         _bookings[_key(area, period)] = booking;
     }
@@ -290,7 +290,7 @@ contract CallAuction is IPoolMarket, OrderBatches {
     }
 
     /// @notice What the clearing that stands found; all zero when none does
-    function outcomeOf(uint256 area, uint256 period) external view returns (MeritOrder.Outcome memory outcome) {
+    function outcomeOf(uint256 area, uint256 period) public view returns (MeritOrder.Outcome memory outcome) {
         Session memory session = _sessionOf(area, period);
         if (session.phase == Phase.Open || session.phase == Phase.Void) return outcome;
         return MeritOrder.unpack(_outcomes[_key(area, period)]);
@@ -304,11 +304,7 @@ contract CallAuction is IPoolMarket, OrderBatches {
         returns (uint256[] memory groups, uint256[] memory fills, uint256[] memory payments)
     {
         groups = registry.groupsOf(area, 0, registry.groupCount(area));
-        Session memory session = _sessionOf(area, period);
-        MeritOrder.Outcome memory outcome;
-        if (session.phase != Phase.Open && session.phase != Phase.Void) {
-            outcome = MeritOrder.unpack(_outcomes[_key(area, period)]);
-        }
+        MeritOrder.Outcome memory outcome = outcomeOf(area, period);
         if (outcome.volumeWh == 0) return (groups, new uint256[](groups.length), new uint256[](groups.length));
         Booking memory booking;
         (fills, payments) = _fill(period, outcome, booking, groups);

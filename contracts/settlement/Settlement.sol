@@ -38,6 +38,7 @@ contract Settlement is ISettlement {
     /// @dev What stays the same over the groups of one call; what the supplier receives of the last group charged, and
     ///      the DSO of all, added up by lane
     struct Range {
+        uint256 area;
         uint256 period;
         bool estimate;
         uint256 deadline;
@@ -164,10 +165,10 @@ contract Settlement is ISettlement {
         Progress memory progress = _open(area, period);
         _requireAreaIn(area, period);
         _requireBooked(area, period);
-        Range memory range = _rangeOf(period);
+        Range memory range = _rangeOf(area, period);
         range.deadline = progress.deadline;
         range.estimate = progress.deadline != 0 && block.timestamp > progress.deadline;
-        uint256 settled = _settleRange(range, area, progress.nextGroup, maxGroups);
+        uint256 settled = _settleRange(range, progress.nextGroup, maxGroups);
         progress.nextGroup += uint32(settled);
         progress.done = progress.nextGroup >= registry.groupCount(area);
         _progress[_key(area, period)] = progress;
@@ -192,13 +193,28 @@ contract Settlement is ISettlement {
         }
     }
 
-    function _settleRange(Range memory range, uint256 area, uint256 from, uint256 maxGroups)
+    function _settleRange(Range memory range, uint256 from, uint256 maxGroups)
         private
         returns (uint256)
     {
-        Evidence memory evidence = _evidenceOf(area, range.period, from, maxGroups);
+        Evidence memory evidence = _evidenceOf(range.area, range.period, from, maxGroups);
+        Result memory result = _resultOf(range, evidence);
+        bytes32 before = commitmentOf[range.area][range.period];
+        commitmentOf[range.area][range.period] = Commitment.extend(before, result.leaves);
+        clearingHouse.settle(
+            range.period,
+            range.area,
+            evidence.groups,
+            result.deltas,
+            result.suppliersMicroEur,
+            SignedLanes.sum(range.dsoLanes)
+        );
+        return evidence.groups.length;
+    }
+
+    function _resultOf(Range memory range, Evidence memory evidence) private returns (Result memory result) {
         uint256 count = evidence.groups.length;
-        Result memory result = Result(new uint256[](count), new int256[](count), new bytes32[](count));
+        result = Result(new uint256[](count), new int256[](count), new bytes32[](count));
         Commitment.Leaf memory leaf;
         leaf.period = range.period;
         leaf.caps = NO_CAPS;
@@ -213,15 +229,6 @@ contract Settlement is ISettlement {
             result.suppliersMicroEur[i] = SignedLanes.sum(range.supplierLanes);
             result.leaves[i] = leaf.hash();
         }
-        commitmentOf[area][range.period] = Commitment.extend(commitmentOf[area][range.period], result.leaves);
-        clearingHouse.settle(
-            range.period,
-            evidence.groups,
-            result.deltas,
-            result.suppliersMicroEur,
-            SignedLanes.sum(range.dsoLanes)
-        );
-        return count;
     }
 
     function _evidenceOf(uint256 area, uint256 period, uint256 from, uint256 maxGroups)
@@ -306,7 +313,7 @@ contract Settlement is ISettlement {
         Commitment.Leaf memory settled = leaf;
         _requirePlausible(settled, readings);
         uint256 before = settled.readings;
-        Range memory range = _rangeOf(settled.period);
+        Range memory range = _rangeOf(area, settled.period);
         uint256 charged = _charge(range, settled);
         (uint256 supplier, uint256 dso) = (range.supplierLanes, range.dsoLanes);
         settled.readings = readings;
@@ -370,7 +377,8 @@ contract Settlement is ISettlement {
         return commitmentOf[area][period] != bytes32(0);
     }
 
-    function _rangeOf(uint256 period) private view returns (Range memory range) {
+    function _rangeOf(uint256 area, uint256 period) private view returns (Range memory range) {
+        range.area = area;
         range.period = period;
         range.zone = NO_ZONE;
         (range.prices.retail, range.prices.feedIn) = tariff.energyPrices(period);

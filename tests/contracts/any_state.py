@@ -174,8 +174,9 @@ def everybody_takes(market: Market) -> None:
         }
         takes: list[Callable[[], bool]] = [
             *(
-                lambda m=m: attempt(house.withdraw, max(house.balanceOf(m.number), 0), by=m.account)
+                lambda m=m: attempt(house.withdraw, house.balanceOf(m.number), by=m.account)
                 for m in market.members
+                if house.balanceOf(m.number) >= 0  # who owes has nothing to take
             ),
             *(
                 lambda a=a, by=by: attempt(house.withdrawHouse, a, house.spendableOf(a), by=by)

@@ -190,7 +190,7 @@ def test_what_participants_owe_stays_with_the_house(market, house, desk, alice):
     """The supplier stands in for it first, then the others; who has money can always take it out."""
     house.withdraw(PURSE, alice.sends)
     house.withdrawHouse(SUPPLIER, GUARANTEE, {"from": market.supplier})
-    house.settle(P, [GROUP], [amounts({alice: -900})], [700], 200, {"from": desk})
+    house.settle(P, 0, [GROUP], [amounts({alice: -900})], [700], 200, {"from": desk})
     assert house.debtsMicroEur() == 900
     assert house.coverMicroEur() == -200
     for account, amount, by in ((SUPPLIER, 700, market.supplier), (DSO, 200, market.dso)):
@@ -275,8 +275,9 @@ def test_an_area_opened_later_is_not_in_the_period(market, house, desk):
     [
         ("reserve", ([(GROUP, 0, 0)],)),
         ("book", ([], [], [])),
+        ("bookAt", (0, 1, [], [])),
         ("collectSpread", (1,)),
-        ("settle", ([], [], [], 0)),
+        ("settle", (0, [], [], [], 0)),
         ("finishArea", ()),
     ],
 )
@@ -429,7 +430,7 @@ def test_credit_lends_no_more_than_the_supplier_covers(market, house, desk, alic
 
 def test_who_owes_more_than_its_credit_does_not_order(market, house, desk, alice):
     owed = PURSE + 40
-    house.settle(P, [GROUP], [amounts({alice: -owed})], [owed], 0, {"from": desk})
+    house.settle(P, 0, [GROUP], [amounts({alice: -owed})], [owed], 0, {"from": desk})
     house.activate(P + 1, {"from": desk})
     grant(market, alice, 39)
 
@@ -466,7 +467,7 @@ def test_a_trade_is_paid_out_of_the_hold_at_settlement(market, house, desk, alic
     assert house.balanceOf(bob.number) == PURSE
     assert holds(house) == held
 
-    house.settle(P, [GROUP], [0], [0], 0, {"from": desk})
+    house.settle(P, 0, [GROUP], [0], [0], 0, {"from": desk})
     assert house.balanceOf(alice.number) == PURSE - 120_000
     assert house.balanceOf(bob.number) == PURSE + 120_000
     assert market.money_sum() == 0
@@ -483,25 +484,42 @@ def test_payments_of_a_period_add_up(house, desk, alice, bob):
     assert house.paymentOf(bob.number, P) == 300 * 7 + 200 * 300
 
 
-def test_a_markets_last_word_is_its_last(market, house, desk, alice, bob):
-    """What it leaves of the holds goes with it, so that settlement looks at no reservation again."""
+def test_trades_at_one_price_are_paid_by_it(market, house, desk, alice, bob):
+    """What each gets follows from the price of its area; holds are as ever."""
     reserve(house, desk, {}, {alice: (0, 1_000), bob: (800, 0)})
-    fills, payments = {alice: (0, 600), bob: (600, 0)}, {alice: -120_000, bob: 120_000}
-    house.bookLast(P, [GROUP], [energies(fills)], [amounts(payments)], {"from": desk})
+    for wh in (400, 200):
+        words = ([GROUP], [energies({alice: (0, wh), bob: (wh, 0)})])
+        tx = house.bookAt(P, 0, 200, *words, {"from": desk})
+        paid = amounts({alice: -200 * wh, bob: 200 * wh})
+        assert list(fact(tx, "TradesBooked")[-1]) == [paid]
     assert account(house, alice) == (1_000 * HOLD_RATE, 0, 1_000, 0, 600)
     assert [house.paymentOf(who.number, P) for who in (alice, bob)] == [-120_000, 120_000]
-    assert market.money_sum() == 0
-
-    more = ([GROUP], [energies({alice: (0, 100), bob: (100, 0)})], [0])
-    assert refusal(house.bookLast, P, *more, by=desk) == ("BookedLast", desk, P, GROUP)
-    assert refusal(house.book, P, *more, by=desk) == ("BookedLast", desk, P, 0)
-    refused = refused_reserve(house, desk, {alice: (0, 100)}, {})
-    assert refused == ("BookedLast", desk, P, GROUP)
-    house.settle(P, [GROUP], [0], [0], 0, {"from": desk})
+    house.settle(P, 0, [GROUP], [0], [0], 0, {"from": desk})
     assert house.balanceOf(alice.number) == PURSE - 120_000
     assert house.balanceOf(bob.number) == PURSE + 120_000
     assert holds(house) == house.periodAt(P % RING)["tradesMicroEur"] == 0
     assert market.money_sum() == 0
+
+
+def test_a_market_has_one_price_in_an_area_and_period_or_none(house, desk, alice, bob):
+    reserve(house, desk, {}, {alice: (0, 1_000), bob: (800, 0)})
+    words = ([GROUP], [energies({alice: (0, 100), bob: (100, 0)})])
+    retail = house.periodAt(P % RING)["retailMicroEurPerWh"]
+    above = refusal(house.bookAt, P, 0, retail + 1, *words, by=desk)
+    assert above == ("PriceAboveRetail", desk, P, retail + 1, retail)
+    house.bookAt(P, 0, 200, *words, {"from": desk})
+    assert refusal(house.bookAt, P, 0, 201, *words, by=desk) == ("OtherPrice", desk, 0, P, 201, 200)
+    mixed = refusal(house.book, P, *words, [0], by=desk)
+    assert mixed == ("BookedOtherwise", desk, P, True)
+    house.bookAt(P, 1, 150, [], [], {"from": desk})  # of another area
+
+
+def test_who_books_one_by_one_has_no_price(house, desk, alice, bob):
+    reserve(house, desk, {}, {alice: (0, 1_000), bob: (800, 0)})
+    words = ([GROUP], [energies({alice: (0, 100), bob: (100, 0)})])
+    house.book(P, *words, [amounts({alice: -700, bob: 700})], {"from": desk})
+    mixed = refusal(house.bookAt, P, 0, 7, *words, by=desk)
+    assert mixed == ("BookedOtherwise", desk, P, False)
 
 
 def test_settlement_waits_until_a_market_has_booked_its_payers_too(market, house, desk, alice, bob):
@@ -510,9 +528,9 @@ def test_settlement_waits_until_a_market_has_booked_its_payers_too(market, house
         book = ([GROUP], [energies({who: fill})], [amounts({who: paid})])
         house.book(P, *book, {"from": desk})
         if who is alice:
-            waits = refusal(house.settle, P, [GROUP], [0], [0], 0, by=desk)
+            waits = refusal(house.settle, P, 0, [GROUP], [0], [0], 0, by=desk)
             assert waits == ("TradesOpen", desk, P, 90_000)
-    house.settle(P, [GROUP], [0], [0], 0, {"from": desk})
+    house.settle(P, 0, [GROUP], [0], [0], 0, {"from": desk})
 
     assert house.balanceOf(alice.number) == PURSE + 90_000
     assert market.money_sum() == 0
@@ -530,7 +548,7 @@ def test_the_spread_of_a_period_goes_to_its_account(market, house, desk, alice):
     assert house.balanceOf(SPREAD) == 90_000
     assert house.periodAt(P % RING)["tradesMicroEur"] == -90_000
     assert market.money_sum() == 0
-    house.settle(P, [GROUP], [0], [0], 0, {"from": desk})
+    house.settle(P, 0, [GROUP], [0], [0], 0, {"from": desk})
     assert house.periodAt(P % RING)["tradesMicroEur"] == 0
     assert house.balanceOf(alice.number) == PURSE - 90_000
 
@@ -540,7 +558,7 @@ def test_what_trades_leave_over_is_spread(market, house, desk, alice):
     reserve(house, desk, {}, {alice: (0, 500)})
     book = ([GROUP], [energies({alice: (0, 500)})], [amounts({alice: -90_000})])
     house.book(P, *book, {"from": desk})
-    house.settle(P, [GROUP], [0], [0], 0, {"from": desk})
+    house.settle(P, 0, [GROUP], [0], [0], 0, {"from": desk})
     for _ in range(2):
         house.finishArea(P, {"from": desk})
 
@@ -588,7 +606,7 @@ def test_nobody_receives_more_than_the_retail_price(house, desk, alice, beyond):
 def test_settlement_gives_holds_back_and_changes_accounts(market, house, desk, alice, bob):
     reserve(house, desk, {}, {alice: (0, 1_000), bob: (300, 0)})
     deltas = {alice: -5_000, bob: 2_000}
-    tx = house.settle(P, [GROUP], [amounts(deltas)], [1_000], 2_000, {"from": desk})
+    tx = house.settle(P, 0, [GROUP], [amounts(deltas)], [1_000], 2_000, {"from": desk})
 
     told = fact(tx, "GroupsSettled")
     assert (told[0], list(told[1]), list(told[2])) == (P, [GROUP], [amounts(deltas)])
@@ -602,7 +620,7 @@ def test_settlement_gives_holds_back_and_changes_accounts(market, house, desk, a
 
 
 def test_changes_at_settlement_sum_to_zero(house, desk, alice):
-    settle = (P, [GROUP], [amounts({alice: -5_000})])
+    settle = (P, 0, [GROUP], [amounts({alice: -5_000})])
 
     assert refusal(house.settle, *settle, [5_000], 1, by=desk) == ("SumNotZero", 1)
     assert refusal(house.settle, *settle, [0], 0, by=desk) == ("SumNotZero", -5_000)
@@ -610,7 +628,7 @@ def test_changes_at_settlement_sum_to_zero(house, desk, alice):
 
 def test_who_cannot_pay_goes_into_debt_and_may_not_order(market, house, desk, alice):
     owed = PURSE + 40
-    tx = house.settle(P, [GROUP], [amounts({alice: -owed})], [owed], 0, {"from": desk})
+    tx = house.settle(P, 0, [GROUP], [amounts({alice: -owed})], [owed], 0, {"from": desk})
 
     assert fact(tx, "DebtIncurred") == (alice.number, P, -40)
     house.activate(P + 1, {"from": desk})
@@ -650,7 +668,7 @@ def test_a_period_ends_without_open_money(house, desk, alice):
 
 def test_after_a_period_ended_nothing_is_held_in_it(house, desk, alice):
     reserve(house, desk, {}, {alice: (0, 100)})
-    house.settle(P, [GROUP], [0], [0], 0, {"from": desk})
+    house.settle(P, 0, [GROUP], [0], [0], 0, {"from": desk})
     for _ in range(2):
         house.finishArea(P, {"from": desk})
 

@@ -47,7 +47,7 @@ def settling(bare, accounts):
 def settle(market, by, *changes):
     groups = GROUPS[: len(changes)]
     deltas, suppliers, dso = zip(*changes, strict=True)
-    words = (P, groups, [lanes(four) for four in deltas], suppliers, sum(dso))
+    words = (P, 0, groups, [lanes(four) for four in deltas], suppliers, sum(dso))
     return market.house.settle(*words, {"from": by})
 
 
@@ -81,7 +81,7 @@ def test_what_waits_does_not_depend_on_how_the_range_was_cut(settling, accounts,
 @pytest.mark.parametrize("changes", CASES.values(), ids=CASES)
 def test_what_waits_is_the_same_group_by_group(settling, accounts, changes):
     settle(settling, accounts[9], changes[0])
-    words = (P, [GROUPS[1]], [lanes(changes[1][0])], [changes[1][1]], changes[1][2])
+    words = (P, 0, [GROUPS[1]], [lanes(changes[1][0])], [changes[1][1]], changes[1][2])
     settling.house.settle(*words, {"from": accounts[9]})
     require_equal(settling, expected(changes))
 

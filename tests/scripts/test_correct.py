@@ -118,7 +118,12 @@ def test_good_rows_go_in_beside_refused_ones_when_asked(
     assert market.look()[16] > 0
 
 
-@pytest.mark.parametrize("header", ["participant,period", "participant,wh", "period,wh", ""])
+@pytest.mark.parametrize("header", ["participant,period", "participant,wh", "period,wh"])
 def test_a_file_without_a_column_is_refused(run: Run, header: str) -> None:
     with pytest.raises(ReadingError, match="column is missing"):
         run(header)
+
+
+def test_an_empty_file_is_refused(run: Run) -> None:
+    with pytest.raises(ReadingError, match=r"^corrections\.csv: has no header \(rule schema\)$"):
+        run("")

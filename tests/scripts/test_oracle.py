@@ -21,10 +21,13 @@ from oracle.errors import JournalError
 from oracle.journal import Journal
 from scripts import oracle
 from tests.guard import GUARD_S
+from tests.invariants.model_market import FEED_IN, FEES, RETAIL
 from tests.invariants.ring_market import CAPACITY_WH, FIRST, MTU, NUMBERS
-from tests.oracle.late import ALL, LATE_ONES, TRUE, LateMarket, without
+from tests.oracle.late import ALL, ESTIMATE, LATE_ONES, ORDERS, TRUE, LateMarket, without
 from tests.scripts.conftest import environment
 
+BOUGHT = ORDERS[9].wh
+"""All of it: 8 offers more than the two bid for."""
 Run = Callable[..., int]
 
 
@@ -109,7 +112,14 @@ def test_a_late_file_makes_the_accounts_what_they_would_have_been(
     assert once() == 0
 
     assert market.accounts() == in_time
-    assert "participant 9: -40 Wh came late, -500 Wh were settled" in caplog.text
+    import_fee, local_fee, _ = FEES[2]
+    beyond = (-ESTIMATE - BOUGHT) * (RETAIL + import_fee)
+    left = BOUGHT + TRUE[9]  # not drawn: the supplier takes it, and no local fee is due
+    change = beyond + left * (FEED_IN + local_fee)
+    assert (
+        f"participant 9: {TRUE[9]} Wh came late, {-CAPACITY_WH} Wh were settled,"
+        f" account {change:+d} µEUR"
+    ) in caplog.text
     block = market.chain.w3.eth.block_number
     assert once() == 0
     assert market.chain.w3.eth.block_number == block

@@ -7,8 +7,17 @@ import pytest
 from gridbourse.audit.statement import statement
 from gridbourse.chain.connect import session
 from gridbourse.chain.deploy import AREA, Market
-from gridbourse.chain.flexibility import Row, Terms, lot_commitment
-from gridbourse.model.flexibility_products import Way
+from gridbourse.chain.flexibility import (
+    Row,
+    Terms,
+    lot_commitment,
+    lot_drawn,
+    salt_commitment,
+)
+from gridbourse.chain.portfolios import GATEWAY_BIT
+from gridbourse.chain.transactions import Reverted
+from gridbourse.model.flexibility import LOT_REVEAL_SECONDS
+from gridbourse.model.flexibility_products import CONGESTION, Way
 from gridbourse.scenario.scenario import load
 from oracle.corrections import read_history
 from replay.onboarding import Membership, account_name
@@ -27,6 +36,11 @@ OVERRIDES = {
     "market.kinds": ["order_book"], "order_book": BOOK, "periods": 1, "flexibility": FLEXIBILITY,
 }  # fmt: skip
 SEED = b"a seed nobody else can guess ...".ljust(32, b"!")
+SALT = b"and a salt of it"
+AGENT = GATEWAY_BIT | 1
+"""The gateway brings the offers of all, and is the first of its kind."""
+CLOSES_S = CONGESTION.full_activation_seconds + 2 * LOT_REVEAL_SECONDS
+"""Before delivery, at the latest: seed and salts are shown one after the other, then all get ready."""
 PRICE, OFFERED = 50, 100
 
 
@@ -40,26 +54,36 @@ def founded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no
 
 
 def sell(market: Market, members: Membership, period: int) -> list[int]:
-    """All nine offer under a request of the DSO; who is called, in participant order."""
+    """All nine offer under a request of the DSO; who is called, in participant order.
+
+    By the lot of the buyer's seed and the gateway's salt, which both commit to before anything is offered.
+    """
     flex, keys = market.flexibility, market.keys
     numbers = sorted(members.number_of.values())
     start = period * market.clock.read("mtuSeconds")
-    market.clock.advance_to(keys["operator"], start - 400)
-    terms = Terms(
-        0, 1, Way.DOWN, False, len(numbers) * OFFERED, 20, start - 350, lot=lot_commitment(SEED)
-    )
+    closes = start - CLOSES_S
+    market.clock.advance_to(keys["operator"], closes - 60)
+    lot = lot_commitment(SEED)
+    terms = Terms(0, 1, Way.DOWN, False, len(numbers) * OFFERED, 20, closes, lot=lot)
+    with pytest.raises(Reverted, match="BadClosingTime"):
+        flex.request(keys["dso"], period, terms._replace(closes_at=closes + 1))
     number = flex.request(keys["dso"], period, terms)
     flex.declare(keys["gateway"], period, dict.fromkeys(numbers, 0))
     rows = [Row(who, PRICE // 5, OFFERED) for who in numbers]
-    flex.offer(keys["gateway"], period, number, rows)
-    market.clock.advance_to(keys["operator"], start - 350)
-    flex.clear(keys["operator"], period, number, SEED)
+    flex.offer(keys["gateway"], period, number, rows, salt_commitment(SALT))
+    market.clock.advance_to(keys["operator"], closes)
+    flex.show_seed(keys["operator"], period, number, SEED)
+    flex.show_salt(keys["operator"], period, number, AGENT, SALT)
+    flex.clear(keys["operator"], period, number)
     flex.market.award(keys["operator"], period, number)
     for group in flex.market.sealed(period):
         words = [trade.pack() for trade in group.trades]
         market.grid.judge(flex.market.address, period, group.number, words, [], {}, bytes(32))
     legs = flex.market.legs(period, number, numbers)
-    return [who for who, leg in sorted(legs.items()) if not leg.stands_by]
+    called = [who for who, leg in sorted(legs.items()) if not leg.stands_by]
+    draws = {who: lot_drawn(SEED, SALT, AREA, period, number, who) for who in numbers}
+    assert called == [who for who, drawn in draws.items() if drawn % 300 < 200]
+    return called
 
 
 def test_it_mints_pays_charges_fees_and_says_where_it_went(
