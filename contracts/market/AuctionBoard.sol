@@ -213,7 +213,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand, InParts {
     /// @param groups Words of a group (top 32 bits) and four order lanes, of side 0 and sequence 1; an empty lane changes
     ///        nothing, one of 0 Wh takes an answer back
     function answerBatch(uint256 area, uint32 period, uint256 number, uint256[] calldata groups) external {
-        _bringInParts();
+        _bringInParts(Lanes.PER_GROUP * groups.length);
         Auction memory auction = _unsealed(area, period, number);
         uint256[] memory words = groups;
         _answerAll(area, auction, number, words);

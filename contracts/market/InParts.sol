@@ -14,9 +14,10 @@ abstract contract InParts {
         _splitter = splitter;
     }
 
-    /// @dev Ends the call with what becomes of the batch, but for a part of one
-    function _bringInParts() internal {
-        if (msg.sender == address(this)) return;
+    /// @dev Ends the call with what becomes of the batch, but for a part of one, and for a single row, whose batch is refused
+    ///      with it
+    function _bringInParts(uint256 rows) internal {
+        if (rows < 2 || msg.sender == address(this)) return;
         address splitter = _splitter;
         // The call ends here: nothing in memory is used any more.
         // solhint-disable-next-line no-inline-assembly

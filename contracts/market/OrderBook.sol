@@ -183,7 +183,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
     /// @dev    All new orders of a part are backed before the first is executed, and what is cancelled is free after the last
     /// @param orders See BookOrder; the sequence is not asked for
     function placeBatch(uint256 area, uint32 period, uint256[] calldata orders) external {
-        _bringInParts();
+        _bringInParts(orders.length);
         uint256 gateway = _gateway();
         uint256[] memory words = orders;
         uint256[] memory profiles = _back(area, period, words);
@@ -196,7 +196,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
     /// @notice Executes orders, one after the other, that participants signed for the calling gateway (EIP-712)
     /// @dev    As `placeBatch`
     function placeSigned(uint256 area, uint32 period, SignedOrder[] calldata orders) external {
-        _bringInParts();
+        _bringInParts(orders.length);
         _gateway();
         uint256[] memory words = new uint256[](orders.length);
         bytes32 domain = _domainSeparatorV4();
