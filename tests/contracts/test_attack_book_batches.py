@@ -237,3 +237,17 @@ def test_who_ended_its_contract_cannot_undo_the_answers_of_its_aggregators_other
     assert [error for _, error in left_out(tx, "AnswerLeftOut", "word")] == ["NotItsAggregator"]
     given = [auction_hall.contract.answerOf(0, P, number, m.number)[1] for m in (ann, ben, cat)]
     assert given == [100, 0, 100]
+
+
+def test_a_batch_with_stale_rows_costs_no_more_than_three_times_its_gas(market, hall):
+    """However many rows are stale: a batch that fits three times over cannot be made too large."""
+    members = market.in_area(0)
+    orders = [BookOrder(member.number, side=BID, tick=30, wh=100) for member in members]
+    whole = hall.batch(P, *orders).gas_used
+    chain.undo()
+    for stale in range(1, len(members)):
+        withdraws_its_money(hall, members[stale])
+        tx = hall.batch(P, *orders)
+        assert len(left_out(tx)) == stale
+        assert tx.gas_used < 3 * whole
+        chain.undo()
