@@ -9,7 +9,7 @@ PY := $(VENV)/bin/python
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 NODE_OK := node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' >/dev/null 2>&1
 # Brownie keeps its network list in the home folder; a list someone has edited must not change our tests.
-BROWNIE := $(RUN) HOME="$(CURDIR)/$(VENV)/home" $(VENV)/bin/brownie
+CONTRACT_TESTS := $(RUN) HOME="$(CURDIR)/$(VENV)/home" tools/contract-tests $(VENV)/bin/brownie tests/contracts
 
 DEMO_SCENARIO ?= scenarios/rural3.toml
 DEMO := $(PY) -m scripts.replay $(DEMO_SCENARIO) --network devnet-child --out out/demo --overwrite
@@ -66,14 +66,14 @@ lint: setup  ## ruff, mypy, solhint
 
 test-contracts: setup  ## the contracts, under brownie
 	@mkdir -p $(VENV)/home
-	$(BROWNIE) test tests/contracts
+	$(CONTRACT_TESTS)
 
 test-python: setup  ## model, chain, oracles, scenarios, scripts
 	$(PYTEST) tests --ignore tests/contracts
 
 assurance: setup  ## the long walks that `make test` leaves out: thousands of steps, every invariant
 	@mkdir -p $(VENV)/home
-	$(BROWNIE) test tests/contracts -m assurance
+	$(CONTRACT_TESTS) -m assurance
 	$(PYTEST) tests --ignore tests/contracts -m assurance
 
 format: setup  ## put the sources into the form that lint asks for

@@ -67,7 +67,7 @@ def test_what_is_printed_is_written_with_what_there_is(
     with pytest.raises(SystemExit):
         run(say)
     streams["stdout"].flush()
-    said = streams["stdout"].buffer.getvalue().decode("ascii")  # type: ignore[attr-defined]
+    said = streams["stdout"].buffer.getvalue().decode("ascii")
     assert said == "5 uEUR x 2 ... ueber 3 deg C -> Zaehler - ?\n"
     assert streams["stdout"].errors == PLAIN
 
