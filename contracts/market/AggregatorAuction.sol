@@ -7,8 +7,10 @@ import {MeritOrder} from "../libraries/MeritOrder.sol";
 import {OrderLane} from "../libraries/OrderLane.sol";
 import {TickBook} from "../libraries/TickBook.sol";
 import {TradeWord} from "../libraries/TradeWord.sol";
+import {AnswerSplitter} from "./AnswerSplitter.sol";
 import {AuctionBoard} from "./AuctionBoard.sol";
 import {CheckedTrades} from "./CheckedTrades.sol";
+import {InParts} from "./InParts.sol";
 import {SealedAnswers} from "./SealedAnswers.sol";
 
 /// @title Auctions of aggregators among the prosumers of their area
@@ -60,7 +62,7 @@ contract AggregatorAuction is SealedAnswers {
 
     error WrongPhase(uint256 area, uint256 period, uint256 auction, Phase phase);
 
-    constructor(Settings memory settings) AuctionBoard(settings) {}
+    constructor(Settings memory settings) AuctionBoard(settings) InParts(address(new AnswerSplitter())) {}
 
     // --- clearing ------------------------------------------------------------------------------
 

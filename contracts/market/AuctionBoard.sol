@@ -10,13 +10,14 @@ import {Profile} from "../libraries/Profile.sol";
 import {Roles} from "../libraries/Roles.sol";
 import {TickBook} from "../libraries/TickBook.sol";
 import {CheckedTrades} from "./CheckedTrades.sol";
+import {InParts} from "./InParts.sol";
 import {PriceBand} from "./PriceBand.sol";
 
 /// @title What aggregators ask for, and what prosumers answer: the board of the aggregator auctions
 /// @notice A posted auction keeps the aggregator's money or energy reserved, an answer that of who gave it. Answers are
 ///         open, or sealed (see `SealedAnswers`). Open answers come from the participant, from the gateway with its
 ///         mandate, or from the aggregator its contract lets trade for it.
-abstract contract AuctionBoard is CheckedTrades, PriceBand {
+abstract contract AuctionBoard is CheckedTrades, PriceBand, InParts {
     using TickBook for TickBook.Book;
 
     enum Phase {
@@ -116,6 +117,11 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     event AnswersBrought(
         uint256 indexed area, uint256 indexed period, uint256 indexed auction, address by, uint256[] groups
     );
+    /// @notice An answer of a batch may not go in and was left out: word of a group (32 bits) and one order lane, and the
+    ///         error that refuses it
+    event AnswerLeftOut(
+        uint256 indexed area, uint256 indexed period, uint256 indexed auction, uint256 word, bytes reason
+    );
     error NotAnAggregator(uint256 participant);
     error TooManyAuctions(uint256 area, uint256 period, uint256 maximum);
     error QuantityOutOfRange(uint256 participant, uint256 wh, uint256 minimumWh, uint256 maximumWh);
@@ -202,14 +208,16 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
     }
 
     /// @notice Answers of participants who gave the calling gateway their mandate, or whose contract lets the calling
-    ///         aggregator trade for them
+    ///         aggregator trade for them. What may not go in is left out; what is malformed, beyond the auction's limit, of
+    ///         another area or of its own aggregator, refuses the whole
     /// @param groups Words of a group (top 32 bits) and four order lanes, of side 0 and sequence 1; an empty lane changes
     ///        nothing, one of 0 Wh takes an answer back
     function answerBatch(uint256 area, uint32 period, uint256 number, uint256[] calldata groups) external {
+        _bringInParts(Lanes.PER_GROUP * groups.length);
         Auction memory auction = _unsealed(area, period, number);
         uint256[] memory words = groups;
         _answerAll(area, auction, number, words);
-        emit AnswersBrought(area, period, number, msg.sender, words);
+        emit AnswersBrought(area, period, number, _bringer(), words);
     }
 
     function _unsealed(uint256 area, uint256 period, uint256 number) private view returns (Auction memory auction) {
@@ -236,7 +244,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
         uint256[] memory profiles = _enterAnswers(area, auction, number, words);
         bool forAnother = _requireMayAct(area, auction.period, words, profiles);
         // Whatever role it has besides: nobody sells to itself what others own.
-        if (forAnother && registry.accountOf(auction.aggregator) == msg.sender) {
+        if (forAnother && registry.accountOf(auction.aggregator) == _bringer()) {
             revert OwnAuction(auction.aggregator, number);
         }
     }
@@ -334,7 +342,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand {
             mstore(answering, count) // only ever shorter than they were made
             mstore(theirs, count)
         }
-        (, uint256 agent) = agents.agentsFor(msg.sender, period, answering, theirs);
+        (, uint256 agent) = agents.agentsFor(_bringer(), period, answering, theirs);
         return agent != 0;
     }
 

@@ -12,8 +12,11 @@ import {Profile} from "../libraries/Profile.sol";
 import {RestingOrder} from "../libraries/RestingOrder.sol";
 import {MarketClock} from "../registry/MarketClock.sol";
 import {BookCollateral} from "./BookCollateral.sol";
+import {BookRows} from "./BookRows.sol";
+import {BookSplitter} from "./BookSplitter.sol";
 import {CheckedTrades} from "./CheckedTrades.sol";
 import {GatewayOrders} from "./GatewayOrders.sol";
+import {InParts} from "./InParts.sol";
 import {Matching} from "./Matching.sol";
 import {PriceBand} from "./PriceBand.sol";
 
@@ -23,7 +26,7 @@ import {PriceBand} from "./PriceBand.sol";
 ///         is cancelled is free at once.
 /// @dev    Invariant: reserved in the clearing house = orders at rest + trades waiting or accepted + what a participant
 ///         chose to keep reserved for its next orders (see `keep`).
-contract OrderBook is Matching, BookCollateral, GatewayOrders {
+contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts {
     /// @notice Where the book is anchored and its rules
     /// @param groupSize Trades the DSO judges at once
     /// @param minWh The least energy of an order
@@ -39,14 +42,6 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
         uint256 minWh;
         uint256 maxFills;
         uint256 maxOpen;
-    }
-
-    /// @notice What a participant signed (see BookOrder); `expiry` is unix seconds of block time
-    struct SignedOrder {
-        uint256 order;
-        uint40 expiry;
-        bytes32 r;
-        bytes32 vs;
     }
 
     /// @dev Kind: 0 limit, 1 immediate or cancel, 2 fill or kill, 3 cancel, 4 replace; tick and position name the
@@ -81,13 +76,12 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     event BookReleased(uint256 indexed area, uint256 indexed period, uint256[] orders);
 
     error BadRules(uint256 minWh, uint256 maxFills, uint256 maxOpen);
-    error MalformedOrder(uint256 participant, uint256 order);
-    error EnergyOutOfRange(uint256 participant, uint256 wh, uint256 minWh, uint256 maxWh);
     error GateStillOpen(uint256 period);
     error SettlementBegun(uint256 period);
 
     constructor(Settings memory settings)
         EIP712(NAME, VERSION)
+        InParts(address(new BookSplitter()))
         CheckedTrades(settings.anchors, settings.groupSize)
         PriceBand(
             settings.tariff,
@@ -183,11 +177,13 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
 
     // --- orders through a gateway --------------------------------------------------------------
 
-    /// @notice Executes orders, one after the other, of participants who gave the calling gateway their mandate: all or
-    ///         none, but for cancellations and replacements whose order is gone, which nobody can know beforehand
-    /// @dev    All new orders are backed before the first is executed, and what is cancelled is free after the last
+    /// @notice Executes orders, one after the other, of participants who gave the calling gateway their mandate. What may
+    ///         not go in is left out, and so are cancellations and replacements whose order is gone; what is malformed, or
+    ///         of another area, refuses the whole
+    /// @dev    All new orders of a part are backed before the first is executed, and what is cancelled is free after the last
     /// @param orders See BookOrder; the sequence is not asked for
     function placeBatch(uint256 area, uint32 period, uint256[] calldata orders) external {
+        _bringInParts(orders.length);
         uint256 gateway = _gateway();
         uint256[] memory words = orders;
         uint256[] memory profiles = _back(area, period, words);
@@ -200,6 +196,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     /// @notice Executes orders, one after the other, that participants signed for the calling gateway (EIP-712)
     /// @dev    As `placeBatch`
     function placeSigned(uint256 area, uint32 period, SignedOrder[] calldata orders) external {
+        _bringInParts(orders.length);
         _gateway();
         uint256[] memory words = new uint256[](orders.length);
         bytes32 domain = _domainSeparatorV4();
@@ -230,7 +227,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
         terms[8] = BookOrder.newTick(order);
         terms[9] = BookOrder.wh(order);
         terms[10] = BookOrder.sequence(order);
-        terms[11] = uint160(msg.sender);
+        terms[11] = uint160(_bringer());
         terms[12] = signed.expiry;
         _requireSigner(registry, participant, domain, keccak256(abi.encode(terms)), signed.r, signed.vs);
     }
@@ -375,7 +372,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders {
     }
 
     function _gateway() private view returns (uint256) {
-        return registry.gatewayNumberOf(msg.sender);
+        return registry.gatewayNumberOf(_bringer());
     }
 
     function _naming(uint256 period, uint256 participant, uint256 tick, uint256 position)

@@ -1,6 +1,7 @@
 """The aggregators' auctions: asked, answered, cleared and awarded, rebuilt (`AggregatorAuction.sol`)."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from gridbourse.audit.balances import MARGIN
 from gridbourse.audit.common import Common
 from gridbourse.audit.events import Event
+from gridbourse.audit.left_out import require_left_out
 from gridbourse.audit.modules import Handlers, Modules
 from gridbourse.audit.portfolios import Portfolios
 from gridbourse.audit.reservations import Energy
@@ -78,6 +80,7 @@ class AggregatorAuction(CheckedTrades):
             "AuctionPosted": self.posted,
             "Answered": self.answered,
             "AnswersBrought": self.brought,
+            "AnswerLeftOut": self.left_out,
             "AnswerCommitted": self.committed,
             "AnswerRevealed": self.revealed,
             "BondReturned": self.returned,
@@ -140,13 +143,8 @@ class AggregatorAuction(CheckedTrades):
         gateway = self._members.gateway_number(event["by"])
         aggregator = self._members.aggregator_number(event["by"])
         for word in event["groups"]:
-            for who, lane in lanes56(word >> 224, word & MASK224):
-                if lane == 0:
-                    continue
-                answer = Answer(lane >> 9 & 0xFFFF, lane >> 25)
+            for who, answer in self._lanes(event, word):
                 where = f"participant {who}, {event.at('area', 'period')}"
-                formed = lane == order_lane(BID, answer.tick, answer.wh, FIRST_ANSWER)
-                self._require("auction answer", where, formed, "malformed")
                 member = self._members.participants.get(who)
                 own = aggregator is not None and aggregator == asked.aggregator
                 self._require("auction answer", where, not own, "its own auction for another")
@@ -159,18 +157,46 @@ class AggregatorAuction(CheckedTrades):
                 self._require("auction answer", where, allowed, "nobody who may bring it")
                 self._answer(event, asked, who, answer)
 
-    def _answer(self, event: Event, asked: Asked, who: int, answer: Answer) -> None:
+    def left_out(self, event: Event) -> None:
+        """AnswerLeftOut: of a batch, well formed and within the auction's limit, and it changed nothing."""
+        if (asked := self._open(event, is_sealed=False)) is None:
+            return
+        found = [*self._lanes(event, event["word"])]
+        where = event.at("area", "period", "auction")
+        self._require("auction answer", where, len(found) == 1, "not one answer")
+        for who, answer in found:
+            self._require_terms(event, asked, who, answer)
+            require_left_out(self._findings, "auction answer", where, who, event["reason"])
+
+    def _lanes(self, event: Event, word: int) -> Iterator[tuple[int, Answer]]:
+        """(participant, answer) of each lane of a group's word that holds one."""
+        for who, lane in lanes56(word >> 224, word & MASK224):
+            if lane == 0:
+                continue
+            answer = Answer(lane >> 9 & 0xFFFF, lane >> 25)
+            formed = lane == order_lane(BID, answer.tick, answer.wh, FIRST_ANSWER)
+            where = f"participant {who}, {event.at('area', 'period')}"
+            self._require("auction answer", where, formed, "malformed")
+            yield who, answer
+
+    def _require_terms(self, event: Event, asked: Asked, who: int, answer: Answer) -> str:
+        """What an answer has to keep to, whoever gives it; where it is."""
         where = f"participant {who}, {event.at('area', 'period', 'auction')}"
         limit = asked.auction.tick
         within = answer.tick <= limit if asked.auction.buys else answer.tick >= limit
         for holds, rule in (
-            (self._members.area_of(who) == event["area"], "of another area"),
             (who != asked.aggregator, "its own auction"),
             (answer.wh <= MOST_WH, "too much energy"),
             (answer.tick < self._band(event["period"]).ticks, "outside the price band"),
             (within, "beyond the limit"),
         ):
             self._require("auction answer", where, holds, rule)
+        return where
+
+    def _answer(self, event: Event, asked: Asked, who: int, answer: Answer) -> None:
+        where = self._require_terms(event, asked, who, answer)
+        in_area = self._members.area_of(who) == event["area"]
+        self._require("auction answer", where, in_area, "of another area")
         former = asked.answers.get(who, Answer(0, 0))
         asked.answers[who] = answer
         self._reservations.exchange(

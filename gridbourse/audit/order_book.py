@@ -6,6 +6,7 @@ from typing import NamedTuple
 from gridbourse.audit.collateral import Collateral
 from gridbourse.audit.common import Common
 from gridbourse.audit.events import Event
+from gridbourse.audit.left_out import require_left_out
 from gridbourse.audit.modules import Handlers
 from gridbourse.audit.reservations import Energy
 from gridbourse.audit.resting_book import RestingBook
@@ -71,6 +72,7 @@ class OrderBookMarket(CheckedTrades):
             "OrderCancelled": self.cancelled,
             "OrderReduced": self.reduced,
             "OrderGone": self.gone,
+            "OrderLeftOut": self.left_out,
             "CollateralKept": self.collateral_kept,
             "BookReleased": self.released,
         }
@@ -243,6 +245,17 @@ class OrderBookMarket(CheckedTrades):
         in_area = self._members.area_of(word.participant) == event["area"]
         self._require("order", place, in_area, "of another area")
         self._require("order", place, not rests, "is at rest")
+
+    def left_out(self, event: Event) -> None:
+        """OrderLeftOut: of a gateway's batch, which changed nothing."""
+        self._finish()
+        self._cancelled = None
+        participant = BookOrder.unpack(event["order"]).participant
+        where = f"participant {participant}, {event.at('area', 'period')}"
+        self._clock.require_open(event["period"], f"order, {where}")
+        there = event["area"] < len(self._members.areas)
+        self._require("order", where, there, "of an area that is not there")
+        require_left_out(self._findings, "order", where, participant, event["reason"])
 
     def collateral_kept(self, event: Event) -> None:
         """CollateralKept: while orders are taken; it is given back until settlement begins."""

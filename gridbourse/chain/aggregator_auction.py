@@ -66,11 +66,13 @@ class AggregatorAuction(CheckedTrades):
     def answer_batch(
         self, by: LocalAccount, period: int, number: int, answers: Mapping[int, Answer]
     ) -> None:
-        """Answers by participant number, of a gateway under mandate or an aggregator for its own."""
-        self.write(
+        """Answers by participant number, of a gateway under mandate or an aggregator for its own; those
+        left out are in the log."""
+        receipt = self.write(
             by, "answers batch", "answerBatch", self.area, period, number, answer_words(answers),
             units=len(answers),
         )  # fmt: skip
+        self.tell_left_out(receipt, "AnswerLeftOut")
 
     def commit(self, by: LocalAccount, period: int, number: int, commitment: bytes) -> None:
         """Answer under seal, with a bond."""

@@ -82,6 +82,13 @@ class Bound:
         found = self.contract.events[name]().process_receipt(receipt, errors=DISCARD)
         return [dict(event["args"]) for event in found]
 
+    def tell_left_out(self, receipt: TxReceipt, event: str) -> None:
+        """A line of the log for each row that a batch went in without, with the error that refused it."""
+        for told in self.events_in(receipt, event):
+            refused = ContractLogicError(data=told["reason"].hex())
+            why = self.chain.explain(refused, "a row", self.contract.abi)
+            log.warning("period %d: left out of a batch: %s", told["period"], why)
+
 
 def lanes_set(
     groups: Sequence[int], words: Sequence[int], unset: int
@@ -229,7 +236,7 @@ class CallAuction(Bound):
         """Orders under mandate: order lanes by participant number; those left out are in the log."""
         words, step = group_words(lanes), "orders mandate"
         receipt = self.write(gateway, step, "placeBatch", area, period, words, units=len(lanes))
-        self._tell_left_out(receipt)
+        self.tell_left_out(receipt, "OrderLeftOut")
 
     def place_signed(
         self, gateway: LocalAccount, area: int, period: int, orders: Sequence[tuple[Any, ...]]
@@ -237,13 +244,7 @@ class CallAuction(Bound):
         """Orders the participants signed (see `signing.sign_order`); those left out are in the log."""
         step, units = "orders signed", len(orders)
         receipt = self.write(gateway, step, "placeSigned", area, period, orders, units=units)
-        self._tell_left_out(receipt)
-
-    def _tell_left_out(self, receipt: TxReceipt) -> None:
-        """A line for each order that a batch went in without, with the error that refused it."""
-        for event in self.events_in(receipt, "OrderLeftOut"):
-            why = self.chain.explain(ContractLogicError(data=event["reason"].hex()), "an order")
-            log.warning("period %d: left out of a batch: %s", event["period"], why)
+        self.tell_left_out(receipt, "OrderLeftOut")
 
     def clear(self, by: LocalAccount, area: int, period: int) -> Outcome:
         """Clear after gate closure."""

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO
+from urllib.parse import urlsplit
 
 import psutil
 import requests
@@ -60,18 +61,21 @@ class NodeRecord:
     """A standing devnet, as written down for the commands that come after."""
 
     pid: int
-    started: float  # UTC seconds; tells the process from a later one with its number
     rpc_url: str
     chain_id: int
 
     def alive(self) -> bool:
-        """Whether the recorded process is still there."""
+        """Whether the recorded process is still there, and no later one with its number.
+
+        Its command tells: the time of its start, as the system gives it, moves when the clock is set.
+        """
+        port = str(urlsplit(self.rpc_url).port)
         try:
             process = psutil.Process(self.pid)
-            ended = process.status() == psutil.STATUS_ZOMBIE
-            return process.create_time() == self.started and not ended
-        except psutil.NoSuchProcess:
+            command, ended = process.cmdline(), process.status() == psutil.STATUS_ZOMBIE
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
             return False
+        return not ended and ["--port", port] in [command[i : i + 2] for i in range(len(command))]
 
 
 class Devnet:
@@ -159,7 +163,7 @@ def start_standing(port: int, folder: Path, state: Path | None = None) -> NodeRe
             process.kill()
             process.wait()
             raise
-    record = NodeRecord(process.pid, psutil.Process(process.pid).create_time(), url, CHAIN_ID)
+    record = NodeRecord(process.pid, url, CHAIN_ID)
     record_file(folder).write_text(json.dumps(asdict(record), indent=2) + "\n")
     return record
 

@@ -62,19 +62,23 @@ class OrderBook(CheckedTrades):
     def place_batch(
         self, gateway: LocalAccount, period: int, orders: Sequence[BookOrder]
     ) -> TxReceipt:
-        """Orders under mandate, executed one after the other."""
+        """Orders under mandate, executed one after the other; those left out are in the log."""
         words = [order.pack() for order in orders]
-        return self.write(
+        receipt = self.write(
             gateway, "book mandate", "placeBatch", self.area, period, words, units=len(words)
         )
+        self.tell_left_out(receipt, "OrderLeftOut")
+        return receipt
 
     def place_signed(
         self, gateway: LocalAccount, period: int, orders: Sequence[tuple[Any, ...]]
     ) -> TxReceipt:
-        """Orders the participants signed (see `signing.sign_book_order`)."""
-        return self.write(
+        """Orders the participants signed (see `signing.sign_book_order`); as `place_batch`."""
+        receipt = self.write(
             gateway, "book signed", "placeSigned", self.area, period, orders, units=len(orders)
         )
+        self.tell_left_out(receipt, "OrderLeftOut")
+        return receipt
 
     def release(self, by: LocalAccount, period: int) -> None:
         """After gate closure, give back what backs the orders still at rest."""

@@ -114,6 +114,12 @@ class MixedMarket(SmallMarket):
         word = BookOrder(self.numbers[i], Action.CANCEL, tick=tick, position=position)
         self.market.order_book.place_batch(self.keys["gateway"], period, [word])
 
+    def poor(self, period: int, i: int) -> None:
+        """Its money goes into an order of the pool, for which the book has none left."""
+        free = self.market.house.read("balanceOf", self.numbers[i])
+        _, hold = self.market.tariff.read("holdRates", period)
+        self.own(period, i, BID, 0, free // hold)
+
     def listed(self, period: int, i: int, request: bool, wh: int, limit: int, **more: int) -> int:
         """An own listing; its number."""
         draft = Draft(self.numbers[i], request, wh, limit, **more)
@@ -179,7 +185,10 @@ class MixedMarket(SmallMarket):
         theirs = {self.numbers[i]: Answer(120 + i, 200) for i in mandated if i != 0}
         auctions.answer_batch(self.keys["gateway"], period, 0, theirs)
         rest = {number: Answer(130, 90) for number in self.numbers[1:PLANT] if number not in theirs}
+        late = next(iter(rest))  # it is suspended, and left out
+        self.operate("suspend", self.numbers.index(late))
         auctions.answer_batch(self.keys["gateway"], period, 0, rest)
+        self.operate("reinstate", self.numbers.index(late))
         for i, wh in ((2, 180), (3, 70), (5, 40), (6, 250)):
             sealed = commitment_to(self.numbers[i], Answer(60 + i, wh), SALT)
             auctions.commit(self.accounts[i], period, 1, sealed)
@@ -351,9 +360,8 @@ def _go_wrong(m: MixedMarket, period: int, strip: Deal, spot: Deal) -> Iterator[
     everything = {i: m.capacity_wh(i) for i in (4, 6)}
     for i in (4, 6):  # who has sold all it can deliver
         m.own(period, i, OFFER, top, everything[i])
-    free = m.market.house.read("balanceOf", m.numbers[7])
-    _, hold = m.market.tariff.read("holdRates", period)
-    m.own(period, 7, BID, 0, free // hold)  # and who has no money left for it
+    m.poor(period, 7)  # and who has no money left for it
+    m.book_mandated(period, [(1, BID, 1, 50), (7, BID, 1, 50), (2, BID, 1, 60)])
     by = m.keys["operator"]
     assert len(otc.perform(by, strip, period)) == 1
     assert len(otc.perform(by, spot, period)) == 2

@@ -51,6 +51,15 @@ FORGERIES = {
     "an order that is not gone": (
         altered("OrderBook", "OrderGone", plus("order", -(5 << 28))), "order", "at rest",
     ),
+    "another's order left out": (
+        altered("OrderBook", "OrderLeftOut", plus("order", 1 << 90)), "order", "participant left out",
+    ),
+    "an order left out for nothing": (
+        altered("OrderBook", "OrderLeftOut", lambda v: v.update(reason=b"")), "order", "by no error",
+    ),
+    "an answer left out that is beyond the limit": (
+        altered("AggregatorAuction", "AnswerLeftOut", plus("word", 30 << 121)), "auction answer", "beyond",
+    ),
     "an order released": (altered("OrderBook", "BookReleased", plus("orders", 1, at=0)), "order", "released"),
     "a root": (
         altered("OrderBook", "GroupSealed", lambda v: v.update(root=bytes(20))), "group", "group 0",
@@ -224,6 +233,8 @@ UNBOUND = {
     # what a participant wishes, and nothing later contradicts
     ("OrderBook", "OrderKilled"): {"tick"},
     ("OrderBook", "OrderGone"): {"order", "period"},
+    # it changed nothing: another order of the participant would have been refused as well
+    ("OrderBook", "OrderLeftOut"): {"order"},
     ("OrderBook", "CollateralKept"): {"sellWh", "buyWh", "period", "participant"},
     ("BilateralMarket", "Listed"): {"draft.wh", "draft.limitMicroEurPerWh"},
     ("AggregatorAuction", "AuctionPosted"): {"tick"},

@@ -148,10 +148,20 @@ def test_a_killed_devnet_is_seen_to_have_ended_and_can_be_started_again(folder, 
     assert command.main("up", "--port", str(free_port())) == 0
 
 
+def test_a_devnet_is_found_again_after_the_clock_was_set(folder, monkeypatch):
+    record = start_standing(free_port(), folder)
+    shifted = psutil.Process(record.pid).create_time() + 13
+    monkeypatch.setattr(psutil.Process, "create_time", lambda *_: shifted)
+
+    assert read_record(folder).alive()
+    assert stop_standing(folder) == record
+    assert gone(record.pid)
+
+
 def test_a_record_of_another_process_is_not_believed(folder):
     me = os.getpid()
     (folder / "node.json").write_text(
-        f'{{"pid": {me}, "started": 1.0, "rpc_url": "http://127.0.0.1:1", "chain_id": 31337}}'
+        f'{{"pid": {me}, "rpc_url": "http://127.0.0.1:1", "chain_id": 31337}}'
     )
 
     assert not read_record(folder).alive()

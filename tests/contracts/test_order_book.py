@@ -302,13 +302,12 @@ def test_only_ones_own_order_at_rest_is_cancelled_or_replaced(hall, alice, bob):
     assert refusal(cancel, P, 29, 0, by=alice.account)[0] == "UnknownOrder"  # filled
 
 
-def test_a_batch_is_all_or_nothing(hall, alice, bob):
+def test_what_a_gateway_gets_wrong_refuses_its_whole_batch(hall, alice, bob):
     good = order(hall, alice)
     bad = {
         "MalformedOrder": order(hall, bob).pack() | 1 << 122,
         "TickOutOfBand": order(hall, bob, tick=BAND.ticks),
         "EnergyOutOfRange": order(hall, bob, wh=MIN_WH - 1),
-        "AboveConnectionCapacity": order(hall, bob, wh=CAPACITY_WH + 1),
     }
     for error, second in bad.items():
         assert refused_batch(hall, good, second)[0] == error

@@ -86,12 +86,14 @@ def test_cancelling_and_replacing_are_signed_as_well(hall, desk, alice):
 
 def test_no_signature_is_used_twice(hall, desk, alice):
     first, second = desk.sign(sequence=1), desk.sign(sequence=2)
-    assert refused(hall, first, first) == ("StaleSequence", alice.number, 1, 1)
+    bring(hall, first, first)
+    assert hall.reserved(P, alice) == (0, 1_000)
     bring(hall, second)
 
     assert refused(hall, second) == ("StaleSequence", alice.number, 2, 2)
     assert refused(hall, first) == ("StaleSequence", alice.number, 1, 2)
     hall.cancel(P, alice, 30, 0)
+    hall.cancel(P, alice, 30, 1)
     assert refused(hall, second) == ("StaleSequence", alice.number, 2, 2)
 
 
