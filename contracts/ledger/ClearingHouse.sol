@@ -67,9 +67,10 @@ contract ClearingHouse is Positions {
     /// @inheritdoc IClearingHouse
     function collectSpread(uint256 period, uint256 amountMicroEur) external onlyModule(MARKET) {
         Period storage slot = _slotOf(period);
+        if (slot.settling) revert PeriodSettling(period);
         int256 amount = amountMicroEur.toInt256();
         int256 open = _noteOpen(_modules[msg.sender].index, period, amount);
-        if (open > 0) revert SpreadNotPaid(msg.sender, period, open);
+        if (open != 0) revert SpreadNotPaid(msg.sender, period, open);
         slot.tradesMicroEur = (int256(slot.tradesMicroEur) - amount).toInt48();
         _change(HouseAccounts.SPREAD, amount);
         emit SpreadCollected(period, msg.sender, amountMicroEur);
@@ -110,7 +111,7 @@ contract ClearingHouse is Positions {
         Period memory slot = _slotOf(period);
         Totals memory totals;
         totals.backing = _backing();
-        totals.due = Due(_counted(slot), _pricesIn(slot, area));
+        totals.due = Due(_requireClosed(slot), _pricesIn(slot, area));
         for (uint256 i; i < groups.length; ++i) {
             _settleGroup(slot, totals, groups[i], deltas[i], suppliersMicroEur[i]);
         }
@@ -185,7 +186,8 @@ contract ClearingHouse is Positions {
     }
 
     /// @inheritdoc IClearingHouse
-    /// @dev What a period's trades leave over, when every payer has paid and every payee is paid, is spread
+    /// @dev Payers have paid what payees and the spread account got. What is left is the spread of a book that became void
+    ///      after it was collected: that goes back
     function finishArea(uint256 period) external onlyModule(SETTLEMENT) {
         Period storage slot = _slotOf(period);
         uint16 settled = slot.areasSettled + 1;

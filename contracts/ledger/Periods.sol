@@ -35,6 +35,7 @@ abstract contract Periods is Cover, IPeriods {
     uint256 public immutable ringSize;
 
     mapping(uint256 slot => Period) internal _ring;
+    error PeriodSettling(uint256 period);
     error PeriodNotActive(uint256 period, uint256 occupant);
     error RingTooSmall(uint256 ringSize);
 

@@ -97,6 +97,7 @@ abstract contract Positions is Reservations {
 
     /// @dev A market books at one price all that it books in a period, or nothing of it
     function _callFor(Period storage slot, uint256 period, bool priced) private returns (Call memory call) {
+        if (slot.settling) revert PeriodSettling(period);
         uint256 index = _modules[msg.sender].index;
         (call.period, call.index, call.rate) = (period, index, slot.retailMicroEurPerWh);
         uint256 bit = 1 << index;
@@ -184,28 +185,38 @@ abstract contract Positions is Reservations {
         _open[key] = Lanes.fresh(period) | uint224(int224(open));
     }
 
-    /// @dev Markets whose trades count. One whose payees get more than its payers pay is not done; once it was revoked,
-    ///      it never will be, and what it booked in the period is void
-    function _counted(Period memory slot) internal view returns (uint256 counted) {
+    /// @dev Markets whose trades count at settlement, one bit to the index of each. What payers pay has to be what payees get:
+    ///      a market for which it is not has not booked all. Once it was revoked it never will, and what it booked in the
+    ///      period is void, whichever side it booked first. Nothing is booked any more while a period is settled, so that
+    ///      all groups see the same markets
+    function _requireClosed(Period memory slot) internal view returns (uint256 counted) {
+        address market;
+        int256 open;
+        (counted, market, open) = _countedOf(slot);
+        if (open != 0) revert TradesOpen(market, slot.period, open);
+    }
+
+    /// @dev The same, with the last market in service that has not booked all
+    function _countedOf(Period memory slot) private view returns (uint256 counted, address unclosed, int256 openOfIt) {
         counted = slot.bookedBy;
         uint256 left = counted;
         for (uint256 index; left != 0; ++index) {
             if (left & 1 != 0) {
                 uint256 word = Lanes.ofPeriod(_open[_key(index, slot.period, 0)], slot.period);
                 int256 open = int224(uint224(word));
-                if (open > 0) {
+                if (open != 0) {
                     address market = _marketAt[index];
-                    if (_modules[market].permissions & MARKET != 0) revert TradesOpen(market, slot.period, open);
-                    counted &= ~(1 << index);
+                    if (_modules[market].permissions & MARKET == 0) counted &= ~(1 << index);
+                    else (unclosed, openOfIt) = (market, open);
                 }
             }
             left >>= 1;
         }
     }
 
-    function _countedIn(uint256 period) private view returns (uint256) {
+    function _countedIn(uint256 period) private view returns (uint256 counted) {
         Period memory slot = _ring[period % ringSize];
-        return slot.period == period ? _counted(slot) : 0;
+        if (slot.period == period) (counted,,) = _countedOf(slot);
     }
 
     function _positionsBy(uint256 markets_, uint256 period, uint256 group) internal view returns (uint256) {

@@ -94,9 +94,15 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
         int256 holds;
         profiles = _profilesOf(period, exchanges);
         for (uint256 i; i < exchanges.length; ++i) {
-            holds += _reserveGroup(call, exchanges[i], profiles[i]);
+            if (slot.settling) _requireOnlyReleased(period, exchanges[i]);
+            else holds += _reserveGroup(call, exchanges[i], profiles[i]);
         }
         slot.holdsMicroEur = _toUint56(int256(uint256(slot.holdsMicroEur)) + holds);
+    }
+
+    /// @dev Settlement gives back whatever is still reserved: what a market gives back from then on is not given back again
+    function _requireOnlyReleased(uint256 period, Exchange calldata exchange) private pure {
+        if (exchange.claimed != 0) revert PeriodSettling(period);
     }
 
     /// @dev The caller's index. A market that was revoked may still give back

@@ -173,8 +173,8 @@ contract Settlement is ISettlement {
         if (!clock.delivered(period)) revert NotDelivered(period);
         if (maxGroups == 0) revert NothingToSettle(area, period);
         Progress memory progress = _open(area, period);
-        _requireAreaIn(area, period);
-        _requireBooked(area, period);
+        uint256 areas = _requireAreaIn(area, period);
+        if (progress.nextGroup == 0) _requireBooked(areas, period);
         Range memory range = _rangeOf(area, period);
         range.deadline = progress.deadline;
         range.estimate = progress.deadline != 0 && block.timestamp > progress.deadline;
@@ -189,17 +189,26 @@ contract Settlement is ISettlement {
     }
 
     /// @dev An area that was opened after the period took its ring slot is not in it, nor one that was closed before
-    function _requireAreaIn(uint256 area, uint256 period) private {
-        if (area >= clearingHouse.activate(period)) revert UnknownArea(area);
+    function _requireAreaIn(uint256 area, uint256 period) private returns (uint256 areas) {
+        areas = clearingHouse.activate(period);
+        if (area >= areas) revert UnknownArea(area);
         uint256 closed = registry.closedFrom(area);
-        if (closed != 0 && period >= closed) revert IParticipantRegistry.AreaClosed(area, closed);
+        if (_isOver(closed, period)) revert IParticipantRegistry.AreaClosed(area, closed);
     }
 
-    /// @dev A contract is the sum over all markets, so each has to be done with the period
-    function _requireBooked(uint256 area, uint256 period) private view {
+    function _isOver(uint256 closedFrom, uint256 period) private pure returns (bool) {
+        return closedFrom != 0 && period >= closedFrom;
+    }
+
+    /// @dev A contract is the sum over all markets, so each has to be done with the period; and in all areas, because nothing
+    ///      is booked any more from the first group on. What waits for a verdict anyone can end by then
+    function _requireBooked(uint256 areas, uint256 period) private view {
         address[] memory markets = clearingHouse.markets();
-        for (uint256 i; i < markets.length; ++i) {
-            if (!IMarket(markets[i]).booked(area, period)) revert NotBooked(markets[i], area, period);
+        for (uint256 area; area < areas; ++area) {
+            if (areas > 1 && _isOver(registry.closedFrom(area), period)) continue;
+            for (uint256 i; i < markets.length; ++i) {
+                if (!IMarket(markets[i]).booked(area, period)) revert NotBooked(markets[i], area, period);
+            }
         }
     }
 

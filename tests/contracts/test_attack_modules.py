@@ -17,6 +17,7 @@ from tests.contracts.market import (
     MARKET,
     PURSE,
     RETAIL,
+    SETTLEMENT,
     SUPPLIER,
     TIMELOCK,
 )
@@ -126,7 +127,7 @@ def test_a_connection_is_promised_once_over_all_markets(market, faulty, other, a
     assert market.house.lastReserved(alice.number, P, P + 1) == P
 
 
-def test_a_faulty_market_cannot_pay_a_seller_out_of_nothing(market, faulty, alice):
+def test_a_faulty_market_cannot_pay_a_seller_out_of_nothing(market, faulty, accounts, alice):
     """It booked a sale that nobody pays: settlement waits for the payer, and once the market is revoked the
     sale is void. The period ends all the same."""
     house = market.house
@@ -138,7 +139,8 @@ def test_a_faulty_market_cannot_pay_a_seller_out_of_nothing(market, faulty, alic
     market.trade(P)
     market.deliver(P)
     market.meter(P, {m.number: 0 for m in market.members})
-    waiting = refusal(house.positionsOf, P, GROUP, by=faulty)
+    market.authorise(accounts[11], SETTLEMENT)
+    waiting = refusal(house.settle, P, 0, [], [], [], 0, by=accounts[11])
     assert waiting == ("TradesOpen", faulty, P, paid)
 
     market.house.revokeModule(faulty, {"from": market.operator})

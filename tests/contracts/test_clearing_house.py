@@ -553,12 +553,17 @@ def test_the_spread_of_a_period_goes_to_its_account(market, house, desk, alice):
     assert house.balanceOf(alice.number) == PURSE - 90_000
 
 
-def test_what_trades_leave_over_is_spread(market, house, desk, alice):
-    """A market that forgets its spread does not hold the period up."""
+def test_settlement_waits_until_what_trades_leave_over_is_collected(market, house, desk, alice):
+    """What payers pay too much could as well be of payees that are not booked yet."""
     reserve(house, desk, {}, {alice: (0, 500)})
     book = ([GROUP], [energies({alice: (0, 500)})], [amounts({alice: -90_000})])
     house.book(P, *book, {"from": desk})
-    house.settle(P, 0, [GROUP], [0], [0], 0, {"from": desk})
+    words = (P, 0, [GROUP], [0], [0], 0)
+    assert refusal(house.settle, *words, by=desk) == ("TradesOpen", desk, P, -90_000)
+    part = refusal(house.collectSpread, P, 89_999, by=desk)
+    assert part == ("SpreadNotPaid", desk, P, -1)
+    house.collectSpread(P, 90_000, {"from": desk})
+    house.settle(*words, {"from": desk})
     for _ in range(2):
         house.finishArea(P, {"from": desk})
 
