@@ -326,6 +326,19 @@ class Market:
             self.auction.expire(area, period, {"from": self.stranger})
         self.book(period, area)
 
+    def end(self, period: int, area: int) -> None:
+        """Books what was cleared in an area, or ends it without a verdict, once delivery has begun."""
+        if self.auction.address not in self.house.markets() or self.auction.booked(area, period):
+            return
+        phase = self.auction.sessionOf(area, period)["phase"]
+        if phase == OPEN:
+            self.clear(period, area)
+        verdict, round_, _ = self.grid.verdictOf(area, period)
+        session = self.auction.sessionOf(area, period)
+        if session["phase"] == CLEARED and (verdict, round_) != (ACCEPTED, session["round"]):
+            self.auction.expire(area, period, {"from": self.stranger})
+        self.book(period, area)
+
     def meter(self, period: int, readings: Mapping[int, int]):
         """The next version of a period's readings, by participant number."""
         first, packed = pack_readings(readings)
@@ -333,6 +346,9 @@ class Market:
         return self.meters.submit(period, version, first, packed, {"from": self.meter_oracle})
 
     def settle(self, period: int, area: int = 0, groups: int = 100):
+        """Settles an area, after whatever nobody ended in the others, as anyone may, has been ended."""
+        for other in {member.area for member in self.members} - {area}:
+            self.end(period, other)
         return self.settlement.settle(area, period, groups, {"from": self.stranger})
 
     # --- questions -----------------------------------------------------------------------------
