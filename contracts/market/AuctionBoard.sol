@@ -131,6 +131,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand, InParts {
     error NoAuction(uint256 area, uint256 period, uint256 auction);
     error OwnAuction(uint256 participant, uint256 auction);
     error OtherArea(uint256 participant, uint256 itsArea, uint256 area);
+    error ParticipantNotActive(uint256 participant, uint256 status);
     error MalformedAnswer(uint256 participant, uint256 lane);
     error BeyondLimit(uint256 participant, uint256 tick, uint256 limitTick);
     error UnderSeal(uint256 auction, bool isSealed);
@@ -346,7 +347,10 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand, InParts {
         return agent != 0;
     }
 
+    /// @dev Blank is the profile of who is no member in the period: of no area, and nothing that who brings its answer could
+    ///      have seen before
     function _requireArea(uint256 participant, uint256 profile, uint256 area) internal pure {
+        if (profile == Profile.NONE) revert ParticipantNotActive(participant, Profile.NONE);
         if (Profile.area(profile) != area) revert OtherArea(participant, Profile.area(profile), area);
     }
 

@@ -63,8 +63,6 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
     uint256 private immutable _gateClosureSeconds;
     uint256 private immutable _horizonPeriods;
 
-    mapping(address account => uint256 participant) private _numbers;
-
     /// @notice What a participant keeps reserved for its orders to come was set
     event CollateralKept(
         uint256 indexed area, uint256 indexed period, uint256 indexed participant, uint256 sellWh, uint256 buyWh
@@ -127,7 +125,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
     /// @param tick Where it rests
     /// @param position Its position there, as the event of its resting says
     function cancel(uint32 period, uint256 tick, uint256 position) external {
-        uint256 participant = _caller();
+        (uint256 participant,) = _member();
         _requireOpen(period);
         uint256 key = _accountKey(period, participant);
         uint256 account = _accounts[key];
@@ -145,7 +143,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
     /// @notice Gives the caller's order at rest another price or energy. Less energy at the same tick keeps its place;
     ///         anything else is an order placed anew
     function replace(uint32 period, uint256 tick, uint256 position, uint256 newTick, uint256 wh) external {
-        uint256 participant = _caller();
+        (uint256 participant,) = _member();
         _requireOpen(period);
         uint256 area = BookAccount.area(_accounts[_accountKey(period, participant)]);
         _replace(area, period, _naming(period, participant, tick, position), newTick, wh);
@@ -158,7 +156,6 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
     /// @param buyWh To buy beyond the orders at rest
     function keep(uint32 period, uint256 sellWh, uint256 buyWh) external {
         (uint256 participant, uint256 profile) = _member();
-        _numbers[msg.sender] = participant;
         if (sellWh > Lanes.MAX_WH || buyWh > Lanes.MAX_WH) _refuseMalformed(participant, sellWh | buyWh);
         uint256 energy = Lanes.energy(sellWh, buyWh);
         uint256 area = Profile.area(profile);
@@ -261,6 +258,8 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
         for (uint256 i; i < orders.length; ++i) {
             uint256 participant = BookOrder.participant(orders[i]);
             profiles[i] = Lanes.get64(profiles[i], Lanes.laneOf(participant));
+            // Blank for who is no member in the period: of no area, and nothing its gateway could have seen before.
+            if (profiles[i] == Profile.NONE) _requireActive(participant, Profile.NONE);
             _requireArea(participant, profiles[i], area);
         }
     }
@@ -357,16 +356,8 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
         if (cancelledWh != 0) _free(period, participant, RestingOrder.energy(side, cancelledWh));
     }
 
-    /// @dev Number of the participant that calls. The registry never gives an account another: it is asked once
-    function _caller() private returns (uint256 participant) {
-        participant = _numbers[msg.sender];
-        if (participant == 0) {
-            (participant,) = _member();
-            _numbers[msg.sender] = participant;
-        }
-    }
-
-    /// @dev Number and profile of the participant that calls; here and below in one place for the contract's size
+    /// @dev Number and profile of the participant that calls, asked each time: another account may have taken the place
+    ///      of one that was the participant's. Here and below in one place for the contract's size
     function _member() private view returns (uint256 participant, uint256 profile) {
         return registry.memberOf(msg.sender);
     }

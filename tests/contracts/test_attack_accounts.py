@@ -3,7 +3,9 @@
 import pytest
 from brownie import chain
 
+from gridbourse.chain.lanes import OFFER
 from tests.contracts.market import FIRST, SUSPENDED, TIMELOCK, role, signer
+from tests.contracts.order_books import Hall, rested_at, trades_in
 from tests.contracts.refusal import fact, refusal
 
 VETO, LIFE = 7 * 86_400, 14 * 86_400
@@ -117,3 +119,36 @@ def test_a_stolen_key_orders_nothing_once_it_is_suspended_or_replaced(
     assert refusal(market.house.withdraw, 1, by=alice.account) == unknown
     assert refusal(market.auction.cancel, FIRST + 2, by=alice.account) == unknown
     assert VETO > TIMELOCK  # a household looks less often than a market's service
+
+
+def test_a_replaced_key_cannot_trade_the_orders_of_its_successor(
+    market, registry, alice, bob, fresh
+):
+    """Before: the book knew the thief's key for good, and let it replace the owner's offer of 10 Wh
+    by one of 25,000 Wh at the floor, for an accomplice to buy."""
+    hall, period = Hall.open(market), FIRST + 2
+    hall.cancel(period, alice, 0, rested_at(hall.bid(period, alice, 0, 10)))
+    hall.contract.keep(period, 0, 0, alice.sends)
+    registry.proposeAccount(alice.number, fresh, alice.sends)
+    suspend(market, alice)
+    chain.sleep(VETO)
+    registry.takeAccount(alice.number, {"from": fresh})
+    registry.reinstate(alice.number, {"from": market.operator})
+    own, order = {"from": fresh}, hall.contract
+    position = rested_at(order.place(period, OFFER, 30, 10, 0, own))
+    hall.bid(period, bob, 0, 25_000)
+
+    unknown = ("UnknownParticipant", alice.account)
+    for call, terms in (
+        (order.replace, (period, 30, position, 0, 25_000)),
+        (order.cancel, (period, 30, position)),
+        (order.place, (period, OFFER, 0, 25_000, 0)),
+        (order.keep, (period, 25_000, 0)),
+    ):
+        assert refusal(call, *terms, by=alice.account) == unknown
+    assert hall.resting(period, OFFER) == [(alice.number, 30, 10)]
+    tx = order.replace(period, 30, position, 29, 20, own)  # the owner's new key has them all
+    assert trades_in(tx) == []
+    order.cancel(period, 29, rested_at(tx), own)
+    assert hall.resting(period, OFFER) == []
+    assert hall.reserved(period, alice) == (0, 0)

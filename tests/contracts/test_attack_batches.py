@@ -70,6 +70,19 @@ def test_who_changes_its_gateway_cannot_undo_the_batch_of_the_former_one(market)
     assert market.money_sum() == 0
 
 
+def test_who_left_cannot_undo_the_batch_of_its_former_gateway(market):
+    """In an area other than 0 too: its profile is blank, which reads as area 0."""
+    members = market.in_area(1)
+    market.registry.leaveMarket(members[1].number, members[1].sends)
+    stale = {m.number: order_lane(BID, 30, 0 if m is members[1] else 100, 1) for m in members}
+    tx = market.auction.placeBatch(1, P, group_words(stale), {"from": market.gateway})
+
+    assert [who for who, _ in left_out(tx)] == [members[1].number]
+    assert [order(market, m)[2] for m in members if m is not members[1]] == [100] * (
+        len(members) - 1
+    )
+
+
 def test_a_signature_that_ran_out_cannot_undo_those_of_others(market):
     members, now = market.in_area(0)[:5], chain[-1].timestamp
     domain = order_domain(web3.eth.chain_id, market.auction.address)

@@ -10,7 +10,7 @@ from gridbourse.chain.lanes import BID, OFFER
 from gridbourse.chain.signing import book_domain, sign_book_order
 from tests.contracts import test_aggregator_auction as auctions
 from tests.contracts.market import CAPACITY_WH, FIRST, PURSE
-from tests.contracts.order_books import MAX_OPEN, Hall
+from tests.contracts.order_books import MAX_OPEN, Hall, rested_at
 from tests.contracts.refusal import refusal
 
 P = FIRST + 2
@@ -93,6 +93,41 @@ def test_one_member_cannot_undo_the_orders_of_its_gateways_others(
     assert market.money_sum() == 0
 
 
+@pytest.mark.parametrize("area", [0, 1])
+@pytest.mark.parametrize("kind", [Action.LIMIT, Action.CANCEL, Action.REPLACE])
+def test_one_who_left_cannot_undo_the_orders_of_its_gateways_others(market, hall, area, kind):
+    """Before: in every area but 0 a cancellation of who had left was its gateway's fault (OtherArea),
+    and no order of the whole batch came in. Its blank profile is of no area."""
+    ann, ben, leaver = market.in_area(area)[:3]
+    position = rested_at(
+        hall.batch(P, BookOrder(leaver.number, side=BID, tick=5, wh=100), area=area)
+    )
+    hall.cancel(P, leaver, 5, position)
+    market.registry.leaveMarket(leaver.number, leaver.sends)
+    stale = BookOrder(leaver.number, kind, BID, 5, 100, position, new_tick=6)
+    others = [BookOrder(member.number, side=BID, tick=7, wh=100) for member in (ann, ben)]
+    tx = hall.batch(P, others[0], stale, others[1], area=area)
+
+    assert left_out(tx) == [(stale.pack(), "ParticipantNotActive")]
+    assert hall.resting(P, BID, area) == [(ann.number, 7, 100), (ben.number, 7, 100)]
+    alone = refusal(hall.contract.placeBatch, area, P, [stale.pack()], by=market.gateway)
+    assert alone == ("ParticipantNotActive", leaver.number, 0)
+    assert market.money_sum() == 0
+
+
+def test_one_who_left_cannot_undo_signed_orders_of_others(market, hall):
+    ann, leaver = market.in_area(1)[:2]
+    market.registry.leaveMarket(leaver.number, leaver.sends)
+    rows = [
+        signed(hall, ann, area=1),
+        signed(hall, leaver, area=1, action=Action.CANCEL, side=0, wh=0),
+    ]
+    tx = hall.contract.placeSigned(1, P, rows, {"from": market.gateway})
+
+    assert who(left_out(tx)) == [(leaver.number, "ParticipantNotActive")]
+    assert hall.resting(P, BID, 1) == [(ann.number, 30, 100)]
+
+
 def test_what_stays_of_a_batch_trades_in_its_order_and_is_backed(market, hall):
     """A row left out changes nothing for those before and behind it, cancellations and replacements too."""
     ann, ben, cat, dan, eve = market.in_area(0)[:5]
@@ -148,11 +183,11 @@ def test_a_gateway_cannot_leave_orders_out_by_sending_too_little_gas(market, hal
 # --- signed orders -----------------------------------------------------------------------------
 
 
-def signed(hall, member, expiry=3_600, **terms):
+def signed(hall, member, expiry=3_600, area=0, **terms):
     domain = book_domain(web3.eth.chain_id, hall.contract.address)
     order = BookOrder(member.number, **{"side": BID, "tick": 30, "wh": 100, "sequence": 1} | terms)
     key, at = Account.from_key(member.account.private_key), chain[-1].timestamp + expiry
-    return sign_book_order(key, domain, 0, P, order, hall.market.gateway.address, at)
+    return sign_book_order(key, domain, area, P, order, hall.market.gateway.address, at)
 
 
 def test_one_signature_that_went_stale_cannot_undo_those_of_others(market, hall):
@@ -221,6 +256,22 @@ def test_one_member_cannot_undo_the_answers_of_its_gateways_others(
     won = auctions.as_model(buys, auction_hall.end(number))
     assert [who for who, *_ in won] == [m.number for m in prosumers if m is not stale]
     assert market.money_sum() == 0
+
+
+def test_one_who_left_cannot_undo_the_answers_of_its_gateways_others(market, auction_hall):
+    """An answer of 0 Wh claims nothing of the clearing house: before, it was its gateway's fault."""
+    poster, ann, leaver, ben = market.in_area(1)[:4]
+    market.give("AGGREGATOR", poster.account)
+    number = auction_hall.post(poster, True, 700, 20)
+    market.registry.leaveMarket(leaver.number, leaver.sends)
+    answers = {ann: (20, 100), leaver: (20, 0), ben: (20, 100)}
+    send, contract = {"from": market.gateway}, auction_hall.contract
+    tx = contract.answerBatch(1, P, number, auctions.lanes_of(answers), send)
+
+    [word] = auctions.lanes_of({leaver: (20, 0)})
+    assert left_out(tx, "AnswerLeftOut", "word") == [(word, "ParticipantNotActive")]
+    given = [contract.answerOf(1, P, number, m.number)[1] for m in (ann, leaver, ben)]
+    assert given == [100, 0, 100]
 
 
 def test_who_ended_its_contract_cannot_undo_the_answers_of_its_aggregators_others(
