@@ -1,7 +1,8 @@
 """Brings every claim for curtailment to the contract that pays it, proven by the chain's own logs.
 
 Who was held back, and by how much, is worked out by the model before anything is sent; a claim the DSO's
-account does not cover waits. Done again, it brings what is not paid yet.
+account does not cover waits. Who by a corrected reading is due less gives back what it has free. Done
+again, it brings what is not paid or given back yet.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from oracle.errors import FeedError
 
 log = logging.getLogger(__name__)
 
-SHORT: Final = ("InsufficientMoney", "HouseMustCover")
-"""What the clearing house refuses a transfer by while the DSO's money is not there."""
+SHORT: Final = ("InsufficientMoney", "HouseMustCover", "OwedNotFree")
+"""By what a claim is refused while the money of who has to pay it is not there."""
 
 
 class Claims(NamedTuple):
-    """What was paid, and the claims the DSO has no money for."""
+    """What was paid and given back (below 0), and the claims for which there is no money."""
 
     paid: list[Paid]
     waiting: list[Paid]
@@ -57,7 +58,7 @@ def claim(
 
 
 def period_claims(module: CurtailmentCompensation, rebuilt: Rebuilt, period: int) -> list[Paid]:
-    """What everybody held back in a period is still owed, in participant order."""
+    """What everybody capped in a period is still owed, or owes (below 0), in participant order."""
     reach = module.read("reachPermille")
     members, metering = rebuilt.members, rebuilt.metering
     feed_in = rebuilt.tariffs.energy(period).feed_in
@@ -65,10 +66,11 @@ def period_claims(module: CurtailmentCompensation, rebuilt: Rebuilt, period: int
     for who in sorted(metering.capped(period)):
         profile = members.participants[who]
         reading = metering.evidence.reading_wh(AREA, period, who)
-        if reading is None or module.paid(period, who):
+        if reading is None:
             continue
         cap = metering.caps_of(period, who)[0]
         wh = held_back_wh(module.stated(period, who), cap, reading, profile.capacity_wh, reach)
+        wh -= module.paid_wh(period, who)
         fee = rebuilt.tariffs.fees(profile.zone, period).export_fee
         if wh:
             found.append(Paid(period, who, wh, compensation_micro_eur(wh, feed_in, fee)))
@@ -97,6 +99,22 @@ def _bring(
         log.warning("period %d, group %d: waits: %s", claims[0].period, group, refusal)
         found.waiting.extend(claims)
         return
-    if list(paid) != list(claims):
-        raise FeedError(f"curtailment: paid {paid} on the chain, {list(claims)} by the model")
-    found.paid.extend(paid)
+    done = {each.participant: each for each in paid}
+    for due in claims:
+        _compare(due, done.pop(due.participant, due._replace(held_back_wh=0, micro_eur=0)), found)
+    if done:
+        raise FeedError(
+            f"curtailment: paid {list(done.values())} on the chain, nothing by the model"
+        )
+
+
+def _compare(due: Paid, done: Paid, found: Claims) -> None:
+    """A claim is paid whole or waits; what is owed back comes as far as it is free, and the rest waits."""
+    rest = Paid(*due[:2], due.held_back_wh - done.held_back_wh, due.micro_eur - done.micro_eur)
+    part = due.held_back_wh < done.held_back_wh < 0 and due.micro_eur <= done.micro_eur <= 0
+    if not part and done != due and (done.held_back_wh or done.micro_eur):
+        raise FeedError(f"curtailment: paid {done} on the chain, {due} by the model")
+    if done.held_back_wh:
+        found.paid.append(done)
+    if rest.held_back_wh:
+        found.waiting.append(rest)

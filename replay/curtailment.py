@@ -1,6 +1,7 @@
 """The compensation of a replay: claimed once all is settled, from the fees the DSO has by then."""
 
 from gridbourse.chain.contracts import DSO_ACCOUNT
+from gridbourse.chain.curtailment import Paid
 from gridbourse.chain.deploy import Market
 from oracle.corrections import read_history
 from oracle.curtailment import claim
@@ -13,8 +14,10 @@ def compensate(market: Market) -> list[Transfer]:
     if market.compensation is None:
         return []
     claims = claim(market, read_history(market).rebuilt, market.keys["operator"])
-    return [
-        Transfer(DSO_ACCOUNT, paid.participant, COMPENSATION, paid.micro_eur)
-        for paid in claims.paid
-        if paid.micro_eur
-    ]
+    return [_transfer(paid) for paid in claims.paid if paid.micro_eur]
+
+
+def _transfer(paid: Paid) -> Transfer:
+    if paid.micro_eur > 0:
+        return Transfer(DSO_ACCOUNT, paid.participant, COMPENSATION, paid.micro_eur)
+    return Transfer(paid.participant, DSO_ACCOUNT, COMPENSATION, -paid.micro_eur)

@@ -99,11 +99,11 @@ def settle(market: Market, points: Iterable[str]) -> int:
 
 
 def _compensate(out: Console, market: Market) -> None:
-    """Claim what caps held back in settled periods; what the DSO has no money for waits."""
+    """Claim what caps held back in settled periods; what there is no money for waits."""
     if market.compensation is None:
         return
     claims = claim(market, read_history(market).rebuilt, market.keys["operator"])
-    for found, what in ((claims.paid, "paid"), (claims.waiting, "waiting for the DSO's money")):
+    for found, what in ((claims.paid, "paid"), (claims.waiting, "waiting for money")):
         if found:
             wh, amount = (sum(of) for of in zip(*((c[2], c[3]) for c in found), strict=True))
             out.print(f"curtailment: {wh:,} Wh held back, {amount / 1e6:,.6f} EUR {what}")

@@ -11,7 +11,8 @@ import {Roles} from "../libraries/Roles.sol";
 /// @title A token for each Wh (or varh) of flexibility whose delivery was verified
 /// @notice Its number says product, zone, direction and period. Each holding carries a claim to money in the margin
 ///         account, which a transfer divides in proportion, rounded down; the holder redeems tokens for it. Held and
-///         received by who has an account in the clearing house. Invariant: the supply is what was verified and is not
+///         received by who has an account in the clearing house. An account that another took the place of moves none:
+///         what lies there follows its participant. Invariant: the supply is what was verified and is not
 ///         redeemed, and the claims are what is kept for it.
 /// @dev    Minting does not ask the receiver, so that no receiver keeps a period from being settled; transfers do.
 contract FlexibilityToken is ERC1155, IFlexibilityToken {
@@ -34,6 +35,8 @@ contract FlexibilityToken is ERC1155, IFlexibilityToken {
 
     error OnlyDelivery(address caller);
     error NothingToRedeem(uint256 account, uint256 id);
+    error AccountWasReplaced(address account, uint256 participant);
+    error NotReplaced(address account);
 
     constructor(IParticipantRegistry registry_, IFlexibilityMarket market_) ERC1155("") {
         registry = registry_;
@@ -67,10 +70,27 @@ contract FlexibilityToken is ERC1155, IFlexibilityToken {
         market.payClaim(account, amountMicroEur);
     }
 
+    /// @notice Moves all a replaced account holds of tokens, with its claims, to its participant's present account;
+    ///         anyone may ask. Where it holds none, nothing happens
+    /// @dev The receiver is not asked, as when tokens are minted
+    function follow(address former, uint256[] calldata ids) external {
+        uint256 participant = registry.formerlyOf(former);
+        if (participant == 0) revert NotReplaced(former);
+        address account = registry.accountOf(participant);
+        for (uint256 i; i < ids.length; ++i) {
+            uint256 wh = balanceOf(former, ids[i]);
+            if (wh != 0) _updateOne(former, account, ids[i], wh);
+        }
+    }
+
     /// @dev Token by token, so that one named twice is divided as it then stands
     function _update(address from, address to, uint256[] memory ids, uint256[] memory values) internal override {
         if (ids.length != values.length) revert ERC1155InvalidArrayLength(ids.length, values.length);
         if (to != address(0)) accountNumberOf(to); // refuses who has none
+        if (from != address(0)) {
+            uint256 participant = registry.formerlyOf(from);
+            if (participant != 0) revert AccountWasReplaced(from, participant);
+        }
         for (uint256 i; i < ids.length; ++i) {
             _updateOne(from, to, ids[i], values[i]);
         }

@@ -27,6 +27,10 @@ interface IParticipantRegistry is IAccessControl {
     /// @notice Account of a participant; zero when the number was never given
     function accountOf(uint256 participant) external view returns (address);
 
+    /// @notice The participant whose account this was before another took its place; 0 = nobody's. It is never
+    ///         anybody's account again
+    function formerlyOf(address account) external view returns (uint256 participant);
+
     /// @notice Who is at a metering point in a delivery period; 0 = nobody
     function holderAt(bytes32 meteringPoint, uint256 period) external view returns (uint256 participant);
 

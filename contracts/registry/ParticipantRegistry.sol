@@ -98,6 +98,7 @@ contract ParticipantRegistry is Successions, Memberships, Places, Policies {
     error UnknownNumber(uint256 participant);
     error UnknownGateway(address account, uint256 gateway);
     error AccountTaken(address account, uint256 participant);
+    error ReplacedAccount(address account, uint256 participant);
     error MeteringPointStillSettled(bytes32 meteringPoint, uint256 untilPeriod);
     error MeteringPointTaken(bytes32 meteringPoint, uint256 participant);
     error CapacityOutOfRange(uint256 capacityWh, uint256 maximumWh);
@@ -211,11 +212,13 @@ contract ParticipantRegistry is Successions, Memberships, Places, Policies {
         );
     }
 
-    /// @dev Neither a participant's nor of the market's service
+    /// @dev Neither a participant's nor of the market's service, nor one that was replaced: whoever has a lost key would
+    ///      come back by it to what still lies there
     function _requireUnused(address account) internal view override {
         if (account == address(0)) revert ZeroAccount();
         if (_members[account] != 0) revert AccountTaken(account, uint64(_members[account]));
         if (officesOf[account] != 0) revert HoldsOffice(account, officesOf[account]);
+        if (formerlyOf[account] != 0) revert ReplacedAccount(account, formerlyOf[account]);
     }
 
     /// @dev Everything else of the participant is by its number

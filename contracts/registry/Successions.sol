@@ -27,6 +27,9 @@ abstract contract Successions is Offices {
     /// @notice What is proposed for a participant; the zero account: nothing
     mapping(uint256 participant => Succession) public successionOf;
 
+    /// @inheritdoc IParticipantRegistry
+    mapping(address former => uint256 participant) public formerlyOf;
+
     /// @notice An account was proposed in the place of a participant's; block time from which and until when it may take
     ///         over
     event AccountProposed(
@@ -74,7 +77,9 @@ abstract contract Successions is Offices {
         if (block.timestamp >= expiresAt) revert SuccessionExpired(participant, expiresAt);
         _requireUnused(msg.sender);
         delete successionOf[participant];
-        emit AccountReplaced(participant, accountOf(participant), msg.sender);
+        address former = accountOf(participant);
+        formerlyOf[former] = participant;
+        emit AccountReplaced(participant, former, msg.sender);
         _replaceAccount(participant, msg.sender);
     }
 
@@ -91,7 +96,7 @@ abstract contract Successions is Offices {
     /// @dev The profile of a participant; refuses a number that was never given
     function _profileOf(uint256 participant) internal view virtual returns (uint256);
 
-    /// @dev Refuses an account that is somebody's already, or of the market's service
+    /// @dev Refuses an account that is or was somebody's, or of the market's service
     function _requireUnused(address account) internal view virtual;
 
     /// @dev Puts the account in the place of the participant's present one

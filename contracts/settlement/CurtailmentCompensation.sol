@@ -19,11 +19,19 @@ import {Roles} from "../libraries/Roles.sol";
 ///         connection's capacity stands in, so that its silence does not pay. Held back is what of that is above the
 ///         cap, where the reading reached the cap: who delivers less was not stopped by it. Readings and caps are
 ///         proven by the settlement's commitment. The money comes from the DSO's account, as far as it is there: a
-///         claim that finds too little fails whole, and can be made again.
+///         claim that finds too little fails whole, and can be made again. A corrected reading reopens it: more is
+///         paid, and what was too much goes back to the DSO.
 contract CurtailmentCompensation is IMarket {
-    /// @dev Lane: stated Wh: 28 | stated: 1 | paid: 1
+    /// @notice What one of a group is due and was paid, in Wh, and µEUR for each
+    struct Claim {
+        uint256 dueWh;
+        uint256 paidWh;
+        uint256 rate;
+    }
+
+    /// @dev Lane: stated Wh: 28 | stated: 1 | paid Wh: 28
     uint256 private constant STATED = 1 << 28;
-    uint256 private constant PAID = 1 << 29;
+    uint256 private constant PAID_SHIFT = 29;
     uint256 private constant PERMILLE = 1000;
 
     /// @notice Where roles are held
@@ -43,9 +51,13 @@ contract CurtailmentCompensation is IMarket {
 
     /// @notice The DSO stated what it expects to flow: words of a group (32 bits) and four lanes of Wh, all ones = none
     event SchedulesStated(uint256 indexed period, uint256[] words);
-    /// @notice The DSO paid a participant for what its cap held back
+    /// @notice The DSO paid a participant for what its cap held back, beyond what it had paid before
     event Compensated(
         uint256 indexed period, uint256 indexed participant, uint256 heldBackWh, uint256 amountMicroEur
+    );
+    /// @notice A participant gave back what it was paid for energy that by a corrected reading was not held back
+    event CompensationReturned(
+        uint256 indexed period, uint256 indexed participant, uint256 returnedWh, uint256 amountMicroEur
     );
 
     error ReachOutOfRange(uint256 reachPermille, uint256 maximum);
@@ -53,6 +65,7 @@ contract CurtailmentCompensation is IMarket {
     error BeyondHorizon(uint256 period, uint256 lastOpenPeriod);
     error ScheduleOutOfRange(uint256 participant, uint256 wh, uint256 maximumWh);
     error NothingHeldBack(uint256 period, uint256 group);
+    error OwedNotFree(uint256 period, uint256 group, uint256 owedWh);
 
     constructor(
         IParticipantRegistry registry_,
@@ -99,30 +112,46 @@ contract CurtailmentCompensation is IMarket {
         _lanes[period][group] = lanes;
     }
 
-    /// @notice Pays those of a group whom the DSO curtailed in a settled period, once each; anyone may ask
+    /// @notice Pays those of a group whom the DSO curtailed in a settled period what they are due beyond what they were
+    ///         paid, and takes back from those who by a corrected reading are due less; anyone may ask, as often as
+    ///         readings are corrected. What an account does not have free now stays owed, and a later call takes it.
+    ///         What comes back is taken first, and is not kept back by a DSO that cannot pay the others yet
     /// @param leaf What the group was settled on, or last corrected to
     /// @param path Proof that it is what the period's commitment stands for
     function compensate(uint256 area, Commitment.Leaf calldata leaf, Commitment.Path calldata path) external {
         settlement.requireProven(area, leaf, path);
+        Claim[4] memory claims;
         uint256 lanes = _lanes[leaf.period][leaf.group];
-        bool any;
         for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
-            uint256 wh = _heldBack(leaf, lane, Lanes.get64(lanes, lane));
-            if (wh == 0) continue;
-            any = true;
-            lanes = Lanes.set64(lanes, lane, Lanes.get64(lanes, lane) | PAID);
-            _lanes[leaf.period][leaf.group] = lanes;
-            _pay(leaf, lane, wh);
+            claims[lane] = _claimOf(leaf, lane, Lanes.get64(lanes, lane));
         }
-        if (!any) revert NothingHeldBack(leaf.period, leaf.group);
+        (uint256 takenWh, uint256 owedWh) = _takeBack(leaf, claims);
+        (uint256 moreWh, uint256 amount) = _more(claims);
+        if (takenWh == 0 && moreWh == 0) {
+            if (owedWh == 0) revert NothingHeldBack(leaf.period, leaf.group);
+            revert OwedNotFree(leaf.period, leaf.group, owedWh);
+        }
+        if (moreWh == 0) return;
+        if (takenWh != 0 && amount > clearingHouse.spendableOf(HouseAccounts.DSO)) return;
+        _payMore(leaf, claims);
     }
 
-    /// @dev In Wh; nothing where no cap binds, the reading stayed short of it, or it is paid already
+    function _claimOf(Commitment.Leaf calldata leaf, uint256 lane, uint256 known)
+        private
+        view
+        returns (Claim memory)
+    {
+        uint256 paidWh = known >> PAID_SHIFT;
+        uint256 dueWh = _heldBack(leaf, lane, known);
+        return Claim(dueWh, paidWh, dueWh == paidWh ? 0 : _rate(leaf, lane));
+    }
+
+    /// @dev In Wh; nothing where no cap binds, or the reading stayed short of it
     function _heldBack(Commitment.Leaf calldata leaf, uint256 lane, uint256 known) private view returns (uint256) {
         uint256 cap = Lanes.outOf(Lanes.get56(leaf.caps, lane));
         int256 metered = Lanes.getInt64(leaf.readings, lane);
         uint256 profile = Lanes.get64(leaf.profiles, lane);
-        if (known & PAID != 0 || cap == Lanes.MAX_WH || metered < 0 || profile == 0) return 0;
+        if (cap == Lanes.MAX_WH || metered < 0 || profile == 0) return 0;
         uint256 reading = uint256(metered);
         if (reading * PERMILLE < cap * reachPermille) return 0;
         uint256 wanted = Profile.capacityWh(profile);
@@ -131,24 +160,74 @@ contract CurtailmentCompensation is IMarket {
         return wanted > kept ? wanted - kept : 0;
     }
 
-    function _pay(Commitment.Leaf calldata leaf, uint256 lane, uint256 wh) private {
-        uint256 participant = Lanes.participantAt(leaf.group, lane);
+    /// @dev µEUR for a Wh; what a period's prices are is not changed once it is delivered
+    function _rate(Commitment.Leaf calldata leaf, uint256 lane) private view returns (uint256) {
         (, uint256 feedIn) = tariff.energyPrices(leaf.period);
         uint256 zone = Profile.zone(Lanes.get64(leaf.profiles, lane));
         uint256 fee = tariff.feesOf(zone, leaf.period).exportMicroEurPerWh;
-        uint256 amount = feedIn > fee ? wh * (feedIn - fee) : 0;
-        if (amount != 0) clearingHouse.transfer(HouseAccounts.DSO, participant, amount);
-        emit Compensated(leaf.period, participant, wh, amount);
+        return feedIn > fee ? feedIn - fee : 0;
     }
 
-    /// @notice What is on record of a participant in a period
+    /// @dev Whole Wh, as many as the account has money free for
+    function _takeBack(Commitment.Leaf calldata leaf, Claim[4] memory claims)
+        private
+        returns (uint256 takenWh, uint256 owedWh)
+    {
+        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+            Claim memory claim = claims[lane];
+            if (claim.dueWh >= claim.paidWh) continue;
+            uint256 participant = Lanes.participantAt(leaf.group, lane);
+            uint256 wh = claim.paidWh - claim.dueWh;
+            owedWh += wh;
+            if (claim.rate != 0) {
+                uint256 affordable = clearingHouse.spendableOf(participant) / claim.rate;
+                if (affordable < wh) wh = affordable;
+            }
+            if (wh == 0) continue;
+            takenWh += wh;
+            _note(leaf, lane, claim.paidWh - wh);
+            uint256 amount = wh * claim.rate;
+            if (amount != 0) clearingHouse.transfer(participant, HouseAccounts.DSO, amount);
+            emit CompensationReturned(leaf.period, participant, wh, amount);
+        }
+    }
+
+    function _more(Claim[4] memory claims) private pure returns (uint256 wh, uint256 amount) {
+        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+            Claim memory claim = claims[lane];
+            if (claim.dueWh <= claim.paidWh) continue;
+            wh += claim.dueWh - claim.paidWh;
+            amount += (claim.dueWh - claim.paidWh) * claim.rate;
+        }
+    }
+
+    function _payMore(Commitment.Leaf calldata leaf, Claim[4] memory claims) private {
+        for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
+            Claim memory claim = claims[lane];
+            if (claim.dueWh <= claim.paidWh) continue;
+            uint256 participant = Lanes.participantAt(leaf.group, lane);
+            uint256 wh = claim.dueWh - claim.paidWh;
+            _note(leaf, lane, claim.dueWh);
+            uint256 amount = wh * claim.rate;
+            if (amount != 0) clearingHouse.transfer(HouseAccounts.DSO, participant, amount);
+            emit Compensated(leaf.period, participant, wh, amount);
+        }
+    }
+
+    function _note(Commitment.Leaf calldata leaf, uint256 lane, uint256 paidWh) private {
+        uint256 lanes = _lanes[leaf.period][leaf.group];
+        uint256 stated = Lanes.get64(lanes, lane) & (STATED | Lanes.MAX_WH);
+        _lanes[leaf.period][leaf.group] = Lanes.set64(lanes, lane, stated | (paidWh << PAID_SHIFT));
+    }
+
+    /// @notice What is on record of a participant in a period: whether and what was stated, and for how much it was paid
     function recordOf(uint256 period, uint256 participant)
         external
         view
-        returns (bool stated, uint256 wh, bool paid)
+        returns (bool stated, uint256 wh, uint256 paidWh)
     {
         uint256 lane = Lanes.get64(_lanes[period][Lanes.groupOf(participant)], Lanes.laneOf(participant));
-        return (lane & STATED != 0, lane & Lanes.MAX_WH, lane & PAID != 0);
+        return (lane & STATED != 0, lane & Lanes.MAX_WH, lane >> PAID_SHIFT);
     }
 
     /// @inheritdoc IMarket

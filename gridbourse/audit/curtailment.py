@@ -10,7 +10,7 @@ from gridbourse.audit.modules import Handlers
 from gridbourse.audit.money import DSO
 from gridbourse.audit.transfers import Transfer
 from gridbourse.chain.lanes import MASK56, lanes56
-from gridbourse.model.curtailment import compensation_micro_eur, held_back_wh
+from gridbourse.model.curtailment import compensation_micro_eur, held_back_wh, outstanding_wh
 
 WHAT = "curtailment"
 GROUP_SHIFT = 224
@@ -18,7 +18,8 @@ GROUP_SHIFT = 224
 
 @dataclass
 class Curtailment:
-    """schedules_wh: stated, by (period, participant); paid_micro_eur and held_back_wh: by period."""
+    """schedules_wh: stated, paid_wh: paid for, by (period, participant); paid_micro_eur and held_back_wh:
+    by period, what came back left out."""
 
     reach_permille: int
     common: Common
@@ -27,7 +28,7 @@ class Curtailment:
     paid_micro_eur: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
     held_back_wh: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
     name: str = "CurtailmentCompensation"
-    _paid: set[tuple[int, int]] = field(default_factory=set)
+    paid_wh: defaultdict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
 
     def is_booked(self, area: int, period: int) -> bool:
         """It trades nothing."""
@@ -35,11 +36,15 @@ class Curtailment:
 
     def handlers(self) -> Handlers:
         """What each event of the contract does."""
-        return {"SchedulesStated": self.stated, "Compensated": self.compensated}
+        return {
+            "SchedulesStated": self.stated,
+            "Compensated": self.compensated,
+            "CompensationReturned": self.returned,
+        }
 
     def totals(self) -> dict[str, int]:
         """How much of what the log told of."""
-        return {"schedules_stated": len(self.schedules_wh), "compensations": len(self._paid)}
+        return {"schedules_stated": len(self.schedules_wh), "compensations": len(self.paid_wh)}
 
     def stated(self, event: Event) -> None:
         """SchedulesStated: before delivery begins; later than that, none is changed."""
@@ -51,21 +56,36 @@ class Curtailment:
                     self.schedules_wh[period, who] = lane
 
     def compensated(self, event: Event) -> None:
-        """Compensated: once, what cap and reading say, from the DSO's account."""
+        """Compensated: what cap and reading say beyond what was paid, from the DSO's account."""
+        self._pay(event, event["heldBackWh"])
+
+    def returned(self, event: Event) -> None:
+        """CompensationReturned: what was paid beyond what is due now, as far as it is free."""
+        self._pay(event, -event["returnedWh"])
+
+    def _pay(self, event: Event, told_wh: int) -> None:
+        """Compare and move; told_wh: + to the participant, − back to the DSO."""
         period, who = event["period"], event["participant"]
         where = f"participant {who}, {event.at('period')}"
-        once = (period, who) not in self._paid and period in self.metering.finished
-        self.common.findings.require(WHAT, where, once, "paid before, or not settled")
-        self._paid.add((period, who))
-        wh = self._held_back(period, who)
-        member = self.common.members.participants.get(who)
-        fee = self.common.tariffs.fees(member.zone, period).export_fee if member else 0
-        amount = compensation_micro_eur(wh, self.common.tariffs.energy(period).feed_in, fee)
-        told = (event["heldBackWh"], event["amountMicroEur"])
+        settled = period in self.metering.finished and told_wh != 0
+        self.common.findings.require(WHAT, where, settled, "not settled, or for nothing")
+        rate = self._rate(period, who)
+        due, paid = self._held_back(period, who), self.paid_wh[period, who]
+        wh = outstanding_wh(due, paid, rate, self.common.money.may_leave(who))
+        amount = wh * rate
+        told_amount = event["amountMicroEur"] * (1 if told_wh > 0 else -1)
+        told = (told_wh, told_amount)
         self.common.findings.compare(WHAT, f"(Wh, µEUR), {where}", told, (wh, amount))
-        self.common.transfers.move_next(self.name, [Transfer(DSO, who, amount)], where)
+        transfer = Transfer(DSO, who, amount) if amount > 0 else Transfer(who, DSO, -amount)
+        self.common.transfers.move_next(self.name, [transfer], where)
+        self.paid_wh[period, who] += wh
         self.paid_micro_eur[period] += amount
         self.held_back_wh[period] += wh
+
+    def _rate(self, period: int, who: int) -> int:
+        member = self.common.members.participants.get(who)
+        fee = self.common.tariffs.fees(member.zone, period).export_fee if member else 0
+        return compensation_micro_eur(1, self.common.tariffs.energy(period).feed_in, fee)
 
     def _held_back(self, period: int, who: int) -> int:
         member = self.common.members.participants.get(who)

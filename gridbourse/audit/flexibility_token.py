@@ -57,6 +57,7 @@ class Tokens:
             self._require(where, self.wh[token, sender] >= wh, "more than it holds")
         known = receiver == NOBODY or self.common.members.account_number(receiver) is not None
         self._require(where, known, "to somebody without an account")
+        self._require(where, self._may_move(sender, receiver), "by an account that was replaced")
         claim = 0
         if sender == NOBODY:
             claim = self._mint(event)
@@ -66,6 +67,12 @@ class Tokens:
         if receiver != NOBODY:
             self.wh[token, receiver] += wh
         self._moving = (token, sender, receiver, claim, where)
+
+    def _may_move(self, sender: str, receiver: str) -> bool:
+        """What lies at a replaced account goes to its participant's present one, and nowhere else."""
+        members = self.common.members
+        former = members.formerly.get(sender)
+        return former is None or members.participants[former].account == receiver
 
     def _mint(self, event: Event) -> int:
         """The claim of what verification found; the next of what is due."""

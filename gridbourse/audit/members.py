@@ -80,6 +80,8 @@ class Members:
         self._gateways: dict[str, int] = {}
         self.offices = Offices(findings)
         self.participants: dict[int, Participant] = {}
+        self.formerly: dict[str, int] = {}
+        """Participants by accounts of theirs that were replaced."""
         self._at_point: defaultdict[bytes, list[Participant]] = defaultdict(list)
         self.closed_from: dict[int, int] = {}
         self.sources: dict[int, int] = {}
@@ -240,6 +242,8 @@ class Members:
         self._findings.require("registry", where, free, f"{account} is a participant's already")
         serves = self.offices.holds_office(account)
         self._findings.require("registry", where, not serves, f"{account} holds a role")
+        replaced = account in self.formerly
+        self._findings.require("registry", where, not replaced, f"{account} was replaced before")
 
     def account_proposed(self, event: Event) -> None:
         """AccountProposed: by the present account, or the operator while the participant is not active."""
@@ -270,6 +274,7 @@ class Members:
             account = event["account"].lower()
             self._require_unused(account, where)
             self.offices.follow(former, account)
+            self.formerly[former] = participant.number
             participant.account = account
 
     def _compare_proposed(self, participant: Participant, event: Event) -> None:

@@ -17,7 +17,7 @@ AS_IT_IS = MASK56
 
 
 class Paid(NamedTuple):
-    """What a participant got for a period."""
+    """What a participant got for a period; below 0: what it gave back."""
 
     period: int
     participant: int
@@ -49,15 +49,22 @@ class CurtailmentCompensation(Bound):
         stated, wh, _ = self.read("recordOf", period, participant)
         return wh if stated else None
 
-    def paid(self, period: int, participant: int) -> bool:
-        """Whether the participant has its compensation of the period."""
-        return bool(self.read("recordOf", period, participant)[2])
+    def paid_wh(self, period: int, participant: int) -> int:
+        """Wh of the period for which the participant has its compensation."""
+        found: int = self.read("recordOf", period, participant)[2]
+        return found
 
     def compensate(self, by: LocalAccount, area: int, leaf: Leaf, path: Path) -> list[Paid]:
-        """Pay those of a group who were held back; Reverted where nobody is left, or money is short."""
+        """Pay those of a group who are due more, after those who are due less gave back what they have;
+        Reverted where nobody is left, or money is short."""
         receipt = self.write(by, "compensate", "compensate", area, leaf, path)
-        return [_paid(event) for event in self.events_in(receipt, "Compensated")]
+        returned = self.events_in(receipt, "CompensationReturned")
+        return [
+            *(_paid(event, -1, "returnedWh") for event in returned),
+            *(_paid(event, 1, "heldBackWh") for event in self.events_in(receipt, "Compensated")),
+        ]
 
 
-def _paid(event: Mapping[str, Any]) -> Paid:
-    return Paid(event["period"], event["participant"], event["heldBackWh"], event["amountMicroEur"])
+def _paid(event: Mapping[str, Any], sign: int, wh: str) -> Paid:
+    amount = sign * event["amountMicroEur"]
+    return Paid(event["period"], event["participant"], sign * event[wh], amount)

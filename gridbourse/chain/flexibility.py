@@ -168,6 +168,10 @@ class FlexibilityToken(Bound):
         """Burn all the caller holds of these; their claims go to its account."""
         self.write(by, "flexibility redeem", "redeem", list(tokens), units=len(tokens))
 
+    def follow(self, by: LocalAccount, former: str, tokens: Sequence[int]) -> None:
+        """Move all a replaced account holds of these to its participant's present one; anyone may."""
+        self.write(by, "flexibility follow", "follow", former, list(tokens), units=len(tokens))
+
 
 @dataclass(frozen=True)
 class Flexibility:

@@ -1,17 +1,21 @@
 """What the checker finds in a forged log of roles, accounts and areas; built from the events alone."""
 
 from collections.abc import Callable
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from gridbourse.audit.common import Common
 from gridbourse.audit.events import Event
 from gridbourse.audit.findings import Findings
+from gridbourse.audit.flexibility_token import NOBODY, Tokens
 from gridbourse.audit.members import Members
 from gridbourse.audit.offices import ADMIN, ADMIN_REMOVAL, AGGREGATOR, GATEWAY, OPERATOR
 
 ADMIN_KEY, OTHER, THIEF, ALICE, FRESH = (f"0x{digit * 40}" for digit in "abcde")
 POINT = b"p" * 32
+TOKEN = 77
 
 
 def event(name: str, /, **values: Any) -> Event:
@@ -131,6 +135,50 @@ def test_a_replaced_account_is_followed(registry: Registry) -> None:
     assert registry.members.account_number(FRESH) == 8
     assert registry.members.account_number(ALICE) is None
     assert registry.members.aggregators == {8}
+
+
+def test_a_replaced_account_that_comes_back_is_found(registry: Registry) -> None:
+    registry.members.account_proposed(registry.account("Proposed", account=FRESH, by=ALICE))
+    registry.members.account_replaced(
+        registry.account("Replaced", formerAccount=ALICE, account=FRESH)
+    )
+    assert registry.found == []
+    registry.register(ALICE)
+    assert "was replaced before" in registry.found[-1]
+
+
+@pytest.fixture
+def tokens(registry: Registry) -> Tokens:
+    """1,000 Wh with 40,000 µEUR at the account that Alice's key was replaced at."""
+    common = SimpleNamespace(
+        members=registry.members,
+        findings=registry.findings,
+        transfers=SimpleNamespace(waiting=lambda _: []),
+    )
+    found = Tokens(cast(Common, common), "FlexibilityMarket")
+    found.wh[TOKEN, ALICE], found.claims[TOKEN, ALICE] = 1_000, 40_000
+    registry.members.account_proposed(registry.account("Proposed", account=FRESH, by=ALICE))
+    registry.members.account_replaced(
+        registry.account("Replaced", formerAccount=ALICE, account=FRESH)
+    )
+    return found
+
+
+@pytest.mark.parametrize(("receiver", "named"), [(FRESH, False), (OTHER, True), (NOBODY, True)])
+def test_tokens_that_a_replaced_key_moves_are_found(
+    registry: Registry, tokens: Tokens, receiver: str, named: bool
+) -> None:
+    registry.register(OTHER)
+    before = len(registry.found)
+    moved = {"from": ALICE, "to": receiver, "id": TOKEN}
+    tokens.moved(event("TransferSingle", **moved, value=1_000))
+    tokens.claim_moved(event("ClaimMoved", **moved, amountMicroEur=40_000))
+    found = registry.found[before:]
+    assert any("by an account that was replaced" in each for each in found) == named
+    assert len(found) == named
+    if not named:
+        assert (tokens.wh[TOKEN, FRESH], tokens.claims[TOKEN, FRESH]) == (1_000, 40_000)
+        assert tokens.kept_micro_eur == 40_000
 
 
 def _operator_proposes(registry: Registry) -> None:

@@ -1,10 +1,13 @@
 """What the DSO pays for curtailment: nobody inflates its claim, claims twice, or takes what is not there."""
 
+from dataclasses import replace
+
 import pytest
 from brownie import chain
 
 from gridbourse.chain.lanes import group_words
 from gridbourse.model.caps import NO_CAP
+from gridbourse.model.curtailment import held_back_wh, outstanding_wh
 from tests.contracts.market import CAPACITY_WH, DSO, FEED_IN, FEES, FIRST, MARKET, TIMELOCK, role
 from tests.contracts.refusal import deployment_refusal, fact, refusal
 from tests.contracts.test_corrections import P, correct, path_of, settled
@@ -74,7 +77,7 @@ def test_what_the_cap_held_back_is_paid_by_the_dso(market, payer):
     assert fact(tx, "Compensated") == (P, curtailed.number, STATED - CAP, amount)
     assert market.house.balanceOf(curtailed.number) - before == amount
     assert dso - market.house.balanceOf(DSO) == amount
-    assert list(payer.recordOf(P, curtailed.number)) == [True, STATED, True]
+    assert list(payer.recordOf(P, curtailed.number)) == [True, STATED, STATED - CAP]
     assert market.money_sum() == 0
 
 
@@ -171,6 +174,105 @@ def test_claimant_cannot_take_money_the_dso_does_not_have(market, payer):
     market.fund({DSO: (STATED - CAP) * RATE})
     compensate(market, payer, leaf, path)
     assert market.house.balanceOf(DSO) == 0
+
+
+def corrected(market, calls, leaf, path, lane, wh):
+    """The leaf after a correction of one of its readings; the path stays what it is."""
+    settled_leaf, readings = calls[0][0], [leaf[4] >> 64 * n & (1 << 64) - 1 for n in range(4)]
+    readings[lane] = wh
+    now = replace(settled_leaf, readings=leaf[4])
+    words = sum(each << 64 * n for n, each in enumerate(readings))
+    by = {"from": market.meter_oracle}
+    market.settlement.correct(0, now.words, path, words, by)
+    return (*leaf[:4], words, leaf[5])
+
+
+def test_nobody_can_fix_a_claim_on_a_reading_that_was_wrong(market, payer):
+    """1 Wh below what was stated anyone had 75 µEUR paid, and 112,500 were lost by it for good."""
+    calls, leaf, path = run(market, payer, reading=STATED - 1)
+    curtailed = market.members[0].number
+    assert fact(compensate(market, payer, leaf, path), "Compensated")[2:] == (1, RATE)
+    leaf = corrected(market, calls, leaf, path, 0, CAP)
+    before = market.house.balanceOf(curtailed)
+    rest = STATED - CAP - 1
+    told = fact(compensate(market, payer, leaf, path), "Compensated")
+    assert told == (P, curtailed, rest, rest * RATE)
+    assert market.house.balanceOf(curtailed) - before == rest * RATE
+    assert list(payer.recordOf(P, curtailed)) == [True, STATED, STATED - CAP]
+    assert refused(market, payer, leaf, path)[0] == "NothingHeldBack"
+
+
+def test_who_was_not_stopped_by_its_cap_cannot_keep_what_a_false_reading_paid_it(market, payer):
+    calls, leaf, path = run(market, payer)
+    curtailed = market.members[0].number
+    compensate(market, payer, leaf, path)
+    leaf = corrected(market, calls, leaf, path, 0, 0)
+    before, dso = market.house.balanceOf(curtailed), market.house.balanceOf(DSO)
+    paid = STATED - CAP
+    tx = compensate(market, payer, leaf, path)
+    assert fact(tx, "CompensationReturned") == (P, curtailed, paid, paid * RATE)
+    assert before - market.house.balanceOf(curtailed) == paid * RATE
+    assert list(payer.recordOf(P, curtailed)) == [True, STATED, 0]
+    assert refused(market, payer, leaf, path)[0] == "NothingHeldBack"
+    assert market.house.balanceOf(DSO) - dso == paid * RATE
+    assert market.money_sum() == 0
+
+
+def test_who_spent_what_it_owes_back_still_owes_it(market, payer):
+    """What is free is taken now, in whole Wh, and the rest once there is money again."""
+    calls, leaf, path = run(market, payer)
+    member = market.members[0]
+    compensate(market, payer, leaf, path)
+    leaf = corrected(market, calls, leaf, path, 0, 0)
+    paid, kept = STATED - CAP, 100 * RATE + RATE - 1
+    market.house.withdraw(market.house.balanceOf(member.number) - kept, member.sends)
+    told = fact(compensate(market, payer, leaf, path), "CompensationReturned")
+    assert told[2:] == (100, 100 * RATE)
+    assert refused(market, payer, leaf, path) == ("OwedNotFree", P, leaf[1], paid - 100)
+    market.fund({member.number: paid * RATE})
+    told = fact(compensate(market, payer, leaf, path), "CompensationReturned")
+    assert told[2] == paid - 100 == -outstanding_wh(0, paid - 100, RATE, paid * RATE)
+    assert payer.recordOf(P, member.number)[2] == 0
+
+
+def test_a_debtor_cannot_hide_behind_a_claim_that_the_dso_cannot_pay(market, payer):
+    """Two of one group: what the one owes comes back, and the other is paid once the DSO has money."""
+    members = market.members[:2]
+    state(market, payer, {each.number: STATED for each in members})
+    caps = {0: (CAP, NO_CAP), 1: (CAP, NO_CAP)}
+    calls = settled(market, readings=metered(CAP), caps=caps)
+    leaf, path = calls[0][0].words, path_of(calls, calls[0][0])
+    told = compensate(market, payer, leaf, path).events["Compensated"]
+    assert [each["participant"] for each in told] == [members[0].number]
+    leaf = corrected(market, calls, leaf, path, 0, STATED - 1)
+    leaf = corrected(market, calls, leaf, path, 1, CAP)
+    market.house.withdrawHouse(DSO, market.house.spendableOf(DSO), {"from": market.dso})
+    tx = compensate(market, payer, leaf, path)
+    assert fact(tx, "CompensationReturned")[1:3] == (members[0].number, STATED - CAP - 1)
+    assert "Compensated" not in tx.events
+    market.fund({DSO: STATED * RATE})
+    told = fact(compensate(market, payer, leaf, path), "Compensated")
+    assert told[1:3] == (members[1].number, STATED - CAP)
+
+
+def test_any_row_of_corrections_comes_to_what_the_last_reading_would_have(market, payer):
+    """Contract and model step by step, whatever was read before."""
+    calls, leaf, path = run(market, payer)
+    who, paid = market.members[0].number, 0
+    for reading in (CAP, STATED - 1, 0, STATED, CAP * REACH // 1000, 1_200, CAP):
+        if reading != leaf[4] & (1 << 64) - 1:
+            leaf = corrected(market, calls, leaf, path, 0, reading)
+        due = held_back_wh(STATED, CAP, reading, CAPACITY_WH, REACH)
+        step = outstanding_wh(due, paid, RATE, market.house.spendableOf(who))
+        before = market.house.balanceOf(who)
+        if step:
+            compensate(market, payer, leaf, path)
+        else:
+            assert refused(market, payer, leaf, path)[0] == "NothingHeldBack"
+        paid += step
+        assert market.house.balanceOf(who) - before == step * RATE
+        assert payer.recordOf(P, who)[2] == paid == due
+    assert market.money_sum() == 0
 
 
 def test_settlement_never_waits_for_it(market, payer):

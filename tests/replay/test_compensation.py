@@ -9,13 +9,17 @@ from typing import Any
 import pytest
 
 from gridbourse.audit.check import start
+from gridbourse.audit.curtailment import Curtailment
+from gridbourse.audit.events import Event
 from gridbourse.audit.folder import load_run
+from gridbourse.audit.money import DSO
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.statement import statement
 from gridbourse.chain.deploy import AREA
 from gridbourse.chain.deployments import DeploymentRecord
+from gridbourse.chain.lanes import PER_GROUP
 from gridbourse.model.caps import NO_CAP
-from gridbourse.model.curtailment import compensation_micro_eur, held_back_wh
+from gridbourse.model.curtailment import compensation_micro_eur, held_back_wh, outstanding_wh
 from gridbourse.report.record import RunRecord
 from gridbourse.report.summary import bills_table
 from gridbourse.scenario.errors import ScenarioError
@@ -49,6 +53,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def rebuilt(folder: Path) -> Rebuilt:
+    return walked(folder)
+
+
+def walked(folder: Path) -> Rebuilt:
+    """The run's log, rebuilt."""
     run = load_run(folder)
     decoder, found = start(run.deployment, run.rules)
     found.walk(decoder.decode(run.logs))
@@ -161,6 +170,72 @@ def _forge(logs: list[Any], paid: dict[str, Any], stated: list[dict[str, Any]], 
         logs.append({**paid, "blockNumber": logs[-1]["blockNumber"] + 1})
     else:
         logs.remove(paid)
+
+
+def reopened(found: Rebuilt) -> tuple[Curtailment, int, int, int]:
+    """The first that was paid is corrected to have drawn; (module, period, participant, Wh paid)."""
+    module = found.curtailment
+    assert module is not None
+    period, who = next(key for key, wh in module.paid_wh.items() if wh)
+    commitment = found.metering.evidence.of(AREA, period)
+    commitment.replace(commitment.leaf(who // PER_GROUP).corrected({who: -1}))
+    return module, period, who, module.paid_wh[period, who]
+
+
+def moved(found: Rebuilt, name: str, period: int, who: int, wh: int, amount: int) -> None:
+    """The clearing house and the contract tell of a payment; amount: + to the participant."""
+    parties = {"from": DSO, "to": who} if amount > 0 else {"from": who, "to": DSO}
+    values = {"period": period, "participant": who, "amountMicroEur": abs(amount)}
+    told = {"heldBackWh": wh, "returnedWh": wh}
+    contract = "CurtailmentCompensation"
+    event = Event("ClearingHouse", "Transferred", {**values, **parties}, "block 9 log 1", 9)
+    found.common.transfers.transferred(contract, event)
+    event = Event(contract, name, values | told, "block 9 log 2", 9)
+    assert found.curtailment is not None
+    found.curtailment.handlers()[name](event)
+
+
+def test_the_checker_follows_what_comes_back_and_is_paid_again(folder: Path) -> None:
+    found = walked(folder)
+    before = [*found.findings.differences]
+    module, period, who, wh = reopened(found)
+    total, dso = module.paid_micro_eur[period], found.money.free[DSO]
+    found.money.free[who] = (wh - 1) * FEED_IN + 3
+    moved(found, "CompensationReturned", period, who, wh - 1, -(wh - 1) * FEED_IN)
+    assert (found.money.free[who], module.paid_wh[period, who]) == (3, 1)
+    found.money.free[who] += FEED_IN
+    moved(found, "CompensationReturned", period, who, 1, -FEED_IN)
+    assert module.paid_micro_eur[period] == total - wh * FEED_IN
+    assert found.money.free[DSO] == dso + wh * FEED_IN
+    assert found.findings.differences == before
+
+
+@pytest.mark.parametrize("more", [-1, 1])
+def test_another_amount_that_comes_back_is_named(folder: Path, more: int) -> None:
+    found = walked(folder)
+    before = len(found.findings.differences)
+    _, period, who, wh = reopened(found)
+    found.money.free[who] = 2 * wh * FEED_IN
+    moved(found, "CompensationReturned", period, who, wh + more, -(wh + more) * FEED_IN)
+    kinds = {each.what for each in found.findings.differences[before:]}
+    assert kinds == {"curtailment", "transfer"}
+
+
+@pytest.mark.parametrize(
+    ("held_back", "paid", "free", "wh"),
+    [
+        (1_500, 0, 0, 1_500),
+        (1_500, 1, 0, 1_499),
+        (1_500, 1_500, 0, 0),
+        (0, 1_500, 1_500 * 75, -1_500),
+        (0, 1_500, 100 * 75 + 74, -100),  # whole Wh
+        (0, 1_500, 74, 0),
+        (0, 1_500, -10_000, 0),
+    ],
+)
+def test_a_correction_reopens_what_was_paid(held_back: int, paid: int, free: int, wh: int) -> None:
+    assert outstanding_wh(held_back, paid, 75, free) == wh
+    assert outstanding_wh(held_back, paid, 0, free) == held_back - paid
 
 
 @pytest.mark.parametrize(
