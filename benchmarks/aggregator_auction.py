@@ -49,6 +49,8 @@ class Hall(Bench):
             aggregators=["person/0"],
         )  # fmt: skip
         self.aggregator = self.keys["person/0"]
+        # The gateway of its answers holds no mandate of the aggregator.
+        self.market.registry.write(self.aggregator, "set-up", "giveMandate", 0)
 
     def auction(self, period: int) -> dict[str, GasUse]:
         """A bid auction every answer of which has a price of its own draw; half of them win."""

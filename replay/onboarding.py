@@ -51,7 +51,7 @@ def onboard(market: Market, scenario: Scenario) -> Membership:
     """Set the tariff, register every participating point, and put its deposit into its account."""
     zones = _set_tariff(market, scenario)
     table = _register(market, scenario, zones)
-    _give_mandates(market, table)
+    _give_mandates(market, table[~table.index.isin(without_mandate(scenario))])
     _pay_in(market, scenario, table)
     members = Membership(table, zones)
     if scenario.bilateral is not None:
@@ -62,6 +62,15 @@ def onboard(market: Market, scenario: Scenario) -> Membership:
 def account_name(point_id: str) -> str:
     """Name of a participant's key in the keyring."""
     return f"participant/{point_id}"
+
+
+def without_mandate(scenario: Scenario) -> frozenset[str]:
+    """Points that act for themselves alone: a gateway may not answer the auction of an aggregator whose
+    mandate it holds, so where there are auctions aggregators give none.
+    """
+    if "aggregator_auction" not in scenario.market.kinds:
+        return frozenset()
+    return frozenset(one.point for one in scenario.aggregators)
 
 
 def zone_prices(scenario: Scenario, zone: str) -> Prices:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from gridbourse.scenario.scenario import Scenario
-from replay.onboarding import Membership
+from replay.onboarding import Membership, without_mandate
 
 FIRST_SEQUENCE = 1
 SIGNATURE_LIFE_S = 3_600
@@ -20,11 +20,12 @@ ROUTES = ("own", "signed", "mandate")
 
 
 def routes_of(scenario: Scenario, members: Membership) -> dict[str, str]:
-    """point_id -> "own", "signed" or "mandate", drawn once by the scenario's seed."""
+    """point_id -> "own", "signed" or "mandate", drawn once by the seed; who has no gateway: own."""
     points, parties = list(members.table.index), scenario.parties
     draw = np.random.default_rng([scenario.strategy.seed, len(points)]).random(len(points))
     edges = [parties.own_share, parties.own_share + parties.signed_share]
-    return dict(zip(points, (ROUTES[i] for i in np.digitize(draw, edges)), strict=True))
+    drawn = dict(zip(points, (ROUTES[i] for i in np.digitize(draw, edges)), strict=True))
+    return drawn | dict.fromkeys(without_mandate(scenario) & drawn.keys(), "own")
 
 
 class Placed(NamedTuple):

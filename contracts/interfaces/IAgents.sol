@@ -15,8 +15,20 @@ interface IAgents {
         uint256[] calldata profiles
     ) external view returns (uint256 self, uint256 agent);
 
-    /// @notice As `agentsFor`, and what each participant lets that agent put at risk; reverts too where the agent would
-    ///         deal with itself, with another of those it acts for, or with the account it holds for the house
+    /// @notice As `agentsFor`; reverts too where the agent would deal with itself, with another of those it acts for, or
+    ///         with the account it holds for the house
+    /// @param counterparty Number of the account on the other side
+    /// @return self The participant that the account itself is; 0 = none
+    /// @return agent The one agent it acts as for all others of them; 0 where there are no others
+    function agentsFacing(
+        address caller,
+        uint256 period,
+        uint256 counterparty,
+        uint256[] calldata participants,
+        uint256[] calldata profiles
+    ) external view returns (uint256 self, uint256 agent);
+
+    /// @notice As `agentsFacing`, and what each participant lets that agent put at risk
     /// @param counterparty Number of the account on the other side
     /// @return self The participant that the account itself is; 0 = none
     /// @return agent The one agent it acts as for all others of them; 0 where there are no others

@@ -209,8 +209,9 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand, InParts {
     }
 
     /// @notice Answers of participants who gave the calling gateway their mandate, or whose contract lets the calling
-    ///         aggregator trade for them. What may not go in is left out; what is malformed, beyond the auction's limit, of
-    ///         another area or of its own aggregator, refuses the whole
+    ///         aggregator trade for them, none of which acts for the auction's aggregator too. What may not go in is left
+    ///         out; what is malformed, beyond the auction's limit, of another area or of its own aggregator, refuses the
+    ///         whole
     /// @param groups Words of a group (top 32 bits) and four order lanes, of side 0 and sequence 1; an empty lane changes
     ///        nothing, one of 0 Wh takes an answer back
     function answerBatch(uint256 area, uint32 period, uint256 number, uint256[] calldata groups) external {
@@ -243,11 +244,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand, InParts {
 
     function _answerAll(uint256 area, Auction memory auction, uint256 number, uint256[] memory words) private {
         uint256[] memory profiles = _enterAnswers(area, auction, number, words);
-        bool forAnother = _requireMayAct(area, auction.period, words, profiles);
-        // Whatever role it has besides: nobody sells to itself what others own.
-        if (forAnother && registry.accountOf(auction.aggregator) == _bringer()) {
-            revert OwnAuction(auction.aggregator, number);
-        }
+        _requireMayAct(area, auction, words, profiles);
     }
 
     /// @dev Puts the lanes of the words into the book, each in place of the participant's former answer, and backs them
@@ -320,11 +317,11 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand, InParts {
         clock.requireOpen(period);
     }
 
-    /// @dev Each answer by who may, in the participants' own area. Returns whether any answers in another's name
-    function _requireMayAct(uint256 area, uint256 period, uint256[] memory words, uint256[] memory profiles)
+    /// @dev Each answer by who may, in the participants' own area. Whoever is one with the aggregator, or acts for it too,
+    ///      answers for nobody else: it would sell to itself what others own
+    function _requireMayAct(uint256 area, Auction memory auction, uint256[] memory words, uint256[] memory profiles)
         private
         view
-        returns (bool forAnother)
     {
         uint256[] memory answering = new uint256[](words.length * Lanes.PER_GROUP);
         uint256[] memory theirs = new uint256[](answering.length);
@@ -343,8 +340,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand, InParts {
             mstore(answering, count) // only ever shorter than they were made
             mstore(theirs, count)
         }
-        (, uint256 agent) = agents.agentsFor(_bringer(), period, answering, theirs);
-        return agent != 0;
+        agents.agentsFacing(_bringer(), auction.period, auction.aggregator, answering, theirs);
     }
 
     /// @dev Blank is the profile of who is no member in the period: of no area, and nothing that who brings its answer could

@@ -5,7 +5,6 @@ import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
-import {Cover} from "../ledger/Cover.sol";
 import {MoneyAccounts} from "../ledger/MoneyAccounts.sol";
 import {Reservations} from "../ledger/Reservations.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
@@ -185,7 +184,7 @@ contract OverTheCounter is Deals {
 
     /// @dev Whether the party can back its part. Only a refusal that says the party cannot counts as its default: any
     ///      other one, such as too little gas, undoes the whole call, and so does that of a party the operator keeps from
-    ///      ordering: else operator and counterparty could take its margin
+    ///      ordering, or whose credit the supplier does not cover: else either and the counterparty could take its margin
     function _tries(uint256 period, uint256 participant, uint256 energy) private returns (bool) {
         IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](1);
         exchanges[0] = _exchange(participant, 0, energy);
@@ -196,7 +195,6 @@ contract OverTheCounter is Deals {
             if (
                 error_ == MoneyAccounts.InsufficientMoney.selector || error_ == Reservations.InDebt.selector
                     || error_ == Reservations.AboveConnectionCapacity.selector
-                    || error_ == Cover.CreditNotCovered.selector
                     || error_ == Reservations.ParticipantNotActive.selector
                         && !Profile.heldBack(_profileOf(participant))
             ) return false;

@@ -77,6 +77,17 @@ contract Agents is IAgents {
     }
 
     /// @inheritdoc IAgents
+    function agentsFacing(
+        address caller,
+        uint256 period,
+        uint256 counterparty,
+        uint256[] calldata participants,
+        uint256[] calldata profiles
+    ) external view returns (uint256 self, uint256 agent) {
+        return _agentsFacing(caller, period, counterparty, participants, profiles);
+    }
+
+    /// @inheritdoc IAgents
     function agentsTowards(
         address caller,
         uint256 period,
@@ -84,11 +95,21 @@ contract Agents is IAgents {
         uint256[] calldata participants,
         uint256[] calldata profiles
     ) external view returns (uint256 self, uint256 agent, uint256[] memory microEur) {
+        (self, agent) = _agentsFacing(caller, period, counterparty, participants, profiles);
+        microEur = new uint256[](participants.length);
+        if (agent != 0) _readAllowances(agent, participants, microEur);
+    }
+
+    function _agentsFacing(
+        address caller,
+        uint256 period,
+        uint256 counterparty,
+        uint256[] calldata participants,
+        uint256[] calldata profiles
+    ) private view returns (uint256 self, uint256 agent) {
         Caller memory who = _callerOf(caller);
         (self, agent) = (who.number, _agentOf(who, period, participants, profiles));
         if (agent != 0 && _isOneWith(who, period, counterparty)) revert TowardsItself(agent, counterparty);
-        microEur = new uint256[](participants.length);
-        if (agent != 0) _readAllowances(agent, participants, microEur);
     }
 
     /// @dev A group's four are read once for all of them that come in a row

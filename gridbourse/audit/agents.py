@@ -35,6 +35,13 @@ class Agents:
         self._findings.require("allowance", where, known, "of nobody, or too much")
         self.allowances[who, event["agent"]] = amount
 
+    def agent_of(self, account: str) -> int | None:
+        """As what an account acts for others: a gateway, or an aggregator; None where it is neither."""
+        gateway = self._members.gateway_number(account)
+        if gateway is not None:
+            return GATEWAY_BIT | gateway
+        return self._members.aggregator_number(account)
+
     def may_act(self, agent: int, who: int, period: int) -> bool:
         """Whether somebody acts for itself, by mandate, or by its contract, in service and active."""
         member = self._members.participants.get(who)

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from gridbourse.audit.agents import Agents
 from gridbourse.audit.balances import MARGIN
 from gridbourse.audit.common import Common
 from gridbourse.audit.events import Event
 from gridbourse.audit.left_out import require_left_out
 from gridbourse.audit.modules import Handlers, Modules
-from gridbourse.audit.portfolios import Portfolios
 from gridbourse.audit.reservations import Energy
 from gridbourse.audit.rules import AuctionRules
 from gridbourse.audit.trades import CheckedTrades, shown, trade_of
@@ -66,10 +66,10 @@ class AggregatorAuction(CheckedTrades):
     name = "AggregatorAuction"
 
     def __init__(
-        self, rules: AuctionRules, common: Common, modules: Modules, portfolios: Portfolios | None
+        self, rules: AuctionRules, common: Common, modules: Modules, agents: Agents
     ) -> None:
         super().__init__(rules.group_size, common)
-        self._rules, self._transfers, self._portfolios = rules, common.transfers, portfolios
+        self._rules, self._transfers, self._agents = rules, common.transfers, agents
         self._modules = modules
         self._boards: defaultdict[tuple[int, int], list[Asked]] = defaultdict(list)
         self.asked = 0
@@ -137,24 +137,19 @@ class AggregatorAuction(CheckedTrades):
             self._answer(event, asked, event["participant"], answer)
 
     def brought(self, event: Event) -> None:
-        """AnswersBrought: by the gateway each has given its mandate, or by its aggregator."""
+        """AnswersBrought: by the gateway each has given its mandate, or by its aggregator; none that acts for
+        the auction's aggregator too."""
         if (asked := self._open(event, is_sealed=False)) is None:
             return
-        gateway = self._members.gateway_number(event["by"])
-        aggregator = self._members.aggregator_number(event["by"])
+        agent, period = self._agents.agent_of(event["by"]), event["period"]
         for word in event["groups"]:
             for who, answer in self._lanes(event, word):
                 where = f"participant {who}, {event.at('area', 'period')}"
-                member = self._members.participants.get(who)
-                own = aggregator is not None and aggregator == asked.aggregator
-                self._require("auction answer", where, not own, "its own auction for another")
-                if gateway is not None:
-                    allowed = member is not None and member.gateway == gateway
-                else:
-                    allowed = self._portfolios is not None and self._portfolios.may_trade_for(
-                        aggregator, who, event["period"]
-                    )
-                self._require("auction answer", where, allowed, "nobody who may bring it")
+                may = agent is not None and self._agents.may_act(agent, who, period)
+                self._require("auction answer", where, may, "nobody who may bring it")
+                towards = asked.aggregator
+                one = agent not in (None, who) and self._agents.is_one_with(agent, towards, period)
+                self._require("auction answer", where, not one, "acts for its aggregator too")
                 self._answer(event, asked, who, answer)
 
     def left_out(self, event: Event) -> None:

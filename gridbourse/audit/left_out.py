@@ -25,8 +25,9 @@ _OF_OTHERS: Final = (
     "LevelFull(uint256)",
     "TickFull(uint256,uint256,uint256,uint256)",
     "CreditNotCovered(uint256,uint256,int256)",
+    "TowardsItself(uint256,uint256)",
 )
-"""Errors of what participants share: a tick, the supplier's cover."""
+"""Errors of what participants share: a tick, the supplier's cover, their agent."""
 
 
 def _selectors(signatures: Iterable[str]) -> frozenset[bytes]:

@@ -75,7 +75,7 @@ class Rebuilt:
         self.agents = Agents(self.members, self.portfolios, self.findings)
         self.modules = Modules({}, common.findings)
         self.aggregator_auction = (
-            AggregatorAuction(rules.aggregator_auction, common, self.modules, self.portfolios)
+            AggregatorAuction(rules.aggregator_auction, common, self.modules, self.agents)
             if rules.aggregator_auction
             else None
         )

@@ -17,7 +17,7 @@ from gridbourse.chain.bilateral import (
 from gridbourse.model.bilateral import Offer, Pairing, Request, match
 from gridbourse.model.trade_word import TradeWord
 from gridbourse.scenario.neighbours import PRICE_RULES, Neighbours
-from replay.onboarding import OPERATOR_ACCOUNT, account_name, source_bits
+from replay.onboarding import OPERATOR_ACCOUNT, account_name, source_bits, without_mandate
 from replay.trading import FIRST_SEQUENCE, SIGNATURE_LIFE_S, routes_of
 from replay.venues.checked import Judging, Match, Placed
 from replay.venues.venue import Ints, Trading, Transfer
@@ -75,14 +75,22 @@ class BilateralVenue:
         return self.judging.promised(match_.trade for match_ in matches)
 
     def withdraw(self, period: int) -> None:
-        """The gateway, which has everybody's mandate, takes the rest of every listing off the board."""
+        """The rest of every listing comes off the board: by the gateway, but of who gave it no mandate."""
         session = self._sessions[period]
         paired: dict[int, int] = defaultdict(int)
         for match_ in session.matches:
             for order in match_.orders:
                 paired[id(order)] += match_.trade.wh
         rows = zip(session.placed, session.on_board, strict=True)
-        left = [number for order, number in rows if paired[id(order)] < order.wh]
+        alone, left = without_mandate(self._scenario), []
+        for order, number in rows:
+            if paired[id(order)] == order.wh:
+                continue
+            if order.point_id in alone:
+                account = self._market.keys[account_name(order.point_id)]
+                self._contract.withdraw(account, period, [number])
+            else:
+                left.append(number)
         for start in range(0, len(left), LISTINGS_A_CALL):
             page = left[start : start + LISTINGS_A_CALL]
             self._contract.withdraw(self._market.keys["gateway"], period, page)

@@ -17,7 +17,7 @@ from gridbourse.chain.signing import book_domain, sign_book_order
 from gridbourse.model.order_book import Kind, Order, OrderBook, Placement, Side
 from gridbourse.model.trade_word import TradeWord
 from gridbourse.scenario.quoting import Visit, visits
-from replay.onboarding import account_name
+from replay.onboarding import account_name, without_mandate
 from replay.trading import SIGNATURE_LIFE_S, routes_of
 from replay.venues.checked import Judged, Judging, Match, Placed, require_same
 from replay.venues.venue import Ints, Trading
@@ -92,13 +92,17 @@ class OrderBookVenue:
         return self.judging.promised([*standing, *waiting])
 
     def withdraw(self, period: int) -> None:
-        """The gateway, which has everybody's mandate, cancels every order at rest."""
+        """Every order at rest is cancelled: by the gateway, but of who gave it no mandate."""
         session = self._sessions[period]
         left = [mine for mine in session.at_rest.values() if self._left(session, mine)]
-        words = []
+        words, alone = [], without_mandate(self._scenario)
         for mine in left:
             number = self._number_of[mine.placed.point_id]
             session.book.cancel(number, mine.order_id)
+            if mine.placed.point_id in alone:
+                account = self._market.keys[account_name(mine.placed.point_id)]
+                self._contract.cancel(account, period, mine.tick, mine.position)
+                continue
             words.append(BookOrder(number, Action.CANCEL, tick=mine.tick, position=mine.position))
         for start in range(0, len(words), ORDERS_A_CALL):
             page = words[start : start + ORDERS_A_CALL]

@@ -189,6 +189,7 @@ class MixedMarket(SmallMarket):
         self.operate("suspend", self.numbers.index(late))
         auctions.answer_batch(self.keys["gateway"], period, 0, rest)
         self.operate("reinstate", self.numbers.index(late))
+        self.market.registry.write(aggregator, "mandate", "giveMandate", 1)
         for i, wh in ((2, 180), (3, 70), (5, 40), (6, 250)):
             sealed = commitment_to(self.numbers[i], Answer(60 + i, wh), SALT)
             auctions.commit(self.accounts[i], period, 1, sealed)

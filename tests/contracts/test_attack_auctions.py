@@ -4,8 +4,9 @@ import pytest
 from brownie import AggregatorAuction, chain
 
 from gridbourse.chain.lanes import BID, group_words, order_lane
+from gridbourse.chain.portfolios import GATEWAY_BIT
 from tests.contracts.bilateral_markets import Counter, anchors
-from tests.contracts.market import BAND, FIRST, GATE_CLOSURE, PURSE, TIMELOCK, role
+from tests.contracts.market import BAND, CAPACITY_WH, FIRST, GATE_CLOSURE, PURSE, TIMELOCK, role
 from tests.contracts.refusal import fact, refusal
 from tests.contracts.test_aggregator_auction import (
     BOND,
@@ -15,10 +16,12 @@ from tests.contracts.test_aggregator_auction import (
     REVEAL_SECONDS,
     SALT,
     Hall,
+    as_model,
 )
 
 P = FIRST + 2
 MAX_PERFORMED = 3
+GATEWAY = GATEWAY_BIT | 1
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +92,7 @@ def test_an_aggregator_cannot_answer_its_own_auction_in_a_members_name(hall):
     hall.contract_with(hall.buyer, member)
     number = hall.post(hall.buyer, True, 1_000, 30)
     refused = hall.refused(number, member, 0, 1_000, by=hall.buyer.account)
-    assert refused == ("OwnAuction", hall.buyer.number, number)
+    assert refused == ("TowardsItself", hall.buyer.number, hall.buyer.number)
     words = group_words({member.number: order_lane(BID, 0, 1_000, 1)})
     assert hall.refused_batch(number, hall.buyer.account, words) == refused
     hall.answer(number, member, 30, 1_000)
@@ -109,6 +112,32 @@ def becomes_a_gateway(market, who):
 def test_an_aggregator_that_is_a_gateway_too_cannot_either(hall, market):
     """Before: as the gateway of a member it bought from it at its own floor. It is one or the other now."""
     assert not becomes_a_gateway(market, hall.buyer)
+
+
+@pytest.mark.parametrize("buys", [True, False])
+def test_a_gateway_cannot_answer_the_auction_of_another_it_acts_for(hall, market, buys):
+    """Before: 25 kWh at the floor in the victim's name, 6.75 EUR a period, with no allowance of anybody."""
+    victim, crook, allowed = hall.prosumers[0], hall.buyer, hall.agents.allowanceOf
+    market.registry.giveMandate(1, crook.sends)
+    assert allowed(victim.number, GATEWAY) == allowed(crook.number, GATEWAY) == 0
+    tick = 0 if buys else BAND.ticks - 1
+    number = hall.post(crook, buys, CAPACITY_WH // 10, tick)
+    refused = hall.refused_batch(number, market.gateway, {victim: (tick, 1_000)})
+    assert refused == ("TowardsItself", GATEWAY, crook.number)
+    assert hall.refused(number, victim, tick, 1_000, by=market.gateway) == refused
+    assert hall.reserved(victim) == (0, 0)
+    hall.answer(number, victim, tick, 100)  # itself it may
+    assert [wh for _, wh, _ in as_model(buys, hall.end(number))] == [100]
+
+
+def test_a_gateway_brings_answers_again_once_the_aggregator_took_its_mandate_back(hall, market):
+    victim, aggregator = hall.prosumers[0], hall.buyer
+    market.registry.giveMandate(1, aggregator.sends)
+    number = hall.post(aggregator, True, 1_000, 20)
+    assert hall.refused_batch(number, market.gateway, {victim: (5, 700)})[0] == "TowardsItself"
+    market.registry.giveMandate(2, aggregator.sends)
+    hall.bring(number, market.gateway, {victim: (5, 700)})
+    assert hall.reserved(victim) == (700, 0)
 
 
 # --- bonds -------------------------------------------------------------------------------------

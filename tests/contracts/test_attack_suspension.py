@@ -3,7 +3,7 @@
 import pytest
 
 from tests.contracts.bilateral_markets import Counter
-from tests.contracts.market import FIRST, LEFT, PURSE, SUSPENDED
+from tests.contracts.market import FIRST, LEFT, PURSE, SUPPLIER, SUSPENDED
 from tests.contracts.refusal import refusal
 from tests.contracts.test_aggregator_auction import BOND, SALT, Hall, begin_reveal, sealed
 
@@ -40,6 +40,24 @@ def test_operator_and_counterparty_cannot_take_a_margin(market, otc, alice, bob,
     market.close_gate(P)
     otc.close(deal)
     assert market.balances([alice, bob]).tolist() == [PURSE, PURSE]
+
+
+def test_supplier_and_seller_cannot_take_the_margin_of_a_buyer_on_credit(market, otc, alice, bob):
+    """Before: the supplier took its guarantee away, and the buyer's margin went to the seller."""
+    deal = otc.deal(bob, alice, P)
+    otc.conclude(deal)
+    house = market.house
+    house.setCreditLimit(alice.number, 50_000_000, {"from": market.treasurer})
+    house.withdraw(house.balanceOf(alice.number), alice.sends)  # it orders on credit from now on
+    house.withdrawHouse(SUPPLIER, house.spendableOf(SUPPLIER), {"from": market.supplier})
+    for who in (bob.account, market.operator, market.dso):
+        refused = refusal(otc.contract.perform, deal.open, deal.hidden, P, by=who)
+        assert refused[:2] == ("CreditNotCovered", alice.group)
+    assert otc.left(deal) == (200_000, 100_000)
+    market.close_gate(P)
+    otc.close(deal)
+    assert house.balanceOf(alice.number) == 100_000
+    assert house.balanceOf(bob.number) == PURSE
 
 
 def test_a_deal_goes_on_when_its_party_is_reinstated(market, otc, alice, bob):
