@@ -12,6 +12,8 @@ from gridbourse.model.trade_word import LEAST_WH
 
 FLEXIBILITY_BAND = Band(0, 5, 120)
 MOST_POSTED = 16
+TIME_TO_ACT_SECONDS = 86_400
+"""Between a theft and the proposal of another key, and from its taking up to the correction."""
 """Of the 256 auctions of an area and period, those of one aggregator where nobody sets another number."""
 
 
@@ -86,7 +88,8 @@ class MarketSettings:
     """What is fixed for the life of a deployment; markets: which of `deployments.MARKETS` it has.
 
     portfolios: whether there are contracts between aggregators and prosumers.
-    dispute_window_seconds: block time from the announcement of a withdrawal to its payment.
+    dispute_window_seconds: block time from the announcement of a withdrawal to its payment; on block time
+    longer than it takes to give the meter oracle's role to another key, which alone corrects.
     silent_permille: part of its connection's capacity that a silent meter is settled to have drawn.
     curtailment_reach_permille: how much of a cap a reading has to reach for the DSO to pay for what was
     held back; None: it pays nothing.
@@ -116,7 +119,7 @@ class MarketSettings:
     timelock_seconds: int = 172_800
     reading_window_seconds: int = 86_400
     verdict_window_seconds: int = 86_400
-    dispute_window_seconds: int = 86_400
+    dispute_window_seconds: int = 259_200
     silent_permille: int = 1000
 
     @property
@@ -137,6 +140,12 @@ class MarketSettings:
             raise SettingsError(
                 f"reveal_seconds: {sealed} leave no time to reveal a sealed answer: 0 (no sealed"
                 f" auctions) or at least {LEAST_REVEAL_SECONDS}"
+            )
+        least_window = self.timelock_seconds + TIME_TO_ACT_SECONDS
+        if not self.replay and self.dispute_window_seconds < least_window:
+            raise SettingsError(
+                f"dispute_window_seconds: {self.dispute_window_seconds} s are over before a stolen meter key"
+                f" is replaced, behind a timelock of {self.timelock_seconds} s: at least {least_window}"
             )
         ring = self.ring_size * self.mtu_seconds
         if not self.replay and ring < self.needed_seconds:

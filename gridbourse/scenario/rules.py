@@ -231,5 +231,5 @@ class SettlementRules:
     silent_permille: part of its connection's capacity that a meter without a reading is taken to draw.
     """
 
-    dispute_window_s: int = 86_400
+    dispute_window_s: int = 259_200
     silent_permille: int = 1000

@@ -24,6 +24,14 @@ def test_windows_longer_than_the_ring_are_refused() -> None:
     replace(LIVE, ring_size=2, replay=True).require_fits()  # its clock waits
 
 
+def test_a_dispute_window_shorter_than_the_replacement_of_a_meter_key_is_refused() -> None:
+    """A thief was paid after a day, when the role could be given to another key after two."""
+    least = LIVE.timelock_seconds + 86_400
+    replace(LIVE, dispute_window_seconds=least).require_fits()
+    with pytest.raises(SettingsError, match=f"dispute_window_seconds: 86400 s.*at least {least}"):
+        replace(LIVE, dispute_window_seconds=86_400).require_fits()
+
+
 def test_no_time_to_reveal_is_refused() -> None:
     auctions = replace(LIVE, markets=("AggregatorAuction",))
     for seconds in (0, 60):  # without any the contract posts no sealed auction

@@ -330,7 +330,7 @@ def test_a_file_that_is_no_scenario(tmp_path, name, text, message):
 
 def test_how_silence_and_disputes_are_settled(rural3):
     usual = (rural3.settlement.dispute_window_s, rural3.settlement.silent_permille)
-    assert usual == (86_400, 1000)
+    assert usual == (259_200, 1000)
     given = load(RURAL3, {"settlement": {"dispute_window_s": 0, "silent_permille": 250}})
     assert (given.settlement.dispute_window_s, given.settlement.silent_permille) == (0, 250)
     settings = settings_of(given)
