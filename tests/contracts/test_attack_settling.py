@@ -73,8 +73,10 @@ def test_a_faulty_market_cannot_move_anything_once_a_group_is_settled(market, fa
     assert refusal(house.book, P, [group], [words], [paid], by=faulty) == ("PeriodSettling", P)
     assert refusal(house.bookAt, P, 0, 1, [group], [words], by=faulty) == ("PeriodSettling", P)
     assert refusal(house.collectSpread, P, 0, by=faulty) == ("PeriodSettling", P)
+    code(faulty, SAYS_YES)
     for area in (0, 1):
         market.settle(P, area)
+    code(faulty, "0x")
     market.advance_to(P + RING - 2)
     market.place(P + RING, {last: (BID, 3, 100)})  # the ring slot is free again
 
