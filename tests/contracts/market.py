@@ -317,7 +317,12 @@ class Market:
         return self.auction.book(area, period, groups, {"from": self.stranger})
 
     def trade(self, period: int, area: int = 0) -> None:
-        """From gate closure to booked trades, accepted in the first round; void once delivery has begun."""
+        """From gate closure to booked trades, accepted in the first round; void once delivery has begun.
+
+        Nothing where the settlement of another area has ended it.
+        """
+        if self.auction.booked(area, period):
+            return
         self.close_gate(period)
         self.clear(period, area)
         if self.clock.currentPeriod() < period:
