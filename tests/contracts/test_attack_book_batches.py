@@ -263,6 +263,7 @@ def test_one_who_left_cannot_undo_the_answers_of_its_gateways_others(market, auc
     """An answer of 0 Wh claims nothing of the clearing house: before, it was its gateway's fault."""
     poster, ann, leaver, ben = market.in_area(1)[:4]
     market.give("AGGREGATOR", poster.account)
+    market.registry.giveMandate(0, poster.sends)  # its gateway would be on both sides
     number = auction_hall.post(poster, True, 700, 20)
     market.registry.leaveMarket(leaver.number, leaver.sends)
     answers = {ann: (20, 100), leaver: (20, 0), ben: (20, 100)}
