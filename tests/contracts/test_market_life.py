@@ -267,21 +267,12 @@ class MarketLife(RuleBasedStateMachine):
             if missing:
                 self.market.meter(period, {m.number: 100 - 7 * m.number for m in missing})
             for area in AREAS:
-                self.finish_area(period, area)
+                self.market.end(period, area)
+            for area in AREAS:
+                if not self.sight.progress[period, area]["done"]:
+                    self.market.settle(period, area)
 
         assert Sight.of(self.market).finished(period)
-
-    def finish_area(self, period: int, area: int) -> None:
-        phase = self.sight.sessions[period, area]["phase"]
-        if phase == OPEN:
-            self.market.clear(period, area)
-        if phase in (OPEN, CLEARED):
-            with perhaps("VerdictAwaited"):  # accepted before
-                self.auction.expire(area, period, {"from": self.market.stranger})
-        if phase != BOOKED:
-            self.market.book(period, area)
-        if not self.sight.progress[period, area]["done"]:
-            self.market.settle(period, area)
 
     # --- money ---------------------------------------------------------------------------------
 

@@ -64,6 +64,7 @@ def traded(market):
     market.place(P, dict(zip(members, ORDERS, strict=True)))
     market.trade(P)
     market.deliver(P)
+    market.end(P, 1)
     return members
 
 
@@ -447,6 +448,7 @@ def test_who_left_is_settled_through_its_last_period_and_not_beyond(market):
     market.deliver(last + 1)
     for period in (last, last + 1):
         market.trade(period)
+        market.end(period, 1)
         market.meter(period, others)
 
     error = ("ReadingMissing", leaver.number, last, 0)
