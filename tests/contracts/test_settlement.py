@@ -64,7 +64,8 @@ def traded(market):
     market.place(P, dict(zip(members, ORDERS, strict=True)))
     market.trade(P)
     market.deliver(P)
-    market.end(P, 1)
+    for area in {member.area for member in market.members} - {0}:
+        market.end(P, area)
     return members
 
 
