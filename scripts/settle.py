@@ -87,9 +87,7 @@ def settle(market: Market, points: Iterable[str]) -> int:
         )
         table.add_row(str(period), f"{supplier:,.6f}", f"{dso:,.6f}", reason)
     out.print(table if table.row_count else "Nothing is due.")
-    _compensate(out, market)
-    if market.flexibility_market is not None:
-        show_reviews(book_reviews(market, read_history(market).rebuilt, operator))
+    _follow_readings(out, market)
     if settled:
         rebuilt = read_history(market).rebuilt
         _show(out, market, rebuilt, settled)
@@ -98,11 +96,20 @@ def settle(market: Market, points: Iterable[str]) -> int:
     return 1 if refused else 0
 
 
-def _compensate(out: Console, market: Market) -> None:
-    """Claim what caps held back in settled periods; what there is no money for waits."""
-    if market.compensation is None:
+def _follow_readings(out: Console, market: Market) -> None:
+    """What readings of settled periods make due besides: compensation of caps, reviews of flexibility."""
+    if market.compensation is None and market.flexibility_market is None:
         return
-    claims = claim(market, read_history(market).rebuilt, market.keys["operator"])
+    rebuilt, operator = read_history(market).rebuilt, market.keys["operator"]
+    if market.compensation is not None:
+        _compensate(out, market, rebuilt, operator)
+    if market.flexibility_market is not None:
+        show_reviews(book_reviews(market, rebuilt, operator))
+
+
+def _compensate(out: Console, market: Market, rebuilt: Rebuilt, operator: LocalAccount) -> None:
+    """Claim what caps held back in settled periods; what there is no money for waits."""
+    claims = claim(market, rebuilt, operator)
     for found, what in ((claims.paid, "paid"), (claims.waiting, "waiting for money")):
         if found:
             wh, amount = (sum(of) for of in zip(*((c[2], c[3]) for c in found), strict=True))

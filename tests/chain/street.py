@@ -1,6 +1,6 @@
 """A street of four people with a flexibility market, on a chain of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -43,6 +43,14 @@ class Street:
             )
 
 
+def fund(market: Market, accounts: Sequence[int], each_micro_eur: int) -> None:
+    """Currency of the treasurer's into these accounts."""
+    treasurer, bank = market.keys["treasurer"], len(accounts) * each_micro_eur
+    market.currency.write(treasurer, "bank", "mint", treasurer.address, bank, bytes(32))
+    market.currency.write(treasurer, "bank", "approve", market.house.address, bank)
+    market.house.deposit(treasurer, dict.fromkeys(accounts, each_micro_eur))
+
+
 @contextmanager
 def open_street() -> Iterator[Street]:
     """Everybody, DSO and TSO with the same money, at the first period."""
@@ -61,10 +69,6 @@ def open_street() -> Iterator[Street]:
             for n in range(8, 12)
         ]  # fmt: skip
         market.registry.register(keys["operator"], rows)
-        accounts = [DSO_ACCOUNT, TSO_ACCOUNT, *range(8, 12)]
-        treasurer, bank = keys["treasurer"], len(accounts) * PURSE
-        market.currency.write(treasurer, "bank", "mint", treasurer.address, bank, bytes(32))
-        market.currency.write(treasurer, "bank", "approve", market.house.address, bank)
-        market.house.deposit(treasurer, dict.fromkeys(accounts, PURSE))
+        fund(market, [DSO_ACCOUNT, TSO_ACCOUNT, *range(8, 12)], PURSE)
         street.advance_to(FIRST)
         yield street

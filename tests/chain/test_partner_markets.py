@@ -20,6 +20,7 @@ from gridbourse.chain.transactions import Chain, Reverted
 from gridbourse.model.clearing import Band
 from gridbourse.model.over_the_counter import Margins, Terms, TermsError
 from gridbourse.model.trade_word import TradeWord
+from tests.chain.street import fund
 
 MTU, FIRST = 900, 1_630_368
 P = FIRST + 1
@@ -72,10 +73,7 @@ def empty_street() -> Iterator[Street]:
             for n in range(8, 12)
         ]  # fmt: skip
         market.registry.register(keys["operator"], rows)
-        treasurer, bank = keys["treasurer"], 4 * PURSE
-        market.currency.write(treasurer, "bank", "mint", treasurer.address, bank, bytes(32))
-        market.currency.write(treasurer, "bank", "approve", market.house.address, bank)
-        market.house.deposit(treasurer, dict.fromkeys(range(8, 12), PURSE))
+        fund(market, range(8, 12), PURSE)
         street.advance_to(FIRST)
         yield street
 

@@ -252,6 +252,16 @@ class FlexibilityHall:
     def phase(self, posted: Posted) -> int:
         return self.market.requestOf(0, P, posted.number)["phase"]
 
+    def token_of_two(self, ann: Member, ben: Member) -> int:
+        """Verified delivery of 700 Wh by the first at 40 µEUR each, and 300 by the second at 70."""
+        posted = self.request(CONGESTION_METERED, Way.UP, 1_000, 10, pay_as_bid=True)
+        self.offer(posted, ann, 4, 700)
+        self.offer(posted, ben, 7, 300)
+        self.judge(self.run(posted))
+        self.deliver({ann.number: 700, ben.number: 300})
+        self.verify(posted, {ann.number: 0, ben.number: 0})
+        return self.token_of(posted)
+
     def token_of(self, posted: Posted) -> int:
         zone = self.market.requestOf(0, P, posted.number)["zone"]
         request = posted.request

@@ -4,7 +4,6 @@ import pytest
 from brownie import accounts as brownie_accounts
 from brownie import chain
 
-from gridbourse.model.flexibility_products import CONGESTION_METERED, Way
 from tests.contracts.flexibility_hall import MARGIN, FlexibilityHall
 from tests.contracts.market import signer
 from tests.contracts.refusal import fact, refusal
@@ -27,14 +26,7 @@ def people(hall):
 @pytest.fixture(scope="module")
 def token(hall, people):
     """700 Wh of the first participant at 40 µEUR each, 300 of the second at 70."""
-    posted = hall.request(CONGESTION_METERED, Way.UP, 1_000, 10, pay_as_bid=True)
-    ann, ben = people[:2]
-    hall.offer(posted, ann, 4, WH)
-    hall.offer(posted, ben, 7, 300)
-    hall.judge(hall.run(posted))
-    hall.deliver({ann.number: WH, ben.number: 300})
-    hall.verify(posted, {ann.number: 0, ben.number: 0})
-    return hall.token_of(posted)
+    return hall.token_of_two(*people[:2])
 
 
 @pytest.fixture

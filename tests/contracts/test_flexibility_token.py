@@ -40,14 +40,7 @@ def people(hall):
 @pytest.fixture
 def token(hall, people):
     """700 Wh of the first participant at 40 µEUR each, 300 of the second at 70."""
-    posted = hall.request(CONGESTION_METERED, Way.UP, 1_000, 10, pay_as_bid=True)
-    ann, ben = people[:2]
-    hall.offer(posted, ann, 4, 700)
-    hall.offer(posted, ben, 7, 300)
-    hall.judge(hall.run(posted))
-    hall.deliver({ann.number: 700, ben.number: 300})
-    hall.verify(posted, {ann.number: 0, ben.number: 0})
-    return hall.token_of(posted)
+    return hall.token_of_two(*people[:2])
 
 
 def held(hall, who, token):

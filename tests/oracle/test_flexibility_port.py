@@ -33,6 +33,7 @@ from oracle.flexibility_feed import FlexibilityFeed
 from oracle.flexibility_port import ChainVerification
 from oracle.journal import Journal
 from oracle.meter_feed import MeterFeed
+from tests.chain.street import fund
 
 MTU, FIRST = 900, 1_630_368
 PURSE, SEED, REPORT = 10_000_000, b"seed" * 8, keccak(text="power flow")
@@ -105,11 +106,7 @@ def street() -> Iterator[Street]:
             for n in PEOPLE
         ]
         market.registry.register(keys["operator"], rows)
-        accounts = [DSO_ACCOUNT, *PEOPLE]
-        treasurer, bank = keys["treasurer"], len(accounts) * PURSE
-        market.currency.write(treasurer, "bank", "mint", treasurer.address, bank, bytes(32))
-        market.currency.write(treasurer, "bank", "approve", market.house.address, bank)
-        market.house.deposit(treasurer, dict.fromkeys(accounts, PURSE))
+        fund(market, [DSO_ACCOUNT, *PEOPLE], PURSE)
         street.advance_to(FIRST)
         yield street
 
