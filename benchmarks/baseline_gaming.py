@@ -27,7 +27,7 @@ from benchmarks.cheating import FLEXIBLE, INFLATIONS, NOTHING, Cheat, strategies
 from gridbourse.model.baseline.compute import baseline
 from gridbourse.model.baseline.days import LocalDay, local_day
 from gridbourse.model.baseline.delivery import Direction, Reward, deliver, delivered_wh
-from gridbourse.model.baseline.errors import TooFewDays
+from gridbourse.model.baseline.errors import OppositeSigns, TooFewDays
 from gridbourse.model.baseline.evidence import Evidence, Ints, Readings
 from gridbourse.model.baseline.methods import METHODS, Declared, Method
 from gridbourse.model.baseline.schedule import statement_micro_eur, truthful_share
@@ -88,7 +88,7 @@ def found_wh(method: Method, seen: Evidence) -> int | None:
     metered = seen.require(seen.event, "benchmark")
     try:
         response = delivered_wh(baseline(method, seen).wh, metered, UP)
-    except TooFewDays:
+    except (TooFewDays, OppositeSigns):
         return None
     return int(np.maximum(response, 0).sum())
 

@@ -27,7 +27,7 @@ from benchmarks.baseline_gaming import CASES, points
 from benchmarks.cheating import FLEXIBLE, Cheat, strategies
 from gridbourse.model.baseline.compute import baseline
 from gridbourse.model.baseline.delivery import Direction, delivered_wh
-from gridbourse.model.baseline.errors import TooFewDays
+from gridbourse.model.baseline.errors import OppositeSigns, TooFewDays
 from gridbourse.model.baseline.evidence import Evidence, Ints
 from gridbourse.model.baseline.methods import METHODS, Declared, Method
 from gridbourse.model.baseline.schedule import LotTerms, lot_micro_eur
@@ -83,7 +83,7 @@ def found_wh(method: Method, seen: Evidence) -> Ints | None:
     metered = seen.require(seen.event, "benchmark")
     try:
         return np.maximum(delivered_wh(baseline(method, seen).wh, metered, UP), 0)
-    except TooFewDays:
+    except (TooFewDays, OppositeSigns):
         return None
 
 

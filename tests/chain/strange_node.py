@@ -9,6 +9,8 @@ from typing import Any
 
 import requests
 
+from tests.guard import GUARD_S
+
 CHAIN = {"eth_chainId": "0x7a69", "eth_blockNumber": "0x5", "web3_clientVersion": "strange/1"}
 
 
@@ -50,7 +52,7 @@ class StrangeNode:
             return planned.pop(0) if len(planned) > 1 else planned[0]
         if self.behind is not None:
             kind = {"Content-Type": "application/json"}
-            return requests.post(self.behind, data=body, headers=kind, timeout=30).content
+            return requests.post(self.behind, data=body, headers=kind, timeout=GUARD_S).content
         return error(-32601, f"the method {method} does not exist")
 
 

@@ -244,7 +244,7 @@ def steps(draw):
 
 
 @given(life=st.lists(steps(), max_size=40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_whatever_happens_all_money_is_there(life):
     money = Ledger(dispute_window=DAY)
     for step in life:
@@ -256,7 +256,7 @@ def test_whatever_happens_all_money_is_there(life):
 
 
 @given(life=st.lists(steps(), max_size=30))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_everybody_can_take_out_what_it_may(life):
     """All at once, in any order: nobody comes too late."""
     money = Ledger(dispute_window=DAY)

@@ -83,7 +83,7 @@ def test_a_market_of_consequence_has_a_keystore_for_each_role(
     (folder / "addresses.json").write_text(json.dumps(addresses))
     for address in (operator.address, *addresses.values()):
         call = {"jsonrpc": "2.0", "id": 1, "method": "anvil_setBalance"}
-        requests.post(node, json=call | {"params": [address, hex(10**21)]}, timeout=10)
+        requests.post(node, json=call | {"params": [address, hex(10**21)]}, timeout=GUARD_S)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with node_of_another_kind(node) as url:
         arguments = (str(small), "--network", url, "--keys", str(folder))
