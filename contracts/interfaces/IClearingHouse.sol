@@ -49,8 +49,12 @@ interface IClearingHouse is IModules, IMoneyAccounts, IPeriods {
     function activate(uint256 period) external returns (uint256 areas);
 
     /// @notice Exchanges reservations of groups: the caller's own. A market that was revoked may still give back
+    /// @param agent The account that acts for participants, within what each lets its agents promise; zero where each
+    ///        acts for itself or signed
     /// @return profiles The groups' profiles, as the registry holds them
-    function reserve(uint256 period, Exchange[] calldata exchanges) external returns (uint256[] memory profiles);
+    function reserve(uint256 period, address agent, Exchange[] calldata exchanges)
+        external
+        returns (uint256[] memory profiles);
 
     /// @notice Books trades of groups: energy lanes (sold, bought) and signed payments (+ received), which settlement
     ///         pays

@@ -49,6 +49,12 @@ interface IParticipantRegistry is IAccessControl {
         view
         returns (uint256[] memory profiles);
 
+    /// @notice Reverts where an agent would bring what a connection of the group promises in a delivery period beyond what
+    ///         its participant lets it: energy lanes (sell, buy) of what is promised, and of what is exchanged for what
+    function requireWithinLimits(address agent, uint256 group, uint256 promised, uint256 released, uint256 claimed)
+        external
+        view;
+
     /// @notice Groups of an area, as `groupsOf`, with their profiles as of a delivery period
     function membersOf(uint256 area, uint256 period, uint256 from, uint256 count)
         external

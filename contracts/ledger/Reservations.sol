@@ -26,6 +26,7 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
         bool booked;
         uint256 rate;
         bool near;
+        address agent;
     }
 
     /// @dev What lies between the keys of two markets
@@ -78,7 +79,7 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
     }
 
     /// @inheritdoc IClearingHouse
-    function reserve(uint256 period, Exchange[] calldata exchanges)
+    function reserve(uint256 period, address agent, Exchange[] calldata exchanges)
         external
         returns (uint256[] memory profiles)
     {
@@ -91,6 +92,7 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
         (call.period, call.index, call.others) = (period, index, markets_ & ~bit);
         call.booked = slot.bookedBy & bit != 0;
         call.rate = slot.holdMicroEurPerWh;
+        call.agent = agent;
         int256 holds;
         profiles = _profilesOf(period, exchanges);
         for (uint256 i; i < exchanges.length; ++i) {
@@ -160,6 +162,9 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
         unchecked {
             uint256 all = call.others == 0 ? own : own + _reservedBy(call.others, call.period, exchange.group);
             call.near = !_farFromLimits(exchange, profiles, all);
+            if (call.agent != address(0)) {
+                registry.requireWithinLimits(call.agent, exchange.group, all, exchange.released, exchange.claimed);
+            }
             // No quantity leaves its 28 bits: what grew is within a connection's capacity.
             _reserved[key] = own + uint224(exchange.claimed) - uint224(exchange.released);
         }

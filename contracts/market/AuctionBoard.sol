@@ -222,6 +222,11 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand, InParts {
         emit AnswersBrought(area, period, number, _bringer(), words);
     }
 
+    /// @dev See CheckedTrades: who has a mandate acts for others
+    function _agent() internal view override returns (address) {
+        return msg.sig == this.answer.selector || msg.sig == this.answerBatch.selector ? _bringer() : address(0);
+    }
+
     function _unsealed(uint256 area, uint256 period, uint256 number) private view returns (Auction memory auction) {
         _requireOpen(period);
         auction = _auctionOf(area, period, number);

@@ -20,7 +20,7 @@ abstract contract BookCollateral is RestingOrders {
     function _claim(uint256 period, uint256 participant, uint256 energy) internal returns (bool) {
         uint256 key = _accountKey(period, participant);
         uint256 account = _accounts[key];
-        if (Lanes.tag(account) == period && BookAccount.keeps(account)) {
+        if (_agent() == address(0) && Lanes.tag(account) == period && BookAccount.keeps(account)) {
             uint256 drawn = _least(BookAccount.kept(account), energy);
             _accounts[key] = BookAccount.minusKept(account, drawn);
             energy -= drawn;
@@ -34,7 +34,7 @@ abstract contract BookCollateral is RestingOrders {
     function _free(uint256 period, uint256 participant, uint256 energy) internal {
         uint256 key = _accountKey(period, participant);
         uint256 account = _accounts[key];
-        if (Lanes.tag(account) == period && BookAccount.keeps(account)) {
+        if (_agent() == address(0) && Lanes.tag(account) == period && BookAccount.keeps(account)) {
             _accounts[key] = BookAccount.plusKept(account, energy);
         } else {
             _reserve(period, participant, energy, 0);

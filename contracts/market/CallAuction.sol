@@ -118,7 +118,7 @@ contract CallAuction is IPoolMarket, OrderBatches {
         );
         session.phase = Phase.Cleared;
         session.clearedAt = uint32(block.timestamp);
-        _sessions[_key(area, period)] = session;
+        _store(area, session);
         _outcomes[_key(area, period)] = MeritOrder.pack(outcome);
         emit Cleared(
             area,
@@ -156,7 +156,7 @@ contract CallAuction is IPoolMarket, OrderBatches {
         session.round += 1;
         fallback_ = session.round >= maxRounds;
         session.phase = fallback_ ? Phase.Void : Phase.Open;
-        _sessions[_key(area, period)] = session;
+        _store(area, session);
         if (fallback_) {
             emit Voided(area, period);
         } else {
@@ -176,7 +176,7 @@ contract CallAuction is IPoolMarket, OrderBatches {
             revert VerdictAwaited(area, period, deadline);
         }
         session.phase = Phase.Void;
-        _sessions[_key(area, period)] = session;
+        _store(area, session);
         emit Voided(area, period);
     }
 
@@ -201,7 +201,7 @@ contract CallAuction is IPoolMarket, OrderBatches {
             uint256 spread = uint64(booking.spreadMicroEur); // buyers pay at least what sellers get
             if (spread != 0) clearingHouse.collectSpread(period, spread);
             session.phase = Phase.Booked;
-            _sessions[_key(area, period)] = session;
+            _store(area, session);
             emit Booked(area, period, outcome.volumeWh, spread);
         }
         _bookings[_key(area, period)] = booking;

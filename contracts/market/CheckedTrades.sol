@@ -245,7 +245,12 @@ abstract contract CheckedTrades is ITradeMarket {
         internal
         returns (uint256[] memory profiles)
     {
-        return clearingHouse.reserve(period, exchanges);
+        return clearingHouse.reserve(period, _agent(), exchanges);
+    }
+
+    /// @dev The account that acts for others in this call; zero where everybody acts for itself
+    function _agent() internal view virtual returns (address) {
+        return address(0);
     }
 
     /// @dev Exchanges the reservation of one participant

@@ -146,6 +146,11 @@ abstract contract Listings is Subscriptions, GatewayOrders {
         }
     }
 
+    /// @dev See CheckedTrades: who has a mandate acts for others
+    function _agent() internal view override returns (address) {
+        return msg.sig == this.list.selector ? msg.sender : address(0);
+    }
+
     /// @dev Puts listings on the board and backs them; returns what the registry holds of each one's group
     function _listAll(uint256 area, uint32 period, Draft[] memory drafts)
         private

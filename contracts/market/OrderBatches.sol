@@ -106,7 +106,7 @@ abstract contract OrderBatches is OrderEntry {
         _requireItself();
         uint256 number = registry.gatewayNumberOf(gateway);
         uint256[] memory words = groups;
-        uint256[] memory profiles = _placeAll(area, period, words);
+        uint256[] memory profiles = _placeAll(gateway, area, period, words);
         for (uint256 i; i < words.length; ++i) {
             _requireMandates(number, words[i], profiles[i]);
         }
@@ -119,14 +119,11 @@ abstract contract OrderBatches is OrderEntry {
                 uint256 order = Lanes.get56(word, lane);
                 if (order == 0) continue;
                 uint256 mandated = Profile.gateway(Lanes.get64(profiles, lane));
-                if (mandated != gateway) {
-                    revert NoMandate(Lanes.participantAt(Lanes.tag(word), lane), mandated, gateway);
-                }
                 uint256 sequence = OrderLane.sequence(order);
-                if (sequence > MAX_GATEWAY_SEQUENCE) {
-                    uint256 participant = Lanes.participantAt(Lanes.tag(word), lane);
-                    revert SequenceReserved(participant, sequence, MAX_GATEWAY_SEQUENCE);
-                }
+                if (mandated == gateway && sequence <= MAX_GATEWAY_SEQUENCE) continue;
+                uint256 participant = Lanes.participantAt(Lanes.tag(word), lane);
+                if (mandated != gateway) revert NoMandate(participant, mandated, gateway);
+                revert SequenceReserved(participant, sequence, MAX_GATEWAY_SEQUENCE);
             }
         }
     }
@@ -183,7 +180,7 @@ abstract contract OrderBatches is OrderEntry {
         assembly ("memory-safe") {
             mstore(words, count) // only ever shorter than it was made
         }
-        _placeAll(area, period, words);
+        _placeAll(address(0), area, period, words);
         emit OrdersPlaced(area, period, gateway, true, words);
     }
 

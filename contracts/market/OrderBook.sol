@@ -366,6 +366,11 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
         return registry.gatewayNumberOf(_bringer());
     }
 
+    /// @dev See CheckedTrades: who has a mandate acts for others
+    function _agent() internal view override returns (address) {
+        return msg.sig == this.placeBatch.selector ? _bringer() : address(0);
+    }
+
     function _naming(uint256 period, uint256 participant, uint256 tick, uint256 position)
         private
         pure

@@ -120,7 +120,7 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
         uint256 area = Profile.area(
             Lanes.get64(registry.profilesOf(Lanes.groupOf(participant)), Lanes.laneOf(participant))
         );
-        _placeAll(area, period, words);
+        _placeAll(address(0), area, period, words);
         emit OrderPlaced(
             area, period, participant, OrderLane.side(order), OrderLane.tick(order), OrderLane.wh(order), sequence
         );
@@ -130,7 +130,8 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
 
     /// @dev Puts the lanes of the words into the book, each in place of the participant's former order, and backs them;
     ///      returns what the registry holds of each word's group
-    function _placeAll(uint256 area, uint256 period, uint256[] memory words)
+    /// @param agent The account that acts for them; zero where each acts for itself or signed
+    function _placeAll(address agent, uint256 area, uint256 period, uint256[] memory words)
         internal
         returns (uint256[] memory profiles)
     {
@@ -142,11 +143,11 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
             uint256 orders = _placeGroup(book_, session, words[i], exchanges[i]);
             _extendRoot(session, exchanges[i].group, orders);
         }
-        profiles = clearingHouse.reserve(period, exchanges);
+        profiles = clearingHouse.reserve(period, agent, exchanges);
         for (uint256 i; i < words.length; ++i) {
             _requireInArea(area, words[i], profiles[i]);
         }
-        _sessions[_key(area, period)] = session;
+        _store(area, session);
     }
 
     function _placeGroup(
@@ -224,8 +225,8 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
         _orders[key] = orders;
         Session memory session = _sessions[_key(area, period)];
         _extendRoot(session, group, orders);
-        _sessions[_key(area, period)] = session;
-        clearingHouse.reserve(period, exchanges);
+        _store(area, session);
+        clearingHouse.reserve(period, address(0), exchanges);
         emit OrdersShrunk(area, period, group, orders);
     }
 
@@ -235,6 +236,11 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
         if (session.period == period) return session;
         if (area >= clearingHouse.activate(period)) revert UnknownArea(area);
         session = _freshSession(period);
+    }
+
+    /// @dev In one place for what it takes of the contract's size
+    function _store(uint256 area, Session memory session) internal {
+        _sessions[_key(area, session.period)] = session;
     }
 
     function _freshSession(uint256 period) internal pure returns (Session memory) {

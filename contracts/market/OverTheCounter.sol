@@ -188,7 +188,7 @@ contract OverTheCounter is Deals {
     function _tries(uint256 period, uint256 participant, uint256 energy) private returns (bool) {
         IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](1);
         exchanges[0] = _exchange(participant, 0, energy);
-        try clearingHouse.reserve(period, exchanges) returns (uint256[] memory) {
+        try clearingHouse.reserve(period, address(0), exchanges) returns (uint256[] memory) {
             return true;
         } catch (bytes memory reason) {
             bytes4 error_ = bytes4(reason);

@@ -11,6 +11,7 @@ import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {Purposes} from "../libraries/Purposes.sol";
 import {Roles} from "../libraries/Roles.sol";
+import {AgentLimits} from "./AgentLimits.sol";
 import {Memberships} from "./Memberships.sol";
 import {Places} from "./Places.sol";
 import {Policies} from "./Policies.sol";
@@ -25,7 +26,7 @@ interface IOfRegistry {
 /// @title Who may do what, and where each metering point sits in the grid
 /// @notice Participants get dense numbers, four to a group, each group in one market area; a number is
 ///         never given twice. Metering points are pseudonymous: who is behind one is kept off the chain.
-contract ParticipantRegistry is Successions, Memberships, Places, Policies {
+contract ParticipantRegistry is Successions, AgentLimits, Memberships, Places, Policies {
     /// @notice What the operator states of a new participant
     /// @param capacityWh What the connection can carry in one delivery period, either way
     struct Registration {
@@ -325,7 +326,12 @@ contract ParticipantRegistry is Successions, Memberships, Places, Policies {
     // --- questions -----------------------------------------------------------------------------
 
     /// @inheritdoc IParticipantRegistry
-    function numberOf(address account) public view returns (uint256 number) {
+    function numberOf(address account)
+        public
+        view
+        override(IParticipantRegistry, AgentLimits)
+        returns (uint256 number)
+    {
         (number,) = memberOf(account);
     }
 
@@ -345,7 +351,7 @@ contract ParticipantRegistry is Successions, Memberships, Places, Policies {
     function accountOf(uint256 participant)
         public
         view
-        override(IParticipantRegistry, Successions)
+        override(IParticipantRegistry, Successions, AgentLimits)
         returns (address)
     {
         return _participants[participant].account;

@@ -150,7 +150,7 @@ class AggregatorAuction(CheckedTrades):
                 towards = asked.aggregator
                 one = agent not in (None, who) and self._agents.is_one_with(agent, towards, period)
                 self._require("auction answer", where, not one, "acts for its aggregator too")
-                self._answer(event, asked, who, answer)
+                self._answer(event, asked, who, answer, event["by"])
 
     def left_out(self, event: Event) -> None:
         """AnswerLeftOut: of a batch, well formed and within the auction's limit, and it changed nothing."""
@@ -188,14 +188,16 @@ class AggregatorAuction(CheckedTrades):
             self._require("auction answer", where, holds, rule)
         return where
 
-    def _answer(self, event: Event, asked: Asked, who: int, answer: Answer) -> None:
+    def _answer(
+        self, event: Event, asked: Asked, who: int, answer: Answer, by: str | None = None
+    ) -> None:
         where = self._require_terms(event, asked, who, answer)
         in_area = self._members.area_of(who) == event["area"]
         self._require("auction answer", where, in_area, "of another area")
         former = asked.answers.get(who, Answer(0, 0))
         asked.answers[who] = answer
         self._reservations.exchange(
-            event["period"], who, asked.answered(former.wh), asked.answered(answer.wh), where
+            event["period"], who, asked.answered(former.wh), asked.answered(answer.wh), where, by
         )
 
     # --- under seal ----------------------------------------------------------------------------

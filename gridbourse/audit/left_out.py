@@ -15,6 +15,7 @@ _OF_PARTICIPANT: Final = (
     "InDebt(uint256,int256)",
     "InsufficientMoney(uint256,int256,uint256)",
     "AboveConnectionCapacity(uint256,uint256,uint256)",
+    "AboveAgentLimit(uint256,uint256,uint256)",
     "StaleSequence(uint256,uint256,uint256)",
     "SignatureExpired(uint256,uint256,uint256)",
     "SignerIsNotParticipant(uint256,address,address)",

@@ -9,6 +9,7 @@ from gridbourse.audit.events import Event
 from gridbourse.audit.findings import Findings
 from gridbourse.audit.offices import AGGREGATOR, GATEWAY, OPERATOR, Offices
 from gridbourse.chain.lanes import PER_GROUP, word64
+from gridbourse.model.trade_word import MOST_WH
 
 ACTIVE, SUSPENDED, LEFT, REMOVED = 1, 2, 3, 7  # Profile.sol
 HOUSE_PARTIES = {
@@ -23,7 +24,8 @@ FIRST_PARTICIPANT = 8  # HouseAccounts.sol: below are the named accounts
 class Participant:
     """A metering point and its account; `until_period` is None while it stays.
 
-    removed: it was the operator who took it out. proposed: the account that may take over.
+    removed: it was the operator who took it out. proposed: the account that may take over. agents_sell_wh,
+    agents_buy_wh: how far its agents may bring what its connection promises in a period.
     """
 
     number: int
@@ -38,6 +40,8 @@ class Participant:
     gateway: int = 0
     removed: bool = False
     proposed: str | None = None
+    agents_sell_wh: int = MOST_WH
+    agents_buy_wh: int = MOST_WH
 
     def is_member(self, period: int) -> bool:
         """Whether the period is metered and settled for it."""
@@ -286,6 +290,11 @@ class Members:
         """MandateGiven: the gateway may order in its name."""
         if participant := self._known(event):
             participant.gateway = event["gateway"]
+
+    def agents_limited(self, event: Event) -> None:
+        """AgentsLimited: how far its agents may bring what its connection promises."""
+        if participant := self._known(event):
+            participant.agents_sell_wh, participant.agents_buy_wh = event["sellWh"], event["buyWh"]
 
     def attested(self, event: Event) -> None:
         """SourcesAttested: what a participant's energy is made from, one bit a source."""

@@ -85,7 +85,8 @@ class Pool:
                     continue
                 where = f"{book.where}, participant {participant}, {event.where}"
                 self._require("order", where, lane >> ORDER_BITS == 0, "malformed")
-                self._place(book, participant, Order.from_lane(lane), event.where)
+                by = None if event["isSigned"] else event["gateway"]
+                self._place(book, participant, Order.from_lane(lane), event.where, by)
                 member = self._members.participants.get(participant)
                 mandate = member is not None and member.gateway == gateway
                 self._require("order", where, event["isSigned"] or mandate, "no mandate")
@@ -104,8 +105,10 @@ class Pool:
         untouched = book.phase is Phase.OPEN and book.round == 0
         self._require("order", f"{book.where}, {where}", untouched, "the book was cleared")
 
-    def _place(self, book: Book, participant: int, order: Order, log: str) -> None:
-        """Every rule the contracts check that can be seen in the log."""
+    def _place(
+        self, book: Book, participant: int, order: Order, log: str, by: str | None = None
+    ) -> None:
+        """Every rule the contracts check that can be seen in the log; by: whoever acts for it."""
         where = f"{book.where}, participant {participant}, {log}"
         self.orders_placed += 1
         former = book.order(participant)
@@ -116,7 +119,9 @@ class Pool:
         last = order.sequence == former.sequence == MOST_SEQUENCE and order.lowers(former)
         self._require("order", where, order.sequence > former.sequence or last, "replayed")
         book.orders[participant] = order
-        self._reservations.exchange(book.period, participant, former.energy, order.energy, where)
+        self._reservations.exchange(
+            book.period, participant, former.energy, order.energy, where, by
+        )
 
     # --- clearing and verdicts ---------------------------------------------------------------
 

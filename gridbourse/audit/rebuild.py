@@ -204,6 +204,7 @@ class Rebuilt:
             ("ParticipantRegistry", "AccountReplaced"): members.account_replaced,
             ("ParticipantRegistry", "ParticipantRegistered"): self.crowdsales.registered,
             ("ParticipantRegistry", "MandateGiven"): members.mandated,
+            ("ParticipantRegistry", "AgentsLimited"): members.agents_limited,
             ("ParticipantRegistry", "SourcesAttested"): members.attested,
             ("ParticipantRegistry", "ParticipantSuspended"): members.suspended,
             ("ParticipantRegistry", "ParticipantReinstated"): members.reinstated,

@@ -7,6 +7,7 @@ from gridbourse.audit.findings import Findings
 from gridbourse.audit.members import Members
 from gridbourse.audit.money import Money, Position
 from gridbourse.chain.lanes import OFFER
+from gridbourse.model.agent_limit import is_within
 
 
 class Energy(NamedTuple):
@@ -46,14 +47,37 @@ class Reservations:
         self._change(period, participant, NOTHING, released)
 
     def exchange(
-        self, period: int, participant: int, released: Energy, claimed: Energy, where: str
+        self,
+        period: int,
+        participant: int,
+        released: Energy,
+        claimed: Energy,
+        where: str,
+        by: str | None = None,
     ) -> None:
-        """Give back and promise anew; what grows on either side needs leave."""
+        """Give back and promise anew; what grows on either side needs leave.
+
+        by: the account that acts for the participant, or None where that is not known or it acts itself.
+        """
+        if by is not None:
+            self._require_within_limit(period, participant, released, claimed, where, by)
         if claimed.out_wh > released.out_wh or claimed.into_wh > released.into_wh:
             refusal = self._refusal(period, participant, released, claimed)
             place = f"participant {participant}, period {period}, {where}"
             self._findings.require("reservation", place, refusal is None, refusal or "")
         self._change(period, participant, released, claimed)
+
+    def _require_within_limit(
+        self, period: int, participant: int, released: Energy, claimed: Energy, where: str, by: str
+    ) -> None:
+        member = self._members.participants.get(participant)
+        if member is None or member.account == by.lower():
+            return
+        limits = (member.agents_sell_wh, member.agents_buy_wh)
+        promised = self.reserved[period, participant]
+        within = all(map(is_within, promised, released, claimed, limits))
+        place = f"participant {participant}, period {period}, {where}"
+        self._findings.require("reservation", place, within, "more than it lets its agents promise")
 
     def most(self, period: int, participant: int, side: int) -> int:
         """The most Wh the participant could promise more just now, without a doubt."""

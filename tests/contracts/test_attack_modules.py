@@ -5,7 +5,7 @@ could take what is in SPECIFICATION, chapter 33.
 """
 
 import pytest
-from brownie import chain, web3
+from brownie import ZERO_ADDRESS, chain, web3
 
 from gridbourse.chain.lanes import BID, OFFER, energy_lane
 from tests.contracts.market import (
@@ -83,12 +83,14 @@ def test_a_faulty_market_cannot_give_back_what_another_reserved(market, faulty, 
 def test_a_faulty_market_cannot_give_back_more_than_it_reserved(market, faulty, alice, bob, pair):
     """A lane below zero borrowed from the next: money out of nothing."""
     market.house.activate(P, {"from": faulty})
-    market.house.reserve(P, exchange({}, {alice: (100, 50), bob: (7, 7)}), {"from": faulty})
+    market.house.reserve(
+        P, ZERO_ADDRESS, exchange({}, {alice: (100, 50), bob: (7, 7)}), {"from": faulty}
+    )
     more = {alice: (100 + pair[0], 50 + pair[1])} if max(pair) < 10**6 else {alice: pair}
 
     error = refusal(market.house.reserve, P, exchange(more, {}), by=faulty)
     assert error[0] == "ReleasedAboveReserved"
-    market.house.reserve(P, exchange({alice: (100, 50)}, {}), {"from": faulty})
+    market.house.reserve(P, ZERO_ADDRESS, exchange({alice: (100, 50)}, {}), {"from": faulty})
 
 
 def test_a_faulty_market_cannot_trade_what_another_reserved(market, faulty, alice, bob):
@@ -105,20 +107,22 @@ def test_a_faulty_market_cannot_trade_what_another_reserved(market, faulty, alic
 
 def test_a_faulty_market_cannot_free_the_hold_of_what_it_booked(market, faulty, alice, bob):
     market.house.activate(P, {"from": faulty})
-    market.house.reserve(P, exchange({}, {alice: (0, 900), bob: (900, 0)}), {"from": faulty})
+    market.house.reserve(
+        P, ZERO_ADDRESS, exchange({}, {alice: (0, 900), bob: (900, 0)}), {"from": faulty}
+    )
     fills, paid = energies({alice: (0, 600), bob: (600, 0)}), 600 * RETAIL
     words = ([GROUP], [fills], [amounts({alice: -paid, bob: paid})])
     market.house.book(P, *words, {"from": faulty})
 
     refused = refusal(market.house.reserve, P, exchange({alice: (0, 301)}, {}), by=faulty)
     assert refused[0] == "ReleasedAboveReserved"
-    market.house.reserve(P, exchange({alice: (0, 300)}, {}), {"from": faulty})
+    market.house.reserve(P, ZERO_ADDRESS, exchange({alice: (0, 300)}, {}), {"from": faulty})
 
 
 def test_a_connection_is_promised_once_over_all_markets(market, faulty, other, alice):
     market.house.activate(P, {"from": faulty})
     for module, wh in ((faulty, 10_000), (other, 10_000)):
-        market.house.reserve(P, exchange({}, {alice: (wh, 0)}), {"from": module})
+        market.house.reserve(P, ZERO_ADDRESS, exchange({}, {alice: (wh, 0)}), {"from": module})
 
     refused = refusal(market.auction.place, P, OFFER, 20, 5_001, by=alice.account)
     assert refused == ("AboveConnectionCapacity", alice.number, CAPACITY_WH + 1, CAPACITY_WH)
@@ -132,7 +136,7 @@ def test_a_faulty_market_cannot_pay_a_seller_out_of_nothing(market, faulty, acco
     sale is void. The period ends all the same."""
     house = market.house
     house.activate(P, {"from": faulty})
-    house.reserve(P, exchange({}, {alice: (CAPACITY_WH, 0)}), {"from": faulty})
+    house.reserve(P, ZERO_ADDRESS, exchange({}, {alice: (CAPACITY_WH, 0)}), {"from": faulty})
     paid = CAPACITY_WH * RETAIL
     words = ([GROUP], [energies({alice: (CAPACITY_WH, 0)})], [amounts({alice: paid})])
     house.book(P, *words, {"from": faulty})
@@ -170,7 +174,7 @@ def test_revoking_a_market_locks_nobodys_money(market, other, alice):
     """Margins and reservations of a revoked market were locked for good."""
     house, by = market.house, {"from": other}
     house.activate(P, by)
-    house.reserve(P, exchange({}, {alice: (0, 1_000)}), by)
+    house.reserve(P, ZERO_ADDRESS, exchange({}, {alice: (0, 1_000)}), by)
     house.transfer(alice.number, MARGIN, 700, by)
     house.revokeModule(other, {"from": market.operator})
 
@@ -182,7 +186,7 @@ def test_revoking_a_market_locks_nobodys_money(market, other, alice):
         (house.collectSpread, (P, 0)),
     ):
         assert refusal(what, *arguments, by=other) == ("MissingPermission", other, MARKET)
-    house.reserve(P, exchange({alice: (0, 400)}, {}), by)
+    house.reserve(P, ZERO_ADDRESS, exchange({alice: (0, 400)}, {}), by)
     house.transfer(MARGIN, alice.number, 700, by)
     assert house.balanceOf(alice.number) == PURSE - 600 * HOLD_RATE
     assert refusal(house.transfer, MARGIN, alice.number, 1, by=other)[0] == "MarginOfOthers"
@@ -207,7 +211,7 @@ def test_a_new_market_cannot_inherit_what_a_revoked_one_holds(
     """All sixteen places are taken; the one of a revoked market is free once its periods are over."""
     house = market.house
     house.activate(P, {"from": other})
-    house.reserve(P, exchange({}, {alice: (0, 1_000)}), {"from": other})
+    house.reserve(P, ZERO_ADDRESS, exchange({}, {alice: (0, 1_000)}), {"from": other})
     house.revokeModule(other, {"from": market.operator})
     heir = accounts[11]
     market.authorise(heir, MARKET)

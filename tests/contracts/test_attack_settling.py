@@ -1,7 +1,7 @@
 """What hostile hands do to a period while it is settled, page by page: revoke, give back, book once more."""
 
 import pytest
-from brownie import web3
+from brownie import ZERO_ADDRESS, web3
 
 from gridbourse.chain.lanes import BID, OFFER
 from tests.contracts.market import FIRST, MARKET, PURSE, RING, SPREAD, SUPPLIER
@@ -56,7 +56,9 @@ def faulty(market, accounts):
 def test_a_faulty_market_cannot_move_anything_once_a_group_is_settled(market, faulty, alice, bob):
     house, last = market.house, market.members[8]
     house.activate(P, {"from": faulty})
-    house.reserve(P, exchange({}, {alice: (0, 10_000), bob: (10_000, 0)}), {"from": faulty})
+    house.reserve(
+        P, ZERO_ADDRESS, exchange({}, {alice: (0, 10_000), bob: (10_000, 0)}), {"from": faulty}
+    )
     market.place(P, {last: (BID, 30, 11_000)})
     market.trade(P)
     metered(market)
@@ -64,7 +66,7 @@ def test_a_faulty_market_cannot_move_anything_once_a_group_is_settled(market, fa
     market.settle(P, 0, 1)
     code(faulty, "0x")
 
-    house.reserve(P, exchange({alice: (0, 10_000)}, {}), {"from": faulty})
+    house.reserve(P, ZERO_ADDRESS, exchange({alice: (0, 10_000)}, {}), {"from": faulty})
     assert house.balanceOf(alice.number) == PURSE, "its hold is back already"
     more = exchange({}, {bob: (1, 0)})
     assert refusal(house.reserve, P, more, by=faulty) == ("PeriodSettling", P)

@@ -5,7 +5,7 @@ is tried with what no honest module would send.
 """
 
 import pytest
-from brownie import ClearingHouse
+from brownie import ZERO_ADDRESS, ClearingHouse
 
 from gridbourse.chain.lanes import BID, OFFER, energy_lane
 from tests.contracts.market import (
@@ -57,7 +57,7 @@ def amounts(lanes):
 
 def reserve(house, desk, released, claimed, period=P):
     exchange = (GROUP, energies(released), energies(claimed))
-    return house.reserve(period, [exchange], {"from": desk})
+    return house.reserve(period, ZERO_ADDRESS, [exchange], {"from": desk})
 
 
 def refused_reserve(house, desk, released, claimed, period=P):

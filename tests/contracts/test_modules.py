@@ -1,7 +1,7 @@
 """Which contracts may move money and energy, how one comes to, and what only modules do."""
 
 import pytest
-from brownie import ClearingHouse, chain, web3
+from brownie import ZERO_ADDRESS, ClearingHouse, chain, web3
 from brownie.exceptions import VirtualMachineError
 from eth_utils import to_checksum_address
 
@@ -93,7 +93,7 @@ def test_the_operator_alone_decides_on_modules(market, method):
     ("method", "arguments", "permission"),
     [
         ("activate", (P,), MARKET | SETTLEMENT | ORACLE),
-        ("reserve", (P, []), MARKET),
+        ("reserve", (P, ZERO_ADDRESS, []), MARKET),
         ("book", (P, [], [], []), MARKET),
         ("bookAt", (P, 0, 1, [], []), MARKET),
         ("collectSpread", (P, 1), MARKET),
