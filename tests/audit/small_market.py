@@ -18,6 +18,7 @@ from gridbourse.chain.signing import OrderTerms, order_domain, sign_order
 from gridbourse.chain.transactions import Chain
 from gridbourse.chain.withdrawals import announce, cancel, finish, pay_waiting, under_way
 from gridbourse.model.caps import NO_CAP
+from gridbourse.model.trade_word import MOST_WH
 from gridbourse.scenario.scenario import Scenario, load
 from replay.onboarding import account_name, onboard
 from replay.portfolios import conclude
@@ -208,7 +209,9 @@ def run(scenario_file: Path, folder: Path, pricing: str) -> SmallMarket:
 def _trade(m: SmallMarket, period: int) -> Iterator[None]:
     """By every route, with a replaced, a cancelled and a rationed order; a reading is corrected."""
     m.open(period)
+    m.market.registry.write(m.accounts[0], "limit", "limitAgents", 600, 0)
     m.mandated(period, {0: (OFFER, 20, 600), 1: (OFFER, 50, 333), 2: (BID, 200, 350)})
+    m.market.registry.write(m.accounts[0], "limit", "limitAgents", MOST_WH, MOST_WH)
     m.signed(period, 3, BID, 90, 211)
     m.signed(period, 4, BID, 90, 307)
     m.own(period, 5, BID, 60, 200)

@@ -268,6 +268,11 @@ FORGERIES = {
         "participant",
     ),
     "a lost mandate": (dropped("ParticipantRegistry", "MandateGiven"), "order", "participant 8"),
+    "a lower limit of what agents may promise": (
+        altered("ParticipantRegistry", "AgentsLimited", plus("sellWh", -1)),
+        "reservation",
+        "participant 8",
+    ),
     "a lost gateway": (
         dropped("ParticipantRegistry", "RoleGranted", -1),
         "order",
