@@ -74,7 +74,7 @@ def test_a_faulty_market_cannot_give_back_what_another_reserved(market, faulty, 
     market.place(P, {alice: (BID, 20, 5_000)})
     order = {alice: (0, 5_000)}
 
-    refused = refusal(market.house.reserve, P, exchange(order, {}), by=faulty)
+    refused = refusal(market.house.reserve, P, ZERO_ADDRESS, exchange(order, {}), by=faulty)
     assert refused == ("ReleasedAboveReserved", GROUP, energies(order), P << 224)
     assert market.house.balanceOf(alice.number) == PURSE - 5_000 * HOLD_RATE
 
@@ -88,7 +88,7 @@ def test_a_faulty_market_cannot_give_back_more_than_it_reserved(market, faulty, 
     )
     more = {alice: (100 + pair[0], 50 + pair[1])} if max(pair) < 10**6 else {alice: pair}
 
-    error = refusal(market.house.reserve, P, exchange(more, {}), by=faulty)
+    error = refusal(market.house.reserve, P, ZERO_ADDRESS, exchange(more, {}), by=faulty)
     assert error[0] == "ReleasedAboveReserved"
     market.house.reserve(P, ZERO_ADDRESS, exchange({alice: (100, 50)}, {}), {"from": faulty})
 
@@ -114,7 +114,9 @@ def test_a_faulty_market_cannot_free_the_hold_of_what_it_booked(market, faulty, 
     words = ([GROUP], [fills], [amounts({alice: -paid, bob: paid})])
     market.house.book(P, *words, {"from": faulty})
 
-    refused = refusal(market.house.reserve, P, exchange({alice: (0, 301)}, {}), by=faulty)
+    refused = refusal(
+        market.house.reserve, P, ZERO_ADDRESS, exchange({alice: (0, 301)}, {}), by=faulty
+    )
     assert refused[0] == "ReleasedAboveReserved"
     market.house.reserve(P, ZERO_ADDRESS, exchange({alice: (0, 300)}, {}), {"from": faulty})
 
@@ -179,7 +181,7 @@ def test_revoking_a_market_locks_nobodys_money(market, other, alice):
     house.revokeModule(other, {"from": market.operator})
 
     for what, arguments in (
-        (house.reserve, (P, exchange({alice: (0, 1_000)}, {alice: (0, 1)}))),
+        (house.reserve, (P, ZERO_ADDRESS, exchange({alice: (0, 1_000)}, {alice: (0, 1)}))),
         (house.transfer, (alice.number, MARGIN, 1)),
         (house.transfer, (SUPPLIER, alice.number, 1)),
         (house.book, (P, [], [], [])),
@@ -198,7 +200,7 @@ def test_who_never_was_a_market_gives_nothing_back(market, alice):
     market.place(P, {alice: (BID, 20, 5_000)})
 
     refused = refusal(
-        market.house.reserve, P, exchange({alice: (0, 5_000)}, {}), by=market.stranger
+        market.house.reserve, P, ZERO_ADDRESS, exchange({alice: (0, 5_000)}, {}), by=market.stranger
     )
     assert refused == ("MissingPermission", market.stranger, MARKET)
     refused = refusal(market.house.transfer, MARGIN, alice.number, 1, by=market.stranger)
@@ -216,7 +218,7 @@ def test_a_new_market_cannot_inherit_what_a_revoked_one_holds(
     heir = accounts[11]
     market.authorise(heir, MARKET)
 
-    refused = refusal(house.reserve, P, exchange({alice: (0, 1_000)}, {}), by=heir)
+    refused = refusal(house.reserve, P, ZERO_ADDRESS, exchange({alice: (0, 1_000)}, {}), by=heir)
     assert refused[0] == "ReleasedAboveReserved"
 
 

@@ -69,7 +69,7 @@ def test_a_faulty_market_cannot_move_anything_once_a_group_is_settled(market, fa
     house.reserve(P, ZERO_ADDRESS, exchange({alice: (0, 10_000)}, {}), {"from": faulty})
     assert house.balanceOf(alice.number) == PURSE, "its hold is back already"
     more = exchange({}, {bob: (1, 0)})
-    assert refusal(house.reserve, P, more, by=faulty) == ("PeriodSettling", P)
+    assert refusal(house.reserve, P, ZERO_ADDRESS, more, by=faulty) == ("PeriodSettling", P)
     group, words = alice.number // 4, energies({alice: (0, 10), bob: (10, 0)})
     paid = amounts({alice: -10, bob: 10})
     assert refusal(house.book, P, [group], [words], [paid], by=faulty) == ("PeriodSettling", P)

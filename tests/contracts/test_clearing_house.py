@@ -62,7 +62,7 @@ def reserve(house, desk, released, claimed, period=P):
 
 def refused_reserve(house, desk, released, claimed, period=P):
     exchange = (GROUP, energies(released), energies(claimed))
-    return refusal(house.reserve, period, [exchange], by=desk)
+    return refusal(house.reserve, period, ZERO_ADDRESS, [exchange], by=desk)
 
 
 def account(house, member, period=P):
@@ -273,7 +273,7 @@ def test_an_area_opened_later_is_not_in_the_period(market, house, desk):
 @pytest.mark.parametrize(
     ("method", "arguments"),
     [
-        ("reserve", ([(GROUP, 0, 0)],)),
+        ("reserve", (ZERO_ADDRESS, [(GROUP, 0, 0)])),
         ("book", ([], [], [])),
         ("bookAt", (0, 1, [], [])),
         ("collectSpread", (1,)),
@@ -373,7 +373,9 @@ def test_who_is_suspended_may_only_reduce(market, house, desk, alice):
 
 
 def test_seats_without_a_participant_reserve_nothing(market, house, desk):
-    refused = refusal(house.reserve, P, [(4, 0, energy_lane(1, 0) << (56 * 2))], by=desk)
+    refused = refusal(
+        house.reserve, P, ZERO_ADDRESS, [(4, 0, energy_lane(1, 0) << (56 * 2))], by=desk
+    )
     assert refused == ("ParticipantNotActive", 18, 0)
 
 
