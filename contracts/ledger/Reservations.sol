@@ -162,7 +162,7 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
         unchecked {
             uint256 all = call.others == 0 ? own : own + _reservedBy(call.others, call.period, exchange.group);
             call.near = !_farFromLimits(exchange, profiles, all);
-            if (call.agent != address(0)) {
+            if (call.agent != address(0) && Profile.anyLimits(profiles)) {
                 registry.requireWithinLimits(call.agent, exchange.group, all, exchange.released, exchange.claimed);
             }
             // No quantity leaves its 28 bits: what grew is within a connection's capacity.

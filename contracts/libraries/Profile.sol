@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {SignedLanes} from "./SignedLanes.sol";
 
 /// @notice What the markets need to know of a participant, in 64 bits
-/// @dev   capacity in Wh per period: 28 | area: 8 | zone: 12 | gateway: 12 | status: 4
+/// @dev   capacity in Wh per period: 28 | area: 8 | zone: 12 | gateway: 12 | limits its agents: 1 | status: 3
 library Profile {
     uint256 internal constant NONE = 0;
     uint256 internal constant ACTIVE = 1;
@@ -12,6 +12,9 @@ library Profile {
     uint256 internal constant LEFT = 3;
     /// @dev Taken out by the operator: not its own doing. It has both lowest bits, as LEFT has
     uint256 internal constant REMOVED = 7;
+
+    uint256 private constant STATUS = 0x7;
+    uint256 private constant LIMITED = 0x8;
 
     uint256 private constant CAPACITIES = ((1 << 28) - 1) * (1 | (1 << 64) | (1 << 128) | (1 << 192));
     uint256 private constant ZONES = 0xfff * (1 | (1 << 64) | (1 << 128) | (1 << 192));
@@ -38,7 +41,7 @@ library Profile {
     }
 
     function status(uint256 profile) internal pure returns (uint256) {
-        return profile & 0xf;
+        return profile & STATUS;
     }
 
     /// @dev Whether a status says that its participant is gone, by itself or not
@@ -52,11 +55,16 @@ library Profile {
     }
 
     function withStatus(uint256 profile, uint256 newStatus) internal pure returns (uint256) {
-        return (profile & ~uint256(0xf)) | newStatus;
+        return (profile & ~STATUS) | newStatus;
     }
 
     function withGateway(uint256 profile, uint256 newGateway) internal pure returns (uint256) {
         return (profile & ~(uint256(0xfff) << 4)) | (newGateway << 4);
+    }
+
+    /// @dev Whether its participant says how much of its connection its agents may promise (see AgentLimits)
+    function withLimits(uint256 profile, bool limits) internal pure returns (uint256) {
+        return limits ? profile | LIMITED : profile & ~LIMITED;
     }
 
     // --- a group of four at once ---------------------------------------------------------------
@@ -64,7 +72,7 @@ library Profile {
     /// @dev Whether all four of a group are active
     function allActive(uint256 profiles) internal pure returns (bool) {
         unchecked {
-            return profiles & (0xf * SignedLanes.EACH) == ACTIVE * SignedLanes.EACH;
+            return profiles & (STATUS * SignedLanes.EACH) == ACTIVE * SignedLanes.EACH;
         }
     }
 
@@ -86,6 +94,13 @@ library Profile {
         unchecked {
             uint256 others = ((profiles >> 16) ^ (inZone * SignedLanes.EACH)) & ZONES;
             return ~((((others + ZONES) >> 12) & SignedLanes.EACH) * type(uint64).max);
+        }
+    }
+
+    /// @dev Whether somebody of a group says how much of its connection its agents may promise
+    function anyLimits(uint256 profiles) internal pure returns (bool) {
+        unchecked {
+            return profiles & (LIMITED * SignedLanes.EACH) != 0;
         }
     }
 

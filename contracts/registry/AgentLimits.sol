@@ -19,7 +19,7 @@ abstract contract AgentLimits is IParticipantRegistry {
     error LimitOutOfRange(uint256 sellWh, uint256 buyWh, uint256 maximumWh);
 
     /// @notice Sets how far the caller's gateway or aggregator may bring what its connection promises in each period
-    /// @param sellWh Energy out of the connection; at the capacity or above there is no limit
+    /// @param sellWh Energy out of the connection; 2^28 - 1: no limit
     /// @param buyWh Energy into it
     function limitAgents(uint256 sellWh, uint256 buyWh) external {
         if (sellWh > Lanes.MAX_WH || buyWh > Lanes.MAX_WH) revert LimitOutOfRange(sellWh, buyWh, Lanes.MAX_WH);
@@ -27,6 +27,7 @@ abstract contract AgentLimits is IParticipantRegistry {
         uint256 group = Lanes.groupOf(participant);
         _lacking[group] =
             Lanes.set56(_lacking[group], Lanes.laneOf(participant), Lanes.MASK56 ^ Lanes.energy(sellWh, buyWh));
+        _noteLimits(participant, sellWh < Lanes.MAX_WH || buyWh < Lanes.MAX_WH);
         emit AgentsLimited(participant, sellWh, buyWh);
     }
 
@@ -42,7 +43,6 @@ abstract contract AgentLimits is IParticipantRegistry {
         view
     {
         uint256 lacking = _lacking[group];
-        if (lacking == 0) return;
         for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
             uint256 held = Lanes.get56(promised, lane);
             uint256 before = Lanes.get56(released, lane);
@@ -72,6 +72,9 @@ abstract contract AgentLimits is IParticipantRegistry {
     function _limitOf(uint256 lacking, uint256 lane) private pure returns (uint256) {
         return Lanes.MASK56 ^ Lanes.get56(lacking, lane);
     }
+
+    /// @dev Notes in a participant's profile whether there is a limit: only then anybody asks for it
+    function _noteLimits(uint256 participant, bool limits) internal virtual;
 
     /// @inheritdoc IParticipantRegistry
     function accountOf(uint256 participant) public view virtual returns (address);

@@ -253,6 +253,10 @@ contract ParticipantRegistry is Successions, AgentLimits, Memberships, Places, P
         emit MandateGiven(number, gateway);
     }
 
+    function _noteLimits(uint256 participant, bool limits) internal override {
+        _setProfile(participant, Profile.withLimits(_profileOf(participant), limits));
+    }
+
     /// @notice Attests what a participant's energy is made from, one bit a source: markets of products ask for it
     function attest(uint256 participant, uint256 sources) external onlyOperator {
         _profileOf(participant); // refuses a number that was never given

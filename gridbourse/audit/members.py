@@ -56,11 +56,12 @@ class Participant:
 
     @property
     def profile(self) -> int:
-        """As the registry packs it: capacity Wh: 28 | area: 8 | zone: 12 | gateway: 12 | status: 4."""
+        """As the registry packs it (`Profile.sol`): capacity Wh | area | zone | gateway | limits | status."""
         gone = REMOVED if self.removed else LEFT
         status = ACTIVE if self.active else SUSPENDED if self.until_period is None else gone
         place = self.capacity_wh << 36 | self.area << 28 | self.zone << 16
-        return place | self.gateway << 4 | status
+        limits = min(self.agents_sell_wh, self.agents_buy_wh) < MOST_WH
+        return place | self.gateway << 4 | limits << 3 | status
 
 
 @dataclass(frozen=True)
