@@ -5,7 +5,7 @@ inside all limits, found by linear programmes on the linearised grid and confirm
 whole watt-hours.  It is told by grid zone, the deepest one that holds every point with a
 say in the broken limit, since that is where sellers are looked for.  Sellers are not chosen here:
 who is cheap may have less effect than the points the programme moved.  So after a purchase the need is
-found again with what was bought, and the DSO buys the rest (seed 003 §2.4, seed 001 §3.2).
+found again with what was bought, and the DSO buys the rest ([Khajeh2022] §2.4, [Talari-nd] §3.2).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Where a scenario has aggregators each plans for its own portfolio: the members its contracts give it, with
 its own assets, so that devices move into the hours in which the portfolio itself has a surplus.
 At the start of every local day it takes its members as they are, keeps the area's grid inside its
-limits as far as a linear picture of it says, and hands out set-points (seed 001 §2.3, seed 003 §1.2).
+limits as far as a linear picture of it says, and hands out set-points ([Talari-nd] §2.3, [Khajeh2022] §1.2).
 The picture: voltages and signed loadings of the expected state of every period, and how they answer
 to each member around the state of greatest exchange. The DSO checks what is traded all the same.
 """

@@ -3,7 +3,7 @@
     python scenarios/make_corby.py scenarios/corby
 
 needs the extra ``extract`` (demandlib 0.2.2 and pvlib 0.16.1 with h5py); nothing at run time does.  Who
-the members are, their yearly energy, their PV and what of them is flexible is from seed 004 §4.2.1,
+the members are, their yearly energy, their PV and what of them is flexible is from [Mendes2020] §4.2.1,
 Table 4.  The rest is made: load shapes are BDEW's standard load profiles by demandlib, PV is pvlib's
 clear sky above Corby behind clouds that are drawn, the grid is a plausible one.  Every figure that is
 ours is named below and in scenarios/corby/README.md.

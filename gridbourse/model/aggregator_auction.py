@@ -6,7 +6,7 @@ floor win. The last price tick that wins is shared pro rata by cumulative roundi
 so nothing depends on who came first. Uniform: everybody trades at the price of that tick. Pay-as-bid:
 everybody at its own.
 
-Source: seed 001 §2.2, Fig. 5.4 (DOMAIN row M3).
+Source: [Talari-nd] §2.2, Fig. 5.4.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Neighbour to neighbour: buyers' preferences, their ranking of offers, and who trades with whom.
 
-Full peer-to-peer trade (DOMAIN row M4; seed 003 §2.2, 004 §2.1.4.1, 001 §3.1.1). An offer and a
+Full peer-to-peer trade ([Khajeh2022] §2.2, [Mendes2020] §2.1.4.1, [Talari-nd] §3.1.1). An offer and a
 request may be paired when each side's limits allow it; the pairing chosen makes
 Σ Wh × (buyer's limit + its premiums − seller's limit) greatest and, among all that do, the volume.
 Premiums say what a buyer would rather have. They rank and match, they are never paid: the price

@@ -1,13 +1,13 @@
 """Reference clearing of the call auction: what `contracts/libraries/MeritOrder.sol` must equal.
 
-A sealed double auction on a grid of price ticks (DOMAIN row M2): bids in descending, offers in
+A sealed double auction on a grid of price ticks: bids in descending, offers in
 ascending price; the crossing sets volume and price. Of the welfare-maximal outcomes the one of
 greatest volume; the uniform price is the middle, rounded down to a tick, of
 [max(marginal ask, first rejected bid), min(marginal bid, first rejected ask)]; orders at the
 marginal tick are rationed pro rata by cumulative rounding in participant order.
 
-Source: Capper et al., pool-based P2P markets (seed 003 §1.4, §2.1.2, Fig. 4); Nicolaisen, Petrov and
-Tesfatsion 2001, IEEE Trans. Evol. Comp. 5(5), for the middle of the price interval.
+Source: [Khajeh2022] §1.4, §2.1.2, Fig. 4 (pool-based markets); [Nicolaisen2001] for the middle of the
+price interval.
 """
 
 from dataclasses import dataclass, replace

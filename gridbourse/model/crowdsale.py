@@ -1,4 +1,4 @@
-"""Reference crowdsales; what `contracts/crowdsale` must equal, refusal by refusal (seed 001 §3.4.2).
+"""Reference crowdsales; what `contracts/crowdsale` must equal, refusal by refusal ([Talari-nd] §3.4.2).
 
 A campaign collects money for one project, all of it or nothing, releases it to the property owner by
 milestones, and gives back what was not released. A donation is the campaign alone; a reward is goods for

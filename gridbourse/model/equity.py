@@ -1,4 +1,4 @@
-"""Reference equity; what `EquityCampaign.sol` must equal (seed 001 §3.4.2).
+"""Reference equity; what `EquityCampaign.sol` must equal ([Talari-nd] §3.4.2).
 
 Investors share the export income of the panel they paid for, or a rent, by the tokens they hold. Income
 is what the market metered and settled, each sale valued at no less than the feed-in tariff. What was agreed

@@ -1,10 +1,10 @@
-"""Pooled demand response of a community, sold to the balancing market by its aggregator (M11).
+"""Pooled demand response of a community, sold to the balancing market by its aggregator.
 
-Seed 004 §4.2.1: demand turn-up "requires a minimum bid of 1MW, but aggregators can participate if the
+[Mendes2020] §4.2.1: demand turn-up "requires a minimum bid of 1MW, but aggregators can participate if the
 minimum site aggregation is of at least 0,1MW"; §4.2.2: two system operators' areas are two markets, and
 no bid pools both.  A bid asks the dearest of its members' prices, is accepted where the market's price
 is no lower, and is paid that price (pay-as-cleared).  What the pool delivers counts, so members stand
-in for each other; what is missing is penalised.  Seed 004 §2.2.1.2 names the ways of sharing: equal,
+in for each other; what is missing is penalised.  [Mendes2020] §2.2.1.2 names the ways of sharing: equal,
 by contribution, by marginal contribution.
 
 Energy Wh; prices µEUR per MWh (EUR/MWh with six decimals) that are paid to who delivers, < 0 where
@@ -56,7 +56,7 @@ class BalancingProduct:
 
 
 DEMAND_TURN_UP: Final = BalancingProduct("demand turn-up", 1_000_000, 100_000, penalty_percent=100)
-"""Great Britain's; sizes from seed 004 §4.2.1, the penalty is ours."""
+"""Great Britain's; sizes from [Mendes2020] §4.2.1, the penalty is ours."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ against the baseline is paid, what is missing is penalised, never beyond the bon
 for what it was sold and did not get, at most the penalty on what it asked for; the rest of a penalty is
 the supplier's, who balances what deviates from a schedule, so that no buyer gains by anybody's error.
 
-Source: seed 001 §3.2, seed 003 §2.4 (DOMAIN rows M10, M20, I3).
+Source: [Talari-nd] §3.2, [Khajeh2022] §2.4, [Strang-nd] §II.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """Products of the flexibility market, as data: a new one needs no new code.
 
-Local products are this house's (seed 001 §3.2: congestion and voltage, bought by DSO, TSO and small
-customers). Reserves are those a Nordic TSO buys (seed 003 §1.5, §2.4), with the figures of the rule
+Local products are this house's ([Talari-nd] §3.2: congestion and voltage, bought by DSO, TSO and small
+customers). Reserves are those a Nordic TSO buys ([Khajeh2022] §1.5, §2.4), with the figures of the rule
 books named beside each. None of these rule books came with the sources of this house: figures and titles
 are from memory, in parts simplified as said at each product, and want a look at the edition in force
 before anything is sold by them. A minimum bid is a power: in a delivery period it is that power times
@@ -113,7 +113,7 @@ CONGESTION = Product(
     full_activation_seconds=300, duration_seconds=QUARTER_HOUR, evidence_seconds=QUARTER_HOUR,
     method=0, penalty_percent=200, compensation_micro_eur_per_wh=395,
 )  # fmt: skip
-"""Local congestion relief (seed 001 §3.2) against declared schedules: with twice the price on every Wh off
+"""Local congestion relief ([Talari-nd] §3.2) against declared schedules: with twice the price on every Wh off
 the schedule two of three offers are called, and no false schedule pays. The compensation is what a
 household pays for energy in the scenarios of this house: 300 µEUR/Wh and a fee of 95; elsewhere it is
 another. Whoever fears that a supplier pays too much of it upwards, where energy is worth less to it,
@@ -132,7 +132,7 @@ VOLTAGE = Product(
     full_activation_seconds=300, duration_seconds=QUARTER_HOUR, evidence_seconds=60,
     method=EVIDENCE_ONLY, penalty_percent=100,
 )  # fmt: skip
-"""Reactive power for voltage (seed 001 §3.2), in varh: an energy meter does not see it."""
+"""Reactive power for voltage ([Talari-nd] §3.2), in varh: an energy meter does not see it."""
 
 FCR_N = Product(
     name="FCR-N", directions=Way.BOTH, buyers=Buyers.TSO, symmetric=True, minimum_bid_w=100_000,

@@ -8,7 +8,7 @@ it. Set-points a home was given by its aggregator come next (`TARGET`), then mon
 HiGHS computes with floats; what comes out is rounded by `storage.whole_path`, and costs are counted
 on the whole Wh, so they are whole µEUR.
 
-Source: seed 003 §1.1 (home energy management), seed 004 §2.1.4.2; DOMAIN row M22.
+Source: [Khajeh2022] §1.1 (home energy management), [Mendes2020] §2.1.4.2.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 Conservation: Σ accounts + holds + open trades + credits that wait + withdrawals set aside = deposits -
 withdrawals. Solvency: what everybody can take out now, together, is there. The supplier stands in for the
-feed-in it owes and for what its customers do not pay, as a balance responsible supplier does (DOMAIN A8):
-what a settlement or correction credits beyond its cover waits. Money is µEUR, accounts are numbers, times are
-unix seconds of block time.
+feed-in it owes and for what its customers do not pay, as a balance responsible supplier does ([Khajeh2022]
+§2.1.2): what a settlement or correction credits beyond its cover waits. Money is µEUR, accounts are
+numbers, times are unix seconds of block time.
 """
 
 from collections import defaultdict

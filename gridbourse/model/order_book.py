@@ -1,6 +1,6 @@
 """Reference order book: what `contracts/market/OrderBook.sol` must equal, event for event.
 
-A continuous double auction (DOMAIN row M1; seed 004 §3.1.1.2, Fig. 11-12) of one area and delivery
+A continuous double auction ([Mendes2020] §3.1.1.2, Fig. 11-12) of one area and delivery
 period, on a grid of price ticks: best price first, then earliest; trades at the resting order's
 price. Nobody trades with itself, and an incoming order meets a bounded number of makers. Integers
 only: no float, clock or random number can make two runs differ.

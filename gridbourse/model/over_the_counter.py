@@ -1,6 +1,6 @@
 """Over the counter: a strip of periods at one price, the margins behind it, and what a default costs.
 
-Two parties agree in private (DOMAIN row M9; seed 001 §3.3): the same energy at the same price in one
+Two parties agree in private ([Talari-nd] §3.3): the same energy at the same price in one
 period (spot) or in many (forward). Each puts a margin aside. A party that cannot do its part in a
 period owes the other what the supplier makes it lose there, out of the margin, while it lasts.
 What `contracts/market/OverTheCounter.sol` must equal.

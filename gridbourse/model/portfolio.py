@@ -5,8 +5,8 @@ and sold on the market. On top come the limits of the area's grid, linear around
 and what forecasts miss: the aggregator takes a position, and each scenario of the members' error is
 settled against it at the prices of imbalance, weighted by its probability.
 
-Source: seed 003 §1.2 ("optimally schedule and coordinate their resources … distribution network
-related constraints should be taken into account"), seed 001 §2.2, §2.3; DOMAIN rows A2, A3.
+Source: [Khajeh2022] §1.2 ("optimally schedule and coordinate their resources … distribution network
+related constraints should be taken into account"), [Talari-nd] §2.2, §2.3.
 """
 
 from __future__ import annotations

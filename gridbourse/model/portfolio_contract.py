@@ -2,7 +2,7 @@
 
 An aggregator proposes, the prosumer accepts; a participant has one contract at a time, each beginning at
 or after the end of the one before. Either side ends it with notice: from the next period that takes
-orders on, or a later one. Source: seed 001 §2.2, §2.3 (DOMAIN rows A2, A3).
+orders on, or a later one. Source: [Talari-nd] §2.2, §2.3.
 """
 
 from collections.abc import Collection

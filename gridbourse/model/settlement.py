@@ -1,7 +1,7 @@
 """Reference settlement: contract against meter; what `contracts/libraries/Imbalance.sol` must equal.
 
 Energy beyond the contract goes to the supplier at the feed-in tariff, energy short of it comes from
-there at the retail price (DOMAIN M7; seed 003 §2.1.2). Grid fees (M17; seed 001 §2.5, 004 §2.1.6):
+there at the retail price ([Khajeh2022] §2.1.2). Grid fees ([Talari-nd] §2.5, [Mendes2020] §2.1.6):
 import fee on what the supplier sends, local fee on what was bought and received, export fee on what is
 injected beyond what was sold. Injection above an export cap is not paid for.
 """

@@ -8,12 +8,12 @@ with bounds low[t] ≤ state[t] ≤ high[t] at the end of each period. A battery
 vehicle leaves with what its trip takes as a negative inflow, a building retains the warmth its walls
 let it (first-order model) and gains the pump's coefficient of performance.
 
-Set-points are whole Wh. From any state the whole numbers that keep every later bound within reach
-are one interval, because a single state has an interval of viable values (Aubin, "Viability Theory",
-1991): `Viable` computes it backwards, and `whole_path` rounds a schedule inside it, carrying the
-remainder on, so that no rounding ever breaks a bound that could be kept.
+Set-points are whole Wh. From any state the whole numbers that keep every later bound within reach are
+one interval, because a single state has an interval of viable values ([Aubin1991]): `Viable` computes
+it backwards, and `whole_path` rounds a schedule inside it, carrying the remainder on, so that no
+rounding ever breaks a bound that could be kept.
 
-Source: seeds 003 §1.1 and 004 §2.1.4.2 (DOMAIN row M22).
+Source: [Khajeh2022] §1.1 and [Mendes2020] §2.1.4.2.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 STORAGES: Final = ("battery", "ev", "heat_pump")
 CONTROLS: Final = ("indirect", "direct", "mixed")
 """Who decides: the home by the prices it sees; its aggregator, within comfort; or the aggregator for the
-kinds named, the home for the rest (seed 001 §2.3)."""
+kinds named, the home for the rest ([Talari-nd] §2.3)."""
 DAY_MINUTES: Final = 1_440
 MOST_W: Final = 10_000_000.0
 MOST_PRICE: Final = 65_535

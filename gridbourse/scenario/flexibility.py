@@ -2,7 +2,7 @@
 
 The DSO buys what its power flow says is needed. The TSO calls by a series in a file. Participants buy for
 themselves. Sellers are homes with devices, by the schedules they declare, and producers that let themselves
-be curtailed, by the meter. Source: seed 001 §3.2, seed 003 §2.4.
+be curtailed, by the meter. Source: [Talari-nd] §3.2, [Khajeh2022] §2.4.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ An aggregator is a participant with a connection point and assets of its own. Wh
 period, by its forecast and by what it has sold before, it asks for in a bid auction under its ceiling;
 what it has left it sells in an offer auction above its floor. A prosumer answers the auctions of its
 own aggregator; one without a contract answers whichever auction of the area offers it most. Prosumers
-answer with what they expect, at the price of their strategy. Source: seed 001 §2.2, Fig. 5.4.
+answer with what they expect, at the price of their strategy. Source: [Talari-nd] §2.2, Fig. 5.4.
 """
 
 from __future__ import annotations
