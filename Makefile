@@ -14,7 +14,7 @@ CONTRACT_TESTS := $(RUN) HOME="$(CURDIR)/$(VENV)/home" tools/contract-tests $(VE
 DEMO_SCENARIO ?= scenarios/rural3.toml
 DEMO := $(PY) -m scripts.replay $(DEMO_SCENARIO) --network devnet-child --out out/demo --overwrite
 # Files are dealt out to as many processes as there are cores; brownie's own tests do not take that.
-PYTEST := $(RUN) $(PY) -m pytest -p no:pytest-brownie --numprocesses auto --maxprocesses 4 --dist loadfile
+PYTEST := $(RUN) $(PY) -m pytest -p no:pytest-brownie --numprocesses auto --maxprocesses 4 --dist loadgroup
 UV ?= uv
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header \

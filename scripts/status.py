@@ -10,7 +10,7 @@ from rich.table import Table
 from web3 import Web3
 
 from gridbourse.chain.deploy import Market
-from gridbourse.chain.overview import backing, due, ring
+from gridbourse.chain.overview import Slots, backing, due, ring, slots_of
 from gridbourse.chain.withdrawals import under_way
 from gridbourse.commands import command, next_line, quoted
 from gridbourse.wording import many, moment
@@ -45,8 +45,9 @@ def _show(market: Market, network: str) -> None:
         f"[bold]{market.record.scenario.get('file', '')}[/] on {network}, commit {market.record.commit}"
     )
     out.print(f"Market time   {time} ({mode}), period {now // clock.read('mtuSeconds')}")
-    _show_money(out, market, limit)
-    periods = ring(market)
+    slots = slots_of(market)
+    _show_money(out, market, limit, slots)
+    periods = ring(market, slots)
     table = Table(
         title=f"last {min(LAST, len(periods))} of {many(len(periods), 'period')}",
         title_justify="left",
@@ -78,9 +79,9 @@ def _show(market: Market, network: str) -> None:
         print(next_line(command("replay", *where)))
 
 
-def _show_money(out: Console, market: Market, limit: int) -> None:
+def _show_money(out: Console, market: Market, limit: int, slots: Slots) -> None:
     """What is held, whether it adds up, and whether what could be withdrawn now is there."""
-    found, going = backing(market), under_way(market)
+    found, going = backing(market, slots), under_way(market)
     asked = f"{found.asked / 1e6:,.2f} EUR can be asked for now"
     out.print(f"Currency held {found.held / 1e6:,.2f} EUR")
     out.print(

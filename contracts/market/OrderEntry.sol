@@ -129,8 +129,8 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
     // --- the book ------------------------------------------------------------------------------
 
     /// @dev Puts the lanes of the words into the book, each in place of the participant's former order, and backs them;
-    ///      returns what the registry holds of each word's group
-    /// @param agent The account that acts for them; zero where each acts for itself or signed
+    ///      returns what the registry holds of each word's group. `agent` is the account that acts for them, zero where
+    ///      each acts for itself or signed
     function _placeAll(address agent, uint256 area, uint256 period, uint256[] memory words)
         internal
         returns (uint256[] memory profiles)

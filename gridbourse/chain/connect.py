@@ -28,6 +28,7 @@ from eth_typing import ChecksumAddress
 from web3 import HTTPProvider, LegacyWebSocketProvider, Web3
 from web3.exceptions import Web3Exception
 from web3.middleware import ExtraDataToPOAMiddleware
+from web3.providers.eth_tester import EthereumTesterProvider
 from web3.types import RPCEndpoint
 
 from gridbourse.chain.devnet import (
@@ -38,7 +39,6 @@ from gridbourse.chain.devnet import (
     devnet_folder,
     read_record,
 )
-from gridbourse.chain.embedded import EmbeddedProvider
 from gridbourse.chain.node import (
     NetworkError,
     NodeProvider,
@@ -69,6 +69,9 @@ def connect(network: str) -> Web3:
     """
     network = whole_address(network)
     if network == "embedded":
+        # py-evm takes a third of what a command needs to start, and others have no use for it.
+        from gridbourse.chain.embedded import EmbeddedProvider
+
         return Web3(EmbeddedProvider(BLOCK_GAS_LIMIT))
     if network == "devnet":
         return _connect_devnet()
@@ -98,9 +101,14 @@ def gas_price(w3: Web3) -> int:
     return 0 if free and is_development_chain(w3) else w3.eth.gas_price
 
 
+def is_embedded(w3: Web3) -> bool:
+    """Whether the chain is in this process."""
+    return isinstance(w3.provider, EthereumTesterProvider)
+
+
 def is_development_chain(w3: Web3) -> bool:
     """Whether the chain is the embedded one or an anvil, where anyone can be given coins."""
-    if isinstance(w3.provider, EmbeddedProvider):
+    if is_embedded(w3):
         return True
     try:
         return w3.client_version.startswith("anvil/")
@@ -118,7 +126,7 @@ def fund(w3: Web3, addresses: Iterable[ChecksumAddress], at_least_wei: int = FUN
         held = w3.eth.get_balance(address)
         if held >= at_least_wei:
             continue
-        if isinstance(w3.provider, EmbeddedProvider):
+        if is_embedded(w3):
             gift = {"from": w3.eth.accounts[0], "to": address, "value": at_least_wei - held}
             w3.eth.send_transaction({**gift, "gas": 21_000, "gasPrice": 0})  # type: ignore[typeddict-item]
         elif is_development_chain(w3):
@@ -129,7 +137,7 @@ def fund(w3: Web3, addresses: Iterable[ChecksumAddress], at_least_wei: int = FUN
 
 def let_time_pass(w3: Web3, seconds: int) -> None:
     """Move block time forward; NetworkError where time can only be waited for."""
-    if isinstance(w3.provider, EmbeddedProvider):
+    if is_embedded(w3):
         later = w3.eth.get_block("latest")["timestamp"] + seconds + 1  # of the block after it
         w3.provider.make_request(RPCEndpoint("testing_timeTravel"), [later])
         w3.provider.make_request(RPCEndpoint("testing_mine"), [1])

@@ -15,10 +15,11 @@ from eth_utils import ValidationError
 from web3.providers.eth_tester import EthereumTesterProvider
 from web3.types import RPCEndpoint, RPCError, RPCResponse
 
+from gridbourse.chain.node import REVERT_STRING
+
 EXECUTION_REVERTED = 3  # the JSON-RPC error codes that nodes give
 TRANSACTION_REFUSED = -32000
 REVERTED = "execution reverted"
-REVERT_STRING = bytes.fromhex("08c379a0")
 
 
 class FreeGasParisVM(ParisVM):

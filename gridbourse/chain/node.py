@@ -26,6 +26,8 @@ from gridbourse.words import one_line
 
 PAUSES_S: Final = (0.1, 0.4, 1.0)
 """Between asking again."""
+REVERT_STRING = bytes.fromhex("08c379a0")
+"""Selector of `Error(string)`."""
 OVERLOADED: Final = (-32005, -32603, 429)
 """Limit exceeded, internal error: perhaps not in a moment."""
 UNKNOWN_METHOD: Final = -32601

@@ -1,6 +1,7 @@
 """Where a deployed market stands: what backs its money, and one row per period that holds a ring slot."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from gridbourse.chain.contracts import ALL_GROUPS, FIRST_PARTICIPANT, SUPPLIER_ACCOUNT
 from gridbourse.chain.deploy import AREA, Market
@@ -48,12 +49,21 @@ class Backing:
         return self.asked <= self.held
 
 
-def backing(market: Market) -> Backing:
+Slots = list[tuple[Any, ...]]
+"""The ring, as `ClearingHouse.periodAt` gives each slot."""
+
+
+def slots_of(market: Market) -> Slots:
+    """Every slot of the ring, in order."""
+    size = market.house.read("ringSize")
+    return [market.house.read("periodAt", slot) for slot in range(size)]
+
+
+def backing(market: Market, slots: Slots) -> Backing:
     """Read from storage: accounts, holds and what is on its way."""
     house = market.house
     balances = house.balances(market.registry.seat_limit())
     cover, set_aside = house.read("coverMicroEur"), house.read("setAsideMicroEur")
-    slots = [house.read("periodAt", slot) for slot in range(house.read("ringSize"))]
     earners = [balances[each] for each in EARNERS]
     room = max(sum(earners) + min(cover, 0), 0)
     withdrawable = min(room, sum(max(each, 0) for each in earners))
@@ -70,13 +80,10 @@ def backing(market: Market) -> Backing:
     )
 
 
-def ring(market: Market) -> list[PeriodStatus]:
+def ring(market: Market, slots: Slots) -> list[PeriodStatus]:
     """Every period in the ring, ascending."""
     found = []
-    for slot in range(market.house.read("ringSize")):
-        period, areas, areas_settled, _, _, _, holds, in_trades, *_ = market.house.read(
-            "periodAt", slot
-        )
+    for period, areas, areas_settled, _, _, _, holds, in_trades, *_ in slots:
         if period == 0:
             continue
         verdict, round_, _ = market.grid.read("verdictOf", AREA, period)

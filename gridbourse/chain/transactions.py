@@ -19,8 +19,7 @@ from web3.types import TxParams, TxReceipt, Wei
 
 from gridbourse.chain.compiler import Artifact
 from gridbourse.chain.connect import NetworkError, gas_price
-from gridbourse.chain.embedded import REVERT_STRING
-from gridbourse.chain.node import OVERLOADED
+from gridbourse.chain.node import OVERLOADED, REVERT_STRING
 from gridbourse.chain.refusals import worded
 from gridbourse.errors import GridbourseError
 from gridbourse.words import one_line

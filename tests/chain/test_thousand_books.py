@@ -1,4 +1,4 @@
-"""A thousand books through the real auction, orders to fills and payments, against the model.
+"""Books through the real auction, orders to fills and payments, against the model: a thousand in the end.
 
 Each book is a delivery period of its own; all of them are open at once, so that none has to be
 settled before the next. (`tests/contracts` takes some of them all the way to balances, and pay-as-bid.)
@@ -21,7 +21,6 @@ from gridbourse.model.caps import NO_CAP
 from gridbourse.model.clearing import clear
 from tests.model.books import BAND, EDGE_BOOKS, Book, random_books
 
-BOOKS = 1_000
 SEED = 20_260_729
 MTU = 900
 FIRST = 2_000
@@ -63,9 +62,9 @@ def market(books: list[Book]) -> Iterator[tuple[Market, list[int]]]:
         yield opened, numbers
 
 
-@pytest.fixture(scope="module")
-def books() -> list[Book]:
-    drawn = [*EDGE_BOOKS, *random_books(BOOKS, SEED)]
+@pytest.fixture(scope="module", params=[200, pytest.param(1_000, marks=pytest.mark.assurance)])
+def books(request: pytest.FixtureRequest) -> list[Book]:
+    drawn = [*EDGE_BOOKS, *random_books(request.param, SEED)]
     return [book for book in drawn if (book.wh > 0).all() and (book.wh < NO_CAP - 1).all()]
 
 
@@ -84,7 +83,7 @@ def test_fills_and_payments_of_every_book_are_the_models(
             opened.auction.place_batch(gateway, AREA, period, lanes)
     opened.clock.advance_to(operator, (FIRST + len(books)) * MTU)
 
-    assert len(books) >= BOOKS
+    assert len(books) >= 200
     for period, book in enumerate(books, start=FIRST):
         outcome = opened.auction.clear(operator, AREA, period)
         expected = clear(book.is_offer, book.tick, book.wh, BAND)

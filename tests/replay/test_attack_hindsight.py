@@ -33,12 +33,16 @@ START = {
 }
 FEWER = 0.25
 """Share of the connection points in the market: fewer, so that the test is quick."""
+QUICK = ("rural3", "trader")
+LONG = [
+    pytest.param(preset, marks=pytest.mark.assurance) for preset in START if preset not in QUICK
+]
 SEEDS = {"elecbay": 58, "smart-watts": 80, "trader": 22}
 """With which the aggregators, the buyers of flexibility and the parties of a contract are among them."""
 MOST_W = 5_000
 
 
-@pytest.mark.parametrize("preset", START)
+@pytest.mark.parametrize("preset", [*QUICK, *LONG])
 def test_nobody_knows_what_comes_after_gate_closure(
     preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

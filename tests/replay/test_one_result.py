@@ -52,7 +52,7 @@ def test_the_storage_of_every_contract_is_identical(pair: tuple[Run, Run]) -> No
     """But for the block times of each clearing and of the seal, which the contracts keep."""
     devnet, embedded = (run.storage for run in pair)
     assert devnet.keys() == embedded.keys()
-    assert len(devnet) == 9
+    assert len(devnet) == 10
     assert sum(map(len, devnet.values())) > 500
     for name in set(devnet) - {"CallAuction", "ClearingHouse"}:
         assert devnet[name] == embedded[name], name

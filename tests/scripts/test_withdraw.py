@@ -12,7 +12,7 @@ from web3 import Web3
 
 from gridbourse.chain.connect import let_time_pass, session
 from gridbourse.chain.lanes import BID, OFFER
-from gridbourse.chain.overview import backing
+from gridbourse.chain.overview import backing, slots_of
 from gridbourse.chain.transactions import Reverted
 from gridbourse.chain.withdrawals import under_way
 from gridbourse.crowdsale.errors import CrowdsaleError
@@ -173,7 +173,7 @@ def test_credits_wait_and_come_when_the_supplier_pays_in(
     market.correct(FIRST, {8: 2_900})
     credit = market.market.house.read("waitingOf", 8)
     assert credit > 0
-    found = backing(market.market)
+    found = backing(market.market, slots_of(market.market))
     assert found.solvent
     assert found.waiting == credit
     assert f"Waits    {credit / 1e6:g} EUR" in run("status", "--by", "8")
