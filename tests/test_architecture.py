@@ -1,0 +1,79 @@
+"""docs/ARCHITECTURE.md draws the imports and calls that there are, and answers by functions that exist."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+PAGE = (CHECKOUT / "docs" / "ARCHITECTURE.md").read_text("utf-8")
+PACKAGES = ("gridbourse", "oracle", "replay", "scripts")
+
+
+def room(module: str) -> str:
+    """Package below gridbourse, or the package itself."""
+    first, *rest = module.split(".")
+    if first == "gridbourse" and rest and (CHECKOUT / first / rest[0]).is_dir():
+        return rest[0]
+    return first
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def imports() -> set[tuple[str, str]]:
+    return {
+        (room(".".join(path.relative_to(CHECKOUT).with_suffix("").parts)), room(module))
+        for package in PACKAGES
+        for path in (CHECKOUT / package).rglob("*.py")
+        for module in imported(path)
+        if module.split(".")[0] in PACKAGES
+    }
+
+
+def test_the_packages_import_as_drawn() -> None:
+    real = {
+        (one, other)
+        for one, other in imports()
+        if one != other and "gridbourse" not in (one, other)
+    }
+    assert set(re.findall(r"^ +(\w+) --> (\w+)$", PAGE, re.MULTILINE)) == real
+
+
+def with_bases(name: str, sources: dict[str, str]) -> str:
+    text = sources[name]
+    heads = re.findall(r"^(?:abstract )?contract \w+ is ([^{]+)\{", text, re.MULTILINE)
+    bases = [base for head in heads for base in re.findall(r"\w+", head) if base in sources]
+    return text + "".join(with_bases(base, sources) for base in bases if not base.startswith("I"))
+
+
+def test_the_contracts_know_whom_they_call() -> None:
+    sources = {
+        path.stem: path.read_text("utf-8") for path in (CHECKOUT / "contracts").rglob("*.sol")
+    }
+    calls = re.findall(r"^ +(\w+) ==> (\w+)$", PAGE, re.MULTILINE)
+    assert calls
+    wrong = [
+        (caller, called)
+        for caller, called in calls
+        if not re.search(
+            rf"\bI?{called} (?:\w+ )*\w+[;,)]|\bI?{called}\(", with_bases(caller, sources)
+        )
+    ]
+    assert wrong == []
+
+
+def test_each_answer_is_there() -> None:
+    answers = re.findall(r"\| `([\w/]+\.(?:py|sol))`, `(\w+)` \|$", PAGE, re.MULTILINE)
+    assert len(answers) >= 10
+    missing = [
+        (file, function)
+        for file, function in answers
+        if not re.search(rf"\b(?:def|function) {function}\(", (CHECKOUT / file).read_text("utf-8"))
+    ]
+    assert missing == []
