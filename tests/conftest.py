@@ -15,6 +15,7 @@ LONG_RUNS = ("runs", "every_market")
 """Fixtures of a folder that take a minute and are shared by its files."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where tests run side by side, a process has whole files, and all those that share a long run."""
     files = defaultdict(list)
