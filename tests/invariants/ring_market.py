@@ -169,9 +169,11 @@ class RingMarket:
         grid = self.market.grid
         grid.accept(period, grid.round(period), grid.book_root(period), REPORT)
 
-    def wait(self, seconds: int = 2) -> None:
+    def wait(self, seconds: int = 2, mined: bool = False) -> None:
         """Until the windows of verdicts and readings, which are of no length, are over."""
         self.chain.w3.provider.make_request(RPCEndpoint("evm_increaseTime"), [seconds])
+        if mined:
+            self.chain.w3.provider.make_request(RPCEndpoint("evm_mine"), [])
 
     def now(self) -> int:
         """Block time of the last block."""

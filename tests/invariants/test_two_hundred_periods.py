@@ -319,7 +319,9 @@ class Life:
             self.check("withdrawal cancelled")
             return
         if self.chance(0.7):
-            self.chain.wait(DISPUTE_WINDOW)
+            self.chain.wait(
+                DISPUTE_WINDOW, mined=True
+            )  # a refusal is explained at the block before
         refused = None
         try:
             self.chain.act("gateway", "finishWithdrawal", number)
