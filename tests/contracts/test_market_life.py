@@ -147,6 +147,10 @@ class MarketLife(RuleBasedStateMachine):
             if period <= self.now and session["phase"] in phases
         ]
 
+    def begun(self, period: int) -> bool:
+        """Whether its delivery has begun, by the clock: metering moves it too."""
+        return period <= self.market.clock.currentPeriod()
+
     def unsettled(self) -> list[Place]:
         booked = [place for place in self.closed(BOOKED) if place[0] < self.now]
         return [place for place in booked if not self.sight.progress[place]["done"]]
@@ -200,14 +204,14 @@ class MarketLife(RuleBasedStateMachine):
             if member.area == area:
                 caps[member] = tuple(int(min(cap, 9_000) * share) for cap in present)
         # What was accepted stands, and nobody is capped for what has flown.
-        with perhaps("OtherBook", *["DeliveryBegun"] * (period < self.now)):
+        with perhaps("OtherBook", *["DeliveryBegun"] * self.begun(period)):
             self.market.cap(period, caps, area)
 
     @precondition(lambda self: self.closed(CLEARED))
     @rule(data=st.data(), groups=GROUPS)
     def accept_and_book_some(self, data, groups):
         period, area = data.draw(st.sampled_from(self.closed(CLEARED)))
-        begun = period < self.now  # then nothing is accepted any more, and only what was is booked
+        begun = self.begun(period)  # then nothing is accepted any more, and only what was is booked
         with perhaps("OtherBook", *["DeliveryBegun"] * begun):
             self.market.accept(period, area)
         with perhaps(*["NotAccepted"] * begun):
