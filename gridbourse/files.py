@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gridbourse.errors import GridbourseError
-from gridbourse.words import one_line
+from gridbourse.text import one_line
 
 _KINDS: Final = (
     (stat.S_ISDIR, "a folder"),

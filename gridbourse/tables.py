@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from gridbourse.errors import GridbourseError
 from gridbourse.files import FileError, read_bytes, read_text
-from gridbourse.words import meant, one_line
+from gridbourse.text import meant, one_line
 
 log = logging.getLogger(__name__)
 

@@ -1,12 +1,12 @@
 """The compensation of a replay: claimed once all is settled, from the fees the DSO has by then."""
 
-from gridbourse.chain.contracts import DSO_ACCOUNT
-from gridbourse.chain.curtailment import Paid
-from gridbourse.chain.deploy import Market
-from oracle.corrections import read_history
-from oracle.curtailment import claim
+from gridbourse.chain.bindings.contracts import DSO_ACCOUNT
+from gridbourse.chain.bindings.curtailment import Paid
+from gridbourse.chain.deployment.deploy import Market
+from oracle.claims.curtailment import claim
+from oracle.meter.corrections import read_history
 from replay.accounting import COMPENSATION
-from replay.venues.venue import Transfer
+from replay.markets.market import Transfer
 
 
 def compensate(market: Market) -> list[Transfer]:

@@ -8,48 +8,50 @@ from typing import Any
 
 from web3 import Web3
 
-from gridbourse.chain.accounts import Keyring, Keys
-from gridbourse.chain.checked_trades import TradeDesk
-from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.deploy import Market, deploy
-from gridbourse.chain.flexibility_desk import FlexibilityDesk
-from gridbourse.chain.settings import (
+from gridbourse.agents.plant import Plant
+from gridbourse.chain.bindings.checked_trades import TradeDesk
+from gridbourse.chain.bindings.flexibility_trades import FlexibilityDesk
+from gridbourse.chain.deployment.deploy import Market, deploy
+from gridbourse.chain.deployment.settings import (
     AuctionRules,
     BilateralRules,
     FlexibilityRules,
     MarketSettings,
     OrderBookRules,
 )
-from gridbourse.chain.transactions import Chain
+from gridbourse.chain.keys.accounts import Keyring, Keys
+from gridbourse.chain.node.compiler import load_artifacts
+from gridbourse.chain.node.transactions import Chain
+from gridbourse.deployment import portfolios
+from gridbourse.deployment.participants import Membership, account_name, onboard
+from gridbourse.grid.network import Network
 from gridbourse.report.record import RunRecord
-from gridbourse.report.tables import over_periods
-from gridbourse.scenario.network import Network
-from gridbourse.scenario.plant import Plant
+from gridbourse.report.terminal import over_periods
 from gridbourse.scenario.scenario import Scenario
-from oracle.finding import GridView
-from oracle.flexibility_evidence import Calendar, JournalHistory
-from oracle.flexibility_feed import FlexibilityFeed
-from oracle.flexibility_port import ChainVerification
-from oracle.grid_feed import FLEXIBILITY, GridFeed
-from oracle.journal import Journal
-from oracle.meter_feed import MeterFeed
-from replay import crowdsale, curtailment, evidence, portfolios
+from oracle.common.journal import Journal
+from oracle.dso.feed import FLEXIBILITY, GridFeed
+from oracle.dso.grid_check import GridView
+from oracle.meter.feed import MeterFeed
+from oracle.verifier.chain_port import ChainVerification
+from oracle.verifier.evidence import Calendar, JournalHistory
+from oracle.verifier.feed import FlexibilityFeed
+from replay import audit_files as evidence
+from replay import crowdsale, curtailment
 from replay.accounting import Accounts
 from replay.crowdsale_record import campaign_record
 from replay.flexibility import FlexibilityMarket
-from replay.flexible_delivery import FlexibleDelivery
+from replay.flexibility_delivery import FlexibleDelivery
+from replay.markets.aggregator_auction import AggregatorAuctionVenue
+from replay.markets.bilateral import BilateralVenue
+from replay.markets.call_auction import CallAuctionVenue
+from replay.markets.checked_trades import Judging
+from replay.markets.market import Venue
+from replay.markets.order_book import OrderBookVenue
+from replay.markets.over_the_counter import OverTheCounterVenue
 from replay.metering import MeterDrop
-from replay.onboarding import Membership, account_name, onboard
-from replay.recording import record_of
-from replay.steering import aggregators
-from replay.venues.aggregator_auction import AggregatorAuctionVenue
-from replay.venues.bilateral import BilateralVenue
-from replay.venues.call_auction import CallAuctionVenue
-from replay.venues.checked import Judging
-from replay.venues.order_book import OrderBookVenue
-from replay.venues.over_the_counter import OverTheCounterVenue
-from replay.venues.venue import Venue
-from replay.walk import Walk
+from replay.period_walk import Walk
+from replay.portfolio_control import aggregators
+from replay.record import record_of
 
 
 @dataclass(frozen=True)

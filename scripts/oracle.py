@@ -21,22 +21,22 @@ from typing import get_args
 
 from web3 import Web3
 
-from gridbourse.chain.contracts import MeterOracle
-from gridbourse.chain.deploy import AREA, Market
-from gridbourse.chain.deployments import record_path
-from gridbourse.chain.grid_oracle import GridOracle
+from gridbourse.chain.bindings.contracts import MeterOracle
+from gridbourse.chain.bindings.grid_oracle import GridOracle
+from gridbourse.chain.deployment.deploy import AREA, Market
+from gridbourse.chain.deployment.record import record_path
 from gridbourse.metering.sources import Columns, Unit
 from gridbourse.model.periods import Mtu
 from gridbourse.onboarding.applications import read_meters
 from gridbourse.scenario.scenario import load
 from gridbourse.tables import CSV, PARQUET
-from gridbourse.words import one_line
-from oracle.corrections import LateReadings, SettledPeriods
-from oracle.daemon import Daemon, Feed
-from oracle.grid_watch import Connected, GridWatch
-from oracle.journal import Journal
-from oracle.meter_feed import MeterFeed
-from oracle.meter_folder import KnownPoints, MeterFolder
+from gridbourse.text import one_line
+from oracle.common.daemon import Daemon, Feed
+from oracle.common.journal import Journal
+from oracle.dso.watch import Connected, GridWatch
+from oracle.meter.corrections import LateReadings, SettledPeriods
+from oracle.meter.feed import MeterFeed
+from oracle.meter.folder import KnownPoints, MeterFolder
 from replay.run import desks
 from scripts import command_parser, mapping_path, on_record, parse, run
 

@@ -9,16 +9,16 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from gridbourse.audit.common import Common
-from gridbourse.audit.errors import AuditError
-from gridbourse.audit.events import Event
-from gridbourse.audit.metering import Metering
-from gridbourse.audit.withdrawals import Withdrawals
-from gridbourse.chain.commitment import ProofError
-from gridbourse.chain.deployments import PLEDGES, DeployedContract, DeploymentRecord
-from gridbourse.chain.lanes import PER_GROUP
-from gridbourse.model.crowdsale import Campaign, Good, Phase, Refused, Reward, Rules
-from gridbourse.model.equity import (
+from gridbourse.audit.core.context import Common
+from gridbourse.audit.core.errors import AuditError
+from gridbourse.audit.core.events import Event
+from gridbourse.audit.core.withdrawals import Withdrawals
+from gridbourse.audit.settlement.metering import Metering
+from gridbourse.chain.deployment.record import PLEDGES, DeployedContract, DeploymentRecord
+from gridbourse.chain.encoding.commitment import ProofError
+from gridbourse.chain.encoding.lanes import PER_GROUP
+from gridbourse.model.crowdsale.campaign import Campaign, Good, Phase, Refused, Reward, Rules
+from gridbourse.model.crowdsale.equity import (
     ALWAYS,
     Agreement,
     Equity,

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gridbourse.audit.balances import DSO, MARGIN, OPERATOR, SPREAD, SUPPLIER
+from gridbourse.audit.core.balances import DSO, MARGIN, OPERATOR, SPREAD, SUPPLIER
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.chain.flexibility import TSO_ACCOUNT
+from gridbourse.chain.bindings.flexibility import TSO_ACCOUNT
 from gridbourse.model.settlement import Prices, settle
 
 PARTIES = {

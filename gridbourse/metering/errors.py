@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from gridbourse.errors import GridbourseError
 from gridbourse.tables import TableError, place_word
-from gridbourse.words import one_line
+from gridbourse.text import one_line
 
 
 class Rule(StrEnum):

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gridbourse.chain.keys.keystores import write_private
 from gridbourse.metering.points import NUMBER, POINT, read_numbers
-from gridbourse.onboarding.keystores import write_private
 from gridbourse.onboarding.people import People, Status
 from gridbourse.tables import read_csv
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from gridbourse.chain.keys.keystores import make_private, private_folder
 from gridbourse.onboarding.applications import UNIQUE, Application
 from gridbourse.onboarding.errors import PeopleError, PersonError, Refusal, Rule
-from gridbourse.onboarding.keystores import make_private, private_folder
 from gridbourse.onboarding.pseudonyms import SALT_BYTES, pseudonym
 
 ID_CHARACTERS = 10

@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 from gridbourse import files
 from gridbourse.files import FileError
 from gridbourse.scenario.errors import ScenarioError
+from gridbourse.text import meant, one_line
 from gridbourse.times import as_utc, parse_iso
-from gridbourse.words import meant, one_line
 
 REQUIRED: Any = object()
 MAX_INT = 2**63 - 1

@@ -10,7 +10,7 @@ from gridbourse.metering.sources import Columns
 from gridbourse.model.errors import ModelError
 from gridbourse.model.periods import Mtu
 from gridbourse.scenario.fields import Fields
-from gridbourse.scenario.readings import POWER_FACTOR, ReadingColumns
+from gridbourse.scenario.own_readings import POWER_FACTOR, ReadingColumns
 from gridbourse.scenario.rules import (
     Curtailment,
     Limits,

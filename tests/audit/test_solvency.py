@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from gridbourse.audit.balances import DSO, SUPPLIER, Balances
 from gridbourse.audit.check import check
-from gridbourse.audit.findings import Difference, Findings
-from gridbourse.audit.folder import load_run
-from gridbourse.audit.money import GroupChange, Money, Position, Rates
+from gridbourse.audit.core.balances import DSO, SUPPLIER, Balances
+from gridbourse.audit.core.findings import Difference, Findings
+from gridbourse.audit.core.money import GroupChange, Money, Position, Rates
+from gridbourse.audit.core.solvency import Solvency
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.audit.solvency import Solvency
+from gridbourse.audit.run_folder import load_run
 from gridbourse.audit.statement import statement
 from gridbourse.scenario.scenario import load
 from tests.audit.forging import altered, altered_topic, logs_of, plus

@@ -6,8 +6,8 @@ from typing import Any
 from brownie import chain, web3
 from eth_utils import keccak
 
-from gridbourse.chain.crowdsale import Terms
-from gridbourse.model.crowdsale import Rules
+from gridbourse.chain.bindings.crowdsale import Terms
+from gridbourse.model.crowdsale.campaign import Rules
 from tests.contracts.market import TIMELOCK, Market, Member
 
 PAYMENT = 8

@@ -7,9 +7,9 @@ from brownie import accounts as brownie_accounts
 from brownie.exceptions import VirtualMachineError
 from eth_utils import keccak
 
-from gridbourse.chain.flexibility import NO_SEED, token_id
-from gridbourse.model.flexibility import claim_moved
-from gridbourse.model.flexibility_products import CONGESTION_METERED, Way
+from gridbourse.chain.bindings.flexibility import NO_SEED, token_id
+from gridbourse.model.flexibility.market import claim_moved
+from gridbourse.model.flexibility.products import CONGESTION_METERED, Way
 from tests.contracts.flexibility_hall import (
     DSO,
     ENDED,

@@ -17,7 +17,7 @@ from gridbourse.scenario.data import read_points, read_profiles
 from gridbourse.scenario.errors import ScenarioError
 from gridbourse.scenario.outdoor import read_outdoor
 from gridbourse.tables import TableError, read_csv, require_columns
-from gridbourse.words import meant, one_line
+from gridbourse.text import meant, one_line
 from tests.metering.meters import MTU, judge, refused
 
 NO_NODES = pd.Series([], dtype=object)

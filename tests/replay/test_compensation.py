@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from gridbourse.audit.check import start
-from gridbourse.audit.curtailment import Curtailment
-from gridbourse.audit.events import Event
-from gridbourse.audit.folder import load_run
-from gridbourse.audit.money import DSO
+from gridbourse.audit.core.events import Event
+from gridbourse.audit.core.money import DSO
 from gridbourse.audit.rebuild import Rebuilt
+from gridbourse.audit.run_folder import load_run
+from gridbourse.audit.settlement.curtailment import Curtailment
 from gridbourse.audit.statement import statement
-from gridbourse.chain.deploy import AREA
-from gridbourse.chain.deployments import DeploymentRecord
-from gridbourse.chain.lanes import PER_GROUP
+from gridbourse.chain.deployment.deploy import AREA
+from gridbourse.chain.deployment.record import DeploymentRecord
+from gridbourse.chain.encoding.lanes import PER_GROUP
 from gridbourse.model.caps import NO_CAP
 from gridbourse.model.curtailment import compensation_micro_eur, held_back_wh, outstanding_wh
 from gridbourse.report.record import RunRecord

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gridbourse.chain.connect import NetworkError, session
-from gridbourse.chain.deploy import Market
-from gridbourse.chain.logs import deployment_logs
+from gridbourse.agents.plant import Delivery, Plant
+from gridbourse.chain.deployment.deploy import Market
+from gridbourse.chain.node.connect import NetworkError, session
+from gridbourse.chain.operations.event_log import deployment_logs
 from gridbourse.report.record import RunRecord
-from gridbourse.scenario.plant import Delivery, Plant
 from gridbourse.scenario.scenario import load
-from replay import evidence
+from replay import audit_files as evidence
 from replay.metering import MeterDrop
+from replay.period_walk import ReplayError, Walk
 from replay.run import replay as replay_run
-from replay.walk import ReplayError, Walk
 from tests.replay.noon import START
 from tests.replay.storage import add_to_slot, slots_of
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gridbourse.chain import connect, deployments
-from gridbourse.chain.compiler import CHECKOUT
-from gridbourse.chain.devnet import Devnet, free_port
+from gridbourse.chain.deployment import record as deployments
+from gridbourse.chain.node import connect
+from gridbourse.chain.node.compiler import CHECKOUT
+from gridbourse.chain.node.devnet import Devnet, free_port
 from scripts import check, crowdsale, deploy, devnet, replay, run, settle, status
 
 SCENARIO = CHECKOUT / "scenarios" / "rural3.toml"
