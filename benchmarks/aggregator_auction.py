@@ -18,7 +18,8 @@ from rich.table import Table
 
 from benchmarks.gas import BAND, FIRST_PERIOD, LAP, LEAD, MTU, Bench
 from gridbourse.chain.bindings.aggregator_auction import Answer, commitment_to
-from gridbourse.chain.deployment.deploy import AREA, MarketSettings
+from gridbourse.chain.deployment.deploy import MarketSettings
+from gridbourse.chain.deployment.market import AREA
 from gridbourse.chain.deployment.settings import AuctionRules
 from gridbourse.chain.node.transactions import GasUse
 from gridbourse.model.aggregator_auction import Auction, award

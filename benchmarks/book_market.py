@@ -6,8 +6,9 @@ from eth_utils import keccak
 from web3 import Web3
 from web3.types import RPCEndpoint
 
-from gridbourse.chain.bindings.contracts import Registration
-from gridbourse.chain.deployment.deploy import AREA, deploy
+from gridbourse.chain.bindings.registry import Registration
+from gridbourse.chain.deployment.deploy import deploy
+from gridbourse.chain.deployment.market import AREA
 from gridbourse.chain.deployment.settings import MarketSettings, OrderBookRules
 from gridbourse.chain.encoding.book_order import BookOrder
 from gridbourse.chain.keys.accounts import Keyring

@@ -19,16 +19,11 @@ from eth_utils import keccak, to_checksum_address
 from rich.console import Console
 from rich.table import Table
 
-from gridbourse.chain.bindings.contracts import Registration
-from gridbourse.chain.bindings.crowdsale import (
-    Campaign,
-    EquityCampaign,
-    Terms,
-    authorise,
-    launch,
-    set_open,
-)
-from gridbourse.chain.deployment.deploy import AREA, MarketSettings, deploy
+from gridbourse.chain.bindings.crowdsale import Campaign, EquityCampaign, Terms
+from gridbourse.chain.bindings.registry import Registration
+from gridbourse.chain.deployment.crowdsale import authorise, launch, set_open
+from gridbourse.chain.deployment.deploy import MarketSettings, deploy
+from gridbourse.chain.deployment.market import AREA
 from gridbourse.chain.encoding.commitment import Commitment, Leaf
 from gridbourse.chain.encoding.lanes import PER_GROUP
 from gridbourse.chain.keys.accounts import Keyring

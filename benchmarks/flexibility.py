@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
-from gridbourse.chain.bindings.contracts import DSO_ACCOUNT, Registration
 from gridbourse.chain.bindings.flexibility import (
     NO_SEED,
     Report,
@@ -25,8 +24,11 @@ from gridbourse.chain.bindings.flexibility import (
     lot_commitment,
     salt_commitment,
 )
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT
 from gridbourse.chain.bindings.portfolios import GATEWAY_BIT
-from gridbourse.chain.deployment.deploy import AREA, deploy
+from gridbourse.chain.bindings.registry import Registration
+from gridbourse.chain.deployment.deploy import deploy
+from gridbourse.chain.deployment.market import AREA
 from gridbourse.chain.deployment.settings import MarketSettings
 from gridbourse.chain.keys.accounts import Keyring
 from gridbourse.chain.node.compiler import load_artifacts

@@ -20,8 +20,9 @@ from eth_utils import keccak
 from rich.console import Console
 from rich.table import Table
 
-from gridbourse.chain.bindings.contracts import Registration
-from gridbourse.chain.deployment.deploy import AREA, MarketSettings, deploy
+from gridbourse.chain.bindings.registry import Registration
+from gridbourse.chain.deployment.deploy import MarketSettings, deploy
+from gridbourse.chain.deployment.market import AREA
 from gridbourse.chain.encoding.lanes import order_lane
 from gridbourse.chain.encoding.signed_orders import OrderTerms, order_domain, sign_order
 from gridbourse.chain.keys.accounts import Keyring

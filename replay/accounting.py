@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 
 from gridbourse.agents.homes import forecast_wh
 from gridbourse.agents.plant import Delivery, Plant, energy_gap_wh
-from gridbourse.chain.bindings.contracts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
-from gridbourse.deployment.participants import (
+from gridbourse.chain.bindings.house_accounts import (
+    DSO_ACCOUNT,
     MARGIN_ACCOUNT,
     OPERATOR_ACCOUNT,
     SPREAD_ACCOUNT,
+    SUPPLIER_ACCOUNT,
     TSO_ACCOUNT,
-    Membership,
 )
+from gridbourse.deployment.participants import Membership
 from gridbourse.grid.network import Flow
 from gridbourse.model.settlement import Charges, Prices, settle, without_market
 from gridbourse.report.record import FLEXIBILITY_COLUMNS, ORDER_COLUMNS

@@ -13,16 +13,10 @@ from typing import cast
 from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 
-from gridbourse.chain.bindings.crowdsale import (
-    FORMS,
-    PURPOSES,
-    EquityCampaign,
-    Terms,
-    authorise,
-    launch,
-    set_open,
-)
-from gridbourse.chain.deployment.deploy import Market
+from gridbourse.audit.history import read_history
+from gridbourse.chain.bindings.crowdsale import FORMS, PURPOSES, EquityCampaign, Terms
+from gridbourse.chain.deployment.crowdsale import authorise, launch, set_open
+from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.node.connect import let_time_pass
 from gridbourse.chain.operations.withdrawals import finish_due
 from gridbourse.deployment.participants import Membership, account_name
@@ -31,7 +25,6 @@ from gridbourse.model.crowdsale.equity import Agreement, Equity, Export, Form, p
 from gridbourse.scenario.crowdsale import OWNER, CampaignPlan
 from gridbourse.scenario.scenario import Scenario
 from oracle.claims.export_income import attest_premiums, record_exports
-from oracle.meter.corrections import read_history
 from replay.markets.market import OUTSIDE, Transfer
 from replay.period_walk import PeriodResult, ReplayError
 

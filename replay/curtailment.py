@@ -1,10 +1,10 @@
 """The compensation of a replay: claimed once all is settled, from the fees the DSO has by then."""
 
-from gridbourse.chain.bindings.contracts import DSO_ACCOUNT
+from gridbourse.audit.history import read_history
 from gridbourse.chain.bindings.curtailment import Paid
-from gridbourse.chain.deployment.deploy import Market
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT
+from gridbourse.chain.deployment.market import Market
 from oracle.claims.curtailment import claim
-from oracle.meter.corrections import read_history
 from replay.accounting import COMPENSATION
 from replay.markets.market import Transfer
 

@@ -17,20 +17,19 @@ from eth_utils import keccak
 
 from gridbourse.agents.flexibility_offers import Able, Sellers
 from gridbourse.agents.portfolios import Portfolios
-from gridbourse.chain.bindings.contracts import DSO_ACCOUNT
 from gridbourse.chain.bindings.flexibility import (
     NO_SALT,
     NO_SEED,
-    TSO_ACCOUNT,
     Row,
     Terms,
     lot_commitment,
     lot_drawn,
     salt_commitment,
 )
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, TSO_ACCOUNT
 from gridbourse.chain.bindings.portfolios import GATEWAY_BIT
-from gridbourse.chain.deployment.deploy import AREA
-from gridbourse.deployment.participants import account_name
+from gridbourse.chain.deployment.market import AREA
+from gridbourse.deployment.participants import account_name, routes_of
 from gridbourse.model.flexibility import market as model
 from gridbourse.model.flexibility.products import Way
 from gridbourse.model.trade import TradeWord
@@ -41,7 +40,7 @@ from oracle.dso.grid_check import GridView
 from oracle.dso.verdict import Verdict
 from replay.markets.checked_trades import Judging, VenueError, require_same
 from replay.markets.market import Ints
-from replay.order_routes import GROUPS_A_CALL, routes_of
+from replay.order_routes import GROUPS_A_CALL
 
 KIND = "flexibility"
 OFFERS_A_CALL = 60

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from gridbourse.agents.portfolios import Portfolios
-from gridbourse.chain.bindings.contracts import SUPPLIER_ACCOUNT
+from gridbourse.chain.bindings.house_accounts import SUPPLIER_ACCOUNT
 from gridbourse.chain.node.block_ranges import events_of
 from gridbourse.deployment.participants import account_name
 from gridbourse.model.caps import Caps

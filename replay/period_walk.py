@@ -12,7 +12,7 @@ import pandas as pd
 
 from gridbourse.agents.homes import forecast_wh
 from gridbourse.agents.plant import Delivery, Plant
-from gridbourse.chain.deployment.deploy import AREA, Market
+from gridbourse.chain.deployment.market import AREA, Market
 from gridbourse.deployment.participants import Membership
 from gridbourse.errors import GridbourseError
 from gridbourse.model.caps import Caps

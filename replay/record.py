@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from gridbourse.agents.homes_comparison import account
-from gridbourse.chain.deployment.deploy import Market
+from gridbourse.chain.deployment.market import Market
 from gridbourse.report.record import GAS_COLUMNS, HOME_COLUMNS, TRADE_COLUMNS, RunRecord
 from replay.accounting import Accounts
 from replay.period_walk import Walk

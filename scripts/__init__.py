@@ -18,7 +18,7 @@ require_environment()  # before the first import that needs a package
 
 from web3 import Web3
 
-from gridbourse.chain.deployment.deploy import Market, open_market
+from gridbourse.chain.deployment.market import Market, open_market
 from gridbourse.chain.deployment.record import record_path
 from gridbourse.chain.node.answers import without_secrets
 from gridbourse.chain.node.compiler import Artifact, compiler_settings, load_artifacts, uncompiled

@@ -23,7 +23,7 @@ from rich.table import Table
 from web3 import Web3
 
 from gridbourse.chain.bindings.portfolios import GATEWAY_BIT, Agents
-from gridbourse.chain.deployment.deploy import Market
+from gridbourse.chain.deployment.market import Market
 from gridbourse.commands import command, next_line, quoted
 from gridbourse.crowdsale.desk import Desk
 from gridbourse.crowdsale.display import euro

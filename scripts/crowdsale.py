@@ -17,7 +17,8 @@ from collections.abc import Callable
 from eth_utils import is_checksum_address
 from web3 import Web3
 
-from gridbourse.chain.bindings.crowdsale import KINDS, NOBODY
+from gridbourse.chain.bindings.crowdsale import KINDS
+from gridbourse.chain.encoding.arguments import NOBODY
 from gridbourse.chain.node.transactions import Reverted
 from gridbourse.crowdsale.desk import Desk
 from gridbourse.crowdsale.display import what_now

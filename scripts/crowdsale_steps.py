@@ -8,15 +8,15 @@ from eth_utils import keccak
 from rich.console import Console
 
 import scripts
+from gridbourse.audit.history import read_history
 from gridbourse.chain.bindings.crowdsale import (
     KINDS,
     PURPOSES,
     Campaign,
     EquityCampaign,
     RewardCampaign,
-    authorise,
-    set_open,
 )
+from gridbourse.chain.deployment.crowdsale import authorise, set_open
 from gridbourse.chain.node.connect import let_time_pass
 from gridbourse.chain.operations.withdrawals import finish_due, under_way
 from gridbourse.crowdsale import display as showing
@@ -26,7 +26,6 @@ from gridbourse.crowdsale.errors import CrowdsaleError
 from gridbourse.crowdsale.progress import standing
 from gridbourse.text import many, moment
 from oracle.claims.export_income import attest_premiums, record_exports
-from oracle.meter.corrections import read_history
 
 Options = argparse.Namespace
 OUT = Console(highlight=False)

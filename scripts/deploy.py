@@ -28,10 +28,10 @@ from gridbourse.chain.deployment.record import (
 from gridbourse.chain.keys.accounts import Keyring
 from gridbourse.chain.node.connect import is_development_chain
 from gridbourse.commands import command, next_line, quoted
+from gridbourse.deployment.live_market import deploy_market, found_market
 from gridbourse.onboarding.mapping import found_mapping
 from gridbourse.scenario.scenario import Scenario, load
 from gridbourse.text import many
-from replay.run import deploy_market, found_market
 from scripts import chain, command_parser, mapping_path, parse, run
 
 

@@ -8,9 +8,9 @@ from eth_utils import is_address, is_checksum_address, to_checksum_address
 from rich.console import Console
 from rich.table import Table
 
-from gridbourse.chain.bindings.flexibility import ROLES as OF_FLEXIBILITY
 from gridbourse.chain.deployment.deploy import ROLES as SERVICES
-from gridbourse.chain.deployment.deploy import Market
+from gridbourse.chain.deployment.flexibility import ROLES as OF_FLEXIBILITY
+from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.operations import market_areas as places
 from gridbourse.chain.operations import proposals as offices
 from gridbourse.chain.operations.proposals import Log, OfficeError, Proposal

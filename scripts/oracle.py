@@ -21,10 +21,11 @@ from typing import get_args
 
 from web3 import Web3
 
-from gridbourse.chain.bindings.contracts import MeterOracle
 from gridbourse.chain.bindings.grid_oracle import GridOracle
-from gridbourse.chain.deployment.deploy import AREA, Market
+from gridbourse.chain.bindings.meter_oracle import MeterOracle
+from gridbourse.chain.deployment.market import AREA, Market
 from gridbourse.chain.deployment.record import record_path
+from gridbourse.deployment.live_market import desks
 from gridbourse.metering.sources import Columns, Unit
 from gridbourse.model.periods import Mtu
 from gridbourse.onboarding.applications import read_meters
@@ -37,7 +38,6 @@ from oracle.dso.watch import Connected, GridWatch
 from oracle.meter.corrections import LateReadings, SettledPeriods
 from oracle.meter.feed import MeterFeed
 from oracle.meter.folder import KnownPoints, MeterFolder
-from replay.run import desks
 from scripts import command_parser, mapping_path, on_record, parse, run
 
 log = logging.getLogger(__name__)

@@ -17,10 +17,11 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
+from gridbourse.audit.history import read_history
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.statement import Statement, statement
-from gridbourse.chain.bindings.contracts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
-from gridbourse.chain.deployment.deploy import AREA, Market
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
+from gridbourse.chain.deployment.market import AREA, Market
 from gridbourse.chain.node.transactions import Reverted
 from gridbourse.chain.operations.market_state import due
 from gridbourse.chain.operations.period_end import finish
@@ -33,7 +34,6 @@ from gridbourse.report import formatting as words
 from gridbourse.scenario.scenario import Scenario, load
 from gridbourse.text import many
 from oracle.claims.curtailment import claim
-from oracle.meter.corrections import read_history
 from oracle.verifier.reviews import book_reviews
 from scripts import command_parser, mapping_path, on_record, parse, run
 from scripts.correct import show_reviews

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
-from gridbourse.chain.deployment.deploy import Market
+from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.operations.market_state import Slots, backing, due, ring, slots_of
 from gridbourse.chain.operations.withdrawals import under_way
 from gridbourse.commands import command, next_line, quoted

@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
-from gridbourse.chain.bindings.contracts import FIRST_PARTICIPANT
-from gridbourse.chain.deployment.deploy import Market
+from gridbourse.chain.bindings.house_accounts import FIRST_PARTICIPANT
+from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.operations import withdrawals
 from gridbourse.chain.operations.withdrawals import Withdrawal
 from gridbourse.commands import command, next_line, quoted

@@ -13,7 +13,7 @@ from web3 import Web3
 
 from benchmarks.crowdsale import figures as crowdsale_figures
 from gridbourse.chain.deployment import record as deployments
-from gridbourse.chain.deployment.deploy import Market, open_market
+from gridbourse.chain.deployment.market import Market, open_market
 from gridbourse.chain.node import connect as connecting
 from gridbourse.chain.node.compiler import CHECKOUT
 from gridbourse.chain.node.connect import session

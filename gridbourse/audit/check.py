@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from gridbourse.audit.compare.baselines import compare_baselines
 from gridbourse.audit.compare.bills import compare_bills
 from gridbourse.audit.compare.chain_state import compare_end
 from gridbourse.audit.compare.scenario import compare_scenario
 from gridbourse.audit.core.events import Decoder, Log
 from gridbourse.audit.core.rules import Rules
-from gridbourse.audit.flexibility.baselines import compare_baselines
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.run_folder import Run
 from gridbourse.chain.deployment.record import (

@@ -15,6 +15,7 @@ from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.withdrawals import Withdrawals
 from gridbourse.audit.settlement.metering import Metering
 from gridbourse.chain.deployment.record import PLEDGES, DeployedContract, DeploymentRecord
+from gridbourse.chain.encoding.arguments import NOBODY
 from gridbourse.chain.encoding.commitment import ProofError
 from gridbourse.chain.encoding.lanes import PER_GROUP
 from gridbourse.model.crowdsale.campaign import Campaign, Good, Phase, Refused, Reward, Rules
@@ -28,7 +29,6 @@ from gridbourse.model.crowdsale.equity import (
     premium_micro_eur,
 )
 
-NOBODY = "0x" + 40 * "0"
 ATTESTER = "the attester"
 SAYS_NOTHING = ("Approval", "Offered", "Declined", "HandOverStated")
 """Events from which no money follows; who stated a hand-over is in the vouchers, not in the money."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 
 from gridbourse.audit.core.agents import Agents
-from gridbourse.audit.core.balances import MARGIN
 from gridbourse.audit.core.context import Common
 from gridbourse.audit.core.errors import AuditError
 from gridbourse.audit.core.events import Event
@@ -23,6 +22,7 @@ from gridbourse.audit.markets.verdicts import Verdicts
 from gridbourse.audit.settlement.corrections import Corrections
 from gridbourse.audit.settlement.curtailment import Curtailment
 from gridbourse.audit.settlement.metering import Metering
+from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT
 from gridbourse.chain.deployment.record import MARKETS, PLEDGES, DeploymentRecord
 
 NO_EFFECT = frozenset(
@@ -145,7 +145,7 @@ class Rebuilt:
             self.findings.require("spread", event.at("period"), False, "its trades leave none")
 
     def _transferred(self, event: Event) -> None:
-        gives_back = event["from"] == MARGIN
+        gives_back = event["from"] == MARGIN_ACCOUNT
         if market := self.modules.of(event) if gives_back else self.modules.taking(event):
             self.common.transfers.transferred(market.name, event)
 

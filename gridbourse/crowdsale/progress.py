@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from gridbourse.chain.bindings.clearing_house import PAYMENT
 from gridbourse.chain.bindings.crowdsale import Account, EquityCampaign, Terms
-from gridbourse.chain.deployment.deploy import PAYMENT
 from gridbourse.commands import quoted
 from gridbourse.crowdsale.desk import DAY_S, Desk
 from gridbourse.text import moment

@@ -3,19 +3,19 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 from eth_utils import keccak
 
 from gridbourse.agents.listings import Neighbours
-from gridbourse.chain.bindings.contracts import DSO_ACCOUNT, SUPPLIER_ACCOUNT, Registration
-from gridbourse.chain.deployment.deploy import AREA, Market
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, SUPPLIER_ACCOUNT, TSO_ACCOUNT
+from gridbourse.chain.bindings.registry import Registration
+from gridbourse.chain.deployment.market import AREA, Market
 from gridbourse.chain.encoding.arguments import label
 from gridbourse.model.settlement import Prices
 from gridbourse.onboarding.pseudonyms import deployment_salt, pseudonym
 from gridbourse.scenario.scenario import Scenario
 
-OPERATOR_ACCOUNT, SPREAD_ACCOUNT, MARGIN_ACCOUNT, TSO_ACCOUNT = 3, 5, 6, 7
-"""Of `HouseAccounts.sol`, beside those of the supplier and the DSO."""
 ROWS_A_CALL = 50
 """Registrations in one transaction: about 9 M gas."""
 
@@ -185,3 +185,18 @@ def _pay_in(market: Market, scenario: Scenario, table: pd.DataFrame) -> None:
     for start in range(0, len(numbers), 4 * ROWS_A_CALL):
         some = numbers[start : start + 4 * ROWS_A_CALL]
         market.house.deposit(treasurer, {number: amounts[number] for number in some})
+
+
+SIGNATURE_LIFE_S = 3_600
+
+
+ROUTES = ("own", "signed", "mandate")
+
+
+def routes_of(scenario: Scenario, members: Membership) -> dict[str, str]:
+    """point_id -> "own", "signed" or "mandate", drawn once by the seed; who has no gateway: own."""
+    points, parties = list(members.table.index), scenario.parties
+    draw = np.random.default_rng([scenario.strategy.seed, len(points)]).random(len(points))
+    edges = [parties.own_share, parties.own_share + parties.signed_share]
+    drawn = dict(zip(points, (ROUTES[i] for i in np.digitize(draw, edges)), strict=True))
+    return drawn | dict.fromkeys(without_mandate(scenario) & drawn.keys(), "own")

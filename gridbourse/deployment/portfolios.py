@@ -2,14 +2,13 @@
 
 from gridbourse.agents.portfolios import Portfolios
 from gridbourse.chain.bindings.portfolios import GATEWAY_BIT, sign_acceptance
-from gridbourse.chain.deployment.deploy import Market
-from gridbourse.deployment.participants import Membership, account_name
+from gridbourse.chain.deployment.market import Market
+from gridbourse.deployment.participants import SIGNATURE_LIFE_S, Membership, account_name, routes_of
 from gridbourse.model.flexibility.baseline.delivery import penalty_micro_eur
 from gridbourse.model.flexibility.market import base_micro_eur_per_wh
 from gridbourse.model.flexibility.products import Way
 from gridbourse.scenario.flexibility import FlexibilityTable
 from gridbourse.scenario.scenario import Scenario
-from replay.order_routes import SIGNATURE_LIFE_S, routes_of
 
 
 def conclude(market: Market, scenario: Scenario, members: Membership) -> None:

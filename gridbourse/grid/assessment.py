@@ -13,9 +13,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from gridbourse.grid.errors import GridError
+from gridbourse.grid.limits import Limits
 from gridbourse.grid.network import Flow, Network
-from gridbourse.scenario.errors import GridError
-from gridbourse.scenario.rules import Limits
 
 Array = NDArray[np.float64]
 

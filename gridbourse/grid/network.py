@@ -23,8 +23,8 @@ from power_grid_model import (
 )
 from power_grid_model.errors import PowerGridError
 
+from gridbourse.grid.errors import GridError, first_line
 from gridbourse.grid.readers import BRANCHES, Grid, Wires, read_grid
-from gridbourse.scenario.errors import GridError, first_line
 
 Array = NDArray[np.float64]
 

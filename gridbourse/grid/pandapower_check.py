@@ -9,8 +9,8 @@ import pandapower
 import pandas as pd
 
 from gridbourse.grid import pandapower_net as pandapower_grid
+from gridbourse.grid.errors import GridError
 from gridbourse.grid.network import Array, Flow
-from gridbourse.scenario.errors import GridError
 
 
 class PandapowerNetwork:

@@ -30,8 +30,8 @@ from pandapower import topology
 from pandapower.toolbox import pp_elements
 from power_grid_model_io.converters import PandaPowerConverter
 
+from gridbourse.grid.errors import GridError, first_line
 from gridbourse.grid.readers import SAME_VOLTAGE, Grid, Wires
-from gridbourse.scenario.errors import GridError, first_line
 
 APPLIANCES: Final = ("load", "sgen", "storage", "motor", "asymmetric_load", "asymmetric_sgen")
 WIRES: Final = ("bus", "line", "trafo", "switch", "ext_grid")

@@ -15,7 +15,7 @@ from power_grid_model.utils import json_deserialize
 from power_grid_model.validation import validate_input_data
 
 from gridbourse.files import FileError, parse_json, read_text
-from gridbourse.scenario.errors import GridError, first_line
+from gridbourse.grid.errors import GridError, first_line
 
 BRANCHES: Final = ("line", "link", "transformer")
 WIRES: Final = ("node", "source", *BRANCHES)

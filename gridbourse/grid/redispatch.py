@@ -8,9 +8,9 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
+from gridbourse.grid.errors import RedispatchError
+from gridbourse.grid.limits import Limits
 from gridbourse.grid.sensitivities import Sensitivities
-from gridbourse.scenario.rules import Limits
-from oracle.common.errors import OracleError
 
 Array = NDArray[np.float64]
 
@@ -99,5 +99,5 @@ def _solve(slopes: Array, bounds: Array, room: Array) -> Array:
     solver.run()
     if (status := solver.getModelStatus()) != highspy.HighsModelStatus.kOptimal:
         ending = solver.modelStatusToString(status)
-        raise OracleError(f"curtailment programme: HiGHS ended with {ending}")
+        raise RedispatchError(f"curtailment programme: HiGHS ended with {ending}")
     return np.array(solver.getSolution().col_value[:points])

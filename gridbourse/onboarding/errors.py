@@ -45,7 +45,3 @@ class PersonError(GridbourseError):
 
 class PeopleError(GridbourseError):
     """The register of people can not be opened, or is of another deployment."""
-
-
-class KeystoreError(GridbourseError):
-    """No usable password, or a keystore that does not open with it."""

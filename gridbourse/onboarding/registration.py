@@ -9,8 +9,9 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from gridbourse.chain.bindings.contracts import Registration
-from gridbourse.chain.deployment.deploy import AREA, ROLES, Market
+from gridbourse.chain.bindings.registry import Registration
+from gridbourse.chain.deployment.deploy import ROLES
+from gridbourse.chain.deployment.market import AREA, Market
 from gridbourse.chain.node.block_ranges import events_of
 from gridbourse.chain.node.transactions import Reverted
 from gridbourse.chain.operations.market_state import due

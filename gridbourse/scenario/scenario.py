@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gridbourse.grid.limits import Limits
 from gridbourse.grid.network import Network
 from gridbourse.grid.readers import read_grid
 from gridbourse.model.call_auction import Band
@@ -39,7 +40,6 @@ from gridbourse.scenario.rules import (
     AuctionRules,
     BilateralRules,
     Curtailment,
-    Limits,
     MarketRules,
     OrderBookRules,
     OtcContract,

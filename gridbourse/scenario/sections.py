@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from gridbourse.grid.limits import Limits
 from gridbourse.metering.sources import Columns
 from gridbourse.model.errors import ModelError
 from gridbourse.model.periods import Mtu
@@ -13,7 +14,6 @@ from gridbourse.scenario.fields import Fields
 from gridbourse.scenario.own_readings import POWER_FACTOR, ReadingColumns
 from gridbourse.scenario.rules import (
     Curtailment,
-    Limits,
     Parties,
     SettlementRules,
     StrategySpec,

@@ -15,7 +15,7 @@ from eth_account.signers.local import LocalAccount
 
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.chain.bindings.curtailment import CurtailmentCompensation, Paid
-from gridbourse.chain.deployment.deploy import AREA, Market
+from gridbourse.chain.deployment.market import AREA, Market
 from gridbourse.chain.encoding.lanes import PER_GROUP
 from gridbourse.chain.node.transactions import Reverted
 from gridbourse.model.curtailment import compensation_micro_eur, held_back_wh

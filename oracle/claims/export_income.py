@@ -12,7 +12,7 @@ from eth_account.signers.local import LocalAccount
 
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.chain.bindings.crowdsale import EquityCampaign
-from gridbourse.chain.deployment.deploy import AREA, Market
+from gridbourse.chain.deployment.market import AREA, Market
 from gridbourse.chain.encoding.lanes import PER_GROUP
 from gridbourse.model.crowdsale.equity import premium_micro_eur
 from oracle.meter.corrections import require_same_commitments

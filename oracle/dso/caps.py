@@ -23,13 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridbourse.grid.assessment import excess_of
+from gridbourse.grid.errors import GridError
+from gridbourse.grid.limits import Limits
 from gridbourse.grid.network import Network
 from gridbourse.grid.redispatch import least_curtailed
 from gridbourse.grid.sensitivities import sensitivities
 from gridbourse.model.caps import NO_CAP, Caps
 from gridbourse.model.periods import Mtu
-from gridbourse.scenario.errors import GridError
-from gridbourse.scenario.rules import Limits
 
 Whole = NDArray[np.int64]
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridbourse.grid.assessment import Assessment, Kind, Violation
+from gridbourse.grid.errors import GridError
 from gridbourse.grid.network import Network
 from gridbourse.grid.sensitivities import Sensitivities, sensitivities
 from gridbourse.model.caps import NO_CAP
-from gridbourse.scenario.errors import GridError
 from oracle.dso.caps import CapProposal
 
 TOLD: Final = 3

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridbourse.chain.bindings.checked_trades import SealedTrades
+from gridbourse.grid.limits import Limits
 from gridbourse.grid.network import Network
 from gridbourse.model.trade import TradeWord
-from gridbourse.scenario.rules import Limits
 from oracle.common.errors import FeedError
 from oracle.common.journal import Entry, Journal
 from oracle.dso.flexibility_verdict import MovePort, judged_moves, moved_by

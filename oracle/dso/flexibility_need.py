@@ -20,11 +20,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gridbourse.grid.assessment import Assessment, Kind, Violation, assess, excess_of
+from gridbourse.grid.errors import GridError
 from gridbourse.grid.redispatch import BACK_OFF_PU, least_moved
 from gridbourse.grid.sensitivities import Sensitivities, sensitivities
 from gridbourse.model.flexibility.baseline.delivery import Direction
 from gridbourse.model.periods import Mtu
-from gridbourse.scenario.errors import GridError
 from oracle.common.errors import FeedError
 from oracle.dso.caps import SAFETY_PU
 from oracle.dso.grid_check import GridView

@@ -16,9 +16,9 @@ import numpy as np
 
 from gridbourse.chain.bindings.checked_trades import SealedTrades
 from gridbourse.grid.assessment import Assessment, assess
+from gridbourse.grid.errors import GridError
 from gridbourse.model.flexibility.baseline.delivery import Direction
 from gridbourse.model.periods import Mtu
-from gridbourse.scenario.errors import GridError
 from gridbourse.text import many
 from oracle.common.journal import Entry
 from oracle.dso.explanation import all_kept

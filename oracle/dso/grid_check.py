@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridbourse.grid.assessment import Assessment, assess
+from gridbourse.grid.errors import GridError
+from gridbourse.grid.limits import Limits
 from gridbourse.grid.network import Network
 from gridbourse.model.caps import Caps
 from gridbourse.model.periods import Mtu
-from gridbourse.scenario.errors import GridError
-from gridbourse.scenario.rules import Limits
 from oracle.common.errors import FeedError
 from oracle.dso.caps import CapProposal, propose_caps
 from oracle.dso.explanation import all_kept, explain

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from gridbourse.chain.bindings.checked_trades import TradeDesk
-from gridbourse.chain.deployment.deploy import AREA, Market
+from gridbourse.chain.deployment.market import AREA, Market
 from gridbourse.chain.node.connect import NetworkError
 from gridbourse.chain.node.transactions import Reverted
 from gridbourse.grid.network import Network

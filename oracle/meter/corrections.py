@@ -12,15 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from gridbourse.audit.check import start
+from gridbourse.audit.history import History, read_history
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.audit.run_folder import logs_of, rules_of
-from gridbourse.chain.deployment.deploy import AREA, Market
+from gridbourse.chain.deployment.market import AREA, Market
 from gridbourse.chain.encoding.commitment import ProofError
 from gridbourse.chain.encoding.lanes import PER_GROUP, lanes64
 from gridbourse.chain.node.connect import NetworkError
 from gridbourse.chain.node.transactions import Reverted
-from gridbourse.chain.operations.event_log import deployment_logs
 from gridbourse.text import many, one_line
 from oracle.common.daemon import told
 from oracle.common.errors import JournalError
@@ -44,29 +42,6 @@ class Difference(NamedTuple):
     settled_wh: int
     corrected_wh: int
     micro_eur: int
-
-
-class History(NamedTuple):
-    """The market as its logs give it.
-
-    estimates: what was settled in place of a missing reading, Wh by period and participant number.
-    """
-
-    rebuilt: Rebuilt
-    estimates: dict[int, dict[int, int]]
-
-
-def read_history(market: Market) -> History:
-    """Rebuild the market; AuditError for a log that cannot be read."""
-    decoder, rebuilt = start(market.record, rules_of(market.record))
-    events = list(decoder.decode(logs_of(deployment_logs(market))))
-    rebuilt.walk(events)
-    estimates: dict[int, dict[int, int]] = {}
-    for event in events:
-        if event.name == "ReadingEstimated":
-            of_period = estimates.setdefault(event["period"], {})
-            of_period[event["participant"]] = event["estimateWh"]
-    return History(rebuilt, estimates)
 
 
 def book_corrections(market: Market, rebuilt: Rebuilt, readings: ByPeriod) -> list[Difference]:

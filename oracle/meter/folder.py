@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from gridbourse.chain.bindings.contracts import ParticipantRegistry
+from gridbourse.chain.bindings.registry import ParticipantRegistry
 from gridbourse.chain.encoding.arguments import ArgumentError
 from gridbourse.chain.node.connect import NetworkError
 from gridbourse.chain.node.transactions import Reverted, TooLarge

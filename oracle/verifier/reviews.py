@@ -13,7 +13,7 @@ from eth_account.signers.local import LocalAccount
 from gridbourse.audit.flexibility.review import Due
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.chain.bindings.flexibility_review import evidence_for
-from gridbourse.chain.deployment.deploy import AREA, Market
+from gridbourse.chain.deployment.market import AREA, Market
 from gridbourse.chain.encoding.commitment import ProofError
 
 

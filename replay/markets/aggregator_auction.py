@@ -10,13 +10,13 @@ from eth_utils import keccak
 from gridbourse.agents.portfolios import Answer, Portfolios, Posted
 from gridbourse.chain.bindings.aggregator_auction import Answer as ChainAnswer
 from gridbourse.chain.bindings.aggregator_auction import commitment_to
-from gridbourse.deployment.participants import account_name
+from gridbourse.deployment.participants import account_name, routes_of
 from gridbourse.model.aggregator_auction import award
 from gridbourse.model.trade import TradeWord
 from gridbourse.onboarding.pseudonyms import deployment_salt
 from replay.markets.checked_trades import Judging, Match, Placed
 from replay.markets.market import Ints, Trading
-from replay.order_routes import GROUPS_A_CALL, routes_of
+from replay.order_routes import GROUPS_A_CALL
 
 ANSWERS_A_CALL = 250
 AWARDED_GROUPS_A_CALL = GROUPS_A_CALL // 3

@@ -15,9 +15,11 @@ from gridbourse.chain.bindings.bilateral import (
     listing_domain,
     sign_listing,
 )
+from gridbourse.chain.bindings.house_accounts import OPERATOR_ACCOUNT
 from gridbourse.deployment.participants import (
-    OPERATOR_ACCOUNT,
+    SIGNATURE_LIFE_S,
     account_name,
+    routes_of,
     source_bits,
     without_mandate,
 )
@@ -25,7 +27,7 @@ from gridbourse.model.bilateral import Offer, Pairing, Request, match
 from gridbourse.model.trade import TradeWord
 from replay.markets.checked_trades import Judging, Match, Placed
 from replay.markets.market import Ints, Trading, Transfer
-from replay.order_routes import FIRST_SEQUENCE, SIGNATURE_LIFE_S, routes_of
+from replay.order_routes import FIRST_SEQUENCE
 
 LISTINGS_A_CALL = 80
 PAIRINGS_A_CALL = 80

@@ -6,22 +6,19 @@ import numpy as np
 import pandas as pd
 
 from gridbourse.agents.bidding import orders as draw_orders
-from gridbourse.chain.bindings.contracts import Fill, Outcome
-from gridbourse.chain.deployment.deploy import AREA
+from gridbourse.chain.bindings.call_auction import Fill, Outcome
+from gridbourse.chain.deployment.market import AREA
 from gridbourse.chain.encoding.lanes import BID, OFFER, order_lane
 from gridbourse.chain.encoding.signed_orders import OrderTerms, order_domain, sign_order
-from gridbourse.deployment.participants import account_name
+from gridbourse.deployment.participants import ROUTES, SIGNATURE_LIFE_S, account_name, routes_of
 from replay.markets.checked_trades import Judging
 from replay.markets.market import Ints, Trading
 from replay.order_routes import (
     FIRST_SEQUENCE,
     GROUPS_A_CALL,
     MANDATED_A_CALL,
-    ROUTES,
-    SIGNATURE_LIFE_S,
     SIGNED_A_CALL,
     placed_rows,
-    routes_of,
     slices,
 )
 

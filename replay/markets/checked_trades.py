@@ -9,7 +9,7 @@ import pandas as pd
 
 from gridbourse.agents.homes import Homes, forecast_wh
 from gridbourse.chain.bindings.checked_trades import CheckedTrades
-from gridbourse.chain.deployment.deploy import Market
+from gridbourse.chain.deployment.market import Market
 from gridbourse.deployment.participants import Membership
 from gridbourse.errors import GridbourseError
 from gridbourse.model.trade import TradeWord

@@ -15,12 +15,16 @@ from gridbourse.agents.quotes import Visit, visits
 from gridbourse.chain.bindings.grid_oracle import Caps
 from gridbourse.chain.encoding.book_order import Action, BookOrder
 from gridbourse.chain.encoding.signed_orders import book_domain, sign_book_order
-from gridbourse.deployment.participants import account_name, without_mandate
+from gridbourse.deployment.participants import (
+    SIGNATURE_LIFE_S,
+    account_name,
+    routes_of,
+    without_mandate,
+)
 from gridbourse.model.order_book import Kind, Order, OrderBook, Placement, Side
 from gridbourse.model.trade import TradeWord
 from replay.markets.checked_trades import Judged, Judging, Match, Placed, require_same
 from replay.markets.market import Ints, Trading
-from replay.order_routes import SIGNATURE_LIFE_S, routes_of
 
 ORDERS_A_CALL = 40
 """Each may take as many resting orders as the rules allow: 16 makers cost 250,000 gas."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from eth_utils import keccak
 
 from gridbourse.chain.bindings.over_the_counter import Deal
-from gridbourse.chain.deployment.deploy import AREA
-from gridbourse.deployment.participants import account_name
+from gridbourse.chain.deployment.market import AREA
+from gridbourse.deployment.participants import SIGNATURE_LIFE_S, account_name
 from gridbourse.model.over_the_counter import (
     Margins,
     Outcome,
@@ -21,7 +21,6 @@ from gridbourse.onboarding.pseudonyms import deployment_salt
 from gridbourse.scenario.rules import OtcContract
 from replay.markets.checked_trades import Judging, Match, Placed, VenueError
 from replay.markets.market import Ints, Trading, Transfer
-from replay.order_routes import SIGNATURE_LIFE_S
 
 
 @dataclass

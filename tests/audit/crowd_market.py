@@ -9,16 +9,9 @@ from gridbourse.audit.check import rebuild
 from gridbourse.audit.core.rules import rules_of
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.run_folder import logs_of
-from gridbourse.chain.bindings.crowdsale import (
-    Campaign,
-    EquityCampaign,
-    RewardCampaign,
-    Terms,
-    authorise,
-    launch,
-    set_open,
-)
-from gridbourse.chain.deployment.deploy import AREA
+from gridbourse.chain.bindings.crowdsale import Campaign, EquityCampaign, RewardCampaign, Terms
+from gridbourse.chain.deployment.crowdsale import authorise, launch, set_open
+from gridbourse.chain.deployment.market import AREA
 from gridbourse.chain.encoding.lanes import BID, OFFER, PER_GROUP
 from gridbourse.chain.operations.event_log import deployment_logs
 from gridbourse.chain.operations.withdrawals import finish_due

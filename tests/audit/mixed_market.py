@@ -9,7 +9,7 @@ from gridbourse.chain.bindings.aggregator_auction import Answer, commitment_to
 from gridbourse.chain.bindings.bilateral import Draft, PairingCall
 from gridbourse.chain.bindings.checked_trades import CheckedTrades
 from gridbourse.chain.bindings.over_the_counter import Deal
-from gridbourse.chain.deployment.deploy import AREA
+from gridbourse.chain.deployment.market import AREA
 from gridbourse.chain.encoding.book_order import Action, BookOrder
 from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.model.aggregator_auction import Auction

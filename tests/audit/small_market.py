@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gridbourse.chain.bindings.contracts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
-from gridbourse.chain.deployment.deploy import AREA, Market, deploy
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
+from gridbourse.chain.deployment.deploy import deploy
+from gridbourse.chain.deployment.market import AREA, Market
 from gridbourse.chain.encoding.lanes import BID, OFFER, lanes56, order_lane, pair
 from gridbourse.chain.encoding.signed_orders import OrderTerms, order_domain, sign_order
 from gridbourse.chain.keys.accounts import Keyring
@@ -17,12 +18,12 @@ from gridbourse.chain.node.connect import connect, let_time_pass
 from gridbourse.chain.node.transactions import Chain
 from gridbourse.chain.operations.event_log import deployment_logs
 from gridbourse.chain.operations.withdrawals import announce, cancel, finish, pay_waiting, under_way
+from gridbourse.deployment.live_market import settings_of
 from gridbourse.deployment.participants import account_name, onboard
 from gridbourse.deployment.portfolios import conclude
 from gridbourse.model.caps import NO_CAP
 from gridbourse.model.trade import MOST_WH
 from gridbourse.scenario.scenario import Scenario, load
-from replay.run import settings_of
 
 REPORT = bytes(32)
 PERIODS = 4

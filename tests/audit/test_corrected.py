@@ -8,7 +8,7 @@ import pytest
 from gridbourse.audit.check import rebuild
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.run_folder import logs_of, rules_of
-from gridbourse.chain.deployment.deploy import AREA
+from gridbourse.chain.deployment.market import AREA
 from gridbourse.chain.encoding.commitment import Commitment, Leaf, ProofError, proven
 from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.chain.node.connect import session

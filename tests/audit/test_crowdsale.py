@@ -10,7 +10,7 @@ from gridbourse.audit.core.events import Decoder, Log
 from gridbourse.audit.core.rules import rules_of
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.run_folder import Run, load_run
-from gridbourse.chain.bindings.crowdsale import campaigns
+from gridbourse.chain.deployment.crowdsale import campaigns
 from gridbourse.chain.deployment.record import PLEDGES, DeploymentError
 from gridbourse.chain.node.compiler import load_artifacts
 from gridbourse.model.crowdsale.campaign import Phase, Reward

@@ -11,7 +11,8 @@ from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.findings import Findings
 from gridbourse.audit.core.registry import Members
 from gridbourse.audit.core.roles import ADMIN, ADMIN_REMOVAL, AGGREGATOR, GATEWAY, OPERATOR
-from gridbourse.audit.flexibility.token import NOBODY, Tokens
+from gridbourse.audit.flexibility.token import Tokens
+from gridbourse.chain.encoding.arguments import NOBODY
 
 ADMIN_KEY, OTHER, THIEF, ALICE, FRESH = (f"0x{digit * 40}" for digit in "abcde")
 POINT = b"p" * 32

@@ -9,7 +9,7 @@ from gridbourse.audit.check import start
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.run_folder import load_run
 from gridbourse.audit.statement import Statement, statement
-from gridbourse.chain.deployment.deploy import AREA
+from gridbourse.chain.deployment.market import AREA
 from tests.audit.conftest import PRICINGS
 
 HOUSE = ("supplier", "dso", "spread account")

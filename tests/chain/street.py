@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 
-from gridbourse.chain.bindings.contracts import DSO_ACCOUNT, Registration
-from gridbourse.chain.bindings.flexibility import TSO_ACCOUNT
-from gridbourse.chain.deployment.deploy import AREA, Market, deploy
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, TSO_ACCOUNT
+from gridbourse.chain.bindings.registry import Registration
+from gridbourse.chain.deployment.deploy import deploy
+from gridbourse.chain.deployment.market import AREA, Market
 from gridbourse.chain.deployment.settings import FlexibilityRules, MarketSettings
 from gridbourse.chain.keys.accounts import Keyring
 from gridbourse.chain.node.compiler import load_artifacts

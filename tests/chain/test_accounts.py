@@ -15,8 +15,7 @@ from gridbourse.chain.keys.accounts import (
     Keys,
     SecretError,
 )
-from gridbourse.chain.keys.keystores import PASSWORD_VARIABLE
-from gridbourse.onboarding.errors import KeystoreError
+from gridbourse.chain.keys.keystores import PASSWORD_VARIABLE, KeystoreError
 
 GOOD = "x" * MIN_SECRET
 PASSWORD = "a long enough one"

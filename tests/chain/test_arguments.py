@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from gridbourse.chain.bindings.contracts import Registration
-from gridbourse.chain.deployment.deploy import AREA, Market, MarketSettings, deploy
+from gridbourse.chain.bindings.registry import Registration
+from gridbourse.chain.deployment.deploy import MarketSettings, deploy
+from gridbourse.chain.deployment.market import AREA, Market
 from gridbourse.chain.encoding.arguments import ArgumentError, label, range_of
 from gridbourse.chain.keys.accounts import DEVELOPMENT_SECRET, Keyring
 from gridbourse.chain.node.compiler import load_artifacts

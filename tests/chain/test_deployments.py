@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from web3 import Web3
 
-from gridbourse.chain.deployment.deploy import Market, MarketSettings, deploy, open_market
+from gridbourse.chain.deployment.deploy import MarketSettings, deploy
+from gridbourse.chain.deployment.market import Market, open_market
 from gridbourse.chain.deployment.record import (
     CONTRACTS,
     DeploymentError,

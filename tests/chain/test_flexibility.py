@@ -5,10 +5,7 @@ from collections.abc import Iterator
 import pytest
 from eth_utils import keccak
 
-from gridbourse.chain.bindings.contracts import DSO_ACCOUNT
 from gridbourse.chain.bindings.flexibility import (
-    MARGIN_ACCOUNT,
-    TSO_ACCOUNT,
     Report,
     Row,
     Terms,
@@ -17,7 +14,9 @@ from gridbourse.chain.bindings.flexibility import (
     product_tuple,
     salt_commitment,
 )
-from gridbourse.chain.deployment.deploy import AREA, deploy
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, MARGIN_ACCOUNT, TSO_ACCOUNT
+from gridbourse.chain.deployment.deploy import deploy
+from gridbourse.chain.deployment.market import AREA
 from gridbourse.chain.deployment.record import FLEXIBILITY, DeploymentError, DeploymentRecord
 from gridbourse.chain.deployment.settings import MarketSettings
 from gridbourse.chain.node.transactions import Reverted

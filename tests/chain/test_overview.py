@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gridbourse.chain.deployment.deploy import AREA
+from gridbourse.chain.deployment.market import AREA
 from gridbourse.chain.operations.market_state import due
 from gridbourse.chain.operations.period_end import finish
 from scripts import settle

@@ -9,9 +9,10 @@ from eth_utils import keccak
 
 from gridbourse.chain.bindings.bilateral import Draft, Listing, PairingCall
 from gridbourse.chain.bindings.checked_trades import CheckedTrades, TradeDesk
-from gridbourse.chain.bindings.contracts import Registration
 from gridbourse.chain.bindings.over_the_counter import Deal, DealError
-from gridbourse.chain.deployment.deploy import AREA, Market, deploy
+from gridbourse.chain.bindings.registry import Registration
+from gridbourse.chain.deployment.deploy import deploy
+from gridbourse.chain.deployment.market import AREA, Market
 from gridbourse.chain.deployment.settings import BilateralRules, MarketSettings
 from gridbourse.chain.keys.accounts import Keyring
 from gridbourse.chain.node.compiler import load_artifacts

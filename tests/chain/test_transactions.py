@@ -8,7 +8,7 @@ from eth_account.signers.local import LocalAccount
 from web3.contract import Contract
 from web3.exceptions import Web3Exception
 
-from gridbourse.chain.bindings.contracts import Bound
+from gridbourse.chain.bindings.contract import Bound
 from gridbourse.chain.node.compiler import Artifact
 from gridbourse.chain.node.connect import NetworkError, connect, session
 from gridbourse.chain.node.devnet import Devnet

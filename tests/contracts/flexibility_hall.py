@@ -16,7 +16,7 @@ from gridbourse.chain.bindings.flexibility import (
     token_id,
 )
 from gridbourse.chain.bindings.portfolios import GATEWAY_BIT
-from gridbourse.chain.deployment.market_kinds import NOBODY
+from gridbourse.chain.encoding.arguments import NOBODY
 from gridbourse.model.call_auction import Band
 from gridbourse.model.flexibility.market import Offer, Request
 from gridbourse.model.flexibility.products import (

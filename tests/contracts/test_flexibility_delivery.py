@@ -3,7 +3,7 @@
 import pytest
 from brownie import chain
 
-from gridbourse.chain.deployment.market_kinds import NOBODY
+from gridbourse.chain.encoding.arguments import NOBODY
 from gridbourse.model.flexibility.products import (
     CONGESTION,
     CONGESTION_METERED,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from gridbourse.grid.assessment import Kind, assess, excess_pu
+from gridbourse.grid.errors import GridError
+from gridbourse.grid.limits import Limits
 from gridbourse.grid.sensitivities import sensitivities
-from gridbourse.scenario.errors import GridError
-from gridbourse.scenario.rules import Limits
 from tests.oracle.dso.feeders import NO_VAR, feeder
 
 LIMITS = Limits(v_min_pu=0.9, v_max_pu=1.1, loading_max=1.0)

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gridbourse.grid.errors import GridError
 from gridbourse.grid.network import Network
 from gridbourse.grid.pandapower_check import PandapowerNetwork
-from gridbourse.scenario.errors import GridError
 from gridbourse.scenario.scenario import load
 from tests.scenario import miniature
 

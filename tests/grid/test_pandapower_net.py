@@ -5,10 +5,10 @@ import pandapower as pp
 import pandas as pd
 import pytest
 
+from gridbourse.grid.errors import GridError
 from gridbourse.grid.network import Network
 from gridbourse.grid.pandapower_check import PandapowerNetwork
 from gridbourse.grid.readers import read_grid
-from gridbourse.scenario.errors import GridError
 from tests.grid import small_net
 
 POINTS = pd.DataFrame({"node": [21, 22, 31, 32]}, index=["N1", "N2", "S1", "S2"])

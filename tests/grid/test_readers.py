@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from gridbourse.grid.errors import GridError
 from gridbourse.grid.readers import read_grid
-from gridbourse.scenario.errors import GridError
 
 DATA: dict[str, list[dict[str, Any]]] = {
     "node": [

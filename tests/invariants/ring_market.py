@@ -16,8 +16,9 @@ from web3.types import RPCEndpoint, TxReceipt
 from gridbourse.audit.check import start
 from gridbourse.audit.core.events import Log
 from gridbourse.audit.run_folder import logs_of, rules_of
-from gridbourse.chain.bindings.contracts import Registration
-from gridbourse.chain.deployment.deploy import AREA, Market, MarketSettings, deploy
+from gridbourse.chain.bindings.registry import Registration
+from gridbourse.chain.deployment.deploy import MarketSettings, deploy
+from gridbourse.chain.deployment.market import AREA, Market
 from gridbourse.chain.encoding.lanes import PER_GROUP, lanes64, order_lane
 from gridbourse.chain.keys.accounts import Keyring
 from gridbourse.chain.node.compiler import load_artifacts

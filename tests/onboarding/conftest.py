@@ -2,7 +2,7 @@
 
 import pytest
 
-from gridbourse.chain.deployment.deploy import Market
+from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.keys.accounts import DEVELOPMENT_SECRET, Keyring
 from gridbourse.chain.keys.keystores import Keystores
 from gridbourse.chain.node.compiler import load_artifacts

@@ -1,6 +1,7 @@
 """Founds a market without anyone in it."""
 
-from gridbourse.chain.deployment.deploy import Market, MarketSettings, deploy
+from gridbourse.chain.deployment.deploy import MarketSettings, deploy
+from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.keys.accounts import Keyring
 from gridbourse.chain.node.transactions import Chain
 from gridbourse.model.call_auction import Band

@@ -8,12 +8,13 @@ from eth_account import Account
 
 from gridbourse.chain.deployment.deploy import ROLES
 from gridbourse.chain.keys import keystores as keystores_module
+from gridbourse.chain.keys.keystores import KeystoreError
 from gridbourse.chain.node.transactions import Chain, Reverted
 from gridbourse.chain.operations.period_end import finish
 from gridbourse.model.periods import Mtu
 from gridbourse.onboarding import enrolment
 from gridbourse.onboarding.applications import Application
-from gridbourse.onboarding.errors import KeystoreError, PersonError, Rule
+from gridbourse.onboarding.errors import PersonError, Rule
 from gridbourse.onboarding.mapping import update_mapping
 from gridbourse.onboarding.people import People, Person, Status
 from gridbourse.onboarding.pseudonyms import deployment_salt, pseudonym

@@ -5,8 +5,13 @@ import json
 import pytest
 from eth_account import Account
 
-from gridbourse.chain.keys.keystores import PASSWORD_VARIABLE, WORK, Keystores, find_password
-from gridbourse.onboarding.errors import KeystoreError
+from gridbourse.chain.keys.keystores import (
+    PASSWORD_VARIABLE,
+    WORK,
+    KeystoreError,
+    Keystores,
+    find_password,
+)
 
 PASSWORD = "a long enough one"
 

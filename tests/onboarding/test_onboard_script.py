@@ -11,12 +11,13 @@ import pytest
 from gridbourse.chain.deployment import record as deployments
 from gridbourse.chain.keys import keystores
 from gridbourse.chain.keys.accounts import DEVELOPMENT_SECRET, Keyring
+from gridbourse.chain.keys.keystores import KeystoreError
 from gridbourse.chain.node.compiler import load_artifacts
 from gridbourse.chain.node.connect import session
 from gridbourse.chain.node.transactions import Chain
 from gridbourse.errors import GridbourseError
 from gridbourse.metering.points import read_numbers
-from gridbourse.onboarding.errors import ApplicationError, KeystoreError, PeopleError, PersonError
+from gridbourse.onboarding.errors import ApplicationError, PeopleError, PersonError
 from gridbourse.onboarding.mapping import found_mapping
 from gridbourse.onboarding.people import People, Status
 from gridbourse.onboarding.registration import Members

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gridbourse.chain.deployment.deploy import Market, open_market
+from gridbourse.chain.deployment.market import Market, open_market
 from gridbourse.chain.node.connect import connect
 from gridbourse.chain.node.transactions import Chain
 from gridbourse.grid.network import Network

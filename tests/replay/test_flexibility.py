@@ -16,11 +16,10 @@ from gridbourse.audit.check import check as check_run
 from gridbourse.audit.core.findings import Difference
 from gridbourse.audit.run_folder import Run, load_run
 from gridbourse.audit.run_folder import logs_of as logs_from
-from gridbourse.chain.bindings.contracts import DSO_ACCOUNT
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, TSO_ACCOUNT
 from gridbourse.chain.deployment.record import FLEXIBILITY
 from gridbourse.chain.node.compiler import CHECKOUT, load_artifacts
 from gridbourse.chain.node.connect import session
-from gridbourse.deployment.participants import TSO_ACCOUNT
 from gridbourse.grid.pandapower_check import PandapowerNetwork
 from gridbourse.model.flexibility.products import Way
 from gridbourse.scenario.scenario import Scenario, load

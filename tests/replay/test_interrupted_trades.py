@@ -9,9 +9,10 @@ import pytest
 
 from gridbourse.chain.bindings import grid_oracle
 from gridbourse.chain.bindings.checked_trades import TradeDesk
-from gridbourse.chain.deployment.deploy import AREA, Market, open_market
+from gridbourse.chain.deployment.market import AREA, Market, open_market
 from gridbourse.chain.node.connect import connect
 from gridbourse.chain.node.devnet import Devnet
+from gridbourse.deployment.live_market import found_market
 from gridbourse.deployment.participants import Membership
 from gridbourse.grid.network import Network
 from gridbourse.scenario.scenario import Scenario, load
@@ -20,7 +21,6 @@ from oracle.dso import grid_check as finding
 from oracle.dso.feed import GridFeed
 from replay.markets.checked_trades import Judging
 from replay.markets.order_book import OrderBookVenue
-from replay.run import found_market
 from tests.oracle.fake_chain import DeathClock, Killed, Killing, raise_killed
 from tests.replay.markets import market_scenario
 

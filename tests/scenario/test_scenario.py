@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gridbourse.deployment.live_market import settings_of
 from gridbourse.scenario.errors import ScenarioError
 from gridbourse.scenario.scenario import load
-from replay.run import settings_of
 from tests.scenario import miniature
 
 RURAL3 = Path(__file__).parents[2] / "scenarios" / "rural3.toml"

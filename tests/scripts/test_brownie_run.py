@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gridbourse.chain.deployment.deploy import open_market
+from gridbourse.chain.deployment.market import open_market
 from gridbourse.chain.node.compiler import CHECKOUT
 from gridbourse.chain.node.connect import connect
 from tests.scripts.conftest import environment

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from web3 import Web3
 
-from gridbourse.chain.bindings.crowdsale import campaigns
+from gridbourse.chain.deployment.crowdsale import campaigns
 from gridbourse.chain.deployment.record import DeploymentRecord
 from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.chain.keys.keystores import Keystores

@@ -9,8 +9,9 @@ import pytest
 from eth_account import Account
 from eth_utils import keccak
 
-from gridbourse.chain.bindings.contracts import Registration
-from gridbourse.chain.deployment.deploy import AREA, Market, MarketSettings, deploy
+from gridbourse.chain.bindings.registry import Registration
+from gridbourse.chain.deployment.deploy import MarketSettings, deploy
+from gridbourse.chain.deployment.market import AREA, Market
 from gridbourse.chain.keys.accounts import Keyring
 from gridbourse.chain.node.compiler import load_artifacts
 from gridbourse.chain.node.connect import let_time_pass, session

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from web3.types import RPCEndpoint
 
-from gridbourse.chain.deployment.deploy import Market, open_market
+from gridbourse.chain.deployment.market import Market, open_market
 from gridbourse.chain.node.connect import connect
 from gridbourse.metering.errors import ReadingError
 from gridbourse.metering.signatures import sign_reading

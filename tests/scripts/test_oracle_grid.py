@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 from web3.types import RPCEndpoint
 
-from gridbourse.chain.deployment.deploy import AREA, Market, open_market
+from gridbourse.chain.deployment.market import AREA, Market, open_market
 from gridbourse.chain.node.connect import connect
 from gridbourse.chain.node.devnet import Devnet
+from gridbourse.deployment.live_market import found_market
 from gridbourse.deployment.participants import Membership
 from gridbourse.metering.errors import ReadingError
 from gridbourse.scenario.rules import OtcContract
@@ -26,7 +27,6 @@ from replay.markets.call_auction import CallAuctionVenue
 from replay.markets.checked_trades import Judging
 from replay.markets.order_book import OrderBookVenue
 from replay.markets.over_the_counter import OverTheCounterVenue
-from replay.run import found_market
 from scripts import oracle
 from tests.guard import GUARD_S
 from tests.replay.noon import START, write_scenario

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from web3.types import RPCEndpoint
 
-from gridbourse.chain.deployment.deploy import AREA, Market, open_market
+from gridbourse.chain.deployment.market import AREA, Market, open_market
 from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.chain.node.connect import connect
 from gridbourse.chain.operations.market_state import due

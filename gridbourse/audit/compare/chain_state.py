@@ -1,10 +1,10 @@
 """The end: the rebuilt market against the chain's own storage, and the identities of both."""
 
-from gridbourse.audit.core.balances import MARGIN
 from gridbourse.audit.core.money import Position
 from gridbourse.audit.core.rules import Rules
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.run_folder import State
+from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT
 
 
 def compare_end(rebuilt: Rebuilt, rules: Rules, state: State, area: int = 0) -> None:
@@ -59,7 +59,7 @@ def _compare_identities(rebuilt: Rebuilt, state: State) -> None:
     for name, left, right in (
         (
             "margin account = margins left of all deals, bonds of sealed answers, flexibility",
-            state.balances.get(MARGIN, 0),
+            state.balances.get(MARGIN_ACCOUNT, 0),
             margins + bonds + kept,
         ),
         (

@@ -4,11 +4,10 @@ from collections import Counter
 from dataclasses import astuple, replace
 
 from gridbourse.agents.portfolios import Portfolios
-from gridbourse.audit.core.balances import DSO
 from gridbourse.audit.core.rules import AuctionRules, BoardRules, BookRules, PoolRules, Rules
 from gridbourse.audit.markets.over_the_counter import OverTheCounter
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.chain.bindings.flexibility import TSO_ACCOUNT
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, TSO_ACCOUNT
 from gridbourse.chain.deployment.market_kinds import GROUP_SIZE
 from gridbourse.chain.deployment.settings import MOST_POSTED
 from gridbourse.model.trade import LEAST_WH
@@ -85,7 +84,7 @@ def _compare_flexibility(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> 
         )
         for (_, period), board in market.requests.boards.items()
         for one in board
-        if one.buyer != DSO
+        if one.buyer != DSO_ACCOUNT
     )  # fmt: skip
     calls = sorted(
         (
@@ -108,7 +107,7 @@ def _compare_flexibility(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> 
         (period, one.number)
         for (_, period), board in market.requests.boards.items()
         for one in board
-        if one.buyer == DSO and one.product not in dso
+        if one.buyer == DSO_ACCOUNT and one.product not in dso
     ]
     findings.compare(WHAT, "DSO's requests by products it does not buy", beyond, [])
 

@@ -4,9 +4,15 @@ from collections import defaultdict
 from typing import NamedTuple
 
 from gridbourse.audit.core.registry import FIRST_PARTICIPANT
+from gridbourse.chain.bindings.house_accounts import (
+    DSO_ACCOUNT,
+    OPERATOR_ACCOUNT,
+    ROUNDING_ACCOUNT,
+    SPREAD_ACCOUNT,
+    TSO_ACCOUNT,
+)
 
-DSO, SUPPLIER, OPERATOR, ROUNDING, SPREAD, MARGIN, TSO = 1, 2, 3, 4, 5, 6, 7  # HouseAccounts.sol
-EARNERS = (DSO, OPERATOR, ROUNDING, SPREAD)
+EARNERS = (DSO_ACCOUNT, OPERATOR_ACCOUNT, ROUNDING_ACCOUNT, SPREAD_ACCOUNT)
 """House accounts that earn, and so stand in for debts when the supplier's money does not."""
 
 
@@ -25,7 +31,7 @@ class Balances(defaultdict[int, int]):
         before = self.get(account, 0)
         if account >= FIRST_PARTICIPANT:
             self.free_micro_eur += max(amount, 0) - max(before, 0)
-        if account >= TSO:
+        if account >= TSO_ACCOUNT:
             self.debts_micro_eur += max(-amount, 0) - max(-before, 0)
         super().__setitem__(account, amount)
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.findings import Findings
-from gridbourse.chain.deployment.deploy import MARKET
+from gridbourse.chain.bindings.clearing_house import MARKET
 
 Handlers = dict[str, Callable[[Event], None]]
 

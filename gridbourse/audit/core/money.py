@@ -4,20 +4,18 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from gridbourse.audit.core.balances import (
-    DSO,
-    EARNERS,
-    MARGIN,
-    SPREAD,
-    SUPPLIER,
-    TSO,
-    Balances,
-    Claims,
-)
+from gridbourse.audit.core.balances import EARNERS, Balances, Claims
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.findings import Findings
 from gridbourse.audit.core.registry import Members
 from gridbourse.audit.core.tariff import Tariffs
+from gridbourse.chain.bindings.house_accounts import (
+    DSO_ACCOUNT,
+    MARGIN_ACCOUNT,
+    SPREAD_ACCOUNT,
+    SUPPLIER_ACCOUNT,
+    TSO_ACCOUNT,
+)
 
 
 class Rates(NamedTuple):
@@ -113,7 +111,7 @@ class Money:
     def backing(self) -> Backing:
         """The supplier's money and the credits that wait for it, less what participants owe; and the rest
         of the house."""
-        cover = self.free[SUPPLIER] + self.waiting_micro_eur - self.free.debts_micro_eur
+        cover = self.free[SUPPLIER_ACCOUNT] + self.waiting_micro_eur - self.free.debts_micro_eur
         return Backing(cover, sum(self.free[each] for each in EARNERS))
 
     @property
@@ -124,7 +122,7 @@ class Money:
     def may_leave(self, account: int) -> int:
         """What may go out of an account now, µEUR: of a house account only what need not cover debts."""
         own = max(self.free[account], 0)
-        if account == SUPPLIER:
+        if account == SUPPLIER_ACCOUNT:
             cover, house = self.backing()
             return max(min(own, cover if house >= 0 else 0), 0)
         if account in EARNERS:
@@ -138,8 +136,8 @@ class Money:
         house = min(max(backing.house + min(backing.cover, 0), 0), theirs)
         return Claims(
             participants=self.free.free_micro_eur,
-            house=house + self.may_leave(SUPPLIER),
-            held_for_others=self.free[MARGIN] + max(self.free[TSO], 0),
+            house=house + self.may_leave(SUPPLIER_ACCOUNT),
+            held_for_others=self.free[MARGIN_ACCOUNT] + max(self.free[TSO_ACCOUNT], 0),
             set_aside=self.set_aside,
             in_periods=self._in_periods(),
             currency_held=self.currency_held,
@@ -160,7 +158,9 @@ class Money:
     def deposited(self, event: Event) -> None:
         """Deposited: the margin account is filled by deals alone."""
         where = f"deposit, {event.at('account')}"
-        self._findings.require("money rule", where, event["account"] != MARGIN, "held for others")
+        self._findings.require(
+            "money rule", where, event["account"] != MARGIN_ACCOUNT, "held for others"
+        )
         self.free[event["account"]] += event["amountMicroEur"]
         self.deposits += event["amountMicroEur"]
 
@@ -224,12 +224,12 @@ class Money:
     def collect_spread(self, period: int, amount: int) -> None:
         """What buyers pay above what sellers receive goes to its account."""
         self.open_trades[period] -= amount
-        self.free[SPREAD] += amount
+        self.free[SPREAD_ACCOUNT] += amount
 
     def collect_rest(self, period: int) -> int:
         """When all is settled: what the trades of a period leave over is spread too."""
         left = self.open_trades.pop(period, 0)
-        self.free[SPREAD] += left
+        self.free[SPREAD_ACCOUNT] += left
         return left
 
     def take_off(self, period: int, participant: int, fill: Position, payment: int) -> None:
@@ -283,8 +283,8 @@ class Money:
     def _end(self, groups: Sequence[GroupChange], found: Settled) -> Settled:
         """The house's sides; of whose account changed, those who are in debt now."""
         self.has_settled = True
-        self.free[SUPPLIER] += sum(group.supplier for group in groups)
-        self.free[DSO] += sum(group.dso for group in groups)
+        self.free[SUPPLIER_ACCOUNT] += sum(group.supplier for group in groups)
+        self.free[DSO_ACCOUNT] += sum(group.dso for group in groups)
         debts = {who: self.free[who] for who in found.debts if self.free[who] < 0}
         return Settled(debts, found.waits)
 

@@ -3,10 +3,10 @@
 from collections import defaultdict
 from typing import NamedTuple
 
-from gridbourse.audit.core.balances import MARGIN
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.findings import Findings
 from gridbourse.audit.core.money import Money
+from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT
 
 
 class Transfer(NamedTuple):
@@ -54,8 +54,10 @@ class Transfers:
             self._findings.require("money rule", place, free >= micro_eur, "not free")
             self._money.free[payer] -= micro_eur
             self._money.free[payee] += micro_eur
-            self.margins[market] += micro_eur * ((payee == MARGIN) - (payer == MARGIN))
-            if payer == MARGIN:
+            self.margins[market] += micro_eur * (
+                (payee == MARGIN_ACCOUNT) - (payer == MARGIN_ACCOUNT)
+            )
+            if payer == MARGIN_ACCOUNT:
                 place = f"margin, {market}, {where}"
                 own = self.margins[market] >= 0
                 self._findings.require("attribution", place, own, "of another market")

@@ -6,11 +6,12 @@ Block time is not in the logs: that a dispute window was over when money left is
 from collections import defaultdict
 from typing import NamedTuple
 
-from gridbourse.audit.core.balances import EARNERS, SUPPLIER
+from gridbourse.audit.core.balances import EARNERS
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.findings import Findings
 from gridbourse.audit.core.money import Money
 from gridbourse.audit.core.registry import FIRST_PARTICIPANT, Members
+from gridbourse.chain.bindings.house_accounts import SUPPLIER_ACCOUNT
 
 
 class Withdrawal(NamedTuple):
@@ -80,7 +81,7 @@ class Withdrawals:
         self._money.free[account] += kept
         self.taken[taken.recipient, account] -= kept
         self.received[taken.recipient] += paid
-        if account in (SUPPLIER, *EARNERS):
+        if account in (SUPPLIER_ACCOUNT, *EARNERS):
             cover, house = self._money.backing()
             covered = min(cover, 0) + house >= 0
             self._findings.require("money rule", where, covered, "needed to cover debts")

@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from gridbourse.audit.core.agents import Agents
-from gridbourse.audit.core.balances import MARGIN, SUPPLIER
 from gridbourse.audit.core.context import Common
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.modules import Handlers
@@ -27,6 +26,7 @@ from gridbourse.audit.markets.checked_trades import CheckedTrades, Fill, shown, 
 from gridbourse.audit.settlement.corrections import Corrections
 from gridbourse.audit.settlement.metering import Metering
 from gridbourse.chain.bindings.flexibility import token_id
+from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT, SUPPLIER_ACCOUNT
 from gridbourse.model.flexibility import market as model
 from gridbourse.model.flexibility.products import Way
 from gridbourse.model.trade import TradeWord
@@ -232,8 +232,10 @@ class FlexibilityMarket(CheckedTrades):
         kept = lost if leg is None else self.requests.bond(asked, leg.wh)
         back = self.requests.bond(asked, wh) - kept
         return [
-            move for move in ((MARGIN, who, back), (MARGIN, SUPPLIER, lost)) if move[2]
-        ]  # fmt: skip
+            move
+            for move in ((MARGIN_ACCOUNT, who, back), (MARGIN_ACCOUNT, SUPPLIER_ACCOUNT, lost))
+            if move[2]
+        ]
 
     @staticmethod
     def _trade(asked: Asked, who: int, wh: int, price: int) -> TradeWord:
@@ -271,7 +273,7 @@ class FlexibilityMarket(CheckedTrades):
             leg = asked.legs.pop(who, None)
             wh = 0 if leg is None else leg.wh
             where = f"rejected, participant {who}, period {period}"
-            self.requests.move(where, (MARGIN, who, self.requests.bond(asked, wh)))
+            self.requests.move(where, (MARGIN_ACCOUNT, who, self.requests.bond(asked, wh)))
             self._reservations.give_back(period, who, asked.energy(wh))
             self.requests.free(asked, period, who, wh, 0)
 
@@ -338,8 +340,8 @@ class FlexibilityMarket(CheckedTrades):
             who = closing.participant
             leg = next(leg for leg in self._legs_of(asked) if leg.participant == who)
             bond = self.requests.bond(asked, leg.wh)
-            self.requests.move(where, (MARGIN, who, bond - closing.penalty))
-            self.requests.move(where, (MARGIN, closing.aggregator, closing.shared))
+            self.requests.move(where, (MARGIN_ACCOUNT, who, bond - closing.penalty))
+            self.requests.move(where, (MARGIN_ACCOUNT, closing.aggregator, closing.shared))
             asked.escrow -= closing.paid
             moved = closing.delivered_wh if metered else 0
             reserved = 0 if leg.stands_by else leg.wh
@@ -353,12 +355,12 @@ class FlexibilityMarket(CheckedTrades):
                 (asked.buyer, who, "flexibility", closing.paid - closing.shared),
                 (asked.buyer, closing.aggregator, "aggregator_share", closing.shared),
                 (who, asked.buyer, "flexibility_penalty", closing.damages),
-                (who, SUPPLIER, "flexibility_penalty", closing.penalty - closing.damages),
+                (who, SUPPLIER_ACCOUNT, "flexibility_penalty", closing.penalty - closing.damages),
             ]
         damages = sum(closing.damages for closing in batch.closings)
         beside = sum(closing.penalty for closing in batch.closings) - damages
-        self.requests.move(where, (MARGIN, asked.buyer, damages))
-        self.requests.move(where, (MARGIN, SUPPLIER, beside))
+        self.requests.move(where, (MARGIN_ACCOUNT, asked.buyer, damages))
+        self.requests.move(where, (MARGIN_ACCOUNT, SUPPLIER_ACCOUNT, beside))
         delivered = sum(closing.delivered_wh for closing in batch.closings)
         asked.delivered_wh += delivered
         if metered and delivered:
@@ -394,16 +396,18 @@ class FlexibilityMarket(CheckedTrades):
 
     def _compensate(self, batch: Batch, delivered: int) -> int:
         """What supplier and buyer paid each other, µEUR."""
-        asked, supplier = batch.asked, self._money.may_leave(SUPPLIER)
+        asked, supplier = batch.asked, self._money.may_leave(SUPPLIER_ACCOUNT)
         amount = model.compensation_micro_eur(asked.request, delivered, supplier)
         self._findings.compare("compensation", f"µEUR, {batch.where}", batch.compensated, amount)
-        payer, payee = (SUPPLIER, asked.buyer) if amount > 0 else (asked.buyer, SUPPLIER)
+        payer, payee = (
+            (SUPPLIER_ACCOUNT, asked.buyer) if amount > 0 else (asked.buyer, SUPPLIER_ACCOUNT)
+        )
         self.flows[batch.period].append((payer, payee, "compensation", abs(amount)))
         if amount >= 0:
-            self.requests.move(batch.where, (SUPPLIER, asked.buyer, amount))
+            self.requests.move(batch.where, (SUPPLIER_ACCOUNT, asked.buyer, amount))
         else:
             asked.escrow += amount
-            self.requests.move(batch.where, (MARGIN, SUPPLIER, -amount))
+            self.requests.move(batch.where, (MARGIN_ACCOUNT, SUPPLIER_ACCOUNT, -amount))
         return abs(amount)
 
     # --- the end -------------------------------------------------------------------------------
@@ -437,7 +441,7 @@ class FlexibilityMarket(CheckedTrades):
         if self.requests.takes_energy(asked):
             rest = asked.buyers_energy(asked.request.wh - asked.delivered_wh)
             self._reservations.give_back(period, asked.buyer, rest)
-        self.requests.move(where, (MARGIN, asked.buyer, left))
+        self.requests.move(where, (MARGIN_ACCOUNT, asked.buyer, left))
 
     def require_nothing_loose(self) -> None:
         """At the end: every verification is complete, every end has what it is of."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gridbourse.audit.core.agents import Agents
-from gridbourse.audit.core.balances import MARGIN, SUPPLIER
 from gridbourse.audit.core.context import Common
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.reservations import Energy
@@ -20,6 +19,7 @@ from gridbourse.chain.bindings.flexibility import (
     lot_drawn,
     salt_commitment,
 )
+from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT, SUPPLIER_ACCOUNT
 from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.model.errors import ModelError
 from gridbourse.model.flexibility import market as model
@@ -202,7 +202,7 @@ class Requests:
         escrow = model.escrow_micro_eur(request, self._rules.band)
         asked = Asked(len(board), buyer, number, zone, request, closes_at, only, lot, escrow)
         board.append(asked)
-        self.move(where, (buyer, MARGIN, escrow))
+        self.move(where, (buyer, MARGIN_ACCOUNT, escrow))
         if self.takes_energy(asked):
             energy = asked.buyers_energy(wh)
             self._reservations.claim(period, buyer, energy, where)
@@ -349,7 +349,7 @@ class Requests:
         self._findings.compare("lot", f"µEUR for a seed withheld, {where}", amount, due)
         without = asked.shown_at is None and asked.request.product.declared
         self._require("lot", where, without, "its seed was shown")
-        self.move(where, (MARGIN, SUPPLIER, due))
+        self.move(where, (MARGIN_ACCOUNT, SUPPLIER_ACCOUNT, due))
         asked.escrow -= due
         asked.seed_forfeited = due
 
@@ -426,7 +426,9 @@ class Requests:
     def exchange_bond(self, asked: Asked, who: int, former: int, wh: int, where: str) -> None:
         """The bond changes with the offer."""
         change = self.bond(asked, wh) - self.bond(asked, former)
-        self.move(where, (who, MARGIN, change) if change > 0 else (MARGIN, who, -change))
+        self.move(
+            where, (who, MARGIN_ACCOUNT, change) if change > 0 else (MARGIN_ACCOUNT, who, -change)
+        )
 
     def move(self, where: str, *expected: tuple[int, int, int]) -> None:
         """The next transfers of the market must be these (payer, payee, µEUR)."""

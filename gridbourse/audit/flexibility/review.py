@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gridbourse.audit.core.balances import DSO
 from gridbourse.audit.core.context import Common
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.money import GroupChange
@@ -19,6 +18,7 @@ from gridbourse.audit.flexibility.requests import Asked
 from gridbourse.audit.settlement.corrections import Corrections, Move
 from gridbourse.audit.settlement.metering import Metering
 from gridbourse.chain.bindings.flexibility_review import VerifiedLeg, VerifiedLegs
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT
 from gridbourse.chain.encoding.lanes import PER_GROUP
 from gridbourse.model.flexibility.products import Way
 from gridbourse.model.flexibility.review import Review, Verified, leg_shares, review
@@ -137,7 +137,7 @@ def _booked(found: Review) -> list[tuple[int, GroupChange]]:
     """Group by group, with the supplier on the other side."""
     return [
         (0, GroupChange({}, -amount, amount))
-        if account == DSO
+        if account == DSO_ACCOUNT
         else (account // PER_GROUP, GroupChange({account: amount}, -amount, 0))
         for account, amount in found.changes
     ]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from gridbourse.audit.core.balances import MARGIN
 from gridbourse.audit.core.context import Common
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.modules import Handlers
 from gridbourse.audit.core.transfers import Transfer
+from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT
+from gridbourse.chain.encoding.arguments import NOBODY
 from gridbourse.model.flexibility.market import claim_moved
 
 WHAT = "flexibility token"
-NOBODY = "0x" + "00" * 20
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Tokens:
         assert self._redeeming is not None
         (who, owed), self._redeeming = self._redeeming, None
         account = self.common.members.account_number(who)
-        due = [Transfer(MARGIN, -1 if account is None else account, owed)]
+        due = [Transfer(MARGIN_ACCOUNT, -1 if account is None else account, owed)]
         self.common.transfers.move_next(self.market, due, f"redeemed by {who}")
 
     @property

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gridbourse.audit.core.agents import Agents
-from gridbourse.audit.core.balances import MARGIN
 from gridbourse.audit.core.context import Common
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.modules import Handlers, Modules
@@ -17,6 +16,7 @@ from gridbourse.audit.core.transfers import Transfer
 from gridbourse.audit.markets.checked_trades import CheckedTrades, shown, trade_of
 from gridbourse.audit.markets.left_out import require_left_out
 from gridbourse.chain.bindings.aggregator_auction import FIRST_ANSWER, Answer, commitment_to
+from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT
 from gridbourse.chain.encoding.lanes import BID, OFFER, PER_GROUP, lanes56, order_lane
 from gridbourse.model.aggregator_auction import LEAST_REVEAL_SECONDS, Auction, Award, award
 from gridbourse.model.call_auction import Band
@@ -212,7 +212,9 @@ class AggregatorAuction(CheckedTrades):
         )
         self._require("seal", where, who not in asked.committed, "committed before")
         self._require("seal", where, who in self._members.participants, "never registered")
-        self._transfers.move(self.name, [Transfer(who, MARGIN, self._rules.bond_micro_eur)], where)
+        self._transfers.move(
+            self.name, [Transfer(who, MARGIN_ACCOUNT, self._rules.bond_micro_eur)], where
+        )
         asked.committed[who] = event["commitment"]
 
     def revealed(self, event: Event) -> None:
@@ -227,7 +229,9 @@ class AggregatorAuction(CheckedTrades):
         expected = asked.committed.pop(who, None)
         given = commitment_to(who, answer, event["salt"])
         self._findings.compare("seal", where, given, expected)
-        self._transfers.move(self.name, [Transfer(MARGIN, who, self._rules.bond_micro_eur)], where)
+        self._transfers.move(
+            self.name, [Transfer(MARGIN_ACCOUNT, who, self._rules.bond_micro_eur)], where
+        )
         self._answer(event, asked, who, answer)
 
     def returned(self, event: Event) -> None:
@@ -243,7 +247,7 @@ class AggregatorAuction(CheckedTrades):
         kept = (member is not None and member.held_back) or self not in self._modules.in_service
         self._require("seal", where, kept, "nobody keeps it from answering")
         self._findings.compare("seal", f"bond, µEUR, {where}", event["amountMicroEur"], bond)
-        self._transfers.move(self.name, [Transfer(MARGIN, who, bond)], where)
+        self._transfers.move(self.name, [Transfer(MARGIN_ACCOUNT, who, bond)], where)
 
     def forfeited(self, event: Event) -> None:
         """BondForfeited: after gate closure, of who never revealed, to the aggregator."""
@@ -255,7 +259,7 @@ class AggregatorAuction(CheckedTrades):
         waits = asked.committed.pop(who, None) is not None
         self._require("seal", where, waits, "nothing it committed to")
         self._findings.compare("seal", f"bond, µEUR, {where}", event["amountMicroEur"], bond)
-        self._transfers.move(self.name, [Transfer(MARGIN, asked.aggregator, bond)], where)
+        self._transfers.move(self.name, [Transfer(MARGIN_ACCOUNT, asked.aggregator, bond)], where)
 
     # --- cleared and awarded -------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
-from gridbourse.audit.core.balances import OPERATOR
 from gridbourse.audit.core.context import Common
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.modules import Handlers
@@ -12,6 +11,7 @@ from gridbourse.audit.core.rules import BoardRules
 from gridbourse.audit.core.transfers import Transfer
 from gridbourse.audit.markets.checked_trades import CheckedTrades, shown, trade_of
 from gridbourse.chain.bindings.bilateral import ANY_SOURCE, ANYONE, ANYWHERE, Draft
+from gridbourse.chain.bindings.house_accounts import OPERATOR_ACCOUNT
 from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.model.trade import MOST_WH, TradeWord
 
@@ -80,7 +80,7 @@ class BilateralMarket(CheckedTrades):
         self._require("subscription", where, continues, "paid before, or for no period")
         fee = self._rules.subscription_micro_eur_per_period * (until - first)
         self._findings.compare("subscription", f"fee, µEUR, {where}", event["feeMicroEur"], fee)
-        self._transfers.move(self.name, [Transfer(participant, OPERATOR, fee)], where)
+        self._transfers.move(self.name, [Transfer(participant, OPERATOR_ACCOUNT, fee)], where)
         self._subscribed_until[participant] = until
 
     # --- on and off the board ----------------------------------------------------------------

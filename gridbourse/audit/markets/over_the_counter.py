@@ -7,7 +7,6 @@ compared once they are known; who defaulted in every period keeps them hidden fo
 from collections import Counter
 from dataclasses import dataclass, field
 
-from gridbourse.audit.core.balances import MARGIN
 from gridbourse.audit.core.context import Common
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.modules import Handlers
@@ -16,6 +15,7 @@ from gridbourse.audit.core.rules import DealRules
 from gridbourse.audit.core.transfers import Transfer
 from gridbourse.audit.markets.checked_trades import CheckedTrades, shown, trade_of
 from gridbourse.audit.markets.deal_hash import deal_hash
+from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT
 from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.model.over_the_counter import SALT_BYTES, Outcome, SupplierPrices, Terms, damages
 from gridbourse.model.trade import TradeWord
@@ -131,7 +131,10 @@ class OverTheCounter(CheckedTrades):
             active = member is not None and member.active
             self._require("deal", f"participant {party}, {where}", active, "not active")
         self.deals[name] = Deal(seller, buyer, {seller: by_seller, buyer: by_buyer})
-        margins = [Transfer(seller, MARGIN, by_seller), Transfer(buyer, MARGIN, by_buyer)]
+        margins = [
+            Transfer(seller, MARGIN_ACCOUNT, by_seller),
+            Transfer(buyer, MARGIN_ACCOUNT, by_buyer),
+        ]
         self._transfers.move(self.name, margins, where)
 
     def closed(self, event: Event) -> None:
@@ -144,7 +147,7 @@ class OverTheCounter(CheckedTrades):
         left = (deal.left[deal.seller], deal.left[deal.buyer])
         chain = (event["sellerMicroEur"], event["buyerMicroEur"])
         self._findings.compare("deal", f"margins left, µEUR, {where}", chain, left)
-        back = [Transfer(MARGIN, who, left) for who, left in deal.left.items()]
+        back = [Transfer(MARGIN_ACCOUNT, who, left) for who, left in deal.left.items()]
         self._transfers.move(self.name, back, where)
         deal.left, deal.closed = dict.fromkeys(deal.left, 0), True
 
@@ -193,7 +196,7 @@ class OverTheCounter(CheckedTrades):
         self._require("default", where, not held_back, "the operator keeps it from performing")
         paid = min(owed, deal.left[who])
         self._findings.compare("default", f"paid, µEUR, {where}", event["paidMicroEur"], paid)
-        self._transfers.move(self.name, [Transfer(MARGIN, deal.other(who), paid)], where)
+        self._transfers.move(self.name, [Transfer(MARGIN_ACCOUNT, deal.other(who), paid)], where)
         deal.left[who] -= paid
         side = OFFER if who == deal.seller else BID
         most_wh = self._reservations.most(period, who, side)

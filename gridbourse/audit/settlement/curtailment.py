@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from gridbourse.audit.core.context import Common
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.modules import Handlers
-from gridbourse.audit.core.money import DSO
 from gridbourse.audit.core.transfers import Transfer
 from gridbourse.audit.settlement.metering import Metering
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT
 from gridbourse.chain.encoding.lanes import MASK56, lanes56
 from gridbourse.model.curtailment import compensation_micro_eur, held_back_wh, outstanding_wh
 
@@ -76,7 +76,11 @@ class Curtailment:
         told_amount = event["amountMicroEur"] * (1 if told_wh > 0 else -1)
         told = (told_wh, told_amount)
         self.common.findings.compare(WHAT, f"(Wh, µEUR), {where}", told, (wh, amount))
-        transfer = Transfer(DSO, who, amount) if amount > 0 else Transfer(who, DSO, -amount)
+        transfer = (
+            Transfer(DSO_ACCOUNT, who, amount)
+            if amount > 0
+            else Transfer(who, DSO_ACCOUNT, -amount)
+        )
         self.common.transfers.move_next(self.name, [transfer], where)
         self.paid_wh[period, who] += wh
         self.paid_micro_eur[period] += amount

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from eth_account.signers.local import LocalAccount
 from web3.contract import Contract
 
-from gridbourse.chain.bindings.contracts import Bound
+from gridbourse.chain.bindings.contract import Bound
 from gridbourse.chain.bindings.grid_oracle import Caps, GridOracle
 from gridbourse.chain.node.block_ranges import events_of
 from gridbourse.chain.node.transactions import Chain

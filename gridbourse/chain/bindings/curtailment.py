@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from eth_account.signers.local import LocalAccount
 from web3.contract import Contract
 
-from gridbourse.chain.bindings.contracts import Bound
+from gridbourse.chain.bindings.contract import Bound
 from gridbourse.chain.encoding.commitment import Leaf, Path
 from gridbourse.chain.encoding.lanes import MASK28, MASK56, group_words
 from gridbourse.chain.node.transactions import Chain

@@ -1,6 +1,6 @@
 """The flexibility market: its contracts for one market area, and what is deployed with it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,23 +9,18 @@ from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 
 from gridbourse.chain.bindings.checked_trades import CheckedTrades
-from gridbourse.chain.bindings.contracts import ALL_GROUPS, Bound
+from gridbourse.chain.bindings.contract import Bound
 from gridbourse.chain.bindings.flexibility_review import NAME as REVIEW
 from gridbourse.chain.bindings.flexibility_review import FlexibilityReview
-from gridbourse.chain.deployment.market_kinds import NOBODY, Anchors
-from gridbourse.chain.deployment.settings import MarketSettings
 from gridbourse.chain.encoding.arguments import label
+from gridbourse.chain.encoding.lanes import ALL_GROUPS
 from gridbourse.chain.node.transactions import Chain
 from gridbourse.model.flexibility.products import Product, Way
 from gridbourse.model.trade import TradeWord
 
-TSO_ACCOUNT, MARGIN_ACCOUNT = 7, 6
-"""Of `HouseAccounts.sol`."""
 NO_SEED, NO_SALT = bytes(32), bytes(16)
 PHASES = ("open", "cleared", "void", "awarded", "ended")
 AWARDED, VOID_OR_CLEARED = PHASES.index("awarded"), (1, 2)
-ROLES = {"tso": "TSO", "verifier": "VERIFIER"}
-"""Roles that only a deployment with a flexibility market gives, by the name of the key."""
 
 
 def product_tuple(product: Product, mtu_seconds: int) -> tuple[Any, ...]:
@@ -310,64 +305,3 @@ class Flexibility:
 
 
 # --- deployment ----------------------------------------------------------------------------------
-
-Put = Callable[..., str]
-"""Deploys a contract by name with its arguments; its address."""
-
-
-def put_before(put: Put, at: Anchors, agents: str) -> str:
-    """Deploy what the market's own contract does not need; the address of the schedules."""
-    put("FlexibilityProducts", at.registry, at.clock)
-    return put("Schedules", at.registry, at.clock, at.house, agents)
-
-
-def put_after(
-    put: Put,
-    addresses: Mapping[str, str],
-    at: Anchors,
-    settings: MarketSettings,
-    portfolios: str = NOBODY,
-) -> None:
-    """Deploy what needs the market; addresses: of all contracts deployed so far."""
-    market, products = addresses["FlexibilityMarket"], addresses["FlexibilityProducts"]
-    schedules, rules = addresses["Schedules"], settings.flexibility
-    put(
-        "FlexibilityBoard",
-        [
-            at.registry,
-            at.clock,
-            at.house,
-            market,
-            products,
-            schedules,
-            addresses["Agents"],
-            rules.band.ticks,
-            rules.reveal_seconds,
-        ],
-    )
-    token = put("FlexibilityToken", at.registry, market)
-    put(
-        "FlexibilityDelivery",
-        [
-            at.registry, at.clock, at.house, addresses["MeterOracle"], market, products, schedules,
-            portfolios, token, settings.reading_window_seconds, rules.verification_window_seconds,
-        ],
-    )  # fmt: skip
-
-
-def put_review(put: Put, addresses: Mapping[str, str], settlement: str) -> str:
-    """Deploy what measures verified legs by the readings of a settlement; its address."""
-    return put(REVIEW, addresses["ClearingHouse"], settlement, addresses["FlexibilityDelivery"])
-
-
-def wire(flexibility: Flexibility, operator: LocalAccount, settings: MarketSettings) -> None:
-    """Connect the contracts, and add the products of the settings."""
-    market = flexibility.market
-    market.write(
-        operator, "deploy", "connect",
-        flexibility.board.address, flexibility.delivery.address, flexibility.token.address,
-    )  # fmt: skip
-    flexibility.schedules.write(operator, "deploy", "connect", flexibility.board.address)
-    for product in settings.flexibility.products:
-        terms = product_tuple(product, settings.mtu_seconds)
-        flexibility.products.write(operator, "deploy", "add", terms)

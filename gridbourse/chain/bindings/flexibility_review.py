@@ -7,7 +7,7 @@ from eth_abi.abi import encode
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 
-from gridbourse.chain.bindings.contracts import Bound
+from gridbourse.chain.bindings.contract import Bound
 from gridbourse.chain.encoding.commitment import (
     NOTHING_SETTLED,
     Commitment,

@@ -5,8 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 from eth_account.signers.local import LocalAccount
 from web3.contract import Contract
 
-from gridbourse.chain.bindings.contracts import ALL_GROUPS, Bound, CallAuction, lanes_set
-from gridbourse.chain.encoding.lanes import MASK56, PER_GROUP, energy_lane, group_words
+from gridbourse.chain.bindings.call_auction import CallAuction
+from gridbourse.chain.bindings.clearing_house import lanes_set
+from gridbourse.chain.bindings.contract import Bound
+from gridbourse.chain.encoding.lanes import ALL_GROUPS, MASK56, PER_GROUP, energy_lane, group_words
 from gridbourse.chain.node.transactions import Chain
 from gridbourse.model.caps import NO_CAP
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
-from gridbourse.chain.bindings.contracts import Bound
+from gridbourse.chain.bindings.contract import Bound
 from gridbourse.chain.encoding.compact_signature import Signature
 from gridbourse.model.portfolio_contract import Contract
 

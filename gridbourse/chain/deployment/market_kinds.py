@@ -3,12 +3,12 @@
 from typing import Any, NamedTuple
 
 from gridbourse.chain.deployment.settings import MarketSettings
+from gridbourse.chain.encoding.arguments import NOBODY
 
 MAX_BOOK_TICKS = 224
 """Of `OrderBook.sol`: what one word of ticks holds beside its period."""
 GROUP_SIZE = 64
 """Trades of the order book, the aggregators' auctions or the flexibility market that one verdict is about."""
-NOBODY = "0x" + "00" * 20
 SELLERS_PRICE, WITHIN_LIMITS = 0, 1
 """Of `BilateralMarket.PriceRule`."""
 

@@ -74,3 +74,6 @@ def _in_value(
     return (
         None if type_ != "tuple" and w3.is_encodable(type_, value) else Misfit(name, value, type_)
     )
+
+
+NOBODY = "0x" + "00" * 20

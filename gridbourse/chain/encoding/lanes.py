@@ -110,3 +110,7 @@ def unpack_readings(first_block: int, data: bytes) -> dict[int, int]:
             if wh != MISSING_WH:
                 readings[base + lane] = wh
     return readings
+
+
+ALL_GROUPS = 1 << 31
+"""More groups than an area has: as many as one transaction carries is for the caller to choose."""

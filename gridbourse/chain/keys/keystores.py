@@ -10,7 +10,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
 
-from gridbourse.onboarding.errors import KeystoreError
+from gridbourse.errors import GridbourseError
 
 PASSWORD_VARIABLE = "GRIDBOURSE_KEYSTORE_PASSWORD"
 MIN_PASSWORD = 12
@@ -109,3 +109,7 @@ class Keystores:
     def remove(self, person: str) -> None:
         """Forget a key that never had an account on the chain."""
         self.path(person).unlink(missing_ok=True)
+
+
+class KeystoreError(GridbourseError):
+    """No usable password, or a keystore that does not open with it."""

@@ -16,8 +16,7 @@ from eth_account.signers.local import LocalAccount
 from eth_typing import ChecksumAddress
 from eth_utils.address import is_address, to_checksum_address
 
-from gridbourse.chain.keys.keystores import Keystores
-from gridbourse.onboarding.errors import KeystoreError
+from gridbourse.chain.keys.keystores import KeystoreError, Keystores
 
 ADDRESSES = "addresses.json"
 

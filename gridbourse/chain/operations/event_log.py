@@ -5,8 +5,8 @@ from typing import Any
 
 from web3 import Web3
 
-from gridbourse.chain.bindings.contracts import Bound
-from gridbourse.chain.deployment.deploy import Market
+from gridbourse.chain.bindings.contract import Bound
+from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.node.block_ranges import in_ranges
 from gridbourse.chain.node.connect import NetworkError
 

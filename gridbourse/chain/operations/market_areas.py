@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from eth_account.signers.local import LocalAccount
 
-from gridbourse.chain.bindings.contracts import Bound
-from gridbourse.chain.deployment.deploy import Market
+from gridbourse.chain.bindings.contract import Bound
+from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.deployment.record import PLEDGES
 from gridbourse.chain.encoding.arguments import label
 from gridbourse.chain.operations.event_log import events

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from gridbourse.chain.bindings.contracts import ALL_GROUPS, FIRST_PARTICIPANT, SUPPLIER_ACCOUNT
 from gridbourse.chain.bindings.grid_oracle import VERDICTS
-from gridbourse.chain.deployment.deploy import AREA, Market
+from gridbourse.chain.bindings.house_accounts import FIRST_PARTICIPANT, SUPPLIER_ACCOUNT
+from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.encoding.lanes import ALL_GROUPS
 
 EARNERS, HELD_FOR_OTHERS = (1, 3, 4, 5), (6, 7)
 """Of `HouseAccounts.sol`: DSO, operator, rounding and spread account; margins and the TSO's own money."""

@@ -3,10 +3,10 @@
 from eth_account.signers.local import LocalAccount
 
 from gridbourse.chain.bindings.aggregator_auction import AggregatorAuction
-from gridbourse.chain.bindings.contracts import CallAuction
+from gridbourse.chain.bindings.call_auction import CallAuction
 from gridbourse.chain.bindings.flexibility import Flexibility
 from gridbourse.chain.bindings.grid_oracle import VERDICTS
-from gridbourse.chain.deployment.deploy import AREA, Market
+from gridbourse.chain.deployment.market import AREA, Market
 from gridbourse.chain.encoding.lanes import seats_of
 from gridbourse.errors import GridbourseError
 from gridbourse.text import many

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 
-from gridbourse.chain.deployment.deploy import Market
+from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.node.refusals import PERMISSIONS
 from gridbourse.chain.operations.event_log import events
 from gridbourse.errors import GridbourseError

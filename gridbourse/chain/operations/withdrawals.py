@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from eth_account.signers.local import LocalAccount
 
-from gridbourse.chain.bindings.contracts import FIRST_PARTICIPANT
-from gridbourse.chain.deployment.deploy import Market
+from gridbourse.chain.bindings.house_accounts import FIRST_PARTICIPANT
+from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.operations.event_log import events
 
 CREDITS_A_CALL = 100

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from gridbourse.grid.assessment import assess, excess_pu
+from gridbourse.grid.errors import GridError
+from gridbourse.grid.limits import Limits
 from gridbourse.model.caps import NO_CAP
-from gridbourse.scenario.errors import GridError
-from gridbourse.scenario.rules import Limits
 from oracle.dso.caps import EVERYBODY, propose_caps
 from oracle.dso.explanation import explain
 from tests.oracle.dso.feeders import MTU_SECONDS, NO_VAR, POINTS, feeder, wh

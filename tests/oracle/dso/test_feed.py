@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from eth_utils import keccak
 
+from gridbourse.grid.limits import Limits
 from gridbourse.model.caps import NO_CAP
-from gridbourse.scenario.rules import Limits
 from oracle.common.errors import FeedError
 from oracle.common.journal import Journal
 from oracle.dso.feed import GridFeed

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from gridbourse.grid.assessment import Kind, excess_pu
+from gridbourse.grid.errors import GridError
+from gridbourse.grid.limits import Limits
 from gridbourse.grid.network import Network
 from gridbourse.grid.pandapower_check import PandapowerNetwork
 from gridbourse.model.flexibility.baseline.delivery import Direction
-from gridbourse.scenario.errors import GridError
-from gridbourse.scenario.rules import Limits
 from gridbourse.scenario.scenario import load
 from oracle.common.errors import FeedError
 from oracle.dso import flexibility_need

@@ -5,8 +5,8 @@ import json
 import pytest
 from eth_utils import keccak
 
+from gridbourse.grid.limits import Limits
 from gridbourse.model.trade import TradeWord
-from gridbourse.scenario.rules import Limits
 from oracle.common.errors import FeedError
 from oracle.common.journal import Journal
 from oracle.dso.feed import FLEXIBILITY, GridFeed

@@ -5,9 +5,9 @@ import json
 import pytest
 from eth_utils import keccak
 
+from gridbourse.grid.limits import Limits
 from gridbourse.model.caps import NO_CAP
 from gridbourse.model.trade import TradeWord
-from gridbourse.scenario.rules import Limits
 from oracle.common.journal import Journal
 from oracle.dso.feed import GridFeed
 from oracle.dso.trade_groups import beyond_caps, net, with_trades

@@ -10,8 +10,8 @@ import pytest
 from gridbourse.chain.node.connect import NetworkError
 from gridbourse.chain.node.transactions import Reverted
 from gridbourse.errors import GridbourseError
+from gridbourse.grid.errors import GridError
 from gridbourse.metering.errors import ReadingError
-from gridbourse.scenario.errors import GridError
 from oracle.common.daemon import Daemon
 from oracle.common.errors import JournalError
 from oracle.dso.watch import Connected, GridWatch, Task

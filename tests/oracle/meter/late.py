@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from gridbourse.chain.bindings.contracts import SUPPLIER_ACCOUNT
-from gridbourse.chain.deployment.deploy import AREA, Market
+from gridbourse.chain.bindings.house_accounts import SUPPLIER_ACCOUNT
+from gridbourse.chain.deployment.market import AREA, Market
 from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.chain.node.connect import connect
 from gridbourse.chain.node.transactions import Chain

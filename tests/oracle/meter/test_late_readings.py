@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from gridbourse.chain.deployment.deploy import AREA
+from gridbourse.audit.history import read_history
+from gridbourse.chain.deployment.market import AREA
 from gridbourse.chain.encoding.commitment import ProofError
 from oracle.common.errors import FeedError, SettledError
 from oracle.common.journal import Journal
-from oracle.meter.corrections import LateReadings, book_corrections, read_history
+from oracle.meter.corrections import LateReadings, book_corrections
 from oracle.meter.feed import LATE
 from tests.invariants.ring_market import FIRST, NUMBERS, RING
 from tests.oracle.fake_chain import DeathClock, Killed, raise_killed

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import pytest
 from eth_utils.crypto import keccak
 
-from gridbourse.audit.flexibility.baselines import Committed, recomputed
-from gridbourse.chain.bindings.contracts import DSO_ACCOUNT, Registration
+from gridbourse.audit.compare.baselines import Committed, recomputed
 from gridbourse.chain.bindings.flexibility import (
     NO_SEED,
     Row,
@@ -18,7 +17,10 @@ from gridbourse.chain.bindings.flexibility import (
     lot_drawn,
     salt_commitment,
 )
-from gridbourse.chain.deployment.deploy import AREA, Market, deploy
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT
+from gridbourse.chain.bindings.registry import Registration
+from gridbourse.chain.deployment.deploy import deploy
+from gridbourse.chain.deployment.market import AREA, Market
 from gridbourse.chain.deployment.settings import FlexibilityRules, MarketSettings
 from gridbourse.chain.keys.accounts import Keyring
 from gridbourse.chain.node.compiler import load_artifacts

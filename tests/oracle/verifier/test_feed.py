@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from eth_utils.crypto import keccak
 
-from gridbourse.audit.flexibility.baselines import Committed, EvidenceError, recomputed
+from gridbourse.audit.compare.baselines import Committed, EvidenceError, recomputed
 from gridbourse.model.flexibility.baseline.canonical import read
 from gridbourse.model.flexibility.baseline.compute import baseline
 from gridbourse.model.flexibility.baseline.errors import ImpossibleMethod
