@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Final
 
 PLAIN: Final = "gridbourse.plain"
-"""Error handler of encoders: what a terminal can not show is written with what it can."""
+"""Error handler of encoders: what a terminal cannot show is written with what it can."""
 _INSTEAD: Final = {
     "µ": "u", "μ": "u", "€": "EUR", "…": "...", "·": "-", "×": "x", "±": "+/-", "−": "-",
     "–": "-", "—": "-", "°": "deg ", "²": "2", "³": "3", "→": "->", "←": "<-", "≤": "<=", "≥": ">=",
@@ -31,7 +31,7 @@ def moment(timestamp: int) -> str:
 
 
 def one_line(text: object) -> str:
-    """The text with everything escaped that ends a line, moves a cursor or can not be seen."""
+    """The text with everything escaped that ends a line, moves a cursor or cannot be seen."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text)
     )

@@ -99,7 +99,7 @@ class FlexibleDelivery:
     # --- verified and paid ---------------------------------------------------------------------
 
     def verify(self, period: int, metered: Mapping[int, Ints]) -> Delivered:
-        """Every leg of a metered period. VenueError where one can not be verified, or the chain finds
+        """Every leg of a metered period. VenueError where one cannot be verified, or the chain finds
         anything else than the model."""
         asked = self.market.sessions[period].asked
         contracts: Ints = np.zeros(len(self._scenario.points), dtype=np.int64)

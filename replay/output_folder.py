@@ -16,7 +16,7 @@ OUT = Path("out")
 
 
 class FolderError(GridbourseError):
-    """A folder can not take a run."""
+    """A folder cannot take a run."""
 
 
 def folder_for(name: str) -> Path:
@@ -41,14 +41,14 @@ def require_room(out: Path, overwrite: bool) -> None:
 def whole_or_not_at_all(out: Path) -> Iterator[Path]:
     """A folder to fill; what is in it goes to `out` when the block ends well, else nowhere.
 
-    A former run's files there are replaced, other files stay. FolderError when `out` can not be.
+    A former run's files there are replaced, other files stay. FolderError when `out` cannot be.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
         empty = not any(out.iterdir())
         draft = Path(tempfile.mkdtemp(dir=out, prefix=".unfinished-"))
     except OSError as error:
-        raise FolderError(f"{out}: can not be the folder of a run ({error.strerror})") from error
+        raise FolderError(f"{out}: cannot be the folder of a run ({error.strerror})") from error
     try:
         yield draft
         for name in LATER:

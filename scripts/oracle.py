@@ -78,7 +78,7 @@ def _grid(options: argparse.Namespace, web3: Web3 | None) -> int:
     scenario = load(options.scenario)
     with on_record(options.network, web3) as market:
         connected = Connected(market, _mapping(options), frozenset(scenario.points.index))
-        connected.at(market.clock.read("nextOpenPeriod"))  # a mapping that can not be read ends it
+        connected.at(market.clock.read("nextOpenPeriod"))  # a mapping that cannot be read ends it
         verdicts = options.verdicts or _files(market, options) / "verdicts"
         with _journal(market, options) as journal:
             grid = GridWatch(market, scenario, desks(market), connected, journal, verdicts)

@@ -1,4 +1,4 @@
-"""Something that takes long and can not say how far it is: a bar on a terminal, else a line now and then."""
+"""Something that takes long and cannot say how far it is: a bar on a terminal, else a line now and then."""
 
 import sys
 import threading

@@ -65,7 +65,7 @@ class Homes:
         direction: "up" injects more (or draws less), "down" the reverse.  wh: > 0.
         cost_micro_eur_per_wh: the least that makes moving all of it, or any part, cost the home
         nothing, rounded up: losses, wear, and what it buys again or sells less in other periods. Below
-        0 where the home gains by it. Blocks are not offered: they can not be moved in part.
+        0 where the home gains by it. Blocks are not offered: they cannot be moved in part.
         """
         rows = []
         for point, home in self.households.items():

@@ -107,7 +107,7 @@ class Household:
         up, down = self.room(period)
         if not -down <= wh <= up:
             raise ScenarioError(
-                f"{self.point_id}: can not move {wh} Wh in period {period}: from {-down} to {up} Wh"
+                f"{self.point_id}: cannot move {wh} Wh in period {period}: from {-down} to {up} Wh"
             )
         ((_, drawn),) = self._moved(period, [wh])
         plan = self._current(period)

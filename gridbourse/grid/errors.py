@@ -4,7 +4,7 @@ from gridbourse.errors import GridbourseError
 
 
 class GridError(GridbourseError):
-    """The grid file can not carry the scenario's points, or its power flow has no solution."""
+    """The grid file cannot carry the scenario's points, or its power flow has no solution."""
 
 
 def first_line(error: Exception) -> str:

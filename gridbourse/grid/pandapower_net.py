@@ -118,7 +118,7 @@ def convert(path: Path, net: Any) -> Grid:
         with warnings.catch_warnings(action="ignore"):  # that tan1 is uninitialised: see below
             data, _ = converter.load_input_data(net, make_extra_info=False)
     except Exception as error:  # it raises whatever it meets: KeyError, NotImplementedError ...
-        raise GridError(f"can not be converted ({first_line(error)})") from error
+        raise GridError(f"cannot be converted ({first_line(error)})") from error
     wires: Wires = {str(getattr(k, "value", k)): rows for k, rows in data.items() if len(rows)}
     if "line" in wires:
         _mend_lines(net, wires, on)
@@ -172,7 +172,7 @@ def _require_wires_only(net: Any) -> None:
     _require(net, "switch", there, "element", "is not the index of a bus")
     if "z_ohm" in net.switch:
         free = ~between | ~(net.switch["z_ohm"].fillna(0) > 0)
-        _require(net, "switch", free, "z_ohm", "a switch between buses can not have a resistance")
+        _require(net, "switch", free, "z_ohm", "a switch between buses cannot have a resistance")
 
 
 def _require_sizes(net: Any) -> None:

@@ -125,7 +125,7 @@ def _require_sound(grid: Grid) -> None:
     try:
         faults = validate_input_data(wires, symmetric=True) or ()
     except (KeyError, ValueError, TypeError, PowerGridError) as error:
-        raise GridError(f"can not be judged ({first_line(error)})") from error
+        raise GridError(f"cannot be judged ({first_line(error)})") from error
     for fault in faults:
         raise GridError(_first_fault(fault))
     _require_same_voltage(grid)

@@ -143,7 +143,7 @@ class Members:
         """A new participant, from the first period on that still takes orders; its number.
 
         earlier: participants whose metering point it was. They stay members as long as energy they
-        promised is not delivered, and nobody is one in their place before: the chain can not see it
+        promised is not delivered, and nobody is one in their place before: the chain cannot see it
         is the same point, since every person has a pseudonym of its own.
         """
         zones = self.zones

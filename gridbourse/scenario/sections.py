@@ -144,7 +144,7 @@ def zones(fields: Fields) -> tuple[dict[str, str | None], dict[str, ZoneFees]]:
             if parent not in parents:
                 fields.refuse(f"zones.{name}.parent", f"{parent!r} is not a zone")
             if parent in chain:
-                fields.refuse(f"zones.{name}.parent", "a zone can not be above itself")
+                fields.refuse(f"zones.{name}.parent", "a zone cannot be above itself")
             chain.add(parent)
             parent = parents[parent]
     return parents, fees

@@ -1,7 +1,7 @@
 """The home energy manager: a home's devices against prices, with comfort kept.
 
 One linear programme over all storages of a home (see `storage`); a shiftable load, which runs as a
-block, adds a whole number for each of its possible starts. Comfort that can not be kept is missed by
+block, adds a whole number for each of its possible starts. Comfort that cannot be kept is missed by
 as little as possible: a Wh of it costs `COMFORT` times the highest price there is, so no money buys
 it. Set-points a home was given by its aggregator come next (`TARGET`), then money.
 
@@ -183,7 +183,7 @@ def moved(
 
     The cost is losses, wear, and what the home buys again, or sells less, in other periods. The energy
     of the period itself is not in it: whoever called for the move has paid for that.
-    Blocks must be part of `base_wh`.  A move that the home can not make costs infinitely much.
+    Blocks must be part of `base_wh`.  A move that the home cannot make costs infinitely much.
     """
     programme = Programme()
     member = Member(programme, home, prices.top)

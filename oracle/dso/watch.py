@@ -117,7 +117,7 @@ class GridWatch:
         return self._next is not None
 
     def waits_for(self) -> str:
-        """Which gate closes next, and how much can not be judged as it stands."""
+        """Which gate closes next, and how much cannot be judged as it stands."""
         opens = moment(round(self._scenario.mtu.start(self._first_open).timestamp()))
         refused = many(len(self._refused), "refused task")
         beside = f"; {refused} until the chain says otherwise" if self._refused else ""
@@ -128,7 +128,7 @@ class GridWatch:
         task, self._next = self._next, None
         if task is None:
             return
-        # Not of this task alone: a mapping that can not be read, a chain or a journal that is away.
+        # Not of this task alone: a mapping that cannot be read, a chain or a journal that is away.
         numbers = self._connected.at(task.period)
         try:
             verdicts = self._judge(task, numbers)

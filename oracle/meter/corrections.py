@@ -158,7 +158,7 @@ class LateReadings:
             self._journal.confirm(entry.feed, entry.period, entry.version)
 
     def waits_for(self) -> str:
-        """Which late readings can not be booked yet; "" when there are none."""
+        """Which late readings cannot be booked yet; "" when there are none."""
         periods = sorted({entry.period for entry in self._journal.pending(LATE)})
         return (
             f"of {many(len(periods), 'period')}, until {periods[0]} is settled" if periods else ""

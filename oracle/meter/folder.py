@@ -224,7 +224,7 @@ class MeterFolder:
             raise
         except Exception as error:
             log.debug("%s", path.name, exc_info=True)
-            reason = f"can not be judged ({type(error).__name__}: {error})"
+            reason = f"cannot be judged ({type(error).__name__}: {error})"
             return [Refusal(path.name, None, None, Rule.SCHEMA, reason)], {}
         return refusals, periods if self._skip_refused or not refusals else {}
 

@@ -100,7 +100,7 @@ def test_more_than_offered_is_refused(path):
     for point, rows in homes.offers(period).groupby("point_id"):
         for direction, sign in (("up", 1), ("down", -1)):
             most = int(rows.loc[rows["direction"] == direction, "wh"].sum())
-            with pytest.raises(ScenarioError, match=f"{point}: can not move"):
+            with pytest.raises(ScenarioError, match=f"{point}: cannot move"):
                 homes.activate(period, str(point), sign * (most + 1))
     with pytest.raises(ScenarioError, match="C1: is not a home with devices"):
         homes.activate(period, "C1", 1)

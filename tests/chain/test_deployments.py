@@ -126,7 +126,7 @@ def test_a_damaged_record_is_refused(market: Market, record: Path, content: str)
 def test_a_record_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(DeploymentError, match=r"-m scripts\.deploy"):
         DeploymentRecord.load(tmp_path / "none.json")
-    with pytest.raises(DeploymentError, match="can not be read"):
+    with pytest.raises(DeploymentError, match="cannot be read"):
         DeploymentRecord.load(tmp_path)
 
 

@@ -144,7 +144,7 @@ def _two_sources_behind_a_switch(net):
         (lambda net: net.ext_grid.drop(0, inplace=True), "ext_grid: a grid needs at least one"),
         (
             lambda net: pp.create_switch(net, 22, 32, "b", z_ohm=0.1),
-            "switch 0: z_ohm: 0.1: a switch between buses can not",
+            "switch 0: z_ohm: 0.1: a switch between buses cannot",
         ),
         (
             lambda net: net.bus.__setitem__(

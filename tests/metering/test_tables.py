@@ -209,7 +209,7 @@ def test_a_file_nobody_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("gridbourse.files.os.open", refuse)
-    with pytest.raises(FileError, match=r"can not be read \(Permission denied\)"):
+    with pytest.raises(FileError, match=r"cannot be read \(Permission denied\)"):
         read_bytes(tmp_path / "t.csv")
 
 

@@ -87,7 +87,7 @@ def test_the_password_is_of_a_file_or_the_environment(tmp_path, monkeypatch):
     file = tmp_path / "password"
     file.write_text(f"of the file, {PASSWORD}\n")
     assert find_password(file) == f"of the file, {PASSWORD}"
-    with pytest.raises(KeystoreError, match="can not be read"):
+    with pytest.raises(KeystoreError, match="cannot be read"):
         find_password(tmp_path / "none")
     file.write_text("")
     with pytest.raises(KeystoreError, match="at least 12 characters"):

@@ -134,7 +134,7 @@ def test_one_refused_by_the_chain_does_not_keep_the_others_out(command, market, 
         (("apply", "none.csv"), ApplicationError, "is missing"),
         (("check", "abc", "--operator", "Grace"), PersonError, "nobody has this id"),
         (("erase", "abc"), PersonError, "nobody has this id"),
-        (("register", "--password-file", "none"), KeystoreError, "can not be read"),
+        (("register", "--password-file", "none"), KeystoreError, "cannot be read"),
     ],
 )  # fmt: skip
 def test_what_is_refused_is_one_typed_line(command, words, error, reason):

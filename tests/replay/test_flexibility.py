@@ -299,7 +299,7 @@ FORGERIES = {
     "evidence nobody published": (
         with_evidence(lambda v: v["finding"].__setitem__(10, b"\1" * 32)),
         "baseline",
-        "can not be read",
+        "cannot be read",
     ),
     "compensation": (
         altered("FlexibilityMarket", "Compensated", plus("microEur", 1)), "compensation", "request 0",

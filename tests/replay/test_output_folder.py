@@ -56,7 +56,7 @@ def test_a_bad_end_leaves_no_folder_where_there_was_none(tmp_path: Path) -> None
 def test_what_can_not_be_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(FolderError, match="can not be the folder of a run"),
+        pytest.raises(FolderError, match="cannot be the folder of a run"),
         whole_or_not_at_all(tmp_path / "file"),
     ):
         pass

@@ -48,7 +48,7 @@ def recomputed(folder: Path, committed: Committed, ever: Ever | None = None) -> 
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise EvidenceError(f"{leg}: {path.name}: can not be read ({error.strerror})") from error
+        raise EvidenceError(f"{leg}: {path.name}: cannot be read ({error.strerror})") from error
     if keccak(data) != committed.evidence:
         raise EvidenceError(f"{leg}: {path.name}: is not what was committed")
     try:

@@ -73,7 +73,7 @@ class Bound:
         return self.contract.address
 
     def read(self, function: str, *arguments: Any) -> Any:
-        """Call a view; Reverted when the contract refuses, ArgumentError for what it can not take."""
+        """Call a view; Reverted when the contract refuses, ArgumentError for what it cannot take."""
         try:
             return self._flat(function, arguments)
         except ContractLogicError as error:

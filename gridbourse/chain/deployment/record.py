@@ -104,7 +104,7 @@ class DeploymentRecord:
                 f"no deployment record {path}; make one: {command('deploy')}"
             ) from None
         except OSError as error:
-            raise DeploymentError(f"{path}: can not be read ({error.strerror})") from error
+            raise DeploymentError(f"{path}: cannot be read ({error.strerror})") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DeploymentError(f"{path}: not a deployment record ({error})") from error
 

@@ -24,7 +24,7 @@ def find_password(file: Path | None) -> str:
         try:
             text, source = file.read_text().splitlines()[:1], str(file)
         except (OSError, UnicodeDecodeError) as error:
-            raise KeystoreError(f"{file}: the password can not be read ({error})") from error
+            raise KeystoreError(f"{file}: the password cannot be read ({error})") from error
         password = text[0] if text else ""
     else:
         password, source = os.environ.get(PASSWORD_VARIABLE, ""), PASSWORD_VARIABLE
@@ -102,7 +102,7 @@ class Keystores:
         try:
             return Account.from_key(Account.decrypt(path.read_text(), password))
         except OSError as error:
-            raise KeystoreError(f"{path.name}: can not be read ({error.strerror})") from error
+            raise KeystoreError(f"{path.name}: cannot be read ({error.strerror})") from error
         except (ValueError, KeyError, TypeError) as error:
             raise KeystoreError(f"{path.name}: does not open ({error})") from error
 

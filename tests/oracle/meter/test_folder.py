@@ -180,7 +180,7 @@ def test_a_reader_that_stumbles_costs_one_file(
     street.put_good("b.csv")
     street.run()
     assert said("ERROR") == [
-        "a.csv: can not be judged (ZeroDivisionError: half a file) (rule schema)"
+        "a.csv: cannot be judged (ZeroDivisionError: half a file) (rule schema)"
     ]
     assert street.chain.holds(PERIOD) == GOOD
 

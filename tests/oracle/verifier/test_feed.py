@@ -213,7 +213,7 @@ def published(make, tmp_path):
         ({"participant": 2}, r"participant 2: \w+.json: is of participant 1"),
         ({"period": PERIOD + 1}, f"is of period {PERIOD}"),
         ({"evidence_seconds": 1}, "is of 900 s, 1 s were committed"),
-        ({"evidence": bytes(32)}, "0000.json: can not be read"),
+        ({"evidence": bytes(32)}, "0000.json: cannot be read"),
     ],
 )
 def test_what_was_committed_otherwise_is_named(published, change, reason):
