@@ -4,8 +4,13 @@ Gate closure lies before delivery, so several periods are under way at once: whi
 the one before waits for delivery. Market time only runs forward.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,7 +27,7 @@ from oracle.dso.verdict import Verdict
 from oracle.meter.feed import MeterFeed
 from replay.flexibility import FlexibilityMarket
 from replay.flexibility_delivery import Delivered, FlexibleDelivery
-from replay.markets.market import Ints, Trading, Venue
+from replay.markets.market import Ints, Sealed, Trading, Venue
 from replay.metering import MeterDrop
 from replay.order_routes import GROUPS_A_CALL
 from replay.portfolio_control import Aggregator
@@ -85,9 +90,26 @@ class PeriodResult:
         return pd.concat([t.orders.assign(market=t.kind) for t in self.tradings], ignore_index=True)
 
 
+class Step(NamedTuple):
+    """Something to be done at a market time, unix seconds."""
+
+    at: int
+    do: Callable[[], None]
+
+
+def in_step(market: Market, agendas: Sequence[Iterator[Step]]) -> None:
+    """Do the steps of all areas in the order of market time; at the same time, area by area."""
+    now = 0
+    for step in heapq.merge(*agendas, key=attrgetter("at")):
+        if step.at > now:
+            now = step.at
+            market.clock.advance_to(market.keys["operator"], now)
+        step.do()
+
+
 @dataclass
 class Walk:
-    """One replay in progress."""
+    """One area's replay in progress."""
 
     scenario: Scenario
     market: Market
@@ -102,32 +124,38 @@ class Walk:
     flexible: FlexibleDelivery | None = None
     results: dict[int, PeriodResult] = field(default_factory=dict)
 
-    def run(
+    def agenda(
         self, periods: Iterable[int], on_settled: Callable[[int], None] = lambda _: None
-    ) -> None:
-        """Take every period from its first order to its settlement."""
-        mtu, lead = self.scenario.mtu_seconds, self.scenario.market.gate_closure_s
-        waiting: list[int] = []
-        last = 0
+    ) -> Iterator[Step]:
+        """Steps of every period from its first order to its settlement, in the order of market time."""
+        scenario = self.scenario
+        mtu, lead, reveal = scenario.mtu_seconds, scenario.market.gate_closure_s, scenario.reveal_s
+        waiting: deque[int] = deque()
+        gate = last = 0
         for period in periods:
-            self._advance(period * mtu - self.scenario.opens_s)
-            for aggregator in self.aggregators:
-                aggregator.steer(period)
-            if self.flexibility is not None:
-                self.flexibility.buy(period)
-                self._advance(period * mtu - lead - 1 - self.scenario.reveal_s)
-            self._trade(period)
-            self._advance(period * mtu - lead)
-            self.results[period] = self._close(period)
+            gate, last = period * mtu - lead, period
+            yield Step(period * mtu - scenario.opens_s, partial(self._open, period))
+            # Who has bought flexibility has moved the clock; nobody else waits.
+            bought = gate - 1 - reveal if self.flexibility else period * mtu - scenario.opens_s
+            yield Step(bought, partial(self._trade, period))
+            if reveal:
+                yield Step(gate - reveal, partial(self._reveal, period))
+            yield Step(gate, partial(self._close, period))
             waiting.append(period)
-            last = period
-            while waiting and (waiting[0] + 1) * mtu <= period * mtu - lead:
-                self._deliver(waiting.pop(0), on_settled)
-        self._advance((last + 1) * mtu)
+            while waiting and (waiting[0] + 1) * mtu <= gate:
+                yield Step(gate, partial(self._deliver, waiting.popleft(), on_settled))
+        end = (last + 1) * mtu
         for period in waiting:
-            self._deliver(period, on_settled)
+            yield Step(end, partial(self._deliver, period, on_settled))
         if self.flexible is not None:
-            self.flexible.redeem()
+            yield Step(end, self.flexible.redeem)
+
+    def _open(self, period: int) -> None:
+        """Aggregators steer, and flexibility is bought."""
+        for aggregator in self.aggregators:
+            aggregator.steer(period)
+        if self.flexibility is not None:
+            self.flexibility.buy(period)
 
     def _trade(self, period: int) -> None:
         """One market after the other: what is promised in one is not wanted in the next."""
@@ -137,8 +165,18 @@ class Walk:
             if venue is not self.venues[-1]:
                 venue.withdraw(period)
 
-    def _close(self, period: int) -> PeriodResult:
-        """Every market ends; what then flows besides, and breaks a limit all the same, is capped.
+    def _reveal(self, period: int) -> None:
+        """Sealed answers are shown, the gate still open."""
+        for venue in self.venues:
+            if isinstance(venue, Sealed):
+                venue.reveal(period)
+
+    def _close(self, period: int) -> None:
+        """Every market ends, at gate closure."""
+        self.results[period] = self._closed(period)
+
+    def _closed(self, period: int) -> PeriodResult:
+        """Result once every market has ended; untraded energy that breaks a limit is capped.
 
         A pool's verdict is about all that flows, traded or not.
         """
@@ -156,9 +194,6 @@ class Walk:
 
     def _forecast_wh(self, period: int) -> Ints:
         return forecast_wh(self.scenario, self.plant.homes, period)
-
-    def _advance(self, timestamp: int) -> None:
-        self.market.clock.advance_to(self.market.keys["operator"], timestamp)
 
     def _deliver(self, period: int, on_settled: Callable[[int], None]) -> None:
         """The plant delivers, the meters tell, the oracle brings it in, and the period is settled."""

@@ -38,7 +38,7 @@ from replay.markets.market import Venue
 from replay.markets.order_book import OrderBookVenue
 from replay.markets.over_the_counter import OverTheCounterVenue
 from replay.metering import MeterDrop
-from replay.period_walk import Walk
+from replay.period_walk import Walk, in_step
 from replay.portfolio_control import aggregators
 from replay.record import record_of
 
@@ -84,7 +84,7 @@ def replay(
             flexible=flexible,
         )
         periods = over_periods(scenario.replayed, scenario.mtu_seconds, scenario.timezone)
-        walk.run(periods, lambda period: accounts.add(walk.results[period]))
+        in_step(market, [walk.agenda(periods, lambda period: accounts.add(walk.results[period]))])
     accounts.add_transfers(curtailment.compensate(market))
     if campaign is not None:
         accounts.add_transfers(campaign.pay(walk.results))

@@ -81,6 +81,11 @@ class Fields:
         """The keys nobody has read yet, for a table whose keys are names of the user's."""
         return list(self._values)
 
+    def any(self, key: str) -> Any:
+        """A value as it is, for another reader."""
+        self._asked[key] = None
+        return self._values.pop(key)
+
     def text(self, key: str, default: Any = REQUIRED) -> Any:
         """A text that is not empty."""
         value = self._take(key, str, "a text", default)

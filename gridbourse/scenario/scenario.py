@@ -6,11 +6,9 @@ throughout; the time zone only says what a local day is.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from difflib import get_close_matches
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +29,7 @@ from gridbourse.scenario.crowdsale import CampaignPlan, PanelDay
 from gridbourse.scenario.data import Profiles, read_points, read_profiles
 from gridbourse.scenario.devices import HomeRules, homes
 from gridbourse.scenario.errors import ScenarioError
-from gridbourse.scenario.fields import Fields, read_toml
+from gridbourse.scenario.fields import Fields
 from gridbourse.scenario.flexibility import FlexibilityTable, flexibility
 from gridbourse.scenario.own_readings import ReadingColumns, read_readings
 from gridbourse.scenario.resolution import in_longer_periods
@@ -48,12 +46,10 @@ from gridbourse.scenario.rules import (
     StrategySpec,
     TariffTable,
 )
+from gridbourse.scenario.values import merged, read_values
 from gridbourse.text import one_line
 
 DAY = timedelta(days=1)
-PRESETS = Path(__file__).resolve().parents[2] / "scenarios"
-CLOSE = 0.6
-"""How alike a name has to be for it to be the one that was meant; 1 = the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,10 +206,16 @@ def load(path: Path | str, overrides: Mapping[str, Any] | None = None) -> Scenar
     for the user's own readings.
     """
     path = Path(path)
-    values = _read(path)
-    for key, value in (overrides or {}).items():
-        _override(values, key, value)
-    with Fields(str(path), values) as fields:
+    return read_scenario(path, merged(read_values(path), overrides or {}))
+
+
+def read_scenario(path: Path, values: Mapping[str, Any], where: str = "") -> Scenario:
+    """Scenario of the values of a file, which errors name as `where`; data files are beside `path`."""
+    if "areas" in values:
+        raise ScenarioError(
+            one_line(f"{path}: areas: one area is wanted here, the file has several")
+        )
+    with Fields(where or str(path), values) as fields:
         return _scenario(path, fields)
 
 
@@ -350,40 +352,6 @@ def _require_replayable(
             f"{_show(mtu.start(missing))} is outside of the data of season"
             f" {season}, {first} to {last} (a replay needs the day before it too)",
         )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """A path without a file is one that was meant otherwise."""
-    try:
-        return read_toml(path)
-    except ScenarioError as error:
-        if path.is_dir() or not os.path.lexists(path):
-            raise ScenarioError(one_line(f"{error}{_meant(path)}")) from error
-        raise
-
-
-def _meant(path: Path) -> str:
-    """The scenario file that may have been meant, of those beside the path and of the presets."""
-    known = {file.stem: file for folder in (PRESETS, path.parent) for file in folder.glob("*.toml")}
-    close = get_close_matches(path.stem, known, n=1, cutoff=CLOSE)
-    if not close:
-        return f"; presets: {', '.join(sorted(file.stem for file in PRESETS.glob('*.toml')))}"
-    file, here = known[close[0]], Path.cwd()
-    return f"; did you mean {file.relative_to(here) if file.is_relative_to(here) else file}?"
-
-
-def _override(values: dict[str, Any], key: str, value: Any) -> None:
-    table, dot, inner = key.partition(".")
-    _merge(values, table, {inner: value} if dot else value)
-
-
-def _merge(values: dict[str, Any], key: str, value: Any) -> None:
-    """Below the top a key is taken as it is: zones have dots in their names."""
-    if isinstance(value, Mapping) and isinstance(values.get(key), dict):
-        for inner, one in value.items():
-            _merge(values[key], inner, one)
-    else:
-        values[key] = value
 
 
 def _show(moment: datetime) -> str:

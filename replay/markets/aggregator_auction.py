@@ -63,13 +63,23 @@ class AggregatorAuctionVenue:
             account = self._market.keys[account_name(one.aggregator.point)]
             self._contract.post(account, period, one.auction, sealed)
         if sealed:
-            self._seal_and_reveal(period, answers)
+            self._seal(period, answers)
         else:
             self._bring(period, answers)
         return self._promised(posted, answers)
 
     def withdraw(self, period: int) -> None:
         """Answers stand until the award."""
+
+    def reveal(self, period: int) -> None:
+        """Each shows its own answers, once no more are sealed."""
+        if not self._scenario.auction_rules.is_sealed:
+            return
+        for answer in self._sessions[period].answers:
+            self._contract.reveal(
+                self._market.keys[account_name(answer.point_id)], period, answer.auction,
+                ChainAnswer(answer.tick, answer.wh), self._salt(period, answer),
+            )  # fmt: skip
 
     def close(self, period: int) -> Trading:
         """Clear and award every auction, and have the DSO judge each trade."""
@@ -105,8 +115,8 @@ class AggregatorAuctionVenue:
                 some = dict(rows[start : start + ANSWERS_A_CALL])
                 self._contract.answer_batch(keys["gateway"], period, number, some)
 
-    def _seal_and_reveal(self, period: int, answers: list[Answer]) -> None:
-        """Everybody itself: a seal that somebody else can break is none."""
+    def _seal(self, period: int, answers: list[Answer]) -> None:
+        """By each itself: a seal that somebody else can break is none."""
         keys, number_of = self._market.keys, self._members.number_of
         for answer in answers:
             commitment = commitment_to(
@@ -116,14 +126,6 @@ class AggregatorAuctionVenue:
             )
             account = keys[account_name(answer.point_id)]
             self._contract.commit(account, period, answer.auction, commitment)
-        scenario = self._scenario
-        gate = period * scenario.mtu_seconds - scenario.market.gate_closure_s
-        self._market.clock.advance_to(keys["operator"], gate - scenario.reveal_s)
-        for answer in answers:
-            self._contract.reveal(
-                keys[account_name(answer.point_id)], period, answer.auction,
-                ChainAnswer(answer.tick, answer.wh), self._salt(period, answer),
-            )  # fmt: skip
 
     def _salt(self, period: int, answer: Answer) -> bytes:
         """Known to nobody but who has the deployment's secret."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -76,3 +76,11 @@ class Venue(Protocol):
 
     def close(self, period: int) -> Trading:
         """After gate closure: clear or match, have the DSO check it, book it."""
+
+
+@runtime_checkable
+class Sealed(Protocol):
+    """A market with sealed answers."""
+
+    def reveal(self, period: int) -> None:
+        """Show the sealed answers, in the last seconds before gate closure."""
