@@ -19,7 +19,7 @@ from rich.table import Table
 from benchmarks.gas import BAND, FIRST_PERIOD, LAP, LEAD, MTU, Bench
 from gridbourse.chain.bindings.aggregator_auction import Answer, commitment_to
 from gridbourse.chain.deployment.deploy import MarketSettings
-from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.deployment.market import FIRST_AREA
 from gridbourse.chain.deployment.settings import AuctionRules
 from gridbourse.chain.node.transactions import GasUse
 from gridbourse.model.aggregator_auction import Auction, award
@@ -101,7 +101,7 @@ class Hall(Bench):
             grid.judge(auctions.address, period, group.number, words, [], {}, bytes(32))
         self.market.clock.advance_to(self.operator, (period + 1) * MTU)
         self._meter(period)
-        self.market.settlement.settle(self.operator, AREA, period, 250)
+        self.market.settlement.settle(self.operator, FIRST_AREA, period, 250)
 
     def _own(self, period: int, number: int, answers: dict[int, Answer]) -> None:
         for i in range(1, 11):

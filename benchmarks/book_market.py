@@ -8,7 +8,7 @@ from web3.types import RPCEndpoint
 
 from gridbourse.chain.bindings.registry import Registration
 from gridbourse.chain.deployment.deploy import deploy
-from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.deployment.market import FIRST_AREA
 from gridbourse.chain.deployment.settings import MarketSettings, OrderBookRules
 from gridbourse.chain.encoding.book_order import BookOrder
 from gridbourse.chain.keys.accounts import Keyring
@@ -53,7 +53,9 @@ class BookMarket:
         now, supplier = self.now() // MTU, self.keys["supplier"]
         market.tariff.write(supplier, "set-up", "setEnergyPrices", now + 1, 300, 45)
         rows = [
-            Registration(self.person(i).address, keccak(text=f"point/{i}"), AREA, 0, CAPACITY_WH, 0)
+            Registration(
+                self.person(i).address, keccak(text=f"point/{i}"), FIRST_AREA, 0, CAPACITY_WH, 0
+            )
             for i in range(people)
         ]
         numbers: list[int] = []
@@ -98,9 +100,9 @@ class BookMarket:
         self.book.seal(operator, period)
         self.travel(self.now() + 1)
         self.book.expire(operator, period)
-        self.market.settlement.write(operator, "settle", "awaitReadings", AREA, period)
+        self.market.settlement.write(operator, "settle", "awaitReadings", FIRST_AREA, period)
         self.travel(self.now() + 1)
-        self.market.settlement.settle(operator, AREA, period, 100)
+        self.market.settlement.settle(operator, FIRST_AREA, period, 100)
 
     def batch(self, period: int, orders: Sequence[BookOrder]) -> int:
         """Orders in batches through the gateway; the gas they use."""

@@ -23,7 +23,7 @@ from gridbourse.chain.bindings.crowdsale import Campaign, EquityCampaign, Terms
 from gridbourse.chain.bindings.registry import Registration
 from gridbourse.chain.deployment.crowdsale import authorise, launch, set_open
 from gridbourse.chain.deployment.deploy import MarketSettings, deploy
-from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.deployment.market import FIRST_AREA
 from gridbourse.chain.encoding.commitment import Commitment, Leaf
 from gridbourse.chain.encoding.lanes import PER_GROUP
 from gridbourse.chain.keys.accounts import Keyring
@@ -59,7 +59,7 @@ class Bench:
         market.tariff.write(keys["supplier"], "set-up", "setEnergyPrices", 0, 300, 80)
         points = [keccak(text=f"point/{i}") for i in range(PER_GROUP)]
         rows = [
-            Registration(keys[f"person/{i}"].address, point, AREA, 0, 20_000, 0)
+            Registration(keys[f"person/{i}"].address, point, FIRST_AREA, 0, 20_000, 0)
             for i, point in enumerate(points)
         ]
         self.numbers = market.registry.register(self.operator, rows)
@@ -105,10 +105,10 @@ class Bench:
         """What was judged before delivery, between gate closure and the period."""
         market, pool = self.market, self.market.auction
         market.clock.advance_to(self.operator, period * MTU - LEAD)
-        pool.clear(self.operator, AREA, period)
+        pool.clear(self.operator, FIRST_AREA, period)
         report = keccak(text="report")
         market.grid.accept(period, market.grid.round(period), market.grid.book_root(period), report)
-        pool.book(self.operator, AREA, period, 250)
+        pool.book(self.operator, FIRST_AREA, period, 250)
 
     def receive(self, campaign: EquityCampaign) -> int:
         """Gas of what brings in that which was collected, when the dispute window is over."""
@@ -126,13 +126,13 @@ class Bench:
         for period in periods:
             readings = {number: INCOME_WH * (i == 0) for i, number in enumerate(self.numbers)}
             market.meter.submit(period, 1, readings)
-            market.settlement.settle(self.operator, AREA, period, 250)
+            market.settlement.settle(self.operator, FIRST_AREA, period, 250)
             words = market.meter.read("readingsOfGroups", period, [group])[0]
             profiles = market.registry.read("profilesOf", group)
             positions = market.house.read("positionsOf", period, group)
             commitment = Commitment()
             commitment.extend([Leaf(period, group, profiles, positions, words)])
-            assert commitment.value == market.settlement.commitment(AREA, period)
+            assert commitment.value == market.settlement.commitment(FIRST_AREA, period)
             found.append((commitment.leaf(group), commitment.path(group)))
         return found
 

@@ -28,7 +28,7 @@ from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT
 from gridbourse.chain.bindings.portfolios import GATEWAY_BIT
 from gridbourse.chain.bindings.registry import Registration
 from gridbourse.chain.deployment.deploy import deploy
-from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.deployment.market import FIRST_AREA
 from gridbourse.chain.deployment.settings import MarketSettings
 from gridbourse.chain.keys.accounts import Keyring
 from gridbourse.chain.node.compiler import load_artifacts
@@ -76,7 +76,9 @@ class Bench:
         market.tariff.write(self.keys["supplier"], "set-up", "setEnergyPrices", 0, 300, 80)
         numbers = list(range(8, 8 + PEOPLE))
         rows = [
-            Registration(self._key(n).address, keccak(text=f"{n}"), AREA, 0, CAPACITY_WH, FIRST)
+            Registration(
+                self._key(n).address, keccak(text=f"{n}"), FIRST_AREA, 0, CAPACITY_WH, FIRST
+            )
             for n in numbers
         ]
         for start in range(0, PEOPLE, 50):
@@ -124,7 +126,7 @@ class Bench:
         self.market.meter.submit(period, 1, dict.fromkeys(self.numbers, -100))
         self._verify(period, *numbers)
         self._tokens(period, numbers[1])
-        self.market.settlement.settle(self.operator, AREA, period, 25)
+        self.market.settlement.settle(self.operator, FIRST_AREA, period, 25)
         gas = self.chain.gas
         gas["flexibility award"].units -= gas["flexibility award"].transactions
         gas["flexibility clear"].units = len(self.numbers)

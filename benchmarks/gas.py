@@ -22,7 +22,7 @@ from rich.table import Table
 
 from gridbourse.chain.bindings.registry import Registration
 from gridbourse.chain.deployment.deploy import MarketSettings, deploy
-from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.deployment.market import FIRST_AREA
 from gridbourse.chain.encoding.lanes import order_lane
 from gridbourse.chain.encoding.signed_orders import OrderTerms, order_domain, sign_order
 from gridbourse.chain.keys.accounts import Keyring
@@ -78,7 +78,12 @@ class Bench:
         market.tariff.write(self.keys["supplier"], "set-up", "setEnergyPrices", 0, 300, 45)
         rows = [
             Registration(
-                self.keys[f"person/{i}"].address, keccak(text=f"point/{i}"), AREA, 1, 20_000, 0
+                self.keys[f"person/{i}"].address,
+                keccak(text=f"point/{i}"),
+                FIRST_AREA,
+                1,
+                20_000,
+                0,
             )
             for i in range(people)
         ]
@@ -106,13 +111,13 @@ class Bench:
         clock.advance_to(self.operator, period * MTU - LEAD - 1)
         self._order(period, own, signed)
         clock.advance_to(self.operator, period * MTU - LEAD)
-        auction.clear(self.operator, AREA, period)
+        auction.clear(self.operator, FIRST_AREA, period)
         grid = self.market.grid
         grid.accept(period, grid.round(period), grid.book_root(period), keccak(text="report"))
         clock.advance_to(self.operator, (period + 1) * MTU)
-        auction.book(self.operator, AREA, period, 250, len(self.numbers))
+        auction.book(self.operator, FIRST_AREA, period, 250, len(self.numbers))
         self._meter(period)
-        self.market.settlement.settle(self.operator, AREA, period, 250, len(self.numbers))
+        self.market.settlement.settle(self.operator, FIRST_AREA, period, 250, len(self.numbers))
         return dict(self.chain.gas)
 
     def _order(self, period: int, own: int, signed: int) -> None:
@@ -133,14 +138,14 @@ class Bench:
             who: order_lane(side, tick, wh, 1) for who, side, tick, wh in orders[own + signed :]
         }
         for some in batched(lanes.items(), ORDERS_A_CALL):
-            auction.place_batch(gateway, AREA, period, dict(some))
+            auction.place_batch(gateway, FIRST_AREA, period, dict(some))
         terms = [
-            (i, OrderTerms(AREA, period, who, side, tick, wh, 1, gateway.address, FAR))
+            (i, OrderTerms(FIRST_AREA, period, who, side, tick, wh, 1, gateway.address, FAR))
             for i, (who, side, tick, wh) in enumerate(orders[own : own + signed], start=own)
         ]
         if terms:
             auction.place_signed(
-                gateway, AREA, period,
+                gateway, FIRST_AREA, period,
                 [sign_order(self.keys[f"person/{i}"], domain, term) for i, term in terms],
             )  # fmt: skip
         for i, (_, side, tick, wh) in enumerate(orders[:own]):

@@ -28,7 +28,6 @@ from gridbourse.chain.bindings.flexibility import (
 )
 from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, TSO_ACCOUNT
 from gridbourse.chain.bindings.portfolios import GATEWAY_BIT
-from gridbourse.chain.deployment.market import AREA
 from gridbourse.deployment.participants import account_name, routes_of
 from gridbourse.model.flexibility import market as model
 from gridbourse.model.flexibility.products import Way
@@ -221,7 +220,7 @@ class FlexibilityMarket:
             who = number_of[able.point_id]
             agent = self._agent_number(able.point_id, asked)
             salt = asked.agents.get(agent, NO_SALT)
-            drawn = lot_drawn(asked.seed, salt, AREA, period, asked.number, who)
+            drawn = lot_drawn(asked.seed, salt, self.judging.market.area, period, asked.number, who)
             asked.offers.append(model.Offer(who, agent, able.tick, able.wh, drawn))
             kind = self._kind(asked)
             former = session.promised.get(who, (kind, 0))[1]

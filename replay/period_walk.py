@@ -17,7 +17,7 @@ import pandas as pd
 
 from gridbourse.agents.homes import forecast_wh
 from gridbourse.agents.plant import Delivery, Plant
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import Market
 from gridbourse.deployment.participants import Membership
 from gridbourse.errors import GridbourseError
 from gridbourse.model.caps import Caps
@@ -209,7 +209,9 @@ class Walk:
         if self.flexible is not None:
             result.flexibility = self.flexible.verify(period, metered | {period: result.metered_wh})
         settler = self.market.keys["operator"]
-        self.market.settlement.settle(settler, AREA, period, GROUPS_A_CALL, len(readings))
+        self.market.settlement.settle(
+            settler, self.market.area, period, GROUPS_A_CALL, len(readings)
+        )
         on_settled(period)
 
     def _metered(self, delivered_wh: Ints, sent: list[str]) -> Ints:

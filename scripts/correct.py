@@ -18,7 +18,7 @@ from web3 import Web3
 
 from gridbourse.audit.history import read_history
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import Market
 from gridbourse.metering.corrections import Known, read_corrections
 from gridbourse.metering.points import read_numbers
 from gridbourse.model.periods import Mtu
@@ -63,9 +63,13 @@ def _known(market: Market, rebuilt: Rebuilt, numbers: Numbers) -> Known:
 
     def is_settled(number: int, period: int) -> bool:
         metering = rebuilt.metering
-        return metering.is_settled(AREA, period) and metering.evidence.of(AREA, period).has(number)
+        return metering.is_settled(market.area, period) and metering.evidence.of(
+            market.area, period
+        ).has(number)
 
-    capacity = {number: who.capacity_wh for number, who in members.items() if who.area == AREA}
+    capacity = {
+        number: who.capacity_wh for number, who in members.items() if who.area == market.area
+    }
     return Known(numbers, capacity, is_settled, Mtu(market.clock.read("mtuSeconds")))
 
 

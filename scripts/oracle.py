@@ -23,7 +23,7 @@ from web3 import Web3
 
 from gridbourse.chain.bindings.grid_oracle import GridOracle
 from gridbourse.chain.bindings.meter_oracle import MeterOracle
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.deployment.record import record_path
 from gridbourse.deployment.live_market import desks
 from gridbourse.metering.sources import Columns, Unit
@@ -101,7 +101,7 @@ def _introduce(
 ) -> None:
     """What this process is and looks at, before it looks."""
     lines = (
-        f"{whose} of area {AREA} on {options.network}, chain {market.record.chain_id},"
+        f"{whose} of area {market.area} on {options.network}, chain {market.record.chain_id},"
         f" commit {market.record.commit}",
         f"contract {contract.address}, signs as {contract.account.address}",
         *watches,

@@ -21,7 +21,7 @@ from gridbourse.audit.history import read_history
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.statement import Statement, statement
 from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.node.transactions import Reverted
 from gridbourse.chain.operations.market_state import due
 from gridbourse.chain.operations.period_end import finish
@@ -125,7 +125,7 @@ def _settle_period(market: Market, by: LocalAccount, period: int) -> str:
         finish(market, by, period)
     except Reverted as error:
         if error.name == "ReadingMissing" and error.values["deadline"] == 0:
-            market.settlement.write(by, "await", "awaitReadings", AREA, period)
+            market.settlement.write(by, "await", "awaitReadings", market.area, period)
             if market.flexibility_market and market.flexibility.market.requests(period):
                 market.flexibility.await_verification(by, period)
             return f"{error}; from now on awaited, and estimated once the deadline has passed"
@@ -151,7 +151,7 @@ def _pay_waiting(out: Console, market: Market, by: LocalAccount) -> None:
 
 def _show(out: Console, market: Market, rebuilt: Rebuilt, periods: Sequence[int]) -> None:
     """Payments by who, to whom, what for; energy by what became of it."""
-    found = [statement(rebuilt, AREA, period) for period in periods]
+    found = [statement(rebuilt, market.area, period) for period in periods]
     money = Table(title="where each euro went", title_justify="left")
     for heading in ("for", "from", "to", "EUR"):
         money.add_column(heading, justify="right" if heading == "EUR" else "left")

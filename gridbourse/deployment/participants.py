@@ -10,7 +10,7 @@ from eth_utils import keccak
 from gridbourse.agents.listings import Neighbours
 from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, SUPPLIER_ACCOUNT, TSO_ACCOUNT
 from gridbourse.chain.bindings.registry import Registration
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.encoding.arguments import label
 from gridbourse.model.settlement import Prices
 from gridbourse.onboarding.pseudonyms import deployment_salt, pseudonym
@@ -132,7 +132,7 @@ def _register(market: Market, scenario: Scenario, zones: dict[str, int]) -> pd.D
         Registration(
             point.account,
             pseudonym(salt, str(point_id)),
-            AREA,
+            market.area,
             zones[point.zone],
             int(point.capacity_w * hours),
             scenario.first_period,

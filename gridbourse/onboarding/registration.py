@@ -11,7 +11,7 @@ from eth_utils.crypto import keccak
 
 from gridbourse.chain.bindings.registry import Registration
 from gridbourse.chain.deployment.deploy import ROLES
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.node.block_ranges import events_of
 from gridbourse.chain.node.transactions import Reverted
 from gridbourse.chain.operations.market_state import due
@@ -153,7 +153,7 @@ class Members:
         row = Registration(
             account,
             known_as,
-            AREA,
+            self.market.area,
             zones[application.zone],
             application.capacity_wh,
             max(clock.read("nextOpenPeriod"), self.free_from(earlier)),

@@ -15,7 +15,7 @@ from eth_account.signers.local import LocalAccount
 
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.chain.bindings.curtailment import CurtailmentCompensation, Paid
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.encoding.lanes import PER_GROUP
 from gridbourse.chain.node.transactions import Reverted
 from gridbourse.model.curtailment import compensation_micro_eur, held_back_wh
@@ -65,7 +65,7 @@ def period_claims(module: CurtailmentCompensation, rebuilt: Rebuilt, period: int
     found = []
     for who in sorted(metering.capped(period)):
         profile = members.participants[who]
-        reading = metering.evidence.reading_wh(AREA, period, who)
+        reading = metering.evidence.reading_wh(profile.area, period, who)
         if reading is None:
             continue
         cap = metering.caps_of(period, who)[0]
@@ -90,9 +90,9 @@ def _bring(
     market: Market, module: CurtailmentCompensation, rebuilt: Rebuilt, by: LocalAccount,
     group: int, claims: Sequence[Paid], found: Claims,
 ) -> None:  # fmt: skip
-    commitment = rebuilt.metering.evidence.of(AREA, claims[0].period)
+    commitment = rebuilt.metering.evidence.of(market.area, claims[0].period)
     try:
-        paid = module.compensate(by, AREA, commitment.leaf(group), commitment.path(group))
+        paid = module.compensate(by, market.area, commitment.leaf(group), commitment.path(group))
     except Reverted as refusal:
         if refusal.name not in SHORT:
             raise

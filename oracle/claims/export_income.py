@@ -12,7 +12,7 @@ from eth_account.signers.local import LocalAccount
 
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.chain.bindings.crowdsale import EquityCampaign
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.encoding.lanes import PER_GROUP
 from gridbourse.model.crowdsale.equity import premium_micro_eur
 from oracle.meter.corrections import require_same_commitments
@@ -39,7 +39,9 @@ def record_exports(
     ]
     require_same_commitments(market, rebuilt, {period: {who: 0} for period, who in missing})
     for some in _slices(missing):
-        proofs = [(rebuilt.metering.evidence.of(AREA, p), who // PER_GROUP) for p, who in some]
+        proofs = [
+            (rebuilt.metering.evidence.of(market.area, p), who // PER_GROUP) for p, who in some
+        ]
         leaves = [commitment.leaf(group) for commitment, group in proofs]
         campaign.record_exports(
             by, leaves, [commitment.path(group) for commitment, group in proofs]

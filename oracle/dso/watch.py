@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from gridbourse.chain.bindings.checked_trades import TradeDesk
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.node.connect import NetworkError
 from gridbourse.chain.node.transactions import Reverted
 from gridbourse.grid.network import Network
@@ -184,7 +184,7 @@ class GridWatch:
 
     def _pool_is(self, phase: str, period: int) -> bool:
         pool = self._market.pool
-        return pool is not None and pool.phase(AREA, period) == phase
+        return pool is not None and pool.phase(self._market.area, period) == phase
 
     # --- verdicts ------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from gridbourse.audit.history import History, read_history
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.encoding.commitment import ProofError
 from gridbourse.chain.encoding.lanes import PER_GROUP, lanes64
 from gridbourse.chain.node.connect import NetworkError
@@ -61,8 +61,8 @@ def book_corrections(market: Market, rebuilt: Rebuilt, readings: ByPeriod) -> li
 def require_same_commitments(market: Market, rebuilt: Rebuilt, readings: ByPeriod) -> None:
     """A proof made of logs that are not the chain's would only be refused: say so before."""
     for period, of_period in readings.items():
-        commitment = rebuilt.metering.evidence.of(AREA, period)
-        if commitment.value != market.settlement.commitment(AREA, period):
+        commitment = rebuilt.metering.evidence.of(market.area, period)
+        if commitment.value != market.settlement.commitment(market.area, period):
             raise ProofError(f"period {period}: the log does not give what the chain committed to")
         for group in {number // PER_GROUP for number in of_period}:
             commitment.leaf(group)
@@ -72,7 +72,7 @@ def _correct(
     market: Market, rebuilt: Rebuilt, period: int, readings: Mapping[int, int]
 ) -> Iterator[Difference]:
     """Group by group; a group that stands as it should be is left alone."""
-    commitment = rebuilt.metering.evidence.of(AREA, period)
+    commitment = rebuilt.metering.evidence.of(market.area, period)
     for group in sorted({number // PER_GROUP for number in readings}):
         wanted = {number: wh for number, wh in readings.items() if number // PER_GROUP == group}
         leaf = commitment.leaf(group)
@@ -80,7 +80,7 @@ def _correct(
         if corrected == leaf:
             continue
         path, by = commitment.path(group), market.keys["meter oracle"]
-        receipt = market.settlement.correct(by, AREA, leaf, path, corrected)
+        receipt = market.settlement.correct(by, market.area, leaf, path, corrected)
         commitment.replace(corrected)
         (event,) = market.house.events_in(receipt, "GroupCorrected")
         changes = dict(lanes64(group, event["deltas"]))
@@ -93,15 +93,15 @@ class SettledPeriods:
     """How far the settlement of a period is, also when its ring slot is a later one's."""
 
     def __init__(self, market: Market):
-        self._settlement = market.settlement
+        self._settlement, self._area = market.settlement, market.area
 
     def begun(self, period: int) -> bool:
         """Whether any group is settled: what it was settled on is committed for ever."""
-        return any(self._settlement.commitment(AREA, period))
+        return any(self._settlement.commitment(self._area, period))
 
     def done(self, period: int) -> bool:
         """Whether every group is settled, so that corrections are taken."""
-        _, next_group, done, _ = self._settlement.read("progressOf", AREA, period)
+        _, next_group, done, _ = self._settlement.read("progressOf", self._area, period)
         return done or (next_group == 0 and self.begun(period))
 
 
@@ -144,7 +144,9 @@ class LateReadings:
     def _book(self, history: History, period: int, entries: Sequence[Entry]) -> None:
         readings: dict[int, int] = {}
         for entry in entries:
-            readings.update(_in_place_of_estimates(history, period, decode(entry.payload)))
+            readings.update(
+                _in_place_of_estimates(history, self._market.area, period, decode(entry.payload))
+            )
         for difference in book_corrections(self._market, history.rebuilt, {period: readings}):
             log.info(
                 "period %d, participant %d: %d Wh came late, %d Wh were settled, account %+d µEUR",
@@ -172,10 +174,10 @@ class LateReadings:
 
 
 def _in_place_of_estimates(
-    history: History, period: int, readings: Mapping[int, int]
+    history: History, area: int, period: int, readings: Mapping[int, int]
 ) -> dict[int, int]:
     """The readings whose estimate still stands; says so of one that differs from a reading."""
-    commitment = history.rebuilt.metering.evidence.of(AREA, period)
+    commitment = history.rebuilt.metering.evidence.of(area, period)
     estimates = history.estimates.get(period, {})
     late = {}
     for number, wh in readings.items():

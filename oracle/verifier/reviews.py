@@ -13,7 +13,7 @@ from eth_account.signers.local import LocalAccount
 from gridbourse.audit.flexibility.review import Due
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.chain.bindings.flexibility_review import evidence_for
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.encoding.commitment import ProofError
 
 
@@ -43,11 +43,11 @@ def book_reviews(
     if rebuilt.flexibility is None:
         return []
     reviews = rebuilt.flexibility.reviews
-    there = sorted({period for area, period, *_ in reviews.legs if area == AREA})
+    there = sorted({period for area, period, *_ in reviews.legs if area == market.area})
     wanted = there if periods is None else sorted(set(periods) & set(there))
     found = []
     for period in wanted:
-        due = reviews.due(AREA, period)
+        due = reviews.due(market.area, period)
         if due:
             _require_same_commitments(market, rebuilt, period)
         found += [_review(market, rebuilt, by, one) for one in due]
@@ -71,8 +71,8 @@ def _review(market: Market, rebuilt: Rebuilt, by: LocalAccount, due: Due) -> Rev
 def _require_same_commitments(market: Market, rebuilt: Rebuilt, period: int) -> None:
     """A proof made of logs that are not the chain's would only be refused: say so before."""
     assert rebuilt.flexibility is not None
-    verified = rebuilt.flexibility.reviews.commitments[AREA, period].value
-    settled = rebuilt.metering.evidence.of(AREA, period).value
-    told = market.flexibility.delivery.read("verifiedOf", AREA, period)
-    if (verified, settled) != (told, market.settlement.commitment(AREA, period)):
+    verified = rebuilt.flexibility.reviews.commitments[market.area, period].value
+    settled = rebuilt.metering.evidence.of(market.area, period).value
+    told = market.flexibility.delivery.read("verifiedOf", market.area, period)
+    if (verified, settled) != (told, market.settlement.commitment(market.area, period)):
         raise ProofError(f"period {period}: the log does not give what the chain committed to")

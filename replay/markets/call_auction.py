@@ -7,7 +7,6 @@ import pandas as pd
 
 from gridbourse.agents.bidding import orders as draw_orders
 from gridbourse.chain.bindings.call_auction import Fill, Outcome
-from gridbourse.chain.deployment.market import AREA
 from gridbourse.chain.encoding.lanes import BID, OFFER, order_lane
 from gridbourse.chain.encoding.signed_orders import OrderTerms, order_domain, sign_order
 from gridbourse.deployment.participants import ROUTES, SIGNATURE_LIFE_S, account_name, routes_of
@@ -64,7 +63,7 @@ class CallAuctionVenue:
 
     def clear(self, period: int) -> Outcome:
         """Clear the book that stands."""
-        return self.market.auction.clear(self.market.keys["operator"], AREA, period)
+        return self.market.auction.clear(self.market.keys["operator"], self.market.area, period)
 
     def close(self, period: int) -> Trading:
         """Clear, let the DSO check, clear again under its caps, and book what it accepted."""
@@ -76,7 +75,7 @@ class CallAuctionVenue:
             outcome = self.clear(period)
             verdicts.append(self.grid_feed.check(period, schedule, reactive))
         fallback = verdicts[-1].kind == "capped"
-        fills = {} if fallback else self.market.auction.fills(AREA, period)
+        fills = {} if fallback else self.market.auction.fills(self.market.area, period)
         self._book(period, len(fills))
         payments = {who: fill.payment_micro_eur for who, fill in fills.items()}
         return Trading(
@@ -93,12 +92,12 @@ class CallAuctionVenue:
 
     def _void(self, period: int) -> bool:
         """Whether no clearing is left: the period runs on caps and supplier alone."""
-        return self.market.auction.phase(AREA, period) == "void"
+        return self.market.auction.phase(self.market.area, period) == "void"
 
     def _book(self, period: int, fills: int) -> None:
         """Book every fill of an accepted clearing; `fills` is how many there are."""
         operator = self.market.keys["operator"]
-        self.market.auction.book(operator, AREA, period, GROUPS_A_CALL, fills)
+        self.market.auction.book(operator, self.market.area, period, GROUPS_A_CALL, fills)
 
     def _by_row(self, fills: dict[int, Fill]) -> Ints:
         values = np.zeros(len(self.scenario.points), dtype=np.int64)
@@ -119,7 +118,7 @@ class CallAuctionVenue:
                 o.number: order_lane(o.code, o.tick, o.wh, FIRST_SEQUENCE)
                 for o in placed_rows(some)
             }
-            self.market.auction.place_batch(gateway, AREA, period, lanes)
+            self.market.auction.place_batch(gateway, self.market.area, period, lanes)
 
     def _place_signed(self, period: int, orders: pd.DataFrame) -> None:
         gateway = self.market.keys["gateway"]
@@ -131,13 +130,13 @@ class CallAuctionVenue:
                     self.market.keys[account_name(o.point_id)],
                     self._domain,
                     OrderTerms(
-                        AREA, period, o.number, o.code, o.tick, o.wh,
+                        self.market.area, period, o.number, o.code, o.tick, o.wh,
                         FIRST_SEQUENCE, gateway.address, expiry,
                     ),
                 )
                 for o in placed_rows(some)
             ]  # fmt: skip
-            self.market.auction.place_signed(gateway, AREA, period, signed)
+            self.market.auction.place_signed(gateway, self.market.area, period, signed)
 
 
 def _filled(orders: pd.DataFrame, fills: dict[int, Fill]) -> pd.DataFrame:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from eth_utils import keccak
 
 from gridbourse.chain.bindings.over_the_counter import Deal
-from gridbourse.chain.deployment.market import AREA
 from gridbourse.deployment.participants import SIGNATURE_LIFE_S, account_name
 from gridbourse.model.over_the_counter import (
     Margins,
@@ -93,7 +92,7 @@ class OverTheCounterVenue:
         seller, buyer = (keys[account_name(p)] for p in (contract.seller, contract.buyer))
         latest = self._market.chain.w3.eth.get_block("latest")
         terms = self._terms(contract, period)
-        deal = Deal(terms, AREA, latest["timestamp"] + SIGNATURE_LIFE_S)
+        deal = Deal(terms, self._market.area, latest["timestamp"] + SIGNATURE_LIFE_S)
         wish = keccak(b"wish" + terms.salt)
         request = self._contract.request(buyer, wish)
         self._contract.quote(seller, request, deal.terms_hash())

@@ -11,7 +11,7 @@ from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.run_folder import logs_of
 from gridbourse.chain.bindings.crowdsale import Campaign, EquityCampaign, RewardCampaign, Terms
 from gridbourse.chain.deployment.crowdsale import authorise, launch, set_open
-from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.deployment.market import FIRST_AREA
 from gridbourse.chain.encoding.lanes import BID, OFFER, PER_GROUP
 from gridbourse.chain.operations.event_log import deployment_logs
 from gridbourse.chain.operations.withdrawals import finish_due
@@ -124,7 +124,10 @@ def _live(m: CrowdMarket, roof: EquityCampaign, first: int, outsider: LocalAccou
         m.meter(period, 1, {i: 700 if i == 0 else -100 for i in range(9)})
         m.settle(period)
         rebuilt = m.rebuilt()
-        evidence, group = rebuilt.metering.evidence.of(AREA, period), m.numbers[0] // PER_GROUP
+        evidence, group = (
+            rebuilt.metering.evidence.of(FIRST_AREA, period),
+            m.numbers[0] // PER_GROUP,
+        )
         roof.record_exports(outsider, [evidence.leaf(group)], [evidence.path(group)])
         roof.attest_premiums(attester, [period], [rebuilt.crowdsales.premium(ROOF, period)])
         assert roof.collect(outsider) > 0

@@ -9,7 +9,7 @@ from gridbourse.chain.bindings.aggregator_auction import Answer, commitment_to
 from gridbourse.chain.bindings.bilateral import Draft, PairingCall
 from gridbourse.chain.bindings.checked_trades import CheckedTrades
 from gridbourse.chain.bindings.over_the_counter import Deal
-from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.deployment.market import FIRST_AREA
 from gridbourse.chain.encoding.book_order import Action, BookOrder
 from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.model.aggregator_auction import Auction
@@ -133,7 +133,7 @@ class MixedMarket(SmallMarket):
             contract["count"], contract["wh"], price, *margins, b"s" * 32,
         )  # fmt: skip
         market = self.market.over_the_counter
-        deal = Deal(terms, AREA, FAR_FUTURE)
+        deal = Deal(terms, FIRST_AREA, FAR_FUTURE)
         signed = [deal.sign(self.accounts[i], market.domain) for i in (seller, buyer)]
         market.conclude(self.keys["operator"], deal, *signed)
         return deal

@@ -9,7 +9,7 @@ from typing import Any
 
 from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
 from gridbourse.chain.deployment.deploy import deploy
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import FIRST_AREA, Market
 from gridbourse.chain.encoding.lanes import BID, OFFER, lanes56, order_lane, pair
 from gridbourse.chain.encoding.signed_orders import OrderTerms, order_domain, sign_order
 from gridbourse.chain.keys.accounts import Keyring
@@ -96,21 +96,23 @@ class SmallMarket:
         self, period: int, orders: dict[int, tuple[int, int, int]], sequence: int = 1
     ) -> None:
         lanes = {self.numbers[i]: order_lane(*order, sequence) for i, order in orders.items()}
-        self.market.auction.place_batch(self.keys["gateway"], AREA, period, lanes)
+        self.market.auction.place_batch(self.keys["gateway"], FIRST_AREA, period, lanes)
 
     def signed(self, period: int, i: int, side: int, tick: int, wh: int) -> None:
         gateway = self.keys["gateway"]
         domain = order_domain(self.chain.w3.eth.chain_id, self.market.auction.address)
         number = self.numbers[i]
-        terms = OrderTerms(AREA, period, number, side, tick, wh, 1, gateway.address, FAR_FUTURE)
+        terms = OrderTerms(
+            FIRST_AREA, period, number, side, tick, wh, 1, gateway.address, FAR_FUTURE
+        )
         order = sign_order(self.accounts[i], domain, terms)
-        self.market.auction.place_signed(gateway, AREA, period, [order])
+        self.market.auction.place_signed(gateway, FIRST_AREA, period, [order])
 
     def own(self, period: int, i: int, side: int, tick: int, wh: int) -> None:
         self.market.auction.place(self.accounts[i], period, side, tick, wh)
 
     def clear(self, period: int) -> int | None:
-        outcome = self.market.auction.clear(self.keys["operator"], AREA, period)
+        outcome = self.market.auction.clear(self.keys["operator"], FIRST_AREA, period)
         return outcome.price_micro_eur_per_wh
 
     def accept(self, period: int) -> None:
@@ -123,7 +125,7 @@ class SmallMarket:
         grid.cap(period, grid.round(period), grid.book_root(period), by_number, REPORT)
 
     def book(self, period: int, price: int | None) -> None:
-        self.market.auction.book(self.keys["operator"], AREA, period, self.groups_a_call)
+        self.market.auction.book(self.keys["operator"], FIRST_AREA, period, self.groups_a_call)
         self.prices[period] = price
         self.traded.add(period)
 
@@ -132,7 +134,7 @@ class SmallMarket:
         self.market.meter.submit(period, version, by_number)
 
     def settle(self, period: int) -> None:
-        self.market.settlement.settle(self.keys["operator"], AREA, period, self.groups_a_call)
+        self.market.settlement.settle(self.keys["operator"], FIRST_AREA, period, self.groups_a_call)
 
     @property
     def limit(self) -> int:
@@ -287,7 +289,7 @@ def _estimate(m: SmallMarket, period: int) -> Iterator[None]:
     m.book(period, price)
     yield
     m.meter(period, 1, {0: 10, 1: 0, 2: -100, 3: 0, 4: -1, 5: 7, 6: 3, 7: 2_000_000})
-    m.market.settlement.write(m.keys["operator"], "await", "awaitReadings", AREA, period)
+    m.market.settlement.write(m.keys["operator"], "await", "awaitReadings", FIRST_AREA, period)
     m.settle(period)
     house, waiting = m.market.house, m.market.house.waiting(m.limit)
     assert waiting == {m.numbers[5]: 7 * 80, m.numbers[6]: 3 * 80}, "of the group with the debt"

@@ -8,7 +8,7 @@ import pytest
 from gridbourse.audit.check import rebuild
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.run_folder import logs_of, rules_of
-from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.deployment.market import FIRST_AREA
 from gridbourse.chain.encoding.commitment import Commitment, Leaf, ProofError, proven
 from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.chain.node.connect import session
@@ -52,8 +52,8 @@ def test_an_honest_log_is_rebuilt(corrected: RingMarket, content: dict[str, Any]
     balances = corrected.look()
     assert {n: found.money.free[n] for n in balances} == balances
     assert balances[9] < 0, "its correction took it into debt"
-    commitment = found.metering.evidence.of(AREA, PERIOD)
-    assert commitment.value == corrected.market.settlement.commitment(AREA, PERIOD)
+    commitment = found.metering.evidence.of(FIRST_AREA, PERIOD)
+    assert commitment.value == corrected.market.settlement.commitment(FIRST_AREA, PERIOD)
     assert commitment.leaf(2).readings_wh == {8: 1_000, 9: -3_000, 10: -10, 11: -11}
 
 
@@ -122,12 +122,12 @@ def test_a_commitment_that_is_not_what_was_settled_on(
 
 def test_what_is_not_so_cannot_be_proven(corrected: RingMarket) -> None:
     """The contract refuses a leaf the period was not settled on."""
-    commitment = corrected.checker.metering.evidence.of(AREA, PERIOD)
+    commitment = corrected.checker.metering.evidence.of(FIRST_AREA, PERIOD)
     leaf = commitment.leaf(3)
     lie = leaf.corrected({12: 5_000})
     by, settlement = corrected.keys["meter oracle"], corrected.market.settlement
     with pytest.raises(Reverted) as refused:
-        settlement.correct(by, AREA, lie, commitment.path(3), leaf)
+        settlement.correct(by, FIRST_AREA, lie, commitment.path(3), leaf)
     assert refused.value.name == "ProofDoesNotMatch"
     assert refused.value.values["proven"] == proven(lie, commitment.path(3))
     corrected.chain.unseen.clear()

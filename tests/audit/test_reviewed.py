@@ -11,7 +11,7 @@ from gridbourse.audit.history import read_history
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.run_folder import logs_of, rules_of
 from gridbourse.chain.bindings.flexibility import Report, Row, Terms
-from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.deployment.market import FIRST_AREA
 from gridbourse.chain.encoding.commitment import ProofError
 from gridbourse.chain.operations.event_log import deployment_logs
 from gridbourse.model.flexibility.products import Way
@@ -53,7 +53,7 @@ def sold(street: Street) -> None:
     for number, offers in asked.items():
         reports = [Report(who, 0, MTU, keccak(text="evidence")) for who in offers]
         flex.verify(keys["verifier"], P, number, reports)
-    street.market.settlement.settle(keys["operator"], AREA, P, 1)
+    street.market.settlement.settle(keys["operator"], FIRST_AREA, P, 1)
 
 
 class Lived:
@@ -109,11 +109,11 @@ def test_an_honest_log_is_rebuilt_through_reviews(lived: Lived, content: Content
     assert {who: found.money.free[who] for who in balances} == balances
     assert market.house.money_sum(market.registry.seat_limit()) == 0
     for kept in (found, lived.kept):
-        commitment = kept.metering.evidence.of(AREA, P)
-        assert commitment.value == market.settlement.commitment(AREA, P)
-    told = market.flexibility.delivery.read("verifiedOf", AREA, P)
-    assert found.flexibility.reviews.commitments[AREA, P].value == told
-    assert found.flexibility.reviews.due(AREA, P) == []
+        commitment = kept.metering.evidence.of(FIRST_AREA, P)
+        assert commitment.value == market.settlement.commitment(FIRST_AREA, P)
+    told = market.flexibility.delivery.read("verifiedOf", FIRST_AREA, P)
+    assert found.flexibility.reviews.commitments[FIRST_AREA, P].value == told
+    assert found.flexibility.reviews.due(FIRST_AREA, P) == []
 
 
 def test_logs_that_are_not_the_chains_are_said_to_be(lived: Lived, content: Content) -> None:

@@ -9,7 +9,7 @@ from gridbourse.audit.check import start
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.run_folder import load_run
 from gridbourse.audit.statement import Statement, statement
-from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.deployment.market import FIRST_AREA
 from tests.audit.conftest import PRICINGS
 
 HOUSE = ("supplier", "dso", "spread account")
@@ -34,7 +34,7 @@ def told(
         if change:
             changes.setdefault(event["period"], Counter()).update(change)
     periods = sorted(rebuilt.metering.finished)
-    return [statement(rebuilt, AREA, period) for period in periods], rebuilt, changes
+    return [statement(rebuilt, FIRST_AREA, period) for period in periods], rebuilt, changes
 
 
 Told = tuple[list[Statement], Rebuilt, dict[int, Counter[str]]]

@@ -10,7 +10,7 @@ from eth_utils import keccak
 from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, TSO_ACCOUNT
 from gridbourse.chain.bindings.registry import Registration
 from gridbourse.chain.deployment.deploy import deploy
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import FIRST_AREA, Market
 from gridbourse.chain.deployment.settings import FlexibilityRules, MarketSettings
 from gridbourse.chain.keys.accounts import Keyring
 from gridbourse.chain.node.compiler import load_artifacts
@@ -65,7 +65,7 @@ def open_street() -> Iterator[Street]:
         market.tariff.write(keys["supplier"], "set-up", "setEnergyPrices", 0, 300, 80)
         rows = [
             Registration(
-                street.key(n).address, keccak(text=f"{n}"), AREA, 0, CAPACITY_WH, FIRST
+                street.key(n).address, keccak(text=f"{n}"), FIRST_AREA, 0, CAPACITY_WH, FIRST
             )
             for n in range(8, 12)
         ]  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 
 from gridbourse.chain.bindings.registry import Registration
 from gridbourse.chain.deployment.deploy import MarketSettings, deploy
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import FIRST_AREA, Market
 from gridbourse.chain.encoding.arguments import ArgumentError, label, range_of
 from gridbourse.chain.keys.accounts import DEVELOPMENT_SECRET, Keyring
 from gridbourse.chain.node.compiler import load_artifacts
@@ -38,7 +38,7 @@ def deposit(amounts: dict[int, int]) -> Act:
 
 def register(capacity_wh: int = 100, known_as: bytes = bytes(32)) -> Act:
     def act(m: Market) -> object:
-        row = Registration(m.keys["someone"].address, known_as, AREA, 1, capacity_wh, FIRST)
+        row = Registration(m.keys["someone"].address, known_as, FIRST_AREA, 1, capacity_wh, FIRST)
         return m.registry.register(m.keys["operator"], [row])
 
     return act

@@ -16,7 +16,7 @@ from gridbourse.chain.bindings.flexibility import (
 )
 from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, MARGIN_ACCOUNT, TSO_ACCOUNT
 from gridbourse.chain.deployment.deploy import deploy
-from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.deployment.market import FIRST_AREA
 from gridbourse.chain.deployment.record import FLEXIBILITY, DeploymentError, DeploymentRecord
 from gridbourse.chain.deployment.settings import MarketSettings
 from gridbourse.chain.node.transactions import Reverted
@@ -69,7 +69,7 @@ def test_a_period_from_request_to_redeemed_tokens(street):
     called = [
         who
         for who, salt in salts.items()
-        if lot_drawn(SEED, salt, AREA, P, declared, who) % 300 < 200
+        if lot_drawn(SEED, salt, FIRST_AREA, P, declared, who) % 300 < 200
     ]
     trades = flex.market.award(operator, P, declared)
     assert [(t.seller, t.buyer) for t in trades] == [(TSO_ACCOUNT, who) for who in called]
@@ -97,7 +97,7 @@ def test_a_period_from_request_to_redeemed_tokens(street):
     assert flex.token.supply(token) == (0, 0)
     for who in called:
         flex.token.redeem(street.key(who), [flex.token_of(P, declared)])
-    market.settlement.settle(operator, AREA, P, 10)
+    market.settlement.settle(operator, FIRST_AREA, P, 10)
     assert market.house.balances(12)[MARGIN_ACCOUNT] == 0
     assert market.house.money_sum(market.registry.seat_limit()) == 0
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.deployment.market import FIRST_AREA
 from gridbourse.chain.operations.market_state import due
 from gridbourse.chain.operations.period_end import finish
 from scripts import settle
@@ -44,7 +44,7 @@ def test_it_is_settled_by_its_readings(market: LateMarket) -> None:
     for period in due(market.market):
         finish(market.market, market.keys["gateway"], period)
 
-    assert market.market.settlement.done(AREA, FIRST + 1)
+    assert market.market.settlement.done(FIRST_AREA, FIRST + 1)
     assert due(market.market) == []
     assert all(market.accounts()[n] < before[n] for n in (12, 13)), "who did not trade, drew"
 

@@ -8,7 +8,7 @@ from eth_utils import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import FIRST_AREA, Market
 from gridbourse.chain.encoding.lanes import (
     BID,
     MASK28,
@@ -118,7 +118,7 @@ def test_orders_under_mandate_arrive_as_they_were_packed(small: Small) -> None:
         who[8]: (OFFER, 3, 400, 2),
     }
     lanes = {number: order_lane(*order) for number, order in orders.items()}
-    small.market.auction.place_batch(small.market.keys["gateway"], AREA, small.period, lanes)
+    small.market.auction.place_batch(small.market.keys["gateway"], FIRST_AREA, small.period, lanes)
 
     for number, (side, tick, wh, sequence) in orders.items():
         assert small.order_of(number) == (side, tick, wh, sequence)
@@ -129,28 +129,28 @@ def test_caps_and_fills_come_back_as_they_went(small: Small) -> None:
     """Energy lanes and payments, both ways through cap, clear and book."""
     market, who = small.market, small.numbers
     lanes = {who[0]: order_lane(OFFER, 10, 500, 1), who[1]: order_lane(BID, 20, 400, 1)}
-    market.auction.place_batch(market.keys["gateway"], AREA, small.period, lanes)
+    market.auction.place_batch(market.keys["gateway"], FIRST_AREA, small.period, lanes)
     small.advance(small.closure)
-    market.auction.clear(market.keys["operator"], AREA, small.period)
+    market.auction.clear(market.keys["operator"], FIRST_AREA, small.period)
     caps = {who[0]: (300, NO_CAP), who[2]: (NO_CAP, 0), who[8]: (0, MASK28 - 1)}
     market.grid.cap(small.period, 0, market.grid.book_root(small.period), caps, bytes(32))
     assert market.grid.caps(small.period) == caps
 
-    outcome = market.auction.clear(market.keys["operator"], AREA, small.period)
+    outcome = market.auction.clear(market.keys["operator"], FIRST_AREA, small.period)
     price = outcome.price_micro_eur_per_wh
-    fills = market.auction.fills(AREA, small.period)
+    fills = market.auction.fills(FIRST_AREA, small.period)
     assert price is not None
     assert fills == {who[0]: (300, 300 * price), who[1]: (-300, -300 * price)}
 
     market.grid.accept(small.period, 1, market.grid.book_root(small.period), bytes(32))
-    market.auction.book(market.keys["operator"], AREA, small.period, 100)
-    positions = market.house.positions(small.period, market.auction.groups(AREA))
+    market.auction.book(market.keys["operator"], FIRST_AREA, small.period, 100)
+    positions = market.house.positions(small.period, market.auction.groups(FIRST_AREA))
     assert positions == {who[0]: (300, 0), who[1]: (0, 300)}
 
 
 def terms(small: Small, place: int, **changed: object) -> OrderTerms:
     chosen = {
-        "area": AREA, "period": small.period, "participant": small.numbers[place], "side": OFFER,
+        "area": FIRST_AREA, "period": small.period, "participant": small.numbers[place], "side": OFFER,
         "tick": 17, "wh": 250, "sequence": 1, "gateway": small.market.keys["gateway"].address,
         "expiry": FAR_FUTURE,
     }  # fmt: skip
@@ -171,7 +171,7 @@ def test_the_domain_is_the_contracts_own(small: Small) -> None:
 def place(small: Small, signer: int, given_terms: OrderTerms) -> None:
     order = sign_order(small.accounts[signer], domain(small), given_terms)
     gateway = small.market.keys["gateway"]
-    small.market.auction.place_signed(gateway, AREA, small.period, [order])
+    small.market.auction.place_signed(gateway, FIRST_AREA, small.period, [order])
 
 
 @pytest.mark.parametrize("sides", [(BID, 0), (OFFER, 220)])

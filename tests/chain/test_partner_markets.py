@@ -12,7 +12,7 @@ from gridbourse.chain.bindings.checked_trades import CheckedTrades, TradeDesk
 from gridbourse.chain.bindings.over_the_counter import Deal, DealError
 from gridbourse.chain.bindings.registry import Registration
 from gridbourse.chain.deployment.deploy import deploy
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import FIRST_AREA, Market
 from gridbourse.chain.deployment.settings import BilateralRules, MarketSettings
 from gridbourse.chain.keys.accounts import Keyring
 from gridbourse.chain.node.compiler import load_artifacts
@@ -30,7 +30,7 @@ PURSE = 10_000_000
 REPORT = keccak(text="published power flow")
 NEVER = (1 << 40) - 1
 TERMS = Terms(8, 9, P, 2, 1_000, 150, 300_000, 140_000, b"salt" * 8)
-DEAL = Deal(TERMS, AREA, NEVER)
+DEAL = Deal(TERMS, FIRST_AREA, NEVER)
 
 
 @dataclass
@@ -69,7 +69,7 @@ def empty_street() -> Iterator[Street]:
         market.tariff.write(keys["supplier"], "set-up", "setEnergyPrices", 0, RETAIL, FEED_IN)
         rows = [
             Registration(
-                street.key(n).address, keccak(text=f"{n}"), AREA, 0, CAPACITY_WH, FIRST
+                street.key(n).address, keccak(text=f"{n}"), FIRST_AREA, 0, CAPACITY_WH, FIRST
             )
             for n in range(8, 12)
         ]  # fmt: skip

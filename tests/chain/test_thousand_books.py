@@ -12,7 +12,7 @@ from eth_utils import keccak
 
 from gridbourse.chain.bindings.registry import Registration
 from gridbourse.chain.deployment.deploy import MarketSettings, deploy
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import FIRST_AREA, Market
 from gridbourse.chain.encoding.lanes import order_lane
 from gridbourse.chain.keys.accounts import Keyring
 from gridbourse.chain.node.compiler import load_artifacts
@@ -44,7 +44,7 @@ def market(books: list[Book]) -> Iterator[tuple[Market, list[int]]]:
         retail = BAND.price(BAND.ticks - 1)
         opened.tariff.write(keys["supplier"], "set-up", "setEnergyPrices", 0, retail, 0)
         rows = [
-            Registration(keys[f"{i}"].address, keccak(text=f"{i}"), AREA, 1, NO_CAP - 1, 0)
+            Registration(keys[f"{i}"].address, keccak(text=f"{i}"), FIRST_AREA, 1, NO_CAP - 1, 0)
             for i in range(people)
         ]
         numbers = [
@@ -81,16 +81,16 @@ def test_fills_and_payments_of_every_book_are_the_models(
         )
         lanes = {who: order_lane(int(offer), tick, wh, 1) for who, offer, tick, wh in rows}
         if lanes:
-            opened.auction.place_batch(gateway, AREA, period, lanes)
+            opened.auction.place_batch(gateway, FIRST_AREA, period, lanes)
     opened.clock.advance_to(operator, (FIRST + len(books)) * MTU)
 
     assert len(books) >= 200
     for period, book in enumerate(books, start=FIRST):
-        outcome = opened.auction.clear(operator, AREA, period)
+        outcome = opened.auction.clear(operator, FIRST_AREA, period)
         expected = clear(book.is_offer, book.tick, book.wh, BAND)
         assert outcome.matched_wh == expected.crossing.volume_wh, book
         assert outcome.price_micro_eur_per_wh == expected.price_micro_eur_per_wh, book
-        fills = opened.auction.fills(AREA, period)
+        fills = opened.auction.fills(FIRST_AREA, period)
         net = np.where(book.is_offer, expected.fills_wh, -expected.fills_wh)
         mine = zip(numbers, net.tolist(), expected.payments_micro_eur.tolist(), strict=False)
         assert fills == {who: (wh, paid) for who, wh, paid in mine if wh}, book

@@ -18,7 +18,7 @@ from gridbourse.audit.core.events import Log
 from gridbourse.audit.run_folder import logs_of, rules_of
 from gridbourse.chain.bindings.registry import Registration
 from gridbourse.chain.deployment.deploy import MarketSettings, deploy
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import FIRST_AREA, Market
 from gridbourse.chain.encoding.lanes import PER_GROUP, lanes64, order_lane
 from gridbourse.chain.keys.accounts import Keyring
 from gridbourse.chain.node.compiler import load_artifacts
@@ -83,7 +83,7 @@ class RingMarket:
         m.tariff.write(by["supplier"], "tariff", "setEnergyPrices", 0, RETAIL, FEED_IN)
         rows = [
             Registration(
-                self.key(n).address, keccak(text=f"{n}"), AREA, ZONE_OF[n], CAPACITY_WH, FIRST
+                self.key(n).address, keccak(text=f"{n}"), FIRST_AREA, ZONE_OF[n], CAPACITY_WH, FIRST
             )
             for n in NUMBERS
         ]
@@ -151,7 +151,7 @@ class RingMarket:
         self, period: int, orders: Mapping[int, Order], sequences: Mapping[int, int]
     ) -> None:
         lanes = {who: order_lane(*order, sequences[who]) for who, order in orders.items()}
-        self.market.auction.place_batch(self.keys["gateway"], AREA, period, lanes)
+        self.market.auction.place_batch(self.keys["gateway"], FIRST_AREA, period, lanes)
 
     def place(self, period: int, who: int, order: Order) -> None:
         self.market.auction.place(self.key(who), period, *order)
@@ -192,19 +192,21 @@ class RingMarket:
 
     def expire(self, period: int) -> None:
         self.wait()
-        self.market.auction.write(self.keys["gateway"], "expire", "expire", AREA, period)
+        self.market.auction.write(self.keys["gateway"], "expire", "expire", FIRST_AREA, period)
 
     def book(self, period: int, groups_a_call: int) -> None:
-        self.market.auction.book(self.keys["operator"], AREA, period, groups_a_call)
+        self.market.auction.book(self.keys["operator"], FIRST_AREA, period, groups_a_call)
 
     def meter(self, period: int, readings: Mapping[int, int]) -> None:
         self.market.meter.submit(period, self.market.meter.version(period) + 1, readings)
 
     def settle(self, period: int, groups_a_call: int) -> None:
-        self.market.settlement.settle(self.keys["operator"], AREA, period, groups_a_call)
+        self.market.settlement.settle(self.keys["operator"], FIRST_AREA, period, groups_a_call)
 
     def await_readings(self, period: int) -> None:
-        self.market.settlement.write(self.keys["gateway"], "await", "awaitReadings", AREA, period)
+        self.market.settlement.write(
+            self.keys["gateway"], "await", "awaitReadings", FIRST_AREA, period
+        )
         self.wait()
 
     def live(self, period: int, orders: Mapping[int, Order], groups_a_call: int) -> None:
@@ -212,7 +214,7 @@ class RingMarket:
         self.close_gate(period - 1)
         self.place_batch(period, orders, dict.fromkeys(orders, 1))
         self.close_gate(period)
-        self.market.auction.clear(self.keys["gateway"], AREA, period)
+        self.market.auction.clear(self.keys["gateway"], FIRST_AREA, period)
         self.accept(period)
         self.book(period, 9)
         self.close_gate(period + 2)
@@ -224,13 +226,13 @@ class RingMarket:
         """By leaf and proof from the logs the checker has read, group by group."""
         settlement, by = self.market.settlement, self.keys["meter oracle"]
         for group in sorted({who // PER_GROUP for who in readings}):
-            commitment = self.checker.metering.evidence.of(AREA, period)
-            assert commitment.value == settlement.commitment(AREA, period)
+            commitment = self.checker.metering.evidence.of(FIRST_AREA, period)
+            assert commitment.value == settlement.commitment(FIRST_AREA, period)
             leaf = commitment.leaf(group)
             corrected = leaf.corrected(
                 {n: wh for n, wh in readings.items() if n // PER_GROUP == group}
             )
-            settlement.correct(by, AREA, leaf, commitment.path(group), corrected)
+            settlement.correct(by, FIRST_AREA, leaf, commitment.path(group), corrected)
             self.look()
 
 

@@ -15,7 +15,7 @@ from gridbourse.audit.run_folder import load_run
 from gridbourse.audit.settlement.curtailment import Curtailment
 from gridbourse.audit.statement import statement
 from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT
-from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.deployment.market import FIRST_AREA
 from gridbourse.chain.deployment.record import DeploymentRecord
 from gridbourse.chain.encoding.lanes import PER_GROUP
 from gridbourse.model.caps import NO_CAP
@@ -120,7 +120,7 @@ def test_every_wh_drawn_pays_the_levy(folder: Path) -> None:
 
 def test_the_statement_tells_of_it_and_adds_up(rebuilt: Rebuilt) -> None:
     assert rebuilt.curtailment is not None
-    told = [statement(rebuilt, AREA, period) for period in sorted(rebuilt.metering.finished)]
+    told = [statement(rebuilt, FIRST_AREA, period) for period in sorted(rebuilt.metering.finished)]
     paid = Counter[str]()
     for one in told:
         flows = one.flows[one.flows["kind"] == "curtailment_compensation"]
@@ -177,7 +177,7 @@ def reopened(found: Rebuilt) -> tuple[Curtailment, int, int, int]:
     module = found.curtailment
     assert module is not None
     period, who = next(key for key, wh in module.paid_wh.items() if wh)
-    commitment = found.metering.evidence.of(AREA, period)
+    commitment = found.metering.evidence.of(FIRST_AREA, period)
     commitment.replace(commitment.leaf(who // PER_GROUP).corrected({who: -1}))
     return module, period, who, module.paid_wh[period, who]
 

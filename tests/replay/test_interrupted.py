@@ -9,7 +9,7 @@ import pytest
 
 from gridbourse.chain.bindings import grid_oracle
 from gridbourse.chain.bindings.contract import Bound
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import FIRST_AREA, Market
 from gridbourse.chain.node.compiler import CHECKOUT
 from gridbourse.chain.node.connect import connect
 from gridbourse.chain.node.devnet import Devnet
@@ -138,8 +138,8 @@ def test_a_meter_oracle_killed_at_any_instant(
 def verdict_on_chain(scene: Scene) -> dict[str, object]:
     market = scene.market()
     return {
-        "verdict": market.grid.read("verdictOf", AREA, scene.period),
-        "book": market.auction.read("bookOf", AREA, scene.period),
+        "verdict": market.grid.read("verdictOf", FIRST_AREA, scene.period),
+        "book": market.auction.read("bookOf", FIRST_AREA, scene.period),
         "caps": market.grid.caps(scene.period),
         "pages": events(market, market.grid, "Capped"),
     }
@@ -163,7 +163,7 @@ def test_a_grid_oracle_killed_at_any_instant_or_between_two_pages_of_caps(
             scene.bring_verdict(folder, DeathClock(instant, raise_killed))
         pages_cut += 0 < len(verdict_on_chain(scene)["pages"]) < len(undisturbed["pages"])
         market = scene.market()
-        if market.auction.phase(AREA, scene.period) == "cleared":
+        if market.auction.phase(FIRST_AREA, scene.period) == "cleared":
             scene.bring_verdict(folder, DeathClock(0, raise_killed))
         else:  # the book is open again: what is left to do is to know it
             scene_resumes(scene, folder)

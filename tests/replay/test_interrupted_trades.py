@@ -9,7 +9,7 @@ import pytest
 
 from gridbourse.chain.bindings import grid_oracle
 from gridbourse.chain.bindings.checked_trades import TradeDesk
-from gridbourse.chain.deployment.market import AREA, Market, open_market
+from gridbourse.chain.deployment.market import FIRST_AREA, Market, open_market
 from gridbourse.chain.node.connect import connect
 from gridbourse.chain.node.devnet import Devnet
 from gridbourse.deployment.live_market import found_market
@@ -73,7 +73,7 @@ class Traded:
         return events | {
             "caps": market.grid.caps(period),
             "booked": market.grid.booked_wh(period),
-            "done": market.order_book.read("booked", AREA, period),
+            "done": market.order_book.read("booked", FIRST_AREA, period),
         }
 
 

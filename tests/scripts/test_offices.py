@@ -11,7 +11,7 @@ from eth_utils import keccak
 
 from gridbourse.chain.bindings.registry import Registration
 from gridbourse.chain.deployment.deploy import MarketSettings, deploy
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import FIRST_AREA, Market
 from gridbourse.chain.keys.accounts import Keyring
 from gridbourse.chain.node.compiler import load_artifacts
 from gridbourse.chain.node.connect import let_time_pass, session
@@ -35,7 +35,7 @@ def market() -> Iterator[Market]:
         market = deploy(chain, keys, settings)
         rows = [
             Registration(
-                keys.address(f"participant/{point}"), keccak(text=point), AREA, 0, 4_000, 1
+                keys.address(f"participant/{point}"), keccak(text=point), FIRST_AREA, 0, 4_000, 1
             )
             for point in POINTS
         ]

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from web3.types import RPCEndpoint
 
-from gridbourse.chain.deployment.market import AREA, Market, open_market
+from gridbourse.chain.deployment.market import FIRST_AREA, Market, open_market
 from gridbourse.chain.node.connect import connect
 from gridbourse.chain.node.devnet import Devnet
 from gridbourse.deployment.live_market import found_market
@@ -77,7 +77,7 @@ class Hall:
             "capped alone": len(capped),
             "caps": market.grid.caps(period),
             "booked": market.grid.booked_wh(period),
-            "done": [trades.read("booked", AREA, period) for trades in market.trade_markets],
+            "done": [trades.read("booked", FIRST_AREA, period) for trades in market.trade_markets],
         }
 
 
@@ -222,7 +222,7 @@ def test_who_is_not_in_the_mapping_keeps_its_trades_unjudged_and_nobody_elses(
     }
     assert len(told) == len(set(told))
     assert caplog.text.count("has no connection point") == len(told)
-    assert not traded.market().over_the_counter.read("booked", AREA, traded.period)
+    assert not traded.market().over_the_counter.read("booked", FIRST_AREA, traded.period)
 
     mine.write_text("\n".join([*rows, "street,900"]))
     assert once("--participants", str(mine)) == 0, "who is elsewhere is in nobody's way"
@@ -293,9 +293,9 @@ def test_a_pools_book_is_judged_round_by_round(
         venue.clear(period)
         judge()
         assert market.grid.caps(period)
-        assert market.auction.phase(AREA, period) == "open"
+        assert market.auction.phase(FIRST_AREA, period) == "open"
         venue.clear(period)
         accepted = judge()
         assert market.grid.judged(period, 1)
-        assert market.auction.phase(AREA, period) == "cleared"
+        assert market.auction.phase(FIRST_AREA, period) == "cleared"
         assert judge() == accepted

@@ -14,7 +14,7 @@ from gridbourse.chain.bindings.flexibility import (
     salt_commitment,
 )
 from gridbourse.chain.bindings.portfolios import GATEWAY_BIT
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import FIRST_AREA, Market
 from gridbourse.chain.node.connect import session
 from gridbourse.chain.node.transactions import Reverted
 from gridbourse.deployment.live_market import found_market
@@ -81,7 +81,7 @@ def sell(market: Market, members: Membership, period: int) -> list[int]:
         market.grid.judge(flex.market.address, period, group.number, words, [], {}, bytes(32))
     legs = flex.market.legs(period, number, numbers)
     called = [who for who, leg in sorted(legs.items()) if not leg.stands_by]
-    draws = {who: lot_drawn(SEED, SALT, AREA, period, number, who) for who in numbers}
+    draws = {who: lot_drawn(SEED, SALT, FIRST_AREA, period, number, who) for who in numbers}
     assert called == [who for who, drawn in draws.items() if drawn % 300 < 200]
     return called
 
@@ -116,7 +116,7 @@ def test_it_mints_pays_charges_fees_and_says_where_it_went(
     assert after[6] == 0, "no escrow, bond or claim is left"
     assert market.flexibility.token.supply(market.flexibility.token_of(period, 0)) == (0, 0)
 
-    told = statement(read_history(market).rebuilt, AREA, period)
+    told = statement(read_history(market).rebuilt, FIRST_AREA, period)
     flows = told.flows.set_index(["payer", "payee", "kind"])["micro_eur"]
     assert flows["dso", "participants", "flexibility"] == delivered * PRICE
     assert flows["participants", "dso", "flexibility_penalty"] == penalty

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from web3.types import RPCEndpoint
 
-from gridbourse.chain.deployment.market import AREA, Market, open_market
+from gridbourse.chain.deployment.market import FIRST_AREA, Market, open_market
 from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.chain.node.connect import connect
 from gridbourse.chain.operations.market_state import due
@@ -36,7 +36,7 @@ def trade(market: Market, small: Path, record: Path, later: int) -> int:
     market.auction.place(accounts[f"participant/{first}"], period, OFFER, 10, 500)
     market.auction.place(accounts[f"participant/{second}"], period, BID, 30, 400)
     market.clock.advance_to(accounts["operator"], closure)
-    market.auction.clear(accounts["operator"], AREA, period)
+    market.auction.clear(accounts["operator"], FIRST_AREA, period)
     return period
 
 
@@ -122,8 +122,11 @@ def test_what_is_due_is_settled_and_then_nothing_is(
 
     assert (settled.returncode, settled.stderr) == (0, "")
     assert str(period) in settled.stdout
-    assert market.settlement.done(AREA, period)
-    assert market.house.positions(period, market.auction.groups(AREA)) == {8: (400, 0), 9: (0, 400)}
+    assert market.settlement.done(FIRST_AREA, period)
+    assert market.house.positions(period, market.auction.groups(FIRST_AREA)) == {
+        8: (400, 0),
+        9: (0, 400),
+    }
     balances = market.house.balances(10)
     assert balances[2] == 10_000_000_000 + 300 * 300 - 100 * 80  # retail less feed-in
     assert "Nothing is due." in command("settle").stdout
@@ -141,13 +144,13 @@ def test_a_verdict_that_never_comes_costs_the_trades_and_nothing_else(
     deliver(market, period)
     market.meter.submit(period, 1, dict.fromkeys(READINGS, 0) | {8: 500})
 
-    assert market.auction.phase(AREA, period) == "cleared"
+    assert market.auction.phase(FIRST_AREA, period) == "cleared"
     assert market.auction.read("verdictWindowSeconds") >= 3_600, "block time is not waited for"
     settled = command("settle")
 
     assert (settled.returncode, settled.stderr) == (0, "")
-    assert market.settlement.done(AREA, period)
-    assert market.house.positions(period, market.auction.groups(AREA)) == {}
+    assert market.settlement.done(FIRST_AREA, period)
+    assert market.house.positions(period, market.auction.groups(FIRST_AREA)) == {}
     after = market.house.balances(limit)
     held = 400 * (300 + 95)
     assert after[8] - before[8] == 500 * 80, "all it injected is the supplier's"
@@ -183,7 +186,7 @@ def test_readings_that_never_come_are_awaited_estimated_and_corrected_when_they_
     wait_for_a_day(market)
     before = market.house.read("balanceOf", 9)
     assert command("settle").returncode == 0
-    assert market.settlement.done(AREA, period)
+    assert market.settlement.done(FIRST_AREA, period)
     drawn = capacity_wh(small, points[9])  # all its connection can: far more than it bought
     contract = 400 * (300 + 95) - 400 * (80 + 10) - 400 * 40  # held, less price and local fee
     estimated = contract - (drawn - 400) * (300 + 95)

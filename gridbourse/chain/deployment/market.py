@@ -32,6 +32,7 @@ from gridbourse.chain.deployment.record import (
     DeploymentRecord,
 )
 from gridbourse.chain.keys.accounts import Keyring, Keys
+from gridbourse.chain.keys.area_keys import AreaKeys
 from gridbourse.chain.node.compiler import load_artifacts
 from gridbourse.chain.node.transactions import Chain
 
@@ -47,17 +48,18 @@ TRADE_MARKETS: dict[str, type[CheckedTrades]] = {
 """Markets whose trades are judged one by one, by the name of their contract."""
 
 
-AREA = 0
-"""One market area a deployment: the first."""
+FIRST_AREA = 0
+"""The area of a deployment that has one."""
 
 
 @dataclass
 class Market:
-    """The contracts of a deployment, bound to a chain and to the keys of its parties."""
+    """The contracts of a deployment for one market area, bound to a chain and to the keys of its parties."""
 
     chain: Chain
     keys: Keys
     record: DeploymentRecord
+    area: int
     registry: ParticipantRegistry
     clock: MarketClock
     currency: Bound
@@ -74,8 +76,11 @@ class Market:
     compensation: CurtailmentCompensation | None = None
 
     @classmethod
-    def bind(cls, chain: Chain, keys: Keys, record: DeploymentRecord) -> "Market":
-        """Bind a record to its chain; DeploymentError when the chain is another."""
+    def bind(cls, chain: Chain, keys: Keys, record: DeploymentRecord, area: int = 0) -> "Market":
+        """Bind a record to its chain, for one area; DeploymentError when the chain is another.
+
+        keys: of the parties of that area (see `AreaKeys`).
+        """
         record.require_chain(chain.w3)
         there = [name for name in (*CONTRACTS, *OPTIONAL, *MARKETS) if name in record.contracts]
         at = {name: chain.bind(name, record.contracts[name].address) for name in there}
@@ -84,29 +89,35 @@ class Market:
             chain=chain,
             keys=keys,
             record=record,
+            area=area,
             registry=ParticipantRegistry(chain, at["ParticipantRegistry"]),
             clock=MarketClock(chain, at["MarketClock"]),
             currency=Bound(chain, at["SettlementCurrency"]),
             tariff=Bound(chain, at["Tariff"]),
             house=ClearingHouse(chain, at["ClearingHouse"]),
             meter=MeterOracle(chain, at["MeterOracle"], keys["meter oracle"]),
-            grid=GridOracle(chain, at["GridOracle"], keys["grid oracle"], pool, AREA),
+            grid=GridOracle(chain, at["GridOracle"], keys["grid oracle"], pool, area),
             settlement=Settlement(chain, at["Settlement"]),
             pool=pool,
             trade_markets=tuple(
-                kind(chain, at[name], AREA, record.contracts[name].block)
+                kind(chain, at[name], area, record.contracts[name].block)
                 for name, kind in TRADE_MARKETS.items()
                 if name in at
             ),
             portfolios=Portfolios(chain, at["Portfolios"]) if "Portfolios" in at else None,
             agents=Agents(chain, at["Agents"]) if "Agents" in at else None,
-            flexibility_market=_flexibility(chain, record),
+            flexibility_market=_flexibility(chain, record, area),
             compensation=(
                 CurtailmentCompensation(chain, at[curtailment.NAME], keys["grid oracle"])
                 if curtailment.NAME in at
                 else None
             ),
         )
+
+    def in_area(self, area: int, name: str) -> "Market":
+        """The same deployment for another of its areas, with the keys of that area's parties."""
+        keys = self.keys.whole if isinstance(self.keys, AreaKeys) else self.keys
+        return Market.bind(self.chain, AreaKeys(keys, name) if area else keys, self.record, area)
 
     @property
     def auction(self) -> CallAuction:
@@ -149,11 +160,11 @@ class Market:
         raise DeploymentError(f"{kind.__name__}: this deployment has none")
 
 
-def _flexibility(chain: Chain, record: DeploymentRecord) -> Flexibility | None:
+def _flexibility(chain: Chain, record: DeploymentRecord, area: int) -> Flexibility | None:
     if "FlexibilityMarket" not in record.contracts:
         return None
     at = {name: record.contracts[name].address for name in ("FlexibilityMarket", *FLEXIBILITY)}
-    return Flexibility.bind(chain, at, AREA, record.contracts["FlexibilityMarket"].block)
+    return Flexibility.bind(chain, at, area, record.contracts["FlexibilityMarket"].block)
 
 
 def open_market(w3: Web3, record: Path) -> Market:

@@ -5,7 +5,7 @@ from typing import Any
 
 from gridbourse.chain.bindings.grid_oracle import VERDICTS
 from gridbourse.chain.bindings.house_accounts import FIRST_PARTICIPANT, SUPPLIER_ACCOUNT
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.encoding.lanes import ALL_GROUPS
 
 EARNERS, HELD_FOR_OTHERS = (1, 3, 4, 5), (6, 7)
@@ -87,11 +87,11 @@ def ring(market: Market, slots: Slots) -> list[PeriodStatus]:
     for period, areas, areas_settled, _, _, _, holds, in_trades, *_ in slots:
         if period == 0:
             continue
-        verdict, round_, _ = market.grid.read("verdictOf", AREA, period)
+        verdict, round_, _ = market.grid.read("verdictOf", market.area, period)
         found.append(
             PeriodStatus(
                 period,
-                market.pool.phase(AREA, period) if market.pool else "none",
+                market.pool.phase(market.area, period) if market.pool else "none",
                 sum(trades.waiting(period) for trades in market.trade_markets),
                 VERDICTS[verdict],
                 round_ + 1 if verdict else 0,
@@ -122,4 +122,4 @@ def due(market: Market, since: int = 1) -> list[int]:
 
 
 def _has_members(market: Market, period: int) -> bool:
-    return any(market.registry.read("membersOf", AREA, period, 0, ALL_GROUPS)[1])
+    return any(market.registry.read("membersOf", market.area, period, 0, ALL_GROUPS)[1])

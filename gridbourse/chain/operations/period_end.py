@@ -6,7 +6,7 @@ from gridbourse.chain.bindings.aggregator_auction import AggregatorAuction
 from gridbourse.chain.bindings.call_auction import CallAuction
 from gridbourse.chain.bindings.flexibility import Flexibility
 from gridbourse.chain.bindings.grid_oracle import VERDICTS
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.encoding.lanes import seats_of
 from gridbourse.errors import GridbourseError
 from gridbourse.text import many
@@ -36,7 +36,7 @@ def finish(market: Market, by: LocalAccount, period: int) -> None:
         trades.expire(by, period)
     if market.flexibility_market is not None:
         _finish_flexibility(market, market.flexibility, by, period)
-    market.settlement.settle(by, AREA, period, GROUPS_A_CALL)
+    market.settlement.settle(by, market.area, period, GROUPS_A_CALL)
 
 
 def _finish_flexibility(
@@ -71,10 +71,10 @@ def _finish_flexibility(
 
 
 def _finish_pool(market: Market, pool: CallAuction, by: LocalAccount, period: int) -> None:
-    if pool.phase(AREA, period) == "open":
-        pool.clear(by, AREA, period)
-    accepted = VERDICTS[market.grid.read("verdictOf", AREA, period)[0]] == "accepted"
-    if pool.phase(AREA, period) == "cleared" and not accepted:
-        pool.write(by, "expire", "expire", AREA, period)
-    if pool.phase(AREA, period) != "booked":
-        pool.book(by, AREA, period, GROUPS_A_CALL)
+    if pool.phase(market.area, period) == "open":
+        pool.clear(by, market.area, period)
+    accepted = VERDICTS[market.grid.read("verdictOf", market.area, period)[0]] == "accepted"
+    if pool.phase(market.area, period) == "cleared" and not accepted:
+        pool.write(by, "expire", "expire", market.area, period)
+    if pool.phase(market.area, period) != "booked":
+        pool.book(by, market.area, period, GROUPS_A_CALL)

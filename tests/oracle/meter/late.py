@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gridbourse.chain.bindings.house_accounts import SUPPLIER_ACCOUNT
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import FIRST_AREA, Market
 from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.chain.node.connect import connect
 from gridbourse.chain.node.transactions import Chain
@@ -37,7 +37,7 @@ class LateMarket(RingMarket):
         self.close_gate(period - 1)
         self.place_batch(period, ORDERS, dict.fromkeys(ORDERS, 1))
         self.close_gate(period)
-        self.market.auction.clear(self.keys["gateway"], AREA, period)
+        self.market.auction.clear(self.keys["gateway"], FIRST_AREA, period)
         self.accept(period)
         self.book(period, ALL)
         self.market.clock.advance_to(self.keys["operator"], (period + 1) * MTU)
@@ -45,11 +45,11 @@ class LateMarket(RingMarket):
     def deadline_passes(self, period: int) -> None:
         """Its window is of no length, and no block is as old as the one before."""
         by = self.keys["gateway"]
-        self.market.settlement.write(by, "await", "awaitReadings", AREA, period)
+        self.market.settlement.write(by, "await", "awaitReadings", FIRST_AREA, period)
 
     def settle_groups(self, period: int, groups: int) -> None:
         by = self.keys["operator"]
-        self.market.settlement.write(by, "settle", "settle", AREA, period, groups)
+        self.market.settlement.write(by, "settle", "settle", FIRST_AREA, period, groups)
 
     def accounts(self) -> dict[int, int]:
         house = self.market.house

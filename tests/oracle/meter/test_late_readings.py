@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gridbourse.audit.history import read_history
-from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.deployment.market import FIRST_AREA
 from gridbourse.chain.encoding.commitment import ProofError
 from oracle.common.errors import FeedError, SettledError
 from oracle.common.journal import Journal
@@ -127,7 +127,7 @@ def test_killed_at_every_instant_it_is_booked_once(
         """The period is settled to its end while the oracle has its hands full."""
         with meter_oracle(market.market, folder, clock) as (feed, late):
             feed.push(FIRST, TRUE)
-            if not market.market.settlement.done(AREA, FIRST):
+            if not market.market.settlement.done(FIRST_AREA, FIRST):
                 market.settle_groups(FIRST, ALL)
             while late.due():
                 late.step()
@@ -214,8 +214,8 @@ def test_what_was_not_settled_is_not_corrected(market: LateMarket, tmp_path: Pat
     ):
         with pytest.raises(ProofError, match=said):
             book_corrections(market.market, rebuilt, readings)
-    rebuilt.metering.evidence.of(AREA, FIRST).replace(
-        rebuilt.metering.evidence.of(AREA, FIRST).leaf(2).corrected({9: 1})
+    rebuilt.metering.evidence.of(FIRST_AREA, FIRST).replace(
+        rebuilt.metering.evidence.of(FIRST_AREA, FIRST).leaf(2).corrected({9: 1})
     )
     with pytest.raises(ProofError, match="does not give what the chain committed to"):
         book_corrections(market.market, rebuilt, {FIRST: {9: 2}})

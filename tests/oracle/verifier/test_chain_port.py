@@ -20,7 +20,7 @@ from gridbourse.chain.bindings.flexibility import (
 from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT
 from gridbourse.chain.bindings.registry import Registration
 from gridbourse.chain.deployment.deploy import deploy
-from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.market import FIRST_AREA, Market
 from gridbourse.chain.deployment.settings import FlexibilityRules, MarketSettings
 from gridbourse.chain.keys.accounts import Keyring
 from gridbourse.chain.node.compiler import load_artifacts
@@ -104,7 +104,7 @@ def street() -> Iterator[Street]:
         street, keys = Street(market), market.keys
         market.tariff.write(keys["supplier"], "set-up", "setEnergyPrices", 0, 300, 80)
         rows = [
-            Registration(street.key(n).address, keccak(text=f"{n}"), AREA, 0, 5_000, FIRST)
+            Registration(street.key(n).address, keccak(text=f"{n}"), FIRST_AREA, 0, 5_000, FIRST)
             for n in PEOPLE
         ]
         market.registry.register(keys["operator"], rows)
@@ -138,7 +138,9 @@ def test_readings_become_verified_delivery_and_anyone_recomputes_the_baseline(
     declared = street.bought(period, DECLARED, [10, 11], closes=430)
     street.advance_to(period + 1)
     called = [
-        who for who in (10, 11) if lot_drawn(SEED, SALT, AREA, period, declared, who) % 200 < 100
+        who
+        for who in (10, 11)
+        if lot_drawn(SEED, SALT, FIRST_AREA, period, declared, who) % 200 < 100
     ]
     meters.push(period - 1, dict.fromkeys(PEOPLE, -700))
     assert [each.error for each in feed.verify(period)] == ["MissingReading"] * 4
