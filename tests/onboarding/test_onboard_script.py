@@ -195,8 +195,8 @@ def test_a_process_killed_behind_its_transactions_registers_nobody_twice(tmp_pat
 
         for instant, code in ((1, 9), (3, 9), (2, 9), (0, 0)):
             program = (
-                "import pathlib, runpy, sys; from gridbourse.chain import deployments\n"
-                f"deployments.FOLDER = pathlib.Path({str(tmp_path)!r})\n"
+                "import pathlib, runpy, sys; from gridbourse.chain.deployment import record\n"
+                f"record.FOLDER = pathlib.Path({str(tmp_path)!r})\n"
                 "runpy.run_module('tests.onboarding.killed_onboarding', run_name='__main__')"
             )
             ended = subprocess.run(

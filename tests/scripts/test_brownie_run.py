@@ -15,7 +15,7 @@ import json
 
 from brownie import ClearingHouse, MarketClock, accounts
 
-from gridbourse.chain.accounts import DEVELOPMENT_SECRET, Keyring
+from gridbourse.chain.keys.accounts import DEVELOPMENT_SECRET, Keyring
 
 
 def main():
