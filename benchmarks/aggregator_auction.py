@@ -44,7 +44,7 @@ class Hall(Bench):
         super().__init__(
             answers + 1,
             MarketSettings(
-                MTU, LEAD, BAND, False, 3, "bench", ring_size=LAP, markets=("AggregatorAuction",),
+                MTU, LEAD, BAND, False, 3, ("bench",), ring_size=LAP, markets=("AggregatorAuction",),
                 aggregator_auction=AuctionRules(REVEAL_S, BOND), portfolios=True,
             ),
             aggregators=["person/0"],

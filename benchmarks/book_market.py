@@ -36,7 +36,7 @@ class BookMarket:
         self.keys = Keyring.for_chain(w3)
         self.chain = Chain(w3, load_artifacts())
         settings = MarketSettings(
-            MTU, LEAD, BAND, False, 3, "bench",
+            MTU, LEAD, BAND, False, 3, ("bench",),
             markets=("OrderBook",),
             order_book=OrderBookRules(MIN_WH, MAX_FILLS, MAX_OPEN),
             replay=False, horizon_periods=1, ring_size=LAP, reading_window_seconds=0,

@@ -4,7 +4,8 @@ Prices, fills and payments come from the chain, charges from the model on the sa
 meet in `require_equal`, which refuses a run whose accounts differ from the model's by a micro-euro.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -35,16 +36,13 @@ FEES = ("import_fee", "local_fee", "export_fee")
 COMPENSATION = "curtailment_compensation"
 """Kind of transfer to who was curtailed."""
 HOUSE = {
-    DSO_ACCOUNT: "dso",
     SUPPLIER_ACCOUNT: "supplier",
     OPERATOR_ACCOUNT: "operator",
     SPREAD_ACCOUNT: "spread account",
     MARGIN_ACCOUNT: "margin account",
     TSO_ACCOUNT: "tso",
 }
-"""Named accounts that markets move money to and from, by number."""
-PARTIES = HOUSE | {OUTSIDE: "shareholders"}
-"""Who pays and is paid beside participants; what leaves the market goes to a campaign's shareholders."""
+"""House accounts that markets of every area move money to and from, by number."""
 
 
 @dataclass
@@ -54,6 +52,7 @@ class Accounts:
     scenario: Scenario
     members: Membership
     plant: Plant
+    dso_account: int = DSO_ACCOUNT
     periods: list[dict[str, object]] = field(default_factory=list)
     orders: list[pd.DataFrame] = field(default_factory=list)
     flexibility: list[pd.DataFrame] = field(default_factory=list)
@@ -68,6 +67,9 @@ class Accounts:
             index=self.members.table.index,
         )
         self._house: dict[int, int] = {}
+        self._house_names = HOUSE | {self.dso_account: "dso"}
+        # What leaves the market goes to a campaign's shareholders.
+        self._parties = self._house_names | {OUTSIDE: "shareholders"}
         self._moved: dict[tuple[str, str, str], int] = {}
         self._left: dict[int, int] = {}
         self._rows = self.members.table["at"].to_numpy()
@@ -162,7 +164,7 @@ class Accounts:
         What leaves the market is in no bill: it is not what the market's energy came to.
         """
         for transfer in transfers:
-            payer, payee = (PARTIES.get(each, "participants") for each in transfer[:2])
+            payer, payee = (self._parties.get(each, "participants") for each in transfer[:2])
             way = (payer, payee, transfer.kind)
             self._moved[way] = self._moved.get(way, 0) + transfer.micro_eur
             for account, amount in (
@@ -170,7 +172,7 @@ class Accounts:
             ):  # fmt: skip
                 if transfer.payee == OUTSIDE:
                     self._left[account] = self._left.get(account, 0) + amount
-                elif account in HOUSE:
+                elif account in self._house_names:
                     self._house[account] = self._house.get(account, 0) + amount
                 else:
                     who = self.people["number"] == account
@@ -268,26 +270,37 @@ class Accounts:
         asked = [requests for requests in self.flexibility if len(requests)]
         return pd.concat(asked, ignore_index=True) if asked else blank
 
-    def require_equal(self, before: dict[int, int], after: dict[int, int]) -> None:
-        """ReplayError unless every account changed on the chain as the model says.
-
-        Credits that wait for the supplier's money count as its participant's.
-        """
+    def changes(self) -> dict[int, int]:
+        """Change of every account that the area's energy and transfers come to, µEUR by number."""
         expected = dict(zip(self.people["number"], self.people["bill_micro_eur"], strict=True))
-        house = dict.fromkeys(HOUSE, 0) | self._house
+        house = dict.fromkeys(self._house_names, 0) | self._house
         house[SUPPLIER_ACCOUNT] += self.money.get("retail", 0) - self.money.get("feed_in", 0)
-        house[DSO_ACCOUNT] += sum(self.money.get(fee, 0) for fee in FEES)
+        house[self.dso_account] += sum(self.money.get(fee, 0) for fee in FEES)
         house[SPREAD_ACCOUNT] += self.money.get("spread", 0)
         expected |= house
         for account, amount in self._left.items():
             if account != OUTSIDE:
                 expected[account] += amount
-        for account, change in expected.items():
-            found = after[account] - before[account]
-            if found != change:
-                raise ReplayError(
-                    f"account {account}: changed by {found} µEUR on the chain, {change} by the model"
-                )
+        return expected
+
+
+def require_equal(
+    areas: Iterable[Accounts], before: Mapping[int, int], after: Mapping[int, int]
+) -> None:
+    """ReplayError unless every account changed on the chain as the model says, over all areas.
+
+    Credits that wait for the supplier's money count as its participant's.
+    """
+    expected: dict[int, int] = defaultdict(int)
+    for area in areas:
+        for account, change in area.changes().items():
+            expected[account] += change
+    for account, change in expected.items():
+        found = after[account] - before[account]
+        if found != change:
+            raise ReplayError(
+                f"account {account}: changed by {found} µEUR on the chain, {change} by the model"
+            )
 
 
 PEOPLE_COLUMNS = (

@@ -2,7 +2,6 @@
 
 from gridbourse.audit.history import read_history
 from gridbourse.chain.bindings.curtailment import Paid
-from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT
 from gridbourse.chain.deployment.market import Market
 from oracle.claims.curtailment import claim
 from replay.accounting import COMPENSATION
@@ -14,10 +13,10 @@ def compensate(market: Market) -> list[Transfer]:
     if market.compensation is None:
         return []
     claims = claim(market, read_history(market).rebuilt, market.keys["operator"])
-    return [_transfer(paid) for paid in claims.paid if paid.micro_eur]
+    return [_transfer(paid, market.dso_account) for paid in claims.paid if paid.micro_eur]
 
 
-def _transfer(paid: Paid) -> Transfer:
+def _transfer(paid: Paid, dso: int) -> Transfer:
     if paid.micro_eur > 0:
-        return Transfer(DSO_ACCOUNT, paid.participant, COMPENSATION, paid.micro_eur)
-    return Transfer(paid.participant, DSO_ACCOUNT, COMPENSATION, -paid.micro_eur)
+        return Transfer(dso, paid.participant, COMPENSATION, paid.micro_eur)
+    return Transfer(paid.participant, dso, COMPENSATION, -paid.micro_eur)

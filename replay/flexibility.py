@@ -26,7 +26,7 @@ from gridbourse.chain.bindings.flexibility import (
     lot_drawn,
     salt_commitment,
 )
-from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, TSO_ACCOUNT
+from gridbourse.chain.bindings.house_accounts import TSO_ACCOUNT
 from gridbourse.chain.bindings.portfolios import GATEWAY_BIT
 from gridbourse.deployment.participants import account_name, routes_of
 from gridbourse.model.flexibility import market as model
@@ -185,7 +185,7 @@ class FlexibilityMarket:
         house = call.buyer in (DSO, TSO)
         key = call.buyer if house else account_name(call.buyer)
         number = self.chain.request(self._keys[key], period, terms)
-        account = {DSO: DSO_ACCOUNT, TSO: TSO_ACCOUNT}.get(call.buyer)
+        account = {DSO: self.judging.market.dso_account, TSO: TSO_ACCOUNT}.get(call.buyer)
         if account is None:
             account = self.judging.members.number_of[call.buyer]
         asked = Asked(

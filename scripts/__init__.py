@@ -23,6 +23,7 @@ from gridbourse.chain.deployment.record import record_path
 from gridbourse.chain.node.answers import without_secrets
 from gridbourse.chain.node.compiler import Artifact, compiler_settings, load_artifacts, uncompiled
 from gridbourse.chain.node.connect import session
+from gridbourse.chain.operations.market_areas import in_area
 from gridbourse.commands import command, with_interpreter
 from gridbourse.errors import GridbourseError
 from gridbourse.text import PLAIN, many, one_line
@@ -80,9 +81,22 @@ def on_record(network: str, given: Web3 | None) -> Iterator[Market]:
         yield open_market(w3, record)
 
 
-def mapping_path(network: str) -> Path:
-    """Where `scripts.deploy` leaves the mapping from metering points to participants."""
-    return record_path(network).with_suffix(".participants.csv")
+@contextmanager
+def on_area(network: str, area: str | None, given: Web3 | None) -> Iterator[Market]:
+    """The market on record, bound to the area of this name, or to its only one where none is named."""
+    with on_record(network, given) as market:
+        yield in_area(market, area)
+
+
+def mapping_path(network: str, area: int = 0, name: str = "") -> Path:
+    """Where `scripts.deploy` leaves the mapping from metering points to participants, area by area."""
+    suffix = f".{name}.participants.csv" if area else ".participants.csv"
+    return record_path(network).with_suffix(suffix)
+
+
+def area_option(parser: argparse.ArgumentParser, default: str) -> None:
+    """--area NAME; default: said in the help."""
+    parser.add_argument("--area", metavar="NAME", help=f"market area; default: {default}")
 
 
 def run(main: Callable[..., int | None]) -> NoReturn:

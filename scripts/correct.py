@@ -25,7 +25,7 @@ from gridbourse.model.periods import Mtu
 from gridbourse.text import many
 from oracle.meter.corrections import Difference, book_corrections
 from oracle.verifier.reviews import Reviewed, book_reviews
-from scripts import BAD_INPUT, command_parser, mapping_path, on_record, parse, run
+from scripts import BAD_INPUT, area_option, command_parser, mapping_path, on_area, parse, run
 
 SOME_REFUSED = 1
 Numbers = dict[str, tuple[int, ...]]
@@ -39,10 +39,13 @@ def main(*args: str, web3: Web3 | None = None) -> int:
     parser.add_argument("--participants", type=Path, help="CSV: point_id, number; default: beside"
                         " the deployment record")  # fmt: skip
     parser.add_argument("--skip-refused", action="store_true", help="send the rows that are good")
+    area_option(parser, "the only one")
     options = parse(parser, args)
-    mapping = options.participants or mapping_path(options.network)
-    numbers = read_numbers(mapping) if mapping.exists() else {}
-    with on_record(options.network, web3) as market:
+    with on_area(options.network, options.area, web3) as market:
+        mapping = options.participants or mapping_path(
+            options.network, market.area, market.area_name
+        )
+        numbers = read_numbers(mapping) if mapping.exists() else {}
         return _correct(market, options.file, numbers, options.skip_refused)
 
 
@@ -62,10 +65,8 @@ def _known(market: Market, rebuilt: Rebuilt, numbers: Numbers) -> Known:
     members = rebuilt.members.participants
 
     def is_settled(number: int, period: int) -> bool:
-        metering = rebuilt.metering
-        return metering.is_settled(market.area, period) and metering.evidence.of(
-            market.area, period
-        ).has(number)
+        metering, area = rebuilt.metering, market.area
+        return metering.is_settled(area, period) and metering.evidence.of(area, period).has(number)
 
     capacity = {
         number: who.capacity_wh for number, who in members.items() if who.area == market.area

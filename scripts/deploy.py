@@ -14,6 +14,7 @@ operator's; and participants come with keys of their own, by scripts.onboard.
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -28,9 +29,9 @@ from gridbourse.chain.deployment.record import (
 from gridbourse.chain.keys.accounts import Keyring
 from gridbourse.chain.node.connect import is_development_chain
 from gridbourse.commands import command, next_line, quoted
-from gridbourse.deployment.live_market import deploy_market, found_market
+from gridbourse.deployment.live_market import deploy_market, found_areas
 from gridbourse.onboarding.mapping import found_mapping
-from gridbourse.scenario.scenario import Scenario, load
+from gridbourse.scenario.areas import Areas, load_areas
 from gridbourse.text import many
 from scripts import chain, command_parser, mapping_path, parse, run
 
@@ -39,11 +40,11 @@ def main(*args: str, web3: Web3 | None = None) -> None:
     """Deploy to `web3` when given, else to the network the arguments name."""
     options = parse(_parser(), args)
     record = record_path(options.network)
-    scenario = load(Path(options.scenario))
+    areas = load_areas(Path(options.scenario))
     with chain(options.network, web3) as w3:
         if record.exists() and not options.overwrite:
             _require_gone(record, w3, options.network)
-        _deploy(w3, scenario, record, options)
+        _deploy(w3, areas, record, options)
 
 
 def _require_gone(record: Path, w3: Web3, network: str) -> None:
@@ -59,19 +60,23 @@ def _require_gone(record: Path, w3: Web3, network: str) -> None:
     )
 
 
-def _deploy(w3: Web3, scenario: Scenario, record: Path, options: argparse.Namespace) -> None:
+def _deploy(w3: Web3, areas: Areas, record: Path, options: argparse.Namespace) -> None:
     about = {"file": options.scenario, "overrides": {}}
-    people = []
+    people: dict[str, list[dict[Any, Any]]] = {name: [] for name in areas.names}
     if is_development_chain(w3):
-        market, members = found_market(w3, scenario, about)
-        people = members.table.reset_index().to_dict("records")
+        there = found_areas(w3, [*areas], about)
+        market = there[0].market
+        for name, live in zip(areas.names, there, strict=True):
+            people[name] = live.members.table.reset_index().to_dict("records")
     else:
         keys = Keyring.for_chain(w3, options.keys)
-        market = deploy_market(w3, keys, scenario, about)
+        market = deploy_market(w3, keys, [*areas], about)
     market.record.save(record)
-    mapping = mapping_path(options.network)
-    found_mapping(mapping, people)
-    table = Table(title=f"{scenario.name} on {options.network}", title_justify="left")
+    mappings = {}
+    for number, name in enumerate(areas.names):
+        mappings[name] = mapping_path(options.network, number, name)
+        found_mapping(mappings[name], people[name])
+    table = Table(title=f"{areas.name} on {options.network}", title_justify="left")
     table.add_column("contract")
     table.add_column("address")
     table.add_column("block", justify="right")
@@ -80,9 +85,10 @@ def _deploy(w3: Web3, scenario: Scenario, record: Path, options: argparse.Namesp
     out = Console()
     out.print(table)
     gas = sum(use.gas for use in market.chain.gas.values())
-    out.print(f"{many(len(people), 'participant')}, {gas / 1e6:.1f} M gas")
+    out.print(f"{many(sum(map(len, people.values())), 'participant')}, {gas / 1e6:.1f} M gas")
     print(f"Record   {record}")
-    print(f"Mapping  {mapping}   (personal data: keep it, do not publish it)")
+    for mapping in mappings.values():
+        print(f"Mapping  {mapping}   (personal data: keep it, do not publish it)")
     print(next_line(command("status", "--network", quoted(options.network))))
 
 

@@ -29,7 +29,7 @@ from gridbourse.deployment.live_market import desks
 from gridbourse.metering.sources import Columns, Unit
 from gridbourse.model.periods import Mtu
 from gridbourse.onboarding.applications import read_meters
-from gridbourse.scenario.scenario import load
+from gridbourse.scenario.areas import load_areas
 from gridbourse.tables import CSV, PARQUET
 from gridbourse.text import one_line
 from oracle.common.daemon import Daemon, Feed
@@ -38,7 +38,7 @@ from oracle.dso.watch import Connected, GridWatch
 from oracle.meter.corrections import LateReadings, SettledPeriods
 from oracle.meter.feed import MeterFeed
 from oracle.meter.folder import KnownPoints, MeterFolder
-from scripts import command_parser, mapping_path, on_record, parse, run
+from scripts import area_option, command_parser, mapping_path, on_area, parse, run
 
 log = logging.getLogger(__name__)
 
@@ -63,11 +63,14 @@ def main(*args: str, web3: Web3 | None = None) -> int:
 
 
 def _meter(options: argparse.Namespace, web3: Web3 | None) -> int:
-    with on_record(options.network, web3) as market, _journal(market, options) as journal:
+    with (
+        on_area(options.network, options.area, web3) as market,
+        _journal(market, options) as journal,
+    ):
         meters = _meters(market, journal, options)
         _introduce(market, options, journal, market.meter, "meter oracle", (
             f"watches {options.folder} for files {CSV} and {PARQUET}",
-            f"metering points by {_mapping(options)}",
+            f"metering points by {_mapping(market, options)}",
         ))  # fmt: skip
         late = LateReadings(market, journal)
         _run([meters, late], options.once)
@@ -75,9 +78,10 @@ def _meter(options: argparse.Namespace, web3: Web3 | None) -> int:
 
 
 def _grid(options: argparse.Namespace, web3: Web3 | None) -> int:
-    scenario = load(options.scenario)
-    with on_record(options.network, web3) as market:
-        connected = Connected(market, _mapping(options), frozenset(scenario.points.index))
+    areas = load_areas(options.scenario)
+    scenario = [*areas][areas.named(options.area)]
+    with on_area(options.network, options.area, web3) as market:
+        connected = Connected(market, _mapping(market, options), frozenset(scenario.points.index))
         connected.at(market.clock.read("nextOpenPeriod"))  # a mapping that cannot be read ends it
         verdicts = options.verdicts or _files(market, options) / "verdicts"
         with _journal(market, options) as journal:
@@ -85,7 +89,7 @@ def _grid(options: argparse.Namespace, web3: Web3 | None) -> int:
             judged = [*(["pool"] if market.pool else []), *(desk.name for desk in desks(market))]
             _introduce(market, options, journal, market.grid, "grid oracle", (
                 f"judges {', '.join(judged)} on the grid of {options.scenario}",
-                f"connection points by {_mapping(options)}; reports to {verdicts}",
+                f"connection points by {_mapping(market, options)}; reports to {verdicts}",
             ))  # fmt: skip
             _run([grid], options.once)
         return SOME_REFUSED if grid.refused else 0
@@ -101,7 +105,7 @@ def _introduce(
 ) -> None:
     """What this process is and looks at, before it looks."""
     lines = (
-        f"{whose} of area {market.area} on {options.network}, chain {market.record.chain_id},"
+        f"{whose} of area {market.area_name} on {options.network}, chain {market.record.chain_id},"
         f" commit {market.record.commit}",
         f"contract {contract.address}, signs as {contract.account.address}",
         *watches,
@@ -113,8 +117,8 @@ def _introduce(
         log.info("%s", line)
 
 
-def _mapping(options: argparse.Namespace) -> Path:
-    return options.participants or mapping_path(options.network)
+def _mapping(market: Market, options: argparse.Namespace) -> Path:
+    return options.participants or mapping_path(options.network, market.area, market.area_name)
 
 
 ORACLES = {"meter": _meter, "grid": _grid}
@@ -133,7 +137,7 @@ def _run(feeds: Sequence[Feed], once: bool) -> None:
 def _meters(market: Market, journal: Journal, options: argparse.Namespace) -> MeterFolder:
     mtu = Mtu(market.clock.read("mtuSeconds"))
     addresses = read_meters(options.meters) if options.meters else {}
-    points = KnownPoints(market.registry, _mapping(options), mtu, addresses)
+    points = KnownPoints(market.registry, _mapping(market, options), mtu, addresses)
     settled = SettledPeriods(market)
     return MeterFolder(
         options.folder,
@@ -158,7 +162,8 @@ def _journal(market: Market, options: argparse.Namespace) -> Journal:
 
 def _files(market: Market, options: argparse.Namespace) -> Path:
     """One name a deployment: what was sent to another says nothing here."""
-    name = f"{market.record.genesis_hash[2:10]}-{market.meter.address[2:10]}"
+    of_area = f"-{market.area_name}" if market.area else ""
+    name = f"{market.record.genesis_hash[2:10]}-{market.meter.address[2:10]}{of_area}"
     return record_path(options.network).with_suffix(".oracle") / name
 
 
@@ -169,6 +174,7 @@ def _parser() -> argparse.ArgumentParser:
     option("--network", default="devnet", help="devnet or an RPC address")
     option("--once", action="store_true", help="do what there is to do, and end")
     option("--participants", type=Path, help="CSV: point_id, number; default: beside the record")
+    area_option(shared, "the only one")
     option("--journal", type=Path, help="SQLite file; default: beside the record")
     oracles = parser.add_subparsers(dest="oracle", required=True)
     grid = oracles.add_parser("grid", parents=[shared], help="verdicts of the DSO")

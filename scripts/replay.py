@@ -6,19 +6,20 @@ python -m scripts.replay scenarios/rural3.toml --pv-factor 1 --network embedded 
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from web3 import Web3
 
 from gridbourse.commands import command, next_line, quoted
-from gridbourse.report import html
-from gridbourse.report import terminal as tables
-from gridbourse.report.record import ReportError
+from gridbourse.report import html, terminal
+from gridbourse.report.areas import figures, print_areas, write_areas
+from gridbourse.report.record import ReportError, RunRecord
 from gridbourse.report.summary import summary
-from gridbourse.scenario.scenario import load
+from gridbourse.scenario.areas import Areas, load_areas
 from replay.output_folder import folder_for, require_room, whole_or_not_at_all
-from replay.run import replay
+from replay.run import replay_areas
 from scripts import chain, command_parser, parse, run
 
 
@@ -28,24 +29,43 @@ def main(*args: str, web3: Web3 | None = None) -> None:
     overrides = _overrides(options)
     out = folder_for(Path(options.scenario).stem) if options.out is None else Path(options.out)
     require_room(out, options.overwrite)
-    scenario = load(Path(options.scenario), overrides)
+    areas = load_areas(Path(options.scenario), overrides)
     curve = options.curve_period
-    if curve is not None and curve not in scenario.replayed:
-        raise ReportError(f"curve_period: {curve} is not in {_span(scenario.replayed)}")
+    if curve is not None and curve not in areas.first.replayed:
+        raise ReportError(f"curve_period: {curve} is not in {_span(areas.first.replayed)}")
     about = {"file": options.scenario, "overrides": overrides}
     name = options.network if web3 is None else "given"
     with whole_or_not_at_all(out) as folder, chain(options.network, web3) as w3:
-        record = replay(w3, name, scenario, about, folder).record
-        (folder / "summary.json").write_text(json.dumps(summary(record), indent=2) + "\n")
-        html.write(record, folder / "report.html", curve)
-    tables.print_summary(
-        record,
-        out / "report.html",
-        last_words=[
-            next_line(command("check", quoted(out)), "rebuilds every balance from the logs alone"),
-            f"Figures  {out / 'summary.json'}\n         for a script",
-        ],
-    )
+        done = replay_areas(w3, name, [*areas], about, folder)
+        records = [one.record for one in done]
+        _write_reports(areas, records, folder, curve)
+    last_words = [
+        next_line(command("check", quoted(out)), "rebuilds every balance from the logs alone"),
+        f"Figures  {out / 'summary.json'}\n         for a script",
+    ]
+    if len(records) == 1:
+        terminal.print_summary(records[0], out / "report.html", last_words=last_words)
+    else:
+        for record in records:
+            terminal.print_summary(record)
+        print_areas(records, out / "report.html", last_words)
+
+
+def _write_reports(
+    areas: Areas, records: Sequence[RunRecord], folder: Path, curve: int | None
+) -> None:
+    """Report and figures of each area, and of all where there are several."""
+    for record in records:
+        own = folder if len(records) == 1 else folder / record.area
+        _dump(own / "summary.json", summary(record))
+        html.write(record, own / "report.html", curve)
+    if len(records) > 1:
+        _dump(folder / "summary.json", figures(records))
+        write_areas(areas.name, areas.description, records, folder / "report.html")
+
+
+def _dump(path: Path, figures_: dict[str, Any]) -> None:
+    path.write_text(json.dumps(figures_, indent=2) + "\n")
 
 
 def _span(periods: range) -> str:

@@ -20,9 +20,10 @@ from web3 import Web3
 from gridbourse.audit.history import read_history
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.statement import Statement, statement
-from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
+from gridbourse.chain.bindings.house_accounts import SUPPLIER_ACCOUNT
 from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.node.transactions import Reverted
+from gridbourse.chain.operations.market_areas import each_area, in_area
 from gridbourse.chain.operations.market_state import due
 from gridbourse.chain.operations.period_end import finish
 from gridbourse.chain.operations.withdrawals import pay_waiting
@@ -31,11 +32,12 @@ from gridbourse.errors import GridbourseError
 from gridbourse.grid.network import Network
 from gridbourse.metering.points import read_numbers
 from gridbourse.report import formatting as words
-from gridbourse.scenario.scenario import Scenario, load
+from gridbourse.scenario.areas import load_areas
+from gridbourse.scenario.scenario import Scenario
 from gridbourse.text import many
 from oracle.claims.curtailment import claim
 from oracle.verifier.reviews import book_reviews
-from scripts import command_parser, mapping_path, on_record, parse, run
+from scripts import area_option, command_parser, mapping_path, on_record, parse, run
 from scripts.correct import show_reviews
 
 PARTIES = ("dso", "tso", "supplier", "operator")
@@ -58,15 +60,24 @@ def main(*args: str, web3: Web3 | None = None) -> int:
     """Settle on `web3` when given, else on the network the arguments name."""
     parser = command_parser("settle", __doc__)
     parser.add_argument("--network", default="devnet", help="devnet or an RPC address")
+    area_option(parser, "all of them, one after the other")
     options = parse(parser, args)
-    mapping = mapping_path(options.network)
-    points = read_numbers(mapping) if mapping.exists() else {}
     with on_record(options.network, web3) as market:
-        return settle(market, points)
+        areas = each_area(market) if options.area is None else [in_area(market, options.area)]
+        return max([_settle_area(area, options.network, len(areas) > 1) for area in areas])
+
+
+def _settle_area(market: Market, network: str, is_named: bool) -> int:
+    """One area after the other: none waits for another's books, readings or DSO."""
+    mapping = mapping_path(network, market.area, market.area_name)
+    points = read_numbers(mapping) if mapping.exists() else {}
+    if is_named:
+        print(f"Area {market.area_name}")
+    return settle(market, points)
 
 
 def settle(market: Market, points: Iterable[str]) -> int:
-    """0 when all that was due is settled, 1 when the contracts refused some of it.
+    """0 when all that was due in the market's area is settled, 1 when the contracts refused some of it.
 
     points: metering points of participants, whose tokens are redeemed where their keys are here.
     """
@@ -77,13 +88,12 @@ def settle(market: Market, points: Iterable[str]) -> int:
     settled, refused = [], 0
     operator = market.keys["operator"]
     for period in due(market):
-        before = market.house.balances(1 + SUPPLIER_ACCOUNT)
+        before = _balances(market)
         reason = _settle_period(market, operator, period)
         refused += bool(reason)
         settled += [] if reason else [period]
-        after = market.house.balances(1 + SUPPLIER_ACCOUNT)
         supplier, dso = (
-            (after[who] - before[who]) / 1e6 for who in (SUPPLIER_ACCOUNT, DSO_ACCOUNT)
+            (after - before) / 1e6 for before, after in zip(before, _balances(market), strict=True)
         )
         table.add_row(str(period), f"{supplier:,.6f}", f"{dso:,.6f}", reason)
     out.print(table if table.row_count else "Nothing is due.")
@@ -94,6 +104,14 @@ def settle(market: Market, points: Iterable[str]) -> int:
     _pay_waiting(out, market, operator)
     _redeem(out, market, points)
     return 1 if refused else 0
+
+
+def _balances(market: Market) -> tuple[int, int]:
+    """Free money of the supplier and of the area's DSO, µEUR."""
+    supplier, dso = (
+        market.house.read("balanceOf", who) for who in (SUPPLIER_ACCOUNT, market.dso_account)
+    )
+    return supplier, dso
 
 
 def _follow_readings(out: Console, market: Market) -> None:
@@ -181,8 +199,8 @@ def _losses_wh(market: Market, rebuilt: Rebuilt, periods: Sequence[int]) -> int 
     """By power flow on the readings; None where the scenario is not at hand, or not all are metered."""
     about = market.record.scenario
     try:
-        scenario = load(Path(about["file"]), about["overrides"])
-    except (GridbourseError, KeyError):
+        scenario = [*load_areas(Path(about["file"]), about["overrides"])][market.area]
+    except (GridbourseError, KeyError, IndexError):
         return None
     points = scenario.points
     if not points["participant"].all() or len(points) != len(rebuilt.members.participants):

@@ -10,6 +10,7 @@ from rich.table import Table
 from web3 import Web3
 
 from gridbourse.chain.deployment.market import Market
+from gridbourse.chain.operations.market_areas import each_area
 from gridbourse.chain.operations.market_state import Slots, backing, due, ring, slots_of
 from gridbourse.chain.operations.withdrawals import under_way
 from gridbourse.commands import command, next_line, quoted
@@ -44,17 +45,29 @@ def _show(market: Market, network: str) -> None:
     out.print(
         f"[bold]{market.record.scenario.get('file', '')}[/] on {network}, commit {market.record.commit}"
     )
-    out.print(f"Market time   {time} ({mode}), period {now // clock.read('mtuSeconds')}")
+    mtu = clock.read("mtuSeconds")
+    out.print(f"Market time   {time} ({mode}), period {now // mtu}")
     slots = slots_of(market)
     _show_money(out, market, limit, slots)
+    areas = each_area(market)
+    shown = [_show_periods(out, area, slots, mtu, len(areas) > 1) for area in areas]
+    where = ("--network", quoted(network))
+    if any(due(area) for area in areas):
+        print(next_line(command("settle", *where)))
+    elif not any(shown):
+        print(next_line(command("replay", *where)))
+
+
+def _show_periods(out: Console, market: Market, slots: Slots, mtu: int, is_named: bool) -> int:
+    """A row for each of the newest periods of an area; how many hold a slot of its ring."""
     periods = ring(market, slots)
+    of_area = f" of area {market.area_name}" if is_named else ""
     table = Table(
-        title=f"last {min(LAST, len(periods))} of {many(len(periods), 'period')}",
+        title=f"last {min(LAST, len(periods))} of {many(len(periods), 'period')}{of_area}",
         title_justify="left",
     )
     for heading in HEADINGS:
         table.add_column(heading, justify="right" if heading in NUMBERS else "left")
-    mtu = clock.read("mtuSeconds")
     for s in periods[-LAST:]:
         start = f"{datetime.fromtimestamp(s.period * mtu, UTC):%Y-%m-%d %H:%M}"
         version = f"version {s.readings_version}" if s.readings_version else "none"
@@ -72,11 +85,7 @@ def _show(market: Market, network: str) -> None:
             held,
         )
     out.print(table)
-    where = ("--network", quoted(network))
-    if due(market):
-        print(next_line(command("settle", *where)))
-    elif not periods:
-        print(next_line(command("replay", *where)))
+    return len(periods)
 
 
 def _show_money(out: Console, market: Market, limit: int, slots: Slots) -> None:

@@ -1,7 +1,7 @@
 """A scenario's market on a chain: deployed, and its participants brought in."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from web3 import Web3
 
@@ -16,6 +16,7 @@ from gridbourse.chain.deployment.settings import (
     OrderBookRules,
 )
 from gridbourse.chain.keys.accounts import Keyring, Keys
+from gridbourse.chain.keys.area_keys import AreaKeys
 from gridbourse.chain.node.compiler import load_artifacts
 from gridbourse.chain.node.transactions import Chain
 from gridbourse.deployment import portfolios
@@ -32,63 +33,107 @@ CONTRACTS = {
 """Contract by kind of market, in the order in which they trade: what was agreed in private first, then
 what finds its partner at once; the auctions, which are cleared when the gate is closed, last."""
 
+CALL_AUCTION: Final = {"pay_as_bid": False, "max_rounds": 1}
+"""Rules of a deployment without a call auction, which nothing reads."""
 
-def settings_of(scenario: Scenario) -> MarketSettings:
-    """Deployment settings a scenario asks for."""
-    book, neighbours = scenario.order_book, scenario.bilateral
+
+class LiveArea(NamedTuple):
+    """A market area on a chain: its scenario, the deployment bound to it, and its participants."""
+
+    scenario: Scenario
+    market: Market
+    members: Membership
+
+
+def settings_of(*areas: Scenario) -> MarketSettings:
+    """Deployment settings that the scenarios of all areas ask for; they agree (see `load_areas`)."""
+    first = areas[0]
+    names = {kind for scenario in areas for kind in scenario.market.kinds}
+    kinds = [name for kind, name in CONTRACTS.items() if kind in names]
+    if any(scenario.flexibility for scenario in areas):
+        kinds.append("FlexibilityMarket")
     rules: dict[str, Any] = {}
+    for scenario in areas:
+        rules |= _rules(scenario)
+    return MarketSettings(
+        mtu_seconds=first.mtu_seconds,
+        gate_closure_seconds=first.market.gate_closure_s,
+        band=max((scenario.band for scenario in areas), key=lambda band: band.ticks),
+        energy_prices=tuple(scenario.tariff.prices for scenario in areas),
+        areas=tuple(scenario.market.area for scenario in areas),
+        portfolios=any(scenario.aggregators for scenario in areas),
+        markets=tuple(kinds),
+        dispute_window_seconds=first.settlement.dispute_window_s,
+        silent_permille=first.settlement.silent_permille,
+        **(CALL_AUCTION | rules),
+    )
+
+
+def _rules(scenario: Scenario) -> dict[str, Any]:
+    """Rules of the markets and payments that one area has."""
+    book, bilateral = scenario.order_book, scenario.bilateral
+    rules: dict[str, Any] = {}
+    if "call_auction" in scenario.market.kinds:
+        rules["pay_as_bid"] = scenario.market.pricing == "pay_as_bid"
+        rules["max_rounds"] = scenario.market.max_rounds
     if book is not None:
         rules["order_book"] = OrderBookRules(book.min_wh, book.max_fills, book.max_open)
-    if neighbours is not None:
+    if bilateral is not None:
         rules["bilateral"] = BilateralRules(
-            neighbours.pricing == "seller",
-            neighbours.min_wh,
-            neighbours.max_open,
-            neighbours.subscription_micro_eur_per_period(scenario.mtu),
+            bilateral.pricing == "seller",
+            bilateral.min_wh,
+            bilateral.max_open,
+            bilateral.subscription_micro_eur_per_period(scenario.mtu),
         )
     if (auction := scenario.aggregator_auction) is not None:
         rules["aggregator_auction"] = AuctionRules(auction.reveal_s, auction.bond_micro_eur)
-    kinds = [name for kind, name in CONTRACTS.items() if kind in scenario.market.kinds]
     if (table := scenario.flexibility) is not None:
         rules["flexibility"] = FlexibilityRules(table.band, table.products)
-        kinds.append("FlexibilityMarket")
     if (paid := scenario.curtailment) is not None:
         rules["curtailment_reach_permille"] = paid.reach_permille
-    return MarketSettings(
-        mtu_seconds=scenario.mtu_seconds,
-        gate_closure_seconds=scenario.market.gate_closure_s,
-        band=scenario.band,
-        energy_prices=scenario.tariff.prices,
-        pay_as_bid=scenario.market.pricing == "pay_as_bid",
-        max_rounds=scenario.market.max_rounds,
-        area=scenario.market.area,
-        portfolios=bool(scenario.aggregators),
-        markets=tuple(kinds),
-        dispute_window_seconds=scenario.settlement.dispute_window_s,
-        silent_permille=scenario.settlement.silent_permille,
-        **rules,
-    )
+    return rules
 
 
 def deploy_market(
     w3: Web3,
     keys: Keys,
-    scenario: Scenario,
+    areas: Sequence[Scenario],
     about: dict[str, Any],
     aggregators: Sequence[str] = (),
 ) -> Market:
-    """Deploy the scenario's market on a chain, without participants but for these aggregators' roles."""
-    return deploy(Chain(w3, load_artifacts()), keys, settings_of(scenario), about, aggregators)
+    """Deploy the market of all areas on a chain, without participants but for these aggregators' roles."""
+    return deploy(Chain(w3, load_artifacts()), keys, settings_of(*areas), about, aggregators)
 
 
-def found_market(w3: Web3, scenario: Scenario, about: dict[str, Any]) -> tuple[Market, Membership]:
-    """Deploy the scenario's market on a chain and bring its participants in."""
+def found_areas(w3: Web3, areas: Sequence[Scenario], about: dict[str, Any]) -> list[LiveArea]:
+    """Deploy the market of all areas on a chain and bring their participants in."""
     keys = Keyring.for_chain(w3)
-    aggregators = [keys.address(account_name(one.point)) for one in scenario.aggregators]
-    market = deploy_market(w3, keys, scenario, about, aggregators)
+    aggregators = [
+        area_keys(keys, number, scenario).address(account_name(one.point))
+        for number, scenario in enumerate(areas)
+        for one in scenario.aggregators
+    ]
+    whole = deploy_market(w3, keys, areas, about, aggregators)
+    return [_inhabited(whole, number, scenario) for number, scenario in enumerate(areas)]
+
+
+def area_keys(keys: Keys, number: int, scenario: Scenario) -> Keys:
+    """Keys of an area's parties; the first area's are those of the deployment."""
+    return AreaKeys(keys, scenario.market.area) if number else keys
+
+
+def _inhabited(whole: Market, number: int, scenario: Scenario) -> LiveArea:
+    """An area with its participants in it."""
+    market = whole.in_area(number, scenario.market.area)
     members = onboard(market, scenario)
     portfolios.conclude(market, scenario, members)
     portfolios.allow_agents(market, scenario, members)
+    return LiveArea(scenario, market, members)
+
+
+def found_market(w3: Web3, scenario: Scenario, about: dict[str, Any]) -> tuple[Market, Membership]:
+    """Deploy the market of one area on a chain and bring its participants in."""
+    ((_, market, members),) = found_areas(w3, [scenario], about)
     return market, members
 
 

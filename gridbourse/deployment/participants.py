@@ -8,16 +8,17 @@ import pandas as pd
 from eth_utils import keccak
 
 from gridbourse.agents.listings import Neighbours
-from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, SUPPLIER_ACCOUNT, TSO_ACCOUNT
+from gridbourse.chain.bindings.house_accounts import SUPPLIER_ACCOUNT, TSO_ACCOUNT
 from gridbourse.chain.bindings.registry import Registration
 from gridbourse.chain.deployment.market import Market
-from gridbourse.chain.encoding.arguments import label
 from gridbourse.model.settlement import Prices
 from gridbourse.onboarding.pseudonyms import deployment_salt, pseudonym
 from gridbourse.scenario.scenario import Scenario
 
 ROWS_A_CALL = 50
 """Registrations in one transaction: about 9 M gas."""
+SIGNATURE_LIFE_S = 3_600
+ROUTES = ("own", "signed", "mandate")
 
 
 @dataclass(frozen=True)
@@ -93,11 +94,9 @@ def _set_tariff(market: Market, scenario: Scenario) -> dict[str, int]:
     """
     operator, dso, supplier = (market.keys[n] for n in ("operator", "dso", "supplier"))
     zones: dict[str, int] = {}
-    for number, name in enumerate(_from_the_top(scenario.zones), start=1):
+    for name in _from_the_top(scenario.zones):
         parent = zones.get(scenario.zones[name] or "", 0)
-        market.registry.write(
-            operator, "register", "addZone", label("addZone", name), parent, units=0
-        )
+        number = market.registry.add_zone(operator, name, parent)
         prices = zone_prices(scenario, name)
         fees = (prices.import_fee, prices.local_fee, prices.export_fee)
         market.tariff.write(dso, "tariff", "setGridFees", number, scenario.first_period, fees)
@@ -174,9 +173,12 @@ def _pay_in(market: Market, scenario: Scenario, table: pd.DataFrame) -> None:
     amounts = {int(number): scenario.parties.deposit_micro_eur for number in table["number"]}
     amounts[SUPPLIER_ACCOUNT] = scenario.parties.supplier_deposit_micro_eur
     if scenario.flexibility is not None:
-        amounts |= dict.fromkeys((DSO_ACCOUNT, TSO_ACCOUNT), scenario.flexibility.deposit_micro_eur)
+        amounts |= dict.fromkeys(
+            (market.dso_account, TSO_ACCOUNT), scenario.flexibility.deposit_micro_eur
+        )
     total = sum(amounts.values())
-    reference = keccak(text=f"bank/{scenario.name}/{scenario.first_period}")
+    of_area = f"/{market.area}" if market.area else ""
+    reference = keccak(text=f"bank/{scenario.name}/{scenario.first_period}{of_area}")
     market.currency.write(
         treasurer, "deposit", "mint", treasurer.address, total, reference, units=0
     )
@@ -185,12 +187,6 @@ def _pay_in(market: Market, scenario: Scenario, table: pd.DataFrame) -> None:
     for start in range(0, len(numbers), 4 * ROWS_A_CALL):
         some = numbers[start : start + 4 * ROWS_A_CALL]
         market.house.deposit(treasurer, {number: amounts[number] for number in some})
-
-
-SIGNATURE_LIFE_S = 3_600
-
-
-ROUTES = ("own", "signed", "mandate")
 
 
 def routes_of(scenario: Scenario, members: Membership) -> dict[str, str]:

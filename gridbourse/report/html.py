@@ -36,7 +36,16 @@ def write(record: RunRecord, path: str | Path, curve_period: int | None = None) 
     if period not in record.periods.index:
         first, last = record.periods.index[0], record.periods.index[-1]
         raise ReportError(f"curve_period: {period} is not in the run ({first} to {last})")
-    environment = jinja2.Environment(
+    page = environment().get_template("report.html.j2").render(_page(record, period))
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page, encoding="utf-8")
+    return target
+
+
+def environment() -> jinja2.Environment:
+    """Templates of the reports, with the formats of numbers as filters."""
+    found = jinja2.Environment(
         loader=jinja2.PackageLoader("gridbourse.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -47,12 +56,8 @@ def write(record: RunRecord, path: str | Path, curve_period: int | None = None) 
         words.name, words.euro, words.energy, words.kwh, words.price, words.share, words.hours,
         words.count, many, words.clock,
     ):  # fmt: skip
-        environment.filters[function.__name__] = function
-    page = environment.get_template("report.html.j2").render(_page(record, period))
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page, encoding="utf-8")
-    return target
+        found.filters[function.__name__] = function
+    return found
 
 
 def _page(record: RunRecord, period: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ scenario file that the area names by ``file``, where it names one. A file withou
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
@@ -19,6 +20,7 @@ from gridbourse.scenario.values import merged, read_values
 from gridbourse.text import one_line
 
 AREAS = "areas"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 MOST = 256
 """Areas the registry holds."""
 OF_THE_WHOLE = ("name", "description")
@@ -86,6 +88,9 @@ def load_areas(path: Path | str, overrides: Mapping[str, Any] | None = None) -> 
         tables = fields.tables(AREAS)
         if len(tables) > MOST:
             fields.refuse(AREAS, f"{len(tables)} are more than the {MOST} of a deployment")
+        for area in tables:
+            if not NAME.fullmatch(area):
+                fields.refuse(f"{AREAS}.{area}", "a name has letters, digits, - and _, 32 at most")
         common = {key: fields.any(key) for key in fields.unread()}
     scenarios = tuple(
         _area(path, area, table, common, overrides or {}) for area, table in tables.items()

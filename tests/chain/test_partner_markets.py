@@ -59,7 +59,7 @@ class Street:
 @pytest.fixture(scope="module")
 def empty_street() -> Iterator[Street]:
     settings = MarketSettings(
-        MTU, 0, Band(FEED_IN, 4, 50), False, 1, "street", horizon_periods=4, ring_size=6,
+        MTU, 0, Band(FEED_IN, 4, 50), False, 1, ("street",), horizon_periods=4, ring_size=6,
         markets=("BilateralMarket", "OverTheCounter"),
         bilateral=BilateralRules(subscription_micro_eur_per_period=5),
     )  # fmt: skip

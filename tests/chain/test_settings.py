@@ -8,7 +8,8 @@ from gridbourse.chain.deployment.settings import AuctionRules, MarketSettings, S
 from gridbourse.model.call_auction import Band
 
 LIVE = MarketSettings(
-    900, 300, Band(80, 1, 221), False, 3, "street", markets=("CallAuction", "FlexibilityMarket"), replay=False
+    900, 300, Band(80, 1, 221), False, 3, ("street",),
+    markets=("CallAuction", "FlexibilityMarket"), replay=False,
 )  # fmt: skip
 
 

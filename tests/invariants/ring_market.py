@@ -58,7 +58,7 @@ class RingMarket:
         self.chain = WatchedChain(w3)
         self.keys = Keyring.for_chain(self.chain.w3)
         settings = MarketSettings(
-            MTU, GATE_CLOSURE, BAND, False, ROUNDS, "two streets",
+            MTU, GATE_CLOSURE, BAND, False, ROUNDS, ("two streets",),
             horizon_periods=2, ring_size=RING, reading_window_seconds=0, verdict_window_seconds=0,
             dispute_window_seconds=DISPUTE_WINDOW, silent_permille=SILENT_PERMILLE,
         )  # fmt: skip

@@ -21,7 +21,7 @@ def found(chain: Chain, keys: Keyring) -> Market:
         band=Band(FEED_IN, 1, RETAIL - FEED_IN + 1),
         pay_as_bid=False,
         max_rounds=3,
-        area="test",
+        areas=("test",),
     )
     market = deploy(chain, keys, settings)
     operator = keys["operator"]

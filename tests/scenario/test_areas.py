@@ -76,6 +76,7 @@ def test_an_area_is_found_by_its_name(write):
             "[areas.west.settlement]\nsilent_permille = 500",
             "areas.west.settlement: .* of area east",
         ),
+        ("[areas.'up north']\nfile = 'rural3.toml'", "areas.up north: a name has letters"),
         ("[areas.north]\nfile = 'two.toml'", "areas.north.file: two.toml has areas itself"),
         ("[areas.north]\nfile = 'nowhere.toml'", "nowhere.toml: "),
         ("[areas.north]\nfile = 'rural3.toml'\npv = 2", "two.toml, area north: pv: is not a key"),

@@ -55,6 +55,11 @@ class ClearingHouse(Bound):
         kept = self.read("depositsMicroEur") - self.read("withdrawalsMicroEur")
         return abs(self.read("moneySum", limit)) + abs(held - kept)
 
+    def periods_held(self, area: int) -> set[int]:
+        """Periods of an area that hold their slot of the ring."""
+        slots = range(self.read("ringSize"))
+        return {self.read("periodAt", area, slot)[0] for slot in slots}
+
     def positions(self, period: int, groups: Sequence[int]) -> dict[int, tuple[int, int]]:
         """(sold, bought) Wh of the participants in the groups who traded."""
         return lanes_set(groups, self.read("positionsOfGroups", period, list(groups)), unset=0)

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from eth_abi import encode
 from eth_account.signers.local import LocalAccount
+from eth_utils import keccak
 
 from gridbourse.chain.bindings.contract import Bound
+from gridbourse.chain.encoding.arguments import label
 
 
 class Registration(NamedTuple):
@@ -19,6 +22,12 @@ class Registration(NamedTuple):
     from_period: int
 
 
+def role_id(role: str, area: int = 0) -> bytes:
+    """A role as the registry names it; of an area that is not the first, its own (`Roles.inArea`)."""
+    whole = keccak(text=role)
+    return whole if area == 0 else keccak(encode(["bytes32", "uint256"], [whole, area]))
+
+
 class ParticipantRegistry(Bound):
     """Who may do what, and where each metering point sits."""
 
@@ -26,6 +35,18 @@ class ParticipantRegistry(Bound):
         """Numbers of the rows, in order; all are registered or none."""
         receipt = self.write(by, "register", "register", rows, units=len(rows))
         return [event["participant"] for event in self.events_in(receipt, "ParticipantRegistered")]
+
+    def add_area(self, by: LocalAccount, name: str, step: str = "open area") -> int:
+        """Open a market area; its number. ArgumentError for a name beyond 32 bytes."""
+        receipt = self.write(by, step, "addArea", label("addArea", name))
+        number: int = self.events_in(receipt, "AreaAdded")[0]["area"]
+        return number
+
+    def add_zone(self, by: LocalAccount, name: str, parent: int) -> int:
+        """Add a grid zone below a parent (0 = none); its number."""
+        receipt = self.write(by, "register", "addZone", label("addZone", name), parent, units=0)
+        number: int = self.events_in(receipt, "ZoneAdded")[0]["zone"]
+        return number
 
     def seat_limit(self) -> int:
         """One above the highest number a seat exists for."""

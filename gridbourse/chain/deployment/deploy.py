@@ -1,13 +1,14 @@
 """Deploys the contracts of one market and gives each party its role."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eth_utils import keccak
+from eth_typing import ChecksumAddress
 
 from gridbourse.chain.bindings import curtailment
 from gridbourse.chain.bindings.clearing_house import MARKET, ORACLE, SETTLEMENT
 from gridbourse.chain.bindings.contract import Bound
+from gridbourse.chain.bindings.registry import role_id
 from gridbourse.chain.deployment import flexibility
 from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.deployment.market_kinds import Anchors, arguments
@@ -22,6 +23,7 @@ from gridbourse.chain.deployment.record import (
 from gridbourse.chain.deployment.settings import MarketSettings
 from gridbourse.chain.encoding.arguments import NOBODY, label
 from gridbourse.chain.keys.accounts import Keys
+from gridbourse.chain.keys.area_keys import OF_THE_DEPLOYMENT, AreaKeys
 from gridbourse.chain.node.connect import fund
 from gridbourse.chain.node.transactions import Chain
 
@@ -52,12 +54,17 @@ def deploy(
 
     UntruthfulTerms, before anything is sent, where flexibility products would reward a false schedule.
     """
-    if "FlexibilityMarket" in settings.markets and settings.energy_prices is not None:
-        settings.flexibility.require_truthful(settings.energy_prices)
-    operator, area = keys["operator"], label("addArea", settings.area)
+    if "FlexibilityMarket" in settings.markets:
+        for prices in settings.energy_prices:
+            settings.flexibility.require_truthful(prices)
+    for area in settings.areas:
+        label("addArea", area)  # refused before anything is sent
+    operator = keys["operator"]
     roles = ROLES | (flexibility.ROLES if "FlexibilityMarket" in settings.markets else {})
     settings.require_fits()
-    fund(chain.w3, [keys.address(name) for name in ("operator", "gateway", *roles)])
+    offices = _offices(keys, roles, settings.areas)
+    parties = [who for _, who in offices]
+    fund(chain.w3, [keys.address("operator"), keys.address("gateway"), *parties])
     deployed: dict[str, DeployedContract] = {}
 
     def put(name: str, *arguments: Any) -> str:
@@ -113,17 +120,37 @@ def deploy(
         chain_id, genesis, current_commit(), compiler_facts(), scenario or {}, deployed
     )
     market = Market.bind(chain, keys, record)
-    offices: list[tuple[str, str]] = [(role, keys.address(name)) for name, role in roles.items()]
-    offices += [("AGGREGATOR", address) for address in aggregators]
-    _wire(market, area, offices, modules | {settlement: SETTLEMENT, meter: ORACLE, grid: ORACLE})
+    held: list[tuple[bytes, str]] = [*offices]
+    held += [(role_id("AGGREGATOR"), address) for address in aggregators]
+    _wire(
+        market,
+        settings.areas,
+        held,
+        modules | {settlement: SETTLEMENT, meter: ORACLE, grid: ORACLE},
+    )
     if market.flexibility_market:
         flexibility.wire(market.flexibility_market, operator, settings)
     market.house.write(operator, "deploy", "seal")
     return market
 
 
+def _offices(
+    keys: Keys, roles: Mapping[str, str], areas: Sequence[str]
+) -> list[tuple[bytes, ChecksumAddress]]:
+    """(role, address) of all parties; every area after the first has a DSO and oracles of its own."""
+    found = [(role_id(role), keys.address(party)) for party, role in roles.items()]
+    for number, name in enumerate(areas[1:], start=1):
+        own = AreaKeys(keys, name)
+        parties = roles.keys() - OF_THE_DEPLOYMENT
+        found += [(role_id(roles[party], number), own.address(party)) for party in sorted(parties)]
+    return found
+
+
 def _wire(
-    market: Market, area: bytes, offices: Sequence[tuple[str, str]], modules: dict[str, int]
+    market: Market,
+    areas: Sequence[str],
+    offices: Sequence[tuple[bytes, str]],
+    modules: dict[str, int],
 ) -> None:
     operator = market.keys["operator"]
 
@@ -132,9 +159,10 @@ def _wire(
 
     pledges = market.record.contracts[PLEDGES].address
     setup(market.registry, "connect", market.clock.address, market.house.address, pledges)
-    setup(market.registry, "addArea", area)
+    for name in areas:
+        market.registry.add_area(operator, name, "deploy")
     for role, address in offices:
-        setup(market.registry, "grantRole", keccak(text=role), address)
+        setup(market.registry, "grantRole", role, address)
     setup(market.registry, "addGateway", market.keys.address("gateway"))
     setup(market.currency, "addSystemHolder", market.house.address)
     if market.pool:

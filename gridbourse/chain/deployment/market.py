@@ -16,6 +16,7 @@ from gridbourse.chain.bindings.contract import Bound
 from gridbourse.chain.bindings.curtailment import CurtailmentCompensation
 from gridbourse.chain.bindings.flexibility import Flexibility
 from gridbourse.chain.bindings.grid_oracle import GridOracle
+from gridbourse.chain.bindings.house_accounts import dso_account
 from gridbourse.chain.bindings.market_clock import MarketClock
 from gridbourse.chain.bindings.meter_oracle import MeterOracle
 from gridbourse.chain.bindings.order_book import OrderBook
@@ -74,6 +75,7 @@ class Market:
     agents: Agents | None = None
     flexibility_market: Flexibility | None = None
     compensation: CurtailmentCompensation | None = None
+    area_name: str = ""
 
     @classmethod
     def bind(cls, chain: Chain, keys: Keys, record: DeploymentRecord, area: int = 0) -> "Market":
@@ -117,7 +119,14 @@ class Market:
     def in_area(self, area: int, name: str) -> "Market":
         """The same deployment for another of its areas, with the keys of that area's parties."""
         keys = self.keys.whole if isinstance(self.keys, AreaKeys) else self.keys
-        return Market.bind(self.chain, AreaKeys(keys, name) if area else keys, self.record, area)
+        found = Market.bind(self.chain, AreaKeys(keys, name) if area else keys, self.record, area)
+        found.area_name = name
+        return found
+
+    @property
+    def dso_account(self) -> int:
+        """Account of the area's DSO."""
+        return dso_account(self.area)
 
     @property
     def auction(self) -> CallAuction:

@@ -93,8 +93,9 @@ class MarketSettings:
     silent_permille: part of its connection's capacity that a silent meter is settled to have drawn.
     curtailment_reach_permille: how much of a cap a reading has to reach for the DSO to pay for what was
     held back; None: it pays nothing.
-    energy_prices: what the tariff is going to be, where that is known: products that would reward a
-    false schedule under it are refused.
+    areas: names of the market areas, in the order of their numbers.
+    energy_prices: of the tariffs of the areas, where they are known: products that would reward a false
+    schedule under one of them are refused.
     replay: the operator drives the market clock; else it is block time, and then `require_fits`.
     """
 
@@ -103,7 +104,7 @@ class MarketSettings:
     band: Band
     pay_as_bid: bool
     max_rounds: int
-    area: str
+    areas: tuple[str, ...]
     markets: tuple[str, ...] = ("CallAuction",)
     order_book: OrderBookRules = OrderBookRules()
     bilateral: BilateralRules = BilateralRules()
@@ -112,7 +113,7 @@ class MarketSettings:
     portfolios: bool = False
     flexibility: FlexibilityRules = FlexibilityRules()
     curtailment_reach_permille: int | None = None
-    energy_prices: Prices | None = None
+    energy_prices: tuple[Prices, ...] = ()
     replay: bool = True
     horizon_periods: int = 96
     ring_size: int = 512

@@ -10,7 +10,6 @@ from eth_account.signers.local import LocalAccount
 from gridbourse.chain.bindings.contract import Bound
 from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.deployment.record import PLEDGES
-from gridbourse.chain.encoding.arguments import label
 from gridbourse.chain.operations.event_log import events
 from gridbourse.chain.operations.proposals import Log
 from gridbourse.errors import GridbourseError
@@ -55,7 +54,10 @@ def areas(market: Market, log: Log) -> list[Area]:
 
 def area_named(market: Market, log: Log, name: str) -> Area:
     """An area by its name or number; PlaceError where none has it, or more than one."""
-    there = areas(market, log)
+    return _named(areas(market, log), name)
+
+
+def _named(there: list[Area], name: str) -> Area:
     found = [each for each in there if each.name == name]
     found = found or [each for each in there if str(each.number) == name]
     if len(found) == 1:
@@ -68,11 +70,37 @@ def area_named(market: Market, log: Log, name: str) -> Area:
     raise PlaceError(f"area {name!r} is none; {hint}")
 
 
+def read_areas(market: Market) -> list[Area]:
+    """Every area of a deployment, from its log."""
+    return areas(
+        market, {"AreaAdded": [v for _, v in events(market, market.registry, "AreaAdded")]}
+    )
+
+
+def each_area(market: Market) -> list[Market]:
+    """The deployment bound to each of its areas, in the order of their numbers."""
+    return [market.in_area(area.number, area.name) for area in read_areas(market)]
+
+
+def in_area(market: Market, name: str | None) -> Market:
+    """The deployment bound to the area of this name or number, or to the only one where none is named.
+
+    PlaceError where there is none, or several and none is named.
+    """
+    there = read_areas(market)
+    if name is None:
+        still = [area for area in there if not area.closed_from]
+        if len(still) != 1:
+            names = ", ".join(area.name for area in still)
+            raise PlaceError(f"area: {len(still)} are open, name one: {names}")
+        return market.in_area(still[0].number, still[0].name)
+    found = _named(there, name)
+    return market.in_area(found.number, found.name)
+
+
 def open_area(market: Market, by: LocalAccount, name: str) -> int:
     """Open a market area; its number. ArgumentError for a name beyond 32 bytes."""
-    receipt = market.registry.write(by, "open area", "addArea", label("addArea", name))
-    number: int = market.registry.events_in(receipt, "AreaAdded")[0]["area"]
-    return number
+    return market.registry.add_area(by, name)
 
 
 def close_area(market: Market, by: LocalAccount, number: int) -> int:
