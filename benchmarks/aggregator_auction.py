@@ -34,7 +34,7 @@ SEALED = 40
 """Of the answers, how many are committed and revealed in an auction beside: each by itself."""
 REVEAL_S, BOND, SALT = 60, 5_000, b"s" * 32
 BLOCK_GAS = 16_700_000
-"""What one transaction may use; every one is held against it."""
+"""Gas limit of a block; every transaction is held against it."""
 
 
 class Hall(Bench):

@@ -1,4 +1,4 @@
-"""What a cheater gains by inflating each baseline; writes benchmarks/results/baseline_gaming.json.
+"""Gain of a cheater who inflates each baseline; writes benchmarks/results/baseline_gaming.json.
 
     python -m benchmarks.baseline_gaming
 
@@ -140,7 +140,7 @@ def measured(method: Method, given: list[Evidence], burnt_price: int) -> dict[st
 
 
 def withdrawn_wh(evidence: Evidence) -> int:
-    """What the point withdraws during the event, Wh."""
+    """Energy that the point withdraws during the event, Wh."""
     return int(np.maximum(-evidence.require(evidence.event, "benchmark"), 0).sum())
 
 

@@ -25,7 +25,7 @@ CAPACITY_WH = 200_000_000
 """Of a connection, so that random streams do not end at it."""
 ROWS_A_CALL = 50
 ORDERS_A_CALL = 200
-"""What fits into one transaction when every slot is new."""
+"""Orders that fit into one transaction when every slot is new."""
 
 
 class BookMarket:

@@ -34,7 +34,7 @@ EVENTS_A_CALL = 150
 
 @dataclass(frozen=True)
 class Run:
-    """What an engine made of the stream."""
+    """Result of the stream in one engine."""
 
     events_per_s: float
     trades: int

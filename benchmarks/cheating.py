@@ -23,7 +23,7 @@ FLEXIBLE = Fraction(1, 5)
 
 @dataclass(frozen=True)
 class Strategy:
-    """What is withdrawn more, and where that energy comes from.
+    """Additional withdrawal of a cheater, and where that energy comes from.
 
     on_days: in the event's hours of the days the baseline is taken from. on_window: in the window of
     the event's own day. moved: taken from other hours of the same day, else bought in addition;
@@ -87,7 +87,7 @@ class Cheat:
 
     @property
     def seen(self) -> Evidence:
-        """What the buyer's meter data come to be."""
+        """Meter data as the buyer sees them."""
         readings = self.evidence.readings
         return replace(
             self.evidence,

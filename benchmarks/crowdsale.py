@@ -102,7 +102,7 @@ class Bench:
         return used.gas
 
     def book(self, period: int) -> None:
-        """What was judged before delivery, between gate closure and the period."""
+        """Book the trades that were judged before delivery, between gate closure and the period."""
         market, pool = self.market, self.market.auction
         market.clock.advance_to(self.operator, period * MTU - LEAD)
         pool.clear(self.operator, FIRST_AREA, period)

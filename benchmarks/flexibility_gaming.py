@@ -1,4 +1,4 @@
-"""What a cheater gains under the flexibility market's own rules; writes results/flexibility_gaming.json.
+"""Gain of a cheater under the flexibility market's own rules; writes results/flexibility_gaming.json.
 
     python -m benchmarks.flexibility_gaming
 

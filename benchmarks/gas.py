@@ -50,7 +50,7 @@ TARGETS = {
 }
 FAR = 2**39
 ORDERS_A_CALL, READINGS_A_CALL = 500, 2_100
-"""What a transaction carries when every slot is new; multiples of a group and of a block."""
+"""Rows of one transaction when every slot is new; multiples of a group and of a block."""
 
 
 POOL = MarketSettings(MTU, LEAD, BAND, False, 3, ("bench",), ring_size=LAP)

@@ -83,7 +83,7 @@ def parse_json(text: str) -> Any:
 
 
 def other_kind(path: Path) -> str | None:
-    """What lies at a path if it is no regular file, in words; None for a file.
+    """Kind of a path that is no regular file, in words; None for a file.
 
     OSError where nothing can be found out, as of a link to nothing.
     """
@@ -91,7 +91,7 @@ def other_kind(path: Path) -> str | None:
 
 
 def why(path: Path, error: Exception) -> str:
-    """What an error of the system says of a path, in a few words."""
+    """Reason of an error of the system on a path, in a few words."""
     number = getattr(error, "errno", None)
     if number == errno.ENOENT:
         return "is a link to nothing" if path.is_symlink() else "is missing"

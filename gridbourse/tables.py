@@ -55,7 +55,7 @@ def kind(path: Path) -> str | None:
 
 
 def place_word(file: str) -> str:
-    """What a row's place is called: the line of a CSV file, the row of a Parquet file."""
+    """Name of a row's place: the line of a CSV file, the row of a Parquet file."""
     return "row" if kind(Path(file)) == PARQUET else "line"
 
 

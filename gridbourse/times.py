@@ -29,7 +29,7 @@ def parse_iso(text: str) -> datetime | None:
 
 
 def parser(layout: str | None) -> Parser:
-    """What reads a layout as for strptime; None, or ISO8601: ISO 8601.
+    """Parser of a layout as for strptime; None, or ISO8601: ISO 8601.
 
     Of names of time zones (%Z) ZONES alone are read: the others mean this here and that there.
     ValueError for what is no layout.

@@ -1,4 +1,4 @@
-"""What a replay leaves behind, as the report wants it: energy and money by the reference model.
+"""Accounts of a replay, as the report wants them: energy and money by the reference model.
 
 Prices, fills and payments come from the chain, charges from the model on the same readings; the two
 meet in `require_equal`, which refuses a run whose accounts differ from the model's by a micro-euro.
@@ -133,7 +133,7 @@ class Accounts:
         people["curtailed_wh"] += delivery.curtailed_wh[self._rows]
 
     def _add_baselines(self, readings: Ints, caps: Ints, delivery: Delivery) -> None:
-        """What the period would have come to with the supplier alone: uncurtailed, and under the caps.
+        """Add the period's bills with the supplier alone: uncurtailed, and under the caps.
 
         What an import cap kept somebody from drawing is in neither: no meter saw it, and to its owner
         it was worth more than it would have cost. Without compensation there is no levy for it.
@@ -253,7 +253,7 @@ class Accounts:
         return round(paid / matched / tick) * tick
 
     def money_table(self) -> pd.DataFrame:
-        """Where each euro went, by group."""
+        """Flows of money, by group."""
         ways = {
             "energy": ("buyers", "sellers"),
             "spread": ("buyers", "spread account"),
@@ -319,7 +319,7 @@ PEOPLE_COLUMNS = (
 
 
 def delivered_wh(orders: pd.DataFrame, readings_wh: pd.Series) -> pd.Series:
-    """What of each order's trades the meter confirms: where it is less, the last booked falls short.
+    """Part of each order's trades that the meter confirms: where it is less, the last booked falls short.
 
     orders: of one period, with number, side, fill_wh, in the order in which they were booked.
     readings_wh: net by participant number, + injects. A participant's contract is the net of its

@@ -136,7 +136,7 @@ class CampaignRun:
         return [Transfer(self.number, OUTSIDE, kind, collected)] if collected else []
 
     def export_of(self, result: PeriodResult) -> Export:
-        """What a period earned, by the replay's own meters, caps and trades."""
+        """Income of a period, by the replay's own meters, caps and trades."""
         if result.metered_wh is None:
             raise ReplayError(f"period {result.period} was not delivered")
         tariff = self.scenario.tariff

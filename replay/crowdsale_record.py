@@ -68,7 +68,7 @@ def _price(record: RunRecord, period: int) -> int | None:
 
 
 def _income(run: CampaignRun, result: PeriodResult, price: int | None) -> dict[str, int]:
-    """What the panel did in a period, and the owner's bill with and without it."""
+    """Income of the panel in a period, and the owner's bill with and without it."""
     if result.metered_wh is None:
         raise ReplayError(f"period {result.period} was not delivered")
     scenario, point = run.scenario, run.plan.panel.point
@@ -104,7 +104,7 @@ def _load_wh(run: CampaignRun, period: int) -> int:
 
 
 def _expected_w(run: CampaignRun, period: int) -> float:
-    """What the owner expected the panel to produce: what it makes 24 hours before."""
+    """Production that the owner expected of the panel: that of 24 hours before."""
     return _power(run.scenario.profiles.pv_w, run, run.scenario.day_before(period))
 
 

@@ -76,7 +76,8 @@ class Asked:
 
 @dataclass
 class Session:
-    """What came of a period. declared_wh: schedules; promised: by participant, of what kind, how much."""
+    """Requests and offers of a period. declared_wh: schedules; promised: by participant, of what kind, how
+    much."""
 
     asked: list[Asked] = field(default_factory=list)
     needed: list[Need] = field(default_factory=list)
@@ -124,7 +125,7 @@ class FlexibilityMarket:
             self._step(period, self.table.calls_in(period))
 
     def moved_wh(self, period: int) -> Ints:
-        """What was bought and not rejected moves, over all points of the scenario, + injects."""
+        """Energy that was bought, not rejected and moves, over all points of the scenario, + injects."""
         return self.judging.grid_feed.moved_wh(period)
 
     def _needs(self, period: int) -> list[Need]:
@@ -132,7 +133,7 @@ class FlexibilityMarket:
         return needs(self.view, self._zones, schedule, self.judging.scenario.forecast_var(period))
 
     def _calls_of(self, period: int, product: int, found: Sequence[Need]) -> list[Call]:
-        """What the DSO asks for by a product, need by need."""
+        """Requests of the DSO by a product, need by need."""
         assert self.table.dso is not None
         terms = self.table.products[product]
         metered_before = period - self.judging.scenario.first_period
@@ -227,7 +228,7 @@ class FlexibilityMarket:
             session.promised[who] = (kind, former + able.wh)
 
     def _commit(self, period: int, asked: Asked, key: str, agent: int) -> bytes:
-        """What an agent's offers by declared schedules are committed with: a salt nobody else knows."""
+        """Commitment of an agent's offers by declared schedules: a salt nobody else knows."""
         if not asked.request.product.declared:
             return NO_SEED
         place = f"salt/{period}/{asked.number}".encode()

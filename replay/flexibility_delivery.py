@@ -40,7 +40,7 @@ SUMMED = (
 
 @dataclass(frozen=True)
 class Delivered:
-    """What a period's flexibility came to.
+    """Result of a period's flexibility.
 
     contracts_wh: what it moves of every point's position, + sold; transfers: of its money; requests: a
     row each, as a record has them.
@@ -70,7 +70,8 @@ class FlexibleDelivery:
     # --- sellers obey --------------------------------------------------------------------------
 
     def obeyed(self, period: int, metered: Mapping[int, Ints]) -> Caps:
-        """What curtailment that was sold leaves of each connection; metered: earlier periods' readings."""
+        """Part of each connection's injection that sold curtailment leaves; metered: earlier periods'
+        readings."""
         caps = Caps.none(len(self._scenario.points))
         sold: dict[int, int] = defaultdict(int)
         for asked in self.market.sessions[period].asked:
@@ -233,7 +234,7 @@ class FlexibleDelivery:
     # --- the chain -----------------------------------------------------------------------------
 
     def _findings(self, period: int, since: int) -> dict[tuple[int, int], dict[str, Any]]:
-        """What the chain found in these blocks, by request and participant."""
+        """Results on the chain in these blocks, by request and participant."""
         chain = self.market.chain
         event = chain.delivery.contract.events.LegVerified()
         last = self._judging.market.chain.w3.eth.block_number

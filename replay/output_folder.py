@@ -9,7 +9,7 @@ from pathlib import Path
 from gridbourse.errors import GridbourseError
 
 LATER = ("check.json",)
-"""What other commands add to a run's folder: it says nothing of the next run."""
+"""Files that other commands add to a run's folder: they say nothing of the next run."""
 OF_A_RUN = ("summary.json", "deployment.json", "record")
 """By these a folder is known to hold a run."""
 OUT = Path("out")

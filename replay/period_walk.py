@@ -39,7 +39,7 @@ class ReplayError(GridbourseError):
 
 @dataclass
 class PeriodResult:
-    """What happened in one period; arrays over all connection points of the scenario.
+    """Result of one period; arrays over all connection points of the scenario.
 
     beyond: the DSO's caps on what flows beside all trades, where it had to.
     moved_wh: what flexibility that was bought is to move; flexibility: what it came to.

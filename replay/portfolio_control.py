@@ -33,8 +33,8 @@ WORTH_MICRO_EUR: Final = 1e8
 
 @dataclass(frozen=True)
 class Contracted:
-    """What an aggregator's contracts give it. points: its own and those of its members; kinds: the
-    storages it may steer."""
+    """Contracts of an aggregator. points: its own and those of its members; kinds: the storages it may
+    steer."""
 
     points: tuple[str, ...]
     kinds: frozenset[str]
@@ -90,7 +90,7 @@ class Aggregator:
         return {p: home for p, home in members.items() if p in mine}, kinds & self.contracted.kinds
 
     def _beside(self, periods: range, members: Mapping[str, Home]) -> dict[str, Home]:
-        """What of the portfolio has nothing to steer: it needs energy or has some left all the same."""
+        """Net energy of the portfolio's points without anything to steer."""
         if self.contracted is None:
             return {}
         expected = self.homes.undisturbed_wh(periods, {})
@@ -101,7 +101,7 @@ class Aggregator:
         }
 
     def _prices(self, periods: range) -> Prices:
-        """What the area pays for what it does not cover itself: the dearest of its zones, the least a
+        """Prices for the energy that the area does not cover itself: the dearest of its zones, the least a
         surplus earns in one."""
         seen = [self.homes.world.prices(zone, periods) for zone in self.homes.scenario.zones]
         return Prices(

@@ -54,7 +54,7 @@ def record_of(
 
 
 def _homes(walk: Walk) -> pd.DataFrame:
-    """What the homes' devices did, where there are any."""
+    """Operation of the homes' devices, where there are any."""
     homes = walk.plant.homes
     if homes is None:
         return pd.DataFrame(columns=list(HOME_COLUMNS))
@@ -75,7 +75,7 @@ def _trades(walk: Walk) -> pd.DataFrame:
 
 
 def _verdicts(walk: Walk) -> list[dict[str, Any]]:
-    """What the DSO said, in order; a pool's last cap is a fallback when no clearing was left."""
+    """Verdicts of the DSO, in order; a pool's last cap is a fallback when no clearing was left."""
     rows = []
     for period, result in walk.results.items():
         last_caps = [t.verdicts[-1] for t in result.tradings if t.fallback]

@@ -218,7 +218,7 @@ def profiles(frames: dict[str, pd.DataFrame], points: pd.DataFrame) -> pd.DataFr
 
 
 def readings(net_w: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
-    """What a meter operator delivers: net consumption in kWh, stamped at the quarter-hour's end.
+    """Readings as a meter operator delivers them: net consumption in kWh, stamped at the quarter-hour's end.
 
     Sorted by time; whole watt-hours.  Times are German local time with their offset, as text.
     """

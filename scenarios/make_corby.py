@@ -240,7 +240,7 @@ def plants(members: list[Member], starts: pd.DatetimeIndex) -> dict[str, np.ndar
 
 
 def clouds(periods: int) -> np.ndarray:
-    """What of the clear sky's sun comes through: days that are clear, mixed or overcast, by chance."""
+    """Share of the clear sky's sun: days that are clear, mixed or overcast, by chance."""
     random = generator("clouds")
     through = np.empty(periods)
     kind = 1

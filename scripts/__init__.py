@@ -89,7 +89,7 @@ def on_area(network: str, area: str | None, given: Web3 | None) -> Iterator[Mark
 
 
 def mapping_path(network: str, area: int = 0, name: str = "") -> Path:
-    """Where `scripts.deploy` leaves the mapping from metering points to participants, area by area."""
+    """Path of the mapping from metering points to participants that `scripts.deploy` writes, area by area."""
     suffix = f".{name}.participants.csv" if area else ".participants.csv"
     return record_path(network).with_suffix(suffix)
 

@@ -1,4 +1,4 @@
-"""What a participant lets others do in its name: mandate, limits of trades, money put at risk.
+"""Permissions of a participant to its agents: mandate, limits of trades, money put at risk.
 
     python -m scripts.agents status --by P0002
     python -m scripts.agents mandate yes --by P0002

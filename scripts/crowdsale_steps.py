@@ -1,4 +1,4 @@
-"""What each step of `scripts.crowdsale` does: at a desk, by the options of the command line."""
+"""Steps of `scripts.crowdsale`: at a desk, by the options of the command line."""
 
 import argparse
 from collections.abc import Callable
@@ -195,7 +195,7 @@ def _record(desk: Desk, options: Options) -> None:
 
 
 def _take_in(desk: Desk, campaign: EquityCampaign) -> None:
-    """What was collected and has waited its window comes to the campaign."""
+    """Bring to the campaign what was collected and has waited its window."""
     operator = desk.market.keys["operator"]
     if amount := finish_due(desk.market, operator, campaign.address):
         OUT.print(f"{euro(amount)} EUR came to the campaign")

@@ -23,7 +23,7 @@ def require_environment() -> None:
 
 
 def advice(missing: str) -> str:
-    """What is wrong and what to type instead."""
+    """Fault of the environment, and what to type instead."""
     python = os.path.join(CHECKOUT, ".venv", "bin", "python")
     where = os.path.relpath(python) if _within(os.getcwd(), CHECKOUT) else python
     typed = f"{shlex.quote(where)} -m {_module_and_words()}"
@@ -33,7 +33,7 @@ def advice(missing: str) -> str:
 
 
 def _module_and_words() -> str:
-    """What was typed behind `python -m`."""
+    """Words typed behind `python -m`."""
     typed = list(getattr(sys, "orig_argv", []))  # from Python 3.10 on
     if "-m" not in typed:
         return "scripts.NAME"

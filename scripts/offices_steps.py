@@ -19,7 +19,7 @@ from gridbourse.crowdsale.desk import PUBLIC, Desk
 from gridbourse.text import moment
 
 PARTIES = ("operator", "gateway", *SERVICES, *OF_FLEXIBILITY)
-"""Who has a key of the deployment's."""
+"""Parties of the deployment that have a key."""
 OUT = Console(highlight=False, markup=False)
 Options = argparse.Namespace
 
@@ -35,7 +35,7 @@ class Office:
         self._points = {number: point for point, found in numbers.items() for number in found}
 
     def signer(self, by: str | None, otherwise: str | None = "operator") -> LocalAccount:
-        """Who signs: the keystore's account, who is named, or who does where nobody is."""
+        """Account that signs: the keystore's, the one named, or the default."""
         who = by or otherwise
         if self._key is None and who in PARTIES:
             return self.market.keys[who]
@@ -73,7 +73,7 @@ class Office:
 
 
 def show_status(office: Office, options: Options) -> None:
-    """Who holds what, what is proposed, who is suspended, what is closed or pledged."""
+    """Print roles, proposals, suspended participants, closed areas and pledges."""
     market, now = office.market, office.now()
     log = offices.read_log(market)
     _show_holders(offices.holders(market, log))
@@ -316,4 +316,4 @@ STEPS: dict[str, dict[str, tuple[Step, tuple[str, ...], str]]] = {
         "refuse": (_take_over, POINT, "say that you do not"),
     },
 }
-"""What acts, on what, and in words, by its two names."""
+"""Steps by their two names: function, options, and words."""

@@ -162,7 +162,7 @@ def _show_refusals(file: Path, refusals: Sequence[Refusal]) -> None:
 
 
 def _show_applicants(people: Sequence[Person], title: str) -> None:
-    """What an operator compares with papers and with the meter."""
+    """Print what an operator compares with papers and with the meter."""
     table = _table(title, "id", "name", "contact", "point", "meter", "credit EUR")
     for p in people:
         a = p.applied()

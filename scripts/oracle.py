@@ -103,7 +103,7 @@ def _introduce(
     whose: str,
     watches: Sequence[str],
 ) -> None:
-    """What this process is and looks at, before it looks."""
+    """Log what this process is and watches, before it starts."""
     lines = (
         f"{whose} of area {market.area_name} on {options.network}, chain {market.record.chain_id},"
         f" commit {market.record.commit}",

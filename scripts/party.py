@@ -1,4 +1,4 @@
-"""Who acts on a command line, and with how much money."""
+"""The acting party of a command line, and amounts of money."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ from gridbourse.crowdsale.desk import micro_eur
 
 
 def add_party_options(parser: argparse.ArgumentParser) -> None:
-    """Where numbers of metering points are, and the acting party's own key."""
+    """Options for numbers of metering points, and for the acting party's own key."""
     parser.add_argument("--participants", type=Path, help="CSV: point_id, number; default:"
                         " beside the deployment record")  # fmt: skip
     parser.add_argument("--keystore", type=Path, help="key of who acts, instead of WHO")

@@ -115,7 +115,8 @@ def _balances(market: Market) -> tuple[int, int]:
 
 
 def _follow_readings(out: Console, market: Market) -> None:
-    """What readings of settled periods make due besides: compensation of caps, reviews of flexibility."""
+    """Book what readings of settled periods make due besides: compensation of caps, reviews of
+    flexibility."""
     if market.compensation is None and market.flexibility_market is None:
         return
     rebuilt, operator = read_history(market).rebuilt, market.keys["operator"]
@@ -154,7 +155,7 @@ def _settle_period(market: Market, by: LocalAccount, period: int) -> str:
 
 
 def _pay_waiting(out: Console, market: Market, by: LocalAccount) -> None:
-    """What the supplier's money reaches for of the credits that wait, and what is left of them."""
+    """Pay the credits that wait as far as the supplier's money reaches, and print what is left of them."""
     paid = pay_waiting(market, by)
     left = market.house.read("waitingMicroEur")
     if paid:

@@ -89,7 +89,7 @@ def _show_periods(out: Console, market: Market, slots: Slots, mtu: int, is_named
 
 
 def _show_money(out: Console, market: Market, limit: int, slots: Slots) -> None:
-    """What is held, whether it adds up, and whether what could be withdrawn now is there."""
+    """Print the money held, whether it adds up, and whether what could be withdrawn now is there."""
     found, going = backing(market, slots), under_way(market)
     asked = f"{found.asked / 1e6:,.2f} EUR can be asked for now"
     out.print(f"Currency held {found.held / 1e6:,.2f} EUR")

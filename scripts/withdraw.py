@@ -138,7 +138,7 @@ def _pay_waiting(counter: Counter, options: Options) -> None:
 
 
 def _status(counter: Counter, options: Options) -> None:
-    """What is under way, of one account or of all, and what an account could take out."""
+    """Print withdrawals under way, of one account or of all, and what an account could take out."""
     out = Console(highlight=False)
     found = withdrawals.under_way(counter.market)
     if options.by is not None or options.keystore is not None:
@@ -168,7 +168,7 @@ def _status(counter: Counter, options: Options) -> None:
 
 
 def _by(options: Options) -> str:
-    """Who acts, as the command line has it."""
+    """The acting party, as the command line has it."""
     if options.keystore is not None:
         return f" --keystore {quoted(options.keystore)}"
     return f" --by {quoted(options.by)}"

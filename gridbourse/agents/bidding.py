@@ -1,4 +1,4 @@
-"""What participants order: their forecast, at a price from a seeded strategy inside the band.
+"""Orders of participants: their forecast, at a price from a seeded strategy inside the band.
 
 Every participant has a valuation of energy it buys and a cost of energy it sells, each drawn once,
 uniform over the ticks of the band [feed-in tariff, retail price].

@@ -1,4 +1,4 @@
-"""Who can sell flexibility in a period, how much, and for what.
+"""Sellers of flexibility in a period, with quantity and price.
 
 Homes sell what their devices can move with comfort kept, by the schedules they declare, at what it costs
 them and a markup. Producers without devices sell curtailment, by the meter, at a price of their own.
@@ -22,7 +22,7 @@ WORDS: Final = {Way.UP: "up", Way.DOWN: "down"}
 
 @dataclass(frozen=True)
 class Able:
-    """What a participant can move in a direction, and the tick it asks."""
+    """Energy that a participant can move in a direction, and the tick it asks."""
 
     point_id: str
     wh: int
@@ -39,7 +39,7 @@ class Sellers:
     _offers: tuple[int, pd.DataFrame] | None = None
 
     def able(self, period: int, product: Product, way: Way) -> list[Able]:
-        """Who can deliver a product in a direction, in the order of the points."""
+        """Participants that can deliver a product in a direction, in the order of the points."""
         if product.declared:
             return self._homes(period, way)
         return self._curtailed(period) if way is Way.DOWN else []

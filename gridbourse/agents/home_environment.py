@@ -1,4 +1,4 @@
-"""What a home sees of the world: the clock on its wall, the weather, prices, and what it expects."""
+"""Environment of a home: local time, weather, prices, and its forecasts."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Surroundings:
         return int(local.timestamp())
 
     def prices(self, zone: str, periods: range) -> Prices:
-        """What a Wh costs and earns at a meter of the zone, grid fees included."""
+        """Cost and revenue of a Wh at a meter of the zone, grid fees included."""
         fees, hours = self.scenario.tariff.fees[zone], self._local(periods).hour.to_numpy()
         return Prices(
             self.rules.buy_micro_eur_per_wh[hours] + fees.import_,

@@ -54,13 +54,13 @@ class Homes:
         return self._planned[period].copy()
 
     def forecast_wh(self, period: int) -> Ints:
-        """What every point expects to inject: its forecast and its planned devices, as far as its
-        connection carries both."""
+        """Expected injection of every point: its forecast and its planned devices, within its connection's
+        capacity."""
         expected = self.scenario.forecast_wh(period) + self.planned_wh(period)
         return self.connections.clip(expected)
 
     def offers(self, period: int) -> pd.DataFrame:
-        """What each home can move in a period, comfort kept then and later: `OFFER_COLUMNS`.
+        """Energy that each home can move in a period, comfort kept then and later: `OFFER_COLUMNS`.
 
         direction: "up" injects more (or draws less), "down" the reverse.  wh: > 0.
         cost_micro_eur_per_wh: the least that makes moving all of it, or any part, cost the home
@@ -107,8 +107,8 @@ class Homes:
         return self._row[point_id]
 
     def undisturbed_wh(self, periods: range, members: Mapping[str, Home]) -> Ints:
-        """What every point is expected to inject without storages that are steered: its profile, and
-        what its home decides itself; shape (periods, points)."""
+        """Expected injection of every point without the storages that are steered: its profile, and what its
+        home decides itself; shape (periods, points)."""
         net = self._expected(periods).copy()
         for point, member in members.items():
             net[:, self._row[point]] = member.base_wh
@@ -148,7 +148,7 @@ class Homes:
 
     @property
     def connections(self) -> Caps:
-        """What every connection carries, as caps."""
+        """Capacity of every connection, as caps."""
         return Caps(self._capacity_wh, self._capacity_wh)
 
     def _household(self, point: str, devices: Devices) -> Household:
@@ -178,5 +178,5 @@ class Homes:
 
 
 def forecast_wh(scenario: Scenario, homes: Homes | None, period: int) -> Ints:
-    """What every point expects to inject, with what its devices are planned to."""
+    """Expected injection of every point, with its devices as planned."""
     return scenario.forecast_wh(period) if homes is None else homes.forecast_wh(period)

@@ -1,4 +1,4 @@
-"""What the homes did in a run, beside what the same homes would have done without a manager."""
+"""Homes of a run, beside the same homes without a manager."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Done:
-    """What a home's devices did in a period: drawn Wh by device, comfort missed by storage."""
+    """Operation of a home's devices in a period: drawn Wh by device, comfort missed by storage."""
 
     drawn_wh: Mapping[str, int]
     off_wh: Mapping[str, float]

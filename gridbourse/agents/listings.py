@@ -1,4 +1,4 @@
-"""What neighbours offer and wish for: listings of a bilateral market, with seeded preferences.
+"""Listings of a bilateral market: offers and requests of participants, with seeded preferences.
 
 Every buyer has, drawn once: a source of energy it likes, a favourite seller, and what it finds its
 wishes worth.  What the sellers' energy is made from is attested, not claimed; here it is drawn by the
@@ -53,7 +53,7 @@ class Neighbours:
         return [str(point) for point, takes_part in taking_part if takes_part and produces[point]]
 
     def source_of(self, seller: str) -> str:
-        """What a seller's energy is made from."""
+        """Energy source of a seller."""
         rng = draws.generator(self.scenario.strategy.seed, "source", seller)
         return str(rng.choice(self.sources, p=list(self.rules.sources.values())))
 
@@ -108,7 +108,8 @@ class Neighbours:
         return Offer(self.numbers[point_id], wh, band.price(tick), self.source_of(point_id), zone)
 
     def _request(self, point_id: str, zone: int, wh: int, period: int) -> Request:
-        """Who has picked a producer takes its energy at its price, up to the retail price."""
+        """Request of a consumer that has picked a producer: its energy at its price, up to the retail
+        price."""
         band, seed = self.scenario.band, self.scenario.strategy.seed
         favourite = self.favourite_of(point_id)
         if self._standing:

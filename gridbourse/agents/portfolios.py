@@ -37,7 +37,7 @@ class Posted:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a prosumer answers; auction: its place among those posted."""
+    """Answer of a prosumer; auction: its place among those posted."""
 
     auction: int
     point_id: str
@@ -91,7 +91,7 @@ class Portfolios:
             )
 
     def auctions(self, wanted_wh: Ints) -> list[Posted]:
-        """What aggregators ask for; wanted_wh: net energy of every point to trade, + has a surplus."""
+        """Auctions that aggregators post; wanted_wh: net energy of every point to trade, + has a surplus."""
         rows = {str(point): row for row, point in enumerate(self.scenario.points.index)}
         band, rules = self.scenario.band, self.scenario.auction_rules
         posted = []
@@ -107,7 +107,7 @@ class Portfolios:
         return posted
 
     def answers(self, period: int, wanted_wh: Ints, posted: Sequence[Posted]) -> list[Answer]:
-        """What the prosumers answer, in the order of the points; wanted_wh as in `auctions`."""
+        """Answers of the prosumers, in the order of the points; wanted_wh as in `auctions`."""
         points = self.scenario.points
         own = {one.point for one in self.scenario.aggregators}
         rows = zip(points.index, points["participant"], wanted_wh.tolist(), strict=True)

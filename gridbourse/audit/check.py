@@ -22,7 +22,7 @@ from gridbourse.scenario.scenario import Scenario
 
 
 def start(deployment: DeploymentRecord, rules: Rules) -> tuple[Decoder, Rebuilt]:
-    """What reads the logs of a deployment, and its market before the first of them."""
+    """Decoder of the logs of a deployment, and its market before the first of them."""
     artifacts = load_artifacts()
     names = (*CONTRACTS, *OPTIONAL, *MARKETS, *FLEXIBILITY)
     there = [name for name in names if name in deployment.contracts]

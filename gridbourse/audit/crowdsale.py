@@ -72,12 +72,12 @@ class Crowdsales:
         return _exported(self._common, self._metering, participant, period)
 
     def premium(self, key: str, period: int) -> int:
-        """What the attester has to state for a settled period of an equity campaign, µEUR."""
+        """Premium that the attester has to state for a settled period of an equity campaign, µEUR."""
         rebuilt = self._rebuilt[key]
         return rebuilt.premium(period, rebuilt.export(period) or 0)
 
     def handlers(self) -> Handlers:
-        """What each event of each campaign does."""
+        """Effect of each event of each campaign."""
         of_campaigns = {
             (key, name): handler
             for key, rebuilt in self._rebuilt.items()
@@ -203,7 +203,7 @@ class RebuiltCampaign:
             raise AuditError(f"deployment.json: arguments of {self._key}: {error}") from error
 
     def handlers(self) -> dict[str, Callable[[Event], None]]:
-        """What each event of the contract does."""
+        """Effect of each event of the contract."""
         of_all: dict[str, Callable[[Event], None]] = {
             "Transfer": self._tokens_moved,
             "Opened": self._opened,
@@ -344,7 +344,7 @@ class RebuiltCampaign:
         return None if there is None else there.number
 
     def premium(self, period: int, export_wh: int) -> int:
-        """What its contracts of a period paid above the feed-in tariff, µEUR."""
+        """Premium of its contracts of a period above the feed-in tariff, µEUR."""
         prices = self._common.tariffs.energy(period)
         holder = self.holder(period) or 0
         sold = self._money.position(period, holder).net_wh

@@ -19,7 +19,7 @@ BASELINES = "baselines"
 
 @dataclass(frozen=True)
 class State:
-    """What the chain's own storage says at the end; of positions, what was not overwritten.
+    """State of the chain's own storage at the end; of positions, those that were not overwritten.
 
     balances: free money by account number, µEUR. waiting: credit by participant that waits for the
     supplier's money. under_way: withdrawals by number, as (account, recipient, µEUR, unix seconds from

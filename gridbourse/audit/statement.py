@@ -1,4 +1,4 @@
-"""Where each euro and each watt-hour of a settled period went, from the logs alone."""
+"""Statement of each euro and each watt-hour of a settled period, from the logs alone."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from gridbourse.chain.node.transactions import Reverted
 from gridbourse.crowdsale.errors import CrowdsaleError
 
 PUBLIC = "public/"
-"""What names of people begin with who are no participants: their keys are in the keyring."""
+"""Prefix of names of people who are no participants: their keys are in the keyring."""
 DAY_S = 86_400
 C = TypeVar("C", bound=Campaign)
 

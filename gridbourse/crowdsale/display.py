@@ -76,7 +76,7 @@ def what_now(found: Standing, network: str) -> str:
 
 
 def agreement(agreed: tuple[str, int]) -> str:
-    """What investors get, in words; agreed: as `EquityCampaign.agreed` has it."""
+    """Agreement with the investors, in words; agreed: as `EquityCampaign.agreed` has it."""
     form, value = agreed
     if form == "profit share":
         return f"{value / 10:g} % of the export income"

@@ -1,4 +1,4 @@
-"""What a campaign's desk refuses before any contract is asked."""
+"""Refusals of a campaign's desk, before any contract is asked."""
 
 from gridbourse.errors import GridbourseError
 

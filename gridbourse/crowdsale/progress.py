@@ -1,4 +1,4 @@
-"""Where a campaign stands, read from the chain, and what comes next."""
+"""Progress of a campaign, read from the chain, and the next step."""
 
 from dataclasses import dataclass
 

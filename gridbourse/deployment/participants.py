@@ -23,7 +23,7 @@ ROUTES = ("own", "signed", "mandate")
 
 @dataclass(frozen=True)
 class Membership:
-    """Who is who: the mapping that stays beside the chain.
+    """Mapping of points to participants, which stays beside the chain.
 
     table: index point_id, columns number (participant number), account (address), at (row of the
     point in the scenario's arrays). zones: number of each grid zone.

@@ -8,7 +8,7 @@ class GridError(GridbourseError):
 
 
 def first_line(error: Exception) -> str:
-    """What another library's error says, short enough for one line."""
+    """First line of another library's error."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 

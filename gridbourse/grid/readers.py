@@ -137,7 +137,7 @@ def _require_sound(grid: Grid) -> None:
 
 
 def _require_same_voltage(grid: Grid) -> None:
-    """What is no transformer joins nodes of one rated voltage."""
+    """Refuse lines and switches between nodes of different rated voltage."""
     nodes = grid.wires["node"]
     rated = dict(zip(nodes["id"].tolist(), nodes["u_rated"].tolist(), strict=True))
     for component in ("line", "link"):

@@ -16,7 +16,7 @@ WHO, WHEN, WH = ("participant", "point"), ("period", "time"), "wh"
 
 @dataclass(frozen=True)
 class Known:
-    """What a correction may be about.
+    """Facts that a correction is checked against.
 
     numbers: participant numbers by metering point, several of who took over from another.
     capacity_wh: what a connection can carry in one

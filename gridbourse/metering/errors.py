@@ -1,4 +1,4 @@
-"""What is wrong with metered data: the rule, the file, the row, the column."""
+"""Faults of metered data: the rule, the file, the row, the column."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gridbourse.text import one_line
 
 
 class Rule(StrEnum):
-    """What a meter reading must be; the word a refusal names."""
+    """Rule that a meter reading must keep; the word a refusal names."""
 
     SCHEMA = "schema"  # the file has the columns the mapping names
     TIME = "time"  # a moment, with a UTC offset or in the stated timezone

@@ -16,7 +16,7 @@ NOTES = ("account", "at", "zone")
 
 @dataclass(frozen=True)
 class Holders:
-    """Who is metered at each point: one participant, or several in turn.
+    """Participants metered at each point: one, or several in turn.
 
     numbers: participant numbers by point. membership: (first period, first period no more) of a
     number; it is asked where a point has had several.

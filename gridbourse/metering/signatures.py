@@ -13,7 +13,7 @@ from eth_utils.exceptions import ValidationError
 def sign_reading(
     private_key: bytes | str, point: str, period: int, wh: int, account: str | None = None
 ) -> str:
-    """What a meter puts beside its reading: 65 bytes, 0x-prefixed hex.
+    """Signature of a meter beside its reading: 65 bytes, 0x-prefixed hex.
 
     wh: net energy of the period, Wh, positive = injects. account: checksummed address the meter is
     to be settled with, in the reading of an application that brings its own.

@@ -27,7 +27,7 @@ _W_PER_UNIT: Final = {"W": 1.0, "kW": 1000.0}
 
 @dataclass(frozen=True)
 class Meters:
-    """What is known of the metering points.
+    """Known facts of the metering points.
 
     capacity_w: point -> what its connection can carry either way, W; points not in it are unknown.
     addresses: point -> address of its meter's key; readings of these points must be signed.
@@ -192,7 +192,7 @@ def _measure(sieve: _Sieve, meters: Meters, mtu: Mtu, one_way: bool) -> None:
 
 
 def _numeral(value: Any, decimal: str) -> Any:
-    """What pandas may read as a number: no truth values, and the decimal sign the file states."""
+    """Text that pandas may read as a number: no truth values, and the decimal sign the file states."""
     if isinstance(value, bool | np.bool_):
         return None
     if isinstance(value, str) and decimal != ".":

@@ -25,7 +25,7 @@ LEAST_REVEAL_SECONDS = 60
 
 @dataclass(frozen=True)
 class Auction:
-    """What an aggregator asks for: `wh` at the price of `tick`, its ceiling when it buys, else its floor."""
+    """Auction of an aggregator: `wh` at the price of `tick`, its ceiling when it buys, else its floor."""
 
     buys: bool
     wh: int
@@ -35,7 +35,7 @@ class Auction:
 
 @dataclass(frozen=True)
 class Award:
-    """What an auction comes to. Arrays have the shape (answers,), in participant order.
+    """Result of an auction. Arrays have the shape (answers,), in participant order.
 
     volume_wh: energy awarded; margin: the last tick that wins, None where nothing does.
     won_wh, price_micro_eur_per_wh: of each answer; a price is 0 where nothing is won.
@@ -48,7 +48,7 @@ class Award:
 
     @property
     def paid_micro_eur(self) -> int:
-        """What the aggregator pays when it buys, receives when it sells."""
+        """Amount that the aggregator pays when it buys, receives when it sells."""
         return int((self.won_wh * self.price_micro_eur_per_wh).sum())
 
 

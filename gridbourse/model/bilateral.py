@@ -78,7 +78,7 @@ class Offer:
 
 @dataclass(frozen=True)
 class Premiums:
-    """What a buyer finds energy worth beyond its limit, µEUR/Wh; negative: worth less.
+    """Worth of energy to a buyer beyond its limit, µEUR/Wh; negative: worth less.
 
     sources: by source; sellers: by preferred seller; own_zone: from its own zone;
     per_hop: for each hop of distance, as a rule negative.
@@ -186,7 +186,7 @@ def match(
     zones: Zones,
     price_rule: PriceRule = PriceRule.SELLER,
 ) -> list[Pairing]:
-    """Who trades how much with whom, by request, then by offer; the same for the same input.
+    """Trades by request, then by offer: who, with whom, how much; the same for the same input.
 
     Of all pairings one of greatest Σ Wh × surplus and, among those, of greatest Σ Wh. A seller may
     serve many buyers and a buyer have many sellers.

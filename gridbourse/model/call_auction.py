@@ -64,7 +64,7 @@ class Margin:
 
 @dataclass(frozen=True)
 class Crossing:
-    """Where demand and supply meet; `price_tick` is None when nothing trades."""
+    """Point where demand and supply meet; `price_tick` is None when nothing trades."""
 
     volume_wh: int
     price_tick: int | None

@@ -1,4 +1,5 @@
-"""What the DSO pays for curtailment: what `contracts/settlement/CurtailmentCompensation.sol` must equal.
+"""Compensation by the DSO for curtailment: what `contracts/settlement/CurtailmentCompensation.sol` must
+equal.
 
 What would have flowed is the schedule the caps were made of, stated before delivery; where none was stated,
 the connection's capacity. Held back is what of that is above the cap, where the reading reached it. A
@@ -19,7 +20,7 @@ def held_back_wh(
 
 
 def compensation_micro_eur(held_back: int, feed_in: int, export_fee: int) -> int:
-    """What they are worth to who fed in: at the feed-in tariff less the export fee, µEUR per Wh."""
+    """Worth to who fed in: at the feed-in tariff less the export fee, µEUR per Wh."""
     return held_back * max(feed_in - export_fee, 0)
 
 

@@ -1,4 +1,4 @@
-"""What the model refuses."""
+"""Refusals of the model."""
 
 from gridbourse.errors import GridbourseError
 

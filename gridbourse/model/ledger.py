@@ -20,7 +20,7 @@ FIRST_PARTICIPANT = 8
 
 
 class Refused(ModelError):
-    """What the rules do not allow; `rule`: the name of the contract's error."""
+    """A step that the rules do not allow; `rule`: the name of the contract's error."""
 
     def __init__(self, rule: str, detail: str = "") -> None:
         self.rule = rule
@@ -38,7 +38,7 @@ class Withdrawal:
 
 @dataclass(frozen=True)
 class Settling:
-    """What settlement does to one account: hold given back, trades paid, and the rest; µEUR, + received."""
+    """Settlement of one account: hold given back, trades paid, and the rest; µEUR, + received."""
 
     held: int = 0
     payment: int = 0
@@ -65,7 +65,7 @@ class Ledger:
 
     @property
     def debts(self) -> int:
-        """What participants and the TSO are below zero."""
+        """Debts of participants and the TSO."""
         owed = (money for account, money in self.balances.items() if account >= TSO)
         return -sum(min(money, 0) for money in owed)
 
@@ -81,7 +81,7 @@ class Ledger:
 
     @property
     def strength(self) -> int:
-        """What can be credited before credits wait."""
+        """Amount that can be credited before credits wait."""
         return self.cover + min(self.house, 0)
 
     @property
@@ -97,7 +97,7 @@ class Ledger:
 
     @property
     def gap(self) -> int:
-        """What is missing so that everybody's money is there, all taking theirs at once: never above zero."""
+        """Shortfall if all took their money at once: never above zero."""
         others = (a for a in self.balances if a >= MARGIN)
         free = sum(max(self.balances[account], 0) for account in others)
         held = sum(self.holds.values()) + sum(self.trades.values())
@@ -107,7 +107,7 @@ class Ledger:
         return free + house + self.set_aside + held - (self.deposits - self.withdrawals)
 
     def spendable(self, account: int) -> int:
-        """What an account may give away now."""
+        """Amount that an account may give away now."""
         money = self.balances[account]
         if account == MARGIN:
             return 0
@@ -248,7 +248,8 @@ class Ledger:
         return paid
 
     def finish_period(self, period: int) -> None:
-        """What trades leave over, when every payer has paid and every payee is paid, is spread."""
+        """End a period: what trades leave over, when every payer has paid and every payee is paid, is
+        spread."""
         if self.holds[period] != 0:
             raise Refused("PeriodHasOpenMoney")
         self.balances[SPREAD] += self.trades.pop(period, 0)

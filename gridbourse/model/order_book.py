@@ -30,7 +30,7 @@ class Side(IntEnum):
 
 
 class Kind(IntEnum):
-    """What becomes of energy that does not trade at once."""
+    """Kind of an order: the use of energy that does not trade at once."""
 
     LIMIT = 0
     """It rests in the book."""
@@ -105,7 +105,7 @@ class Trade:
 
 @dataclass(frozen=True)
 class Placement:
-    """What an order did on arrival: Σ trades + rested_wh + cancelled_wh = its energy.
+    """Result of an order on arrival: Σ trades + rested_wh + cancelled_wh = its energy.
 
     order_id: of the order that rests, else None.
     """

@@ -21,7 +21,7 @@ class TermsError(ModelError):
 
 
 class Outcome(Enum):
-    """What became of one period of a strip."""
+    """Result of one period of a strip."""
 
     BOOKED = "booked"
     REJECTED = "rejected by the grid: nobody's fault, nobody owes"
@@ -32,7 +32,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class SupplierPrices:
-    """What the supplier takes and pays in a period instead of the other party, µEUR/Wh."""
+    """Prices that the supplier takes and pays in a period instead of the other party, µEUR/Wh."""
 
     retail: int
     feed_in: int
@@ -40,7 +40,7 @@ class SupplierPrices:
 
 @dataclass(frozen=True)
 class Margins:
-    """What each party has set aside, µEUR."""
+    """Margin that each party has set aside, µEUR."""
 
     seller: int
     buyer: int
@@ -48,7 +48,7 @@ class Margins:
 
 @dataclass(frozen=True)
 class Terms:
-    """What both parties sign. `wh` in each of `count` periods from `first_period` on.
+    """Terms that both parties sign. `wh` in each of `count` periods from `first_period` on.
 
     salt: random bytes that keep the terms' commitment from being guessed.
     Raises TermsError.
@@ -88,12 +88,12 @@ class Terms:
 
     @property
     def margins(self) -> Margins:
-        """What both set aside when they sign."""
+        """Margins that both set aside when they sign."""
         return Margins(self.seller_margin_micro_eur, self.buyer_margin_micro_eur)
 
     @property
     def payment_micro_eur(self) -> int:
-        """What the buyer pays in a period."""
+        """Payment of the buyer in a period."""
         return self.wh * self.price_micro_eur_per_wh
 
 
@@ -127,7 +127,7 @@ class Walk:
 
 
 def damages(terms: Terms, outcome: Outcome, prices: SupplierPrices) -> int:
-    """What the party in default owes the other for one period, µEUR.
+    """Damages that the party in default owes the other for one period, µEUR.
 
     Without the seller the buyer buys at the retail price; without the buyer the seller is paid
     the feed-in tariff. A default that leaves the other no worse off costs nothing.

@@ -15,7 +15,7 @@ WHOLE_PERMILLE = 1_000
 
 
 class Resource(IntFlag):
-    """What an aggregator may call on."""
+    """Resource that an aggregator may call on."""
 
     BATTERY = 1
     EV = 2
@@ -36,7 +36,7 @@ class Control(IntEnum):
 
 
 class ContractRefused(ModelError):
-    """What the rules do not allow; error: name and values of the chain's refusal."""
+    """A step that the rules do not allow; error: name and values of the chain's refusal."""
 
     def __init__(self, name: str, *values: int) -> None:
         super().__init__(f"{name}{values}")

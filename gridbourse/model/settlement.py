@@ -27,7 +27,7 @@ class Prices:
 
 @dataclass(frozen=True)
 class Charges:
-    """What each participant owes beyond its trades; shapes (participants,), µEUR, + = it pays.
+    """Charges of each participant beyond its trades; shapes (participants,), µEUR, + = it pays.
 
     The supplier's and the DSO's accounts receive the sums; every settlement's changes sum to zero.
     """
@@ -40,12 +40,12 @@ class Charges:
 
     @property
     def supplier(self) -> Ints:
-        """What the supplier receives from each participant (− pays to it)."""
+        """Amount that the supplier receives from each participant (− pays to it)."""
         return self.retail + self.feed_in
 
     @property
     def dso(self) -> Ints:
-        """What the DSO receives from each participant."""
+        """Amount that the DSO receives from each participant."""
         return self.import_fee + self.local_fee + self.export_fee
 
     @property
@@ -94,7 +94,7 @@ def usable(readings_wh: Ints, capacities_wh: Ints) -> NDArray[np.bool_]:
 
 
 def estimate_wh(contracts_wh: Ints, capacities_wh: Ints, silent_permille: int) -> Ints:
-    """What counts in place of a reading that is missing or unusable, shapes (participants,), Wh.
+    """Estimate in place of a reading that is missing or unusable, shapes (participants,), Wh.
 
     `silent_permille` thousandths of the connection's capacity drawn, rounded towards zero, and never more
     delivered than contracted: silence pays nobody. A reading that comes later is booked as a correction.
@@ -103,7 +103,7 @@ def estimate_wh(contracts_wh: Ints, capacities_wh: Ints, silent_permille: int) -
 
 
 def hold_micro_eur(reserved_wh: Ints, hold_rate: int) -> Ints:
-    """What backs a buyer in a period until its settlement, shapes (participants,), µEUR.
+    """Hold of a buyer in a period until its settlement, shapes (participants,), µEUR.
 
     For each Wh reserved the retail price and the highest fee: settlement pays the trade out of it.
     """

@@ -21,7 +21,7 @@ REQUIRED = (
 )  # fmt: skip
 OPTIONAL = ("account", "mandate")
 UNIQUE = ("metering_point", "meter_address", "account")
-"""What no two live applications share."""
+"""Fields that no two live applications share."""
 MAX_TEXT = 200
 MAX_CONNECTION_KW = 10_000
 """Above what any low-voltage connection has: a unit mistaken, W for kW."""
@@ -58,7 +58,7 @@ class Application:
 
 @dataclass(frozen=True)
 class Terms:
-    """What applications are judged by.
+    """Terms that applications are judged by.
 
     zones: names of the market's grid zones.
     over_before: readings of periods before this one can exist.

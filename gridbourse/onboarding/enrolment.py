@@ -69,7 +69,7 @@ def erase(people: People, keystores: Keystores, members: Members, person: Person
 
 
 def _earlier(people: People, members: Members, application: Application) -> list[int]:
-    """Who left the metering point before, of the register and of a scenario."""
+    """Participants that left the metering point before, of the register and of a scenario."""
     point = application.metering_point
     left = [p for p in people.everyone(Status.LEFT) if p.applied().metering_point == point]
     of_scenario = members.ever_at(pseudonym(deployment_salt(members.market.keys), point))

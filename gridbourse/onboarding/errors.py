@@ -1,4 +1,4 @@
-"""What is wrong with an application, a person's state or a keystore."""
+"""Faults of an application, a person's state or a keystore."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from gridbourse.errors import GridbourseError
 
 
 class Rule(StrEnum):
-    """What an application must be; the word a refusal names."""
+    """Rule that an application must keep; the word a refusal names."""
 
     SCHEMA = "schema"  # the columns of the file, a field for each of them
     TEXT = "text"  # something, printable, not longer than a name is

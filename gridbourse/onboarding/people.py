@@ -60,7 +60,7 @@ class Person:
     application: Application | None
 
     def applied(self) -> Application:
-        """What the person applied with; PersonError once that is erased."""
+        """Application of the person; PersonError once that is erased."""
         if self.application is None:
             raise PersonError(f"{self.id}: personal data are erased")
         return self.application

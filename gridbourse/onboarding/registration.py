@@ -65,7 +65,7 @@ class Members:
         return self.market.registry.read("meteringPointOf", number)
 
     def at(self, known_as: bytes) -> int | None:
-        """Who is at the metering point and has not left."""
+        """Participant at the metering point that has not left."""
         return next((n for n in self.ever_at(known_as) if not self.has_left(n)), None)
 
     def ever_at(self, known_as: bytes) -> list[int]:

@@ -86,12 +86,12 @@ def book_at(orders: pd.DataFrame, area: int, period: int) -> pd.DataFrame:
 
 
 class _Impossible(Exception):
-    """What the book at hand rules out."""
+    """An event that the book at hand rules out."""
 
 
 @dataclass(frozen=True)
 class _Level:
-    """Where orders queue."""
+    """Queue of the orders at one price."""
 
     area: int
     period: int
@@ -219,4 +219,4 @@ _READERS = {
     "OrderReduced": _Book.reduced,
     "BookReleased": _Book.released,
 }
-"""What each event does. An order killed left no trace in the book: `OrderKilled` does nothing."""
+"""Effect of each event. An order killed left no trace in the book: `OrderKilled` does nothing."""

@@ -88,7 +88,7 @@ def _sums(campaign: dict[str, Any]) -> dict[str, int]:
 
 
 def _run(sums: dict[str, int]) -> dict[str, int]:
-    """What the project brought in the periods replayed, before the holders are paid."""
+    """Income of the project in the periods replayed, before the holders are paid."""
     gain = sums["bill_micro_eur"] - sums["without_micro_eur"]
     income = sums["feed_in_micro_eur"] + sums["premium_micro_eur"]
     avoided = sums["avoided_micro_eur"]
@@ -145,7 +145,7 @@ def _years(funded: int, a_year: int) -> float | None:
 
 
 def agreement(figures: dict[str, Any]) -> str:
-    """What the holders get, in words."""
+    """Agreement with the holders, in words."""
     if figures["form"] == "rent":
         return f"a rent of {words.euro(figures['value'])} a period"
     return f"{figures['value'] / 10:g} % of what it earns by exporting"

@@ -1,4 +1,4 @@
-"""What homes with scheduled devices did, beside the same homes without a manager."""
+"""Homes with scheduled devices, beside the same homes without a manager."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def _pictures(record: RunRecord, period: int) -> dict[str, Markup]:
 
 
 def _campaign(record: RunRecord) -> dict[str, Any]:
-    """What the page says of a campaign; no figures without one."""
+    """Content of the page on a campaign; no figures without one."""
     figures = crowdsale.campaign_figures(record)
     if figures is None or record.crowdsale is None:
         return {"campaign": None}
@@ -180,7 +180,7 @@ def _lives(record: RunRecord) -> list[dict[str, Any]]:
 
 
 def _curve_facts(record: RunRecord, period: int) -> dict[str, Any]:
-    """What the caption of the clearing curve says about its period."""
+    """Caption of the clearing curve: the facts of its period."""
     row = record.periods.loc[period]
     price = row["price_micro_eur_per_wh"]
     book = record.orders[record.orders["period"] == period]

@@ -1,4 +1,5 @@
-"""What became of the orders of each market: placed, traded, let through by the network, delivered, paid."""
+"""Orders of each market by what became of them: placed, traded, let through by the network, delivered,
+paid."""
 
 from typing import Any, Final
 

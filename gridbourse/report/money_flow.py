@@ -1,4 +1,4 @@
-"""Where each euro went, as a flow picture: payers left, payees right, a ribbon per kind."""
+"""Flow picture of each euro: payers left, payees right, a ribbon per kind."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What a replay leaves behind: everything the report needs, and nothing it could recompute."""
+"""Record of a replay: everything the report needs, and nothing it could recompute."""
 
 import json
 from dataclasses import dataclass, field, fields

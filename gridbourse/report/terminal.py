@@ -210,7 +210,7 @@ def _markets(figures: dict[str, Any]) -> Table:
 
 
 def _flexibility(found: dict[str, Any]) -> Table:
-    """What each kind of buyer asked for by product, and what came of it, in 80 columns."""
+    """Requests of each kind of buyer by product, and their results, in 80 columns."""
     table = _plain_table("Flexibility, kWh")
     table.add_column("Buyer", overflow="fold")
     table.add_column("Product", overflow="fold", min_width=16)

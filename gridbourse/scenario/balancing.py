@@ -61,7 +61,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Balancing:
-    """What a folder holds.  responses: bid -> member -> response."""
+    """Content of a folder. responses: bid -> member -> response."""
 
     product: BalancingProduct
     mtu: Mtu

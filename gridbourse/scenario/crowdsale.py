@@ -30,7 +30,7 @@ DAYS_A_YEAR: Final = 365
 
 
 class PanelDay(NamedTuple):
-    """What the panel does on the mean day of a season, Wh: used behind the meter, or exported."""
+    """Panel on the mean day of a season, Wh: used behind the meter, or exported."""
 
     produced_wh: float
     used_wh: float
@@ -87,7 +87,7 @@ class CampaignPlan:
 
     @property
     def cap(self) -> int:
-        """What all funders give together."""
+        """Sum of all funders' money."""
         return sum(self.funders.values()) + sum(self.public.values())
 
 

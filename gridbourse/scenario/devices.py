@@ -22,8 +22,8 @@ Ints = NDArray[np.int64]
 
 STORAGES: Final = ("battery", "ev", "heat_pump")
 CONTROLS: Final = ("indirect", "direct", "mixed")
-"""Who decides: the home by the prices it sees; its aggregator, within comfort; or the aggregator for the
-kinds named, the home for the rest ([Talari-nd] §2.3)."""
+"""Deciders: the home by the prices it sees; its aggregator, within comfort; or the aggregator for the kinds
+named, the home for the rest ([Talari-nd] §2.3)."""
 DAY_MINUTES: Final = 1_440
 MOST_W: Final = 10_000_000.0
 MOST_PRICE: Final = 65_535
@@ -82,7 +82,7 @@ class Shiftable:
 
 @dataclass(frozen=True)
 class Devices:
-    """What one home has; None = has none."""
+    """Devices of one home; None = has none."""
 
     battery: Battery | None = None
     ev: Vehicle | None = None
@@ -191,7 +191,7 @@ def _read_storages(table: Fields, draw: _Draw, found: dict[str, Devices]) -> Non
 
 
 class _Draw:
-    """Who owns a device, and how large their own is; drawn once by the scenario's seed."""
+    """Owners of a device, and the size of each; drawn once by the scenario's seed."""
 
     def __init__(self, points: pd.DataFrame, pv: pd.Series, seed: int):
         self._points, self._pv, self._seed = points, pv, seed

@@ -1,4 +1,4 @@
-"""What the scenario package refuses."""
+"""Refusals of the scenario package."""
 
 from gridbourse.errors import GridbourseError
 

@@ -17,7 +17,7 @@ from gridbourse.times import as_utc, parse_iso
 REQUIRED: Any = object()
 MAX_INT = 2**63 - 1
 LABEL_BYTES = 32
-"""What the chain has for the name of an area or a zone, in UTF-8."""
+"""Room of the chain for the name of an area or a zone, in UTF-8 bytes."""
 
 
 class Fields:

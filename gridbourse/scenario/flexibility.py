@@ -38,7 +38,7 @@ CALL_COLUMNS: Final = ("time", "direction", "wh", "ceiling_micro_eur_per_wh")
 
 @dataclass(frozen=True)
 class Call:
-    """What somebody asks for in one period. buyer: "tso" or a connection point; product: its number."""
+    """Request of one period. buyer: "tso" or a connection point; product: its number."""
 
     buyer: str
     period: int
@@ -106,7 +106,7 @@ class FlexibilityTable:
         return max(before_s, latest) + self.steps
 
     def calls_in(self, period: int) -> list[Call]:
-        """What TSO and participants ask for in a period."""
+        """Requests of TSO and participants in a period."""
         return [call for call in self.calls if call.period == period]
 
 
@@ -270,7 +270,8 @@ class _Reader:
     def purchases(
         self, table: Fields, first_period: int, products: Mapping[str, Product]
     ) -> list[Call]:
-        """What participants buy for themselves: in a number of periods, counted from the season's start."""
+        """Requests of participants for themselves: in a number of periods, counted from the season's
+        start."""
         if not table.has("purchases"):
             return []
         found = []
@@ -301,7 +302,7 @@ class _Reader:
         return found
 
     def _zone(self, inner: Fields) -> str:
-        """Where flexibility is looked for; by default everywhere, in the one zone above all others."""
+        """Zone where flexibility is looked for; by default everywhere, in the one zone above all others."""
         top = [name for name, parent in self.zones.items() if parent is None]
         zone: str = inner.text("zone", top[0])
         if zone not in self.zones:

@@ -170,7 +170,7 @@ def _contract(table: Fields, points: pd.DataFrame) -> OtcContract:
 
 
 def _within(contract: OtcContract, since_season: int, periods: int) -> OtcContract | None:
-    """What of a contract the replay has, counted from its start; None if nothing."""
+    """Part of a contract within the replay, counted from its start; None if nothing."""
     first = max(contract.first - since_season, 0)
     last = min(contract.first + contract.count - since_season, periods)
     return replace(contract, first=first, count=last - first) if first < last else None

@@ -1,4 +1,4 @@
-"""What a scenario says besides its data: market, tariff, limits, strategies, parties."""
+"""Rules of a scenario besides its data: market, tariff, limits, strategies, parties."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class OrderBookRules:
 
 @dataclass(frozen=True)
 class PremiumLimits:
-    """What buyers find a wish worth at most, µEUR/Wh; each buyer's own is drawn between 0 and it.
+    """Most that a buyer finds a wish worth, µEUR/Wh; each buyer's own is drawn between 0 and it.
 
     source: energy from the source it likes; favourite: from its favourite seller; own_zone: from
     its own zone; per_hop: less for each hop of distance.
@@ -91,7 +91,7 @@ class BilateralRules:
     premiums: PremiumLimits
 
     def subscription_micro_eur_per_period(self, mtu: Mtu) -> int:
-        """What each participant pays for a delivery period."""
+        """Subscription of each participant for a delivery period."""
         return self.subscription_micro_eur_per_day * mtu.seconds // DAY_S
 
 
@@ -187,7 +187,7 @@ class StrategySpec:
 
 @dataclass(frozen=True)
 class Curtailment:
-    """What the DSO pays for what its caps hold back: the feed-in tariff less the export fee.
+    """Payment of the DSO for what its caps hold back: the feed-in tariff less the export fee.
 
     reach_permille: of the cap, what a reading has to reach; levy_micro_eur_per_wh: what every Wh drawn
     pays towards it, in the import and the local fee; 0: the fees as they are pay for it.
@@ -199,7 +199,7 @@ class Curtailment:
 
 @dataclass(frozen=True)
 class Parties:
-    """Who takes part and how they reach the market.
+    """Participants and how they reach the market.
 
     participation: share of the connection points that trade; the others are metered and supplied.
     own_share: of the participants, who send their own transactions; signed_share: who sign each

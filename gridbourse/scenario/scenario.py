@@ -98,7 +98,7 @@ class Scenario:
 
     @property
     def levy_micro_eur_per_wh(self) -> int:
-        """What the import and local fees hold for the compensation of curtailment."""
+        """Part of the import and local fees for the compensation of curtailment."""
         return self.curtailment.levy_micro_eur_per_wh if self.curtailment else 0
 
     @property
@@ -176,7 +176,7 @@ class Scenario:
         return np.rint(self.net_w(period) * self.mtu.hours).astype(np.int64)
 
     def forecast_wh(self, period: int) -> NDArray[np.int64]:
-        """What each point expects: its net energy in the same quarter-hour 24 hours before."""
+        """Forecast of each point: its net energy in the same quarter-hour 24 hours before."""
         return self.net_wh(self.day_before(period))
 
     def reactive_var(self, period: int) -> NDArray[np.float64]:
@@ -185,7 +185,7 @@ class Scenario:
         return -self.profiles.load_var.loc[period].to_numpy()
 
     def forecast_var(self, period: int) -> NDArray[np.float64]:
-        """What the DSO expects of the reactive injection: that of 24 hours before, as of the net energy."""
+        """Forecast of the reactive injection: that of 24 hours before, as of the net energy."""
         return self.reactive_var(self.day_before(period))
 
     def day_before(self, period: int) -> int:

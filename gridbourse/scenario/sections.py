@@ -118,7 +118,7 @@ def _time_format(table: Fields) -> str | None:
 
 
 def pv_factor(fields: Fields, columns: ReadingColumns | None) -> float:
-    """What the profiles' PV is multiplied by; net readings do not tell what the PV was."""
+    """Factor of the profiles' PV; net readings do not tell what the PV was."""
     factor = fields.number("pv_factor")
     if factor != 1 and columns is not None and not columns.gross:
         fields.refuse("pv_factor", f"{factor:g} must be 1: net readings hide what the PV produced")
@@ -175,7 +175,7 @@ def strategy(fields: Fields) -> StrategySpec:
 
 
 def curtailment(fields: Fields) -> Curtailment | None:
-    """What is paid for curtailment; None: nothing, who is capped bears it."""
+    """Compensation of curtailment; None: none, who is capped bears it."""
     table = fields.table_or_none("curtailment")
     if table is None:
         return None
@@ -200,7 +200,7 @@ def levied(fees: dict[str, ZoneFees], levy: int) -> dict[str, ZoneFees]:
 
 
 def parties(fields: Fields) -> Parties:
-    """Who takes part, by which way, with how much money."""
+    """Participants, their way to the market, and their money."""
     with fields.table("parties") as table:
         parties = Parties(
             participation=table.number("participation", most=1),

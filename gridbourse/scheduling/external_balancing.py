@@ -76,7 +76,7 @@ class MemberOffer:
 
 @dataclass(frozen=True)
 class Bid:
-    """What an aggregator offers a balancing market in one period, in one direction.
+    """Bid of an aggregator to a balancing market in one period, in one direction.
 
     Raises AreasPooled, ModelError for no offer, or two of one member.
     """
@@ -108,7 +108,7 @@ class Bid:
 
     @property
     def price_micro_eur_per_mwh(self) -> int:
-        """What it asks: its dearest member's price, so that nobody sells below its own."""
+        """Price of the bid: its dearest member's, so that nobody sells below its own."""
         return max(offer.price_micro_eur_per_mwh for offer in self.offers)
 
 
@@ -190,7 +190,7 @@ class Share:
 
     @property
     def net_micro_eur(self) -> int:
-        """What it gets (- pays)."""
+        """Net proceeds of the aggregator (- pays)."""
         return self.pay_micro_eur - self.penalty_micro_eur
 
 
@@ -210,12 +210,12 @@ class Proceeds:
 
     @property
     def net_micro_eur(self) -> int:
-        """What the system operator pays (- gets)."""
+        """Net cost of the system operator (- gets)."""
         return self.pay_micro_eur - self.penalty_micro_eur
 
     @property
     def account_micro_eur(self) -> int:
-        """What the named account gets."""
+        """Credit of the named account."""
         return self.net_micro_eur - sum(share.net_micro_eur for share in self.shares)
 
 
@@ -227,7 +227,7 @@ def proceeds(
     responses: Mapping[str, Response],
     terms: Terms,
 ) -> Proceeds:
-    """What an accepted bid earns and who gets it; a member without a response delivers nothing.
+    """Proceeds of an accepted bid and their split; a member without a response delivers nothing.
 
     bid: qualified.  Raises ModelError for a bid the market has not accepted.
     """

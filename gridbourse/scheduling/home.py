@@ -28,8 +28,8 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 COMFORT: Final = 1_000.0
-"""What a Wh of comfort is worth, in highest prices. A warm building loses a few percent of its heat in
-a period, so keeping a Wh for hours costs far less than this."""
+"""Worth of a Wh of comfort, in highest prices. A warm building loses a few percent of its heat in a period,
+so keeping a Wh for hours costs far less than this."""
 TARGET: Final = 50.0
 """The same for a Wh beside a set-point given from outside."""
 _TIE: Final = 1e-3
@@ -56,7 +56,7 @@ class Prices:
                 raise ModelError(f"prices, period {int(np.argmax(bad))}: {rule}")
 
     def cost_micro_eur(self, net_wh: Ints) -> int:
-        """What this net injection costs: bought less sold."""
+        """Cost of this net injection: bought less sold."""
         bought, sold = np.maximum(-net_wh, 0), np.maximum(net_wh, 0)
         return int(bought @ self.buy_micro_eur_per_wh - sold @ self.sell_micro_eur_per_wh)
 
@@ -85,7 +85,7 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Home:
-    """What a schedule needs of one home; arrays have the shape (periods,).
+    """Inputs of the schedule of one home; arrays have the shape (periods,).
 
     base_wh: net injection of all that is not scheduled. max_export_wh, max_import_wh: of its
     connection, for each period. targets_wh: set-points from outside by storage's name, drawn Wh,
@@ -250,7 +250,7 @@ class Member:
         self._starts = {block.name: self._block(block, top_price) for block in home.blocks}
 
     def drawn(self, values: Floats, at: int) -> dict[str, float]:
-        """What each storage draws in a period, Wh."""
+        """Energy that each storage draws in a period, Wh."""
         return {n: float(values[i[at]] - values[o[at]]) for n, (i, o) in self._flows.items()}
 
     def schedule(self, solution: Solution) -> Schedule:

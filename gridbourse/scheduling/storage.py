@@ -1,4 +1,4 @@
-"""What a home stores energy in: battery, electric vehicle, and the heat of the building.
+"""Storages of a home: battery, electric vehicle, and the heat of the building.
 
 All three are one thing, a state in Wh that follows
 
@@ -98,7 +98,7 @@ class Storage:
         return least, max(least, most)
 
     def physical(self, at: int, state_wh: float) -> tuple[int, int]:
-        """What could be drawn whatever it means for comfort and for later."""
+        """Energy that could be drawn, whatever it means for comfort and for later."""
         if self.bounds == "soft":
             return -int(self.max_out_wh[at]), int(self.max_in_wh[at])
         floor = float(self.low_wh[at]) if self.bounds == "hard" else float(self.low_wh.min())

@@ -29,7 +29,7 @@ SHORT: Final = ("InsufficientMoney", "HouseMustCover", "OwedNotFree")
 
 
 class Claims(NamedTuple):
-    """What was paid and given back (below 0), and the claims for which there is no money."""
+    """Amounts paid and given back (below 0), and the claims for which there is no money."""
 
     paid: list[Paid]
     waiting: list[Paid]
@@ -58,7 +58,7 @@ def claim(
 
 
 def period_claims(module: CurtailmentCompensation, rebuilt: Rebuilt, period: int) -> list[Paid]:
-    """What everybody capped in a period is still owed, or owes (below 0), in participant order."""
+    """Amounts that all who were capped in a period are still owed, or owe (below 0), in participant order."""
     reach = module.read("reachPermille")
     members, metering = rebuilt.members, rebuilt.metering
     feed_in = rebuilt.tariffs.energy(period).feed_in

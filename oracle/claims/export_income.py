@@ -1,4 +1,4 @@
-"""What a campaign's metering point exported and earned, brought to its contract with proof.
+"""Export and income of a campaign's metering point, brought to its contract with proof.
 
 Exports are proven by the commitment of each settled period, rebuilt from the chain's own logs; what
 the market paid above the feed-in tariff follows from the trades in the same logs, and the attester
@@ -75,7 +75,7 @@ def _settled(rebuilt: Rebuilt, campaign: EquityCampaign) -> list[int]:
 
 
 def _holders(rebuilt: Rebuilt, campaign: EquityCampaign) -> dict[int, int]:
-    """Who was at the campaign's metering point, by settled period of its term; none where nobody was."""
+    """Holder of the campaign's metering point, by settled period of its term; none where nobody was."""
     point = bytes(campaign.read("meteringPoint"))
     there = {
         period: rebuilt.members.holder_at(point, period) for period in _settled(rebuilt, campaign)

@@ -50,7 +50,7 @@ class Feed(Protocol):
 
     @property
     def name(self) -> str:
-        """What the log calls it."""
+        """Name in the log."""
 
     def due(self) -> bool:
         """Whether there is a step to do now; asks clock and chain, changes nothing."""
@@ -169,7 +169,7 @@ class Daemon:
 
     @contextmanager
     def _waking(self) -> Iterator[socket.socket]:
-        """What ends the wait: a byte from :meth:`stop`, or from the interpreter at a signal."""
+        """End of the wait: a byte from :meth:`stop`, or from the interpreter at a signal."""
         woken, waker = socket.socketpair()
         with woken, waker:
             woken.setblocking(False)

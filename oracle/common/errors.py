@@ -1,4 +1,4 @@
-"""What the oracles refuse."""
+"""Refusals of the oracles."""
 
 from gridbourse.errors import GridbourseError
 

@@ -200,7 +200,7 @@ class _Search:
         return np.where(on, np.clip(self.schedule_wh, -knob, knob), self.schedule_wh)
 
     def _largest(self, kept_wh: Callable[[int], Whole], top: int) -> Whole:
-        """What the largest knob below ``top`` that is inside the limits keeps; knob 0 if none is.
+        """Quantity that the largest knob below ``top`` that is inside the limits keeps; knob 0 if none is.
 
         Bisection, but with as many probes at once as one batch of power flows solves cheaply; they
         also find the way where it is too little and too much that break limits.

@@ -76,7 +76,7 @@ def _what_is_wrong(
 def _causers(
     violation: Violation, at: Sensitivities, names: Sequence[str], injection_w: NDArray[np.float64]
 ) -> str:
-    """Who pushes the value beyond its limit: a point's injection times what a watt of it does."""
+    """Points that push the value beyond its limit: a point's injection times the effect of a watt of it."""
     slopes = at.dl_per_w if violation.kind == Kind.OVERLOAD else at.du_per_w
     towards = -1.0 if violation.kind == Kind.UNDERVOLTAGE else 1.0
     push = np.maximum(towards * slopes[:, violation.element] * injection_w, 0.0)

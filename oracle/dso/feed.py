@@ -28,13 +28,13 @@ from oracle.dso.verdict import NumberedCaps, Verdict, read_report, scheduled_wh,
 
 FEED: Final = "grid"
 FLEXIBILITY: Final = "flexibility"
-"""What journal and reports call the market whose trades move what flows."""
+"""Name in journal and reports of the market whose trades move what flows."""
 SCHEDULE: Final = "schedule"
 """Stands for a market's name where what flows without a trade is capped."""
 
 
 class GridPort(Protocol):
-    """What the feed needs of the chain, for one market area."""
+    """Interface of the chain to the feed, for one market area."""
 
     def round(self, period: int) -> int:
         """The round the period's book is in, counted from 0."""
@@ -43,13 +43,13 @@ class GridPort(Protocol):
         """Whether the chain has a whole verdict on this round, or on a later one."""
 
     def book_root(self, period: int) -> bytes:
-        """What the verdict binds: the root of the cleared book."""
+        """Root of the cleared book, which the verdict binds."""
 
     def positions_wh(self, period: int) -> Mapping[int, int]:
         """Contract positions of the cleared book, participant number -> Wh (+ sells)."""
 
     def booked_wh(self, period: int) -> Sums:
-        """What all markets have booked."""
+        """Energy that all markets have booked."""
 
     def caps(self, period: int) -> NumberedCaps:
         """Caps in force, participant number -> (export, import), Wh."""
@@ -76,7 +76,7 @@ class GridPort(Protocol):
 
 
 class StatePort(Protocol):
-    """What the feed needs of the contract that pays for curtailment."""
+    """Interface to the feed of the contract that pays for curtailment."""
 
     def state(self, period: int, schedules_wh: Mapping[int, int]) -> None:
         """States what participants are expected to feed in, Wh by number; again changes nothing."""
@@ -184,7 +184,7 @@ class GridFeed:
         return verdicts
 
     def moved_wh(self, period: int) -> Whole:
-        """What accepted flexibility moves in a period: change of every point's net injection, Wh."""
+        """Change of every point's net injection by accepted flexibility in a period, Wh."""
         return moved_by(self._view, self._known(_feed(FLEXIBILITY), period).values())
 
     def check_schedule(

@@ -1,4 +1,4 @@
-"""What flexibility the DSO needs, from the real power flow; and which of somebody else's the grid bears.
+"""Need of the DSO for flexibility, from the real power flow; and others' flexibility that the grid bears.
 
 A need says where, which way and how much: the least total movement that brings the scheduled state
 inside all limits, found by linear programmes on the linearised grid and confirmed by power flow on
@@ -90,7 +90,7 @@ class Room:
 
 @dataclass(frozen=True)
 class Need:
-    """What has to move in a zone, or below it, in one period.
+    """Energy that has to move in a zone, or below it, in one period.
 
     wh: > 0.  violations: the broken limits of the zone, worst first.  sensitivity: point of the
     zone -> pu of the worst of them that a Wh moved in the direction takes off (< 0 adds); empty
@@ -149,7 +149,7 @@ def curtailable(view: GridView, schedule_wh: Whole) -> Room:
 
 
 def offered(view: GridView, offers: pd.DataFrame) -> Room:
-    """What is offered: columns point_id, direction ("up" or "down"), wh; several of a point add up.
+    """Offers: columns point_id, direction ("up" or "down"), wh; several of a point add up.
 
     Raises FeedError for an unknown point or direction, and for Wh that are no whole number >= 0.
     """
@@ -178,7 +178,7 @@ def still_needed(
     view: GridView, zones: Zones, schedule_wh: Whole, reactive_var: Reals, bought: Iterable[Leg],
     room: Room | None = None,
 ) -> list[Need]:  # fmt: skip
-    """What is missing once the bought legs are delivered; room: what is left beside them."""
+    """Need that is left once the bought legs are delivered; room: what is left beside them."""
     return needs(view, zones, with_legs(view, schedule_wh, bought), reactive_var, room)
 
 

@@ -31,7 +31,7 @@ MARKET: Final = "flexibility"
 
 
 class MovePort(TradePort, Protocol):
-    """What the feed needs of a market whose trades move what flows."""
+    """Interface to the feed of a market whose trades move what flows."""
 
     def moves(self, period: int, group: SealedTrades) -> Sequence[tuple[int, int]]:
         """(participant, change of its net injection in Wh) of each trade of a group."""
@@ -79,7 +79,7 @@ def judged_moves(
 
 
 def moved_by(view: GridView, verdicts: Iterable[Entry]) -> Whole:
-    """What the trades that were accepted move, over the points."""
+    """Energy that the accepted trades move, over the points."""
     rows = {
         view.numbers[point]: row for row, point in enumerate(view.points) if point in view.numbers
     }

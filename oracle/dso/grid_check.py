@@ -1,4 +1,4 @@
-"""What the DSO finds of one period: is the schedule inside the limits, and if not, which caps make it so.
+"""Grid check of one period: is the schedule inside the limits, and if not, which caps make it so.
 
 What flows if nobody curtails is the forecast of every connection point, traded or not, participant
 or not; where a participant's contract is more than its forecast, the contract counts, since that is
@@ -144,7 +144,7 @@ class GridView:
                 raise FeedError(f"{name}: {array.shape} must be ({len(self.points)},)")
 
     def wanted_wh(self, period: int, schedule_wh: Whole, positions_wh: Mapping[int, int]) -> Whole:
-        """What everybody means to let flow; FeedError for a position of a stranger."""
+        """Energy that everybody means to let flow; FeedError for a position of a stranger."""
         if strangers := sorted(set(positions_wh) - set(self.numbers.values())):
             raise FeedError(f"period {period}: participant {strangers[0]} has no connection point")
         contract_wh = np.array(

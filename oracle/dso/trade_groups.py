@@ -12,11 +12,11 @@ from oracle.dso.verdict import NumberedCaps
 
 
 class TradePort(Protocol):
-    """What the feed needs of a market whose trades are judged one by one, for one area."""
+    """Interface to the feed of a market whose trades are judged one by one, for one area."""
 
     @property
     def name(self) -> str:
-        """What journal and reports call the market."""
+        """Name of the market in journal and reports."""
 
     def seal(self, period: int) -> None:
         """Seals the open group of a period, where it has trades."""
@@ -47,7 +47,7 @@ Sums = Mapping[int, tuple[int, int]]
 
 
 def with_trades(booked: Sums, trades: Iterable[TradeWord]) -> dict[int, tuple[int, int]]:
-    """What everybody has sold and bought once these trades are booked too."""
+    """Sales and purchases of everybody once these trades are booked too."""
     sums = dict(booked)
     for trade in trades:
         sold, bought = sums.get(trade.seller, (0, 0))

@@ -25,7 +25,7 @@ NumberedCaps = Mapping[int, tuple[int, int]]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the DSO says of one round of a period, or of one group of trades.
+    """Verdict of the DSO on one round of a period, or on one group of trades.
 
     market: whose trades, "" for a pool and for what flows without a trade.  round: of the pool, or
     the group's number.  book_root: what the verdict binds.  trades: of the group; rejected: places
@@ -106,7 +106,7 @@ def read_report(report: bytes) -> Verdict:
 
 
 def scheduled_wh(verdict: Verdict, numbers: Mapping[str, int]) -> dict[int, int]:
-    """What whom the verdict caps is expected to inject, Wh by participant number: its forecast, and what
+    """Expected injection of those whom the verdict caps, Wh by participant number: its forecast, and what
     flexibility that was bought moves of it; not what it has sold, which it could sell to itself."""
     facts = json.loads(verdict.report)
     schedule = dict(zip(facts["points"], facts["schedule_wh"], strict=True))

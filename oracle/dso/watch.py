@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 POOL: Final = "pool"
 OURS: Final = ("MissingRole",)
-"""What the chain refuses whatever the verdict is."""
+"""Refusals of the chain that no verdict would change."""
 
 
 class Task(NamedTuple):
@@ -48,7 +48,7 @@ class Task(NamedTuple):
 
 @dataclass(frozen=True)
 class Connected:
-    """Who is behind which connection point, by the mapping kept beside the chain, read anew each time.
+    """Participants behind the connection points, by the mapping kept beside the chain, read anew each time.
 
     points: of the DSO's grid. Who was onboarded elsewhere is left out, and said so once: what it trades is
     refused, and what others trade is judged.

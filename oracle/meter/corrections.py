@@ -28,14 +28,14 @@ from oracle.meter.feed import LATE, decode
 log = logging.getLogger(__name__)
 
 OURS: Final = ("MissingRole",)
-"""What the chain refuses whatever the readings are."""
+"""Refusals of the chain that no readings would change."""
 
 ByPeriod = Mapping[int, Mapping[int, int]]
 """Readings, Wh (+ injects), by period and participant number."""
 
 
 class Difference(NamedTuple):
-    """What a correction comes to for one participant; micro_eur: change of its account."""
+    """Effect of a correction on one participant; micro_eur: change of its account."""
 
     period: int
     participant: int

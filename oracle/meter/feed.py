@@ -16,7 +16,7 @@ from oracle.common.journal import FOUND_ON_CHAIN, Entry, Journal
 
 FEED: Final = "meters"
 LATE: Final = "late readings"
-"""What the journal calls the readings handed over; settled on an estimate, unless they were in time."""
+"""Name in the journal of the readings handed over; settled on an estimate, unless they were in time."""
 BATCH_SIZE: Final = 700
 """Readings in a transaction; a multiple of the seven that share a storage word on-chain."""
 MOST_WH: Final = NO_CAP
@@ -24,7 +24,7 @@ MOST_WH: Final = NO_CAP
 
 
 class MeterPort(Protocol):
-    """What the feed needs of the chain."""
+    """Interface of the chain to the feed."""
 
     def version(self, period: int) -> int:
         """How many batches of the period the chain has; 0 = none."""
@@ -37,7 +37,7 @@ class MeterPort(Protocol):
 
 
 class SettlementPort(Protocol):
-    """What the feed needs to know of settlement."""
+    """Interface of settlement to the feed."""
 
     def begun(self, period: int) -> bool:
         """Whether any of the period is settled; then only missing readings are taken."""

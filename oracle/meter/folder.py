@@ -31,7 +31,7 @@ from oracle.meter.feed import MeterFeed
 log = logging.getLogger(__name__)
 
 OURS: Final = ("MissingRole",)
-"""What the chain refuses whatever the readings are: nothing to hold against a file."""
+"""Refusals of the chain that no readings would change: nothing to hold against a file."""
 LISTED: Final = 3
 """Rows of a file refused by the same rule: more than these are told in one line, with their number."""
 AHEAD_S: Final = 366 * 86_400
@@ -67,7 +67,7 @@ class KnownPoints:
         return Holders(known, membership), Meters(capacity_w, self.addresses)
 
     def capacity_wh(self, number: int) -> int:
-        """What a participant's connection carries in a period; Reverted for nobody's number."""
+        """Capacity of a participant's connection in a period, Wh; Reverted for nobody's number."""
         if number not in self._capacity_wh:
             self._capacity_wh[number] = self.registry.read("profileOf", number)[2]
         return self._capacity_wh[number]
@@ -150,7 +150,7 @@ class MeterFolder:
     # --- the folder -----------------------------------------------------------------------------
 
     def _unread(self) -> list[tuple[Path, Stamp]]:
-        """What is new or has changed and can be read; the rest is noted, each thing once."""
+        """Files that are new or have changed and can be read; the rest is noted, each thing once."""
         found, ignored = [], []
         for path in self._entries():
             try:
@@ -263,7 +263,7 @@ class MeterFolder:
     # --- a batch --------------------------------------------------------------------------------
 
     def _push(self, batch: _Batch) -> list[_Batch]:
-        """What is left to push of it: nothing, or the parts the chain may take.
+        """Part of it that is left to push: nothing, or the parts the chain may take.
 
         What cannot be sent is struck out of the journal, so that it is in nobody's way.
         """

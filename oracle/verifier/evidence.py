@@ -1,4 +1,4 @@
-"""What a baseline is computed from, out of the readings this oracle has accepted.
+"""Evidence of a baseline, out of the readings this oracle has accepted.
 
 Evidence holds no more than its method looks at: the event's day and the window around the event, or the
 days of the lookback there are readings of.  A participant is named by its number: the evidence is
@@ -44,7 +44,7 @@ class JournalHistory:
 
 @dataclass(frozen=True)
 class Calendar:
-    """Where the meters are: which local day a period is in, and what kind of day it is."""
+    """Calendar of the meters' place: the local day of a period, and its kind of day."""
 
     mtu: Mtu
     timezone: str

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 FEED: Final = "flexibility"
 ACTIVATED: Final = "activated"
-"""What the journal calls the participants that were called in a period."""
+"""Name in the journal of the participants that were called in a period."""
 DECLARED: Final = next(n for n, method in enumerate(NUMBERED) if isinstance(method, Declared))
 BATCH_SIZE: Final = 50
 """Legs in a transaction."""
@@ -57,7 +57,7 @@ class OpenLeg:
 
 @dataclass(frozen=True)
 class Report:
-    """What is committed of one leg: baseline Wh (+ injects), resolution and hash of its evidence.
+    """Commitment of one leg: baseline Wh (+ injects), resolution and hash of its evidence.
 
     Of a leg on a declared schedule it is the participant that counts; evidence is empty then.
     """
@@ -69,7 +69,7 @@ class Report:
 
 
 class VerificationPort(Protocol):
-    """What the feed needs of the chain, for one market area."""
+    """Interface of the chain to the feed, for one market area."""
 
     def open_legs(self, period: int) -> Sequence[OpenLeg]:
         """The legs of a delivered period that wait for verification, by request and participant."""
@@ -218,7 +218,7 @@ class FlexibilityFeed:
         self, period: int, leg: OpenLeg, activated: Mapping[int, Sequence[int]],
         missing: list[Unverified],
     ) -> Report | None:  # fmt: skip
-        """What to commit of a leg; None, and the reason in `missing`, where that cannot be said yet."""
+        """Commitment to make for a leg; None, and the reason in `missing`, where that cannot be said yet."""
         seconds = self._calendar.mtu.seconds
         if leg.evidence_seconds < seconds:
             reason = f"needs evidence each {leg.evidence_seconds} s, readings are of {seconds} s"
@@ -255,7 +255,7 @@ class FlexibilityFeed:
         return found
 
     def _remember(self, period: int, legs: Sequence[OpenLeg]) -> None:
-        """Who was called, in the journal: a later event's baseline leaves these periods out."""
+        """Write who was called into the journal: a later event's baseline leaves these periods out."""
         known = self._journal.entries(ACTIVATED, period)
         held = {who for entry in known for who in json.loads(entry.payload)}
         fresh = sorted({leg.participant for leg in legs if leg.called} - held)

@@ -18,7 +18,7 @@ from gridbourse.chain.encoding.commitment import ProofError
 
 
 class Reviewed(NamedTuple):
-    """What a review came to for a seller, Wh delivered before and now.
+    """Result of a review for a seller, Wh delivered before and now.
 
     micro_eur: what payment, its share of it and penalty change its account by; what its energy is
     charged changes besides.

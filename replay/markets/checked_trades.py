@@ -1,4 +1,4 @@
-"""What markets have in common whose trades the DSO judges one by one."""
+"""Common part of the markets whose trades the DSO judges one by one."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -55,7 +55,7 @@ class Match:
 
 @dataclass
 class Judged:
-    """What the DSO has said so far of a market's trades in a period.
+    """Verdicts so far on a market's trades in a period.
 
     trades: in order, each with whether it was rejected.
     """
@@ -80,7 +80,7 @@ class Judging:
     homes: Homes | None = None
 
     def forecast_wh(self, period: int) -> Ints:
-        """What every point expects to inject, its scheduled devices included."""
+        """Expected injection of every point, its scheduled devices included."""
         return forecast_wh(self.scenario, self.homes, period)
 
     def promised(self, trades: Iterable[TradeWord]) -> Ints:
@@ -134,7 +134,7 @@ class Judging:
         judged: Judged,
         transfers: Sequence[Transfer] = (),
     ) -> Trading:
-        """What came of a period, all of whose trades are judged."""
+        """Result of a period, all of whose trades are judged."""
         booked = [trade for trade, rejected in judged.trades if not rejected]
         return Trading(
             kind=kind,

@@ -1,4 +1,4 @@
-"""What a replay asks of a market, whatever its rules: trade while the gate is open, then close."""
+"""Interface of a market to a replay, whatever its rules: trade while the gate is open, then close."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class Transfer(NamedTuple):
 
 @dataclass(frozen=True)
 class Trading:
-    """What came of one market's trading in a period; all of it is booked.
+    """Result of one market's trading in a period; all of it is booked.
 
     kind: which of the scenario's kinds of market.
     orders: a row an order: period, point_id, number, route, side, wh, price_micro_eur_per_wh as

@@ -179,7 +179,7 @@ class OrderBookVenue:
             resting.position = event["position"]
 
     def _order(self, session: Session, visit: Visit) -> BookOrder | None:
-        """What the visit comes to, as a word for the chain; None where there is nothing to do."""
+        """Instruction of the visit, as a word for the chain; None where there is nothing to do."""
         number, side = self._number_of[visit.point_id], SIDES[visit.side]
         mine = session.at_rest.get(visit.point_id)
         left = self._left(session, mine)
@@ -201,7 +201,7 @@ class OrderBookVenue:
         )  # fmt: skip
 
     def _left(self, session: Session, mine: Resting | None) -> Order | None:
-        """What is left of an order at rest."""
+        """Energy left of an order at rest."""
         if mine is None:
             return None
         number = self._number_of[mine.placed.point_id]

@@ -33,7 +33,7 @@ class Standing:
 
 @dataclass
 class Session:
-    """What was performed for one period, and what defaults moved."""
+    """Deals performed for one period, and what defaults moved."""
 
     placed: list[Placed] = field(default_factory=list)
     matches: list[Match] = field(default_factory=list)

@@ -24,7 +24,7 @@ class EvidenceError(AuditError):
 
 @dataclass(frozen=True)
 class Committed:
-    """What the chain has of one leg."""
+    """Commitment of one leg on the chain."""
 
     period: int
     participant: int

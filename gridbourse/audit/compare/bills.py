@@ -1,4 +1,4 @@
-"""What the run would have come to without a market, from the logs and the scenario's profiles alone.
+"""Bills of the run without a market, from the logs and the scenario's profiles alone.
 
 Two bills with the supplier alone: uncurtailed, as if the DSO had capped nobody, and under the caps that
 were in force. Their difference is what curtailment cost. Shares no code with the replay's accounts.
@@ -24,7 +24,7 @@ class Baselines(NamedTuple):
 
     @property
     def curtailment(self) -> int:
-        """What the caps cost."""
+        """Cost of the caps."""
         return self.no_market - self.no_market_capped
 
 
@@ -52,7 +52,7 @@ def baselines(rebuilt: Rebuilt, scenario: Scenario) -> Baselines | None:
 
 
 def compare_bills(rebuilt: Rebuilt, scenario: Scenario, told: Mapping[str, Any] | None) -> None:
-    """What a run's summary says of its bills without a market; told: `bills_micro_eur` of it."""
+    """Compare the bills without a market that a run's summary states; told: its `bills_micro_eur`."""
     found = baselines(rebuilt, scenario)
     if found is None or told is None:
         return

@@ -37,7 +37,7 @@ def _compare_rules(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None:
 
 
 def _compare_tariff(rebuilt: Rebuilt, scenario: Scenario) -> None:
-    """What is due in every period replayed, whatever the versions it comes from."""
+    """Prices and fees due in every period replayed, whatever the versions they come from."""
     findings, tariffs, wanted = rebuilt.findings, rebuilt.tariffs, scenario.tariff
     zones = _zone_numbers(rebuilt)
     energy = (wanted.retail_micro_eur_per_wh, wanted.feed_in_micro_eur_per_wh)

@@ -1,4 +1,4 @@
-"""Who may act for whom, and for how much, rebuilt (`Agents.sol`)."""
+"""Agents of participants, and the amounts they may risk, rebuilt (`Agents.sol`)."""
 
 from collections import defaultdict
 
@@ -14,7 +14,7 @@ MOST_MICRO_EUR = (1 << 56) - 1
 
 
 class Agents:
-    """What every participant allows its agents. `at_risk`: µEUR by (period, participant)."""
+    """Allowances of every participant for its agents. `at_risk`: µEUR by (period, participant)."""
 
     name = "Agents"
 
@@ -24,7 +24,7 @@ class Agents:
         self.at_risk: defaultdict[tuple[int, int], int] = defaultdict(int)
 
     def handlers(self) -> Handlers:
-        """What each event of the contract does."""
+        """Effect of each event of the contract."""
         return {"AllowanceSet": self.allowance_set}
 
     def allowance_set(self, event: Event) -> None:

@@ -42,7 +42,7 @@ class Balances(defaultdict[int, int]):
 
 
 class Claims(NamedTuple):
-    """What could be asked of the clearing house at one moment, and what it holds, µEUR.
+    """Claims on the clearing house at one moment, and the currency it holds, µEUR.
 
     participants: free money of those above zero. house: what DSO, supplier, operator, rounding and
     spread account may withdraw together. held_for_others: margins and the TSO's own money.

@@ -1,4 +1,4 @@
-"""What every market is rebuilt with: who there is, what holds, and where money and energy are."""
+"""Context that every market is rebuilt in: participants, rules, money and energy."""
 
 from gridbourse.audit.core.caps import Caps
 from gridbourse.audit.core.findings import Findings
@@ -25,7 +25,7 @@ class Common:
         self._shares: dict[str, Share] = {}
 
     def reservations_of(self, market: str) -> Share:
-        """What one market has reserved, the same for all who act in its name."""
+        """Reservations of one market, the same for all who act in its name."""
         return self._shares.setdefault(market, Share(market, self.reservations))
 
     def close_books(self, period: int, in_service: set[str]) -> None:

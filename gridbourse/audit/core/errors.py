@@ -1,4 +1,4 @@
-"""What the checker refuses to read."""
+"""Refusals of the audit."""
 
 from gridbourse.errors import GridbourseError
 

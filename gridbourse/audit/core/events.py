@@ -41,7 +41,7 @@ class Event:
         return self.values[name]
 
     def at(self, *places: str) -> str:
-        """Where it is: the given values by name, then the log."""
+        """Place of the event: the given values by name, then the log."""
         named = [f"{place} {self.values[place]}" for place in places]
         return ", ".join([*named, self.where])
 

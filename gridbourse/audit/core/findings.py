@@ -1,4 +1,4 @@
-"""What was compared and what differs; no difference stops the checker."""
+"""Comparisons and differences; no difference stops the audit."""
 
 from collections import Counter
 from dataclasses import dataclass, field

@@ -11,7 +11,7 @@ Handlers = dict[str, Callable[[Event], None]]
 
 
 class Market(Protocol):
-    """What a market of any kind has."""
+    """Interface of a market of any kind."""
 
     name: str
 
@@ -19,7 +19,7 @@ class Market(Protocol):
         """Whether every trade of the area and period is booked, or never will be."""
 
     def handlers(self) -> Handlers:
-        """What each event of its contract does."""
+        """Effect of each event of its contract."""
 
     def totals(self) -> dict[str, int]:
         """How much of what the log told of."""

@@ -19,7 +19,7 @@ from gridbourse.chain.bindings.house_accounts import (
 
 
 class Rates(NamedTuple):
-    """What one reserved Wh of a period is backed with, µEUR per Wh."""
+    """Backing of one reserved Wh of a period, µEUR per Wh."""
 
     retail: int
     hold: int
@@ -38,8 +38,8 @@ class Position(NamedTuple):
 
 
 class GroupChange(NamedTuple):
-    """What settlement or a correction changes of a group, µEUR: its participants, in order, the
-    supplier and the DSO."""
+    """Change of a group by settlement or a correction, µEUR: its participants, in order, the supplier and
+    the DSO."""
 
     deltas: dict[int, int]
     supplier: int
@@ -54,14 +54,14 @@ class Settled(NamedTuple):
 
 
 class Backing(NamedTuple):
-    """What is behind the accounts: the supplier's cover, and what the other house accounts have, µEUR."""
+    """Money behind the accounts: the supplier's cover, and the other house accounts, µEUR."""
 
     cover: int
     house: int
 
     @property
     def strength(self) -> int:
-        """What can be credited before credits wait."""
+        """Amount that can be credited before credits wait."""
         return self.cover + min(self.house, 0)
 
 
@@ -103,7 +103,7 @@ class Money:
         return accounts + self._in_periods()
 
     def position(self, period: int, participant: int) -> Position:
-        """What a participant has booked in a period."""
+        """Position of a participant in a period, as booked."""
         return self.positions[period].get(participant, Position())
 
     # --- what backs what -----------------------------------------------------------------------
@@ -120,7 +120,7 @@ class Money:
         return sum(self.waiting.values())
 
     def may_leave(self, account: int) -> int:
-        """What may go out of an account now, µEUR: of a house account only what need not cover debts."""
+        """Amount that may leave an account now, µEUR: of a house account only what need not cover debts."""
         own = max(self.free[account], 0)
         if account == SUPPLIER_ACCOUNT:
             cover, house = self.backing()
@@ -131,7 +131,7 @@ class Money:
         return own
 
     def claims(self) -> Claims:
-        """What everybody together could ask for now, and what is held."""
+        """Claims of everybody together now, and the currency held."""
         backing, theirs = self.backing(), sum(max(self.free[each], 0) for each in EARNERS)
         house = min(max(backing.house + min(backing.cover, 0), 0), theirs)
         return Claims(
@@ -197,7 +197,7 @@ class Money:
     # --- what orders, trades and settlement do -----------------------------------------------
 
     def hold_rate(self, period: int) -> int:
-        """What backs each Wh reserved into a connection, µEUR."""
+        """Backing of each Wh reserved into a connection, µEUR."""
         return self._rates_of(period).hold
 
     def retail(self, period: int) -> int:
@@ -222,7 +222,7 @@ class Money:
         )
 
     def collect_spread(self, period: int, amount: int) -> None:
-        """What buyers pay above what sellers receive goes to its account."""
+        """Credit the spread account with what buyers pay above what sellers receive."""
         self.open_trades[period] -= amount
         self.free[SPREAD_ACCOUNT] += amount
 
@@ -261,7 +261,7 @@ class Money:
     def _write(
         self, group: GroupChange, given: Mapping[int, int], backing: Backing, found: Settled
     ) -> Backing:
-        """What is behind the accounts once a group is written, but for the credits that have to wait."""
+        """Write a group, but for the credits that have to wait; the backing afterwards."""
         owed = self.free.debts_micro_eur
         for who, delta in group.deltas.items():
             self.free[who] += given.get(who, 0) + delta

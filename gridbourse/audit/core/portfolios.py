@@ -23,7 +23,7 @@ class Portfolios:
         self.concluded: list[Contract] = []
 
     def handlers(self) -> Handlers:
-        """What each event of the contract does."""
+        """Effect of each event of the contract."""
         return {
             "ContractProposed": self.proposed,
             "ProposalWithdrawn": self.withdrawn,

@@ -105,7 +105,7 @@ class Members:
         return len(self.areas) - closed
 
     def holder_at(self, metering_point: bytes, period: int) -> Participant | None:
-        """Who is at a metering point in a period."""
+        """Holder of a metering point in a period."""
         there = self._at_point[metering_point]
         return next((one for one in there if one.is_member(period)), None)
 
@@ -115,7 +115,7 @@ class Members:
         return [self.participants[seat] for seat in seats if seat in self.participants]
 
     def members_of(self, group: int, period: int) -> list[Participant]:
-        """Who of a group is a member in a period, in order."""
+        """Members of a group in a period, in order."""
         return [seat for seat in self.in_group(group) if seat.is_member(period)]
 
     def profiles(self, group: int, period: int) -> int:

@@ -1,4 +1,5 @@
-"""What each connection has promised in a period over all markets, rebuilt (`ClearingHouse.reserve`)."""
+"""Energy that each connection has promised in a period over all markets, rebuilt
+(`ClearingHouse.reserve`)."""
 
 from collections import defaultdict
 from typing import NamedTuple
@@ -18,7 +19,7 @@ class Energy(NamedTuple):
 
     @classmethod
     def of(cls, side: int, wh: int) -> "Energy":
-        """What an order promises; side 0 bid, 1 offer."""
+        """Energy that an order promises; side 0 bid, 1 offer."""
         return cls(wh, 0) if side == OFFER else cls(0, wh)
 
 
@@ -123,7 +124,7 @@ class Reservations:
 
 
 class Fill(NamedTuple):
-    """What a market booked of one participant in a period; payment in µEUR, + received."""
+    """Fill that a market booked of one participant in a period; payment in µEUR, + received."""
 
     energy: Energy
     payment: int
@@ -186,7 +187,7 @@ class Share(Reservations):
         self._require_backed(period, participant)
 
     def _require_backed(self, period: int, participant: int) -> None:
-        """What it booked is within what it reserved itself and has not given back."""
+        """Refuse a booking beyond what the market reserved itself and has not given back."""
         own, booked = (
             self._own[period, participant],
             self._booked[period].get(participant, NO_FILL).energy,

@@ -1,4 +1,4 @@
-"""Who holds which role, rebuilt: given behind the timelock, taken at once, never all gone (`Offices.sol`).
+"""Holders of each role, rebuilt: given behind the timelock, taken at once, never all gone (`Offices.sol`).
 
 Block time is not in the logs: that a timelock has run is taken as kept, that a role was proposed is not.
 """

@@ -1,4 +1,4 @@
-"""What the constructors of a deployment fixed, from the arguments in its record."""
+"""Rules that the constructors of a deployment fixed, from the arguments in its record."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ class FlexibilityRules:
 
 @dataclass(frozen=True)
 class Rules:
-    """What holds for all markets, and for each there is; None: there is none.
+    """Rules of all markets, and of each there is; None: there is none.
 
     ring_size: periods storage has room for. dispute_window_seconds: of a withdrawal. silent_permille:
     part of its connection's capacity that a meter without a reading has drawn. portfolios: whether there

@@ -27,7 +27,7 @@ class Fees(NamedTuple):
 
 
 class Tariffs:
-    """What holds in a period, from the newest change at or before it."""
+    """Tariff of a period, from the newest change at or before it."""
 
     def __init__(self, members: Members) -> None:
         self._members = members
@@ -121,11 +121,11 @@ class Clock:
         self._require(in_time, where, "too early" if begun else "answers are being revealed")
 
     def require_before(self, time: int, where: str) -> None:
-        """What closes at a time of its own: not yet closed."""
+        """Check that something with a closing time of its own is not yet closed."""
         self._require(self._time < time, where, "it is closed")
 
     def require_since(self, time: int, where: str) -> None:
-        """What closes at a time of its own: closed."""
+        """Check that something with a closing time of its own is closed."""
         self._require(self._time >= time, where, "it is not closed")
 
     def require_undelivered(self, period: int, where: str) -> None:

@@ -32,7 +32,7 @@ class Transfers:
         self._unexplained[market].append(moved)
 
     def waiting(self, market: str) -> list[Transfer]:
-        """What a market has moved and not yet said what for, in order."""
+        """Movements of a market that no event has explained yet, in order."""
         return self._unexplained[market]
 
     def move_next(self, market: str, expected: list[Transfer], where: str) -> None:

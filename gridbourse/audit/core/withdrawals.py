@@ -24,7 +24,7 @@ class Withdrawal(NamedTuple):
 
 
 class Payment(NamedTuple):
-    """What one that ended has to pay, and to whom; told by the next Withdrawn."""
+    """Payment due of a withdrawal that ended, and its recipient; told by the next Withdrawn."""
 
     account: int
     recipient: str

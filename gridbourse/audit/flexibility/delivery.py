@@ -97,7 +97,7 @@ class Verification:
     def closing(
         self, asked: Asked, period: int, leg: model.Leg, found: Told, where: str
     ) -> Closing:
-        """What a leg comes to, compared with what the log says of it."""
+        """Result of a leg, compared with what the log says of it."""
         self.verified += 1
         before = self._credited[period, found.participant, asked.request.product.reactive]
         finding, metered = self._find(asked, period, leg, found, where)

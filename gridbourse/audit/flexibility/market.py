@@ -59,7 +59,7 @@ class FlexibilityMarket(CheckedTrades):
         self.delivered: defaultdict[int, tuple[int, int, int]] = defaultdict(lambda: (0, 0, 0))
 
     def handlers(self) -> Handlers:
-        """What each event of the market's own contract does."""
+        """Effect of each event of the market's own contract."""
         return super().handlers() | {
             "Connected": lambda _: None,
             "FlexibilityAwarded": self.awarded,
@@ -69,7 +69,7 @@ class FlexibilityMarket(CheckedTrades):
         }
 
     def handlers_beside(self) -> dict[tuple[str, str], Callable[[Event], None]]:
-        """What each event of the contracts around it does."""
+        """Effect of each event of the contracts around it."""
         requests = self.requests
         return {
             ("FlexibilityProducts", "ProductAdded"): requests.product_added,
@@ -108,7 +108,7 @@ class FlexibilityMarket(CheckedTrades):
 
     @property
     def kept_micro_eur(self) -> int:
-        """What the margin account has to hold: escrows, bonds of open offers and legs, claims."""
+        """Amount that the margin account has to hold: escrows, bonds of open offers and legs, claims."""
         kept = self.tokens.kept_micro_eur
         for asked in (one for board in self.requests.boards.values() for one in board):
             kept += asked.escrow + sum(leg.bond_micro_eur for leg in asked.legs.values())
@@ -117,7 +117,7 @@ class FlexibilityMarket(CheckedTrades):
         return kept
 
     def before(self, event: Event) -> None:
-        """What comes before each event: it may complete what was told of in parts."""
+        """Step before each event: it may complete what was told of in parts."""
         if event.contract == "ClearingHouse" and event.name in ("Transferred", "TradesBooked"):
             return
         batch, of_batch = self._batch, event.contract in ("FlexibilityDelivery", self.name)
@@ -216,7 +216,7 @@ class FlexibilityMarket(CheckedTrades):
         return due
 
     def _forfeited(self, asked: Asked, who: int) -> int:
-        """What an offer loses because its salt was withheld."""
+        """Amount that an offer loses because its salt was withheld."""
         if asked.cleared is None:
             return 0
         outcome = asked.cleared.outcomes[asked.next_offer]
@@ -387,7 +387,7 @@ class FlexibilityMarket(CheckedTrades):
         return () if asked.cleared is None else asked.cleared.legs
 
     def _shift(self, period: int, fills: list[tuple[int, Energy]], where: str) -> None:
-        """What was delivered becomes a position, at no price of its own."""
+        """Turn delivered flexibility into a position, at no price of its own."""
         rebuilt = [Fill({who: tuple(e)} if any(e) else {}, {}) for who, e in fills]  # type: ignore[dict-item]
         self._compare_fills(period, rebuilt, where)
         for who, energy in fills:
@@ -395,7 +395,7 @@ class FlexibilityMarket(CheckedTrades):
                 self._reservations.book(period, who, Position(energy.out_wh, energy.into_wh), 0)
 
     def _compensate(self, batch: Batch, delivered: int) -> int:
-        """What supplier and buyer paid each other, µEUR."""
+        """Compensation between supplier and buyer, µEUR."""
         asked, supplier = batch.asked, self._money.may_leave(SUPPLIER_ACCOUNT)
         amount = model.compensation_micro_eur(asked.request, delivered, supplier)
         self._findings.compare("compensation", f"µEUR, {batch.where}", batch.compensated, amount)

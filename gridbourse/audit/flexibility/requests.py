@@ -28,7 +28,7 @@ from gridbourse.model.trade import MOST_WH
 
 WHAT = "flexibility"
 HOUSE_BUYERS = {1: Buyers.DSO, 7: Buyers.TSO}
-"""What a product says of a buyer, by its account of `HouseAccounts.sol`."""
+"""Bit that a product has for a buyer, by its account of `HouseAccounts.sol`."""
 FIRST_PARTICIPANT = 8
 MOST_REQUESTS, MOST_OF_PARTICIPANTS, MOST_OF_ONE = 64, 32, 2
 LOT_BYTES = 27
@@ -81,7 +81,7 @@ class Asked:
 
     @property
     def offering(self) -> list[int]:
-        """Who offers, in participant order."""
+        """Participants that offer, in participant order."""
         return sorted(who for who, offer in self.offers.items() if offer.wh)
 
     @property
@@ -90,14 +90,14 @@ class Asked:
         return (self.cleared is not None or self.is_void) and self.next_offer == len(self.offering)
 
     def energy(self, wh: int) -> Energy:
-        """What so much of an offer promises of a connection; reactive power nothing."""
+        """Energy that so much of an offer promises of a connection; reactive power none."""
         if self.request.product.reactive:
             return Energy()
         way = self.request.way
         return Energy(wh if way & Way.UP else 0, wh if way & Way.DOWN else 0)
 
     def buyers_energy(self, wh: int) -> Energy:
-        """What so much promises of a buyer's connection."""
+        """Energy that so much of a request promises of the buyer's connection."""
         return Energy.of(BID if self.request.way is Way.UP else OFFER, wh)
 
 
@@ -293,7 +293,7 @@ class Requests:
         self._promised[period, product.reactive, who] = (held - former + wh, kind)
 
     def free(self, asked: Asked, period: int, who: int, wh: int, won: int) -> None:
-        """What was promised may be promised again, but for a schedule whose lot was drawn."""
+        """Give back what was promised, but for a schedule whose lot was drawn."""
         if asked.request.product.declared and not asked.is_void:
             return
         self._promise(asked, period, who, wh, won, "")
@@ -354,7 +354,7 @@ class Requests:
         asked.seed_forfeited = due
 
     def bond_of_withheld(self, asked: Asked, wh: int) -> int:
-        """What an offer loses whose salt is withheld."""
+        """Amount that an offer loses whose salt is withheld."""
         return model.salt_withheld_micro_eur(asked.request, wh, self._rules.band)
 
     def cleared(self, event: Event) -> None:
@@ -420,7 +420,7 @@ class Requests:
         return board[event["request"]] if there else None
 
     def bond(self, asked: Asked, wh: int) -> int:
-        """What backs so much of an offer."""
+        """Bond of so much of an offer."""
         return model.bond_micro_eur(asked.request, wh, self._rules.band) if wh else 0
 
     def exchange_bond(self, asked: Asked, who: int, former: int, wh: int, where: str) -> None:

@@ -62,7 +62,7 @@ class Reviews:
             self.legs[key], self.stand[key] = leg, one
 
     def due(self, area: int, period: int) -> list[Due]:
-        """What a settled period still has to be reviewed for, in the order of its legs."""
+        """Legs of a settled period that still have to be reviewed, in order."""
         if not self.metering.is_settled(area, period):
             return []
         found = []

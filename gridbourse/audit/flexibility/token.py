@@ -18,7 +18,7 @@ WHAT = "flexibility token"
 
 @dataclass(frozen=True)
 class Minted:
-    """What verification is to make: for a participant, of a token, so many Wh with a claim."""
+    """Token that verification is to mint: for a participant, of a token id, so many Wh with a claim."""
 
     participant: int
     token: int
@@ -40,7 +40,7 @@ class Tokens:
     _redeeming: tuple[str, int] | None = None
 
     def handlers(self) -> Handlers:
-        """What each event of the contract does."""
+        """Effect of each event of the contract."""
         return {
             "TransferSingle": self.moved,
             "ClaimMoved": self.claim_moved,
@@ -69,7 +69,7 @@ class Tokens:
         self._moving = (token, sender, receiver, claim, where)
 
     def _may_move(self, sender: str, receiver: str) -> bool:
-        """What lies at a replaced account goes to its participant's present one, and nowhere else."""
+        """Allow a token of a replaced account to move to its participant's present one, and nowhere else."""
         members = self.common.members
         former = members.formerly.get(sender)
         return former is None or members.participants[former].account == receiver
@@ -123,7 +123,7 @@ class Tokens:
 
     @property
     def kept_micro_eur(self) -> int:
-        """What the margin account holds for all claims."""
+        """Amount that the margin account holds for all claims."""
         return sum(self.claims.values())
 
     def supply_wh(self) -> dict[int, int]:

@@ -42,19 +42,19 @@ class Asked:
 
     @property
     def answering(self) -> list[int]:
-        """Who answers, in participant order."""
+        """Participants that answer, in participant order."""
         return sorted(self.answers)
 
     def energy(self, wh: int) -> Energy:
-        """What so much of the aggregator's side promises."""
+        """Energy that so much of the aggregator's side promises."""
         return Energy.of(BID if self.auction.buys else OFFER, wh)
 
     def answered(self, wh: int) -> Energy:
-        """What so much of an answer promises."""
+        """Energy that so much of an answer promises."""
         return Energy.of(OFFER if self.auction.buys else BID, wh)
 
     def trade(self, participant: int, wh: int, price: int) -> TradeWord:
-        """What an answer came to."""
+        """Trade that an answer came to."""
         parties = (participant, self.aggregator)
         seller, buyer = parties if self.auction.buys else parties[::-1]
         return TradeWord(seller, buyer, wh, price)
@@ -75,7 +75,7 @@ class AggregatorAuction(CheckedTrades):
         self.asked = 0
 
     def handlers(self) -> Handlers:
-        """What each event of the contract does."""
+        """Effect of each event of the contract."""
         return super().handlers() | {
             "AuctionPosted": self.posted,
             "Answered": self.answered,
@@ -96,7 +96,7 @@ class AggregatorAuction(CheckedTrades):
 
     @property
     def bonds_micro_eur(self) -> int:
-        """What the margin account has to hold for answers that are neither revealed nor forfeited."""
+        """Amount that the margin account has to hold for answers that are neither revealed nor forfeited."""
         waiting = sum(len(one.committed) for board in self._boards.values() for one in board)
         return waiting * self._rules.bond_micro_eur
 
@@ -175,7 +175,7 @@ class AggregatorAuction(CheckedTrades):
             yield who, answer
 
     def _require_terms(self, event: Event, asked: Asked, who: int, answer: Answer) -> str:
-        """What an answer has to keep to, whoever gives it; where it is."""
+        """Check the terms that every answer has to keep to; where: its place."""
         where = f"participant {who}, {event.at('area', 'period', 'auction')}"
         limit = asked.auction.tick
         within = answer.tick <= limit if asked.auction.buys else answer.tick >= limit

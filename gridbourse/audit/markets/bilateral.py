@@ -24,7 +24,7 @@ class Listing:
     left_wh: int
 
     def energy(self, wh: int) -> Energy:
-        """What so much of it promises of the connection."""
+        """Energy that so much of it promises of the connection."""
         return Energy.of(BID if self.draft.is_request else OFFER, wh)
 
 
@@ -53,7 +53,7 @@ class BilateralMarket(CheckedTrades):
         """(where, least, most, price) of each, µEUR per Wh."""
 
     def handlers(self) -> Handlers:
-        """What each event of the contract does."""
+        """Effect of each event of the contract."""
         return super().handlers() | {
             "Subscribed": self.subscribed,
             "Listed": self.listed,

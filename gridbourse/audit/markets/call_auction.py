@@ -36,7 +36,7 @@ class Pool:
         self.orders_placed = 0
 
     def handlers(self) -> Handlers:
-        """What each event of the auction does."""
+        """Effect of each event of the auction."""
         return {
             "OrderPlaced": self.order_placed,
             "OrdersPlaced": self.orders_placed_by_gateway,

@@ -41,7 +41,7 @@ class Order(NamedTuple):
 
     @property
     def energy(self) -> Energy:
-        """What it promises of the connection."""
+        """Energy that it promises of the connection."""
         return Energy.of(self.side, self.wh)
 
 
@@ -50,7 +50,7 @@ Shrunk = dict[int, tuple[Order, Order]]
 
 
 class Phase(Enum):
-    """Where the auction of an area and period stands."""
+    """Phase of the auction of an area and period."""
 
     OPEN = "open"
     CLEARED = "cleared"

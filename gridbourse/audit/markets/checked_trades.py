@@ -18,7 +18,7 @@ from gridbourse.model.trade import TradeWord
 
 
 class Seal(NamedTuple):
-    """What a sealed group says of its trades."""
+    """Seal of a group: what it says of its trades."""
 
     size: int
     root: bytes
@@ -59,7 +59,7 @@ class Ledger:
         return len(self.sealed) - 1
 
     def seal_of(self, group: int) -> Seal | None:
-        """What the seal of a group has to say; None where none was sealed."""
+        """Expected seal of a group; None where none was sealed."""
         if group >= len(self.sealed):
             return None
         return Seal(len(self.sealed[group]), root_of(self.sealed[group]))
@@ -74,7 +74,7 @@ def root_of(trades: list[int]) -> bytes:
 
 
 class CheckedTrades:
-    """What every market of checked trades has: it tells of trades, which are then judged."""
+    """Base of every market of checked trades: it tells of trades, which are then judged."""
 
     name = ""
 
@@ -90,7 +90,7 @@ class CheckedTrades:
         self.trades = 0
 
     def handlers(self) -> Handlers:
-        """What each event of the contract does."""
+        """Effect of each event of the contract."""
         return {"GroupSealed": self.group_sealed, "GroupDecided": self.group_decided}
 
     def totals(self) -> dict[str, int]:
@@ -228,7 +228,7 @@ class CheckedTrades:
 
 
 def _fills_of(event: Event) -> Iterator[Fill]:
-    """What the clearing house booked, entry by entry."""
+    """Fills that the clearing house booked, entry by entry."""
     for group, fills, payments in zip(
         event["groups"], event["fills"], event["payments"], strict=True
     ):

@@ -11,7 +11,7 @@ _DOMAIN = "EIP712Domain(string name,string version,uint256 chainId,address verif
 
 
 def deal_hash(chain_id: int, market: str, concluded: tuple[Any, ...]) -> bytes:
-    """What both parties signed; the hidden terms are in it as their hash."""
+    """Hash that both parties signed; the hidden terms are in it as their hash."""
     domain = deal_domain(chain_id, market)
     separator = keccak(
         encode(

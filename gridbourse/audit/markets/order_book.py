@@ -64,7 +64,7 @@ class OrderBookMarket(CheckedTrades):
         self.orders_placed = 0
 
     def handlers(self) -> Handlers:
-        """What each event of the contract does."""
+        """Effect of each event of the contract."""
         return super().handlers() | {
             "OrdersMatched": self.matched,
             "OrderRested": self.rested,

@@ -1,4 +1,5 @@
-"""What participants keep reserved in an order book for orders to come, rebuilt (`OrderBook.keep`).
+"""Collateral that participants keep reserved in an order book for orders to come, rebuilt
+(`OrderBook.keep`).
 
 The log does not say whether an order came from its participant or through a gateway. Only the former
 draws on what is kept, and only what the participant cancels itself comes back to it. So what is kept
@@ -15,7 +16,7 @@ from gridbourse.audit.core.reservations import NOTHING, Energy, Reservations
 
 
 class Kept(NamedTuple):
-    """What is kept at least, which is what counts as reserved, and at most."""
+    """Collateral kept: at least, which is what counts as reserved, and at most."""
 
     least: Energy
     most: Energy

@@ -75,7 +75,7 @@ class OverTheCounter(CheckedTrades):
         self.requests = 0
 
     def handlers(self) -> Handlers:
-        """What each event of the contract does."""
+        """Effect of each event of the contract."""
         return super().handlers() | {
             "QuoteRequested": self.quote_requested,
             "Quoted": self.quoted,
@@ -91,7 +91,7 @@ class OverTheCounter(CheckedTrades):
 
     @property
     def margins_left(self) -> int:
-        """What the margin account has to hold, µEUR."""
+        """Amount that the margin account has to hold, µEUR."""
         return sum(sum(deal.left.values()) for deal in self.deals.values())
 
     # --- quotes and deals --------------------------------------------------------------------

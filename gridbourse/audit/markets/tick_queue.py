@@ -1,4 +1,4 @@
-"""Where in the queue of its tick an order rests, rebuilt (`LevelQueue.sol`).
+"""Place of a resting order in the queue of its tick, rebuilt (`LevelQueue.sol`).
 
 The model names orders by their time, the chain by a tick and a position there. Positions are those of a
 chain of words of four: a new word is the first that holds no order, and is used again.

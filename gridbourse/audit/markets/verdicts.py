@@ -1,4 +1,4 @@
-"""What the DSO says of trades, and of what flows without any, rebuilt (`GridOracle.sol`)."""
+"""Verdicts of the DSO on trades, and on flows without any, rebuilt (`GridOracle.sol`)."""
 
 from gridbourse.audit.core.context import Common
 from gridbourse.audit.core.events import Event

@@ -15,7 +15,7 @@ NOTHING = GroupChange({}, 0, 0)
 
 
 class Move(NamedTuple):
-    """What a participant traded in a settled period becomes more by (− less), Wh."""
+    """Change of a participant's trades in a settled period, Wh."""
 
     area: int
     period: int
@@ -25,7 +25,7 @@ class Move(NamedTuple):
 
 
 class Corrections:
-    """What was settled on before and after each correction; the difference is what is booked.
+    """Leaves settled on before and after each correction; the difference is booked.
 
     A review of flexibility says beforehand which positions it moves and what it books besides.
     """
@@ -115,7 +115,7 @@ class Corrections:
         self._metering.compare_ends(period, self._money.correct(rebuilt), where)
 
     def _next(self, period: int, group: int) -> GroupChange:
-        """What a review books next, where that is of this group."""
+        """Next booking of a review, where it is of this group."""
         if self._booked and self._booked[0][:2] == (period, group):
             return self._booked.popleft()[2]
         return NOTHING

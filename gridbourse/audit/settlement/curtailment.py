@@ -1,4 +1,4 @@
-"""What the DSO pays for curtailment, rebuilt (`CurtailmentCompensation.sol`)."""
+"""Payments of the DSO for curtailment, rebuilt (`CurtailmentCompensation.sol`)."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ class Curtailment:
         return True
 
     def handlers(self) -> Handlers:
-        """What each event of the contract does."""
+        """Effect of each event of the contract."""
         return {
             "SchedulesStated": self.stated,
             "Compensated": self.compensated,

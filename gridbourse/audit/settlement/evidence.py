@@ -1,4 +1,4 @@
-"""What every period was settled on, as leaves of its commitment (`Commitment.sol`), from the log."""
+"""Evidence that every period was settled on, as leaves of its commitment (`Commitment.sol`), from the log."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -18,11 +18,11 @@ class Evidence:
         self._commitments: defaultdict[tuple[int, int], Commitment] = defaultdict(Commitment)
 
     def of(self, area: int, period: int) -> Commitment:
-        """What an area and period were settled on; empty before."""
+        """Commitment of an area and period; empty before settlement."""
         return self._commitments[area, period]
 
     def reading_wh(self, area: int, period: int, participant: int) -> int | None:
-        """What a participant was settled on, or last corrected to; None where it was not settled."""
+        """Reading that a participant was settled on, or last corrected to; None where it was not settled."""
         commitment = self.of(area, period)
         if not commitment.has(participant):
             return None

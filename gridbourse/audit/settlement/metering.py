@@ -39,7 +39,7 @@ class Refusal(NamedTuple):
 
 
 class Metering:
-    """What was metered in each period, and what settlement made of it."""
+    """Readings of each period, and their settlement."""
 
     def __init__(self, common: Common, modules: Modules, silent_permille: int) -> None:
         self._silent_permille, self._common = silent_permille, common
@@ -163,7 +163,7 @@ class Metering:
         readings_wh: Mapping[int, int],
         contracts_wh: Mapping[int, int] | None = None,
     ) -> GroupChange:
-        """What the model makes of readings (Wh by seat): changes of the accounts, in µEUR.
+        """Changes of the accounts, µEUR, that the model makes of readings (Wh by seat).
 
         contracts_wh: net, + sells, where it is not what was booked.
         """
@@ -199,7 +199,7 @@ class Metering:
         self._findings.compare("identity", f"changes of a {what} sum to 0, {where}", total, 0)
 
     def compare_ends(self, period: int, settled: Settled, where: str) -> None:
-        """Who is in debt now, and whose credit waits, against what the log said just before."""
+        """Compare debts and waiting credits with what the log said just before."""
         for what, told, rebuilt in (
             ("debt", self._debts.pop(period, {}), settled.debts),
             ("credit that waits", self._waits.pop(period, {}), settled.waits),
@@ -241,7 +241,8 @@ class Metering:
         return estimate
 
     def estimate_wh(self, period: int, seat: Participant) -> int:
-        """What is worst for who is silent: its part of the capacity drawn, and never above its contract."""
+        """Estimate that is worst for a silent meter: its part of the capacity drawn, and never above its
+        contract."""
         contract_wh = self._money.position(period, seat.number).net_wh
         return min(contract_wh, -(seat.capacity_wh * self._silent_permille // PERMILLE))
 

@@ -19,14 +19,14 @@ FIRST_ANSWER = 1
 
 
 class Answer(NamedTuple):
-    """What a participant answers an auction with; 0 Wh takes an answer back."""
+    """Answer of a participant to an auction; 0 Wh takes an answer back."""
 
     tick: int
     wh: int
 
 
 def commitment_to(participant: int, answer: Answer, salt: bytes) -> bytes:
-    """What a sealed answer is committed to by; the salt is 32 random bytes."""
+    """Commitment to a sealed answer; the salt is 32 random bytes."""
     values = encode(["uint256", "uint256", "uint256", "bytes32"], [participant, *answer, salt])
     return keccak(values)[:COMMITMENT_BYTES]
 

@@ -19,7 +19,7 @@ PHASES = ("open", "cleared", "booked", "void")
 
 
 class Fill(NamedTuple):
-    """What a participant trades: net energy (+ sells) and signed payment (+ receives)."""
+    """Trade of a participant: net energy (+ sells) and signed payment (+ receives)."""
 
     net_wh: int
     payment_micro_eur: int
@@ -27,7 +27,7 @@ class Fill(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a clearing found; the price is None when nothing trades."""
+    """Result of a clearing; the price is None when nothing trades."""
 
     matched_wh: int
     price_micro_eur_per_wh: int | None
@@ -73,7 +73,7 @@ class CallAuction(Bound):
         return PHASES[self.read("sessionOf", area, period)[1]]
 
     def fills(self, area: int, period: int) -> dict[int, Fill]:
-        """What each participant with a fill trades by the clearing that stands."""
+        """Fill of each participant that trades by the clearing that stands."""
         fills = {}
         for group, energies, payments in zip(*self.read("fillsOf", area, period), strict=True):
             paid = dict(lanes64(group, payments))

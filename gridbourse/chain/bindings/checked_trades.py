@@ -108,7 +108,7 @@ class CheckedTrades(Bound):
 
 @dataclass(frozen=True)
 class TradeDesk:
-    """What the grid feed needs of such a market: it seals and judges by the grid oracle's account."""
+    """Interface of such a market to the grid feed: it seals and judges by the grid oracle's account."""
 
     name: str
     market: CheckedTrades

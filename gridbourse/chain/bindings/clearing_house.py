@@ -45,7 +45,7 @@ class ClearingHouse(Bound):
         return {who: credit for who, credit in found.items() if credit}
 
     def money_sum(self, limit: int) -> int:
-        """What does not add up, µEUR: zero, always.
+        """Gap in the money, µEUR: zero, always.
 
         |accounts + what waits or is set aside + holds + open trades − (deposits − withdrawals)| +
         |currency held − (deposits − withdrawals)|

@@ -20,11 +20,11 @@ PHASES = (
 FORMS = ("none", "profit share", "rent")
 """Of `EquityCampaign`: permille of the export income, or µEUR a delivery period."""
 PURPOSES = ("HOLD_CURRENCY", "FUND", "HOLD_SHARES")
-"""What the registry may open to anyone."""
+"""Purposes that the registry may open to anyone."""
 
 
 class Terms(NamedTuple):
-    """What does not change over a campaign's life: `Campaign.Terms`, field by field.
+    """Terms that do not change over a campaign's life: `Campaign.Terms`, field by field.
 
     installation: participant number of the metering point; its account is the property owner. project:
     32-byte hash of what is to be built. Money in µEUR; start, end, operate_by: unix seconds of block time.
@@ -44,7 +44,7 @@ class Terms(NamedTuple):
 
 
 class Account(NamedTuple):
-    """Where a campaign's money came from and went to, µEUR."""
+    """Sources and uses of a campaign's money, µEUR."""
 
     funded: int
     released: int
@@ -55,15 +55,15 @@ class Account(NamedTuple):
 
     @property
     def held(self) -> int:
-        """What the currency has to say of the campaign."""
+        """Currency that the campaign has to hold."""
         return self.funded - self.refunded - self.withdrawn + self.collected - self.claimed
 
 
 class Campaign(Bound):
-    """What all kinds of campaign have."""
+    """Base of all kinds of campaign."""
 
     def terms(self) -> Terms:
-        """What it was made with."""
+        """Terms it was made with."""
         return Terms(*self.read("terms"))
 
     def phase(self) -> str:
@@ -71,7 +71,7 @@ class Campaign(Bound):
         return PHASES[self.read("phase")]
 
     def account(self) -> Account:
-        """Where the money is."""
+        """Account of its money."""
         names = ("fundedMicroEur", "releasedMicroEur", "withdrawnMicroEur", "refundedMicroEur")
         return Account(*(self.read(name) for name in names))
 
@@ -137,7 +137,7 @@ class EquityCampaign(Campaign):
     """Investors get a part of the export income, or a rent."""
 
     def account(self) -> Account:
-        """Where the money is."""
+        """Account of its money."""
         more = (self.read("collectedMicroEur"), self.read("claimedMicroEur"))
         return Account(*super().account()[:4], *more)
 

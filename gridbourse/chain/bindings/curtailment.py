@@ -17,7 +17,7 @@ AS_IT_IS = MASK56
 
 
 class Paid(NamedTuple):
-    """What a participant got for a period; below 0: what it gave back."""
+    """Payment to a participant for a period; below 0: what it gave back."""
 
     period: int
     participant: int

@@ -35,19 +35,19 @@ def product_tuple(product: Product, mtu_seconds: int) -> tuple[Any, ...]:
 
 
 def lot_commitment(seed: bytes) -> bytes:
-    """What a request by declared schedules commits its buyer's seed (32 bytes) with."""
+    """Commitment to the seed (32 bytes) of the buyer of a request by declared schedules."""
     return keccak(encode(["bytes32"], [seed]))
 
 
 def salt_commitment(salt: bytes) -> bytes:
-    """What offers by declared schedules commit their agent's salt (16 bytes) with."""
+    """Commitment to the salt (16 bytes) of the agent of offers by declared schedules."""
     return keccak(encode(["bytes16"], [salt]))
 
 
 def lot_drawn(
     seed: bytes, salt: bytes, area: int, period: int, number: int, participant: int
 ) -> int:
-    """What the lot of a request draws for a participant; see `gridbourse.model.flexibility.market.called`.
+    """Draw of the lot of a request for a participant; see `gridbourse.model.flexibility.market.called`.
 
     seed: of the buyer, 32 bytes; salt: of who brought the offer, 16 bytes.
     """
@@ -62,7 +62,7 @@ def token_id(product: int, zone: int, way: Way, period: int) -> int:
 
 
 class Terms(NamedTuple):
-    """What a buyer asks for; tick: its ceiling price; only: the one seller, 0 = all."""
+    """Terms of a buyer's request; tick: its ceiling price; only: the one seller, 0 = all."""
 
     product: int
     zone: int
@@ -93,7 +93,7 @@ class Report(NamedTuple):
 
 
 class Leg(NamedTuple):
-    """What a participant owes under a request, or stands by with."""
+    """Leg of a participant under a request: what it owes, or stands by with."""
 
     wh: int
     price_micro_eur_per_wh: int

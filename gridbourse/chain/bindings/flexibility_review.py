@@ -27,7 +27,7 @@ NO_PATH = Path([], NOTHING_SETTLED, [])
 
 
 class VerifiedLeg(NamedTuple):
-    """What a leg was verified by; see `VerifiedLeg.sol`. Wh, µEUR; direction: 1 up, 2 down."""
+    """Leg as verified; see `VerifiedLeg.sol`. Wh, µEUR; direction: 1 up, 2 down."""
 
     area: int
     period: int
@@ -86,7 +86,7 @@ class VerifiedLegs:
 
 
 class Evidence(NamedTuple):
-    """What a group was settled on or last corrected to, and the proof of it."""
+    """Evidence that a group was settled on or last corrected to, with its proof."""
 
     leaf: Leaf = NO_LEAF
     path: Path = NO_PATH
@@ -112,7 +112,8 @@ class FlexibilityReview(Bound):
 def evidence_for(
     commitment: Commitment, leg: VerifiedLeg, more_wh: int
 ) -> tuple[Evidence, Evidence]:
-    """What a review proves of seller and buyer when it delivered `more_wh` beyond what stood (− less).
+    """Evidence of seller and buyer for a review of a leg that delivered `more_wh` beyond what stood (−
+    less).
 
     `commitment` is afterwards what the review makes of it.
     """

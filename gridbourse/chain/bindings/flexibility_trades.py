@@ -36,5 +36,5 @@ class FlexibilityDesk(TradeDesk):
 
 
 def _move(trade: TradeWord, way: Way) -> tuple[int, int]:
-    """Who sells flexibility upwards injects, who sells it downwards takes."""
+    """Movement on the grid: who sells flexibility upwards injects, who sells it downwards takes."""
     return (trade.seller, trade.wh) if way is Way.UP else (trade.buyer, -trade.wh)

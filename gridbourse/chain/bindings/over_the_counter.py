@@ -106,7 +106,7 @@ class Deal:
         return keccak(encode(["bytes32", *_TERMS], [keccak(text=_TERMS_KIND), *self.hidden]))
 
     def digest(self, domain: dict[str, Any]) -> bytes:
-        """What both parties sign (EIP-712), and the deal's name on the chain."""
+        """Digest that both parties sign (EIP-712), and the deal's name on the chain."""
         signable = self._signable(domain)
         return keccak(b"\x19" + signable.version + signable.header + signable.body)
 
@@ -167,7 +167,7 @@ class OverTheCounter(CheckedTrades):
 
     @property
     def domain(self) -> dict[str, Any]:
-        """What signatures are bound to."""
+        """Domain that signatures are bound to."""
         return deal_domain(self.chain.w3.eth.chain_id, self.address)
 
     def request(self, by: LocalAccount, commitment: bytes) -> int:
@@ -187,7 +187,7 @@ class OverTheCounter(CheckedTrades):
         return self.events_in(receipt, "DealConcluded")[0]["deal"]
 
     def verify(self, deal: Deal) -> Margins:
-        """What is left of the margins of a deal on the chain, µEUR.
+        """Margins of a deal left on the chain, µEUR.
 
         DealError unless these very terms were concluded there and are not closed.
         """

@@ -48,11 +48,11 @@ def sign_acceptance(
 
 
 class Portfolios(Bound):
-    """Who is in whose portfolio, by which terms."""
+    """Portfolios of aggregators, with their terms."""
 
     @property
     def domain(self) -> dict[str, Any]:
-        """What acceptances are signed under."""
+        """Domain that acceptances are signed under."""
         return acceptance_domain(self.chain.w3.eth.chain_id, self.address)
 
     def propose(self, aggregator: LocalAccount, terms: Contract) -> int:
@@ -92,7 +92,7 @@ class Portfolios(Bound):
 
 
 class Agents(Bound):
-    """Who may act for whom, and for how much (`Agents.sol`)."""
+    """Agents of participants, and the amounts they may risk (`Agents.sol`)."""
 
     def allow(self, by: LocalAccount, agent: int, micro_eur_per_period: int) -> None:
         """Let an agent, an aggregator's number or GATEWAY_BIT and a gateway's, risk so much a period."""

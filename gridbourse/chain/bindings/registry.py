@@ -29,7 +29,7 @@ def role_id(role: str, area: int = 0) -> bytes:
 
 
 class ParticipantRegistry(Bound):
-    """Who may do what, and where each metering point sits."""
+    """Registry of roles, participants and metering points."""
 
     def register(self, by: LocalAccount, rows: Sequence[Registration]) -> list[int]:
         """Numbers of the rows, in order; all are registered or none."""

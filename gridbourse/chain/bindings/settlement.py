@@ -29,5 +29,5 @@ class Settlement(Bound):
         return self.write(by, "correct", "correct", area, leaf, path, corrected.readings)
 
     def commitment(self, area: int, period: int) -> bytes:
-        """What the area and period were settled on, as one hash; zeros before."""
+        """Hash of what the area and period were settled on; zeros before."""
         return self.read("commitmentOf", area, period)

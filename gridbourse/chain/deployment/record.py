@@ -27,9 +27,9 @@ CONTRACTS = (
     "Settlement",
     "ExportPledges",
 )
-"""What every deployment has."""
+"""Contracts of every deployment."""
 OPTIONAL = ("Portfolios", "Agents", "CurtailmentCompensation")
-"""What some deployments have beside."""
+"""Contracts of some deployments."""
 MARKETS = (
     "CallAuction",
     "OrderBook",
@@ -47,12 +47,12 @@ FLEXIBILITY = (
     "FlexibilityToken",
     "FlexibilityReview",
 )
-"""What a flexibility market comes with."""
+"""Contracts that come with a flexibility market."""
 CAMPAIGNS = ("EquityCampaign", "RewardCampaign", "DonationCampaign")
 """Kinds of campaign; a record has each under its kind and name, such as `EquityCampaign/solar roof`."""
 
 PLEDGES = "ExportPledges"
-"""What equity campaigns share of which metering point's export."""
+"""Contract of the shares of metering points' export that equity campaigns hold."""
 
 
 class DeploymentError(GridbourseError):
@@ -61,7 +61,7 @@ class DeploymentError(GridbourseError):
 
 @dataclass(frozen=True)
 class DeployedContract:
-    """Where a contract is and what it was given."""
+    """Address and arguments of a contract."""
 
     address: str
     arguments: list[Any]
@@ -129,7 +129,7 @@ class DeploymentRecord:
 
 
 def record_path(network: str) -> Path:
-    """Where the record of a network is: an RPC address becomes a file name.
+    """Path of the record of a network; of an RPC address it is a file name.
 
     DeploymentError for a chain that ends with the command that made it.
     """

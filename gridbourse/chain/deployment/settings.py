@@ -1,4 +1,4 @@
-"""What is fixed for the life of a deployment."""
+"""Settings that are fixed for the life of a deployment."""
 
 from dataclasses import dataclass
 
@@ -85,7 +85,7 @@ class FlexibilityRules:
 
 @dataclass(frozen=True)
 class MarketSettings:
-    """What is fixed for the life of a deployment; markets: which of `deployments.MARKETS` it has.
+    """Settings that are fixed for the life of a deployment; markets: which of `record.MARKETS` it has.
 
     portfolios: whether there are contracts between aggregators and prosumers.
     dispute_window_seconds: block time from the announcement of a withdrawal to its payment; on block time

@@ -1,4 +1,4 @@
-"""What a participant wants of the order book, in one word: `contracts/libraries/BookOrder.sol`.
+"""Instruction of a participant to the order book, in one word: `contracts/libraries/BookOrder.sol`.
 
 participant: 32 | sequence: 32 | new tick: 8 | kind: 3 | side: 1 | tick: 8 | position: 10 | Wh: 28,
 the Wh lowest.
@@ -15,7 +15,7 @@ class BookOrderError(GridbourseError):
 
 
 class Action(IntEnum):
-    """What a word asks for; the first three are `gridbourse.model.order_book.Kind`."""
+    """Action that a word asks for; the first three are `gridbourse.model.order_book.Kind`."""
 
     LIMIT = 0
     IMMEDIATE_OR_CANCEL = 1

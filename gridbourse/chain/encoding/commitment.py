@@ -1,4 +1,4 @@
-"""What a period was settled on, hash by hash: the off-chain half of `Commitment.sol`.
+"""Commitment to what a period was settled on, hash by hash: the off-chain half of `Commitment.sol`.
 
 Each settling call makes a Merkle tree over its groups; the roots of the calls are chained in order.
 With the leaves at hand - they follow from the chain's logs - any group can be proven, and corrected,
@@ -33,7 +33,7 @@ class ProofError(GridbourseError):
 
 
 class Leaf(NamedTuple):
-    """What a group of four was settled on, word by word as the contracts hold it.
+    """Leaf of a group of four: what it was settled on, word by word as the contracts hold it.
 
     readings: signed 64-bit lanes, Wh, estimates in place of missing ones. positions: energy lanes
     (sold, bought). caps: energy lanes (export, import), or NO_CAPS.
@@ -76,7 +76,7 @@ class Leaf(NamedTuple):
 
 
 class Path(NamedTuple):
-    """Where a leaf is: siblings in its call's tree, the chain before it, the later calls' roots."""
+    """Path of a leaf: siblings in its call's tree, the chain before it, the later calls' roots."""
 
     siblings: list[bytes]
     before: bytes
@@ -100,7 +100,7 @@ class Commitment:
         return chain_of([[leaf.hash for leaf in call] for call in self._calls])
 
     def leaf(self, group: int) -> Leaf:
-        """What a group was settled on, or last corrected to; ProofError when it was not settled."""
+        """Leaf of a group as settled, or last corrected; ProofError when it was not settled."""
         call, at = self._place(group)
         return self._calls[call][at]
 

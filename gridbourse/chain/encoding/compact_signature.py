@@ -13,6 +13,6 @@ class Signature(NamedTuple):
 
     @classmethod
     def of(cls, signed: SignedMessage) -> "Signature":
-        """What an account signed."""
+        """Signature of an account on a message."""
         vs = signed.s | (signed.v - 27) << 255
         return cls(signed.r.to_bytes(32, "big"), vs.to_bytes(32, "big"))

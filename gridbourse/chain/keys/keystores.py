@@ -74,7 +74,7 @@ class Keystores:
     work: int = WORK
 
     def path(self, person: str) -> Path:
-        """Where the person's keystore is, or would be."""
+        """Path of the person's keystore, there or not."""
         return self.folder / f"{person}.json"
 
     def address(self, person: str) -> str | None:

@@ -80,7 +80,7 @@ def without_secrets(network: str) -> str:
 
 
 def whole_address(network: str) -> str:
-    """What `without_secrets` was given; a network it was not asked about is as it is."""
+    """Address that `without_secrets` was given; a network it was not asked about is as it is."""
     return _HIDDEN.get(network, network)
 
 
@@ -151,7 +151,7 @@ def _ask(
 
 
 def _fault(method: str, response: Any) -> str | None:
-    """What is wrong with an answer, in words; None for one that can be believed, or passed on."""
+    """Fault of an answer, in words; None for one that can be believed, or passed on."""
     if not isinstance(response, Mapping):
         return f"{_short(response)}, which is no answer"
     if (error := response.get("error")) is not None:
@@ -216,4 +216,4 @@ SHAPES: Final[Mapping[str, Callable[[Any], bool]]] = {
     "eth_getLogs": _logs,
     "web3_clientVersion": lambda value: isinstance(value, str),
 }
-"""What the result of a method is like."""
+"""Shape of the result of each method."""

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def in_ranges(ask: Callable[[int, int], Iterable[T]], first: int, last: int) -> Iterator[T]:
-    """What `ask(from block, to block)` finds in the blocks first..last, in order.
+    """Results of `ask(from block, to block)` in the blocks first..last, in order.
 
     Asked for ``BLOCKS_A_QUERY`` blocks at a time, and for half as many each time the node refuses a
     range; NetworkError once it refuses a single block.

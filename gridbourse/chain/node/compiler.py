@@ -32,7 +32,7 @@ class CompileError(GridbourseError):
 
 @dataclass(frozen=True)
 class CompilerSettings:
-    """What decides the bytecode besides the sources."""
+    """Settings that decide the bytecode besides the sources."""
 
     solc: str
     evm_version: str

@@ -186,7 +186,7 @@ def stop_standing(folder: Path) -> NodeRecord | None:
 
 
 def devnet_folder(checkout: Path = CHECKOUT) -> Path:
-    """Where the standing devnet of a checkout is written down."""
+    """Folder of the record of a checkout's standing devnet."""
     return checkout / "deployments" / "devnet"
 
 

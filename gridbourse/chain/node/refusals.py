@@ -1,4 +1,4 @@
-"""What contracts refuse, in words: numbers that stand for a phase, a role or a time are given as such."""
+"""Refusals of contracts, in words: numbers that stand for a phase, a role or a time are given as such."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final

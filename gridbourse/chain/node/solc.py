@@ -55,7 +55,7 @@ def find_solc(version: str, checkout: Path = CHECKOUT) -> Path:
 
 
 def _installed(version: str) -> list[Path]:
-    """Where an earlier py-solc-x or the system may have put the version."""
+    """Paths where an earlier py-solc-x or the system may have put the version."""
     on_path = shutil.which("solc")
     return [Path.home() / ".solcx" / f"solc-v{version}", *([Path(on_path)] if on_path else [])]
 

@@ -29,7 +29,7 @@ class Area(NamedTuple):
 
 
 class Pledge(NamedTuple):
-    """What of a metering point's export is promised to campaigns, and who said to take it over.
+    """Pledge of a metering point's export to campaigns, and who stated to take it over.
 
     permille: of all it exports; successors: accounts that may be registered there.
     """

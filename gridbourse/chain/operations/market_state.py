@@ -1,4 +1,4 @@
-"""Where a deployed market stands: what backs its money, and one row per period that holds a ring slot."""
+"""State of a deployed market: what backs its money, and one row per period that holds a ring slot."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +31,7 @@ class PeriodStatus:
 
 @dataclass(frozen=True)
 class Backing:
-    """What stands behind the money in the accounts, µEUR.
+    """Money behind the accounts, µEUR.
 
     cover: the supplier's account and what waits for it, less what participants owe. waiting: credits
     that wait. set_aside: withdrawals under way. asked: what everybody together could ask for now, with

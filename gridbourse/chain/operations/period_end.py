@@ -18,7 +18,7 @@ GROUPS_A_CALL = 150
 
 
 class AwaitedError(GridbourseError):
-    """What keeps a period that only one party can bring on."""
+    """A period waits for something that only one party can do."""
 
 
 def finish(market: Market, by: LocalAccount, period: int) -> None:

@@ -1,4 +1,4 @@
-"""What is proposed in public and done later: roles, other accounts for participants, modules.
+"""Proposals made in public and carried out later: roles, other accounts for participants, modules.
 
 Bindings of `Offices.sol`, `Successions.sol` and `ModuleDesk.sol`. What is open is found by the events of its
 proposal and read from storage, so that nothing is shown that was carried out or withdrawn.
@@ -25,9 +25,9 @@ ROLES: Final = {ADMIN: bytes(32)} | {
         "VERIFIER", "ATTESTER", "TREASURER",
     )
 }  # fmt: skip
-"""What the chain has a role as, by name: `Roles.sol`, and the admin's of OpenZeppelin's AccessControl."""
+"""Roles by name, as the chain has them: `Roles.sol`, and the admin's of OpenZeppelin's AccessControl."""
 PROPOSED: Final = ROLES | {ADMIN_REMOVAL: keccak(text=ADMIN_REMOVAL)}
-"""What can be proposed for an account: a role, or that an admin's is taken."""
+"""Proposals for an account: a role, or that an admin's is taken."""
 ROLE, ACCOUNT, MODULE = "role", "account", "module"
 WAITS, READY, EXPIRED = "waits", "ready", "expired"
 TOLD: Final = (
@@ -68,7 +68,7 @@ class Proposal(NamedTuple):
 
     @property
     def carried_out_by(self) -> str:
-        """Who alone may carry it out."""
+        """The only account that may carry it out."""
         if self.kind == MODULE:
             return "the operator"
         if self.kind == ACCOUNT or self.what in (ADMIN, OPERATOR):
@@ -95,7 +95,7 @@ def permissions_named(names: Sequence[str]) -> int:
 
 
 def read_log(market: Market) -> Log:
-    """What the registry has told of offices, members and areas; read once for all that asks for it."""
+    """Events of the registry on roles, members and areas; read once for all that asks for them."""
     found = defaultdict(list)
     for name, values in events(market, market.registry, *TOLD):
         found[name].append(values)
@@ -252,7 +252,7 @@ def _successions(market: Market, log: Log) -> list[Proposal]:
 
 
 def _module_proposals(market: Market) -> list[Proposal]:
-    """What was proposed before the seal waits from the seal on."""
+    """Proposals of modules; one made before the seal waits from the seal on."""
     house = market.house
     life = house.read("PROPOSAL_LIFETIME")
     is_sealed = house.read("isSealed")

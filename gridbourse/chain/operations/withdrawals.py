@@ -28,7 +28,7 @@ class Withdrawal(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """What an ended withdrawal came to, µEUR: paid out, and kept for what its account owed."""
+    """Result of an ended withdrawal, µEUR: paid out, and kept for what its account owed."""
 
     paid: int
     kept: int
@@ -80,7 +80,7 @@ def under_way(market: Market) -> list[Withdrawal]:
 
 
 def may_leave(market: Market, account: int) -> int:
-    """What may be withdrawn from an account now, µEUR."""
+    """Amount that may be withdrawn from an account now, µEUR."""
     amount: int = market.house.read("spendableOf", account)
     return amount
 

@@ -17,7 +17,7 @@ Account = Hashable
 
 
 class Refused(ModelError):
-    """What the rules do not allow; `rule`: the name of the contract's error."""
+    """A step that the rules do not allow; `rule`: the name of the contract's error."""
 
     def __init__(self, rule: str) -> None:
         self.rule = rule
@@ -44,7 +44,7 @@ class Phase(IntEnum):
 
 @dataclass(frozen=True)
 class Rules:
-    """What does not change: money µEUR, times unix seconds; funding in [start, end)."""
+    """Rules that do not change: money µEUR, times unix seconds; funding in [start, end)."""
 
     goal: int
     cap: int
@@ -78,7 +78,7 @@ class Campaign:
 
     @property
     def beneficiary(self) -> Account:
-        """Who gets what milestones release."""
+        """Recipient of what milestones release."""
         return self.owner if self.payee is None else self.payee
 
     @property
@@ -150,7 +150,7 @@ class Campaign:
         return amount
 
     def withdraw(self, by: Account) -> int:
-        """What was released, to the beneficiary, µEUR."""
+        """Pay out what was released, to the beneficiary, µEUR."""
         require(by == self.beneficiary, "OnlyBeneficiary")
         amount = self.released - self.withdrawn
         require(amount > 0, "NothingToMove")
@@ -244,7 +244,8 @@ class Voucher:
 
 @dataclass
 class Reward(Campaign):
-    """Who gives gets goods, never money; each unit of money given stands for one voucher at most."""
+    """Reward campaign: who gives gets goods, never money; each unit of money given stands for one voucher at
+    most."""
 
     goods: list[Good] = field(default_factory=list)
     vouchers: defaultdict[tuple[Account, int], Voucher] = field(

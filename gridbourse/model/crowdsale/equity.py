@@ -15,13 +15,13 @@ from gridbourse.model.crowdsale.campaign import Account, Campaign, Phase, requir
 
 PERMILLE = 1000
 OWNER = "owner"
-"""Who holds the metering point as long as nobody else is named."""
+"""Holder of the metering point as long as nobody else is named."""
 ALWAYS = (0, (1 << 32) - 1)
 """A stay at the metering point: from this period on, until before that one."""
 
 
 class Dividends:
-    """What is paid in once, divided among who held shares at that moment; rounded when claimed."""
+    """Amounts paid in once and divided among who held shares at that moment; rounded when claimed."""
 
     def __init__(self) -> None:
         self._parts: defaultdict[Account, Fraction] = defaultdict(Fraction)
@@ -84,7 +84,7 @@ class Export:
 
 @dataclass
 class Pledges:
-    """What the campaigns at one metering point share of its export: no Wh is promised twice."""
+    """Shares of one metering point's export that its campaigns hold: no Wh is promised twice."""
 
     permille: int = 0
 
@@ -150,7 +150,7 @@ class Equity(Campaign):
         self.exports[period] = export
 
     def attest(self, by: Account, period: int, premium: int) -> None:
-        """What the market paid above the feed-in tariff, at most up to the retail price; once."""
+        """Attest what the market paid above the feed-in tariff, at most up to the retail price; once."""
         self._require_attester(by)
         require(period in self.exports, "NotRecorded")
         export = self.exports[period]
@@ -195,7 +195,7 @@ class Equity(Campaign):
         return amount
 
     def arrive(self, amount: int) -> None:
-        """What was taken has come in, after the clearing house's dispute window: it is the shares'."""
+        """Take in what has come after the clearing house's dispute window: it is the shares'."""
         if amount:
             self.collected += amount
             self.dividends.distribute(amount, self.tokens)
@@ -213,14 +213,14 @@ class Equity(Campaign):
         return amount
 
     def claim(self, holder: Account) -> int:
-        """What the holder's shares have earned, µEUR."""
+        """Amount that the holder's shares have earned, µEUR."""
         return self.dividends.claim(holder)
 
 
 def premium_micro_eur(
     export_wh: int, sold_wh: int, paid_micro_eur: int, retail: int, feed_in: int
 ) -> int:
-    """What a period's contracts paid above the feed-in tariff, for what was exported, µEUR.
+    """Premium of a period's contracts above the feed-in tariff, for what was exported, µEUR.
 
     sold_wh, paid_micro_eur: of all markets together, net of what was bought. Who sold more than it
     exported is credited the exported part of it, rounded down; no Wh counts above the retail price.

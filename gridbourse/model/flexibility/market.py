@@ -34,7 +34,7 @@ LOT_REVEAL_SECONDS = 60
 """In which the seed of a lot is shown after its request closed, and then again the salts, unless a deployment
 has it otherwise. A salt follows by a program; a minute is thirty blocks."""
 LEAST_REQUEST_WH = 100
-"""What a participant asks for at least: settlement waits for its request as for any other."""
+"""Least quantity that a participant may request: settlement waits for its request as for any other."""
 
 
 class EvidenceTooCoarse(ModelError):
@@ -43,7 +43,7 @@ class EvidenceTooCoarse(ModelError):
 
 @dataclass(frozen=True)
 class Request:
-    """What a buyer asks for; tick: its ceiling. house: whether it is DSO or TSO, not a participant."""
+    """Request of a buyer; tick: its ceiling. house: whether it is DSO or TSO, not a participant."""
 
     product: Product
     way: Way
@@ -68,7 +68,7 @@ class Offer(NamedTuple):
 
 
 class Outcome(Enum):
-    """What becomes of an offer once its request is cleared."""
+    """Result of an offer once its request is cleared."""
 
     AWARDED = "awarded"
     LOST = "lost"
@@ -79,7 +79,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class Leg:
-    """What a participant owes under a request, or stands by with, Wh, µEUR/Wh and µEUR."""
+    """Leg of a participant under a request: what it owes, or stands by with, Wh, µEUR/Wh and µEUR."""
 
     participant: int
     wh: int
@@ -100,7 +100,7 @@ class Cleared:
 
 @dataclass(frozen=True)
 class Finding:
-    """What verification comes to for one leg; off_wh: what is penalised.
+    """Result of verification for one leg; off_wh: what is penalised.
 
     damages_micro_eur: the buyer's part of the penalty, for what it was sold and is shown not to have got.
     """
@@ -156,7 +156,7 @@ def within(zone: int, asked: int, parents: Mapping[int, int]) -> bool:
 
 
 def kind(product: Product, way: Way, mtu_seconds: int) -> tuple[Way, bool, bool]:
-    """What a promise is, beside its quantity: direction, by declared schedule, proven by the meter."""
+    """Kind of a promise, beside its quantity: direction, by declared schedule, proven by the meter."""
     return way, product.declared, product.metered(mtu_seconds)
 
 
@@ -188,19 +188,20 @@ def within_allowance(at_risk: int, freed: int, more: int, allowance: int) -> boo
 
 
 def base_micro_eur_per_wh(product: Product, way: Way, price_micro_eur_per_wh: int) -> int:
-    """What a Wh off is penalised by: its price and, downwards, the worth of the energy that comes with it."""
+    """Base of the penalty of a Wh off: its price and, downwards, the worth of the energy that comes with
+    it."""
     given = product.compensation_micro_eur_per_wh if way is Way.DOWN else 0
     return price_micro_eur_per_wh + given
 
 
 def bond_micro_eur(request: Request, wh: int, band: Band) -> int:
-    """What missing all of an offer would cost at the ceiling price: every penalty is paid from it."""
+    """Cost of missing all of an offer at the ceiling price: every penalty is paid from it."""
     base = base_micro_eur_per_wh(request.product, request.way, band.price(request.tick))
     return penalty_micro_eur(wh, base, request.product.penalty_percent)
 
 
 def escrow_micro_eur(request: Request, band: Band) -> int:
-    """What a request may come to cost, but for what the supplier pays the buyer."""
+    """Most that a request may come to cost, but for what the supplier pays the buyer."""
     return _cost(request, request.wh, band)
 
 
@@ -211,17 +212,17 @@ def _cost(request: Request, wh: int, band: Band) -> int:
 
 
 def seed_withheld_micro_eur(request: Request, offered_wh: int, band: Band) -> int:
-    """What a buyer loses that keeps the seed of its lot to itself: the most it might have come to pay."""
+    """Loss of a buyer that withholds the seed of its lot: the most it might have come to pay."""
     return _cost(request, min(offered_wh, request.wh), band)
 
 
 def salt_withheld_micro_eur(request: Request, wh: int, band: Band) -> int:
-    """What an offer of `wh` loses whose salt is kept back: the most it could lose otherwise."""
+    """Loss of an offer of `wh` whose salt is withheld: the most it could lose otherwise."""
     return bond_micro_eur(request, stands_by_wh(request, wh, True), band)
 
 
 def stands_by_wh(request: Request, wh: int, might_win: bool) -> int:
-    """What an offer that is not called stands by with: the most that it could have been awarded."""
+    """Quantity that an offer that is not called stands by with: the most that it could have been awarded."""
     return min(wh, request.wh) if might_win else 0
 
 
@@ -231,7 +232,7 @@ def aggregators_part(paid_micro_eur: int, permille: int) -> int:
 
 
 def compensation_micro_eur(request: Request, delivered_wh: int, supplier_micro_eur: int) -> int:
-    """What the supplier pays the buyer (< 0: gets from it) for energy moved; never more than it has.
+    """Payment of the supplier to the buyer (< 0: from it) for energy moved; never more than it has.
 
     Up it was paid for energy it did not send, down it sent energy nobody pays it for. A participant
     buys the energy itself.

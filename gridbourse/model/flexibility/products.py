@@ -39,7 +39,7 @@ class Way(IntEnum):
 
 
 class Buyers(IntFlag):
-    """Who may ask for a product."""
+    """Parties that may request a product."""
 
     DSO = 1
     TSO = 2
@@ -52,7 +52,7 @@ class ProductError(ModelError):
 
 @dataclass(frozen=True)
 class Product:
-    """What is bought; the fields of `Product` in IFlexibility.sol, but for the power of the minimum bid.
+    """Product; the fields of `Product` in IFlexibility.sol, but for the power of the minimum bid.
 
     evidence_seconds: resolution evidence must have; at a delivery period or more the meter suffices.
     method: of `BASELINES`, or EVIDENCE_ONLY. penalty_percent: of the price for each Wh of shortfall; by

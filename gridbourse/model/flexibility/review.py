@@ -40,7 +40,7 @@ class Verified:
     compensated: int = 0
 
     def finding(self, metered_wh: int) -> Finding:
-        """What the leg comes to by a reading."""
+        """Result of the leg by a reading."""
         request = self.request
         return verify(
             self.leg, request.product, request.way, self.baseline_wh, metered_wh, self.before_wh
@@ -48,13 +48,13 @@ class Verified:
 
     @property
     def stands(self) -> Finding:
-        """What it comes to by the reading it stands on."""
+        """Result of the leg by the reading it stands on."""
         return self.finding(self.metered_wh)
 
 
 @dataclass(frozen=True)
 class Review:
-    """What a review finds, and changes.
+    """Result of a review, and its changes.
 
     changes: what accounts receive (− pay), µEUR, in the order in which it is booked; the supplier stands
     against it. more_wh: delivered beyond what stood before.
@@ -97,7 +97,7 @@ def review(was: Verified, metered_wh: int) -> Review | None:
 
 
 def _compensated(was: Verified, before_wh: int, now_wh: int) -> int:
-    """Where the supplier could not pay all of it, nothing is given back beyond what was paid."""
+    """Compensation to give back; where the supplier could not pay all of it, not beyond what was paid."""
     rate = was.request.product.compensation_micro_eur_per_wh if was.request.house else 0
     if now_wh >= before_wh:
         return was.compensated + (now_wh - before_wh) * rate

@@ -26,7 +26,7 @@ VERSION = "gridbourse baseline 1"
 _UNREADABLE = (
     ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError, ModelError,
 )  # fmt: skip
-"""What JSON of another shape comes to."""
+"""Errors of JSON of another shape."""
 
 
 MOST_PARTS = 10_000
@@ -44,7 +44,7 @@ def canonical(method: Method, evidence: Evidence) -> bytes:
 
 
 def read(data: bytes) -> tuple[Method, Evidence]:
-    """What was written by `canonical`. UnreadableEvidence where these are not its bytes."""
+    """Method and evidence written by `canonical`. UnreadableEvidence where these are not its bytes."""
     try:
         if data.count(b"[") + data.count(b"{") > MOST_PARTS:
             raise ValueError(

@@ -32,7 +32,7 @@ from gridbourse.model.periods import Mtu
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """What the point would have done: Wh of each period of the event, + injects.
+    """Baseline of a point: Wh of each period of the event, + injects.
 
     days: the days it was taken from, newest first; none for same-day and declared methods.
     """

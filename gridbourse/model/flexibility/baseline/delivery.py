@@ -1,4 +1,4 @@
-"""What a baseline and a reading say was delivered, what it pays, and where it leaves positions.
+"""Delivery by a baseline and a reading: its pay, and where it leaves positions.
 
 Delivered energy is paid at the activation's price and leaves the seller's position; so it is not paid
 again as imbalance (DESIGN, "Settle"; the same is done in Great Britain by Applicable Balancing
@@ -47,7 +47,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Reward:
-    """What an activation pays, and what it costs to be off it.
+    """Pay of an activation, and the price of being off it.
 
     price: µEUR per Wh delivered, beside the energy itself. penalty_percent: of the price, for each
     Wh of shortfall; and, with `schedule`, for each Wh beside the request as well, in every period
@@ -84,12 +84,12 @@ def deliver(
 
 
 def penalty_micro_eur(wh: Amount, price_micro_eur_per_wh: int, percent: int) -> Amount:
-    """What `wh` off cost at `percent` of the price, rounded up, so that no Wh is free."""
+    """Penalty for `wh` off at `percent` of the price, rounded up, so that no Wh is free."""
     return -(-wh * price_micro_eur_per_wh * percent // 100)
 
 
 def reward_micro_eur(delivery: Delivery, reward: Reward) -> Ints:
-    """What the seller gets in each period, µEUR; < 0 where the penalty is more than the pay."""
+    """Pay of the seller in each period, µEUR; < 0 where the penalty is more than the pay."""
     off = delivery.shortfall_wh
     if reward.schedule:
         off = off + np.abs(delivery.beside_wh)

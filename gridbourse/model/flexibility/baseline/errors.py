@@ -1,4 +1,4 @@
-"""What a baseline refuses; every message names the metering point or method and the rule."""
+"""Refusals of a baseline; every message names the metering point or method and the rule."""
 
 from gridbourse.model.errors import ModelError
 

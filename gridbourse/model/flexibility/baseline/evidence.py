@@ -1,4 +1,5 @@
-"""What a baseline is computed from: readings, the days they fall on, the event, a declared schedule."""
+"""Evidence that a baseline is computed from: readings, the days they fall on, the event, a declared
+schedule."""
 
 from dataclasses import dataclass
 from datetime import date

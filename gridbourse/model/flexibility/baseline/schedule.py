@@ -127,7 +127,7 @@ class LotTerms:
         return Fraction(self.penalty_percent, 100 + self.penalty_percent)
 
     def bond_micro_eur(self, offered_wh: int) -> int:
-        """What backs an offer, and the most it can lose."""
+        """Bond of an offer, the most it can lose."""
         return self._penalty(offered_wh, self.ceiling_micro_eur_per_wh)
 
     def reward_micro_eur(self, delivered_wh: int, off_wh: int, offered_wh: int) -> int:
@@ -164,7 +164,7 @@ def lot_micro_eur(
     terms: LotTerms, prices: Prices, position_wh: int, schedule_wh: int, offered_wh: int,
     called_wh: int, standing_by_wh: int, called_share: Fraction | None = None,
 ) -> Fraction:  # fmt: skip
-    """What a seller expects of a period, settlement included, µEUR.
+    """Expected result of a period for a seller, settlement included, µEUR.
 
     position_wh: what it has sold (+) or bought elsewhere; called_wh, standing_by_wh: what its meter
     shows if the lot calls it and if not, net, + injects; called_share: None = as the lot has it.
