@@ -13,13 +13,13 @@ from typing import cast
 from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 
-from gridbourse.audit.history import read_history
 from gridbourse.chain.bindings.crowdsale import FORMS, PURPOSES, EquityCampaign, Terms
 from gridbourse.chain.deployment.crowdsale import authorise, launch, set_open
 from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.node.connect import let_time_pass
 from gridbourse.chain.operations.withdrawals import finish_due
 from gridbourse.deployment.participants import Membership, account_name
+from gridbourse.index.history import read_history
 from gridbourse.model.crowdsale.campaign import Rules
 from gridbourse.model.crowdsale.equity import Agreement, Equity, Export, Form, premium_micro_eur
 from gridbourse.scenario.crowdsale import OWNER, CampaignPlan

@@ -1,8 +1,8 @@
 """The compensation of a replay: claimed once all is settled, from the fees the DSO has by then."""
 
-from gridbourse.audit.history import read_history
 from gridbourse.chain.bindings.curtailment import Paid
 from gridbourse.chain.deployment.market import Market
+from gridbourse.index.history import read_history
 from oracle.claims.curtailment import claim
 from replay.accounting import COMPENSATION
 from replay.markets.market import Transfer

@@ -8,7 +8,7 @@ import argparse
 import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -26,6 +26,7 @@ from gridbourse.chain.node.connect import session
 from gridbourse.chain.operations.market_areas import in_area
 from gridbourse.commands import command, with_interpreter
 from gridbourse.errors import GridbourseError
+from gridbourse.index.history import EventIndex
 from gridbourse.text import PLAIN, many, one_line
 from scripts.progress import working
 
@@ -78,7 +79,9 @@ def on_record(network: str, given: Web3 | None) -> Iterator[Market]:
     """The market on record for a network, opened on the connection given or on one of its own."""
     record = record_path(network)
     with chain(network, given) as w3:
-        yield open_market(w3, record)
+        market = open_market(w3, record)
+        with closing(EventIndex(market, index_path(network))) as market.log:
+            yield market
 
 
 @contextmanager
@@ -92,6 +95,11 @@ def mapping_path(network: str, area: int = 0, name: str = "") -> Path:
     """Path of the mapping from metering points to participants that `scripts.deploy` writes, area by area."""
     suffix = f".{name}.participants.csv" if area else ".participants.csv"
     return record_path(network).with_suffix(suffix)
+
+
+def index_path(network: str) -> Path:
+    """Path of the event index of the deployment on record for a network."""
+    return record_path(network).with_suffix(".index.sqlite")
 
 
 def area_option(parser: argparse.ArgumentParser, default: str) -> None:

@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
-from gridbourse.audit.history import read_history
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.chain.deployment.market import Market
-from gridbourse.metering.corrections import Known, read_corrections
+from gridbourse.index.history import read_history
+from gridbourse.metering.corrections import Known, periods_in, read_corrections
 from gridbourse.metering.points import read_numbers
 from gridbourse.model.periods import Mtu
 from gridbourse.text import many
@@ -50,8 +50,9 @@ def main(*args: str, web3: Web3 | None = None) -> int:
 
 
 def _correct(market: Market, file: Path, numbers: Numbers, skip_refused: bool) -> int:
-    rebuilt = read_history(market).rebuilt
-    found = read_corrections(file, _known(market, rebuilt, numbers))
+    mtu = Mtu(market.clock.read("mtuSeconds"))
+    rebuilt = read_history(market, periods_in(file, mtu)).rebuilt
+    found = read_corrections(file, _known(market, rebuilt, numbers, mtu))
     for refusal in found.refusals:
         print(refusal, file=sys.stderr)
     if found.refusals and not skip_refused:
@@ -61,7 +62,7 @@ def _correct(market: Market, file: Path, numbers: Numbers, skip_refused: bool) -
     return SOME_REFUSED if found.refusals else 0
 
 
-def _known(market: Market, rebuilt: Rebuilt, numbers: Numbers) -> Known:
+def _known(market: Market, rebuilt: Rebuilt, numbers: Numbers, mtu: Mtu) -> Known:
     members = rebuilt.members.participants
 
     def is_settled(number: int, period: int) -> bool:
@@ -71,7 +72,7 @@ def _known(market: Market, rebuilt: Rebuilt, numbers: Numbers) -> Known:
     capacity = {
         number: who.capacity_wh for number, who in members.items() if who.area == market.area
     }
-    return Known(numbers, capacity, is_settled, Mtu(market.clock.read("mtuSeconds")))
+    return Known(numbers, capacity, is_settled, mtu)
 
 
 def _show(differences: Sequence[Difference]) -> None:

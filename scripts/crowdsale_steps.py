@@ -8,7 +8,6 @@ from eth_utils import keccak
 from rich.console import Console
 
 import scripts
-from gridbourse.audit.history import read_history
 from gridbourse.chain.bindings.crowdsale import (
     KINDS,
     PURPOSES,
@@ -24,6 +23,7 @@ from gridbourse.crowdsale.desk import DAY_S, Desk, shares_of
 from gridbourse.crowdsale.display import agreement, euro
 from gridbourse.crowdsale.errors import CrowdsaleError
 from gridbourse.crowdsale.progress import standing
+from gridbourse.index.history import indexed
 from gridbourse.text import many, moment
 from oracle.claims.export_income import attest_premiums, record_exports
 
@@ -181,10 +181,14 @@ def _authorise(desk: Desk, options: Options) -> None:
 def _record(desk: Desk, options: Options) -> None:
     """Prove exports, state premiums, collect what is due; it comes after the dispute window."""
     campaign = desk.of_kind(options.name, EquityCampaign)
-    operator, rebuilt = desk.market.keys["operator"], read_history(desk.market).rebuilt
+    market, operator = desk.market, desk.market.keys["operator"]
     _take_in(desk, campaign)
-    periods = record_exports(desk.market, rebuilt, campaign, operator)
-    premiums = attest_premiums(desk.market, rebuilt, campaign)
+    task = f"export of {campaign.address}"
+    with indexed(market) as index:
+        rebuilt = index.history(index.due(task, market.area, ("Settlement",))).rebuilt
+        periods = record_exports(market, rebuilt, campaign, operator)
+        premiums = attest_premiums(market, rebuilt, campaign)
+        index.done(task, market.area)
     OUT.print(f"{many(periods, 'period')} recorded, {euro(premiums)} EUR paid above feed-in")
     OUT.print(f"{euro(campaign.collect(operator))} EUR collected from the owner's account")
     coming = [one for one in under_way(desk.market) if one.recipient == campaign.address]

@@ -33,7 +33,7 @@ from gridbourse.deployment.live_market import deploy_market, found_areas
 from gridbourse.onboarding.mapping import found_mapping
 from gridbourse.scenario.areas import Areas, load_areas
 from gridbourse.text import many
-from scripts import chain, command_parser, mapping_path, parse, run
+from scripts import chain, command_parser, index_path, mapping_path, parse, run
 
 
 def main(*args: str, web3: Web3 | None = None) -> None:
@@ -72,6 +72,8 @@ def _deploy(w3: Web3, areas: Areas, record: Path, options: argparse.Namespace) -
         keys = Keyring.for_chain(w3, options.keys)
         market = deploy_market(w3, keys, [*areas], about)
     market.record.save(record)
+    for file in record.parent.glob(f"{index_path(options.network).name}*"):
+        file.unlink()  # of the deployment that this one takes the place of
     mappings = {}
     for number, name in enumerate(areas.names):
         mappings[name] = mapping_path(options.network, number, name)

@@ -7,7 +7,7 @@ verified, which mints its tokens; those whose keys are here are redeemed. What w
 What was verified on a reading that was replaced or corrected since is reviewed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
-from gridbourse.audit.history import read_history
+from gridbourse.audit.flexibility.market import FlexibilityMarket
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.statement import Statement, statement
 from gridbourse.chain.bindings.house_accounts import SUPPLIER_ACCOUNT
@@ -30,6 +30,7 @@ from gridbourse.chain.operations.withdrawals import pay_waiting
 from gridbourse.deployment.participants import account_name
 from gridbourse.errors import GridbourseError
 from gridbourse.grid.network import Network
+from gridbourse.index.history import indexed, read_history
 from gridbourse.metering.points import read_numbers
 from gridbourse.report import formatting as words
 from gridbourse.scenario.areas import load_areas
@@ -99,8 +100,7 @@ def settle(market: Market, points: Iterable[str]) -> int:
     out.print(table if table.row_count else "Nothing is due.")
     _follow_readings(out, market)
     if settled:
-        rebuilt = read_history(market).rebuilt
-        _show(out, market, rebuilt, settled)
+        _show(out, market, read_history(market, settled).rebuilt, settled)
     _pay_waiting(out, market, operator)
     _redeem(out, market, points)
     return 1 if refused else 0
@@ -115,24 +115,34 @@ def _balances(market: Market) -> tuple[int, int]:
 
 
 def _follow_readings(out: Console, market: Market) -> None:
-    """Book what readings of settled periods make due besides: compensation of caps, reviews of
-    flexibility."""
-    if market.compensation is None and market.flexibility_market is None:
-        return
-    rebuilt, operator = read_history(market).rebuilt, market.keys["operator"]
-    if market.compensation is not None:
-        _compensate(out, market, rebuilt, operator)
-    if market.flexibility_market is not None:
-        show_reviews(book_reviews(market, rebuilt, operator))
+    """Book what settled readings make due besides: compensation of caps, reviews of flexibility."""
+    operator = market.keys["operator"]
+    with indexed(market) as index:
+        if market.compensation is not None:
+            periods = index.due("compensation", market.area, ("Settlement",))
+            if periods:
+                waiting = _compensate(
+                    out, market, index.history(periods).rebuilt, operator, periods
+                )
+                index.done("compensation", market.area, waiting)
+        if market.flexibility_market is not None:
+            periods = index.due("review", market.area, ("Settlement", "FlexibilityDelivery"))
+            if periods:
+                rebuilt = index.history(periods).rebuilt
+                show_reviews(book_reviews(market, rebuilt, operator, periods))
+                index.done("review", market.area)
 
 
-def _compensate(out: Console, market: Market, rebuilt: Rebuilt, operator: LocalAccount) -> None:
-    """Claim what caps held back in settled periods; what there is no money for waits."""
-    claims = claim(market, rebuilt, operator)
+def _compensate(
+    out: Console, market: Market, rebuilt: Rebuilt, operator: LocalAccount, periods: list[int]
+) -> set[int]:
+    """Claim what caps held back in settled periods; those for which there is no money yet."""
+    claims = claim(market, rebuilt, operator, periods)
     for found, what in ((claims.paid, "paid"), (claims.waiting, "waiting for money")):
         if found:
             wh, amount = (sum(of) for of in zip(*((c[2], c[3]) for c in found), strict=True))
             out.print(f"curtailment: {wh:,} Wh held back, {amount / 1e6:,.6f} EUR {what}")
+    return {each.period for each in claims.waiting}
 
 
 def _settle_period(market: Market, by: LocalAccount, period: int) -> str:
@@ -228,8 +238,24 @@ def _redeem(out: Console, market: Market, points: Iterable[str]) -> None:
         return
     names = {name: name for name in PARTIES} | {account_name(point): point for point in points}
     holders = {market.keys[key].address.lower(): key for key in names}
-    tokens = read_history(market).rebuilt.flexibility
-    assert tokens is not None, "the record has a flexibility market"
+    with indexed(market) as index:
+        periods = index.due("redemption", None, ("FlexibilityDelivery", "FlexibilityToken"))
+        if not periods:
+            return
+        tokens = index.history(periods).rebuilt.flexibility
+        assert tokens is not None, "the record has a flexibility market"
+        _redeem_held(out, market, tokens, names, holders)
+        index.done("redemption", None)
+
+
+def _redeem_held(
+    out: Console,
+    market: Market,
+    tokens: FlexibilityMarket,
+    names: Mapping[str, str],
+    holders: Mapping[str, str],
+) -> None:
+    """Redeem what holders hold of the tokens; a row for each."""
     held: dict[str, list[int]] = {}
     for (token, address), wh in tokens.tokens.wh.items():
         if wh and address in holders:

@@ -23,15 +23,19 @@ from gridbourse.scenario.scenario import Scenario
 
 def start(deployment: DeploymentRecord, rules: Rules) -> tuple[Decoder, Rebuilt]:
     """Decoder of the logs of a deployment, and its market before the first of them."""
+    return decoder_of(deployment), Rebuilt(deployment, rules)
+
+
+def decoder_of(deployment: DeploymentRecord) -> Decoder:
+    """Decoder of the logs of a deployment."""
     artifacts = load_artifacts()
     names = (*CONTRACTS, *OPTIONAL, *MARKETS, *FLEXIBILITY)
     there = [name for name in names if name in deployment.contracts]
     abis = dict(zip(there, there, strict=True)) | deployment.campaigns
-    decoder = Decoder(
+    return Decoder(
         {deployment.contracts[name].address.lower(): name for name in abis},
         {name: artifacts[contract].abi for name, contract in abis.items()},
     )
-    return decoder, Rebuilt(deployment, rules)
 
 
 def rebuild(deployment: DeploymentRecord, rules: Rules, logs: Sequence[Log]) -> Rebuilt:

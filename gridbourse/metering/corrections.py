@@ -63,6 +63,18 @@ def read_corrections(path: Path, known: Known) -> Corrections:
     return found
 
 
+def periods_in(path: Path, mtu: Mtu) -> set[int]:
+    """Periods that a file names, whether or not its rows are good; ReadingError as for `read_corrections`."""
+    _, when, rows = _open(path)
+    found = set()
+    for _, row in rows:
+        try:
+            found.add(_period(row[when], mtu) if when == "time" else _whole(row, when))
+        except _Bad:
+            continue
+    return found
+
+
 def _open(path: Path) -> tuple[str, str, list[tuple[int, dict[str, str]]]]:
     try:
         table = read_csv(path)

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from gridbourse.audit.history import History, read_history
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.encoding.commitment import ProofError
 from gridbourse.chain.encoding.lanes import PER_GROUP, lanes64
 from gridbourse.chain.node.connect import NetworkError
 from gridbourse.chain.node.transactions import Reverted
+from gridbourse.index.history import History, read_history
 from gridbourse.text import many, one_line
 from oracle.common.daemon import told
 from oracle.common.errors import JournalError
@@ -127,7 +127,7 @@ class LateReadings:
     def step(self) -> None:
         """Book all of them; a period in which that does not go is one line, and the others are booked."""
         waiting = self._waiting()
-        history = read_history(self._market)
+        history = read_history(self._market, {entry.period for entry in waiting})
         for period, entries in groupby(waiting, key=lambda entry: entry.period):
             try:
                 self._book(history, period, list(entries))

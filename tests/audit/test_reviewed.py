@@ -7,13 +7,13 @@ import pytest
 from eth_utils import keccak
 
 from gridbourse.audit.check import rebuild
-from gridbourse.audit.history import read_history
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.run_folder import logs_of, rules_of
 from gridbourse.chain.bindings.flexibility import Report, Row, Terms
 from gridbourse.chain.deployment.market import FIRST_AREA
 from gridbourse.chain.encoding.commitment import ProofError
 from gridbourse.chain.operations.event_log import deployment_logs
+from gridbourse.index.history import read_history
 from gridbourse.model.flexibility.products import Way
 from oracle.meter.corrections import book_corrections
 from oracle.verifier.reviews import Reviewed, book_reviews

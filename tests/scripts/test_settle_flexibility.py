@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from gridbourse.audit.history import read_history
 from gridbourse.audit.statement import statement
 from gridbourse.chain.bindings.flexibility import (
     Row,
@@ -19,6 +18,7 @@ from gridbourse.chain.node.connect import session
 from gridbourse.chain.node.transactions import Reverted
 from gridbourse.deployment.live_market import found_market
 from gridbourse.deployment.participants import Membership, account_name
+from gridbourse.index.history import read_history
 from gridbourse.model.flexibility.market import LOT_REVEAL_SECONDS
 from gridbourse.model.flexibility.products import CONGESTION, Way
 from gridbourse.scenario.scenario import load

@@ -1,8 +1,9 @@
 """A deployed market: its contracts, bound to a chain and to the keys of its parties."""
 
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from web3 import Web3
 
@@ -49,6 +50,16 @@ TRADE_MARKETS: dict[str, type[CheckedTrades]] = {
 """Markets whose trades are judged one by one, by the name of their contract."""
 
 
+class EventLog(Protocol):
+    """A deployment's log, kept beside the chain."""
+
+    def events(self, contract: str, names: Sequence[str]) -> Iterable[tuple[str, dict[str, Any]]]:
+        """(name, values) of a contract's events of these names, in order."""
+
+    def open_subjects(self, contract: str, begins: str, ends: Collection[str]) -> list[int]:
+        """Numbers that an event of one name told of and none of the others since, in order."""
+
+
 FIRST_AREA = 0
 """The area of a deployment that has one."""
 
@@ -76,6 +87,7 @@ class Market:
     flexibility_market: Flexibility | None = None
     compensation: CurtailmentCompensation | None = None
     area_name: str = ""
+    log: EventLog | None = None
 
     @classmethod
     def bind(cls, chain: Chain, keys: Keys, record: DeploymentRecord, area: int = 0) -> "Market":
@@ -120,7 +132,7 @@ class Market:
         """The same deployment for another of its areas, with the keys of that area's parties."""
         keys = self.keys.whole if isinstance(self.keys, AreaKeys) else self.keys
         found = Market.bind(self.chain, AreaKeys(keys, name) if area else keys, self.record, area)
-        found.area_name = name
+        found.area_name, found.log = name, self.log
         return found
 
     @property

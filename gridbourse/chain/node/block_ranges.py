@@ -12,8 +12,10 @@ BLOCKS_A_QUERY = 2_000
 T = TypeVar("T")
 
 
-def in_ranges(ask: Callable[[int, int], Iterable[T]], first: int, last: int) -> Iterator[T]:
-    """Results of `ask(from block, to block)` in the blocks first..last, in order.
+def ranges(
+    ask: Callable[[int, int], Iterable[T]], first: int, last: int
+) -> Iterator[tuple[int, int, list[T]]]:
+    """(from block, to block, results) of `ask` for the blocks first..last, in order.
 
     Asked for ``BLOCKS_A_QUERY`` blocks at a time, and for half as many each time the node refuses a
     range; NetworkError once it refuses a single block.
@@ -31,8 +33,14 @@ def in_ranges(ask: Callable[[int, int], Iterable[T]], first: int, last: int) -> 
                     f"the node gives no logs, not even of block {start} (error {code})"
                 ) from error
             continue
-        yield from found
+        yield start, end, found
         start = end + 1
+
+
+def in_ranges(ask: Callable[[int, int], Iterable[T]], first: int, last: int) -> Iterator[T]:
+    """Results of `ask(from block, to block)` in the blocks first..last, in order; see `ranges`."""
+    for _, _, found in ranges(ask, first, last):
+        yield from found
 
 
 def events_of(

@@ -41,7 +41,11 @@ def deployment_logs(market: Market) -> list[dict[str, Any]]:
 
 
 def events(market: Market, contract: Bound, *names: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(name, values) of a contract's events of these names, in order; read by block range."""
+    """(name, values) of a contract's events of these names, in order: from the event index that the market
+    was opened with, else read from the chain by block range."""
+    if market.log is not None:
+        yield from market.log.events(_name_of(market, contract), names)
+        return
     w3, kinds = market.chain.w3, [contract.contract.events[name]() for name in names]
     by_topic = {bytes.fromhex(kind.topic.removeprefix("0x")): kind for kind in kinds}
     first = min(c.block for c in market.record.contracts.values())
@@ -61,3 +65,9 @@ def events(market: Market, contract: Bound, *names: str) -> Iterator[tuple[str, 
     for log in sorted(found, key=lambda log: (log["blockNumber"], log["logIndex"])):
         event = by_topic[bytes(log["topics"][0])].process_log(log)
         yield event["event"], dict(event["args"])
+
+
+def _name_of(market: Market, contract: Bound) -> str:
+    """Name of a contract in the deployment record."""
+    at = {deployed.address.lower(): name for name, deployed in market.record.contracts.items()}
+    return at[contract.address.lower()]

@@ -69,13 +69,17 @@ def cancel(market: Market, by: LocalAccount, number: int) -> None:
 
 def under_way(market: Market) -> list[Withdrawal]:
     """Every withdrawal that was announced and has not ended, by number."""
-    announced: dict[int, None] = {}
-    names = ("WithdrawalAnnounced", "WithdrawalFinished", "WithdrawalCancelled")
-    for name, values in events(market, market.house, *names):
-        if name == "WithdrawalAnnounced":
-            announced[values["id"]] = None
-        else:
-            announced.pop(values["id"], None)
+    begins, *ends = "WithdrawalAnnounced", "WithdrawalFinished", "WithdrawalCancelled"
+    if market.log is not None:
+        announced = market.log.open_subjects("ClearingHouse", begins, ends)
+    else:
+        there: dict[int, None] = {}
+        for name, values in events(market, market.house, begins, *ends):
+            if name == begins:
+                there[values["id"]] = None
+            else:
+                there.pop(values["id"], None)
+        announced = list(there)
     return [Withdrawal(number, *market.house.read("withdrawalOf", number)) for number in announced]
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gridbourse.audit.history import read_history
 from gridbourse.chain.deployment.market import FIRST_AREA
 from gridbourse.chain.encoding.commitment import ProofError
+from gridbourse.index.history import read_history
 from oracle.common.errors import FeedError, SettledError
 from oracle.common.journal import Journal
 from oracle.meter.corrections import LateReadings, book_corrections
