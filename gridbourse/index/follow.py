@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from web3 import Web3
-from web3.exceptions import BlockNotFound
 
 from gridbourse.audit.check import decoder_of
 from gridbourse.audit.core.events import Decoder, Log
@@ -83,10 +82,7 @@ class _Reader:
 
 def _hash(w3: Web3, number: int) -> bytes | None:
     """Hash of a block; None beyond the end of the chain."""
-    try:
-        return bytes(w3.eth.get_block(number)["hash"])
-    except BlockNotFound:
-        return None
+    return None if number > w3.eth.block_number else bytes(w3.eth.get_block(number)["hash"])
 
 
 def _rows(decoder: Decoder, logs: Sequence[Any]) -> list[Row]:

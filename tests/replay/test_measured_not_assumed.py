@@ -1,7 +1,7 @@
 """`money_sum` is of balances and deposits on the chain, `energy_gap` of meters against a power flow:
 each sees what trades could never tell."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from gridbourse.chain.operations.event_log import deployment_logs
 from gridbourse.report.record import RunRecord
 from gridbourse.scenario.scenario import load
 from replay import audit_files as evidence
+from replay import run
 from replay.metering import MeterDrop
-from replay.period_walk import ReplayError, Walk
+from replay.period_walk import ReplayError, Step, Walk
 from replay.run import replay as replay_run
 from tests.replay.noon import START
 from tests.replay.storage import add_to_slot, slots_of
@@ -110,8 +111,9 @@ def test_money_that_is_not_there_is_in_the_money_sum(
     """What was paid in stands in both identities: with the accounts, and with the currency held."""
     honest = evidence.write
 
-    def spoil(folder: Path, walk: Walk) -> None:
-        honest(folder, walk)
+    def spoil(folder: Path, walks: Mapping[Path, Walk]) -> None:
+        honest(folder, walks)
+        (walk,) = walks.values()
         tamper(walk.market, what, -7)
 
     monkeypatch.setattr(evidence, "write", spoil)
@@ -125,13 +127,13 @@ def test_money_that_is_not_there_is_in_the_money_sum(
 def test_an_account_that_did_not_change_as_the_model_says_ends_the_run(
     run_small: Callable[[], RunRecord], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = Walk.run
+    honest = run.in_step
 
-    def spoil(self: Walk, *args: object) -> None:
-        honest(self, *args)
-        tamper(self.market, "account", 1)
+    def spoil(market: Market, agendas: Sequence[Iterator[Step]]) -> None:
+        honest(market, agendas)
+        tamper(market, "account", 1)
 
-    monkeypatch.setattr(Walk, "run", spoil)
+    monkeypatch.setattr(run, "in_step", spoil)
 
     with pytest.raises(
         ReplayError, match=r"account \d+: changed by -?\d+ µEUR on the chain, -?\d+"
