@@ -99,7 +99,7 @@ abstract contract Listings is Subscriptions, GatewayOrders {
     error NotForAnother(uint256 participant, uint256 caller);
     error NoListing(uint256 area, uint256 period, uint256 listing);
     error GateStillOpen(uint256 period);
-    error SettlementBegun(uint256 period);
+    error SettlementBegun(uint256 area, uint256 period);
     error NothingToRelease(uint256 area, uint256 period);
 
     constructor(ITariff tariff_, uint256 minWh_, uint256 maxOpen_) {
@@ -170,7 +170,7 @@ abstract contract Listings is Subscriptions, GatewayOrders {
         }
         board.listings += uint32(drafts.length);
         _boards[_key(area, period)] = board;
-        profiles = _exchangeAll(period, exchanges);
+        profiles = _exchangeAll(area, period, exchanges);
     }
 
     /// @notice Withdraws open listings before gate closure, and gives back what backed the rest of them: the caller's
@@ -188,7 +188,7 @@ abstract contract Listings is Subscriptions, GatewayOrders {
             emit ListingWithdrawn(area, period, listings[i], listing.wh);
             _reduce(area, period, listings[i], listing, listing.wh);
         }
-        uint256[] memory profiles = _exchangeAll(period, exchanges);
+        uint256[] memory profiles = _exchangeAll(area, period, exchanges);
         for (uint256 i; i < listings.length; ++i) {
             _requireMayAct(caller, area, owners[i], profiles[i]);
         }
@@ -198,7 +198,7 @@ abstract contract Listings is Subscriptions, GatewayOrders {
     ///         paired; anyone may. Settlement gives back what nobody released before it began.
     function release(uint256 area, uint32 period, uint256 maxListings) external {
         if (!_gateClosed(period)) revert GateStillOpen(period);
-        if (clearingHouse.settling(period)) revert SettlementBegun(period);
+        if (clearingHouse.settling(area, period)) revert SettlementBegun(area, period);
         Board memory board = _boardOf(area, period);
         uint256 from = board.released;
         uint256 left = board.listings - from;
@@ -218,7 +218,7 @@ abstract contract Listings is Subscriptions, GatewayOrders {
         assembly ("memory-safe") {
             mstore(exchanges, open) // only ever shorter than it was made
         }
-        _exchangeAll(period, exchanges);
+        _exchangeAll(area, period, exchanges);
         emit ListingsReleased(area, period, from, from + left);
     }
 
