@@ -58,10 +58,11 @@ demo: setup  ## replay a day of metered power through the market; report in out/
 
 test: setup lint test-contracts test-python  ## everything that has to hold
 
-lint: setup  ## ruff, mypy, solhint
+lint: setup  ## ruff, mypy, layers of imports, solhint
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
+	@$(RUN) lint-imports --no-cache --no-logo
 	@$(RUN) node_modules/.bin/solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol'
 
 test-contracts: setup  ## the contracts, under brownie

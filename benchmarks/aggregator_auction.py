@@ -17,12 +17,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.gas import BAND, FIRST_PERIOD, LAP, LEAD, MTU, Bench
-from gridbourse.chain.aggregator_auction import Answer, commitment_to
-from gridbourse.chain.deploy import AREA, MarketSettings
-from gridbourse.chain.settings import AuctionRules
-from gridbourse.chain.transactions import GasUse
+from gridbourse.chain.bindings.aggregator_auction import Answer, commitment_to
+from gridbourse.chain.deployment.deploy import MarketSettings
+from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.deployment.settings import AuctionRules
+from gridbourse.chain.node.transactions import GasUse
 from gridbourse.model.aggregator_auction import Auction, award
-from gridbourse.model.trade_word import TradeWord
+from gridbourse.model.trade import TradeWord
 
 RESULTS = Path(__file__).parent / "results" / "aggregator_auction.json"
 SIZES = (100, 1_000)

@@ -6,8 +6,8 @@ For every connection point of the committed profiles: one event, up, from 18 to 
 on the last working day of a season's data. `benchmarks.cheating` says what a cheater may do. It offers
 exactly what the method will find, is paid PRICES for it beside the energy, and pays the retail price
 and import fee for energy it burns. Its gain is what it is paid above what the method's own error pays
-who does nothing. A declared schedule is settled by `gridbourse.model.baseline.schedule`, activated
-as often as its terms allow; the schedules tried are false by parts of what the connection carries.
+who does nothing. A declared schedule is settled by `gridbourse.model.flexibility.baseline.schedule`,
+activated as often as its terms allow; the schedules tried are false by parts of what the connection carries.
 """
 
 import json
@@ -24,13 +24,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.cheating import FLEXIBLE, INFLATIONS, NOTHING, Cheat, strategies
-from gridbourse.model.baseline.compute import baseline
-from gridbourse.model.baseline.days import LocalDay, local_day
-from gridbourse.model.baseline.delivery import Direction, Reward, deliver, delivered_wh
-from gridbourse.model.baseline.errors import OppositeSigns, TooFewDays
-from gridbourse.model.baseline.evidence import Evidence, Ints, Readings
-from gridbourse.model.baseline.methods import METHODS, Declared, Method
-from gridbourse.model.baseline.schedule import statement_micro_eur, truthful_share
+from gridbourse.model.flexibility.baseline.compute import baseline
+from gridbourse.model.flexibility.baseline.days import LocalDay, local_day
+from gridbourse.model.flexibility.baseline.delivery import Direction, Reward, deliver, delivered_wh
+from gridbourse.model.flexibility.baseline.errors import OppositeSigns, TooFewDays
+from gridbourse.model.flexibility.baseline.evidence import Evidence, Ints, Readings
+from gridbourse.model.flexibility.baseline.methods import METHODS, Declared, Method
+from gridbourse.model.flexibility.baseline.schedule import statement_micro_eur, truthful_share
 from gridbourse.model.settlement import Prices
 from gridbourse.scenario.scenario import Scenario, load
 

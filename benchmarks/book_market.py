@@ -6,14 +6,15 @@ from eth_utils import keccak
 from web3 import Web3
 from web3.types import RPCEndpoint
 
-from gridbourse.chain.accounts import Keyring
-from gridbourse.chain.book_order import BookOrder
-from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.contracts import Registration
-from gridbourse.chain.deploy import AREA, deploy
-from gridbourse.chain.settings import MarketSettings, OrderBookRules
-from gridbourse.chain.transactions import Chain
-from gridbourse.model.clearing import Band
+from gridbourse.chain.bindings.registry import Registration
+from gridbourse.chain.deployment.deploy import deploy
+from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.deployment.settings import MarketSettings, OrderBookRules
+from gridbourse.chain.encoding.book_order import BookOrder
+from gridbourse.chain.keys.accounts import Keyring
+from gridbourse.chain.node.compiler import load_artifacts
+from gridbourse.chain.node.transactions import Chain
+from gridbourse.model.call_auction import Band
 
 BAND = Band(45, 1, 200)
 MTU, LEAD = 900, 300

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.book_market import MAX_FILLS, MAX_OPEN, MIN_WH, MTU, BookMarket
-from gridbourse.chain.book_order import Action, BookOrder
+from gridbourse.chain.encoding.book_order import Action, BookOrder
 from gridbourse.model.order_book import Ending, OrderBook, Side
 
 Row = list[Any]

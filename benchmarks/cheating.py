@@ -12,11 +12,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from gridbourse.model.baseline.compute import Baseline, after, before
-from gridbourse.model.baseline.days import LocalDay
-from gridbourse.model.baseline.evidence import Evidence, Ints, Readings
-from gridbourse.model.baseline.methods import Method, SameDay, Window, XOfY
-from gridbourse.model.clearing import ration
+from gridbourse.model.call_auction import ration
+from gridbourse.model.flexibility.baseline.compute import Baseline, after, before
+from gridbourse.model.flexibility.baseline.days import LocalDay
+from gridbourse.model.flexibility.baseline.evidence import Evidence, Ints, Readings
+from gridbourse.model.flexibility.baseline.methods import Method, SameDay, Window, XOfY
 
 FLEXIBLE = Fraction(1, 5)
 

@@ -19,24 +19,19 @@ from eth_utils import keccak, to_checksum_address
 from rich.console import Console
 from rich.table import Table
 
-from gridbourse.chain.accounts import Keyring
-from gridbourse.chain.commitment import Commitment, Leaf
-from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.connect import connect, let_time_pass
-from gridbourse.chain.contracts import Registration
-from gridbourse.chain.crowdsale import (
-    Campaign,
-    EquityCampaign,
-    Terms,
-    authorise,
-    launch,
-    set_open,
-)
-from gridbourse.chain.deploy import AREA, MarketSettings, deploy
-from gridbourse.chain.lanes import PER_GROUP
-from gridbourse.chain.transactions import Chain
-from gridbourse.chain.withdrawals import finish_due
-from gridbourse.model.clearing import Band
+from gridbourse.chain.bindings.crowdsale import Campaign, EquityCampaign, Terms
+from gridbourse.chain.bindings.registry import Registration
+from gridbourse.chain.deployment.crowdsale import authorise, launch, set_open
+from gridbourse.chain.deployment.deploy import MarketSettings, deploy
+from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.encoding.commitment import Commitment, Leaf
+from gridbourse.chain.encoding.lanes import PER_GROUP
+from gridbourse.chain.keys.accounts import Keyring
+from gridbourse.chain.node.compiler import load_artifacts
+from gridbourse.chain.node.connect import connect, let_time_pass
+from gridbourse.chain.node.transactions import Chain
+from gridbourse.chain.operations.withdrawals import finish_due
+from gridbourse.model.call_auction import Band
 
 RESULTS = Path(__file__).parent / "results" / "crowdsale.json"
 HOLDERS = (10, 10_000)

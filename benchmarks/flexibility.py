@@ -16,12 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
-from gridbourse.chain.accounts import Keyring
-from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.connect import session
-from gridbourse.chain.contracts import DSO_ACCOUNT, Registration
-from gridbourse.chain.deploy import AREA, deploy
-from gridbourse.chain.flexibility import (
+from gridbourse.chain.bindings.flexibility import (
     NO_SEED,
     Report,
     Row,
@@ -29,11 +24,18 @@ from gridbourse.chain.flexibility import (
     lot_commitment,
     salt_commitment,
 )
-from gridbourse.chain.portfolios import GATEWAY_BIT
-from gridbourse.chain.settings import MarketSettings
-from gridbourse.chain.transactions import Chain
-from gridbourse.model.clearing import Band
-from gridbourse.model.flexibility_products import CONGESTION, CONGESTION_METERED, PRODUCTS, Way
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT
+from gridbourse.chain.bindings.portfolios import GATEWAY_BIT
+from gridbourse.chain.bindings.registry import Registration
+from gridbourse.chain.deployment.deploy import deploy
+from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.deployment.settings import MarketSettings
+from gridbourse.chain.keys.accounts import Keyring
+from gridbourse.chain.node.compiler import load_artifacts
+from gridbourse.chain.node.connect import session
+from gridbourse.chain.node.transactions import Chain
+from gridbourse.model.call_auction import Band
+from gridbourse.model.flexibility.products import CONGESTION, CONGESTION_METERED, PRODUCTS, Way
 
 RESULTS = Path(__file__).parent / "results" / "flexibility.json"
 MTU, FIRST, RING = 900, 1_630_368, 3

@@ -25,12 +25,12 @@ from rich.table import Table
 
 from benchmarks.baseline_gaming import CASES, points
 from benchmarks.cheating import FLEXIBLE, Cheat, strategies
-from gridbourse.model.baseline.compute import baseline
-from gridbourse.model.baseline.delivery import Direction, delivered_wh
-from gridbourse.model.baseline.errors import OppositeSigns, TooFewDays
-from gridbourse.model.baseline.evidence import Evidence, Ints
-from gridbourse.model.baseline.methods import METHODS, Declared, Method
-from gridbourse.model.baseline.schedule import LotTerms, lot_micro_eur
+from gridbourse.model.flexibility.baseline.compute import baseline
+from gridbourse.model.flexibility.baseline.delivery import Direction, delivered_wh
+from gridbourse.model.flexibility.baseline.errors import OppositeSigns, TooFewDays
+from gridbourse.model.flexibility.baseline.evidence import Evidence, Ints
+from gridbourse.model.flexibility.baseline.methods import METHODS, Declared, Method
+from gridbourse.model.flexibility.baseline.schedule import LotTerms, lot_micro_eur
 from gridbourse.model.settlement import Prices, settle
 from gridbourse.scenario.scenario import Scenario, load
 

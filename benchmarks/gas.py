@@ -20,15 +20,16 @@ from eth_utils import keccak
 from rich.console import Console
 from rich.table import Table
 
-from gridbourse.chain.accounts import Keyring
-from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.connect import connect
-from gridbourse.chain.contracts import Registration
-from gridbourse.chain.deploy import AREA, MarketSettings, deploy
-from gridbourse.chain.lanes import order_lane
-from gridbourse.chain.signing import OrderTerms, order_domain, sign_order
-from gridbourse.chain.transactions import Chain, GasUse
-from gridbourse.model.clearing import Band
+from gridbourse.chain.bindings.registry import Registration
+from gridbourse.chain.deployment.deploy import MarketSettings, deploy
+from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.encoding.lanes import order_lane
+from gridbourse.chain.encoding.signed_orders import OrderTerms, order_domain, sign_order
+from gridbourse.chain.keys.accounts import Keyring
+from gridbourse.chain.node.compiler import load_artifacts
+from gridbourse.chain.node.connect import connect
+from gridbourse.chain.node.transactions import Chain, GasUse
+from gridbourse.model.call_auction import Band
 
 Pair = tuple[int, int]
 RESULTS = Path(__file__).parent / "results" / "gas.json"

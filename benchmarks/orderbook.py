@@ -20,8 +20,8 @@ from web3.types import TxReceipt
 
 from benchmarks.book_market import CAPACITY_WH, LAP, MTU, BookMarket
 from benchmarks.book_stream import PEERS, Run, ours, peers, stream
-from gridbourse.chain.book_order import Action, BookOrder
-from gridbourse.chain.connect import session
+from gridbourse.chain.encoding.book_order import Action, BookOrder
+from gridbourse.chain.node.connect import session
 from gridbourse.model.order_book import Side
 
 RESULTS = Path(__file__).parent / "results" / "orderbook.json"

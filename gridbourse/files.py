@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gridbourse.errors import GridbourseError
-from gridbourse.words import one_line
+from gridbourse.text import one_line
 
 _KINDS: Final = (
     (stat.S_ISDIR, "a folder"),
@@ -28,7 +28,7 @@ _BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]')
 
 
 class FileError(GridbourseError):
-    """A file that can not be read; `reason` says why, without the path."""
+    """A file that cannot be read; `reason` says why, without the path."""
 
     def __init__(self, path: Path, reason: str) -> None:
         self.reason = reason
@@ -65,7 +65,7 @@ def read_text(path: Path) -> str:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file; FileError for one that can not be read as such."""
+    """A TOML file; FileError for one that cannot be read as such."""
     try:
         return tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
@@ -98,7 +98,7 @@ def why(path: Path, error: Exception) -> str:
     if number == errno.ELOOP:
         return "is a link that leads back to itself"
     said = getattr(error, "strerror", None) or error
-    return f"can not be read ({said})"
+    return f"cannot be read ({said})"
 
 
 def _other_kind(mode: int) -> str | None:

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from gridbourse.errors import GridbourseError
 from gridbourse.files import FileError, read_bytes, read_text
-from gridbourse.words import meant, one_line
+from gridbourse.text import meant, one_line
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ PARQUET: Final = ".parquet"
 
 
 class TableError(GridbourseError):
-    """A table that can not be used: `place` of a row, `column` and `reason`, as far as they are known."""
+    """A table that cannot be used: `place` of a row, `column` and `reason`, as far as they are known."""
 
     def __init__(
         self, path: Path, reason: str, column: str | None = None, place: int | None = None
@@ -60,7 +60,7 @@ def place_word(file: str) -> str:
 
 
 def read_table(path: Path, separator: str = ",") -> pd.DataFrame:
-    """A file of either kind, indexed by place; TableError for one that can not be read."""
+    """A file of either kind, indexed by place; TableError for one that cannot be read."""
     if kind(path) == CSV:
         return read_csv(path, separator)
     if kind(path) == PARQUET:

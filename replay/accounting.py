@@ -11,23 +11,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gridbourse.chain.contracts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
-from gridbourse.model.settlement import Charges, Prices, settle, without_market
-from gridbourse.report.record import FLEXIBILITY_COLUMNS, ORDER_COLUMNS
-from gridbourse.scenario.homes import forecast_wh
-from gridbourse.scenario.network import Flow
-from gridbourse.scenario.plant import Delivery, Plant, energy_gap_wh
-from gridbourse.scenario.scenario import Scenario
-from oracle.finding import expected_wh
-from replay.onboarding import (
+from gridbourse.agents.homes import forecast_wh
+from gridbourse.agents.plant import Delivery, Plant, energy_gap_wh
+from gridbourse.chain.bindings.house_accounts import (
+    DSO_ACCOUNT,
     MARGIN_ACCOUNT,
     OPERATOR_ACCOUNT,
     SPREAD_ACCOUNT,
+    SUPPLIER_ACCOUNT,
     TSO_ACCOUNT,
-    Membership,
 )
-from replay.venues.venue import OUTSIDE, Trading, Transfer
-from replay.walk import PeriodResult, ReplayError
+from gridbourse.deployment.participants import Membership
+from gridbourse.grid.network import Flow
+from gridbourse.model.settlement import Charges, Prices, settle, without_market
+from gridbourse.report.record import FLEXIBILITY_COLUMNS, ORDER_COLUMNS
+from gridbourse.scenario.scenario import Scenario
+from oracle.dso.grid_check import expected_wh
+from replay.markets.market import OUTSIDE, Trading, Transfer
+from replay.period_walk import PeriodResult, ReplayError
 
 Ints = NDArray[np.int64]
 FEES = ("import_fee", "local_fee", "export_fee")

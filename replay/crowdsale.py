@@ -13,27 +13,20 @@ from typing import cast
 from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 
-from gridbourse.chain.connect import let_time_pass
-from gridbourse.chain.crowdsale import (
-    FORMS,
-    PURPOSES,
-    EquityCampaign,
-    Terms,
-    authorise,
-    launch,
-    set_open,
-)
-from gridbourse.chain.deploy import Market
-from gridbourse.chain.withdrawals import finish_due
-from gridbourse.model.crowdsale import Rules
-from gridbourse.model.equity import Agreement, Equity, Export, Form, premium_micro_eur
+from gridbourse.audit.history import read_history
+from gridbourse.chain.bindings.crowdsale import FORMS, PURPOSES, EquityCampaign, Terms
+from gridbourse.chain.deployment.crowdsale import authorise, launch, set_open
+from gridbourse.chain.deployment.market import Market
+from gridbourse.chain.node.connect import let_time_pass
+from gridbourse.chain.operations.withdrawals import finish_due
+from gridbourse.deployment.participants import Membership, account_name
+from gridbourse.model.crowdsale.campaign import Rules
+from gridbourse.model.crowdsale.equity import Agreement, Equity, Export, Form, premium_micro_eur
 from gridbourse.scenario.crowdsale import OWNER, CampaignPlan
 from gridbourse.scenario.scenario import Scenario
-from oracle.corrections import read_history
-from oracle.export_income import attest_premiums, record_exports
-from replay.onboarding import Membership, account_name
-from replay.venues.venue import OUTSIDE, Transfer
-from replay.walk import PeriodResult, ReplayError
+from oracle.claims.export_income import attest_premiums, record_exports
+from replay.markets.market import OUTSIDE, Transfer
+from replay.period_walk import PeriodResult, ReplayError
 
 
 def public_name(name: str) -> str:

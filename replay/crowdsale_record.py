@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gridbourse.deployment.participants import zone_prices
 from gridbourse.model.settlement import Prices, settle, without_market
 from gridbourse.report.record import RunRecord
 from replay.crowdsale import CampaignRun
-from replay.onboarding import zone_prices
-from replay.walk import PeriodResult, ReplayError
+from replay.period_walk import PeriodResult, ReplayError
 
 Ints = NDArray[np.int64]
 

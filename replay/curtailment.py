@@ -1,12 +1,12 @@
 """The compensation of a replay: claimed once all is settled, from the fees the DSO has by then."""
 
-from gridbourse.chain.contracts import DSO_ACCOUNT
-from gridbourse.chain.curtailment import Paid
-from gridbourse.chain.deploy import Market
-from oracle.corrections import read_history
-from oracle.curtailment import claim
+from gridbourse.audit.history import read_history
+from gridbourse.chain.bindings.curtailment import Paid
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT
+from gridbourse.chain.deployment.market import Market
+from oracle.claims.curtailment import claim
 from replay.accounting import COMPENSATION
-from replay.venues.venue import Transfer
+from replay.markets.market import Transfer
 
 
 def compensate(market: Market) -> list[Transfer]:

@@ -1,8 +1,8 @@
 """The flexibility market of a replay, before energy is traded: needed, asked for, offered, bought, judged.
 
 The DSO buys what its power flow says is missing, by one product after the other; then TSO and
-participants ask. The chain clears as `gridbourse.model.flexibility` does, and the DSO judges every trade
-on the real grid, its own included.
+participants ask. The chain clears as `gridbourse.model.flexibility.market` does, and the DSO judges every
+trade on the real grid, its own included.
 """
 
 from __future__ import annotations
@@ -15,33 +15,32 @@ from typing import NamedTuple
 from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 
-from gridbourse.chain.contracts import DSO_ACCOUNT
-from gridbourse.chain.deploy import AREA
-from gridbourse.chain.flexibility import (
+from gridbourse.agents.flexibility_offers import Able, Sellers
+from gridbourse.agents.portfolios import Portfolios
+from gridbourse.chain.bindings.flexibility import (
     NO_SALT,
     NO_SEED,
-    TSO_ACCOUNT,
     Row,
     Terms,
     lot_commitment,
     lot_drawn,
     salt_commitment,
 )
-from gridbourse.chain.portfolios import GATEWAY_BIT
-from gridbourse.model import flexibility as model
-from gridbourse.model.flexibility_products import Way
-from gridbourse.model.trade_word import TradeWord
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, TSO_ACCOUNT
+from gridbourse.chain.bindings.portfolios import GATEWAY_BIT
+from gridbourse.chain.deployment.market import AREA
+from gridbourse.deployment.participants import account_name, routes_of
+from gridbourse.model.flexibility import market as model
+from gridbourse.model.flexibility.products import Way
+from gridbourse.model.trade import TradeWord
 from gridbourse.onboarding.pseudonyms import deployment_salt
 from gridbourse.scenario.flexibility import DSO, TSO, Call
-from gridbourse.scenario.portfolios import Portfolios
-from gridbourse.scenario.sellers import Able, Sellers
-from oracle.finding import GridView
-from oracle.flexibility_need import Need, Zones, needs
-from oracle.verdict import Verdict
-from replay.onboarding import account_name
-from replay.trading import GROUPS_A_CALL, routes_of
-from replay.venues.checked import Judging, VenueError, require_same
-from replay.venues.venue import Ints
+from oracle.dso.flexibility_need import Need, Zones, needs
+from oracle.dso.grid_check import GridView
+from oracle.dso.verdict import Verdict
+from replay.markets.checked_trades import Judging, VenueError, require_same
+from replay.markets.market import Ints
+from replay.order_routes import GROUPS_A_CALL
 
 KIND = "flexibility"
 OFFERS_A_CALL = 60

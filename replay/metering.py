@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gridbourse.chain.accounts import Keys
+from gridbourse.chain.keys.accounts import Keys
+from gridbourse.deployment.participants import Membership
 from gridbourse.metering.signatures import sign_reading
 from gridbourse.metering.sources import Columns, read
 from gridbourse.metering.validation import Meters, validate
 from gridbourse.scenario.scenario import Scenario
-from replay.onboarding import Membership
 
 COLUMNS = Columns(time="time", point="point", value="wh", unit="Wh", signature="signature")
 

@@ -1,55 +1,46 @@
 """One replay from scenario file to record: deploy, onboard, walk the periods, account, check."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from web3 import Web3
 
-from gridbourse.chain.accounts import Keyring, Keys
-from gridbourse.chain.checked_trades import TradeDesk
-from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.deploy import Market, deploy
-from gridbourse.chain.flexibility_desk import FlexibilityDesk
-from gridbourse.chain.settings import (
-    AuctionRules,
-    BilateralRules,
-    FlexibilityRules,
-    MarketSettings,
-    OrderBookRules,
-)
-from gridbourse.chain.transactions import Chain
+from gridbourse.agents.plant import Plant
+from gridbourse.chain.bindings.flexibility_trades import FlexibilityDesk
+from gridbourse.chain.deployment.market import Market
+from gridbourse.deployment.live_market import CONTRACTS, desks, found_market
+from gridbourse.deployment.participants import Membership
+from gridbourse.grid.network import Network
 from gridbourse.report.record import RunRecord
-from gridbourse.report.tables import over_periods
-from gridbourse.scenario.network import Network
-from gridbourse.scenario.plant import Plant
+from gridbourse.report.terminal import over_periods
 from gridbourse.scenario.scenario import Scenario
-from oracle.finding import GridView
-from oracle.flexibility_evidence import Calendar, JournalHistory
-from oracle.flexibility_feed import FlexibilityFeed
-from oracle.flexibility_port import ChainVerification
-from oracle.grid_feed import FLEXIBILITY, GridFeed
-from oracle.journal import Journal
-from oracle.meter_feed import MeterFeed
-from replay import crowdsale, curtailment, evidence, portfolios
+from oracle.common.journal import Journal
+from oracle.dso.feed import FLEXIBILITY, GridFeed
+from oracle.dso.grid_check import GridView
+from oracle.meter.feed import MeterFeed
+from oracle.verifier.chain_port import ChainVerification
+from oracle.verifier.evidence import Calendar, JournalHistory
+from oracle.verifier.feed import FlexibilityFeed
+from replay import audit_files as evidence
+from replay import crowdsale, curtailment
 from replay.accounting import Accounts
 from replay.crowdsale_record import campaign_record
 from replay.flexibility import FlexibilityMarket
-from replay.flexible_delivery import FlexibleDelivery
+from replay.flexibility_delivery import FlexibleDelivery
+from replay.markets.aggregator_auction import AggregatorAuctionVenue
+from replay.markets.bilateral import BilateralVenue
+from replay.markets.call_auction import CallAuctionVenue
+from replay.markets.checked_trades import Judging
+from replay.markets.market import Venue
+from replay.markets.order_book import OrderBookVenue
+from replay.markets.over_the_counter import OverTheCounterVenue
 from replay.metering import MeterDrop
-from replay.onboarding import Membership, account_name, onboard
-from replay.recording import record_of
-from replay.steering import aggregators
-from replay.venues.aggregator_auction import AggregatorAuctionVenue
-from replay.venues.bilateral import BilateralVenue
-from replay.venues.call_auction import CallAuctionVenue
-from replay.venues.checked import Judging
-from replay.venues.order_book import OrderBookVenue
-from replay.venues.over_the_counter import OverTheCounterVenue
-from replay.venues.venue import Venue
-from replay.walk import Walk
+from replay.period_walk import Walk
+from replay.portfolio_control import aggregators
+from replay.record import record_of
 
 
 @dataclass(frozen=True)
@@ -58,76 +49,6 @@ class Replay:
 
     record: RunRecord
     walk: Walk
-
-
-CONTRACTS = {
-    "over_the_counter": "OverTheCounter",
-    "bilateral": "BilateralMarket",
-    "order_book": "OrderBook",
-    "aggregator_auction": "AggregatorAuction",
-    "call_auction": "CallAuction",
-}
-"""Contract by kind of market, in the order in which they trade: what was agreed in private first, then
-what finds its partner at once; the auctions, which are cleared when the gate is closed, last."""
-
-
-def settings_of(scenario: Scenario) -> MarketSettings:
-    """Deployment settings a scenario asks for."""
-    book, neighbours = scenario.order_book, scenario.bilateral
-    rules: dict[str, Any] = {}
-    if book is not None:
-        rules["order_book"] = OrderBookRules(book.min_wh, book.max_fills, book.max_open)
-    if neighbours is not None:
-        rules["bilateral"] = BilateralRules(
-            neighbours.pricing == "seller",
-            neighbours.min_wh,
-            neighbours.max_open,
-            neighbours.subscription_micro_eur_per_period(scenario.mtu),
-        )
-    if (auction := scenario.aggregator_auction) is not None:
-        rules["aggregator_auction"] = AuctionRules(auction.reveal_s, auction.bond_micro_eur)
-    kinds = [name for kind, name in CONTRACTS.items() if kind in scenario.market.kinds]
-    if (table := scenario.flexibility) is not None:
-        rules["flexibility"] = FlexibilityRules(table.band, table.products)
-        kinds.append("FlexibilityMarket")
-    if (paid := scenario.curtailment) is not None:
-        rules["curtailment_reach_permille"] = paid.reach_permille
-    return MarketSettings(
-        mtu_seconds=scenario.mtu_seconds,
-        gate_closure_seconds=scenario.market.gate_closure_s,
-        band=scenario.band,
-        energy_prices=scenario.tariff.prices,
-        pay_as_bid=scenario.market.pricing == "pay_as_bid",
-        max_rounds=scenario.market.max_rounds,
-        area=scenario.market.area,
-        portfolios=bool(scenario.aggregators),
-        markets=tuple(kinds),
-        dispute_window_seconds=scenario.settlement.dispute_window_s,
-        silent_permille=scenario.settlement.silent_permille,
-        **rules,
-    )
-
-
-def deploy_market(
-    w3: Web3,
-    keys: Keys,
-    scenario: Scenario,
-    about: dict[str, Any],
-    aggregators: Sequence[str] = (),
-) -> Market:
-    """Deploy the scenario's market on a chain, without participants but for these aggregators' roles."""
-    return deploy(Chain(w3, load_artifacts()), keys, settings_of(scenario), about, aggregators)
-
-
-def found_market(w3: Web3, scenario: Scenario, about: dict[str, Any]) -> tuple[Market, Membership]:
-    """Deploy the scenario's market on a chain and bring its participants in."""
-    keys = Keyring.for_chain(w3)
-    aggregators = [keys.address(account_name(one.point)) for one in scenario.aggregators]
-    market = deploy_market(w3, keys, scenario, about, aggregators)
-    members = onboard(market, scenario)
-    portfolios.conclude(market, scenario, members)
-    portfolios.allow_agents(market, scenario, members)
-    return market, members
 
 
 def replay(
@@ -243,11 +164,3 @@ def _flexibility(
         out / "baselines",
     )
     return FlexibleDelivery(FlexibilityMarket(judging, view), feed)
-
-
-def desks(market: Market) -> list[TradeDesk]:
-    """The markets whose trades are judged one by one, by their kind."""
-    kinds = {name: kind for kind, name in CONTRACTS.items()}
-    return [
-        TradeDesk(kinds[type(some).__name__], some, market.grid) for some in market.trade_markets
-    ]

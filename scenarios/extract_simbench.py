@@ -32,7 +32,7 @@ from pandapower import topology
 from power_grid_model.utils import json_serialize
 from power_grid_model_io.converters import PandaPowerConverter
 
-from gridbourse.scenario.network import Network
+from gridbourse.grid.network import Network
 
 FUSES_A = (63, 80, 100, 125, 160, 200, 250, 315, 400, 500, 630, 800, 1000, 1250)
 """Rated currents of gG fuse links, IEC 60269, from the smallest three-phase house connection up."""

@@ -25,8 +25,8 @@ import pandas as pd
 from demandlib import bdew
 from pvlib import irradiance, location, pvsystem, temperature
 
-from gridbourse.scenario.crosscheck import PandapowerNetwork
-from gridbourse.scenario.network import Network
+from gridbourse.grid.network import Network
+from gridbourse.grid.pandapower_check import PandapowerNetwork
 
 YEAR = 2019
 PERIOD = "30min"

@@ -18,16 +18,15 @@ require_environment()  # before the first import that needs a package
 
 from web3 import Web3
 
-from gridbourse.chain.compiler import Artifact, compiler_settings, load_artifacts, uncompiled
-from gridbourse.chain.connect import session
-from gridbourse.chain.deploy import Market, open_market
-from gridbourse.chain.deployments import record_path
-from gridbourse.chain.node import without_secrets
+from gridbourse.chain.deployment.market import Market, open_market
+from gridbourse.chain.deployment.record import record_path
+from gridbourse.chain.node.answers import without_secrets
+from gridbourse.chain.node.compiler import Artifact, compiler_settings, load_artifacts, uncompiled
+from gridbourse.chain.node.connect import session
 from gridbourse.commands import command, with_interpreter
 from gridbourse.errors import GridbourseError
-from gridbourse.wording import many
-from gridbourse.words import PLAIN, one_line
-from scripts.working import working
+from gridbourse.text import PLAIN, many, one_line
+from scripts.progress import working
 
 INTERRUPTED = 130
 

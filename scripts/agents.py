@@ -22,14 +22,14 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
-from gridbourse.chain.deploy import Market
-from gridbourse.chain.portfolios import GATEWAY_BIT, Agents
+from gridbourse.chain.bindings.portfolios import GATEWAY_BIT, Agents
+from gridbourse.chain.deployment.market import Market
 from gridbourse.commands import command, next_line, quoted
 from gridbourse.crowdsale.desk import Desk
+from gridbourse.crowdsale.display import euro
 from gridbourse.crowdsale.errors import CrowdsaleError
-from gridbourse.crowdsale.showing import euro
 from gridbourse.metering.points import read_numbers
-from gridbourse.model.trade_word import MOST_WH
+from gridbourse.model.trade import MOST_WH
 from scripts import command_parser, mapping_path, on_record, parse, run
 from scripts.party import add_party_options, amount, own_key
 

@@ -11,8 +11,14 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
-from gridbourse.model.external_balancing import BidTooSmall, Proceeds, accepted, proceeds, qualify
 from gridbourse.scenario.balancing import Balancing, read_balancing
+from gridbourse.scheduling.external_balancing import (
+    BidTooSmall,
+    Proceeds,
+    accepted,
+    proceeds,
+    qualify,
+)
 from scripts import command_parser, parse, run
 
 PER_EUR = 1_000_000

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
-from gridbourse.audit.bills import Baselines, baselines
 from gridbourse.audit.check import check
-from gridbourse.audit.folder import load_run
+from gridbourse.audit.compare.bills import Baselines, baselines
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.report import words
+from gridbourse.audit.run_folder import load_run
+from gridbourse.report import formatting as words
 from gridbourse.scenario.scenario import load
-from gridbourse.wording import many
+from gridbourse.text import many
 from scripts import command_parser, parse
 from scripts import run as run_script
 

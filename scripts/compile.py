@@ -2,8 +2,8 @@
 
 from web3 import Web3
 
-from gridbourse.chain.compiler import MAX_DEPLOYED_BYTES, compiler_settings
-from gridbourse.wording import many
+from gridbourse.chain.node.compiler import MAX_DEPLOYED_BYTES, compiler_settings
+from gridbourse.text import many
 from scripts import command_parser, compiled, parse, run
 
 

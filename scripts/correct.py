@@ -16,14 +16,15 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
+from gridbourse.audit.history import read_history
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.chain.deploy import AREA, Market
+from gridbourse.chain.deployment.market import AREA, Market
 from gridbourse.metering.corrections import Known, read_corrections
 from gridbourse.metering.points import read_numbers
 from gridbourse.model.periods import Mtu
-from gridbourse.wording import many
-from oracle.corrections import Difference, book_corrections, read_history
-from oracle.reviews import Reviewed, book_reviews
+from gridbourse.text import many
+from oracle.meter.corrections import Difference, book_corrections
+from oracle.verifier.reviews import Reviewed, book_reviews
 from scripts import BAD_INPUT, command_parser, mapping_path, on_record, parse, run
 
 SOME_REFUSED = 1

@@ -17,14 +17,12 @@ from collections.abc import Callable
 from eth_utils import is_checksum_address
 from web3 import Web3
 
-from gridbourse.chain.crowdsale import (
-    KINDS,
-    NOBODY,
-)
-from gridbourse.chain.transactions import Reverted
+from gridbourse.chain.bindings.crowdsale import KINDS
+from gridbourse.chain.encoding.arguments import NOBODY
+from gridbourse.chain.node.transactions import Reverted
 from gridbourse.crowdsale.desk import Desk
-from gridbourse.crowdsale.showing import what_now
-from gridbourse.crowdsale.standing import standing
+from gridbourse.crowdsale.display import what_now
+from gridbourse.crowdsale.progress import standing
 from gridbourse.metering.points import read_numbers
 from scripts import command_parser, mapping_path, on_record, parse, run
 from scripts.crowdsale_steps import STEPS

@@ -8,25 +8,24 @@ from eth_utils import keccak
 from rich.console import Console
 
 import scripts
-from gridbourse.chain.connect import let_time_pass
-from gridbourse.chain.crowdsale import (
+from gridbourse.audit.history import read_history
+from gridbourse.chain.bindings.crowdsale import (
     KINDS,
     PURPOSES,
     Campaign,
     EquityCampaign,
     RewardCampaign,
-    authorise,
-    set_open,
 )
-from gridbourse.chain.withdrawals import finish_due, under_way
-from gridbourse.crowdsale import showing
+from gridbourse.chain.deployment.crowdsale import authorise, set_open
+from gridbourse.chain.node.connect import let_time_pass
+from gridbourse.chain.operations.withdrawals import finish_due, under_way
+from gridbourse.crowdsale import display as showing
 from gridbourse.crowdsale.desk import DAY_S, Desk, shares_of
+from gridbourse.crowdsale.display import agreement, euro
 from gridbourse.crowdsale.errors import CrowdsaleError
-from gridbourse.crowdsale.showing import agreement, euro
-from gridbourse.crowdsale.standing import standing
-from gridbourse.wording import many, moment
-from oracle.corrections import read_history
-from oracle.export_income import attest_premiums, record_exports
+from gridbourse.crowdsale.progress import standing
+from gridbourse.text import many, moment
+from oracle.claims.export_income import attest_premiums, record_exports
 
 Options = argparse.Namespace
 OUT = Console(highlight=False)

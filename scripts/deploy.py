@@ -8,7 +8,7 @@ The record goes to deployments/<network>.json; beside it, never on the chain and
 mapping from metering points to participant numbers and accounts, for its owner alone.
 
 On any other network each role has its own key: --keys, or GRIDBOURSE_KEYS, names a folder with a keystore or
-an address for each role (see gridbourse.chain.role_keys), GRIDBOURSE_KEYSTORE_PASSWORD opens the
+an address for each role (see gridbourse.chain.keys.role_keys), GRIDBOURSE_KEYSTORE_PASSWORD opens the
 operator's; and participants come with keys of their own, by scripts.onboard.
 """
 
@@ -19,19 +19,19 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
-from gridbourse.chain.accounts import Keyring
-from gridbourse.chain.connect import is_development_chain
-from gridbourse.chain.deployments import (
+from gridbourse.chain.deployment.record import (
     DeploymentError,
     DeploymentRecord,
     chain_identity,
     record_path,
 )
+from gridbourse.chain.keys.accounts import Keyring
+from gridbourse.chain.node.connect import is_development_chain
 from gridbourse.commands import command, next_line, quoted
+from gridbourse.deployment.live_market import deploy_market, found_market
 from gridbourse.onboarding.mapping import found_mapping
 from gridbourse.scenario.scenario import Scenario, load
-from gridbourse.wording import many
-from replay.run import deploy_market, found_market
+from gridbourse.text import many
 from scripts import chain, command_parser, mapping_path, parse, run
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from web3 import Web3
 
-from gridbourse.chain.connect import NetworkError, connect
-from gridbourse.chain.devnet import (
+from gridbourse.chain.node.connect import NetworkError, connect
+from gridbourse.chain.node.devnet import (
     BLOCK_GAS_LIMIT,
     DEFAULT_PORT,
     HARDFORK,

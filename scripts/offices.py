@@ -49,7 +49,7 @@ import argparse
 
 from web3 import Web3
 
-from gridbourse.chain.refusals import PERMISSIONS
+from gridbourse.chain.node.refusals import PERMISSIONS
 from gridbourse.metering.points import read_numbers
 from scripts import command_parser, mapping_path, on_record, parse, run
 from scripts.offices_steps import STEPS, Office, show_status

@@ -8,14 +8,15 @@ from eth_utils import is_address, is_checksum_address, to_checksum_address
 from rich.console import Console
 from rich.table import Table
 
-from gridbourse.chain import offices, places
-from gridbourse.chain.deploy import ROLES as SERVICES
-from gridbourse.chain.deploy import Market
-from gridbourse.chain.flexibility import ROLES as OF_FLEXIBILITY
-from gridbourse.chain.offices import Log, OfficeError, Proposal
+from gridbourse.chain.deployment.deploy import ROLES as SERVICES
+from gridbourse.chain.deployment.flexibility import ROLES as OF_FLEXIBILITY
+from gridbourse.chain.deployment.market import Market
+from gridbourse.chain.operations import market_areas as places
+from gridbourse.chain.operations import proposals as offices
+from gridbourse.chain.operations.proposals import Log, OfficeError, Proposal
 from gridbourse.commands import command, next_line, quoted
 from gridbourse.crowdsale.desk import PUBLIC, Desk
-from gridbourse.wording import moment
+from gridbourse.text import moment
 
 PARTIES = ("operator", "gateway", *SERVICES, *OF_FLEXIBILITY)
 """Who has a key of the deployment's."""

@@ -23,18 +23,18 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
-from gridbourse.chain.connect import NetworkError
-from gridbourse.chain.deployments import record_path
+from gridbourse.chain.deployment.record import record_path
+from gridbourse.chain.keys.keystores import PASSWORD_VARIABLE, Keystores, find_password
+from gridbourse.chain.node.connect import NetworkError
 from gridbourse.commands import command, next_line, quoted
 from gridbourse.errors import GridbourseError
 from gridbourse.onboarding import enrolment
 from gridbourse.onboarding.applications import Terms, read_applications, read_meters
 from gridbourse.onboarding.errors import Refusal
-from gridbourse.onboarding.keystores import PASSWORD_VARIABLE, Keystores, find_password
 from gridbourse.onboarding.mapping import update_mapping
-from gridbourse.onboarding.members import Members
 from gridbourse.onboarding.people import People, Person, Status
-from gridbourse.wording import many
+from gridbourse.onboarding.registration import Members
+from gridbourse.text import many
 from scripts import command_parser, mapping_path, on_record, parse, run
 
 SOME_REFUSED = 1

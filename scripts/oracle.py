@@ -21,23 +21,23 @@ from typing import get_args
 
 from web3 import Web3
 
-from gridbourse.chain.contracts import MeterOracle
-from gridbourse.chain.deploy import AREA, Market
-from gridbourse.chain.deployments import record_path
-from gridbourse.chain.grid_oracle import GridOracle
+from gridbourse.chain.bindings.grid_oracle import GridOracle
+from gridbourse.chain.bindings.meter_oracle import MeterOracle
+from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.record import record_path
+from gridbourse.deployment.live_market import desks
 from gridbourse.metering.sources import Columns, Unit
 from gridbourse.model.periods import Mtu
 from gridbourse.onboarding.applications import read_meters
 from gridbourse.scenario.scenario import load
 from gridbourse.tables import CSV, PARQUET
-from gridbourse.words import one_line
-from oracle.corrections import LateReadings, SettledPeriods
-from oracle.daemon import Daemon, Feed
-from oracle.grid_watch import Connected, GridWatch
-from oracle.journal import Journal
-from oracle.meter_feed import MeterFeed
-from oracle.meter_folder import KnownPoints, MeterFolder
-from replay.run import desks
+from gridbourse.text import one_line
+from oracle.common.daemon import Daemon, Feed
+from oracle.common.journal import Journal
+from oracle.dso.watch import Connected, GridWatch
+from oracle.meter.corrections import LateReadings, SettledPeriods
+from oracle.meter.feed import MeterFeed
+from oracle.meter.folder import KnownPoints, MeterFolder
 from scripts import command_parser, mapping_path, on_record, parse, run
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def _grid(options: argparse.Namespace, web3: Web3 | None) -> int:
     scenario = load(options.scenario)
     with on_record(options.network, web3) as market:
         connected = Connected(market, _mapping(options), frozenset(scenario.points.index))
-        connected.at(market.clock.read("nextOpenPeriod"))  # a mapping that can not be read ends it
+        connected.at(market.clock.read("nextOpenPeriod"))  # a mapping that cannot be read ends it
         verdicts = options.verdicts or _files(market, options) / "verdicts"
         with _journal(market, options) as journal:
             grid = GridWatch(market, scenario, desks(market), connected, journal, verdicts)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from eth_account.signers.local import LocalAccount
 
+from gridbourse.chain.keys.keystores import Keystores, find_password
 from gridbourse.crowdsale.desk import micro_eur
-from gridbourse.onboarding.keystores import Keystores, find_password
 
 
 def add_party_options(parser: argparse.ArgumentParser) -> None:

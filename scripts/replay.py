@@ -12,11 +12,12 @@ from typing import Any
 from web3 import Web3
 
 from gridbourse.commands import command, next_line, quoted
-from gridbourse.report import html, tables
+from gridbourse.report import html
+from gridbourse.report import terminal as tables
 from gridbourse.report.record import ReportError
 from gridbourse.report.summary import summary
 from gridbourse.scenario.scenario import load
-from replay.folder import folder_for, require_room, whole_or_not_at_all
+from replay.output_folder import folder_for, require_room, whole_or_not_at_all
 from replay.run import replay
 from scripts import chain, command_parser, parse, run
 

@@ -17,24 +17,24 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
+from gridbourse.audit.history import read_history
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.statement import Statement, statement
-from gridbourse.chain.contracts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
-from gridbourse.chain.deploy import AREA, Market
-from gridbourse.chain.ending import finish
-from gridbourse.chain.overview import due
-from gridbourse.chain.transactions import Reverted
-from gridbourse.chain.withdrawals import pay_waiting
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
+from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.node.transactions import Reverted
+from gridbourse.chain.operations.market_state import due
+from gridbourse.chain.operations.period_end import finish
+from gridbourse.chain.operations.withdrawals import pay_waiting
+from gridbourse.deployment.participants import account_name
 from gridbourse.errors import GridbourseError
+from gridbourse.grid.network import Network
 from gridbourse.metering.points import read_numbers
-from gridbourse.report import words
-from gridbourse.scenario.network import Network
+from gridbourse.report import formatting as words
 from gridbourse.scenario.scenario import Scenario, load
-from gridbourse.wording import many
-from oracle.corrections import read_history
-from oracle.curtailment import claim
-from oracle.reviews import book_reviews
-from replay.onboarding import account_name
+from gridbourse.text import many
+from oracle.claims.curtailment import claim
+from oracle.verifier.reviews import book_reviews
 from scripts import command_parser, mapping_path, on_record, parse, run
 from scripts.correct import show_reviews
 

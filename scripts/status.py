@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
-from gridbourse.chain.deploy import Market
-from gridbourse.chain.overview import Slots, backing, due, ring, slots_of
-from gridbourse.chain.withdrawals import under_way
+from gridbourse.chain.deployment.market import Market
+from gridbourse.chain.operations.market_state import Slots, backing, due, ring, slots_of
+from gridbourse.chain.operations.withdrawals import under_way
 from gridbourse.commands import command, next_line, quoted
-from gridbourse.wording import many, moment
+from gridbourse.text import many, moment
 from scripts import command_parser, on_record, parse, run
 
 LAST = 12

@@ -12,13 +12,13 @@ import pytest
 from web3 import Web3
 
 from benchmarks.crowdsale import figures as crowdsale_figures
-from gridbourse.chain import connect as connecting
-from gridbourse.chain import deployments
-from gridbourse.chain.compiler import CHECKOUT
-from gridbourse.chain.connect import session
-from gridbourse.chain.deploy import Market, open_market
-from gridbourse.chain.transactions import Reverted
-from gridbourse.report import tables
+from gridbourse.chain.deployment import record as deployments
+from gridbourse.chain.deployment.market import Market, open_market
+from gridbourse.chain.node import connect as connecting
+from gridbourse.chain.node.compiler import CHECKOUT
+from gridbourse.chain.node.connect import session
+from gridbourse.chain.node.transactions import Reverted
+from gridbourse.report import terminal as tables
 from gridbourse.report.summary import summary
 from scripts import deploy
 from tests.report.report_records import day_record

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import scripts
-from gridbourse.chain import compiler
-from gridbourse.chain.compiler import CHECKOUT
-from scripts.working import working
+from gridbourse.chain.node import compiler
+from gridbourse.chain.node.compiler import CHECKOUT
+from scripts.progress import working
 
 PIP = """
 echo 'Collecting web3==7.16.0 (from -r requirements.lock (line 1))'

@@ -13,7 +13,7 @@ import {FlexibilityLedger} from "./FlexibilityLedger.sol";
 /// @title Which offers win, and what the DSO makes of them
 /// @notice The cheapest offers win up to the quantity; the last price tick that wins is shared pro rata in participant
 ///         order. What wins waits for the DSO's verdict: what the grid does not bear is given back. The reference is
-///         `gridbourse.model.flexibility`.
+///         `gridbourse.model.flexibility.market`.
 abstract contract FlexibilityAwards is FlexibilityLedger {
     /// @dev What the groups of one award call come to
     /// @param filled Whether all that was asked for is awarded

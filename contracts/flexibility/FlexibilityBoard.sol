@@ -13,7 +13,7 @@ import {FlexibilityDesk} from "./FlexibilityDesk.sol";
 /// @title The way into the flexibility market: what is asked and offered, and its clearing
 /// @notice Once a request is closed its offers are gathered, in pages: what misses the minimum bid is left out, and by
 ///         lot who stands by. Then the cheapest win up to the quantity that is asked for. The reference is
-///         `gridbourse.model.flexibility`; this is its equal.
+///         `gridbourse.model.flexibility.market`; this is its equal.
 contract FlexibilityBoard is FlexibilityDesk {
     using TickBook for TickBook.Book;
 

@@ -30,7 +30,7 @@ import {RingTime} from "../registry/RingTime.sol";
 ///         damages for what it was sold and is shown not to have got; whatever else is lost of a bond is the supplier's, who
 ///         balances what deviates. A reading that alone does not come in time is nothing delivered, to nobody's gain who
 ///         buys; where those of the whole area are missing, as what is not verified in time, everything is given back. The
-///         reference is `gridbourse.model.flexibility`.
+///         reference is `gridbourse.model.flexibility.market`.
 contract FlexibilityDelivery is IFlexibilityDelivery {
     /// @notice Where verification is anchored and its rules
     struct Settings {

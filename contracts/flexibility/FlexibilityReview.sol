@@ -18,7 +18,7 @@ import {VerifiedLeg} from "../libraries/VerifiedLeg.sol";
 ///         supplier stands in, and what is credited without cover waits. Tokens stay as they are: they are claims to what
 ///         was paid out of the margin, whoever holds them or redeemed them, and it is the seller of the leg who answers
 ///         for it. A leg that was ruled without a reading stays as it was ruled. The reference is
-///         `gridbourse.model.flexibility_review`.
+///         `gridbourse.model.flexibility.review`.
 contract FlexibilityReview {
     /// @notice What a group was settled on or last corrected to, and the proof of it
     struct Evidence {

@@ -13,7 +13,7 @@ pragma solidity 0.8.37;
 ///        price and compensation, for the energy is a part of what the seller gets
 /// @param compensationMicroEurPerWh What supplier and buyer pay each other for energy that was moved. Downwards by method 0
 ///        it has to be retail price and highest import fee or more, or a false schedule pays: the contracts do not know
-///        the tariff, who deploys does (see `gridbourse.model.flexibility.require_truthful`). Upwards the supplier pays
+///        the tariff, who deploys does (see `gridbourse.model.flexibility.market.require_truthful`). Upwards the supplier pays
 ///        it: at most what the energy is worth to it
 /// @param buyers One bit each: 1 the DSO, 2 the TSO, 4 participants
 struct Product {

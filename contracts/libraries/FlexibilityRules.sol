@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 /// @title What flexibility delivered, what it costs to be off, and who is called
-/// @notice The reference is `gridbourse.model.flexibility`; this is its equal.
+/// @notice The reference is `gridbourse.model.flexibility.market`; this is its equal.
 /// @dev    Energies have 32 bits, prices and percentages 17 at most: nothing here runs over.
 library FlexibilityRules {
     uint256 internal constant UP = 1;

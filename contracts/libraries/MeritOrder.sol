@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 /// @title Clearing of a sealed double auction on a grid of price ticks
 /// @notice Of the welfare-maximal outcomes the one of greatest volume; the uniform price is the middle,
 ///         rounded down to a tick, of [max(marginal ask, first rejected bid), min(marginal bid, first
-///         rejected ask)]. The reference is `gridbourse.model.clearing`; this is its equal.
+///         rejected ask)]. The reference is `gridbourse.model.call_auction`; this is its equal.
 /// @dev    Energy per tick comes in words of seven ticks, 32 bits each, the lowest tick lowest. Nothing here
 ///         is checked for overflow: sums of a few hundred values of 32 bits stay far below 256 bits.
 library MeritOrder {

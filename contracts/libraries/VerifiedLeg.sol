@@ -6,7 +6,7 @@ import {FlexibilityRules} from "./FlexibilityRules.sol";
 
 /// @title A leg of flexibility that the meter verified, with all that is needed to verify it anew
 /// @notice One response is paid for once: legs of a participant share it in the order in which they were verified, each
-///         as much as it wanted, whatever the reading comes to be. The reference is `gridbourse.model.flexibility`.
+///         as much as it wanted, whatever the reading comes to be. The reference is `gridbourse.model.flexibility.market`.
 library VerifiedLeg {
     /// @notice What a leg was verified by
     /// @param buyer Number of the buyer's account

@@ -2,22 +2,22 @@
 
 from collections.abc import Sequence
 
-from gridbourse.audit.against_scenario import compare_scenario
-from gridbourse.audit.baselines import compare_baselines
-from gridbourse.audit.bills import compare_bills
-from gridbourse.audit.ending import compare_end
-from gridbourse.audit.events import Decoder, Log
-from gridbourse.audit.folder import Run
+from gridbourse.audit.compare.baselines import compare_baselines
+from gridbourse.audit.compare.bills import compare_bills
+from gridbourse.audit.compare.chain_state import compare_end
+from gridbourse.audit.compare.scenario import compare_scenario
+from gridbourse.audit.core.events import Decoder, Log
+from gridbourse.audit.core.rules import Rules
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.audit.rules import Rules
-from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.deployments import (
+from gridbourse.audit.run_folder import Run
+from gridbourse.chain.deployment.record import (
     CONTRACTS,
     FLEXIBILITY,
     MARKETS,
     OPTIONAL,
     DeploymentRecord,
 )
+from gridbourse.chain.node.compiler import load_artifacts
 from gridbourse.scenario.scenario import Scenario
 
 

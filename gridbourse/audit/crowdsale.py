@@ -9,16 +9,17 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from gridbourse.audit.common import Common
-from gridbourse.audit.errors import AuditError
-from gridbourse.audit.events import Event
-from gridbourse.audit.metering import Metering
-from gridbourse.audit.withdrawals import Withdrawals
-from gridbourse.chain.commitment import ProofError
-from gridbourse.chain.deployments import PLEDGES, DeployedContract, DeploymentRecord
-from gridbourse.chain.lanes import PER_GROUP
-from gridbourse.model.crowdsale import Campaign, Good, Phase, Refused, Reward, Rules
-from gridbourse.model.equity import (
+from gridbourse.audit.core.context import Common
+from gridbourse.audit.core.errors import AuditError
+from gridbourse.audit.core.events import Event
+from gridbourse.audit.core.withdrawals import Withdrawals
+from gridbourse.audit.settlement.metering import Metering
+from gridbourse.chain.deployment.record import PLEDGES, DeployedContract, DeploymentRecord
+from gridbourse.chain.encoding.arguments import NOBODY
+from gridbourse.chain.encoding.commitment import ProofError
+from gridbourse.chain.encoding.lanes import PER_GROUP
+from gridbourse.model.crowdsale.campaign import Campaign, Good, Phase, Refused, Reward, Rules
+from gridbourse.model.crowdsale.equity import (
     ALWAYS,
     Agreement,
     Equity,
@@ -28,7 +29,6 @@ from gridbourse.model.equity import (
     premium_micro_eur,
 )
 
-NOBODY = "0x" + 40 * "0"
 ATTESTER = "the attester"
 SAYS_NOTHING = ("Approval", "Offered", "Declined", "HandOverStated")
 """Events from which no money follows; who stated a hand-over is in the vouchers, not in the money."""

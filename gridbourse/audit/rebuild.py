@@ -2,28 +2,28 @@
 
 from collections.abc import Callable, Iterable
 
-from gridbourse.audit.agents import Agents
-from gridbourse.audit.aggregator_auction import AggregatorAuction
-from gridbourse.audit.balances import MARGIN
-from gridbourse.audit.bilateral import BilateralMarket
-from gridbourse.audit.common import Common
-from gridbourse.audit.corrections import Corrections
+from gridbourse.audit.core.agents import Agents
+from gridbourse.audit.core.context import Common
+from gridbourse.audit.core.errors import AuditError
+from gridbourse.audit.core.events import Event
+from gridbourse.audit.core.modules import Market, Modules
+from gridbourse.audit.core.portfolios import Portfolios
+from gridbourse.audit.core.rules import Rules
+from gridbourse.audit.core.solvency import Solvency
+from gridbourse.audit.core.withdrawals import Withdrawals
 from gridbourse.audit.crowdsale import Crowdsales
-from gridbourse.audit.curtailment import Curtailment
-from gridbourse.audit.errors import AuditError
-from gridbourse.audit.events import Event
-from gridbourse.audit.flexibility import FlexibilityMarket
-from gridbourse.audit.metering import Metering
-from gridbourse.audit.modules import Market, Modules
-from gridbourse.audit.order_book import OrderBookMarket
-from gridbourse.audit.over_the_counter import OverTheCounter
-from gridbourse.audit.pool import Pool
-from gridbourse.audit.portfolios import Portfolios
-from gridbourse.audit.rules import Rules
-from gridbourse.audit.solvency import Solvency
-from gridbourse.audit.verdicts import Verdicts
-from gridbourse.audit.withdrawals import Withdrawals
-from gridbourse.chain.deployments import MARKETS, PLEDGES, DeploymentRecord
+from gridbourse.audit.flexibility.market import FlexibilityMarket
+from gridbourse.audit.markets.aggregator_auction import AggregatorAuction
+from gridbourse.audit.markets.bilateral import BilateralMarket
+from gridbourse.audit.markets.call_auction import Pool
+from gridbourse.audit.markets.order_book import OrderBookMarket
+from gridbourse.audit.markets.over_the_counter import OverTheCounter
+from gridbourse.audit.markets.verdicts import Verdicts
+from gridbourse.audit.settlement.corrections import Corrections
+from gridbourse.audit.settlement.curtailment import Curtailment
+from gridbourse.audit.settlement.metering import Metering
+from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT
+from gridbourse.chain.deployment.record import MARKETS, PLEDGES, DeploymentRecord
 
 NO_EFFECT = frozenset(
     {
@@ -145,7 +145,7 @@ class Rebuilt:
             self.findings.require("spread", event.at("period"), False, "its trades leave none")
 
     def _transferred(self, event: Event) -> None:
-        gives_back = event["from"] == MARGIN
+        gives_back = event["from"] == MARGIN_ACCOUNT
         if market := self.modules.of(event) if gives_back else self.modules.taking(event):
             self.common.transfers.transferred(market.name, event)
 

@@ -9,15 +9,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gridbourse.audit.balances import DSO, MARGIN, OPERATOR, SPREAD, SUPPLIER
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.chain.flexibility import TSO_ACCOUNT
+from gridbourse.chain.bindings.house_accounts import (
+    DSO_ACCOUNT,
+    MARGIN_ACCOUNT,
+    OPERATOR_ACCOUNT,
+    SPREAD_ACCOUNT,
+    SUPPLIER_ACCOUNT,
+    TSO_ACCOUNT,
+)
 from gridbourse.model.settlement import Prices, settle
 
 PARTIES = {
-    DSO: "dso", SUPPLIER: "supplier", OPERATOR: "operator", SPREAD: "spread account",
-    MARGIN: "margin account", TSO_ACCOUNT: "tso",
-}  # fmt: skip
+    DSO_ACCOUNT: "dso",
+    SUPPLIER_ACCOUNT: "supplier",
+    OPERATOR_ACCOUNT: "operator",
+    SPREAD_ACCOUNT: "spread account",
+    MARGIN_ACCOUNT: "margin account",
+    TSO_ACCOUNT: "tso",
+}
 FEES = ("import_fee", "local_fee", "export_fee")
 COLUMNS = ("payer", "payee", "kind", "micro_eur")
 

@@ -7,10 +7,12 @@ from typing import TypeVar
 from eth_account.signers.local import LocalAccount
 from eth_utils import is_checksum_address, keccak
 
-from gridbourse.chain.crowdsale import NOBODY, Campaign, Terms, campaigns, launch
-from gridbourse.chain.deploy import Market
-from gridbourse.chain.ranges import events_of
-from gridbourse.chain.transactions import Reverted
+from gridbourse.chain.bindings.crowdsale import Campaign, Terms
+from gridbourse.chain.deployment.crowdsale import campaigns, launch
+from gridbourse.chain.deployment.market import Market
+from gridbourse.chain.encoding.arguments import NOBODY
+from gridbourse.chain.node.block_ranges import events_of
+from gridbourse.chain.node.transactions import Reverted
 from gridbourse.crowdsale.errors import CrowdsaleError
 
 PUBLIC = "public/"

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from gridbourse.errors import GridbourseError
 from gridbourse.tables import TableError, place_word
-from gridbourse.words import one_line
+from gridbourse.text import one_line
 
 
 class Rule(StrEnum):
@@ -66,7 +66,7 @@ class ReadingError(GridbourseError):
 
     @classmethod
     def of(cls, error: TableError) -> ReadingError:
-        """Of a table that can not be used."""
+        """Of a table that cannot be used."""
         return cls([Refusal(error.path.name, error.place, error.column, Rule.SCHEMA, error.reason)])
 
     @property

@@ -16,7 +16,7 @@ from gridbourse.metering.signatures import signer_of
 from gridbourse.metering.sources import Raw
 from gridbourse.model.caps import NO_CAP
 from gridbourse.model.periods import Mtu
-from gridbourse.wording import many
+from gridbourse.text import many
 
 LAST_PERIOD: Final = 2**32 - 1
 """Contracts number periods in 32 bits."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gridbourse.model.clearing import Band, Margin, ration
+from gridbourse.model.call_auction import Band, Margin, ration
 from gridbourse.model.errors import ModelError
 
 Ints = NDArray[np.int64]

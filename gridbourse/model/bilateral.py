@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from gridbourse.model.bilateral_matching import Route, transport
 from gridbourse.model.errors import ModelError
-from gridbourse.model.trade_word import MOST_PRICE_MICRO_EUR_PER_WH, MOST_WH
-from gridbourse.model.transport import Route, transport
+from gridbourse.model.trade import MOST_PRICE_MICRO_EUR_PER_WH, MOST_WH
 
 MOST_HOPS = (1 << 8) - 1
 MOST_PREMIUM_MICRO_EUR_PER_WH = MOST_PRICE_MICRO_EUR_PER_WH

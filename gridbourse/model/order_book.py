@@ -14,7 +14,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from gridbourse.model.errors import ModelError
-from gridbourse.model.trade_word import MOST_WH
+from gridbourse.model.trade import MOST_WH
 
 
 class Side(IntEnum):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gridbourse.model.errors import ModelError
-from gridbourse.model.trade_word import MOST_PRICE_MICRO_EUR_PER_WH, MOST_WH
+from gridbourse.model.trade import MOST_PRICE_MICRO_EUR_PER_WH, MOST_WH
 
 SALT_BYTES = 32
 

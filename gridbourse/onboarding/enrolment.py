@@ -4,12 +4,12 @@ The account is on the disk before the chain hears of it, and the chain is asked 
 sent: whatever an interrupted run has brought about is found there and not done again.
 """
 
+from gridbourse.chain.keys.keystores import Keystores
 from gridbourse.onboarding.applications import Application
 from gridbourse.onboarding.errors import PersonError
-from gridbourse.onboarding.keystores import Keystores
-from gridbourse.onboarding.members import Members
 from gridbourse.onboarding.people import People, Person, Status
 from gridbourse.onboarding.pseudonyms import deployment_salt, pseudonym
+from gridbourse.onboarding.registration import Members
 
 
 def enrol(

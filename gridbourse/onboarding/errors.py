@@ -36,7 +36,7 @@ class Refusal:
 
 
 class ApplicationError(GridbourseError):
-    """An application file that can not be read as one: nothing of it goes in."""
+    """An application file that cannot be read as one: nothing of it goes in."""
 
 
 class PersonError(GridbourseError):
@@ -44,8 +44,4 @@ class PersonError(GridbourseError):
 
 
 class PeopleError(GridbourseError):
-    """The register of people can not be opened, or is of another deployment."""
-
-
-class KeystoreError(GridbourseError):
-    """No usable password, or a keystore that does not open with it."""
+    """The register of people cannot be opened, or is of another deployment."""

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gridbourse.chain.keys.keystores import write_private
 from gridbourse.metering.points import NUMBER, POINT, read_numbers
-from gridbourse.onboarding.keystores import write_private
 from gridbourse.onboarding.people import People, Status
 from gridbourse.tables import read_csv
 
@@ -28,7 +28,7 @@ def update_mapping(path: Path, people: People) -> None:
     """Bring people into the mapping: members, and who has left, as long as it is settled.
 
     Rows of others stay as they are; the rows of who is erased go. Raises ReadingError for a mapping that
-    can not be read, since its rows would be lost.
+    cannot be read, since its rows would be lost.
     """
     everyone = people.everyone()
     ours = {person.number for person in everyone if person.number is not None}

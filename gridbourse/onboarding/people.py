@@ -16,9 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from gridbourse.chain.keys.keystores import make_private, private_folder
 from gridbourse.onboarding.applications import UNIQUE, Application
 from gridbourse.onboarding.errors import PeopleError, PersonError, Refusal, Rule
-from gridbourse.onboarding.keystores import make_private, private_folder
 from gridbourse.onboarding.pseudonyms import SALT_BYTES, pseudonym
 
 ID_CHARACTERS = 10
@@ -77,7 +77,7 @@ class People:
             make_private(self.path)
             self._db = sqlite3.connect(self.path, timeout=0, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
-            raise PeopleError(f"{self.path}: can not be opened ({error})") from error
+            raise PeopleError(f"{self.path}: cannot be opened ({error})") from error
         try:
             # The rollback journal holds former pages: emptied with every commit, so that what is
             # erased is not in it. No temporary files, for the same reason.
@@ -91,7 +91,7 @@ class People:
                     self._db.execute(table)
         except sqlite3.Error as error:
             self._db.close()
-            raise PeopleError(f"{self.path}: can not be used ({error})") from error
+            raise PeopleError(f"{self.path}: cannot be used ({error})") from error
 
     def __enter__(self) -> Self:
         return self

@@ -2,7 +2,7 @@
 
 from eth_utils.crypto import keccak
 
-from gridbourse.chain.accounts import Keys
+from gridbourse.chain.keys.accounts import Keys
 
 SALT_BYTES = 32
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from gridbourse.chain.book_order import BookOrder
+from gridbourse.chain.encoding.book_order import BookOrder
 from gridbourse.errors import GridbourseError
-from gridbourse.model.clearing import Band
+from gridbourse.model.call_auction import Band
 from gridbourse.model.errors import ModelError
 from gridbourse.model.order_book import Side
-from gridbourse.model.trade_word import TradeWord
+from gridbourse.model.trade import TradeWord
 
 
 class BookEventsError(GridbourseError):

@@ -12,9 +12,9 @@ the periods replayed, own use and export each. Nothing is taken off for running 
 
 from typing import Any, Final
 
-from gridbourse.report import words
+from gridbourse.report import formatting as words
 from gridbourse.report.record import RunRecord
-from gridbourse.wording import many
+from gridbourse.text import many
 
 DAYS_A_YEAR: Final = 365
 DAY_S: Final = 86_400

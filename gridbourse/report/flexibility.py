@@ -9,7 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gridbourse.report import style, words
+from gridbourse.report import formatting as words
+from gridbourse.report import style
 from gridbourse.report.record import RunRecord
 
 SUMS: Final = (

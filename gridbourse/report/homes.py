@@ -7,7 +7,8 @@ from typing import Any, Final
 import numpy as np
 from matplotlib.figure import Figure
 
-from gridbourse.report import style, words
+from gridbourse.report import formatting as words
+from gridbourse.report import style
 from gridbourse.report.record import DEVICES, WAYS, RunRecord
 
 _COLOURS: Final = {"managed": style.GAIN, "unmanaged": style.MUTED}

@@ -19,11 +19,11 @@ from gridbourse.report import (
     money_flow,
     pictures,
     style,
-    words,
 )
+from gridbourse.report import formatting as words
 from gridbourse.report.record import STATES, ReportError, RunRecord
 from gridbourse.report.summary import bills_table, summary
-from gridbourse.wording import many
+from gridbourse.text import many
 
 
 def write(record: RunRecord, path: str | Path, curve_period: int | None = None) -> Path:

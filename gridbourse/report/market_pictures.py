@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib import dates as mdates
 from matplotlib.figure import Figure
 
-from gridbourse.report import style, words
+from gridbourse.report import formatting as words
+from gridbourse.report import style
 from gridbourse.report.markets import POOL, by_market
 from gridbourse.report.pictures import price_band
 from gridbourse.report.record import RunRecord

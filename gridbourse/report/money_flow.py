@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 
-from gridbourse.report import style, words
+from gridbourse.report import formatting as words
+from gridbourse.report import style
 
 _NODE: Final = 0.018
 _LABEL_HEIGHT: Final = 0.085

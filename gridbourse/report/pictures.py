@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from gridbourse.report import style, words
+from gridbourse.report import formatting as words
+from gridbourse.report import style
 from gridbourse.report.record import STATES, RunRecord
 from gridbourse.report.summary import gains
 

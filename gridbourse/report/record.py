@@ -222,7 +222,7 @@ class RunRecord:
         "dso"). Kinds ending in "_fee" are grid fees
 
     `homes`, index `point_id`: what homes with scheduled devices did, and would have done without a
-        manager, as `gridbourse.scenario.homes_account.account` says; no row where there are none
+        manager, as `gridbourse.agents.homes_comparison.account` says; no row where there are none
 
     `flexibility`: a row a request: period, request (its number), buyer ("dso", "tso" or a connection
         point), product, direction ("up", "down"), zone; asked_wh, offered_wh, bought_wh, of it

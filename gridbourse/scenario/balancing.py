@@ -21,9 +21,13 @@ import pandas as pd
 from gridbourse.metering.errors import ReadingError, Refusal, Rule
 from gridbourse.metering.local_time import to_utc
 from gridbourse.metering.sources import Columns, Raw, read_table
-from gridbourse.model.baseline.delivery import Direction
 from gridbourse.model.caps import NO_CAP
-from gridbourse.model.external_balancing import (
+from gridbourse.model.flexibility.baseline.delivery import Direction
+from gridbourse.model.periods import Mtu
+from gridbourse.scenario import sections
+from gridbourse.scenario.data import NODE_COLUMNS, POINT_COLUMNS, POINT_NOTES
+from gridbourse.scenario.fields import Fields
+from gridbourse.scheduling.external_balancing import (
     DEMAND_TURN_UP,
     AreasPooled,
     BalancingProduct,
@@ -33,10 +37,6 @@ from gridbourse.model.external_balancing import (
     Sharing,
     Terms,
 )
-from gridbourse.model.periods import Mtu
-from gridbourse.scenario import sections
-from gridbourse.scenario.data import NODE_COLUMNS, POINT_COLUMNS, POINT_NOTES
-from gridbourse.scenario.fields import Fields
 
 DIRECTIONS: Final = {"up": Direction.UP, "down": Direction.DOWN}
 PRICES: Final = ("time", "area", "up_eur_per_mwh", "down_eur_per_mwh")

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from gridbourse.model.periods import Mtu
 from gridbourse.scenario.errors import ScenarioError
 from gridbourse.tables import TableError, place_word, read_table, require_columns
+from gridbourse.text import one_line
 from gridbourse.times import parse_utc
-from gridbourse.words import one_line
 
 POINT_COLUMNS: Final = ("point_id", "zone", "capacity_w")
 NODE_COLUMNS: Final = ("node", "node_name")

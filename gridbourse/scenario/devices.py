@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gridbourse.model.storage import Building
-from gridbourse.scenario import draws
+from gridbourse.scenario import seeded_draws as draws
 from gridbourse.scenario.fields import Fields
 from gridbourse.scenario.outdoor import Climate, read_outdoor
 from gridbourse.scenario.rules import TariffTable
+from gridbourse.scheduling.storage import Building
 
 Ints = NDArray[np.int64]
 

@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 from gridbourse import files
 from gridbourse.files import FileError
 from gridbourse.scenario.errors import ScenarioError
+from gridbourse.text import meant, one_line
 from gridbourse.times import as_utc, parse_iso
-from gridbourse.words import meant, one_line
 
 REQUIRED: Any = object()
 MAX_INT = 2**63 - 1
@@ -30,7 +30,7 @@ class Fields:
 
     @classmethod
     def of_file(cls, path: Path) -> Fields:
-        """A TOML file; ScenarioError for one that can not be read."""
+        """A TOML file; ScenarioError for one that cannot be read."""
         return cls(str(path), read_toml(path))
 
     def __enter__(self) -> Fields:
@@ -95,7 +95,7 @@ class Fields:
         return value
 
     def require_label(self, key: str, name: str) -> None:
-        """Refuse a name that one word of the chain can not hold."""
+        """Refuse a name that one word of the chain cannot hold."""
         if (size := len(name.encode())) > LABEL_BYTES:
             self.refuse(key, f"{name!r} is {size} bytes long; a name has {LABEL_BYTES} at most")
 
@@ -186,7 +186,7 @@ class Fields:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file, with or without byte-order mark; ScenarioError for one that can not be read."""
+    """A TOML file, with or without byte-order mark; ScenarioError for one that cannot be read."""
     try:
         return files.read_toml(path)
     except FileError as error:

@@ -14,12 +14,12 @@ from typing import Any, Final
 
 import pandas as pd
 
-from gridbourse.model.clearing import Band
+from gridbourse.model.call_auction import Band
 from gridbourse.model.errors import ModelError
-from gridbourse.model.flexibility import LOT_REVEAL_SECONDS, lead_seconds
-from gridbourse.model.flexibility_products import BASELINES, PRODUCTS, Product, Way
+from gridbourse.model.flexibility.market import LOT_REVEAL_SECONDS, lead_seconds
+from gridbourse.model.flexibility.products import BASELINES, PRODUCTS, Product, Way
 from gridbourse.model.periods import Mtu
-from gridbourse.model.trade_word import MOST_WH
+from gridbourse.model.trade import MOST_WH
 from gridbourse.scenario.data import read_rows, require, utc_times
 from gridbourse.scenario.errors import ScenarioError
 from gridbourse.scenario.fields import Fields

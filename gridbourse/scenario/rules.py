@@ -178,15 +178,6 @@ class TariffTable:
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Voltage band at every node (EN 50160: 0.9 to 1.1 pu); loading 1.0 = rated current."""
-
-    v_min_pu: float
-    v_max_pu: float
-    loading_max: float
-
-
-@dataclass(frozen=True)
 class StrategySpec:
     """truthful_share of the participants order at their valuation, the rest zero-intelligence."""
 

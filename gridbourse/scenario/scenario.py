@@ -19,25 +19,27 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gridbourse.model.clearing import Band
+from gridbourse.grid.limits import Limits
+from gridbourse.grid.network import Network
+from gridbourse.grid.readers import read_grid
+from gridbourse.model.call_auction import Band
 from gridbourse.model.periods import Mtu
-from gridbourse.scenario import crowdsale, draws, markets, sections
+from gridbourse.scenario import crowdsale, sections
+from gridbourse.scenario import market_tables as markets
+from gridbourse.scenario import seeded_draws as draws
 from gridbourse.scenario.crowdsale import CampaignPlan, PanelDay
 from gridbourse.scenario.data import Profiles, read_points, read_profiles
 from gridbourse.scenario.devices import HomeRules, homes
 from gridbourse.scenario.errors import ScenarioError
 from gridbourse.scenario.fields import Fields, read_toml
 from gridbourse.scenario.flexibility import FlexibilityTable, flexibility
-from gridbourse.scenario.grid import read_grid
-from gridbourse.scenario.network import Network
-from gridbourse.scenario.readings import ReadingColumns, read_readings
+from gridbourse.scenario.own_readings import ReadingColumns, read_readings
 from gridbourse.scenario.resolution import in_longer_periods
 from gridbourse.scenario.rules import (
     Aggregator,
     AuctionRules,
     BilateralRules,
     Curtailment,
-    Limits,
     MarketRules,
     OrderBookRules,
     OtcContract,
@@ -46,7 +48,7 @@ from gridbourse.scenario.rules import (
     StrategySpec,
     TariffTable,
 )
-from gridbourse.words import one_line
+from gridbourse.text import one_line
 
 DAY = timedelta(days=1)
 PRESETS = Path(__file__).resolve().parents[2] / "scenarios"

@@ -6,14 +6,14 @@ from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from gridbourse.grid.limits import Limits
 from gridbourse.metering.sources import Columns
 from gridbourse.model.errors import ModelError
 from gridbourse.model.periods import Mtu
 from gridbourse.scenario.fields import Fields
-from gridbourse.scenario.readings import POWER_FACTOR, ReadingColumns
+from gridbourse.scenario.own_readings import POWER_FACTOR, ReadingColumns
 from gridbourse.scenario.rules import (
     Curtailment,
-    Limits,
     Parties,
     SettlementRules,
     StrategySpec,
@@ -144,7 +144,7 @@ def zones(fields: Fields) -> tuple[dict[str, str | None], dict[str, ZoneFees]]:
             if parent not in parents:
                 fields.refuse(f"zones.{name}.parent", f"{parent!r} is not a zone")
             if parent in chain:
-                fields.refuse(f"zones.{name}.parent", "a zone can not be above itself")
+                fields.refuse(f"zones.{name}.parent", "a zone cannot be above itself")
             chain.add(parent)
             parent = parents[parent]
     return parents, fees

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from gridbourse.audit.check import check
-from gridbourse.audit.findings import Difference
-from gridbourse.audit.folder import Run, load_run, logs_of
+from gridbourse.audit.core.findings import Difference
+from gridbourse.audit.run_folder import Run, load_run, logs_of
 from gridbourse.scenario.scenario import Scenario, load
 from tests.audit.mixed_market import MixedMarket, run_book_alone, run_every_market, without_pool
 from tests.audit.small_market import run, write_scenario

@@ -6,25 +6,18 @@ from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 
 from gridbourse.audit.check import rebuild
-from gridbourse.audit.folder import logs_of
+from gridbourse.audit.core.rules import rules_of
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.audit.rules import rules_of
-from gridbourse.chain.crowdsale import (
-    Campaign,
-    EquityCampaign,
-    RewardCampaign,
-    Terms,
-    authorise,
-    launch,
-    set_open,
-)
-from gridbourse.chain.deploy import AREA
-from gridbourse.chain.lanes import BID, OFFER, PER_GROUP
-from gridbourse.chain.logs import deployment_logs
-from gridbourse.chain.withdrawals import finish_due
+from gridbourse.audit.run_folder import logs_of
+from gridbourse.chain.bindings.crowdsale import Campaign, EquityCampaign, RewardCampaign, Terms
+from gridbourse.chain.deployment.crowdsale import authorise, launch, set_open
+from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.encoding.lanes import BID, OFFER, PER_GROUP
+from gridbourse.chain.operations.event_log import deployment_logs
+from gridbourse.chain.operations.withdrawals import finish_due
 from gridbourse.scenario.scenario import load
-from oracle.corrections import book_corrections
-from oracle.export_income import attest_premiums, record_exports
+from oracle.claims.export_income import attest_premiums, record_exports
+from oracle.meter.corrections import book_corrections
 from tests.audit.small_market import SmallMarket, overrides
 
 EVIDENCE = keccak(text="photographs of the roof")

@@ -6,7 +6,7 @@ from typing import Any
 from eth_abi.abi import decode, encode
 from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic
 
-from gridbourse.chain.compiler import load_artifacts
+from gridbourse.chain.node.compiler import load_artifacts
 
 Content = dict[str, Any]
 Alter = Callable[[dict[str, Any]], None]

@@ -4,19 +4,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gridbourse.chain.aggregator_auction import Answer, commitment_to
-from gridbourse.chain.bilateral import Draft, PairingCall
-from gridbourse.chain.book_order import Action, BookOrder
-from gridbourse.chain.checked_trades import CheckedTrades
-from gridbourse.chain.deploy import AREA
-from gridbourse.chain.lanes import BID, OFFER
-from gridbourse.chain.over_the_counter import Deal
+from gridbourse.agents.portfolios import Portfolios
+from gridbourse.chain.bindings.aggregator_auction import Answer, commitment_to
+from gridbourse.chain.bindings.bilateral import Draft, PairingCall
+from gridbourse.chain.bindings.checked_trades import CheckedTrades
+from gridbourse.chain.bindings.over_the_counter import Deal
+from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.encoding.book_order import Action, BookOrder
+from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.model.aggregator_auction import Auction
 from gridbourse.model.caps import NO_CAP
 from gridbourse.model.order_book import Kind, Side
 from gridbourse.model.over_the_counter import Terms
 from gridbourse.model.portfolio_contract import Contract
-from gridbourse.scenario.portfolios import Portfolios
 from gridbourse.scenario.scenario import load
 from tests.audit.small_market import FAR_FUTURE, REPORT, SmallMarket
 

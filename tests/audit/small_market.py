@@ -7,22 +7,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gridbourse.chain.accounts import Keyring
-from gridbourse.chain.compiler import CHECKOUT, load_artifacts
-from gridbourse.chain.connect import connect, let_time_pass
-from gridbourse.chain.contracts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
-from gridbourse.chain.deploy import AREA, Market, deploy
-from gridbourse.chain.lanes import BID, OFFER, lanes56, order_lane, pair
-from gridbourse.chain.logs import deployment_logs
-from gridbourse.chain.signing import OrderTerms, order_domain, sign_order
-from gridbourse.chain.transactions import Chain
-from gridbourse.chain.withdrawals import announce, cancel, finish, pay_waiting, under_way
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
+from gridbourse.chain.deployment.deploy import deploy
+from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.encoding.lanes import BID, OFFER, lanes56, order_lane, pair
+from gridbourse.chain.encoding.signed_orders import OrderTerms, order_domain, sign_order
+from gridbourse.chain.keys.accounts import Keyring
+from gridbourse.chain.node.compiler import CHECKOUT, load_artifacts
+from gridbourse.chain.node.connect import connect, let_time_pass
+from gridbourse.chain.node.transactions import Chain
+from gridbourse.chain.operations.event_log import deployment_logs
+from gridbourse.chain.operations.withdrawals import announce, cancel, finish, pay_waiting, under_way
+from gridbourse.deployment.live_market import settings_of
+from gridbourse.deployment.participants import account_name, onboard
+from gridbourse.deployment.portfolios import conclude
 from gridbourse.model.caps import NO_CAP
-from gridbourse.model.trade_word import MOST_WH
+from gridbourse.model.trade import MOST_WH
 from gridbourse.scenario.scenario import Scenario, load
-from replay.onboarding import account_name, onboard
-from replay.portfolios import conclude
-from replay.run import settings_of
 
 REPORT = bytes(32)
 PERIODS = 4

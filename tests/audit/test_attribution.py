@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from eth_utils.abi import event_abi_to_log_topic
 
-from gridbourse.audit.balances import MARGIN
-from gridbourse.audit.events import Event
-from gridbourse.audit.findings import Difference, Findings
-from gridbourse.audit.money import Money, Position, Rates
-from gridbourse.audit.reservations import Energy, Reservations, Share
-from gridbourse.audit.transfers import Transfer, Transfers
-from gridbourse.chain.deployments import DeploymentRecord
+from gridbourse.audit.core.events import Event
+from gridbourse.audit.core.findings import Difference, Findings
+from gridbourse.audit.core.money import Money, Position, Rates
+from gridbourse.audit.core.reservations import Energy, Reservations, Share
+from gridbourse.audit.core.transfers import Transfer, Transfers
+from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT
+from gridbourse.chain.deployment.record import DeploymentRecord
 from tests.audit.forging import entry_of, logs_of
 
 Forging = Callable[[str, Callable[[Any], None]], list[Difference]]
@@ -105,9 +105,9 @@ def test_a_margin_goes_back_to_who_put_it_there() -> None:
         transfers.transferred(market, Event("ClearingHouse", "Transferred", values, "here", 1))
         transfers.move(market, [Transfer(*way)], "here")
 
-    move("one", ANN, MARGIN, 100)
+    move("one", ANN, MARGIN_ACCOUNT, 100)
     assert markets.found == []
-    move("other", MARGIN, BOB, 40)
+    move("other", MARGIN_ACCOUNT, BOB, 40)
     assert markets.found == [
         "attribution: margin, other, here: chain allowed, rebuilt refused, of another market"
     ]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gridbourse.audit.check import rebuild
-from gridbourse.audit.errors import AuditError
-from gridbourse.audit.folder import load_run
+from gridbourse.audit.core.errors import AuditError
+from gridbourse.audit.run_folder import load_run
 from gridbourse.errors import GridbourseError
 from scripts import run as run_script
 from scripts.check import main

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from gridbourse.audit.collateral import Collateral
-from gridbourse.audit.events import Event
-from gridbourse.audit.findings import Findings
-from gridbourse.audit.reservations import NOTHING, Energy, Reservations
-from gridbourse.chain.lanes import BID
+from gridbourse.audit.core.events import Event
+from gridbourse.audit.core.findings import Findings
+from gridbourse.audit.core.reservations import NOTHING, Energy, Reservations
+from gridbourse.audit.markets.order_book_collateral import Collateral
+from gridbourse.chain.encoding.lanes import BID
 
 P, WHO, RATE, CAPACITY_WH, PURSE_WH = 7, 8, 300, 2_000, 1_500
 

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from gridbourse.audit.check import rebuild
-from gridbourse.audit.folder import logs_of, rules_of
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.chain.commitment import Commitment, Leaf, ProofError, proven
-from gridbourse.chain.connect import session
-from gridbourse.chain.deploy import AREA
-from gridbourse.chain.lanes import BID, OFFER
-from gridbourse.chain.logs import deployment_logs
-from gridbourse.chain.transactions import Reverted
+from gridbourse.audit.run_folder import logs_of, rules_of
+from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.encoding.commitment import Commitment, Leaf, ProofError, proven
+from gridbourse.chain.encoding.lanes import BID, OFFER
+from gridbourse.chain.node.connect import session
+from gridbourse.chain.node.transactions import Reverted
+from gridbourse.chain.operations.event_log import deployment_logs
 from tests.audit.forging import altered, dropped, plus, repeated
 from tests.invariants.model_market import Order
 from tests.invariants.ring_market import FIRST, NUMBERS, RING, RingMarket

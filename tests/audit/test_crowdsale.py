@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from gridbourse.audit.check import check
-from gridbourse.audit.events import Decoder, Log
-from gridbourse.audit.folder import Run, load_run
+from gridbourse.audit.core.events import Decoder, Log
+from gridbourse.audit.core.rules import rules_of
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.audit.rules import rules_of
-from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.crowdsale import campaigns
-from gridbourse.chain.deployments import PLEDGES, DeploymentError
-from gridbourse.model.crowdsale import Phase, Reward
-from gridbourse.model.equity import Equity
+from gridbourse.audit.run_folder import Run, load_run
+from gridbourse.chain.deployment.crowdsale import campaigns
+from gridbourse.chain.deployment.record import PLEDGES, DeploymentError
+from gridbourse.chain.node.compiler import load_artifacts
+from gridbourse.model.crowdsale.campaign import Phase, Reward
+from gridbourse.model.crowdsale.equity import Equity
 from gridbourse.scenario.scenario import load
 from tests.audit.crowd_market import GARDEN, ROOF, SCHOOL, CrowdMarket, run_crowdsales
 from tests.audit.small_market import write_scenario

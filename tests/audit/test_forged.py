@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gridbourse.audit.findings import Difference
-from gridbourse.chain.compiler import CHECKOUT
+from gridbourse.audit.core.findings import Difference
+from gridbourse.chain.node.compiler import CHECKOUT
 from tests.audit.forging import (
     altered,
     altered_topic,

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from eth_utils import keccak
 
-from gridbourse.audit.findings import Difference
-from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.deployments import MARKETS
-from gridbourse.chain.markets import NOBODY
+from gridbourse.audit.core.findings import Difference
+from gridbourse.chain.deployment.record import MARKETS
+from gridbourse.chain.encoding.arguments import NOBODY
+from gridbourse.chain.node.compiler import load_artifacts
 from tests.audit.forging import altered, changed_fields, dropped, entry_of, logs_of, plus, repeated
 from tests.audit.mixed_market import MixedMarket
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from gridbourse.audit.book import Phase
 from gridbourse.audit.check import check
-from gridbourse.audit.folder import load_run
+from gridbourse.audit.markets.call_auction_orders import Phase
 from gridbourse.audit.rebuild import Rebuilt
+from gridbourse.audit.run_folder import load_run
 from gridbourse.scenario.scenario import load
 from scripts.check import main
 from tests.audit.conftest import PRICINGS

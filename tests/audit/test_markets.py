@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from gridbourse.audit.check import check
-from gridbourse.audit.folder import Run, load_run
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.chain.deployments import MARKETS
+from gridbourse.audit.run_folder import Run, load_run
+from gridbourse.chain.deployment.record import MARKETS
 from gridbourse.model.order_book import Side
 from gridbourse.scenario.scenario import Scenario, load
 from tests.audit.mixed_market import EVERY_KIND, LISTING_FEE, MixedMarket

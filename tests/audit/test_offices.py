@@ -6,12 +6,13 @@ from typing import Any, cast
 
 import pytest
 
-from gridbourse.audit.common import Common
-from gridbourse.audit.events import Event
-from gridbourse.audit.findings import Findings
-from gridbourse.audit.flexibility_token import NOBODY, Tokens
-from gridbourse.audit.members import Members
-from gridbourse.audit.offices import ADMIN, ADMIN_REMOVAL, AGGREGATOR, GATEWAY, OPERATOR
+from gridbourse.audit.core.context import Common
+from gridbourse.audit.core.events import Event
+from gridbourse.audit.core.findings import Findings
+from gridbourse.audit.core.registry import Members
+from gridbourse.audit.core.roles import ADMIN, ADMIN_REMOVAL, AGGREGATOR, GATEWAY, OPERATOR
+from gridbourse.audit.flexibility.token import Tokens
+from gridbourse.chain.encoding.arguments import NOBODY
 
 ADMIN_KEY, OTHER, THIEF, ALICE, FRESH = (f"0x{digit * 40}" for digit in "abcde")
 POINT = b"p" * 32

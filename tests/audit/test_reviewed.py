@@ -7,15 +7,16 @@ import pytest
 from eth_utils import keccak
 
 from gridbourse.audit.check import rebuild
-from gridbourse.audit.folder import logs_of, rules_of
+from gridbourse.audit.history import read_history
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.chain.commitment import ProofError
-from gridbourse.chain.deploy import AREA
-from gridbourse.chain.flexibility import Report, Row, Terms
-from gridbourse.chain.logs import deployment_logs
-from gridbourse.model.flexibility_products import Way
-from oracle.corrections import book_corrections, read_history
-from oracle.reviews import Reviewed, book_reviews
+from gridbourse.audit.run_folder import logs_of, rules_of
+from gridbourse.chain.bindings.flexibility import Report, Row, Terms
+from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.encoding.commitment import ProofError
+from gridbourse.chain.operations.event_log import deployment_logs
+from gridbourse.model.flexibility.products import Way
+from oracle.meter.corrections import book_corrections
+from oracle.verifier.reviews import Reviewed, book_reviews
 from tests.audit.forging import altered, dropped, plus, repeated
 from tests.chain.street import FIRST, MTU, Street, open_street
 

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from gridbourse.audit.balances import DSO, SUPPLIER, Balances
 from gridbourse.audit.check import check
-from gridbourse.audit.findings import Difference, Findings
-from gridbourse.audit.folder import load_run
-from gridbourse.audit.money import GroupChange, Money, Position, Rates
+from gridbourse.audit.core.balances import Balances
+from gridbourse.audit.core.findings import Difference, Findings
+from gridbourse.audit.core.money import GroupChange, Money, Position, Rates
+from gridbourse.audit.core.solvency import Solvency
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.audit.solvency import Solvency
+from gridbourse.audit.run_folder import load_run
 from gridbourse.audit.statement import statement
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
 from gridbourse.scenario.scenario import load
 from tests.audit.forging import altered, altered_topic, logs_of, plus
 
@@ -27,7 +28,7 @@ def money() -> Money:
     """100 of the supplier's, 50 each of two participants, all of it there."""
     nothing: Any = None
     made = Money("house", nothing, nothing, Findings())
-    for account, amount in ((SUPPLIER, 100), (ANN, 50), (BOB, 50)):
+    for account, amount in ((SUPPLIER_ACCOUNT, 100), (ANN, 50), (BOB, 50)):
         made.free[account] += amount
         made.currency_held += amount
     return made
@@ -44,7 +45,14 @@ def broken(money: Money) -> list[str]:
 
 def test_sums_of_accounts_follow_every_change() -> None:
     balances = Balances()
-    for account, by in ((ANN, 5), (ANN, -8), (BOB, 4), (DSO, -9), (ANN, 1), (SUPPLIER, 7)):
+    for account, by in (
+        (ANN, 5),
+        (ANN, -8),
+        (BOB, 4),
+        (DSO_ACCOUNT, -9),
+        (ANN, 1),
+        (SUPPLIER_ACCOUNT, 7),
+    ):
         balances[account] += by
         people = [amount for who, amount in balances.items() if who >= 8]
         assert balances.free_micro_eur == sum(max(amount, 0) for amount in people)
@@ -64,7 +72,7 @@ def test_a_credit_beyond_the_guarantee_waits_and_the_rest_is_there(money: Money)
 def test_without_waiting_it_is_named(money: Money) -> None:
     """The same as it was booked before: conserved, and not solvent."""
     money.free[ANN] += 1_000
-    money.free[SUPPLIER] -= 1_000
+    money.free[SUPPLIER_ACCOUNT] -= 1_000
     assert money.total() == money.currency_held
     [found] = broken(money)
     assert found.startswith("solvency: block 3, the first: chain 1100 µEUR can be asked for")
@@ -74,22 +82,22 @@ def test_a_debt_is_covered_by_the_supplier_first_and_then_by_who_earned(money: M
     settled = money.settle(P, [GroupChange({ANN: -170}, 150, 20)])
     assert settled.debts == {ANN: -120}
     assert money.backing() == (130, 20)
-    assert (money.may_leave(SUPPLIER), money.may_leave(DSO)) == (130, 20)
+    assert (money.may_leave(SUPPLIER_ACCOUNT), money.may_leave(DSO_ACCOUNT)) == (130, 20)
     money.settle(P + 1, [GroupChange({BOB: -200}, 20, 180)])
     assert money.backing() == (0, 200)
     money.settle(P + 2, [GroupChange({BOB: -30}, 0, 30)])
     assert money.backing() == (-30, 230)
-    assert (money.may_leave(SUPPLIER), money.may_leave(DSO)) == (0, 200)
+    assert (money.may_leave(SUPPLIER_ACCOUNT), money.may_leave(DSO_ACCOUNT)) == (0, 200)
     assert broken(money) == []
 
 
 def test_a_fee_nobody_paid_does_not_go_out(money: Money) -> None:
     """What the DSO has is a debt of Ann's: spent, it would be Bob's money."""
-    money.free[SUPPLIER] -= 100
+    money.free[SUPPLIER_ACCOUNT] -= 100
     money.currency_held -= 100
     money.settle(P, [GroupChange({ANN: -80}, 0, 80)])
-    assert money.may_leave(DSO) == 50
-    money.free[DSO] -= 80
+    assert money.may_leave(DSO_ACCOUNT) == 50
+    money.free[DSO_ACCOUNT] -= 80
     money.currency_held -= 80
     assert broken(money)
 
@@ -185,7 +193,7 @@ def test_money_credited_to_another_account_than_it_was_brought_for(forge: Forgin
 
     def divert(content: dict[str, Any]) -> None:
         logs = logs_of(content, "ClearingHouse", "Deposited")
-        nth = next(n for n, log in enumerate(logs) if int(log["topics"][1], 16) == SUPPLIER)
+        nth = next(n for n, log in enumerate(logs) if int(log["topics"][1], 16) == SUPPLIER_ACCOUNT)
         altered_topic("ClearingHouse", "Deposited", 1, nth)(content)
 
     found = forge("logs", divert)

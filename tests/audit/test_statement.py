@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from gridbourse.audit.check import start
-from gridbourse.audit.folder import load_run
 from gridbourse.audit.rebuild import Rebuilt
+from gridbourse.audit.run_folder import load_run
 from gridbourse.audit.statement import Statement, statement
-from gridbourse.chain.deploy import AREA
+from gridbourse.chain.deployment.market import AREA
 from tests.audit.conftest import PRICINGS
 
 HOUSE = ("supplier", "dso", "spread account")

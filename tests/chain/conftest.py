@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gridbourse.chain.compiler import Artifact, compile_contracts
-from gridbourse.chain.devnet import CHECKOUT
+from gridbourse.chain.node.compiler import Artifact, compile_contracts
+from gridbourse.chain.node.devnet import CHECKOUT
 
 TALLY = """
 // SPDX-License-Identifier: MIT

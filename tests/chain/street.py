@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 
-from gridbourse.chain.accounts import Keyring
-from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.connect import session
-from gridbourse.chain.contracts import DSO_ACCOUNT, Registration
-from gridbourse.chain.deploy import AREA, Market, deploy
-from gridbourse.chain.flexibility import TSO_ACCOUNT
-from gridbourse.chain.settings import FlexibilityRules, MarketSettings
-from gridbourse.chain.transactions import Chain
-from gridbourse.model.clearing import Band
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, TSO_ACCOUNT
+from gridbourse.chain.bindings.registry import Registration
+from gridbourse.chain.deployment.deploy import deploy
+from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.settings import FlexibilityRules, MarketSettings
+from gridbourse.chain.keys.accounts import Keyring
+from gridbourse.chain.node.compiler import load_artifacts
+from gridbourse.chain.node.connect import session
+from gridbourse.chain.node.transactions import Chain
+from gridbourse.model.call_auction import Band
 
 MTU, FIRST = 900, 1_630_368
 CAPACITY_WH, PURSE = 5_000, 10_000_000

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from gridbourse.chain import accounts
-from gridbourse.chain.accounts import (
+from gridbourse.chain.keys import accounts
+from gridbourse.chain.keys.accounts import (
     DEVELOPMENT_SECRET,
     KEYS_VARIABLE,
     MIN_SECRET,
@@ -15,8 +15,7 @@ from gridbourse.chain.accounts import (
     Keys,
     SecretError,
 )
-from gridbourse.onboarding.errors import KeystoreError
-from gridbourse.onboarding.keystores import PASSWORD_VARIABLE
+from gridbourse.chain.keys.keystores import PASSWORD_VARIABLE, KeystoreError
 
 GOOD = "x" * MIN_SECRET
 PASSWORD = "a long enough one"

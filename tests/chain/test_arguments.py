@@ -4,16 +4,17 @@ from collections.abc import Callable
 
 import pytest
 
-from gridbourse.chain.accounts import DEVELOPMENT_SECRET, Keyring
-from gridbourse.chain.arguments import ArgumentError, label, range_of
-from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.connect import connect
-from gridbourse.chain.contracts import Registration
-from gridbourse.chain.deploy import AREA, Market, MarketSettings, deploy
-from gridbourse.chain.transactions import Chain
-from gridbourse.model.clearing import Band
+from gridbourse.chain.bindings.registry import Registration
+from gridbourse.chain.deployment.deploy import MarketSettings, deploy
+from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.encoding.arguments import ArgumentError, label, range_of
+from gridbourse.chain.keys.accounts import DEVELOPMENT_SECRET, Keyring
+from gridbourse.chain.node.compiler import load_artifacts
+from gridbourse.chain.node.connect import connect
+from gridbourse.chain.node.transactions import Chain
+from gridbourse.model.call_auction import Band
 from tests.invariants.ring_market import FIRST
-from tests.oracle.late import LateMarket
+from tests.oracle.meter.late import LateMarket
 
 Act = Callable[[Market], object]
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from gridbourse.chain import compiler
-from gridbourse.chain.compiler import CompileError, compile_contracts, load_artifacts
+from gridbourse.chain.node import compiler
+from gridbourse.chain.node.compiler import CompileError, compile_contracts, load_artifacts
 
 PRAGMA = "// SPDX-License-Identifier: MIT\npragma solidity ^0.8.20;\n"
 

@@ -4,9 +4,16 @@ import pytest
 from eth_account import Account
 from web3.exceptions import ContractCustomError, ContractLogicError, Web3RPCError
 
-from gridbourse.chain import connect as module
-from gridbourse.chain.connect import NetworkError, connect, fund, gas_price, let_time_pass, session
-from gridbourse.chain.devnet import Devnet, free_port
+from gridbourse.chain.node import connect as module
+from gridbourse.chain.node.connect import (
+    NetworkError,
+    connect,
+    fund,
+    gas_price,
+    let_time_pass,
+    session,
+)
+from gridbourse.chain.node.devnet import Devnet, free_port
 
 MUCH_GAS = 28_000_000
 

@@ -9,21 +9,22 @@ from typing import Any
 import pytest
 from web3 import Web3
 
-from gridbourse.chain.accounts import Keyring
-from gridbourse.chain.compiler import compiler_settings, load_artifacts
-from gridbourse.chain.connect import connect
-from gridbourse.chain.deploy import Market, MarketSettings, deploy, open_market
-from gridbourse.chain.deployments import (
+from gridbourse.chain.deployment.deploy import MarketSettings, deploy
+from gridbourse.chain.deployment.market import Market, open_market
+from gridbourse.chain.deployment.record import (
     CONTRACTS,
     DeploymentError,
     DeploymentRecord,
     current_commit,
     record_path,
 )
-from gridbourse.chain.devnet import Devnet
-from gridbourse.chain.transactions import Chain
-from gridbourse.model.clearing import Band
-from gridbourse.model.trade_word import LEAST_WH
+from gridbourse.chain.keys.accounts import Keyring
+from gridbourse.chain.node.compiler import compiler_settings, load_artifacts
+from gridbourse.chain.node.connect import connect
+from gridbourse.chain.node.devnet import Devnet
+from gridbourse.chain.node.transactions import Chain
+from gridbourse.model.call_auction import Band
+from gridbourse.model.trade import LEAST_WH
 
 SETTINGS = MarketSettings(900, 300, Band(80, 1, 221), False, 3, "somewhere")
 
@@ -125,7 +126,7 @@ def test_a_damaged_record_is_refused(market: Market, record: Path, content: str)
 def test_a_record_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(DeploymentError, match=r"-m scripts\.deploy"):
         DeploymentRecord.load(tmp_path / "none.json")
-    with pytest.raises(DeploymentError, match="can not be read"):
+    with pytest.raises(DeploymentError, match="cannot be read"):
         DeploymentRecord.load(tmp_path)
 
 

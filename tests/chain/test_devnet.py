@@ -10,9 +10,9 @@ import time
 import psutil
 import pytest
 
-from gridbourse.chain import devnet
-from gridbourse.chain.connect import connect
-from gridbourse.chain.devnet import (
+from gridbourse.chain.node import devnet
+from gridbourse.chain.node.connect import connect
+from gridbourse.chain.node.devnet import (
     Devnet,
     DevnetError,
     PortInUseError,
@@ -69,7 +69,7 @@ def test_it_ends_when_the_block_fails():
 
 def test_it_ends_when_its_parent_is_killed():
     code = (
-        "from gridbourse.chain.devnet import Devnet\n"
+        "from gridbourse.chain.node.devnet import Devnet\n"
         "with Devnet() as chain: print(chain.pid, flush=True); input()"
     )
     parent = subprocess.Popen(

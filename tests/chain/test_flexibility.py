@@ -5,12 +5,7 @@ from collections.abc import Iterator
 import pytest
 from eth_utils import keccak
 
-from gridbourse.chain.contracts import DSO_ACCOUNT
-from gridbourse.chain.deploy import AREA, deploy
-from gridbourse.chain.deployments import FLEXIBILITY, DeploymentError, DeploymentRecord
-from gridbourse.chain.flexibility import (
-    MARGIN_ACCOUNT,
-    TSO_ACCOUNT,
+from gridbourse.chain.bindings.flexibility import (
     Report,
     Row,
     Terms,
@@ -19,17 +14,15 @@ from gridbourse.chain.flexibility import (
     product_tuple,
     salt_commitment,
 )
-from gridbourse.chain.settings import MarketSettings
-from gridbourse.chain.transactions import Reverted
-from gridbourse.model.baseline.schedule import UntruthfulTerms
-from gridbourse.model.clearing import Band
-from gridbourse.model.flexibility_products import (
-    PRODUCTS,
-    Buyers,
-    Product,
-    ProductError,
-    Way,
-)
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, MARGIN_ACCOUNT, TSO_ACCOUNT
+from gridbourse.chain.deployment.deploy import deploy
+from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.deployment.record import FLEXIBILITY, DeploymentError, DeploymentRecord
+from gridbourse.chain.deployment.settings import MarketSettings
+from gridbourse.chain.node.transactions import Reverted
+from gridbourse.model.call_auction import Band
+from gridbourse.model.flexibility.baseline.schedule import UntruthfulTerms
+from gridbourse.model.flexibility.products import PRODUCTS, Buyers, Product, ProductError, Way
 from gridbourse.model.settlement import Prices
 from tests.chain.street import FIRST, MTU, Street, open_street
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from gridbourse.chain.deploy import AREA
-from gridbourse.chain.ending import finish
-from gridbourse.chain.overview import due
+from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.operations.market_state import due
+from gridbourse.chain.operations.period_end import finish
 from scripts import settle
 from tests.invariants.ring_market import FIRST, MTU, NUMBERS, RING
-from tests.oracle.late import TRUE, LateMarket
+from tests.oracle.meter.late import TRUE, LateMarket
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,8 @@ from eth_utils import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridbourse.chain.connect import connect
-from gridbourse.chain.deploy import AREA, Market
-from gridbourse.chain.devnet import Devnet
-from gridbourse.chain.lanes import (
+from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.encoding.lanes import (
     BID,
     MASK28,
     MISSING_WH,
@@ -25,12 +23,14 @@ from gridbourse.chain.lanes import (
     pair,
     unpack_readings,
 )
-from gridbourse.chain.signing import ORDER_TYPE, OrderTerms, order_domain, sign_order
-from gridbourse.chain.transactions import Reverted
+from gridbourse.chain.encoding.signed_orders import ORDER_TYPE, OrderTerms, order_domain, sign_order
+from gridbourse.chain.node.connect import connect
+from gridbourse.chain.node.devnet import Devnet
+from gridbourse.chain.node.transactions import Reverted
+from gridbourse.deployment.live_market import found_market
+from gridbourse.deployment.participants import Membership, account_name
 from gridbourse.model.caps import NO_CAP
 from gridbourse.scenario.scenario import Scenario, load
-from replay.onboarding import Membership, account_name
-from replay.run import found_market
 from tests.replay.noon import write_scenario
 
 NUMBERS = st.integers(8, 400)

@@ -7,19 +7,20 @@ from dataclasses import dataclass, replace
 import pytest
 from eth_utils import keccak
 
-from gridbourse.chain.accounts import Keyring
-from gridbourse.chain.bilateral import Draft, Listing, PairingCall
-from gridbourse.chain.checked_trades import CheckedTrades, TradeDesk
-from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.connect import session
-from gridbourse.chain.contracts import Registration
-from gridbourse.chain.deploy import AREA, Market, deploy
-from gridbourse.chain.over_the_counter import Deal, DealError
-from gridbourse.chain.settings import BilateralRules, MarketSettings
-from gridbourse.chain.transactions import Chain, Reverted
-from gridbourse.model.clearing import Band
+from gridbourse.chain.bindings.bilateral import Draft, Listing, PairingCall
+from gridbourse.chain.bindings.checked_trades import CheckedTrades, TradeDesk
+from gridbourse.chain.bindings.over_the_counter import Deal, DealError
+from gridbourse.chain.bindings.registry import Registration
+from gridbourse.chain.deployment.deploy import deploy
+from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.deployment.settings import BilateralRules, MarketSettings
+from gridbourse.chain.keys.accounts import Keyring
+from gridbourse.chain.node.compiler import load_artifacts
+from gridbourse.chain.node.connect import session
+from gridbourse.chain.node.transactions import Chain, Reverted
+from gridbourse.model.call_auction import Band
 from gridbourse.model.over_the_counter import Margins, Terms, TermsError
-from gridbourse.model.trade_word import TradeWord
+from gridbourse.model.trade import TradeWord
 from tests.chain.street import fund
 
 MTU, FIRST = 900, 1_630_368

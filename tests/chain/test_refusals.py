@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from eth_utils import keccak
 
-from gridbourse.chain import crowdsale, flexibility, grid_oracle, refusals
-from gridbourse.chain.compiler import CHECKOUT, load_artifacts
-from gridbourse.chain.transactions import Reverted
+from gridbourse.chain.bindings import crowdsale, flexibility, grid_oracle
+from gridbourse.chain.node import refusals
+from gridbourse.chain.node.compiler import CHECKOUT, load_artifacts
+from gridbourse.chain.node.transactions import Reverted
 
 SOURCES = [path.read_text(encoding="utf-8") for path in (CHECKOUT / "contracts").rglob("*.sol")]
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from gridbourse.chain.settings import AuctionRules, MarketSettings, SettingsError
-from gridbourse.model.clearing import Band
+from gridbourse.chain.deployment.settings import AuctionRules, MarketSettings, SettingsError
+from gridbourse.model.call_auction import Band
 
 LIVE = MarketSettings(
     900, 300, Band(80, 1, 221), False, 3, "street", markets=("CallAuction", "FlexibilityMarket"), replay=False

@@ -8,9 +8,9 @@ import pytest
 import requests
 import solcx
 
-from gridbourse.chain import solc
-from gridbourse.chain.devnet import CHECKOUT
-from gridbourse.chain.solc import CompilerNotFoundError, find_solc
+from gridbourse.chain.node import solc
+from gridbourse.chain.node.devnet import CHECKOUT
+from gridbourse.chain.node.solc import CompilerNotFoundError, find_solc
 
 VERSION = "0.8.37"
 SHIM = CHECKOUT / "tools" / "solc"

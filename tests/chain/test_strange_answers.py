@@ -7,14 +7,14 @@ from eth_account import Account
 from web3 import Web3
 from web3.exceptions import Web3RPCError
 
-from gridbourse.chain import node as module
-from gridbourse.chain.compiler import Artifact
-from gridbourse.chain.connect import connect
-from gridbourse.chain.deployments import record_path
-from gridbourse.chain.devnet import Devnet
-from gridbourse.chain.node import NetworkError, http_session, is_loopback, public_address
-from gridbourse.chain.ranges import BLOCKS_A_QUERY, events_of, in_ranges
-from gridbourse.chain.transactions import Chain, Reverted, TooLarge
+from gridbourse.chain.deployment.record import record_path
+from gridbourse.chain.node import answers as module
+from gridbourse.chain.node.answers import NetworkError, http_session, is_loopback, public_address
+from gridbourse.chain.node.block_ranges import BLOCKS_A_QUERY, events_of, in_ranges
+from gridbourse.chain.node.compiler import Artifact
+from gridbourse.chain.node.connect import connect
+from gridbourse.chain.node.devnet import Devnet
+from gridbourse.chain.node.transactions import Chain, Reverted, TooLarge
 from tests.chain.strange_node import StrangeNode, error, result, strange_node
 
 

@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 from eth_utils import keccak
 
-from gridbourse.chain.accounts import Keyring
-from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.connect import session
-from gridbourse.chain.contracts import Registration
-from gridbourse.chain.deploy import AREA, Market, MarketSettings, deploy
-from gridbourse.chain.lanes import order_lane
-from gridbourse.chain.transactions import Chain
+from gridbourse.chain.bindings.registry import Registration
+from gridbourse.chain.deployment.deploy import MarketSettings, deploy
+from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.encoding.lanes import order_lane
+from gridbourse.chain.keys.accounts import Keyring
+from gridbourse.chain.node.compiler import load_artifacts
+from gridbourse.chain.node.connect import session
+from gridbourse.chain.node.transactions import Chain
+from gridbourse.model.call_auction import clear
 from gridbourse.model.caps import NO_CAP
-from gridbourse.model.clearing import clear
 from tests.model.books import BAND, EDGE_BOOKS, Book, random_books
 
 SEED = 20_260_729

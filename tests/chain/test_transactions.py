@@ -8,11 +8,11 @@ from eth_account.signers.local import LocalAccount
 from web3.contract import Contract
 from web3.exceptions import Web3Exception
 
-from gridbourse.chain.compiler import Artifact
-from gridbourse.chain.connect import NetworkError, connect, session
-from gridbourse.chain.contracts import Bound
-from gridbourse.chain.devnet import Devnet
-from gridbourse.chain.transactions import GAS_LIMIT, Chain, Reverted
+from gridbourse.chain.bindings.contract import Bound
+from gridbourse.chain.node.compiler import Artifact
+from gridbourse.chain.node.connect import NetworkError, connect, session
+from gridbourse.chain.node.devnet import Devnet
+from gridbourse.chain.node.transactions import GAS_LIMIT, Chain, Reverted
 from gridbourse.errors import GridbourseError
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from brownie import web3
 from web3.exceptions import ContractLogicError
 
-from gridbourse.chain.lanes import BID, OFFER, group_words, order_lane, pack_readings
+from gridbourse.chain.encoding.lanes import BID, OFFER, group_words, order_lane, pack_readings
 from tests.contracts.market import (
     BOOKED,
     CLEARED,

@@ -6,10 +6,10 @@ from typing import Any
 from brownie import chain, web3
 from eth_account import Account
 
-from gridbourse.chain.compact_signature import Signature
-from gridbourse.chain.over_the_counter import Deal, deal_domain
+from gridbourse.chain.bindings.over_the_counter import Deal, deal_domain
+from gridbourse.chain.encoding.compact_signature import Signature
 from gridbourse.model.over_the_counter import Terms
-from gridbourse.model.trade_word import TradeWord
+from gridbourse.model.trade import TradeWord
 from tests.contracts.market import (
     ALGORITHM,
     MARKET,

@@ -6,12 +6,12 @@ from typing import Any
 from brownie import chain, web3
 from eth_utils import keccak
 
-from gridbourse.chain.crowdsale import Terms
-from gridbourse.model.crowdsale import Rules
+from gridbourse.chain.bindings.crowdsale import Terms
+from gridbourse.chain.encoding.arguments import NOBODY
+from gridbourse.model.crowdsale.campaign import Rules
 from tests.contracts.market import TIMELOCK, Market, Member
 
 PAYMENT = 8
-NOBODY = "0x" + 40 * "0"
 PROFIT_SHARE, RENT = 1, 2
 EVIDENCE = keccak(text="photographs of the roof")
 PROJECT = keccak(text="ten panels on the roof")

@@ -10,7 +10,7 @@ import brownie
 import pytest
 from web3.exceptions import TransactionNotFound
 
-from gridbourse.chain.devnet import STATES_KEPT, free_port
+from gridbourse.chain.node.devnet import STATES_KEPT, free_port
 from tests.contracts.market import Market
 from tests.guard import GUARD_S
 

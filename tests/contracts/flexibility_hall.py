@@ -7,7 +7,7 @@ from typing import Any
 from brownie import chain
 from eth_utils import keccak
 
-from gridbourse.chain.flexibility import (
+from gridbourse.chain.bindings.flexibility import (
     NO_SEED,
     lot_commitment,
     lot_drawn,
@@ -15,11 +15,11 @@ from gridbourse.chain.flexibility import (
     salt_commitment,
     token_id,
 )
-from gridbourse.chain.markets import NOBODY
-from gridbourse.chain.portfolios import GATEWAY_BIT
-from gridbourse.model.clearing import Band
-from gridbourse.model.flexibility import Offer, Request
-from gridbourse.model.flexibility_products import (
+from gridbourse.chain.bindings.portfolios import GATEWAY_BIT
+from gridbourse.chain.encoding.arguments import NOBODY
+from gridbourse.model.call_auction import Band
+from gridbourse.model.flexibility.market import Offer, Request
+from gridbourse.model.flexibility.products import (
     CONGESTION,
     CONGESTION_METERED,
     EVIDENCE_ONLY,
@@ -29,7 +29,7 @@ from gridbourse.model.flexibility_products import (
     Product,
     Way,
 )
-from gridbourse.model.trade_word import TradeWord
+from gridbourse.model.trade import TradeWord
 from tests.contracts.bilateral_markets import anchors, authorise
 from tests.contracts.market import (
     ALGORITHM,

@@ -5,7 +5,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from gridbourse.model.flexibility import (
+from gridbourse.model.flexibility.market import (
     Finding,
     Leg,
     Offer,
@@ -23,7 +23,7 @@ from gridbourse.model.flexibility import (
     verify,
     verify_by_evidence,
 )
-from gridbourse.model.flexibility_products import Way
+from gridbourse.model.flexibility.products import Way
 from tests.contracts.flexibility_hall import (
     BAND,
     DSO,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from brownie import web3
 
-from gridbourse.chain.compiler import CHECKOUT, Artifact, compile_contracts
+from gridbourse.chain.node.compiler import CHECKOUT, Artifact, compile_contracts
 
 _COMPILED: dict[str, Artifact] = {}
 """Every harness by its name: one compilation serves a whole session."""

@@ -13,7 +13,7 @@ import numpy as np
 from brownie import accounts, chain, web3
 from eth_utils import keccak
 
-from gridbourse.chain.lanes import (
+from gridbourse.chain.encoding.lanes import (
     BID,
     OFFER,
     PER_GROUP,

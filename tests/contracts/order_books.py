@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from gridbourse.chain.book_order import Action, BookOrder
-from gridbourse.chain.lanes import BID, OFFER
-from gridbourse.model.trade_word import TradeWord
+from gridbourse.chain.encoding.book_order import Action, BookOrder
+from gridbourse.chain.encoding.lanes import BID, OFFER
+from gridbourse.model.trade import TradeWord
 from tests.contracts.bilateral_markets import anchors, authorise
 from tests.contracts.market import ALGORITHM, REPORT, Market, Member
 from tests.contracts.refusal import ask, fact

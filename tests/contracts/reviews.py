@@ -7,11 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gridbourse.chain.commitment import NO_CAPS, Commitment, Leaf
-from gridbourse.chain.flexibility_review import VerifiedLeg, VerifiedLegs, evidence_for
-from gridbourse.chain.lanes import MISSING_WH, PER_GROUP, lanes64, word64
-from gridbourse.model.flexibility import Leg
-from gridbourse.model.flexibility_review import Review, Verified, leg_shares, review
+from gridbourse.chain.bindings.flexibility_review import VerifiedLeg, VerifiedLegs, evidence_for
+from gridbourse.chain.encoding.commitment import NO_CAPS, Commitment, Leaf
+from gridbourse.chain.encoding.lanes import MISSING_WH, PER_GROUP, lanes64, word64
+from gridbourse.model.flexibility.market import Leg
+from gridbourse.model.flexibility.review import Review, Verified, leg_shares, review
 from tests.contracts.flexibility_hall import DSO, FlexibilityHall, P, Posted
 
 

@@ -8,9 +8,9 @@ from brownie import Agents, AggregatorAuction, Portfolios
 from eth_abi import encode
 from eth_utils import keccak
 
-from gridbourse.chain.lanes import BID, group_words, order_lane
+from gridbourse.chain.encoding.lanes import BID, group_words, order_lane
 from gridbourse.model import aggregator_auction as model
-from gridbourse.model.trade_word import TradeWord
+from gridbourse.model.trade import TradeWord
 from tests.contracts.bilateral_markets import anchors, authorise
 from tests.contracts.market import (
     ALGORITHM,

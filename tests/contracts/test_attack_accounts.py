@@ -3,7 +3,7 @@
 import pytest
 from brownie import chain
 
-from gridbourse.chain.lanes import OFFER
+from gridbourse.chain.encoding.lanes import OFFER
 from tests.contracts.market import FIRST, SUSPENDED, TIMELOCK, role, signer
 from tests.contracts.order_books import Hall, rested_at, trades_in
 from tests.contracts.refusal import fact, refusal

@@ -6,8 +6,8 @@ from brownie.test import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from gridbourse.chain.book_order import Action, BookOrder
-from gridbourse.chain.lanes import BID, MASK28, OFFER, energy_lane, order_lane
+from gridbourse.chain.encoding.book_order import Action, BookOrder
+from gridbourse.chain.encoding.lanes import BID, MASK28, OFFER, energy_lane, order_lane
 from gridbourse.model.agent_limit import is_within
 from tests.contracts import test_aggregator_auction as auctions
 from tests.contracts.bilateral_markets import Counter, Neighbours, offer_draft

@@ -3,8 +3,8 @@
 import pytest
 from brownie import AggregatorAuction, chain
 
-from gridbourse.chain.lanes import BID, group_words, order_lane
-from gridbourse.chain.portfolios import GATEWAY_BIT
+from gridbourse.chain.bindings.portfolios import GATEWAY_BIT
+from gridbourse.chain.encoding.lanes import BID, group_words, order_lane
 from tests.contracts.bilateral_markets import Counter, anchors
 from tests.contracts.market import BAND, CAPACITY_WH, FIRST, GATE_CLOSURE, PURSE, TIMELOCK, role
 from tests.contracts.refusal import fact, refusal

@@ -5,8 +5,8 @@ from brownie import chain, web3
 from brownie.exceptions import VirtualMachineError
 from eth_account import Account
 
-from gridbourse.chain.lanes import BID, OFFER, group_words, order_lane
-from gridbourse.chain.signing import OrderTerms, order_domain, sign_order
+from gridbourse.chain.encoding.lanes import BID, OFFER, group_words, order_lane
+from gridbourse.chain.encoding.signed_orders import OrderTerms, order_domain, sign_order
 from tests.contracts.bilateral_markets import Neighbours
 from tests.contracts.market import FIRST, HOLD_RATE, PURSE
 from tests.contracts.refusal import fact, refusal

@@ -5,9 +5,9 @@ from brownie import chain, web3
 from brownie.exceptions import VirtualMachineError
 from eth_account import Account
 
-from gridbourse.chain.book_order import Action, BookOrder
-from gridbourse.chain.lanes import BID, OFFER
-from gridbourse.chain.signing import book_domain, sign_book_order
+from gridbourse.chain.encoding.book_order import Action, BookOrder
+from gridbourse.chain.encoding.lanes import BID, OFFER
+from gridbourse.chain.encoding.signed_orders import book_domain, sign_book_order
 from tests.contracts import test_aggregator_auction as auctions
 from tests.contracts.any_state import GAS_LIMIT, undone
 from tests.contracts.market import CAPACITY_WH, FIRST, PURSE

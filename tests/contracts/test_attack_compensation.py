@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from brownie import chain
 
-from gridbourse.chain.lanes import group_words
+from gridbourse.chain.encoding.lanes import group_words
 from gridbourse.model.caps import NO_CAP
 from gridbourse.model.curtailment import held_back_wh, outstanding_wh
 from tests.contracts.market import CAPACITY_WH, DSO, FEED_IN, FEES, FIRST, MARKET, TIMELOCK, role

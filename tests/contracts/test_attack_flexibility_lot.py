@@ -5,9 +5,9 @@ import random
 import pytest
 from brownie import chain
 
-from gridbourse.chain.flexibility import lot_drawn, salt_commitment
-from gridbourse.model.flexibility import bond_micro_eur
-from gridbourse.model.flexibility_products import CONGESTION, CONGESTION_METERED, Way
+from gridbourse.chain.bindings.flexibility import lot_drawn, salt_commitment
+from gridbourse.model.flexibility.market import bond_micro_eur
+from gridbourse.model.flexibility.products import CONGESTION, CONGESTION_METERED, Way
 from tests.contracts.flexibility_hall import (
     BAND,
     DSO,

@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from gridbourse.audit.tick_queue import WORDS, TickQueue
-from gridbourse.chain.book_order import Action, BookOrder
-from gridbourse.chain.lanes import OFFER
+from gridbourse.audit.markets.tick_queue import WORDS, TickQueue
+from gridbourse.chain.encoding.book_order import Action, BookOrder
+from gridbourse.chain.encoding.lanes import OFFER
 from tests.contracts.market import FIRST
 from tests.contracts.order_books import Hall, trades_of
 from tests.contracts.refusal import refusal

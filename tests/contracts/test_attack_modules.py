@@ -7,7 +7,7 @@ could take what is in SPECIFICATION, chapter 33.
 import pytest
 from brownie import ZERO_ADDRESS, chain, web3
 
-from gridbourse.chain.lanes import BID, OFFER, energy_lane
+from gridbourse.chain.encoding.lanes import BID, OFFER, energy_lane
 from tests.contracts.market import (
     BOOKED,
     CAPACITY_WH,

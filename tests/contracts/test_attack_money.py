@@ -6,7 +6,7 @@ Each test is an attack that once took money; who could take what is in SPECIFICA
 import pytest
 from brownie import chain
 
-from gridbourse.chain.lanes import BID, MISSING_WH, OFFER
+from gridbourse.chain.encoding.lanes import BID, MISSING_WH, OFFER
 from gridbourse.model.caps import NO_CAP
 from tests.contracts.market import (
     BOOKED,

@@ -6,8 +6,8 @@ The measure is the same period lived twice: verified on a wrong reading and corr
 import pytest
 from brownie import chain
 
-from gridbourse.model.flexibility_products import CONGESTION, CONGESTION_METERED, Way
-from gridbourse.model.flexibility_review import book
+from gridbourse.model.flexibility.products import CONGESTION, CONGESTION_METERED, Way
+from gridbourse.model.flexibility.review import book
 from tests.contracts.any_state import require_sound
 from tests.contracts.flexibility_hall import (
     COMPENSATED,

@@ -3,7 +3,7 @@
 import pytest
 from brownie import ZERO_ADDRESS, web3
 
-from gridbourse.chain.lanes import BID, OFFER
+from gridbourse.chain.encoding.lanes import BID, OFFER
 from tests.contracts.market import FIRST, MARKET, PURSE, RING, SPREAD, SUPPLIER
 from tests.contracts.order_books import Hall, trades_in
 from tests.contracts.refusal import refusal

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gridbourse.chain.lanes import BID, OFFER
+from gridbourse.chain.encoding.lanes import BID, OFFER
+from gridbourse.model.call_auction import clear
 from gridbourse.model.caps import NO_CAP
-from gridbourse.model.clearing import clear
 from gridbourse.model.settlement import hold_micro_eur
 from tests.contracts.market import FIRST, HOLD_RATE, SPREAD, Market
 from tests.contracts.refusal import ask

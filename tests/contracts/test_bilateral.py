@@ -3,7 +3,7 @@
 import pytest
 from brownie import chain
 
-from gridbourse.model.trade_word import MOST_WH, TradeWord
+from gridbourse.model.trade import MOST_WH, TradeWord
 from tests.contracts.bilateral_markets import (
     MAX_OPEN,
     MIN_WH,

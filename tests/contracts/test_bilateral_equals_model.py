@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from gridbourse.model.bilateral import Offer, PriceRule, Request, Zones, allowed, match
-from gridbourse.model.trade_word import TradeWord
+from gridbourse.model.trade import TradeWord
 from tests.contracts.bilateral_markets import (
     SELLER,
     WITHIN,

@@ -3,7 +3,7 @@
 import pytest
 from brownie import CallAuction
 
-from gridbourse.chain.lanes import BID, OFFER, group_words, lanes64, order_lane
+from gridbourse.chain.encoding.lanes import BID, OFFER, group_words, lanes64, order_lane
 from gridbourse.model.caps import NO_CAP
 from tests.contracts.market import (
     BOOKED,

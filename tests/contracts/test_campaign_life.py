@@ -13,8 +13,8 @@ import pytest
 from brownie import chain
 from brownie.exceptions import VirtualMachineError
 
-from gridbourse.model import crowdsale as model
-from gridbourse.model.equity import Agreement, Equity, Export, Form
+from gridbourse.model.crowdsale import campaign as model
+from gridbourse.model.crowdsale.equity import Agreement, Equity, Export, Form
 from tests.contracts.campaigns import EVIDENCE, PAYMENT, anchors, income_of, mint, next_block_at
 from tests.contracts.campaigns import block_time as now_on_chain
 from tests.contracts.market import FEED_IN, FIRST, RETAIL, TIMELOCK

@@ -3,9 +3,9 @@
 import pytest
 from brownie import OrderBook, chain
 
-from gridbourse.chain.lanes import energy_lane, group_words
+from gridbourse.chain.encoding.lanes import energy_lane, group_words
 from gridbourse.model.caps import NO_CAP
-from gridbourse.model.trade_word import TradeWord
+from gridbourse.model.trade import TradeWord
 from tests.contracts.bilateral_markets import authorise
 from tests.contracts.market import (
     ALGORITHM,

@@ -7,7 +7,7 @@ is tried with what no honest module would send.
 import pytest
 from brownie import ZERO_ADDRESS, ClearingHouse
 
-from gridbourse.chain.lanes import BID, OFFER, energy_lane
+from gridbourse.chain.encoding.lanes import BID, OFFER, energy_lane
 from tests.contracts.market import (
     CAPACITY_WH,
     DSO,

@@ -11,7 +11,7 @@ from brownie import chain
 from eth_abi import encode
 from eth_utils import keccak
 
-from gridbourse.chain.lanes import BID, MISSING_WH, OFFER, lanes64
+from gridbourse.chain.encoding.lanes import BID, MISSING_WH, OFFER, lanes64
 from gridbourse.model.caps import NO_CAP
 from tests.contracts.market import CAPACITY_WH, DSO, FIRST, RING, SUPPLIER, role
 from tests.contracts.refusal import fact, refusal

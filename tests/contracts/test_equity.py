@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gridbourse.model.equity import premium_micro_eur
+from gridbourse.model.crowdsale.equity import premium_micro_eur
 from tests.contracts.campaigns import (
     EVIDENCE,
     GOAL,

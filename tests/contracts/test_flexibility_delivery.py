@@ -3,8 +3,8 @@
 import pytest
 from brownie import chain
 
-from gridbourse.chain.markets import NOBODY
-from gridbourse.model.flexibility_products import (
+from gridbourse.chain.encoding.arguments import NOBODY
+from gridbourse.model.flexibility.products import (
     CONGESTION,
     CONGESTION_METERED,
     FCR_N,

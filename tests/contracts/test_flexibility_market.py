@@ -5,15 +5,15 @@ import random
 import pytest
 from brownie import chain
 
-from gridbourse.chain.flexibility import NO_SEED, lot_drawn, salt_commitment
-from gridbourse.model.flexibility import (
+from gridbourse.chain.bindings.flexibility import NO_SEED, lot_drawn, salt_commitment
+from gridbourse.model.flexibility.market import (
     bond_micro_eur,
     clear,
     escrow_micro_eur,
     kind,
     may_promise,
 )
-from gridbourse.model.flexibility_products import (
+from gridbourse.model.flexibility.products import (
     CONGESTION,
     CONGESTION_METERED,
     FCR_N,

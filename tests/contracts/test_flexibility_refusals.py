@@ -2,13 +2,13 @@
 
 import pytest
 
-from gridbourse.chain.flexibility import (
+from gridbourse.chain.bindings.flexibility import (
     NO_SEED,
     lot_commitment,
     product_tuple,
     salt_commitment,
 )
-from gridbourse.model.flexibility_products import (
+from gridbourse.model.flexibility.products import (
     CONGESTION,
     CONGESTION_METERED,
     FCR_N,

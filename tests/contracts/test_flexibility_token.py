@@ -7,9 +7,10 @@ from brownie import accounts as brownie_accounts
 from brownie.exceptions import VirtualMachineError
 from eth_utils import keccak
 
-from gridbourse.chain.flexibility import NO_SEED, token_id
-from gridbourse.model.flexibility import claim_moved
-from gridbourse.model.flexibility_products import CONGESTION_METERED, Way
+from gridbourse.chain.bindings.flexibility import NO_SEED, token_id
+from gridbourse.chain.encoding.arguments import NOBODY
+from gridbourse.model.flexibility.market import claim_moved
+from gridbourse.model.flexibility.products import CONGESTION_METERED, Way
 from tests.contracts.flexibility_hall import (
     DSO,
     ENDED,
@@ -23,8 +24,6 @@ from tests.contracts.flexibility_hall import (
 from tests.contracts.harnesses import deploy_contract, transact
 from tests.contracts.market import FIRST, PURSE
 from tests.contracts.refusal import fact, refusal
-
-NOBODY = "0x0000000000000000000000000000000000000000"
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from brownie import chain
 
 from gridbourse.model.caps import NO_CAP
-from gridbourse.model.flexibility_products import (
+from gridbourse.model.flexibility.products import (
     CONGESTION,
     CONGESTION_METERED,
     VOLTAGE,

@@ -3,7 +3,7 @@
 import pytest
 from brownie import GridOracle, chain
 
-from gridbourse.chain.lanes import BID, OFFER, energy_lane, group_words
+from gridbourse.chain.encoding.lanes import BID, OFFER, energy_lane, group_words
 from gridbourse.model.caps import NO_CAP
 from tests.contracts.market import (
     ACCEPTED,

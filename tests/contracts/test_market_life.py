@@ -23,7 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from gridbourse.chain.lanes import MISSING_WH, OFFER
+from gridbourse.chain.encoding.lanes import MISSING_WH, OFFER
 from tests.contracts.any_state import (
     everybody_takes,
     require_anyone_can_end,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gridbourse.chain.lanes import BLOCK_BYTES, MISSING_WH, PER_BLOCK, pack_readings
+from gridbourse.chain.encoding.lanes import BLOCK_BYTES, MISSING_WH, PER_BLOCK, pack_readings
 from gridbourse.model.caps import NO_CAP
 from tests.contracts.market import CAPACITY_WH, FIRST, RING, metering_point, role
 from tests.contracts.refusal import fact, refusal

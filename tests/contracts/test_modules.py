@@ -5,7 +5,7 @@ from brownie import ZERO_ADDRESS, ClearingHouse, chain, web3
 from brownie.exceptions import VirtualMachineError
 from eth_utils import to_checksum_address
 
-from gridbourse.chain.lanes import BID, OFFER
+from gridbourse.chain.encoding.lanes import BID, OFFER
 from tests.contracts.market import (
     FIRST,
     MARKET,

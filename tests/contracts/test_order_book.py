@@ -3,8 +3,8 @@
 import pytest
 from brownie import OrderBook, chain
 
-from gridbourse.chain.book_order import Action, BookOrder
-from gridbourse.chain.lanes import BID, OFFER
+from gridbourse.chain.encoding.book_order import Action, BookOrder
+from gridbourse.chain.encoding.lanes import BID, OFFER
 from tests.contracts.bilateral_markets import anchors
 from tests.contracts.market import (
     CAPACITY_WH,

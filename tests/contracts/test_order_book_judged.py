@@ -3,7 +3,7 @@
 import pytest
 from brownie import chain
 
-from gridbourse.model.trade_word import TradeWord
+from gridbourse.model.trade import TradeWord
 from tests.contracts.market import (
     FIRST,
     PURSE,

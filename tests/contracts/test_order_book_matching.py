@@ -2,7 +2,7 @@
 
 import pytest
 
-from gridbourse.chain.lanes import BID, OFFER
+from gridbourse.chain.encoding.lanes import BID, OFFER
 from tests.contracts.market import (
     FIRST,
     PURSE,

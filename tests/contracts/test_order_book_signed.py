@@ -7,9 +7,9 @@ import pytest
 from brownie import chain, web3
 from eth_account import Account
 
-from gridbourse.chain.book_order import Action, BookOrder
-from gridbourse.chain.lanes import BID, OFFER
-from gridbourse.chain.signing import book_domain, sign_book_order
+from gridbourse.chain.encoding.book_order import Action, BookOrder
+from gridbourse.chain.encoding.lanes import BID, OFFER
+from gridbourse.chain.encoding.signed_orders import book_domain, sign_book_order
 from tests.contracts.market import FIRST
 from tests.contracts.order_books import Hall
 from tests.contracts.refusal import refusal

@@ -9,11 +9,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from gridbourse.chain.book_order import Action, BookOrder
-from gridbourse.chain.lanes import BID, OFFER
+from gridbourse.chain.encoding.book_order import Action, BookOrder
+from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.model.order_book import Kind, OrderBook, Side, TooManyOrders
 from gridbourse.model.order_book import Order as ModelOrder
-from gridbourse.model.trade_word import TradeWord
+from gridbourse.model.trade import TradeWord
 from gridbourse.report.book_frame import book_at, frame
 from tests.contracts.market import FIRST, Market
 from tests.contracts.order_books import Hall, trades_in

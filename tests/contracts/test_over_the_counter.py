@@ -7,9 +7,9 @@ from brownie import chain, web3
 from eth_abi import encode
 from eth_utils import keccak
 
-from gridbourse.chain.lanes import BID, OFFER
+from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.model.over_the_counter import Margins, Outcome, SupplierPrices, walk
-from gridbourse.model.trade_word import MOST_WH, TradeWord
+from gridbourse.model.trade import MOST_WH, TradeWord
 from tests.contracts.bilateral_markets import MIN_WH, Counter, Neighbours, judge
 from tests.contracts.market import (
     CAPACITY_WH,

@@ -20,9 +20,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from gridbourse.chain.over_the_counter import Deal
+from gridbourse.chain.bindings.over_the_counter import Deal
 from gridbourse.model.over_the_counter import Margins, Outcome, SupplierPrices, step
-from gridbourse.model.trade_word import TradeWord
+from gridbourse.model.trade import TradeWord
 from tests.contracts.bilateral_markets import MAX_OPEN, MIN_WH, Neighbours, judge
 from tests.contracts.bilateral_markets import Counter as Otc
 from tests.contracts.market import (

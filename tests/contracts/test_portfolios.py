@@ -6,7 +6,7 @@ from dataclasses import astuple
 import pytest
 from brownie import Portfolios, web3
 
-from gridbourse.chain.portfolios import acceptance_domain, sign_acceptance
+from gridbourse.chain.bindings.portfolios import acceptance_domain, sign_acceptance
 from gridbourse.model.portfolio_contract import Book, Contract, ContractRefused, Control, Resource
 from tests.contracts.market import FIRST, GATE_CLOSURE, MTU, role
 from tests.contracts.refusal import ask, fact, refusal

@@ -3,7 +3,7 @@
 import pytest
 from brownie import chain
 
-from gridbourse.chain.lanes import BID
+from gridbourse.chain.encoding.lanes import BID
 from tests.contracts.campaigns import launch, launch_equity, mint
 from tests.contracts.market import FIRST, role
 from tests.contracts.refusal import fact, refusal

@@ -3,7 +3,7 @@
 import pytest
 from brownie import ZERO_ADDRESS, chain, web3
 
-from gridbourse.chain.lanes import BID, OFFER
+from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.model.caps import NO_CAP
 from tests.contracts.market import (
     ACTIVE,

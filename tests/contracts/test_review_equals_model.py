@@ -9,7 +9,7 @@ import random
 import pytest
 from brownie import chain
 
-from gridbourse.model.flexibility_products import CONGESTION_METERED, Way
+from gridbourse.model.flexibility.products import CONGESTION_METERED, Way
 from tests.contracts.any_state import require_sound
 from tests.contracts.flexibility_hall import (
     BAND,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gridbourse.model import crowdsale as model
+from gridbourse.model.crowdsale import campaign as model
 from tests.contracts.campaigns import EVIDENCE, anchors
 from tests.contracts.refusal import ask
 from tests.contracts.test_campaign_life import ABOUT, HELD, CampaignLife, P

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from brownie import web3
 
-from gridbourse.chain.lanes import order_lane
+from gridbourse.chain.encoding.lanes import order_lane
+from gridbourse.model.call_auction import clear
 from gridbourse.model.caps import NO_CAP
-from gridbourse.model.clearing import clear
 from gridbourse.model.settlement import Prices, settle
 from tests.contracts.harnesses import deploy_harness
 from tests.contracts.refusal import refused

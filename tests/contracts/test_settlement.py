@@ -5,9 +5,9 @@ import pytest
 from brownie import Settlement, chain, web3
 from brownie.exceptions import VirtualMachineError
 
-from gridbourse.chain.lanes import BID, OFFER
+from gridbourse.chain.encoding.lanes import BID, OFFER
+from gridbourse.model.call_auction import clear
 from gridbourse.model.caps import NO_CAP
-from gridbourse.model.clearing import clear
 from gridbourse.model.settlement import estimate_wh
 from gridbourse.model.settlement import settle as charges_of
 from tests.contracts.market import (

@@ -9,7 +9,7 @@ from eth_abi import encode
 from eth_account import Account
 from eth_utils import keccak
 
-from gridbourse.chain.bilateral import Draft, listing_domain, sign_listing
+from gridbourse.chain.bindings.bilateral import Draft, listing_domain, sign_listing
 from tests.contracts.bilateral_markets import MAX_OPEN, PV, Neighbours
 from tests.contracts.market import FIRST, GATE_CLOSURE, MTU, SUSPENDED, Market
 from tests.contracts.refusal import refusal

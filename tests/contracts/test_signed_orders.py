@@ -8,8 +8,8 @@ from eth_abi import encode
 from eth_account import Account
 from eth_utils import keccak
 
-from gridbourse.chain.lanes import BID, OFFER, order_lane
-from gridbourse.chain.signing import OrderTerms, order_domain, sign_order
+from gridbourse.chain.encoding.lanes import BID, OFFER, order_lane
+from gridbourse.chain.encoding.signed_orders import OrderTerms, order_domain, sign_order
 from tests.contracts.market import FIRST, SUSPENDED
 from tests.contracts.refusal import fact, refusal
 

@@ -4,8 +4,8 @@ import brownie
 import pytest
 from brownie import ParticipantRegistry, project, web3
 
-from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.devnet import BLOCK_GAS_LIMIT
+from gridbourse.chain.node.compiler import load_artifacts
+from gridbourse.chain.node.devnet import BLOCK_GAS_LIMIT
 
 PUSH0 = "0x5f"  # an instruction since Shanghai
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gridbourse.chain.lanes import BID, OFFER
+from gridbourse.chain.encoding.lanes import BID, OFFER
+from gridbourse.model.call_auction import Band, Clearing, clear
 from gridbourse.model.caps import NO_CAP
-from gridbourse.model.clearing import Band, Clearing, clear
 from gridbourse.model.ledger import Ledger, Refused, Settling
 from gridbourse.model.settlement import Prices, estimate_wh, hold_micro_eur, settle, usable
 

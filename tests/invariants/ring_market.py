@@ -14,15 +14,16 @@ from web3.logs import DISCARD
 from web3.types import RPCEndpoint, TxReceipt
 
 from gridbourse.audit.check import start
-from gridbourse.audit.events import Log
-from gridbourse.audit.folder import logs_of, rules_of
-from gridbourse.chain.accounts import Keyring
-from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.contracts import Registration
-from gridbourse.chain.deploy import AREA, Market, MarketSettings, deploy
-from gridbourse.chain.lanes import PER_GROUP, lanes64, order_lane
-from gridbourse.chain.logs import deployment_logs
-from gridbourse.chain.transactions import Chain
+from gridbourse.audit.core.events import Log
+from gridbourse.audit.run_folder import logs_of, rules_of
+from gridbourse.chain.bindings.registry import Registration
+from gridbourse.chain.deployment.deploy import MarketSettings, deploy
+from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.encoding.lanes import PER_GROUP, lanes64, order_lane
+from gridbourse.chain.keys.accounts import Keyring
+from gridbourse.chain.node.compiler import load_artifacts
+from gridbourse.chain.node.transactions import Chain
+from gridbourse.chain.operations.event_log import deployment_logs
 from tests.invariants.model_market import BAND, FEED_IN, FEES, RETAIL, SILENT_PERMILLE, Order
 
 MTU, GATE_CLOSURE = 900, 300

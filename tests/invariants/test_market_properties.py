@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gridbourse.model.call_auction import Band, clear
 from gridbourse.model.caps import NO_CAP
-from gridbourse.model.clearing import Band, clear
 from gridbourse.model.settlement import Prices, hold_micro_eur, settle, without_market
 
 ENERGY = st.integers(0, NO_CAP)

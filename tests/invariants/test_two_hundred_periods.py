@@ -15,9 +15,9 @@ from copy import deepcopy
 import pytest
 from web3 import Web3
 
-from gridbourse.chain.connect import session
-from gridbourse.chain.lanes import BID, OFFER
-from gridbourse.chain.transactions import Reverted
+from gridbourse.chain.encoding.lanes import BID, OFFER
+from gridbourse.chain.node.connect import session
+from gridbourse.chain.node.transactions import Reverted
 from gridbourse.model.caps import NO_CAP
 from gridbourse.model.ledger import DSO, SUPPLIER, Refused
 from tests.invariants.model_market import NO_ORDER, ModelMarket, Order, Seat

@@ -17,7 +17,7 @@ from gridbourse.scenario.data import read_points, read_profiles
 from gridbourse.scenario.errors import ScenarioError
 from gridbourse.scenario.outdoor import read_outdoor
 from gridbourse.tables import TableError, read_csv, require_columns
-from gridbourse.words import meant, one_line
+from gridbourse.text import meant, one_line
 from tests.metering.meters import MTU, judge, refused
 
 NO_NODES = pd.Series([], dtype=object)
@@ -209,7 +209,7 @@ def test_a_file_nobody_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("gridbourse.files.os.open", refuse)
-    with pytest.raises(FileError, match=r"can not be read \(Permission denied\)"):
+    with pytest.raises(FileError, match=r"cannot be read \(Permission denied\)"):
         read_bytes(tmp_path / "t.csv")
 
 

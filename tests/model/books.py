@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gridbourse.model.call_auction import Band
 from gridbourse.model.caps import NO_CAP
-from gridbourse.model.clearing import Band
 
 BAND = Band(floor_micro_eur_per_wh=80, tick_micro_eur_per_wh=4, ticks=56)
 LAST = BAND.ticks - 1

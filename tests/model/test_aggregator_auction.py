@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridbourse.model.aggregator_auction import Auction, Award, award
-from gridbourse.model.clearing import Band
+from gridbourse.model.call_auction import Band
 from gridbourse.model.errors import ModelError
 
 BAND = Band(80, 5, 8)

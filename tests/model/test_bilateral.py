@@ -22,7 +22,7 @@ from gridbourse.model.bilateral import (
     rank,
     surplus,
 )
-from gridbourse.model.trade_word import MOST_PRICE_MICRO_EUR_PER_WH, MOST_WH
+from gridbourse.model.trade import MOST_PRICE_MICRO_EUR_PER_WH, MOST_WH
 
 ROOF = Offer(seller=1, wh=100, least_micro_eur_per_wh=150, source="pv", zone=1)
 PLANT = Offer(seller=2, wh=100, least_micro_eur_per_wh=120, source="chp", zone=3)

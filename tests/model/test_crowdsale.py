@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridbourse.model.crowdsale import Campaign, Good, Phase, Refused, Reward, Rules
-from gridbourse.model.equity import (
+from gridbourse.model.crowdsale.campaign import Campaign, Good, Phase, Refused, Reward, Rules
+from gridbourse.model.crowdsale.equity import (
     Agreement,
     Dividends,
     Equity,

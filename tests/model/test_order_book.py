@@ -20,7 +20,7 @@ from gridbourse.model.order_book import (
     TooManyOrders,
     UnknownOrder,
 )
-from gridbourse.model.trade_word import MOST_WH
+from gridbourse.model.trade import MOST_WH
 
 BID, OFFER = Side.BID, Side.OFFER
 ANNA, BERT, CARL, DORA = range(4)

@@ -17,7 +17,7 @@ from gridbourse.model.over_the_counter import (
     step,
     walk,
 )
-from gridbourse.model.trade_word import MOST_PRICE_MICRO_EUR_PER_WH, MOST_WH
+from gridbourse.model.trade import MOST_PRICE_MICRO_EUR_PER_WH, MOST_WH
 
 TERMS = Terms(
     seller=1, buyer=2, first_period=1_000, count=4, wh=5_000, price_micro_eur_per_wh=200,

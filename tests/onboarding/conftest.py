@@ -2,14 +2,14 @@
 
 import pytest
 
-from gridbourse.chain.accounts import DEVELOPMENT_SECRET, Keyring
-from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.connect import connect
-from gridbourse.chain.deploy import Market
-from gridbourse.chain.transactions import Chain
-from gridbourse.onboarding.keystores import Keystores
-from gridbourse.onboarding.members import Members
+from gridbourse.chain.deployment.market import Market
+from gridbourse.chain.keys.accounts import DEVELOPMENT_SECRET, Keyring
+from gridbourse.chain.keys.keystores import Keystores
+from gridbourse.chain.node.compiler import load_artifacts
+from gridbourse.chain.node.connect import connect
+from gridbourse.chain.node.transactions import Chain
 from gridbourse.onboarding.people import People
+from gridbourse.onboarding.registration import Members
 from tests.onboarding.founding import found
 
 

@@ -1,9 +1,10 @@
 """Founds a market without anyone in it."""
 
-from gridbourse.chain.accounts import Keyring
-from gridbourse.chain.deploy import Market, MarketSettings, deploy
-from gridbourse.chain.transactions import Chain
-from gridbourse.model.clearing import Band
+from gridbourse.chain.deployment.deploy import MarketSettings, deploy
+from gridbourse.chain.deployment.market import Market
+from gridbourse.chain.keys.accounts import Keyring
+from gridbourse.chain.node.transactions import Chain
+from gridbourse.model.call_auction import Band
 from tests.onboarding.applying import TERMS
 
 RETAIL, FEED_IN, IMPORT_FEE = 300, 80, 95

@@ -6,7 +6,7 @@ python -m tests.onboarding.killed_onboarding N register --network URL ...
 import os
 import sys
 
-from gridbourse.chain.transactions import Chain
+from gridbourse.chain.node.transactions import Chain
 from scripts import onboard
 
 left = int(sys.argv[1])

@@ -169,7 +169,7 @@ def test_a_bad_list_of_meters_is_refused_whole(tmp_path):
 
 
 def test_the_meter_names_the_account_it_is_settled_with(tmp_path):
-    """Whoever comes by a signed reading can not put an own account beside it."""
+    """Whoever comes by a signed reading cannot put an own account beside it."""
     mine, anothers = ("0x" + digit * 40 for digit in "12")
     signed = row("A", account=mine)["reading_signature"]
     bare = row("A")["reading_signature"]

@@ -6,18 +6,19 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from gridbourse.chain.deploy import ROLES
-from gridbourse.chain.ending import finish
-from gridbourse.chain.transactions import Chain, Reverted
+from gridbourse.chain.deployment.deploy import ROLES
+from gridbourse.chain.keys import keystores as keystores_module
+from gridbourse.chain.keys.keystores import KeystoreError
+from gridbourse.chain.node.transactions import Chain, Reverted
+from gridbourse.chain.operations.period_end import finish
 from gridbourse.model.periods import Mtu
 from gridbourse.onboarding import enrolment
-from gridbourse.onboarding import keystores as keystores_module
 from gridbourse.onboarding.applications import Application
-from gridbourse.onboarding.errors import KeystoreError, PersonError, Rule
+from gridbourse.onboarding.errors import PersonError, Rule
 from gridbourse.onboarding.mapping import update_mapping
 from gridbourse.onboarding.people import People, Person, Status
 from gridbourse.onboarding.pseudonyms import deployment_salt, pseudonym
-from oracle.meter_folder import KnownPoints
+from oracle.meter.folder import KnownPoints
 from tests.onboarding.applying import TERMS, ZONE, judge, row
 from tests.onboarding.founding import IMPORT_FEE, NOW, RETAIL
 

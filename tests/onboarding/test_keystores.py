@@ -5,8 +5,13 @@ import json
 import pytest
 from eth_account import Account
 
-from gridbourse.onboarding.errors import KeystoreError
-from gridbourse.onboarding.keystores import PASSWORD_VARIABLE, WORK, Keystores, find_password
+from gridbourse.chain.keys.keystores import (
+    PASSWORD_VARIABLE,
+    WORK,
+    KeystoreError,
+    Keystores,
+    find_password,
+)
 
 PASSWORD = "a long enough one"
 
@@ -82,7 +87,7 @@ def test_the_password_is_of_a_file_or_the_environment(tmp_path, monkeypatch):
     file = tmp_path / "password"
     file.write_text(f"of the file, {PASSWORD}\n")
     assert find_password(file) == f"of the file, {PASSWORD}"
-    with pytest.raises(KeystoreError, match="can not be read"):
+    with pytest.raises(KeystoreError, match="cannot be read"):
         find_password(tmp_path / "none")
     file.write_text("")
     with pytest.raises(KeystoreError, match="at least 12 characters"):

@@ -8,18 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from gridbourse.chain import deployments
-from gridbourse.chain.accounts import DEVELOPMENT_SECRET, Keyring
-from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.connect import session
-from gridbourse.chain.transactions import Chain
+from gridbourse.chain.deployment import record as deployments
+from gridbourse.chain.keys import keystores
+from gridbourse.chain.keys.accounts import DEVELOPMENT_SECRET, Keyring
+from gridbourse.chain.keys.keystores import KeystoreError
+from gridbourse.chain.node.compiler import load_artifacts
+from gridbourse.chain.node.connect import session
+from gridbourse.chain.node.transactions import Chain
 from gridbourse.errors import GridbourseError
 from gridbourse.metering.points import read_numbers
-from gridbourse.onboarding import keystores
-from gridbourse.onboarding.errors import ApplicationError, KeystoreError, PeopleError, PersonError
+from gridbourse.onboarding.errors import ApplicationError, PeopleError, PersonError
 from gridbourse.onboarding.mapping import found_mapping
-from gridbourse.onboarding.members import Members
 from gridbourse.onboarding.people import People, Status
+from gridbourse.onboarding.registration import Members
 from scripts import onboard
 from tests.onboarding.applying import row, write
 from tests.onboarding.founding import found
@@ -133,7 +134,7 @@ def test_one_refused_by_the_chain_does_not_keep_the_others_out(command, market, 
         (("apply", "none.csv"), ApplicationError, "is missing"),
         (("check", "abc", "--operator", "Grace"), PersonError, "nobody has this id"),
         (("erase", "abc"), PersonError, "nobody has this id"),
-        (("register", "--password-file", "none"), KeystoreError, "can not be read"),
+        (("register", "--password-file", "none"), KeystoreError, "cannot be read"),
     ],
 )  # fmt: skip
 def test_what_is_refused_is_one_typed_line(command, words, error, reason):

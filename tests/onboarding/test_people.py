@@ -166,7 +166,7 @@ def test_a_second_process_and_another_deployment_are_refused(people):
 def test_what_is_no_register_is_refused(tmp_path):
     (tmp_path / "people.sqlite").write_text("not a database, and longer than a header" * 40)
 
-    with pytest.raises(PeopleError, match="can not be used"):
+    with pytest.raises(PeopleError, match="cannot be used"):
         People(tmp_path)
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from oracle.verdict import NumberedCaps
+from oracle.dso.verdict import NumberedCaps
 
 
 class Refused(Exception):

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-from oracle.daemon import Daemon
+from oracle.common.daemon import Daemon
 
 
 class Restless:

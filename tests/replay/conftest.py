@@ -10,8 +10,8 @@ import pytest
 from web3 import Web3
 
 import scripts
-from gridbourse.chain.connect import session
-from gridbourse.chain.deployments import DeploymentRecord
+from gridbourse.chain.deployment.record import DeploymentRecord
+from gridbourse.chain.node.connect import session
 from scripts import replay
 from tests.replay.noon import PERIODS, START, write_scenario
 from tests.replay.storage import Storage, storage_of

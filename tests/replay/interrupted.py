@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gridbourse.chain.connect import connect
-from gridbourse.chain.deploy import Market, open_market
-from gridbourse.chain.transactions import Chain
-from gridbourse.scenario.network import Network
+from gridbourse.chain.deployment.market import Market, open_market
+from gridbourse.chain.node.connect import connect
+from gridbourse.chain.node.transactions import Chain
+from gridbourse.grid.network import Network
 from gridbourse.scenario.scenario import Scenario, load
-from oracle.grid_feed import GridFeed, Verdict
-from oracle.journal import Journal
-from oracle.meter_feed import MeterFeed
+from oracle.common.journal import Journal
+from oracle.dso.feed import GridFeed, Verdict
+from oracle.meter.feed import MeterFeed
 from tests.oracle.fake_chain import DeathClock, Killing
 from tests.replay.noon import START
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gridbourse.chain.compiler import CHECKOUT
+from gridbourse.chain.node.compiler import CHECKOUT
 
 START = "2016-07-24T10:30Z"
 PERIODS = 16

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from gridbourse.chain.compiler import CHECKOUT
+from gridbourse.chain.node.compiler import CHECKOUT
 from gridbourse.scenario.scenario import load
 
 START = "2016-07-24T10:30Z"

@@ -9,7 +9,7 @@ from trie import HexaryTrie
 from trie.iter import NodeIterator
 from web3 import Web3
 
-from gridbourse.chain.embedded import EmbeddedProvider
+from gridbourse.chain.node.embedded import EmbeddedProvider
 
 Storage = dict[bytes, int]
 """Word by hashed slot, which is how a state trie has it; without the empty ones."""

@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gridbourse.agents.plant import Plant
+from gridbourse.deployment.participants import Membership
+from gridbourse.grid.network import Network
 from gridbourse.model.caps import NO_CAP, Caps
-from gridbourse.scenario.network import Network
-from gridbourse.scenario.plant import Plant
 from gridbourse.scenario.scenario import load
 from replay.accounting import Accounts
-from replay.onboarding import Membership
-from replay.venues.venue import Trading
-from replay.walk import PeriodResult
+from replay.markets.market import Trading
+from replay.period_walk import PeriodResult
 from tests.scenario import miniature
 
 A1_W, FEED_IN = 4_400, 80

@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gridbourse.chain.compiler import CHECKOUT
-from gridbourse.chain.connect import session
+from gridbourse.chain.node.compiler import CHECKOUT
+from gridbourse.chain.node.connect import session
 from gridbourse.model.periods import Mtu
 from gridbourse.scenario import scenario as reading
 from gridbourse.scenario.data import Profiles
 from gridbourse.scenario.scenario import load
+from replay.period_walk import Walk
 from replay.run import replay
-from replay.walk import Walk
 
 PERIODS = 2
 START = {

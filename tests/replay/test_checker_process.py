@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gridbourse.chain.compiler import CHECKOUT
+from gridbourse.chain.node.compiler import CHECKOUT
 from tests.audit.forging import altered, dropped, plus
 from tests.replay.conftest import NETWORKS, Run
 from tests.replay.noon import PERIODS

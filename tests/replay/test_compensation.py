@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from gridbourse.audit.check import start
-from gridbourse.audit.curtailment import Curtailment
-from gridbourse.audit.events import Event
-from gridbourse.audit.folder import load_run
-from gridbourse.audit.money import DSO
+from gridbourse.audit.core.events import Event
 from gridbourse.audit.rebuild import Rebuilt
+from gridbourse.audit.run_folder import load_run
+from gridbourse.audit.settlement.curtailment import Curtailment
 from gridbourse.audit.statement import statement
-from gridbourse.chain.deploy import AREA
-from gridbourse.chain.deployments import DeploymentRecord
-from gridbourse.chain.lanes import PER_GROUP
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT
+from gridbourse.chain.deployment.market import AREA
+from gridbourse.chain.deployment.record import DeploymentRecord
+from gridbourse.chain.encoding.lanes import PER_GROUP
 from gridbourse.model.caps import NO_CAP
 from gridbourse.model.curtailment import compensation_micro_eur, held_back_wh, outstanding_wh
 from gridbourse.report.record import RunRecord
@@ -184,7 +184,7 @@ def reopened(found: Rebuilt) -> tuple[Curtailment, int, int, int]:
 
 def moved(found: Rebuilt, name: str, period: int, who: int, wh: int, amount: int) -> None:
     """The clearing house and the contract tell of a payment; amount: + to the participant."""
-    parties = {"from": DSO, "to": who} if amount > 0 else {"from": who, "to": DSO}
+    parties = {"from": DSO_ACCOUNT, "to": who} if amount > 0 else {"from": who, "to": DSO_ACCOUNT}
     values = {"period": period, "participant": who, "amountMicroEur": abs(amount)}
     told = {"heldBackWh": wh, "returnedWh": wh}
     contract = "CurtailmentCompensation"
@@ -199,14 +199,14 @@ def test_the_checker_follows_what_comes_back_and_is_paid_again(folder: Path) -> 
     found = walked(folder)
     before = [*found.findings.differences]
     module, period, who, wh = reopened(found)
-    total, dso = module.paid_micro_eur[period], found.money.free[DSO]
+    total, dso = module.paid_micro_eur[period], found.money.free[DSO_ACCOUNT]
     found.money.free[who] = (wh - 1) * FEED_IN + 3
     moved(found, "CompensationReturned", period, who, wh - 1, -(wh - 1) * FEED_IN)
     assert (found.money.free[who], module.paid_wh[period, who]) == (3, 1)
     found.money.free[who] += FEED_IN
     moved(found, "CompensationReturned", period, who, 1, -FEED_IN)
     assert module.paid_micro_eur[period] == total - wh * FEED_IN
-    assert found.money.free[DSO] == dso + wh * FEED_IN
+    assert found.money.free[DSO_ACCOUNT] == dso + wh * FEED_IN
     assert found.findings.differences == before
 
 

@@ -13,18 +13,17 @@ import numpy as np
 import pytest
 
 from gridbourse.audit.check import check as check_run
-from gridbourse.audit.findings import Difference
-from gridbourse.audit.folder import Run, load_run
-from gridbourse.audit.folder import logs_of as logs_from
-from gridbourse.chain.compiler import CHECKOUT, load_artifacts
-from gridbourse.chain.connect import session
-from gridbourse.chain.contracts import DSO_ACCOUNT
-from gridbourse.chain.deployments import FLEXIBILITY
-from gridbourse.model.flexibility_products import Way
-from gridbourse.scenario.crosscheck import PandapowerNetwork
+from gridbourse.audit.core.findings import Difference
+from gridbourse.audit.run_folder import Run, load_run
+from gridbourse.audit.run_folder import logs_of as logs_from
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, TSO_ACCOUNT
+from gridbourse.chain.deployment.record import FLEXIBILITY
+from gridbourse.chain.node.compiler import CHECKOUT, load_artifacts
+from gridbourse.chain.node.connect import session
+from gridbourse.grid.pandapower_check import PandapowerNetwork
+from gridbourse.model.flexibility.products import Way
 from gridbourse.scenario.scenario import Scenario, load
-from oracle.finding import expected_wh
-from replay.onboarding import TSO_ACCOUNT
+from oracle.dso.grid_check import expected_wh
 from replay.run import Replay, replay
 from tests.audit.forging import altered, changed_fields, dropped, entry_of, logs_of, plus, repeated
 
@@ -300,7 +299,7 @@ FORGERIES = {
     "evidence nobody published": (
         with_evidence(lambda v: v["finding"].__setitem__(10, b"\1" * 32)),
         "baseline",
-        "can not be read",
+        "cannot be read",
     ),
     "compensation": (
         altered("FlexibilityMarket", "Compensated", plus("microEur", 1)), "compensation", "request 0",

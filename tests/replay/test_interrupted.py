@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from gridbourse.chain import grid_oracle
-from gridbourse.chain.compiler import CHECKOUT
-from gridbourse.chain.connect import connect
-from gridbourse.chain.contracts import Bound
-from gridbourse.chain.deploy import AREA, Market
-from gridbourse.chain.devnet import Devnet
-from oracle import finding, grid_feed
-from oracle.journal import Journal
-from replay.run import found_market
-from replay.venues.call_auction import CallAuctionVenue
-from replay.venues.checked import Judging
+from gridbourse.chain.bindings import grid_oracle
+from gridbourse.chain.bindings.contract import Bound
+from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.node.compiler import CHECKOUT
+from gridbourse.chain.node.connect import connect
+from gridbourse.chain.node.devnet import Devnet
+from gridbourse.deployment.live_market import found_market
+from oracle.common.journal import Journal
+from oracle.dso import feed as grid_feed
+from oracle.dso import grid_check as finding
+from replay.markets.call_auction import CallAuctionVenue
+from replay.markets.checked_trades import Judging
 from tests.oracle.fake_chain import DeathClock, Killed, raise_killed
 from tests.replay.interrupted import BATCH, Scene
 from tests.replay.noon import write_scenario

@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 
-from gridbourse.chain import grid_oracle
-from gridbourse.chain.checked_trades import TradeDesk
-from gridbourse.chain.connect import connect
-from gridbourse.chain.deploy import AREA, Market, open_market
-from gridbourse.chain.devnet import Devnet
-from gridbourse.scenario.network import Network
+from gridbourse.chain.bindings import grid_oracle
+from gridbourse.chain.bindings.checked_trades import TradeDesk
+from gridbourse.chain.deployment.market import AREA, Market, open_market
+from gridbourse.chain.node.connect import connect
+from gridbourse.chain.node.devnet import Devnet
+from gridbourse.deployment.live_market import found_market
+from gridbourse.deployment.participants import Membership
+from gridbourse.grid.network import Network
 from gridbourse.scenario.scenario import Scenario, load
-from oracle import finding
-from oracle.grid_feed import GridFeed
-from oracle.journal import Journal
-from replay.onboarding import Membership
-from replay.run import found_market
-from replay.venues.checked import Judging
-from replay.venues.order_book import OrderBookVenue
+from oracle.common.journal import Journal
+from oracle.dso import grid_check as finding
+from oracle.dso.feed import GridFeed
+from replay.markets.checked_trades import Judging
+from replay.markets.order_book import OrderBookVenue
 from tests.oracle.fake_chain import DeathClock, Killed, Killing, raise_killed
 from tests.replay.markets import market_scenario
 

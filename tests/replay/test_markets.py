@@ -8,18 +8,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from gridbourse.agents.portfolios import Portfolios
 from gridbourse.audit.check import check, start
-from gridbourse.audit.events import Event
-from gridbourse.audit.folder import load_run
-from gridbourse.chain.connect import session
-from gridbourse.chain.order_book import OrderBook as OrderBookContract
-from gridbourse.model.trade_word import TradeWord
+from gridbourse.audit.core.events import Event
+from gridbourse.audit.run_folder import load_run
+from gridbourse.chain.bindings.order_book import OrderBook as OrderBookContract
+from gridbourse.chain.node.connect import session
+from gridbourse.model.trade import TradeWord
 from gridbourse.report.markets import lives
 from gridbourse.report.record import RunRecord
-from gridbourse.scenario.portfolios import Portfolios
 from gridbourse.scenario.scenario import load
+from replay.markets.checked_trades import VenueError, require_same
 from replay.run import replay
-from replay.venues.checked import VenueError, require_same
 from tests.replay.markets import PERIODS, market_scenario
 
 IMMEDIATE, KILLED = 1, 4  # Matching.Ending

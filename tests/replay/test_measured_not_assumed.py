@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gridbourse.chain.connect import NetworkError, session
-from gridbourse.chain.deploy import Market
-from gridbourse.chain.logs import deployment_logs
+from gridbourse.agents.plant import Delivery, Plant
+from gridbourse.chain.deployment.market import Market
+from gridbourse.chain.node.connect import NetworkError, session
+from gridbourse.chain.operations.event_log import deployment_logs
 from gridbourse.report.record import RunRecord
-from gridbourse.scenario.plant import Delivery, Plant
 from gridbourse.scenario.scenario import load
-from replay import evidence
+from replay import audit_files as evidence
 from replay.metering import MeterDrop
+from replay.period_walk import ReplayError, Walk
 from replay.run import replay as replay_run
-from replay.walk import ReplayError, Walk
 from tests.replay.noon import START
 from tests.replay.storage import add_to_slot, slots_of
 
@@ -141,7 +141,7 @@ def test_an_account_that_did_not_change_as_the_model_says_ends_the_run(
 
 def test_logs_of_a_chain_that_changes_meanwhile_are_refused(noon: Path) -> None:
     """A reorganisation between two block ranges: half of the logs would be of another chain."""
-    from replay.run import found_market
+    from gridbourse.deployment.live_market import found_market
 
     with session("devnet-child") as w3:
         market, _ = found_market(w3, load(noon, OVERRIDES), {})

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gridbourse.chain.compiler import CHECKOUT
-from gridbourse.report import words
+from gridbourse.chain.node.compiler import CHECKOUT
+from gridbourse.report import formatting as words
 from gridbourse.report.record import RunRecord
 from gridbourse.report.summary import bills_table
 from scripts import check

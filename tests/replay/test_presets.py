@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gridbourse.chain.compiler import CHECKOUT
+from gridbourse.chain.node.compiler import CHECKOUT
 from gridbourse.report.record import RunRecord
 from gridbourse.scenario.scenario import load
 from scripts import check, replay

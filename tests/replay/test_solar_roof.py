@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from gridbourse.audit.check import check as audit
-from gridbourse.audit.folder import load_run, logs_of
-from gridbourse.chain.crowdsale import EquityCampaign
+from gridbourse.audit.run_folder import load_run, logs_of
+from gridbourse.chain.bindings.crowdsale import EquityCampaign
 from gridbourse.report.record import RunRecord
 from gridbourse.scenario.scenario import Scenario, load
-from replay.walk import ReplayError
+from replay.period_walk import ReplayError
 from scripts import check, replay
 from tests.audit.forging import altered, dropped, plus, repeated
 from tests.replay.solar_roof import GOAL, PERIODS, START, write_preset

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from gridbourse.chain.book_order import BookOrder
-from gridbourse.model.clearing import Band
+from gridbourse.chain.encoding.book_order import BookOrder
+from gridbourse.model.call_auction import Band
 from gridbourse.model.order_book import Kind, OrderBook, OrderBookError, Placement, Side
-from gridbourse.model.trade_word import TradeWord
+from gridbourse.model.trade import TradeWord
 from gridbourse.report.book_frame import BookEventsError, book_at, frame
 
 BAND = Band(floor_micro_eur_per_wh=80, tick_micro_eur_per_wh=4, ticks=16)

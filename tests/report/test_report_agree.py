@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from gridbourse.report import html, words
+from gridbourse.report import formatting as words
+from gridbourse.report import html
 from gridbourse.report.record import RunRecord
 from gridbourse.report.summary import bills_table, summary
-from gridbourse.report.tables import print_summary
+from gridbourse.report.terminal import print_summary
 from tests.report.report_records import day_record, hand_record
 
 Shown = Callable[[dict[str, Any]], str]

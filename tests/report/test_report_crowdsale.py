@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from gridbourse.report import html, tables
+from gridbourse.report import html
+from gridbourse.report import terminal as tables
 from gridbourse.report.crowdsale import campaign_figures, method
 from gridbourse.report.record import ReportError, RunRecord
 from gridbourse.report.summary import summary

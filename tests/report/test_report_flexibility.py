@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from gridbourse.report import flexibility, html, tables
+from gridbourse.report import flexibility, html
+from gridbourse.report import terminal as tables
 from gridbourse.report.record import FLEXIBILITY_COLUMNS, ReportError, RunRecord
 from gridbourse.report.summary import summary
 from tests.report.report_records import hand_record

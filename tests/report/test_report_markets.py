@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from gridbourse.report import html, tables
+from gridbourse.report import html
+from gridbourse.report import terminal as tables
 from gridbourse.report.markets import by_market, has_trades, lives
 from gridbourse.report.record import ReportError, RunRecord
 from gridbourse.report.summary import summary

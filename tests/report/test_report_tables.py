@@ -5,9 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
-from gridbourse.report import words
+from gridbourse.report import formatting as words
 from gridbourse.report.record import RunRecord
-from gridbourse.report.tables import over_periods, print_summary
+from gridbourse.report.terminal import over_periods, print_summary
 from tests.report.report_records import day_record, hand_record
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandapower as pp
 import pandas as pd
 
-from tests.scenario import small_net
+from tests.grid import small_net
 
 TOML = """
 name = "two feeders"

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from gridbourse.metering.errors import ReadingError, Rule
-from gridbourse.model.baseline.delivery import Direction
-from gridbourse.model.external_balancing import DEMAND_TURN_UP, Response, Sharing
+from gridbourse.model.flexibility.baseline.delivery import Direction
 from gridbourse.scenario.balancing import read_balancing
 from gridbourse.scenario.errors import ScenarioError
+from gridbourse.scheduling.external_balancing import DEMAND_TURN_UP, Response, Sharing
 from scripts import balance
 
 TERMS = """

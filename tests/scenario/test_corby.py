@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gridbourse.agents.plant import Plant, energy_gap_wh
+from gridbourse.grid.network import Network
+from gridbourse.grid.pandapower_check import PandapowerNetwork
 from gridbourse.report.record import RunRecord
-from gridbourse.scenario.crosscheck import PandapowerNetwork
-from gridbourse.scenario.network import Network
-from gridbourse.scenario.plant import Plant, energy_gap_wh
 from gridbourse.scenario.scenario import load
 from scripts import balance, check, replay
 

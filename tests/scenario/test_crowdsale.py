@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gridbourse.chain.compiler import CHECKOUT
+from gridbourse.chain.node.compiler import CHECKOUT
 from gridbourse.scenario.crowdsale import PanelDay, mean_year
 from gridbourse.scenario.errors import ScenarioError
 from gridbourse.scenario.scenario import load

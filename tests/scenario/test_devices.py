@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gridbourse.agents.home_environment import Surroundings
 from gridbourse.model.periods import Mtu
 from gridbourse.scenario.errors import ScenarioError
 from gridbourse.scenario.outdoor import Climate, read_outdoor
 from gridbourse.scenario.scenario import load
-from gridbourse.scenario.surroundings import Surroundings
 from tests.scenario import miniature
 from tests.scenario.test_scenario import RURAL3
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from gridbourse.chain.compiler import CHECKOUT
-from gridbourse.model.flexibility import lead_seconds
-from gridbourse.model.flexibility_products import Way
+from gridbourse.agents.flexibility_offers import Sellers
+from gridbourse.agents.homes import Homes
+from gridbourse.chain.node.compiler import CHECKOUT
+from gridbourse.model.flexibility.market import lead_seconds
+from gridbourse.model.flexibility.products import Way
 from gridbourse.scenario.errors import ScenarioError
-from gridbourse.scenario.homes import Homes
 from gridbourse.scenario.scenario import load
-from gridbourse.scenario.sellers import Sellers
 
 TRADER = CHECKOUT / "scenarios" / "trader.toml"
 NOON = {"start": "2016-07-24T11:00Z", "periods": 1}

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gridbourse.deployment.live_market import settings_of
 from gridbourse.scenario.errors import ScenarioError
 from gridbourse.scenario.scenario import load
-from replay.run import settings_of
 from tests.scenario import miniature
 
 RURAL3 = Path(__file__).parents[2] / "scenarios" / "rural3.toml"
@@ -187,7 +187,7 @@ def test_many_zones_with_a_parent(tmp_path):
         ({"tariff.retail_micro_eur_per_wh": 65_500}, "plus the highest fee 95 is above 65535"),
         ({"tariff.feed_in_micro_eur_per_wh": 301}, "301 is above the retail price 300"),
         ({"zones": {"MV": {"parent": "HV"}}}, "zones.MV.parent: 'HV' is not a zone"),
-        ({"zones": {"MV": {"parent": "LV.A"}}}, "parent: a zone can not be above itself"),
+        ({"zones": {"MV": {"parent": "LV.A"}}}, "parent: a zone cannot be above itself"),
         ({"zones": 3}, "zones: must be a table of tables, not 3"),
         ({"zones": {"LV.B": 5}}, "zones: must be a table of at least one table"),
         ({"strategy.truthful_share": 1.01}, "strategy.truthful_share: 1.01 is not in 0..1"),

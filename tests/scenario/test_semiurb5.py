@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gridbourse.scenario.crosscheck import PandapowerNetwork
-from gridbourse.scenario.network import Network
-from gridbourse.scenario.plant import Plant, energy_gap_wh
+from gridbourse.agents.plant import Plant, energy_gap_wh
+from gridbourse.grid.network import Network
+from gridbourse.grid.pandapower_check import PandapowerNetwork
 from gridbourse.scenario.scenario import load
 
 SEMIURB5 = Path(__file__).parents[2] / "scenarios" / "semiurb5.toml"

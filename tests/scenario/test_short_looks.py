@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from gridbourse.chain.compiler import CHECKOUT
+from gridbourse.chain.node.compiler import CHECKOUT
 from gridbourse.scenario.scenario import load
 
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")

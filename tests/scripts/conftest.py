@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from gridbourse.chain.compiler import CHECKOUT, load_artifacts
-from gridbourse.chain.connect import connect
-from gridbourse.chain.devnet import Devnet, free_port
+from gridbourse.chain.node.compiler import CHECKOUT, load_artifacts
+from gridbourse.chain.node.connect import connect
+from gridbourse.chain.node.devnet import Devnet, free_port
 from tests.replay.noon import write_scenario
 
 COPIED = (

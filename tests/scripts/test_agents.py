@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gridbourse.chain.lanes import OFFER
-from gridbourse.chain.transactions import Reverted
+from gridbourse.chain.encoding.lanes import OFFER
+from gridbourse.chain.node.transactions import Reverted
 from gridbourse.crowdsale.errors import CrowdsaleError
 from gridbourse.scenario.scenario import load
 from scripts import agents

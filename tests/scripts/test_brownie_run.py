@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gridbourse.chain.compiler import CHECKOUT
-from gridbourse.chain.connect import connect
-from gridbourse.chain.deploy import open_market
+from gridbourse.chain.deployment.market import open_market
+from gridbourse.chain.node.compiler import CHECKOUT
+from gridbourse.chain.node.connect import connect
 from tests.scripts.conftest import environment
 
 CALLS = """

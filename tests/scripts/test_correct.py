@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from web3 import Web3
 
-from gridbourse.chain.connect import session
-from gridbourse.chain.lanes import BID, OFFER
+from gridbourse.chain.encoding.lanes import BID, OFFER
+from gridbourse.chain.node.connect import session
 from gridbourse.metering.errors import ReadingError
 from scripts import correct
 from tests.invariants.model_market import FEED_IN, FEES, RETAIL, Order

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from web3 import Web3
 
-from gridbourse.chain.connect import session
-from gridbourse.chain.crowdsale import campaigns
-from gridbourse.chain.deployments import DeploymentRecord
-from gridbourse.chain.lanes import BID, OFFER
-from gridbourse.chain.transactions import Reverted
+from gridbourse.chain.deployment.crowdsale import campaigns
+from gridbourse.chain.deployment.record import DeploymentRecord
+from gridbourse.chain.encoding.lanes import BID, OFFER
+from gridbourse.chain.keys.keystores import Keystores
+from gridbourse.chain.node.connect import session
+from gridbourse.chain.node.transactions import Reverted
 from gridbourse.crowdsale.desk import micro_eur, shares_of
 from gridbourse.crowdsale.errors import CrowdsaleError
 from gridbourse.errors import GridbourseError
-from gridbourse.onboarding.keystores import Keystores
 from scripts import crowdsale
 from tests.invariants.model_market import BAND, FEED_IN, Order
 from tests.invariants.ring_market import FIRST, NUMBERS, RingMarket

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gridbourse.chain.compiler import CHECKOUT
+from gridbourse.chain.node.compiler import CHECKOUT
 
 SCRIPTS = sorted(
     path.stem

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gridbourse.chain.compiler import CHECKOUT
-from gridbourse.chain.devnet import free_port
+from gridbourse.chain.node.compiler import CHECKOUT
+from gridbourse.chain.node.devnet import free_port
 from tests.replay.noon import write_scenario
 from tests.scripts.conftest import copied, next_commands, typed
 

@@ -9,13 +9,14 @@ import pytest
 from eth_account import Account
 from eth_utils import keccak
 
-from gridbourse.chain import offices as library
-from gridbourse.chain.accounts import Keyring
-from gridbourse.chain.compiler import load_artifacts
-from gridbourse.chain.connect import let_time_pass, session
-from gridbourse.chain.contracts import Registration
-from gridbourse.chain.deploy import AREA, Market, MarketSettings, deploy
-from gridbourse.chain.transactions import Chain
+from gridbourse.chain.bindings.registry import Registration
+from gridbourse.chain.deployment.deploy import MarketSettings, deploy
+from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.keys.accounts import Keyring
+from gridbourse.chain.node.compiler import load_artifacts
+from gridbourse.chain.node.connect import let_time_pass, session
+from gridbourse.chain.node.transactions import Chain
+from gridbourse.chain.operations import proposals as library
 from scripts import crowdsale, offices, run
 from tests.invariants.model_market import BAND
 from tests.scripts.conftest import next_commands

@@ -11,19 +11,19 @@ from pathlib import Path
 import pytest
 from web3.types import RPCEndpoint
 
-from gridbourse.chain.connect import connect
-from gridbourse.chain.deploy import Market, open_market
+from gridbourse.chain.deployment.market import Market, open_market
+from gridbourse.chain.node.connect import connect
 from gridbourse.metering.errors import ReadingError
 from gridbourse.metering.signatures import sign_reading
 from gridbourse.model.periods import Mtu
 from gridbourse.scenario.scenario import load
-from oracle.errors import JournalError
-from oracle.journal import Journal
+from oracle.common.errors import JournalError
+from oracle.common.journal import Journal
 from scripts import oracle
 from tests.guard import GUARD_S
 from tests.invariants.model_market import FEED_IN, FEES, RETAIL
 from tests.invariants.ring_market import CAPACITY_WH, FIRST, MTU, NUMBERS
-from tests.oracle.late import ALL, ESTIMATE, LATE_ONES, ORDERS, TRUE, LateMarket, without
+from tests.oracle.meter.late import ALL, ESTIMATE, LATE_ONES, ORDERS, TRUE, LateMarket, without
 from tests.scripts.conftest import environment
 
 BOUGHT = ORDERS[9].wh

@@ -14,19 +14,19 @@ import pandas as pd
 import pytest
 from web3.types import RPCEndpoint
 
-from gridbourse.chain.connect import connect
-from gridbourse.chain.deploy import AREA, Market, open_market
-from gridbourse.chain.devnet import Devnet
+from gridbourse.chain.deployment.market import AREA, Market, open_market
+from gridbourse.chain.node.connect import connect
+from gridbourse.chain.node.devnet import Devnet
+from gridbourse.deployment.live_market import found_market
+from gridbourse.deployment.participants import Membership
 from gridbourse.metering.errors import ReadingError
 from gridbourse.scenario.rules import OtcContract
 from gridbourse.scenario.scenario import Scenario, load
-from oracle.errors import FeedError
-from replay.onboarding import Membership
-from replay.run import found_market
-from replay.venues.call_auction import CallAuctionVenue
-from replay.venues.checked import Judging
-from replay.venues.order_book import OrderBookVenue
-from replay.venues.over_the_counter import OverTheCounterVenue
+from oracle.common.errors import FeedError
+from replay.markets.call_auction import CallAuctionVenue
+from replay.markets.checked_trades import Judging
+from replay.markets.order_book import OrderBookVenue
+from replay.markets.over_the_counter import OverTheCounterVenue
 from scripts import oracle
 from tests.guard import GUARD_S
 from tests.replay.noon import START, write_scenario

@@ -16,7 +16,7 @@ import pytest
 import requests
 from eth_account import Account
 
-from gridbourse.chain.deploy import ROLES
+from gridbourse.chain.deployment.deploy import ROLES
 from tests.guard import GUARD_S
 from tests.scripts.conftest import Command, assert_refused, environment
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gridbourse.chain import connect, deployments
-from gridbourse.chain.compiler import CHECKOUT
-from gridbourse.chain.devnet import Devnet, free_port
+from gridbourse.chain.deployment import record as deployments
+from gridbourse.chain.node import connect
+from gridbourse.chain.node.compiler import CHECKOUT
+from gridbourse.chain.node.devnet import Devnet, free_port
 from scripts import check, crowdsale, deploy, devnet, replay, run, settle, status
 
 SCENARIO = CHECKOUT / "scenarios" / "rural3.toml"
@@ -118,7 +119,7 @@ def test_an_option_that_the_scenario_can_not_have(
 def test_a_folder_that_can_not_be_one(refused: Refused, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     line = refused(replay, "--network", "embedded", "--out", tmp_path / "file")
-    assert "file: can not be the folder of a run" in line
+    assert "file: cannot be the folder of a run" in line
 
 
 @pytest.mark.parametrize("script", [replay, deploy, status, settle])

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gridbourse.chain.flexibility import TSO_ACCOUNT
-from oracle.corrections import book_corrections, read_history
+from gridbourse.audit.history import read_history
+from gridbourse.chain.bindings.house_accounts import TSO_ACCOUNT
+from oracle.meter.corrections import book_corrections
 from scripts.correct import _correct
 from scripts.settle import settle
 from tests.audit.test_reviewed import CORRECTED, P, sold

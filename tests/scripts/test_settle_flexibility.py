@@ -4,24 +4,24 @@ from pathlib import Path
 
 import pytest
 
+from gridbourse.audit.history import read_history
 from gridbourse.audit.statement import statement
-from gridbourse.chain.connect import session
-from gridbourse.chain.deploy import AREA, Market
-from gridbourse.chain.flexibility import (
+from gridbourse.chain.bindings.flexibility import (
     Row,
     Terms,
     lot_commitment,
     lot_drawn,
     salt_commitment,
 )
-from gridbourse.chain.portfolios import GATEWAY_BIT
-from gridbourse.chain.transactions import Reverted
-from gridbourse.model.flexibility import LOT_REVEAL_SECONDS
-from gridbourse.model.flexibility_products import CONGESTION, Way
+from gridbourse.chain.bindings.portfolios import GATEWAY_BIT
+from gridbourse.chain.deployment.market import AREA, Market
+from gridbourse.chain.node.connect import session
+from gridbourse.chain.node.transactions import Reverted
+from gridbourse.deployment.live_market import found_market
+from gridbourse.deployment.participants import Membership, account_name
+from gridbourse.model.flexibility.market import LOT_REVEAL_SECONDS
+from gridbourse.model.flexibility.products import CONGESTION, Way
 from gridbourse.scenario.scenario import load
-from oracle.corrections import read_history
-from replay.onboarding import Membership, account_name
-from replay.run import found_market
 from scripts.settle import settle
 from tests.audit.mixed_market import without_pool
 from tests.replay.markets import BOOK

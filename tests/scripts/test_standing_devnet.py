@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from web3.types import RPCEndpoint
 
-from gridbourse.chain.connect import connect
-from gridbourse.chain.deploy import AREA, Market, open_market
-from gridbourse.chain.lanes import BID, OFFER
-from gridbourse.chain.overview import due
+from gridbourse.chain.deployment.market import AREA, Market, open_market
+from gridbourse.chain.encoding.lanes import BID, OFFER
+from gridbourse.chain.node.connect import connect
+from gridbourse.chain.operations.market_state import due
 from gridbourse.scenario.scenario import load
 from tests.scripts.conftest import Command, assert_refused, environment
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from gridbourse.chain import deployments
-from gridbourse.chain.compiler import CHECKOUT
-from gridbourse.chain.connect import connect
-from gridbourse.chain.devnet import Devnet
-from gridbourse.words import PLAIN
+from gridbourse.chain.deployment import record as deployments
+from gridbourse.chain.node.compiler import CHECKOUT
+from gridbourse.chain.node.connect import connect
+from gridbourse.chain.node.devnet import Devnet
+from gridbourse.text import PLAIN
 from scripts import oracle, parse, replay, run
 from tests.replay.noon import write_scenario
 from tests.scripts.conftest import environment

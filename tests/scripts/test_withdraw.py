@@ -10,11 +10,11 @@ import pytest
 from eth_account import Account
 from web3 import Web3
 
-from gridbourse.chain.connect import let_time_pass, session
-from gridbourse.chain.lanes import BID, OFFER
-from gridbourse.chain.overview import backing, slots_of
-from gridbourse.chain.transactions import Reverted
-from gridbourse.chain.withdrawals import under_way
+from gridbourse.chain.encoding.lanes import BID, OFFER
+from gridbourse.chain.node.connect import let_time_pass, session
+from gridbourse.chain.node.transactions import Reverted
+from gridbourse.chain.operations.market_state import backing, slots_of
+from gridbourse.chain.operations.withdrawals import under_way
 from gridbourse.crowdsale.errors import CrowdsaleError
 from scripts import settle, status, withdraw
 from tests.invariants.model_market import FEED_IN, FEES, Order

@@ -1,0 +1,1 @@
+"""Behaviour of participants in a replay: what they bid, quote, list, offer and consume."""

@@ -1,0 +1,1 @@
+"""The rebuilt market against the scenario and against the chain's own storage."""

@@ -1,0 +1,1 @@
+"""Ground of the audit: events, findings, the registry, tariffs, money, holds."""

@@ -1,0 +1,62 @@
+"""Free money by account, with what all participants together have and owe."""
+
+from collections import defaultdict
+from typing import NamedTuple
+
+from gridbourse.audit.core.registry import FIRST_PARTICIPANT
+from gridbourse.chain.bindings.house_accounts import (
+    DSO_ACCOUNT,
+    OPERATOR_ACCOUNT,
+    ROUNDING_ACCOUNT,
+    SPREAD_ACCOUNT,
+    TSO_ACCOUNT,
+)
+
+EARNERS = (DSO_ACCOUNT, OPERATOR_ACCOUNT, ROUNDING_ACCOUNT, SPREAD_ACCOUNT)
+"""House accounts that earn, and so stand in for debts when the supplier's money does not."""
+
+
+class Balances(defaultdict[int, int]):
+    """µEUR by account number, negative in debt.
+
+    free_micro_eur, debts_micro_eur: what participants above zero have, and what those below owe, the TSO
+    among these; kept up with every change, since they are asked for after every block.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(int)
+        self.free_micro_eur = self.debts_micro_eur = 0
+
+    def __setitem__(self, account: int, amount: int) -> None:
+        before = self.get(account, 0)
+        if account >= FIRST_PARTICIPANT:
+            self.free_micro_eur += max(amount, 0) - max(before, 0)
+        if account >= TSO_ACCOUNT:
+            self.debts_micro_eur += max(-amount, 0) - max(-before, 0)
+        super().__setitem__(account, amount)
+
+    def change(self, account: int, by: int) -> int:
+        """Change an account; its balance afterwards."""
+        self[account] += by
+        return self[account]
+
+
+class Claims(NamedTuple):
+    """What could be asked of the clearing house at one moment, and what it holds, µEUR.
+
+    participants: free money of those above zero. house: what DSO, supplier, operator, rounding and
+    spread account may withdraw together. held_for_others: margins and the TSO's own money.
+    set_aside: withdrawals announced. in_periods: holds and open trades.
+    """
+
+    participants: int
+    house: int
+    held_for_others: int
+    set_aside: int
+    in_periods: int
+    currency_held: int
+
+    @property
+    def asked(self) -> int:
+        """All of it together."""
+        return sum(self[:-1])

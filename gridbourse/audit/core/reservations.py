@@ -1,0 +1,196 @@
+"""What each connection has promised in a period over all markets, rebuilt (`ClearingHouse.reserve`)."""
+
+from collections import defaultdict
+from typing import NamedTuple
+
+from gridbourse.audit.core.findings import Findings
+from gridbourse.audit.core.money import Money, Position
+from gridbourse.audit.core.registry import Members
+from gridbourse.chain.encoding.lanes import OFFER
+from gridbourse.model.agent_limit import is_within
+
+
+class Energy(NamedTuple):
+    """Wh promised out of a connection (offers) and into it (bids)."""
+
+    out_wh: int = 0
+    into_wh: int = 0
+
+    @classmethod
+    def of(cls, side: int, wh: int) -> "Energy":
+        """What an order promises; side 0 bid, 1 offer."""
+        return cls(wh, 0) if side == OFFER else cls(0, wh)
+
+
+NOTHING = Energy()
+
+
+class Reservations:
+    """Energy reserved by orders, listings and trades of every market, with the money behind it."""
+
+    def __init__(self, members: Members, money: Money, findings: Findings) -> None:
+        self._members, self._money, self._findings = members, money, findings
+        self.reserved: defaultdict[tuple[int, int], Energy] = defaultdict(Energy)
+        # By period and participant: what may be reserved beyond that, but the log does not tell.
+        self.doubt: dict[tuple[int, int], Energy] = {}
+
+    def claim(self, period: int, participant: int, claimed: Energy, where: str) -> None:
+        """Promise more, by the rules."""
+        self.exchange(period, participant, NOTHING, claimed, where)
+
+    def give_back(self, period: int, participant: int, released: Energy) -> None:
+        """Promise less: always allowed."""
+        self._change(period, participant, released, NOTHING)
+
+    def take_back(self, period: int, participant: int, released: Energy) -> None:
+        """Undo what was given back a moment ago, and was only half of an exchange."""
+        self._change(period, participant, NOTHING, released)
+
+    def exchange(
+        self,
+        period: int,
+        participant: int,
+        released: Energy,
+        claimed: Energy,
+        where: str,
+        by: str | None = None,
+    ) -> None:
+        """Give back and promise anew; what grows on either side needs leave.
+
+        by: the account that acts for the participant, or None where that is not known or it acts itself.
+        """
+        if by is not None:
+            self._require_within_limit(period, participant, released, claimed, where, by)
+        if claimed.out_wh > released.out_wh or claimed.into_wh > released.into_wh:
+            refusal = self._refusal(period, participant, released, claimed)
+            place = f"participant {participant}, period {period}, {where}"
+            self._findings.require("reservation", place, refusal is None, refusal or "")
+        self._change(period, participant, released, claimed)
+
+    def _require_within_limit(
+        self, period: int, participant: int, released: Energy, claimed: Energy, where: str, by: str
+    ) -> None:
+        member = self._members.participants.get(participant)
+        if member is None or member.account == by.lower():
+            return
+        limits = (member.agents_sell_wh, member.agents_buy_wh)
+        promised = self.reserved[period, participant]
+        within = all(map(is_within, promised, released, claimed, limits))
+        place = f"participant {participant}, period {period}, {where}"
+        self._findings.require("reservation", place, within, "more than it lets its agents promise")
+
+    def most(self, period: int, participant: int, side: int) -> int:
+        """The most Wh the participant could promise more just now, without a doubt."""
+        member = self._members.participants.get(participant)
+        if member is None or not (member.active and member.is_member(period)):
+            return 0
+        doubt = self.doubt.get((period, participant), NOTHING)
+        rate = self._money.hold_rate(period)
+        credit = self._money.free[participant] + self._money.credit_limits[participant]
+        credit -= doubt.into_wh * rate
+        if credit < 0:
+            return 0
+        held = self._after(period, participant, NOTHING, doubt)
+        if side == OFFER:
+            return member.capacity_wh - held.out_wh
+        return min(member.capacity_wh - held.into_wh, credit // rate)
+
+    def _change(self, period: int, participant: int, released: Energy, claimed: Energy) -> None:
+        self.reserved[period, participant] = self._after(period, participant, released, claimed)
+        self._money.hold(period, participant, claimed.into_wh - released.into_wh)
+
+    def _after(self, period: int, participant: int, released: Energy, claimed: Energy) -> Energy:
+        held = self.reserved[period, participant]
+        return Energy(
+            held.out_wh + claimed.out_wh - released.out_wh,
+            held.into_wh + claimed.into_wh - released.into_wh,
+        )
+
+    def _refusal(
+        self, period: int, participant: int, released: Energy, claimed: Energy
+    ) -> str | None:
+        """Why the clearing house would not let it, in its order of asking."""
+        member = self._members.participants.get(participant)
+        if member is None or not member.is_member(period):
+            return "no member in the period"
+        if not member.active:
+            return "not active"
+        if max(self._after(period, participant, released, claimed)) > member.capacity_wh:
+            return "above the connection"
+        credit = self._money.free[participant] + self._money.credit_limits[participant]
+        needed = (claimed.into_wh - released.into_wh) * self._money.hold_rate(period)
+        return None if credit >= max(needed, 0) else "not enough money"
+
+
+class Fill(NamedTuple):
+    """What a market booked of one participant in a period; payment in µEUR, + received."""
+
+    energy: Energy
+    payment: int
+
+
+NO_FILL = Fill(NOTHING, 0)
+
+
+class Share(Reservations):
+    """The part of one market: a connection is promised once over all of them, but each gives back, and
+    books, what it reserved itself and nothing of another's."""
+
+    def __init__(self, market: str, whole: Reservations) -> None:
+        super().__init__(whole._members, whole._money, whole._findings)
+        self.reserved, self.doubt = whole.reserved, whole.doubt
+        self._market = market
+        self._own: defaultdict[tuple[int, int], Energy] = defaultdict(Energy)
+        self._booked: defaultdict[int, dict[int, Fill]] = defaultdict(dict)
+        self.open_payments: defaultdict[int, int] = defaultdict(int)
+        """µEUR by period: what its payees get above what its payers pay, with the spread; 0 in the end."""
+
+    def book(self, period: int, participant: int, fill: Position, payment: int) -> None:
+        """A trade, of what this market has reserved and not booked yet."""
+        booked = self._booked[period].get(participant, NO_FILL)
+        self._booked[period][participant] = Fill(
+            Energy(booked.energy.out_wh + fill.sold_wh, booked.energy.into_wh + fill.bought_wh),
+            booked.payment + payment,
+        )
+        self._require_backed(period, participant)
+        retail = self._money.retail(period)
+        least, most = -fill.bought_wh * retail, fill.sold_wh * retail
+        place = f"{self._market}, participant {participant}, period {period}"
+        self._findings.require("payment", place, least <= payment <= most, "above the retail price")
+        self.open_payments[period] += payment
+        self._money.book(period, participant, fill, payment)
+
+    def collect_spread(self, period: int, amount: int) -> None:
+        """Of what its payers pay above what its payees get."""
+        self.open_payments[period] += amount
+        place = f"{self._market}, period {period}"
+        paid = self.open_payments[period] <= 0
+        self._findings.require("spread", place, paid, "nobody pays it")
+        self._money.collect_spread(period, amount)
+
+    def void(self, period: int) -> None:
+        """Take off what it booked."""
+        for participant, fill in self._booked.pop(period, {}).items():
+            energy = Position(fill.energy.out_wh, fill.energy.into_wh)
+            self._money.take_off(period, participant, energy, fill.payment)
+        self.open_payments[period] = 0
+
+    def _change(self, period: int, participant: int, released: Energy, claimed: Energy) -> None:
+        super()._change(period, participant, released, claimed)
+        former = self._own[period, participant]
+        own = Energy(
+            former.out_wh + claimed.out_wh - released.out_wh,
+            former.into_wh + claimed.into_wh - released.into_wh,
+        )
+        self._own[period, participant] = own
+        self._require_backed(period, participant)
+
+    def _require_backed(self, period: int, participant: int) -> None:
+        """What it booked is within what it reserved itself and has not given back."""
+        own, booked = (
+            self._own[period, participant],
+            self._booked[period].get(participant, NO_FILL).energy,
+        )
+        place = f"{self._market}, participant {participant}, period {period}"
+        backed = booked.out_wh <= own.out_wh and booked.into_wh <= own.into_wh
+        self._findings.require("attribution", place, backed, "not reserved by this market")

@@ -1,0 +1,159 @@
+"""Energy prices, grid fees and market time, rebuilt (`Tariff.sol`, `MarketClock.sol`)."""
+
+from typing import NamedTuple, TypeVar
+
+from gridbourse.audit.core.events import Event
+from gridbourse.audit.core.findings import Findings
+from gridbourse.audit.core.registry import Members
+from gridbourse.audit.core.rules import Rules
+
+FLAT = 0
+Dated = TypeVar("Dated")
+
+
+class EnergyPrices(NamedTuple):
+    """The supplier's prices, µEUR per Wh."""
+
+    retail: int
+    feed_in: int
+
+
+class Fees(NamedTuple):
+    """Grid fees of a zone, µEUR per Wh."""
+
+    import_fee: int
+    local_fee: int
+    export_fee: int
+
+
+class Tariffs:
+    """What holds in a period, from the newest change at or before it."""
+
+    def __init__(self, members: Members) -> None:
+        self._members = members
+        self._prices: list[tuple[int, EnergyPrices]] = []
+        self._fees: dict[int, list[tuple[int, Fees]]] = {}
+
+    def prices_set(self, event: Event) -> None:
+        """EnergyPricesSet."""
+        prices = EnergyPrices(event["retailMicroEurPerWh"], event["feedInMicroEurPerWh"])
+        self._prices.append((event["fromPeriod"], prices))
+
+    def prices_withdrawn(self, event: Event) -> None:
+        """EnergyPricesWithdrawn: the newest ones."""
+        if self._prices and self._prices[-1][0] == event["fromPeriod"]:
+            self._prices.pop()
+
+    def fees_set(self, event: Event) -> None:
+        """GridFeesSet."""
+        fees = Fees(
+            event["importMicroEurPerWh"], event["localMicroEurPerWh"], event["exportMicroEurPerWh"]
+        )
+        self._fees.setdefault(event["zone"], []).append((event["fromPeriod"], fees))
+
+    def fees_withdrawn(self, event: Event) -> None:
+        """GridFeesWithdrawn: the newest ones of the zone."""
+        versions = self._fees.get(event["zone"], [])
+        if versions and versions[-1][0] == event["fromPeriod"]:
+            versions.pop()
+
+    def highest_fee(self, period: int) -> int:
+        """The highest import or local fee of any zone in a period: what orders are backed for."""
+        held = [_newest(versions, period) for versions in self._fees.values()]
+        return max((max(fees.import_fee, fees.local_fee) for fees in held if fees), default=0)
+
+    def energy(self, period: int) -> EnergyPrices:
+        """Energy prices of a period; zero while none are set."""
+        return _newest(self._prices, period) or EnergyPrices(0, 0)
+
+    def fees(self, zone: int, period: int) -> Fees:
+        """A zone's own fees, else those of the zone above it, else the flat ones."""
+        while True:
+            fees = _newest(self._fees.get(zone, []), period)
+            if fees is not None:
+                return fees
+            if zone == FLAT:
+                return Fees(0, 0, 0)
+            zone = self._members.zones[zone].parent if zone < len(self._members.zones) else FLAT
+
+
+class Clock:
+    """Market time of a replay. Block time is not in the logs: with it, every moment is allowed."""
+
+    def __init__(self, rules: Rules, findings: Findings) -> None:
+        self._rules, self._findings, self._time = rules, findings, 0
+
+    def advanced(self, event: Event) -> None:
+        """ClockAdvanced: only forward."""
+        self._findings.require(
+            "market time", event.where, event["timestamp"] >= self._time, "runs forward"
+        )
+        self._time = event["timestamp"]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the logs tell market time."""
+        return self._rules.replay
+
+    @property
+    def time(self) -> int:
+        """Market time; 0 while it is not known."""
+        return self._time
+
+    @property
+    def next_open_period(self) -> int:
+        """The first period that takes orders; 0 while market time is not known."""
+        return (self._time + self._rules.gate_closure_seconds) // self._rules.mtu_seconds + 1
+
+    @property
+    def current_period(self) -> int:
+        """The period market time is in; 0 while it is not known."""
+        return self._time // self._rules.mtu_seconds
+
+    def require_open(self, period: int, where: str) -> None:
+        """Orders: before gate closure, and not beyond the horizon."""
+        open_ = self._time < self._closure(period) and self._within_horizon(period)
+        self._require(open_, where, "the period takes no orders")
+
+    def require_revealing(self, period: int, seconds: int, where: str, begun: bool) -> None:
+        """Sealed answers: revealed in the last seconds before gate closure, committed to before."""
+        in_time = (self._time >= self._closure(period) - seconds) == begun
+        self._require(in_time, where, "too early" if begun else "answers are being revealed")
+
+    def require_before(self, time: int, where: str) -> None:
+        """What closes at a time of its own: not yet closed."""
+        self._require(self._time < time, where, "it is closed")
+
+    def require_since(self, time: int, where: str) -> None:
+        """What closes at a time of its own: closed."""
+        self._require(self._time >= time, where, "it is not closed")
+
+    def require_undelivered(self, period: int, where: str) -> None:
+        """Caps: before delivery begins, and not beyond the horizon."""
+        coming = self._time < period * self._rules.mtu_seconds
+        self._require(
+            coming and self._within_horizon(period), where, "delivery has begun, or is too far off"
+        )
+
+    def require_closed(self, period: int, where: str) -> None:
+        """Clearing, and giving back what was not traded: after gate closure."""
+        self._require(self._time >= self._closure(period), where, "the gate is open")
+
+    def require_delivered(self, period: int, where: str) -> None:
+        """Readings and settlement: after delivery."""
+        delivered = self._time >= (period + 1) * self._rules.mtu_seconds
+        self._require(delivered, where, "the period is not over")
+
+    def _within_horizon(self, period: int) -> bool:
+        return period < self.next_open_period + self._rules.horizon_periods
+
+    def _closure(self, period: int) -> int:
+        return period * self._rules.mtu_seconds - self._rules.gate_closure_seconds
+
+    def _require(self, holds: bool, where: str, rule: str) -> None:
+        if self._rules.replay:
+            self._findings.require("market time", where, holds, rule)
+
+
+def _newest(versions: list[tuple[int, Dated]], period: int) -> Dated | None:
+    return next((value for start, value in reversed(versions) if start <= period), None)

@@ -1,0 +1,74 @@
+"""Money that markets move between accounts beside trades: fees and margins, rebuilt."""
+
+from collections import defaultdict
+from typing import NamedTuple
+
+from gridbourse.audit.core.events import Event
+from gridbourse.audit.core.findings import Findings
+from gridbourse.audit.core.money import Money
+from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT
+
+
+class Transfer(NamedTuple):
+    """µEUR from one account to another."""
+
+    payer: int
+    payee: int
+    micro_eur: int
+
+
+class Transfers:
+    """Each is told ahead of the event of its market that says what for."""
+
+    def __init__(self, money: Money, findings: Findings) -> None:
+        self._money, self._findings = money, findings
+        self._unexplained: defaultdict[str, list[Transfer]] = defaultdict(list)
+        self.margins: defaultdict[str, int] = defaultdict(int)
+        """µEUR on the margin account by the market that put it there."""
+
+    def transferred(self, market: str, event: Event) -> None:
+        """Transferred: kept until its market says what for."""
+        moved = Transfer(event["from"], event["to"], event["amountMicroEur"])
+        self._unexplained[market].append(moved)
+
+    def waiting(self, market: str) -> list[Transfer]:
+        """What a market has moved and not yet said what for, in order."""
+        return self._unexplained[market]
+
+    def move_next(self, market: str, expected: list[Transfer], where: str) -> None:
+        """The same of a market that tells later what more of it was for."""
+        count = sum(transfer.micro_eur != 0 for transfer in expected)
+        rest = self._unexplained[market][count:]
+        del self._unexplained[market][count:]
+        self.move(market, expected, where)
+        self._unexplained[market] = rest
+
+    def move(self, market: str, expected: list[Transfer], where: str) -> None:
+        """Compare what a market has moved with what it had to, and move that; zero is not moved."""
+        due = [transfer for transfer in expected if transfer.micro_eur]
+        chain = self._unexplained.pop(market, [])
+        self._findings.compare("transfer", f"{market}, {where}", _shown(chain), _shown(due))
+        for payer, payee, micro_eur in due:
+            free = self._money.may_leave(payer)
+            place = f"account {payer}, {where}"
+            self._findings.require("money rule", place, free >= micro_eur, "not free")
+            self._money.free[payer] -= micro_eur
+            self._money.free[payee] += micro_eur
+            self.margins[market] += micro_eur * (
+                (payee == MARGIN_ACCOUNT) - (payer == MARGIN_ACCOUNT)
+            )
+            if payer == MARGIN_ACCOUNT:
+                place = f"margin, {market}, {where}"
+                own = self.margins[market] >= 0
+                self._findings.require("attribution", place, own, "of another market")
+
+    def require_nothing_loose(self) -> None:
+        """At the end: no money was moved for nothing."""
+        for market, transfers in self._unexplained.items():
+            for transfer in transfers:
+                place = f"{market}, {_shown([transfer])}"
+                self._findings.require("transfer", place, False, "no event explains it")
+
+
+def _shown(transfers: list[Transfer]) -> str:
+    return ", ".join(f"{t.micro_eur} µEUR from {t.payer} to {t.payee}" for t in transfers) or "none"

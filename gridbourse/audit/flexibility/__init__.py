@@ -1,0 +1,1 @@
+"""The flexibility market, rebuilt and compared."""

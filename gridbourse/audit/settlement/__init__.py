@@ -1,0 +1,1 @@
+"""Readings, settlement, corrections and compensations, rebuilt and compared."""

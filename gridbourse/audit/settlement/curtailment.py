@@ -1,0 +1,114 @@
+"""What the DSO pays for curtailment, rebuilt (`CurtailmentCompensation.sol`)."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from gridbourse.audit.core.context import Common
+from gridbourse.audit.core.events import Event
+from gridbourse.audit.core.modules import Handlers
+from gridbourse.audit.core.transfers import Transfer
+from gridbourse.audit.settlement.metering import Metering
+from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT
+from gridbourse.chain.encoding.lanes import MASK56, lanes56
+from gridbourse.model.curtailment import compensation_micro_eur, held_back_wh, outstanding_wh
+
+WHAT = "curtailment"
+GROUP_SHIFT = 224
+
+
+@dataclass
+class Curtailment:
+    """schedules_wh: stated, paid_wh: paid for, by (period, participant); paid_micro_eur and held_back_wh:
+    by period, what came back left out."""
+
+    reach_permille: int
+    common: Common
+    metering: Metering
+    schedules_wh: dict[tuple[int, int], int] = field(default_factory=dict)
+    paid_micro_eur: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    held_back_wh: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    name: str = "CurtailmentCompensation"
+    paid_wh: defaultdict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
+
+    def is_booked(self, area: int, period: int) -> bool:
+        """It trades nothing."""
+        return True
+
+    def handlers(self) -> Handlers:
+        """What each event of the contract does."""
+        return {
+            "SchedulesStated": self.stated,
+            "Compensated": self.compensated,
+            "CompensationReturned": self.returned,
+        }
+
+    def totals(self) -> dict[str, int]:
+        """How much of what the log told of."""
+        return {"schedules_stated": len(self.schedules_wh), "compensations": len(self.paid_wh)}
+
+    def stated(self, event: Event) -> None:
+        """SchedulesStated: before delivery begins; later than that, none is changed."""
+        period = event["period"]
+        self.common.clock.require_undelivered(period, f"schedules, {event.where}")
+        for word in event["words"]:
+            for who, lane in lanes56(word >> GROUP_SHIFT, word):
+                if lane != MASK56:
+                    self.schedules_wh[period, who] = lane
+
+    def compensated(self, event: Event) -> None:
+        """Compensated: what cap and reading say beyond what was paid, from the DSO's account."""
+        self._pay(event, event["heldBackWh"])
+
+    def returned(self, event: Event) -> None:
+        """CompensationReturned: what was paid beyond what is due now, as far as it is free."""
+        self._pay(event, -event["returnedWh"])
+
+    def _pay(self, event: Event, told_wh: int) -> None:
+        """Compare and move; told_wh: + to the participant, − back to the DSO."""
+        period, who = event["period"], event["participant"]
+        where = f"participant {who}, {event.at('period')}"
+        settled = period in self.metering.finished and told_wh != 0
+        self.common.findings.require(WHAT, where, settled, "not settled, or for nothing")
+        rate = self._rate(period, who)
+        due, paid = self._held_back(period, who), self.paid_wh[period, who]
+        wh = outstanding_wh(due, paid, rate, self.common.money.may_leave(who))
+        amount = wh * rate
+        told_amount = event["amountMicroEur"] * (1 if told_wh > 0 else -1)
+        told = (told_wh, told_amount)
+        self.common.findings.compare(WHAT, f"(Wh, µEUR), {where}", told, (wh, amount))
+        transfer = (
+            Transfer(DSO_ACCOUNT, who, amount)
+            if amount > 0
+            else Transfer(who, DSO_ACCOUNT, -amount)
+        )
+        self.common.transfers.move_next(self.name, [transfer], where)
+        self.paid_wh[period, who] += wh
+        self.paid_micro_eur[period] += amount
+        self.held_back_wh[period] += wh
+
+    def _rate(self, period: int, who: int) -> int:
+        member = self.common.members.participants.get(who)
+        fee = self.common.tariffs.fees(member.zone, period).export_fee if member else 0
+        return compensation_micro_eur(1, self.common.tariffs.energy(period).feed_in, fee)
+
+    def _held_back(self, period: int, who: int) -> int:
+        member = self.common.members.participants.get(who)
+        if member is None:
+            return 0
+        reading = self.metering.evidence.reading_wh(member.area, period, who)
+        if reading is None:
+            return 0
+        return held_back_wh(
+            self.schedules_wh.get((period, who)),
+            self.metering.caps_of(period, who)[0],
+            reading,
+            member.capacity_wh,
+            self.reach_permille,
+        )
+
+    def trades_booked(self, event: Event) -> None:
+        """It trades nothing."""
+        self.common.findings.require(WHAT, event.where, False, "it books no trades")
+
+    def require_nothing_loose(self) -> None:
+        """Nothing waits here."""

@@ -1,0 +1,1 @@
+"""Contracts as Python classes: the calls the off-chain side makes, in its own types."""

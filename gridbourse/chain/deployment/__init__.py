@@ -1,0 +1,1 @@
+"""Contracts of one market: settings, deployment, and the record of it."""

@@ -1,0 +1,144 @@
+"""Deploys the contracts of one market and gives each party its role."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from eth_utils import keccak
+
+from gridbourse.chain.bindings import curtailment
+from gridbourse.chain.bindings.clearing_house import MARKET, ORACLE, SETTLEMENT
+from gridbourse.chain.bindings.contract import Bound
+from gridbourse.chain.deployment import flexibility
+from gridbourse.chain.deployment.market import Market
+from gridbourse.chain.deployment.market_kinds import Anchors, arguments
+from gridbourse.chain.deployment.record import (
+    PLEDGES,
+    DeployedContract,
+    DeploymentRecord,
+    chain_identity,
+    compiler_facts,
+    current_commit,
+)
+from gridbourse.chain.deployment.settings import MarketSettings
+from gridbourse.chain.encoding.arguments import NOBODY, label
+from gridbourse.chain.keys.accounts import Keys
+from gridbourse.chain.node.connect import fund
+from gridbourse.chain.node.transactions import Chain
+
+AGENTS_ACT = ("AggregatorAuction", "FlexibilityMarket")
+"""Markets that ask `Agents` who may act for whom."""
+
+ROLES = {
+    "dso": "DSO",
+    "supplier": "SUPPLIER",
+    "meter oracle": "METER_ORACLE",
+    "grid oracle": "GRID_ORACLE",
+    "treasurer": "TREASURER",
+    "attester": "ATTESTER",
+}
+
+
+def deploy(
+    chain: Chain,
+    keys: Keys,
+    settings: MarketSettings,
+    scenario: dict[str, Any] | None = None,
+    aggregators: Sequence[str] = (),
+) -> Market:
+    """Deploy every contract, wire them, give roles, and seal the clearing house.
+
+    aggregators: addresses of participants-to-be who get that role before the seal; later it takes the
+    timelock.
+
+    UntruthfulTerms, before anything is sent, where flexibility products would reward a false schedule.
+    """
+    if "FlexibilityMarket" in settings.markets and settings.energy_prices is not None:
+        settings.flexibility.require_truthful(settings.energy_prices)
+    operator, area = keys["operator"], label("addArea", settings.area)
+    roles = ROLES | (flexibility.ROLES if "FlexibilityMarket" in settings.markets else {})
+    settings.require_fits()
+    fund(chain.w3, [keys.address(name) for name in ("operator", "gateway", *roles)])
+    deployed: dict[str, DeployedContract] = {}
+
+    def put(name: str, *arguments: Any) -> str:
+        contract = chain.w3.eth.contract(
+            abi=chain.artifacts[name].abi, bytecode=chain.artifacts[name].bytecode
+        )
+        receipt = chain.send(operator, contract.constructor(*arguments), "deploy")
+        address = str(receipt["contractAddress"])
+        deployed[name] = DeployedContract(address, list(arguments), receipt["blockNumber"])
+        return address
+
+    registry = put("ParticipantRegistry", operator.address)
+    clock = put(
+        "MarketClock",
+        registry,
+        settings.replay,
+        settings.mtu_seconds,
+        settings.gate_closure_seconds,
+        settings.horizon_periods,
+    )
+    currency = put("SettlementCurrency", registry)
+    tariff = put("Tariff", registry, clock)
+    house = put(
+        "ClearingHouse", registry, currency, tariff, settings.ring_size, settings.timelock_seconds,
+        settings.dispute_window_seconds,
+    )  # fmt: skip
+    put(PLEDGES, currency)
+    meter = put("MeterOracle", registry, clock, house)
+    grid = put("GridOracle", registry, clock, house)
+    anchors = Anchors(registry, clock, house, grid)
+    portfolios = put("Portfolios", registry, clock) if settings.portfolios else NOBODY
+    agents = put("Agents", registry, portfolios) if {*AGENTS_ACT} & {*settings.markets} else NOBODY
+    modules = {
+        put(name, *arguments(name, anchors, tariff, settings, agents)): MARKET
+        for name in settings.markets
+    }
+    if "FlexibilityMarket" in settings.markets:
+        modules[flexibility.put_before(put, anchors, agents)] = (
+            ORACLE  # schedules take ring slots, no more
+        )
+        addresses = {name: contract.address for name, contract in deployed.items()}
+        flexibility.put_after(put, addresses, anchors, settings, portfolios)
+    windows = (settings.reading_window_seconds, settings.silent_permille)
+    settlement = put("Settlement", [registry, clock, house, grid, meter, tariff, *windows])
+    if "FlexibilityMarket" in settings.markets:
+        addresses = {name: contract.address for name, contract in deployed.items()}
+        modules[flexibility.put_review(put, addresses, settlement)] = SETTLEMENT
+    if (reach := settings.curtailment_reach_permille) is not None:
+        payer = put(curtailment.NAME, registry, clock, house, settlement, tariff, reach)
+        modules[payer] = MARKET  # it moves the DSO's money, and trades nothing
+    chain_id, genesis = chain_identity(chain.w3)
+    record = DeploymentRecord(
+        chain_id, genesis, current_commit(), compiler_facts(), scenario or {}, deployed
+    )
+    market = Market.bind(chain, keys, record)
+    offices: list[tuple[str, str]] = [(role, keys.address(name)) for name, role in roles.items()]
+    offices += [("AGGREGATOR", address) for address in aggregators]
+    _wire(market, area, offices, modules | {settlement: SETTLEMENT, meter: ORACLE, grid: ORACLE})
+    if market.flexibility_market:
+        flexibility.wire(market.flexibility_market, operator, settings)
+    market.house.write(operator, "deploy", "seal")
+    return market
+
+
+def _wire(
+    market: Market, area: bytes, offices: Sequence[tuple[str, str]], modules: dict[str, int]
+) -> None:
+    operator = market.keys["operator"]
+
+    def setup(contract: Bound, function: str, *arguments: Any) -> None:
+        contract.write(operator, "deploy", function, *arguments)
+
+    pledges = market.record.contracts[PLEDGES].address
+    setup(market.registry, "connect", market.clock.address, market.house.address, pledges)
+    setup(market.registry, "addArea", area)
+    for role, address in offices:
+        setup(market.registry, "grantRole", keccak(text=role), address)
+    setup(market.registry, "addGateway", market.keys.address("gateway"))
+    setup(market.currency, "addSystemHolder", market.house.address)
+    if market.pool:
+        setup(market.grid, "setMarket", market.pool.address)
+    for module, permissions in modules.items():
+        setup(market.house, "proposeModule", module, permissions)
+        setup(market.house, "authoriseModule", module)

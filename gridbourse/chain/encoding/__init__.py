@@ -1,0 +1,1 @@
+"""Words as the contracts pack them, and what is signed: no node is needed."""

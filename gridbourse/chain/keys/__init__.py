@@ -1,0 +1,1 @@
+"""Keys of a deployment's parties, and keystores at rest."""

@@ -1,0 +1,1 @@
+"""Connection to a node: networks, transactions, refusals, the compiler."""

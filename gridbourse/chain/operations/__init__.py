@@ -1,0 +1,1 @@
+"""Running a deployed market: its state, the end of a period, proposals, withdrawals, the log."""

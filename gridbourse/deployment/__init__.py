@@ -1,0 +1,1 @@
+"""From a scenario to a live market with its participants."""

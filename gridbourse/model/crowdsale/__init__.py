@@ -1,0 +1,1 @@
+"""Crowdsale campaigns: funding, and what equity pays."""

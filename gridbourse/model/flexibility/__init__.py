@@ -1,0 +1,1 @@
+"""Flexibility: products, clearing of requests, reviews, and baselines."""

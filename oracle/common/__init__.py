@@ -1,0 +1,1 @@
+"""Parts all oracles share: the cycle of a process, and the durable outbox."""

@@ -1,0 +1,1 @@
+"""The meters' oracle: readings, and their corrections after settlement."""

@@ -1,0 +1,1 @@
+"""The verifying oracle: baselines of what was activated, and reviews."""
