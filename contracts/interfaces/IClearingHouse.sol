@@ -46,7 +46,8 @@ interface IClearingHouse is IModules, IMoneyAccounts, IPeriods {
 
     /// @notice Takes the ring slot of a period of an area; a no-op when the period holds it already. Refuses an area that
     ///         is not there, or closed by then
-    function activate(uint256 area, uint256 period) external;
+    /// @return settling Whether settlement of the area and period has begun
+    function activate(uint256 area, uint256 period) external returns (bool settling);
 
     /// @notice Exchanges reservations of groups of an area: the caller's own. A market that was revoked may still give back
     /// @param agent The account that acts for participants, within what each lets its agents promise; zero where each

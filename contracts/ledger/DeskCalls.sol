@@ -96,13 +96,15 @@ abstract contract DeskCalls is Withdrawals, IHouseDesk {
     }
 
     /// @inheritdoc IHouseDesk
-    function balances(uint256) external view returns (int256[] memory) {
-        _readAtDesk();
+    function balances(uint256) external view returns (int256[] memory all) {
+        _readAtDesk(); // ends the call
+        return all;
     }
 
     /// @inheritdoc IHouseDesk
-    function moneySum(uint256) external view returns (int256) {
-        _readAtDesk();
+    function moneySum(uint256) external view returns (int256 sum) {
+        _readAtDesk(); // ends the call
+        return sum;
     }
 
     /// @dev As `_atDesk`, for functions of the desk that are views there

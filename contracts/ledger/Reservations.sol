@@ -59,11 +59,15 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
     // --- the life of a period ------------------------------------------------------------------
 
     /// @inheritdoc IClearingHouse
-    function activate(uint256 area, uint256 period) external onlyModule(MARKET | SETTLEMENT | ORACLE) {
+    function activate(uint256 area, uint256 period)
+        external
+        onlyModule(MARKET | SETTLEMENT | ORACLE)
+        returns (bool begun)
+    {
         uint256 key = AreaKey.inSlot(period % ringSize, area);
         Period storage slot = _ring[key];
         uint256 occupant = slot.period;
-        if (occupant == period) return;
+        if (occupant == period) return slot.settling;
         if (occupant > period || (occupant != 0 && !slot.settled)) revert RingSlotBusy(area, period, occupant);
         _requireYoung(period);
         registry.requireAreaIn(area, period);

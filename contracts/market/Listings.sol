@@ -121,7 +121,7 @@ abstract contract Listings is Subscriptions, GatewayOrders {
         uint256[] memory profiles;
         (first, profiles) = _listAll(area, period, drafts);
         for (uint256 i; i < drafts.length; ++i) {
-            _requireMayAct(caller, area, drafts[i].participant, profiles[i]);
+            _requireMayAct(caller, drafts[i].participant, profiles[i]);
         }
     }
 
@@ -139,11 +139,7 @@ abstract contract Listings is Subscriptions, GatewayOrders {
             _requireSigned(area, period, listings[i], domain);
             drafts[i] = listings[i].draft;
         }
-        uint256[] memory profiles;
-        (first, profiles) = _listAll(area, period, drafts);
-        for (uint256 i; i < drafts.length; ++i) {
-            _requireArea(drafts[i].participant, _profileIn(profiles[i], drafts[i].participant), area);
-        }
+        (first,) = _listAll(area, period, drafts);
     }
 
     /// @dev See CheckedTrades: who has a mandate acts for others
@@ -190,7 +186,7 @@ abstract contract Listings is Subscriptions, GatewayOrders {
         }
         uint256[] memory profiles = _exchangeAll(area, period, exchanges);
         for (uint256 i; i < listings.length; ++i) {
-            _requireMayAct(caller, area, owners[i], profiles[i]);
+            _requireMayAct(caller, owners[i], profiles[i]);
         }
     }
 
@@ -293,15 +289,10 @@ abstract contract Listings is Subscriptions, GatewayOrders {
         return Caller(0, registry.numberOf(msg.sender));
     }
 
-    function _requireMayAct(Caller memory caller, uint256 area, uint256 participant, uint256 profiles) private pure {
-        uint256 profile = _profileIn(profiles, participant);
+    function _requireMayAct(Caller memory caller, uint256 participant, uint256 profiles) private pure {
+        uint256 profile = Lanes.get64(profiles, Lanes.laneOf(participant));
         if (caller.gateway != 0) _requireMandate(participant, profile, caller.gateway);
         else if (participant != caller.participant) revert NotForAnother(participant, caller.participant);
-        _requireArea(participant, profile, area);
-    }
-
-    function _profileIn(uint256 profiles, uint256 participant) private pure returns (uint256) {
-        return Lanes.get64(profiles, Lanes.laneOf(participant));
     }
 
     /// @dev Energy lane of a listing: an offer promises energy out, a request energy into the connection

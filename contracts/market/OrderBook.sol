@@ -238,7 +238,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
         _accounts[key] = BookAccount.withSequence(account, sequence);
     }
 
-    /// @dev Backs every new order of a batch in one call; returns everybody's profile, all of them of the area
+    /// @dev Backs every new order of a batch in one call; returns everybody's profile, all of them of the area, or it is refused
     function _back(uint256 area, uint256 period, uint256[] memory orders)
         private
         returns (uint256[] memory profiles)
@@ -259,9 +259,8 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
         for (uint256 i; i < orders.length; ++i) {
             uint256 participant = BookOrder.participant(orders[i]);
             profiles[i] = Lanes.get64(profiles[i], Lanes.laneOf(participant));
-            // Blank for who is no member in the period: of no area, and nothing its gateway could have seen before.
+            // Blank for who is no member in the period: nothing that its gateway could have seen before.
             if (profiles[i] == Profile.NONE) _requireActive(participant, Profile.NONE);
-            _requireArea(participant, profiles[i], area);
         }
     }
 

@@ -92,26 +92,24 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
     /// @param side 0 bid (buy), 1 offer (sell)
     /// @param tick Limit price as a tick of the band
     function place(uint32 period, uint256 side, uint256 tick, uint256 wh) external {
-        uint256 participant = registry.numberOf(msg.sender);
+        (uint256 participant, uint256 profile) = registry.memberOf(msg.sender);
         if (wh == 0) revert ZeroQuantity(participant);
         if (side > OrderLane.OFFER || wh > Lanes.MAX_WH) revert MalformedOrder(participant, wh);
         _requireTick(participant, tick, ticks);
-        _placeOwn(period, participant, OrderLane.pack(wh, tick, side, 0));
+        _placeOwn(Profile.area(profile), period, participant, OrderLane.pack(wh, tick, side, 0));
     }
 
     /// @notice Cancels the caller's order for a period
     function cancel(uint32 period) external {
-        uint256 participant = registry.numberOf(msg.sender);
-        if (OrderLane.wh(_orderOf(_areaOf(participant), participant, period)) == 0) {
-            revert NoOrder(participant, period);
-        }
-        _placeOwn(period, participant, 0);
+        (uint256 participant, uint256 profile) = registry.memberOf(msg.sender);
+        uint256 area = Profile.area(profile);
+        if (OrderLane.wh(_orderOf(area, participant, period)) == 0) revert NoOrder(participant, period);
+        _placeOwn(area, period, participant, 0);
     }
 
     /// @dev `order` is an order lane without its sequence, which is the next one, or the last again for less of the same
-    function _placeOwn(uint256 period, uint256 participant, uint256 order) private {
+    function _placeOwn(uint256 area, uint256 period, uint256 participant, uint256 order) private {
         clock.requireOpen(period);
-        uint256 area = _areaOf(participant);
         uint256 former = _orderOf(area, participant, period);
         uint256 sequence = OrderLane.sequence(former);
         if (sequence < MAX_SEQUENCE) ++sequence;
@@ -143,10 +141,7 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
             uint256 orders = _placeGroup(book_, session, base, words[i], exchanges[i]);
             _extendRoot(session, exchanges[i].group, orders);
         }
-        profiles = clearingHouse.reserve(area, period, agent, exchanges);
-        for (uint256 i; i < words.length; ++i) {
-            _requireInArea(area, words[i], profiles[i]);
-        }
+        profiles = clearingHouse.reserve(area, period, agent, exchanges); // refuses who is of another area
         _store(area, session);
     }
 
@@ -188,18 +183,6 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
         uint256 current = OrderLane.sequence(former);
         if (sequence <= current && !(sequence == MAX_SEQUENCE && OrderLane.lowers(order, former))) {
             revert StaleSequence(participant, sequence, current);
-        }
-    }
-
-    function _requireInArea(uint256 area, uint256 word, uint256 profiles) private pure {
-        unchecked {
-            for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
-                if (Lanes.get56(word, lane) == 0) continue;
-                uint256 itsArea = Profile.area(Lanes.get64(profiles, lane));
-                if (itsArea != area) {
-                    revert OtherArea(Lanes.participantAt(Lanes.tag(word), lane), itsArea, area);
-                }
-            }
         }
     }
 
@@ -260,19 +243,15 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
         view
         returns (uint256 side, uint256 tick, uint256 wh, uint256 sequence)
     {
-        uint256 order = _orderOf(_areaOf(participant), participant, period);
+        uint256 profiles = registry.profilesOf(Lanes.groupOf(participant));
+        uint256 area = Profile.area(Lanes.get64(profiles, Lanes.laneOf(participant)));
+        uint256 order = _orderOf(area, participant, period);
         return (OrderLane.side(order), OrderLane.tick(order), OrderLane.wh(order), OrderLane.sequence(order));
     }
 
     function _orderOf(uint256 area, uint256 participant, uint256 period) private view returns (uint256) {
         uint256 orders = Lanes.ofPeriod(_orders[_orderKey(area, period, Lanes.groupOf(participant))], period);
         return Lanes.get56(orders, Lanes.laneOf(participant));
-    }
-
-    function _areaOf(uint256 participant) private view returns (uint256) {
-        return Profile.area(
-            Lanes.get64(registry.profilesOf(Lanes.groupOf(participant)), Lanes.laneOf(participant))
-        );
     }
 
     function _key(uint256 area, uint256 period) internal view returns (uint256) {

@@ -72,21 +72,20 @@ contract MeterOracle is IMeterOracle {
     function submit(uint256 area, uint32 period, uint256 version, uint256 firstBlock, bytes calldata readings) external {
         registry.requireRole(Roles.METER_ORACLE, msg.sender);
         if (!clock.delivered(period)) revert NotDelivered(period, clock.currentPeriod());
-        uint256 expected = versionOf(area, period) + 1;
+        uint256 key = AreaKey.inSlot(period % _ringSize, area);
+        uint256 expected = _versionAt(key, period) + 1;
         if (version != expected) revert VersionOutOfTurn(area, period, version, expected);
         if (readings.length == 0 || readings.length % BLOCK_BYTES != 0) {
             revert BadLength(readings.length, BLOCK_BYTES);
         }
         // A ring key has 32 bits for a block.
         if (firstBlock > type(uint32).max - readings.length) revert UnknownMeter(area, firstBlock);
-        clearingHouse.activate(area, period);
-        _storeAll(_batchOf(area, period), firstBlock, readings);
-        _versions[AreaKey.inSlot(period % _ringSize, area)] = (uint256(period) << 32) | version;
+        bool settling = clearingHouse.activate(area, period);
+        _storeAll(
+            Batch(area, period, _key(area, period, 0), settling, type(uint256).max, 0), firstBlock, readings
+        );
+        _versions[key] = (uint256(period) << 32) | version;
         emit ReadingsSubmitted(area, period, version, firstBlock, readings);
-    }
-
-    function _batchOf(uint256 area, uint256 period) private view returns (Batch memory) {
-        return Batch(area, period, _key(area, period, 0), clearingHouse.settling(area, period), type(uint256).max, 0);
     }
 
     function _storeAll(Batch memory batch, uint256 block_, bytes calldata readings) private {
@@ -164,8 +163,12 @@ contract MeterOracle is IMeterOracle {
     }
 
     /// @notice How many batches of the area and period came in
-    function versionOf(uint256 area, uint256 period) public view returns (uint256) {
-        uint256 word = _versions[AreaKey.inSlot(period % _ringSize, area)];
+    function versionOf(uint256 area, uint256 period) external view returns (uint256) {
+        return _versionAt(AreaKey.inSlot(period % _ringSize, area), period);
+    }
+
+    function _versionAt(uint256 key, uint256 period) private view returns (uint256) {
+        uint256 word = _versions[key];
         return word >> 32 == period ? uint32(word) : 0;
     }
 
