@@ -14,7 +14,7 @@ from gridbourse.audit.compare.bills import Baselines, baselines
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.run_folder import load_run
 from gridbourse.report import formatting as words
-from gridbourse.scenario.scenario import load
+from gridbourse.scenario.areas import Areas, load_areas
 from gridbourse.text import many
 from scripts import command_parser, parse
 from scripts import run as run_script
@@ -29,15 +29,26 @@ def main(*args: str, web3: Web3 | None = None) -> int:
     options = parse(parser, args)
 
     run = load_run(options.folder)
-    scenario = load(run.scenario_file, run.overrides)
-    rebuilt = check(run, scenario)
+    areas = load_areas(run.scenario_file, run.overrides)
+    rebuilt = check(run, [*areas])
     record = _record(rebuilt)
-    without = baselines(rebuilt, scenario)
+    without = _without_market(rebuilt, areas)
     if without is not None:
         record["bills_micro_eur"] = without._asdict() | {"curtailment": without.curtailment}
     (options.folder / "check.json").write_text(json.dumps(record, indent=2) + "\n")
     _show(rebuilt, record["rebuilt"], without)
     return DIFFERENT if rebuilt.findings.differences else 0
+
+
+def _without_market(rebuilt: Rebuilt, areas: Areas) -> Baselines | None:
+    """Bills of all areas with the supplier alone; None where those of one are not known."""
+    found = [baselines(rebuilt, number, scenario) for number, scenario in enumerate(areas)]
+    known = [each for each in found if each is not None]
+    if len(known) < len(found):
+        return None
+    return Baselines(
+        sum(each.no_market for each in known), sum(each.no_market_capped for each in known)
+    )
 
 
 def _record(rebuilt: Rebuilt) -> dict[str, Any]:
@@ -58,7 +69,7 @@ def _totals(rebuilt: Rebuilt) -> dict[str, int]:
         **{what: count for market in rebuilt.markets for what, count in market.totals().items()},
         "positions": sum(map(len, money.positions.values())),
         "readings": sum(map(len, readings.values())),
-        "periods_settled": len(rebuilt.metering.finished),
+        "periods_settled": len({period for _, period in rebuilt.metering.finished}),
         "balances": len(money.free),
         "money_micro_eur": money.total(),
     }

@@ -45,11 +45,12 @@ def rebuild(deployment: DeploymentRecord, rules: Rules, logs: Sequence[Log]) -> 
     return rebuilt
 
 
-def check(run: Run, scenario: Scenario) -> Rebuilt:
-    """Rebuild the market and compare it with the scenario and with the chain's own storage."""
+def check(run: Run, areas: Sequence[Scenario]) -> Rebuilt:
+    """Rebuild the market and compare it with the scenarios of its areas and with the chain's own storage."""
     rebuilt = rebuild(run.deployment, run.rules, run.logs)
-    compare_scenario(rebuilt, run.rules, scenario)
+    compare_scenario(rebuilt, run.rules, areas)
     compare_end(rebuilt, run.rules, run.state)
     compare_baselines(rebuilt, run.baselines)
-    compare_bills(rebuilt, scenario, run.bills)
+    for area, scenario in enumerate(areas):
+        compare_bills(rebuilt, area, scenario, run.bills.get(area))
     return rebuilt

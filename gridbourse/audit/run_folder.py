@@ -23,15 +23,15 @@ class State:
 
     balances: free money by account number, µEUR. waiting: credit by participant that waits for the
     supplier's money. under_way: withdrawals by number, as (account, recipient, µEUR, unix seconds from
-    which on it is paid). positions: (sold, bought) Wh by period and
-    participant. prices: clearing price of a period, None where nothing traded.
+    which on it is paid). positions: (sold, bought) Wh by area, period and
+    participant. prices: clearing price by area and period, None where nothing traded.
     """
 
     balances: dict[int, int]
     waiting: dict[int, int]
     under_way: dict[int, tuple[int, str, int, int]]
-    positions: dict[int, dict[int, tuple[int, int]]]
-    prices: dict[int, int | None]
+    positions: dict[int, dict[int, dict[int, tuple[int, int]]]]
+    prices: dict[int, dict[int, int | None]]
     currency_held: int
     deposits: int
     withdrawals: int
@@ -39,8 +39,8 @@ class State:
 
 @dataclass(frozen=True)
 class Run:
-    """Everything the checker is given. baselines: folder with the evidence that was published; bills:
-    what the run's summary says they came to, None without one."""
+    """Everything the audit is given. baselines: folders with the evidence that was published, area by area;
+    bills: of the run's summary by area, nothing without one."""
 
     logs: list[Log]
     deployment: DeploymentRecord
@@ -48,8 +48,8 @@ class Run:
     state: State
     scenario_file: Path
     overrides: dict[str, Any]
-    baselines: Path
-    bills: dict[str, int] | None = None
+    baselines: list[Path]
+    bills: dict[int, dict[str, int]]
 
 
 def load_run(folder: Path) -> Run:
@@ -64,10 +64,12 @@ def load_run(folder: Path) -> Run:
         )
     scenario = _read(folder / "scenario.json", _scenario)
     state = _read(folder / "state.json", _state)
-    rules, baselines = rules_of(deployment), folder / BASELINES
     summary = folder / "summary.json"
-    bills = _read(summary, _bills) if summary.exists() else None
-    return Run(logs[1], deployment, rules, state, *scenario, baselines, bills)
+    told = _read(summary, _bills) if summary.exists() else {"": {}}
+    # Of several areas, each has a folder of its name.
+    baselines = [folder / name / BASELINES for name in told]
+    bills = {area: each for area, each in enumerate(told.values()) if each}
+    return Run(logs[1], deployment, rules_of(deployment), state, *scenario, baselines, bills)
 
 
 def _deployment(path: Path) -> DeploymentRecord:
@@ -118,12 +120,18 @@ def _state(fields: dict[str, Any]) -> State:
         waiting={int(k): _integer(v) for k, v in fields["waiting"].items()},
         under_way={int(k): _withdrawal(v) for k, v in fields["under_way"].items()},
         positions={
-            int(period): {int(who): _pair(energies) for who, energies in of_period.items()}
-            for period, of_period in fields["positions"].items()
+            int(area): {
+                int(period): {int(who): _pair(energies) for who, energies in of_period.items()}
+                for period, of_period in of_area.items()
+            }
+            for area, of_area in fields["positions"].items()
         },
         prices={
-            int(period): None if price is None else _integer(price)
-            for period, price in fields["prices"].items()
+            int(area): {
+                int(period): None if price is None else _integer(price)
+                for period, price in of_area.items()
+            }
+            for area, of_area in fields["prices"].items()
         },
         currency_held=_integer(fields["currency_held"]),
         deposits=_integer(fields["deposits"]),
@@ -137,8 +145,13 @@ def _scenario(fields: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
     return path if path.exists() else CHECKOUT / path, dict(fields["overrides"])
 
 
-def _bills(fields: dict[str, Any]) -> dict[str, int]:
-    return {name: _integer(amount) for name, amount in fields["bills_micro_eur"].items()}
+def _bills(fields: dict[str, Any]) -> dict[str, dict[str, int]]:
+    """Bills by the name of the area; of a run of one, by no name."""
+    areas = fields.get("areas", {"": fields})
+    return {
+        name: {kind: _integer(amount) for kind, amount in area["bills_micro_eur"].items()}
+        for name, area in areas.items()
+    }
 
 
 def _integer(value: Any) -> int:

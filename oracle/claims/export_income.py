@@ -31,7 +31,7 @@ def record_exports(
 
     ProofError where the logs do not give what the chain committed to.
     """
-    holders = _holders(rebuilt, campaign)
+    holders = _holders(market, rebuilt, campaign)
     missing = [
         (period, who)
         for period, who in holders.items()
@@ -55,7 +55,7 @@ def attest_premiums(market: Market, rebuilt: Rebuilt, campaign: EquityCampaign) 
     A period without such a payment needs no word.
     """
     premiums = {}
-    for period, holder in _holders(rebuilt, campaign).items():
+    for period, holder in _holders(market, rebuilt, campaign).items():
         wh, recorded, attested = campaign.export(period)
         if recorded and not attested:
             sold = rebuilt.money.position(period, holder).net_wh
@@ -68,17 +68,18 @@ def attest_premiums(market: Market, rebuilt: Rebuilt, campaign: EquityCampaign) 
     return sum(premiums.values())
 
 
-def _settled(rebuilt: Rebuilt, campaign: EquityCampaign) -> list[int]:
+def _settled(market: Market, rebuilt: Rebuilt, campaign: EquityCampaign) -> list[int]:
     first = campaign.read("firstPeriod")
     term = range(first, campaign.read("untilPeriod")) if first else range(0)
-    return sorted(p for p in rebuilt.metering.finished if p in term)
+    return sorted(p for p in rebuilt.metering.finished_in(market.area) if p in term)
 
 
-def _holders(rebuilt: Rebuilt, campaign: EquityCampaign) -> dict[int, int]:
+def _holders(market: Market, rebuilt: Rebuilt, campaign: EquityCampaign) -> dict[int, int]:
     """Holder of the campaign's metering point, by settled period of its term; none where nobody was."""
     point = bytes(campaign.read("meteringPoint"))
     there = {
-        period: rebuilt.members.holder_at(point, period) for period in _settled(rebuilt, campaign)
+        period: rebuilt.members.holder_at(point, period)
+        for period in _settled(market, rebuilt, campaign)
     }
     return {period: who.number for period, who in there.items() if who is not None}
 

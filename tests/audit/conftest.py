@@ -60,7 +60,7 @@ def forge(honest: Path) -> Callable[[str, Forge], list[Difference]]:
         change(content)
         path.write_text(json.dumps(content))
         given = load_run(honest)
-        return check(given, load(given.scenario_file, given.overrides)).findings.differences
+        return check(given, [load(given.scenario_file, given.overrides)]).findings.differences
 
     return spoil
 
@@ -85,6 +85,6 @@ def differences(mixed_run: tuple[Run, Scenario]) -> Callable[[dict[str, Any]], l
 
     def find(content: dict[str, Any]) -> list[Difference]:
         other = replace(given, logs=logs_of(content["logs"]))
-        return check(other, scenario).findings.differences
+        return check(other, [scenario]).findings.differences
 
     return find

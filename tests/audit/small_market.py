@@ -168,8 +168,10 @@ class SmallMarket:
                 each.number: [each.account, each.recipient.lower(), each.micro_eur, each.ready_at]
                 for each in under_way(self.market)
             },
-            "prices": self.prices,
-            "positions": {period: self._positions(period) for period in sorted(self.traded)},
+            "prices": {FIRST_AREA: self.prices},
+            "positions": {
+                FIRST_AREA: {period: self._positions(period) for period in sorted(self.traded)}
+            },
             "currency_held": self.market.currency.read("balanceOf", house.address),
             "deposits": house.read("depositsMicroEur"),
             "withdrawals": house.read("withdrawalsMicroEur"),
@@ -187,7 +189,9 @@ class SmallMarket:
         return {
             who: list(pair(lane))
             for group in self.market.grid.groups()
-            for who, lane in lanes56(group, house.read("positionsOf", period, group))
+            for who, lane in lanes56(
+                group, house.read("positionsOfGroups", FIRST_AREA, period, [group])[0]
+            )
         }
 
 

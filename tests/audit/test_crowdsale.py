@@ -33,7 +33,7 @@ def run(made: tuple[CrowdMarket, Path]) -> Run:
 
 @pytest.fixture(scope="module")
 def rebuilt(run: Run) -> Rebuilt:
-    return check(run, load(run.scenario_file, run.overrides))
+    return check(run, [load(run.scenario_file, run.overrides)])
 
 
 def test_campaigns_are_rebuilt_to_the_last_micro_euro(

@@ -311,8 +311,8 @@ def test_one_micro_euro_in_one_balance(forge: Forging) -> None:
 
 def test_one_watt_hour_in_one_position(forge: Forging) -> None:
     def one_more(state: dict[str, Any]) -> None:
-        first = min(state["positions"])
-        state["positions"][first]["8"][0] += 1
+        positions = state["positions"]["0"]
+        positions[min(positions)]["8"][0] += 1
 
     found, unbalanced = forge("state", one_more)
     assert unbalanced.where.startswith("sold Wh = bought Wh")
@@ -334,7 +334,7 @@ def test_storage_that_was_overwritten(honest: Path, forge: Forging) -> None:
         record["contracts"]["ClearingHouse"]["arguments"][3] = 2
 
     def forget_first(state: dict[str, Any]) -> None:
-        del state["positions"][min(state["positions"])]
+        del state["positions"]["0"][min(state["positions"]["0"])]
 
     assert "position" in {d.what for d in forge("state", forget_first)}
     assert forge("deployment", small_ring) == []

@@ -16,7 +16,7 @@ from tests.audit.conftest import PRICINGS
 
 def _check(folder: Path) -> Rebuilt:
     given = load_run(folder)
-    return check(given, load(given.scenario_file, given.overrides))
+    return check(given, [load(given.scenario_file, given.overrides)])
 
 
 @pytest.mark.parametrize("pricing", PRICINGS)

@@ -20,7 +20,7 @@ Content = dict[str, Any]
 
 def _check(folder: Path) -> Rebuilt:
     run = load_run(folder)
-    return check(run, load(run.scenario_file, run.overrides))
+    return check(run, [load(run.scenario_file, run.overrides)])
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def test_another_scenario(
     mixed_run: tuple[Run, Scenario], overrides: dict[str, Any], place: str
 ) -> None:
     run, _ = mixed_run
-    found = check(run, load(run.scenario_file, EVERY_KIND | overrides)).findings.differences
+    found = check(run, [load(run.scenario_file, EVERY_KIND | overrides)]).findings.differences
     assert {d.what for d in found} == {"scenario"}
     assert any(place in d.where for d in found), found
 
@@ -136,13 +136,13 @@ def test_a_market_the_scenario_does_not_name(mixed_run: tuple[Run, Scenario]) ->
     kinds = [kind for kind in EVERY_KIND["market.kinds"] if kind != "over_the_counter"]
     overrides = {k: v for k, v in EVERY_KIND.items() if k != "over_the_counter"}
     scenario = load(run.scenario_file, overrides | {"market.kinds": kinds})
-    found = check(run, scenario).findings.differences
+    found = check(run, [scenario]).findings.differences
     assert {"markets", "markets in service"} <= {d.where for d in found if d.what == "scenario"}
 
 
 def test_margins_that_are_not_there(mixed_run: tuple[Run, Scenario]) -> None:
     run, scenario = mixed_run
     state = replace(run.state, balances=run.state.balances | {6: 1})
-    found = check(replace(run, state=state), scenario).findings.differences
+    found = check(replace(run, state=state), [scenario]).findings.differences
     place = "margin account = margins left of all deals, bonds of sealed answers, flexibility, µEUR"
     assert place in {d.where for d in found}

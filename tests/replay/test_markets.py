@@ -83,7 +83,7 @@ def test_a_position_is_the_sum_over_the_markets(run_of) -> None:
     state = json.loads((out / "state.json").read_text())
     numbers = record.participants["number"]
     booked = record.orders.groupby(["period", "point_id", "side"])["fill_wh"].sum()
-    for period, positions in state["positions"].items():
+    for period, positions in state["positions"]["0"].items():
         for point_id, number in numbers.items():
             sold, bought = positions.get(str(number), (0, 0))
             assert booked.get((int(period), point_id, "offer"), 0) == sold

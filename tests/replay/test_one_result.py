@@ -43,9 +43,11 @@ def test_the_window_holds_trades_caps_and_second_clearings(pair: tuple[Run, Run]
 def test_balances_positions_and_prices_are_identical(pair: tuple[Run, Run]) -> None:
     devnet, embedded = (read(run, "state.json") for run in pair)
     assert devnet == embedded
-    assert len(devnet["positions"]) == len(devnet["prices"]) == PERIODS
-    assert all(price is not None for price in devnet["prices"].values())
-    assert any(sold for of_period in devnet["positions"].values() for sold, _ in of_period.values())
+    assert len(devnet["positions"]["0"]) == len(devnet["prices"]["0"]) == PERIODS
+    assert all(price is not None for price in devnet["prices"]["0"].values())
+    assert any(
+        sold for of_period in devnet["positions"]["0"].values() for sold, _ in of_period.values()
+    )
 
 
 def test_the_storage_of_every_contract_is_identical(pair: tuple[Run, Run]) -> None:

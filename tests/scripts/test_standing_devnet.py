@@ -123,7 +123,7 @@ def test_what_is_due_is_settled_and_then_nothing_is(
     assert (settled.returncode, settled.stderr) == (0, "")
     assert str(period) in settled.stdout
     assert market.settlement.done(FIRST_AREA, period)
-    assert market.house.positions(period, market.auction.groups(FIRST_AREA)) == {
+    assert market.house.positions(FIRST_AREA, period, market.auction.groups(FIRST_AREA)) == {
         8: (400, 0),
         9: (0, 400),
     }
@@ -150,7 +150,7 @@ def test_a_verdict_that_never_comes_costs_the_trades_and_nothing_else(
 
     assert (settled.returncode, settled.stderr) == (0, "")
     assert market.settlement.done(FIRST_AREA, period)
-    assert market.house.positions(period, market.auction.groups(FIRST_AREA)) == {}
+    assert market.house.positions(FIRST_AREA, period, market.auction.groups(FIRST_AREA)) == {}
     after = market.house.balances(limit)
     held = 400 * (300 + 95)
     assert after[8] - before[8] == 500 * 80, "all it injected is the supplier's"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,8 +74,8 @@ def recomputed(folder: Path, committed: Committed, ever: Ever | None = None) -> 
     return method
 
 
-def compare_baselines(rebuilt: Rebuilt, folder: Path) -> None:
-    """Every baseline the verifier committed, from the evidence it published."""
+def compare_baselines(rebuilt: Rebuilt, folders: Sequence[Path]) -> None:
+    """Every baseline the verifiers committed, from the evidence published in the folder of each area."""
     market = rebuilt.flexibility
     if market is None:
         return
@@ -89,6 +89,7 @@ def compare_baselines(rebuilt: Rebuilt, folder: Path) -> None:
             leg.period, leg.participant, leg.baseline_wh, leg.evidence_seconds, leg.evidence
         )
         try:
+            folder = folders[min(rebuilt.members.area_of(leg.participant) or 0, len(folders) - 1)]
             method = recomputed(folder, of, lambda who, period: ever[who, period])
         except EvidenceError as error:
             rebuilt.findings.require("baseline", where, False, str(error))

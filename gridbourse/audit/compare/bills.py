@@ -28,17 +28,17 @@ class Baselines(NamedTuple):
         return self.no_market - self.no_market_capped
 
 
-def baselines(rebuilt: Rebuilt, scenario: Scenario) -> Baselines | None:
-    """Over all settled periods; None where devices or sold curtailment moved what meters would have
-    shown, which no log tells."""
+def baselines(rebuilt: Rebuilt, area: int, scenario: Scenario) -> Baselines | None:
+    """Over all settled periods of an area; None where devices or sold curtailment moved what meters would
+    have shown, which no log tells."""
     if scenario.homes is not None or scenario.flexibility is not None:
         return None
     points = scenario.points
     rows = [row for row, takes_part in enumerate(points["participant"]) if takes_part]
-    numbers = sorted(rebuilt.members.participants)  # registered in the scenario's order
+    numbers = rebuilt.members.numbers_in(area)  # registered in the scenario's order
     row_of = dict(zip(numbers, rows, strict=False))
     uncurtailed = capped = 0
-    for period in sorted(rebuilt.metering.finished):
+    for period in sorted(rebuilt.metering.finished_in(area)):
         profile_wh = scenario.net_wh(period)
         prices = rebuilt.tariffs.energy(period)
         for who, row in row_of.items():
@@ -51,9 +51,11 @@ def baselines(rebuilt: Rebuilt, scenario: Scenario) -> Baselines | None:
     return Baselines(uncurtailed, capped)
 
 
-def compare_bills(rebuilt: Rebuilt, scenario: Scenario, told: Mapping[str, Any] | None) -> None:
+def compare_bills(
+    rebuilt: Rebuilt, area: int, scenario: Scenario, told: Mapping[str, Any] | None
+) -> None:
     """Compare the bills without a market that a run's summary states; told: its `bills_micro_eur`."""
-    found = baselines(rebuilt, scenario)
+    found = baselines(rebuilt, area, scenario)
     if found is None or told is None:
         return
     for name in ("no_market", "no_market_capped", "curtailment"):

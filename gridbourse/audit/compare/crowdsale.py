@@ -1,5 +1,7 @@
 """The campaigns of a deployment against the one its scenario plans."""
 
+from collections.abc import Mapping
+
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.chain.bindings.crowdsale import FORMS
 from gridbourse.model.crowdsale.campaign import Campaign, Phase
@@ -10,7 +12,7 @@ from gridbourse.scenario.scenario import Scenario
 WHAT = "scenario"
 
 
-def compare_crowdsale(rebuilt: Rebuilt, scenario: Scenario) -> None:
+def compare_crowdsale(rebuilt: Rebuilt, area: int, scenario: Scenario) -> None:
     """The planned campaign is there, by its terms, and who gave how much; of any other a scenario
     says nothing. People of the public are told by what they gave: nobody but they know their accounts.
     """
@@ -21,11 +23,13 @@ def compare_crowdsale(rebuilt: Rebuilt, scenario: Scenario) -> None:
     there = planned if planned in campaigns else ", ".join(sorted(campaigns)) or "none"
     rebuilt.findings.compare(WHAT, "campaign", there, planned)
     if planned in campaigns:
-        _compare(rebuilt, scenario, plan, campaigns[planned])
+        accounts = _accounts(rebuilt, area, scenario)
+        _compare(rebuilt, accounts, plan, campaigns[planned])
 
 
-def _compare(rebuilt: Rebuilt, scenario: Scenario, plan: CampaignPlan, found: Campaign) -> None:
-    account_of = _accounts(rebuilt, scenario)
+def _compare(
+    rebuilt: Rebuilt, account_of: Mapping[str, str], plan: CampaignPlan, found: Campaign
+) -> None:
     given = {account: tokens for account, tokens in found.tokens.items() if tokens}
     participants = {point: given.pop(account_of.get(point), 0) for point in plan.funders}
     rules, agreed = found.rules, found.agreed if isinstance(found, Equity) else None
@@ -47,11 +51,11 @@ def _compare(rebuilt: Rebuilt, scenario: Scenario, plan: CampaignPlan, found: Ca
         rebuilt.findings.compare(WHAT, f"{what}, campaign {plan.name}", chain, wanted)
 
 
-def _accounts(rebuilt: Rebuilt, scenario: Scenario) -> dict[str, str]:
+def _accounts(rebuilt: Rebuilt, area: int, scenario: Scenario) -> dict[str, str]:
     """Account by connection point: points are registered in scenario order."""
     members = rebuilt.members.participants
     points = scenario.points.index[scenario.points["participant"]]
-    numbers = sorted(members)
+    numbers = rebuilt.members.numbers_in(area)
     return {
         str(point): members[n].account.lower() for point, n in zip(points, numbers, strict=False)
     }

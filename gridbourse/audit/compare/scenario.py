@@ -1,5 +1,7 @@
 """The chain's rules, tariff and participants against those of the scenario it claims to replay."""
 
+from collections.abc import Mapping, Sequence
+
 from gridbourse.audit.compare.crowdsale import compare_crowdsale
 from gridbourse.audit.compare.markets import compare_markets
 from gridbourse.audit.core.rules import Rules
@@ -10,51 +12,72 @@ WHAT = "scenario"
 NAME_BYTES = 32
 
 
-def compare_scenario(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None:
-    """Every rule, zone, price and connection point; points are registered in scenario order."""
-    _compare_rules(rebuilt, rules, scenario)
-    compare_markets(rebuilt, rules, scenario)
-    compare_crowdsale(rebuilt, scenario)
-    _compare_tariff(rebuilt, scenario)
-    _compare_participants(rebuilt, scenario)
-    settled = sorted(rebuilt.metering.finished)
-    missing = sorted(set(scenario.replayed) - set(settled))
-    rebuilt.findings.compare(WHAT, "periods that were not settled", missing, [])
-    beyond = sorted(set(settled) - set(scenario.replayed))
-    rebuilt.findings.compare(WHAT, "periods settled beyond it", beyond, [])
+def compare_scenario(rebuilt: Rebuilt, rules: Rules, areas: Sequence[Scenario]) -> None:
+    """Every rule, zone, price and connection point of every area, in the order of their numbers; zones
+    and points are registered in scenario order."""
+    _compare_rules(rebuilt, rules, areas)
+    zones = _zones_of(rebuilt, areas)
+    compare_markets(rebuilt, rules, areas, zones)
+    for area, scenario in enumerate(areas):
+        compare_crowdsale(rebuilt, area, scenario)
+        _compare_tariff(rebuilt, area, scenario, zones[area])
+        _compare_participants(rebuilt, area, scenario, zones[area])
+        settled = sorted(rebuilt.metering.finished_in(area))
+        missing = sorted(set(scenario.replayed) - set(settled))
+        of_area = f", area {area}" if area else ""
+        rebuilt.findings.compare(WHAT, f"periods that were not settled{of_area}", missing, [])
+        beyond = sorted(set(settled) - set(scenario.replayed))
+        rebuilt.findings.compare(WHAT, f"periods settled beyond it{of_area}", beyond, [])
 
 
-def _compare_rules(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None:
+def _zones_of(rebuilt: Rebuilt, areas: Sequence[Scenario]) -> list[dict[str, int]]:
+    """Number of each zone by name, area by area: each adds its own, one after the other."""
+    found, first = [], 1  # 0 is the flat zone
+    for scenario in areas:
+        own = rebuilt.members.zones[first : first + len(scenario.zones)]
+        numbers = {zone.name: first + place for place, zone in enumerate(own)}
+        found.append(
+            {name: numbers[_label(name)] for name in scenario.zones if _label(name) in numbers}
+        )
+        first += len(scenario.zones)
+    return found
+
+
+def _compare_rules(rebuilt: Rebuilt, rules: Rules, areas: Sequence[Scenario]) -> None:
+    scenario = areas[0]
     market = scenario.market
     for name, chain, wanted in (
         ("gate closure, s", rules.gate_closure_seconds, market.gate_closure_s),
         ("market time unit, s", rules.mtu_seconds, scenario.mtu_seconds),
         ("dispute window, s", rules.dispute_window_seconds, scenario.settlement.dispute_window_s),
         ("silent, permille", rules.silent_permille, scenario.settlement.silent_permille),
-        ("areas", rebuilt.members.areas, [_label(market.area)]),
+        ("areas", rebuilt.members.areas, [_label(each.market.area) for each in areas]),
     ):
         rebuilt.findings.compare(WHAT, name, chain, wanted)
 
 
-def _compare_tariff(rebuilt: Rebuilt, scenario: Scenario) -> None:
+def _compare_tariff(
+    rebuilt: Rebuilt, area: int, scenario: Scenario, zones: Mapping[str, int]
+) -> None:
     """Prices and fees due in every period replayed, whatever the versions they come from."""
     findings, tariffs, wanted = rebuilt.findings, rebuilt.tariffs, scenario.tariff
-    zones = _zone_numbers(rebuilt)
     energy = (wanted.retail_micro_eur_per_wh, wanted.feed_in_micro_eur_per_wh)
     for period in scenario.replayed:
         where = f"(retail, feed-in), period {period}"
         findings.compare(WHAT, where, tuple(tariffs.energy(period)), energy)
         for name, fees in wanted.fees.items():
-            number = zones.get(_label(name))
+            number = zones.get(name)
             chain = None if number is None else tuple(tariffs.fees(number, period))
             where = f"(import, local, export) fee, zone {name}, period {period}"
             findings.compare(WHAT, where, chain, (fees.import_, fees.local, fees.export))
 
 
-def _compare_participants(rebuilt: Rebuilt, scenario: Scenario) -> None:
+def _compare_participants(
+    rebuilt: Rebuilt, area: int, scenario: Scenario, zones: Mapping[str, int]
+) -> None:
     """The metering points themselves are pseudonyms, so points are told by their order."""
-    findings, zones = rebuilt.findings, _zone_numbers(rebuilt)
-    chain = [rebuilt.members.participants[n] for n in sorted(rebuilt.members.participants)]
+    findings = rebuilt.findings
+    chain = [rebuilt.members.participants[n] for n in rebuilt.members.numbers_in(area)]
     points = scenario.points[scenario.points["participant"]]
     findings.compare(WHAT, "participants", len(chain), len(points))
     distinct = len({participant.metering_point for participant in chain})
@@ -66,12 +89,8 @@ def _compare_participants(rebuilt: Rebuilt, scenario: Scenario) -> None:
             WHAT,
             where,
             (participant.zone, participant.capacity_wh, participant.from_period),
-            (zones.get(_label(zone)), int(capacity_w * scenario.mtu.hours), scenario.first_period),
+            (zones.get(zone), int(capacity_w * scenario.mtu.hours), scenario.first_period),
         )
-
-
-def _zone_numbers(rebuilt: Rebuilt) -> dict[bytes, int]:
-    return {zone.name: number for number, zone in enumerate(rebuilt.members.zones) if number}
 
 
 def _label(name: str) -> bytes:
