@@ -24,6 +24,10 @@ SUBJECTS: Final = ("id", "participant")
 """Values that events are looked for by, beside area and period."""
 
 
+TOO_LARGE: Final = 1 << 63
+"""First number that the file does not hold; a token's id is above it."""
+
+
 class Kind(StrEnum):
     """Class of an event."""
 
@@ -64,7 +68,7 @@ def places(events: Iterable[Event], transactions: Mapping[int, int]) -> list[Pla
 def _place(event: Event) -> Place:
     values = event.values
     area = values.get("area")
-    subject = next((values[name] for name in SUBJECTS if isinstance(values.get(name), int)), None)
+    subject = next((values[name] for name in SUBJECTS if 0 <= values.get(name, -1) < TOO_LARGE), None)
     if event.contract == "FlexibilityToken" and "id" in values:
         return Place(Kind.PERIOD, area, values["id"] & PERIOD_OF_TOKEN, subject)
     if event.contract == "Tariff":
