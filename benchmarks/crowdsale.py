@@ -127,9 +127,9 @@ class Bench:
             readings = {number: INCOME_WH * (i == 0) for i, number in enumerate(self.numbers)}
             market.meter.submit(period, 1, readings)
             market.settlement.settle(self.operator, AREA, period, 250)
-            words = market.meter.read("readingsOfGroups", period, [group])[0]
+            words = market.meter.read("readingsOfGroups", AREA, period, [group])[0]
             profiles = market.registry.read("profilesOf", group)
-            positions = market.house.read("positionsOf", period, group)
+            positions = market.house.read("positionsOfGroups", AREA, period, [group])[0]
             commitment = Commitment()
             commitment.extend([Leaf(period, group, profiles, positions, words)])
             assert commitment.value == market.settlement.commitment(AREA, period)

@@ -227,7 +227,7 @@ contract FlexibilityDelivery is IFlexibilityDelivery {
             words[i] = Lanes.groupOf(participants[i]);
         }
         uint256[] memory profiles = registry.profilesOfGroups(of_.period, words);
-        words = meterOracle.readingsOfGroups(of_.period, words);
+        words = meterOracle.readingsOfGroups(of_.area, of_.period, words);
         for (uint256 i; i < words.length; ++i) {
             uint256 lane = Lanes.laneOf(participants[i]);
             int256 wh = Lanes.getInt64(words[i], lane);
@@ -339,7 +339,7 @@ contract FlexibilityDelivery is IFlexibilityDelivery {
         for (uint256 from;; from += PAGE) {
             uint256[] memory groups = registry.groupsOf(area, from, PAGE);
             if (groups.length == 0) return true;
-            uint256[] memory readings = meterOracle.readingsOfGroups(period, groups);
+            uint256[] memory readings = meterOracle.readingsOfGroups(area, period, groups);
             for (uint256 i; i < readings.length; ++i) {
                 for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
                     if (Lanes.getInt64(readings[i], lane) != MISSING_WH) return false;

@@ -295,7 +295,7 @@ abstract contract FlexibilityLedger is CheckedTrades, PriceGrid, IFlexibilityMar
         IClearingHouse.Exchange[] memory one = new IClearingHouse.Exchange[](1);
         one[0] =
             _exchange(tender.asked.buyer, _buyerEnergy(tender, released), _buyerEnergy(tender, claimed));
-        clearingHouse.reserve(tender.period, address(0), one);
+        clearingHouse.reserve(tender.area, tender.period, address(0), one);
     }
 
     function _takesEnergy(Tender memory tender) internal pure returns (bool) {
@@ -317,7 +317,7 @@ abstract contract FlexibilityLedger is CheckedTrades, PriceGrid, IFlexibilityMar
     /// @dev Reactive power takes nothing of what a connection may trade
     function _reserve(Tender memory tender, IClearingHouse.Exchange[] memory exchanges) internal {
         if (tender.rules.reactive || exchanges.length == 0) return;
-        clearingHouse.reserve(tender.period, address(0), exchanges);
+        clearingHouse.reserve(tender.area, tender.period, address(0), exchanges);
     }
 
     function _move(uint256 from, uint256 to, uint256 amountMicroEur) internal {

@@ -118,7 +118,7 @@ contract FlexibilityMarket is FlexibilityAwards {
             bill.groups[last] = Lanes.groupOf(tender.asked.buyer);
             bill.fills[last] = _buyerEnergy(tender, bill.deliveredWh) << (lane * 56);
         }
-        clearingHouse.book(tender.period, bill.groups, bill.fills, new uint256[](bill.groups.length));
+        clearingHouse.book(tender.area, tender.period, bill.groups, bill.fills, new uint256[](bill.groups.length));
     }
 
     /// @dev Where the supplier is on the other side: up it is paid for energy it did not send, down it sent energy

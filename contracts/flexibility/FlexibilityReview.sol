@@ -102,7 +102,7 @@ contract FlexibilityReview {
             terms.area, terms.period, terms.number, terms.participant, meteredWh, is_, compensated
         );
         _reposition(terms, int256(is_.deliveredWh) - int256(was.deliveredWh), seller, buyer);
-        _book(terms.period, changes);
+        _book(terms.area, terms.period, changes);
     }
 
     function _requireVerified(VerifiedLeg.Leg memory leg, Commitment.Path calldata path)
@@ -168,22 +168,22 @@ contract FlexibilityReview {
     }
 
     /// @dev What is to be given back first, so that cover is there for what is credited
-    function _book(uint256 period, Changes memory changes) private {
+    function _book(uint256 area, uint256 period, Changes memory changes) private {
         for (uint256 i; i < changes.accounts.length; ++i) {
-            if (changes.microEur[i] < 0) _credit(period, changes.accounts[i], changes.microEur[i]);
+            if (changes.microEur[i] < 0) _credit(area, period, changes.accounts[i], changes.microEur[i]);
         }
         for (uint256 i; i < changes.accounts.length; ++i) {
-            if (changes.microEur[i] > 0) _credit(period, changes.accounts[i], changes.microEur[i]);
+            if (changes.microEur[i] > 0) _credit(area, period, changes.accounts[i], changes.microEur[i]);
         }
     }
 
-    function _credit(uint256 period, uint256 account, int256 microEur) private {
+    function _credit(uint256 area, uint256 period, uint256 account, int256 microEur) private {
         if (account == HouseAccounts.DSO) {
-            clearingHouse.correct(period, 0, 0, -microEur, microEur);
+            clearingHouse.correct(area, period, 0, 0, -microEur, microEur);
             return;
         }
         uint256 deltas = Lanes.setInt64(0, Lanes.laneOf(account), microEur);
-        clearingHouse.correct(period, Lanes.groupOf(account), deltas, -microEur, 0);
+        clearingHouse.correct(area, period, Lanes.groupOf(account), deltas, -microEur, 0);
     }
 
     // --- questions -----------------------------------------------------------------------------

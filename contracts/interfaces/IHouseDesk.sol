@@ -42,4 +42,12 @@ interface IHouseDesk {
     /// @notice Puts money on its way out back into its account. Its holder may; of what a module takes, the module, or
     ///         the holder once it was revoked
     function cancelWithdrawal(uint256 id) external;
+
+    /// @notice Free money of every account below `limit`
+    function balances(uint256 limit) external view returns (int256[] memory all);
+
+    /// @notice Σ accounts below `limit` + Σ holds + Σ open trades of all areas + credits that wait + withdrawals set aside −
+    ///         currency brought in and not taken out; zero, always
+    /// @param limit The registry's seat limit, or above it
+    function moneySum(uint256 limit) external view returns (int256 sum);
 }

@@ -95,6 +95,29 @@ abstract contract DeskCalls is Withdrawals, IHouseDesk {
         _atDesk();
     }
 
+    /// @inheritdoc IHouseDesk
+    function balances(uint256) external view returns (int256[] memory all) {
+        _readAtDesk(); // ends the call
+        return all;
+    }
+
+    /// @inheritdoc IHouseDesk
+    function moneySum(uint256) external view returns (int256 sum) {
+        _readAtDesk(); // ends the call
+        return sum;
+    }
+
+    /// @dev As `_atDesk`, for functions of the desk that are views there
+    function _readAtDesk() private view {
+        function() internal atDesk = _atDesk;
+        function() internal view read;
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            read := atDesk // the compiler cannot know that the code behind a delegate call only reads
+        }
+        read();
+    }
+
     /// @dev Runs the call at the desk and ends it with the desk's answer or refusal
     function _atDesk() private {
         address code = desk;

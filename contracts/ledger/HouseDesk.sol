@@ -7,6 +7,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IPayments} from "../interfaces/IPayments.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
+import {AreaKey} from "../libraries/AreaKey.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Roles} from "../libraries/Roles.sol";
 import {ModuleDesk} from "./ModuleDesk.sol";
@@ -140,6 +141,36 @@ contract HouseDesk is ModuleDesk {
         if (due.byModule) takenFrom[due.recipient][due.account] -= due.amountMicroEur;
         emit WithdrawalCancelled(id, due.account, due.amountMicroEur);
     }
+
+    // --- questions -----------------------------------------------------------------------------
+
+    /// @notice Free money of every account below `limit`
+    function balances(uint256 limit) external view returns (int256[] memory all) {
+        all = new int256[](limit);
+        for (uint256 account; account < limit; ++account) {
+            all[account] = balanceOf(account);
+        }
+    }
+
+    /// @notice Σ accounts below `limit` + Σ holds + Σ open trades of all areas + credits that wait + withdrawals set aside −
+    ///         currency brought in and not taken out; zero, always
+    /// @param limit The registry's seat limit, or above it
+    function moneySum(uint256 limit) external view returns (int256 sum) {
+        for (uint256 account = 1; account < limit; ++account) {
+            sum += balanceOf(account);
+        }
+        uint256 areas = registry.areaCount();
+        for (uint256 area; area < areas; ++area) {
+            for (uint256 slot; slot < ringSize; ++slot) {
+                Period memory period = _ring[AreaKey.inSlot(slot, area)];
+                sum += int256(uint256(period.holdsMicroEur)) + period.tradesMicroEur;
+            }
+        }
+        sum += int256(uint256(_owed.waitingMicroEur)) + setAsideMicroEur.toInt256();
+        sum -= (depositsMicroEur - withdrawalsMicroEur).toInt256();
+    }
+
+    // --- how money goes ------------------------------------------------------------------------
 
     function _announce(uint256 account, uint256 amountMicroEur, bool byModule) private returns (uint256 id) {
         _requireSpendable(account, amountMicroEur);

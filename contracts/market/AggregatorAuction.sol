@@ -118,7 +118,7 @@ contract AggregatorAuction is SealedAnswers {
             page.lost[i].group = groups[i];
             page.lost[i].released = _awardGroup(auction, awarding, page, groups[i], answers);
         }
-        _exchangeAll(auction.period, page.lost);
+        _exchangeAll(area, auction.period, page.lost);
         _recordAll(area, auction.period, page.trades, page.count);
         emit Awarded(area, auction.period, number, awarding.nextGroup + groups.length, page.trades);
     }
@@ -188,7 +188,7 @@ contract AggregatorAuction is SealedAnswers {
     function _end(uint256 area, uint256 key, uint256 number, Auction memory auction) private {
         uint256 volumeWh = MeritOrder.unpack(_outcomes[key]).volumeWh;
         uint256 rest = _aggregatorEnergy(auction.buys, auction.wh - volumeWh);
-        _reserve(auction.period, auction.aggregator, rest, 0);
+        _reserve(area, auction.period, auction.aggregator, rest, 0);
         auction.phase = Phase.Ended;
         _auctions[key] = auction;
         _oneEnded(area, auction.period);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {Reservations} from "../ledger/Reservations.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Agents} from "../registry/Agents.sol";
 import {AuctionBoard} from "./AuctionBoard.sol";
@@ -31,6 +32,7 @@ contract AnswerSplitter is BatchSplitter {
     function _isOwnFault(bytes4 selector) internal pure override returns (bool) {
         return selector == AuctionBoard.MalformedAnswer.selector || selector == AuctionBoard.BeyondLimit.selector
             || selector == AuctionBoard.OwnAuction.selector || selector == AuctionBoard.OtherArea.selector
-            || selector == PriceGrid.TickOutOfBand.selector || selector == Agents.NotForAnother.selector;
+            || selector == Reservations.GroupOfOtherArea.selector || selector == PriceGrid.TickOutOfBand.selector
+            || selector == Agents.NotForAnother.selector;
     }
 }

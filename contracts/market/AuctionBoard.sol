@@ -184,7 +184,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand, InParts {
         _boards[_key(area, period)] = board;
         _auctions[_auctionKey(area, period, number)] =
             Auction(period, uint32(aggregator), buys, payAsBid, isSealed, Phase.Open, wh, tick, board.ticks);
-        _reserve(period, aggregator, 0, _aggregatorEnergy(buys, wh));
+        _reserve(area, period, aggregator, 0, _aggregatorEnergy(buys, wh));
         emit AuctionPosted(area, period, number, aggregator, buys, wh, tick, payAsBid, isSealed);
     }
 
@@ -262,7 +262,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand, InParts {
         for (uint256 i; i < words.length; ++i) {
             _answerGroup(key, auction, words[i], exchanges[i]);
         }
-        return _exchangeAll(auction.period, exchanges);
+        return _exchangeAll(area, auction.period, exchanges);
     }
 
     function _answerGroup(

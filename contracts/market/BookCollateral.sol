@@ -17,7 +17,7 @@ abstract contract BookCollateral is RestingOrders {
 
     /// @dev Backs an own order: by what its participant keeps reserved here, and by more where that is not enough. Returns
     ///      whether what it keeps was enough: the clearing house, which else asks whether it is active, was not asked
-    function _claim(uint256 period, uint256 participant, uint256 energy) internal returns (bool) {
+    function _claim(uint256 area, uint256 period, uint256 participant, uint256 energy) internal returns (bool) {
         uint256 key = _accountKey(period, participant);
         uint256 account = _accounts[key];
         if (_agent() == address(0) && Lanes.tag(account) == period && BookAccount.keeps(account)) {
@@ -26,18 +26,18 @@ abstract contract BookCollateral is RestingOrders {
             energy -= drawn;
             if (energy == 0) return true;
         }
-        _reserve(period, participant, 0, energy);
+        _reserve(area, period, participant, 0, energy);
         return false;
     }
 
     /// @dev Gives back what backed an own order: to what its participant keeps reserved, or free
-    function _free(uint256 period, uint256 participant, uint256 energy) internal {
+    function _free(uint256 area, uint256 period, uint256 participant, uint256 energy) internal {
         uint256 key = _accountKey(period, participant);
         uint256 account = _accounts[key];
         if (_agent() == address(0) && Lanes.tag(account) == period && BookAccount.keeps(account)) {
             _accounts[key] = BookAccount.plusKept(account, energy);
         } else {
-            _reserve(period, participant, energy, 0);
+            _reserve(area, period, participant, energy, 0);
         }
     }
 
@@ -53,14 +53,14 @@ abstract contract BookCollateral is RestingOrders {
     }
 
     /// @dev Shortens the list to `count` orders, and gives back what backed each
-    function _giveBack(uint256 period, uint256[] memory orders, uint256 count) internal {
+    function _giveBack(uint256 area, uint256 period, uint256[] memory orders, uint256 count) internal {
         _shorten(orders, count);
         IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](count);
         for (uint256 i; i < count; ++i) {
             uint256 energy = RestingOrder.energy(BookOrder.side(orders[i]), BookOrder.wh(orders[i]));
             exchanges[i] = _exchange(BookOrder.participant(orders[i]), energy, 0);
         }
-        _exchangeAll(period, exchanges);
+        _exchangeAll(area, period, exchanges);
     }
 
     function _profileOf(uint256 participant) internal view returns (uint256) {

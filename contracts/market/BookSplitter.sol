@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {Reservations} from "../ledger/Reservations.sol";
 import {BatchSplitter} from "./BatchSplitter.sol";
 import {BookRows} from "./BookRows.sol";
-import {GatewayOrders} from "./GatewayOrders.sol";
 import {PriceGrid} from "./PriceGrid.sol";
 
 /// @title Batches of orders for the order book, without those that may not go in
@@ -50,6 +50,6 @@ contract BookSplitter is BatchSplitter, BookRows {
 
     function _isOwnFault(bytes4 selector) internal pure override returns (bool) {
         return selector == MalformedOrder.selector || selector == EnergyOutOfRange.selector
-            || selector == PriceGrid.TickOutOfBand.selector || selector == GatewayOrders.OtherArea.selector;
+            || selector == PriceGrid.TickOutOfBand.selector || selector == Reservations.GroupOfOtherArea.selector;
     }
 }

@@ -192,14 +192,14 @@ contract CallAuction is IPoolMarket, OrderBatches {
         uint256 groupCount = outcome.volumeWh == 0 ? 0 : registry.groupCount(area);
         if (booking.nextGroup < groupCount) {
             uint256[] memory groups = registry.groupsOf(area, booking.nextGroup, maxGroups);
-            (uint256[] memory fills, uint256[] memory payments) = _fill(period, outcome, booking, groups);
-            if (payAsBid) clearingHouse.book(period, groups, fills, payments);
-            else clearingHouse.bookAt(period, area, _price(outcome.priceTick), groups, fills);
+            (uint256[] memory fills, uint256[] memory payments) = _fill(_orderKey(area, period, 0), outcome, booking, groups);
+            if (payAsBid) clearingHouse.book(area, period, groups, fills, payments);
+            else clearingHouse.bookAt(area, period, _price(outcome.priceTick), groups, fills);
             booking.nextGroup += uint32(groups.length);
         }
         if (booking.nextGroup >= groupCount) {
             uint256 spread = uint64(booking.spreadMicroEur); // buyers pay at least what sellers get
-            if (spread != 0) clearingHouse.collectSpread(period, spread);
+            if (spread != 0) clearingHouse.collectSpread(area, period, spread);
             session.phase = Phase.Booked;
             _store(area, session);
             emit Booked(area, period, outcome.volumeWh, spread);
@@ -218,9 +218,10 @@ contract CallAuction is IPoolMarket, OrderBatches {
         }
     }
 
-    /// @dev Energy lanes (sold, bought) and signed payments of groups; `booking` moves on
+    /// @dev Energy lanes (sold, bought) and signed payments of groups; `booking` moves on. `base` is the key of no group's
+    ///      orders
     function _fill(
-        uint256 period,
+        uint256 base,
         MeritOrder.Outcome memory outcome,
         Booking memory booking,
         uint256[] memory groups
@@ -229,8 +230,8 @@ contract CallAuction is IPoolMarket, OrderBatches {
         payments = new uint256[](groups.length);
         uint256 price = _price(outcome.priceTick);
         for (uint256 i; i < groups.length; ++i) {
-            uint256 orders = _orders[_orderKey(period, groups[i])];
-            if (Lanes.tag(orders) != period) continue;
+            uint256 orders = _orders[base | groups[i]];
+            if (Lanes.tag(orders) != booking.period) continue;
             (fills[i], payments[i]) = _fillGroup(orders, outcome, booking, price);
         }
     }
@@ -307,7 +308,8 @@ contract CallAuction is IPoolMarket, OrderBatches {
         MeritOrder.Outcome memory outcome = outcomeOf(area, period);
         if (outcome.volumeWh == 0) return (groups, new uint256[](groups.length), new uint256[](groups.length));
         Booking memory booking;
-        (fills, payments) = _fill(period, outcome, booking, groups);
+        booking.period = period;
+        (fills, payments) = _fill(_orderKey(area, period, 0), outcome, booking, groups);
     }
 
     function _sessionOf(uint256 area, uint256 period) private view returns (Session memory session) {

@@ -99,7 +99,7 @@ abstract contract Listings is Subscriptions, GatewayOrders {
     error NotForAnother(uint256 participant, uint256 caller);
     error NoListing(uint256 area, uint256 period, uint256 listing);
     error GateStillOpen(uint256 period);
-    error SettlementBegun(uint256 period);
+    error SettlementBegun(uint256 area, uint256 period);
     error NothingToRelease(uint256 area, uint256 period);
 
     constructor(ITariff tariff_, uint256 minWh_, uint256 maxOpen_) {
@@ -121,7 +121,7 @@ abstract contract Listings is Subscriptions, GatewayOrders {
         uint256[] memory profiles;
         (first, profiles) = _listAll(area, period, drafts);
         for (uint256 i; i < drafts.length; ++i) {
-            _requireMayAct(caller, area, drafts[i].participant, profiles[i]);
+            _requireMayAct(caller, drafts[i].participant, profiles[i]);
         }
     }
 
@@ -139,11 +139,7 @@ abstract contract Listings is Subscriptions, GatewayOrders {
             _requireSigned(area, period, listings[i], domain);
             drafts[i] = listings[i].draft;
         }
-        uint256[] memory profiles;
-        (first, profiles) = _listAll(area, period, drafts);
-        for (uint256 i; i < drafts.length; ++i) {
-            _requireArea(drafts[i].participant, _profileIn(profiles[i], drafts[i].participant), area);
-        }
+        (first,) = _listAll(area, period, drafts);
     }
 
     /// @dev See CheckedTrades: who has a mandate acts for others
@@ -170,7 +166,7 @@ abstract contract Listings is Subscriptions, GatewayOrders {
         }
         board.listings += uint32(drafts.length);
         _boards[_key(area, period)] = board;
-        profiles = _exchangeAll(period, exchanges);
+        profiles = _exchangeAll(area, period, exchanges);
     }
 
     /// @notice Withdraws open listings before gate closure, and gives back what backed the rest of them: the caller's
@@ -188,9 +184,9 @@ abstract contract Listings is Subscriptions, GatewayOrders {
             emit ListingWithdrawn(area, period, listings[i], listing.wh);
             _reduce(area, period, listings[i], listing, listing.wh);
         }
-        uint256[] memory profiles = _exchangeAll(period, exchanges);
+        uint256[] memory profiles = _exchangeAll(area, period, exchanges);
         for (uint256 i; i < listings.length; ++i) {
-            _requireMayAct(caller, area, owners[i], profiles[i]);
+            _requireMayAct(caller, owners[i], profiles[i]);
         }
     }
 
@@ -198,7 +194,7 @@ abstract contract Listings is Subscriptions, GatewayOrders {
     ///         paired; anyone may. Settlement gives back what nobody released before it began.
     function release(uint256 area, uint32 period, uint256 maxListings) external {
         if (!_gateClosed(period)) revert GateStillOpen(period);
-        if (clearingHouse.settling(period)) revert SettlementBegun(period);
+        if (clearingHouse.settling(area, period)) revert SettlementBegun(area, period);
         Board memory board = _boardOf(area, period);
         uint256 from = board.released;
         uint256 left = board.listings - from;
@@ -218,7 +214,7 @@ abstract contract Listings is Subscriptions, GatewayOrders {
         assembly ("memory-safe") {
             mstore(exchanges, open) // only ever shorter than it was made
         }
-        _exchangeAll(period, exchanges);
+        _exchangeAll(area, period, exchanges);
         emit ListingsReleased(area, period, from, from + left);
     }
 
@@ -293,15 +289,10 @@ abstract contract Listings is Subscriptions, GatewayOrders {
         return Caller(0, registry.numberOf(msg.sender));
     }
 
-    function _requireMayAct(Caller memory caller, uint256 area, uint256 participant, uint256 profiles) private pure {
-        uint256 profile = _profileIn(profiles, participant);
+    function _requireMayAct(Caller memory caller, uint256 participant, uint256 profiles) private pure {
+        uint256 profile = Lanes.get64(profiles, Lanes.laneOf(participant));
         if (caller.gateway != 0) _requireMandate(participant, profile, caller.gateway);
         else if (participant != caller.participant) revert NotForAnother(participant, caller.participant);
-        _requireArea(participant, profile, area);
-    }
-
-    function _profileIn(uint256 profiles, uint256 participant) private pure returns (uint256) {
-        return Lanes.get64(profiles, Lanes.laneOf(participant));
     }
 
     /// @dev Energy lane of a listing: an offer promises energy out, a request energy into the connection

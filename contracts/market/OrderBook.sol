@@ -75,7 +75,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
 
     error BadRules(uint256 minWh, uint256 maxFills, uint256 maxOpen);
     error GateStillOpen(uint256 period);
-    error SettlementBegun(uint256 period);
+    error SettlementBegun(uint256 area, uint256 period);
 
     constructor(Settings memory settings)
         EIP712(NAME, VERSION)
@@ -116,9 +116,9 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
         _requireTerms(participant, tick, wh);
         uint256 area = Profile.area(profile);
         _begin(area, period);
-        if (_claim(period, participant, RestingOrder.energy(side, wh))) _requireActive(participant, profile);
+        if (_claim(area, period, participant, RestingOrder.energy(side, wh))) _requireActive(participant, profile);
         uint256 cancelledWh = _execute(area, period, BookOrder.pack(participant, kind, side, tick, wh));
-        if (cancelledWh != 0) _free(period, participant, RestingOrder.energy(side, cancelledWh));
+        if (cancelledWh != 0) _free(area, period, participant, RestingOrder.energy(side, cancelledWh));
     }
 
     /// @notice Cancels the caller's order at rest
@@ -130,13 +130,14 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
         uint256 key = _accountKey(period, participant);
         uint256 account = _accounts[key];
         uint256 named = _naming(period, participant, tick, position);
-        uint256 energy = RestingOrder.energy(_remove(BookAccount.area(account), period, named));
+        uint256 area = BookAccount.area(account);
+        uint256 energy = RestingOrder.energy(_remove(area, period, named));
         account = BookAccount.withOneLess(account);
         if (BookAccount.keeps(account)) {
             _accounts[key] = BookAccount.plusKept(account, energy);
         } else {
             _accounts[key] = account;
-            _reserve(period, participant, energy, 0);
+            _reserve(area, period, participant, energy, 0);
         }
     }
 
@@ -163,11 +164,11 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
             _requireOpen(period);
             _begin(area, period);
         } else {
-            _requireUnsettled(period);
+            _requireUnsettled(area, period);
         }
         uint256 key = _accountKey(period, participant);
         uint256 account = BookAccount.ofPeriod(_accounts[key], period, area);
-        _reserve(period, participant, BookAccount.kept(account), energy);
+        _reserve(area, period, participant, BookAccount.kept(account), energy);
         _accounts[key] = BookAccount.withKept(account, energy);
         emit CollateralKept(area, period, participant, sellWh, buyWh);
     }
@@ -237,7 +238,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
         _accounts[key] = BookAccount.withSequence(account, sequence);
     }
 
-    /// @dev Backs every new order of a batch in one call; returns everybody's profile, all of them of the area
+    /// @dev Backs every new order of a batch in one call; returns everybody's profile, all of them of the area, or it is refused
     function _back(uint256 area, uint256 period, uint256[] memory orders)
         private
         returns (uint256[] memory profiles)
@@ -254,13 +255,12 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
                 : 0;
             claims[i] = _exchange(participant, 0, claimed);
         }
-        profiles = _exchangeAll(period, claims);
+        profiles = _exchangeAll(area, period, claims);
         for (uint256 i; i < orders.length; ++i) {
             uint256 participant = BookOrder.participant(orders[i]);
             profiles[i] = Lanes.get64(profiles[i], Lanes.laneOf(participant));
-            // Blank for who is no member in the period: of no area, and nothing its gateway could have seen before.
+            // Blank for who is no member in the period: nothing that its gateway could have seen before.
             if (profiles[i] == Profile.NONE) _requireActive(participant, Profile.NONE);
-            _requireArea(participant, profiles[i], area);
         }
     }
 
@@ -279,7 +279,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
             uint256 cancelled = _executeOne(area, period, orders[i]);
             if (cancelled != 0) orders[count++] = cancelled; // never ahead of the next to execute
         }
-        if (count != 0) _giveBack(period, orders, count);
+        if (count != 0) _giveBack(area, period, orders, count);
     }
 
     /// @dev Returns what of it is cancelled, as an order
@@ -314,10 +314,10 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
     ///         before settlement, which gives it back as well; anyone may
     function release(uint256 area, uint32 period, uint256 maxWords) external {
         if (!_gateClosed(period)) revert GateStillOpen(period);
-        _requireUnsettled(period);
+        _requireUnsettled(area, period);
         (uint256[] memory orders, uint256 count) = _takeOut(area, period, maxWords);
         if (count == 0) return;
-        _giveBack(period, orders, count);
+        _giveBack(area, period, orders, count);
         emit BookReleased(area, period, orders);
     }
 
@@ -342,18 +342,18 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
         uint256 side = RestingOrder.side(lane);
         if (newTick == BookOrder.tick(named) && wh < RestingOrder.wh(lane)) {
             _reduce(area, period, named, wh);
-            _free(period, participant, RestingOrder.energy(side, RestingOrder.wh(lane) - wh));
+            _free(area, period, participant, RestingOrder.energy(side, RestingOrder.wh(lane) - wh));
             return;
         }
         _remove(area, period, named);
         _uncountOne(period, participant);
-        _free(period, participant, RestingOrder.energy(lane)); // then asked like whoever places an order
-        if (_claim(period, participant, RestingOrder.energy(side, wh))) {
+        _free(area, period, participant, RestingOrder.energy(lane)); // then asked like whoever places an order
+        if (_claim(area, period, participant, RestingOrder.energy(side, wh))) {
             _requireActive(participant, _profileOf(participant));
         }
         uint256 cancelledWh =
             _execute(area, period, BookOrder.pack(participant, BookOrder.LIMIT, side, newTick, wh));
-        if (cancelledWh != 0) _free(period, participant, RestingOrder.energy(side, cancelledWh));
+        if (cancelledWh != 0) _free(area, period, participant, RestingOrder.energy(side, cancelledWh));
     }
 
     /// @dev Number and profile of the participant that calls, asked each time: another account may have taken the place
@@ -397,8 +397,8 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
         clock.requireOpen(period);
     }
 
-    function _requireUnsettled(uint256 period) private view {
-        if (clearingHouse.settling(period)) revert SettlementBegun(period);
+    function _requireUnsettled(uint256 area, uint256 period) private view {
+        if (clearingHouse.settling(area, period)) revert SettlementBegun(area, period);
     }
 
     /// @dev In one place for what it takes of the contract's size

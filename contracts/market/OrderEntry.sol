@@ -70,7 +70,6 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
     error MalformedOrder(uint256 participant, uint256 lane);
     error SequenceExhausted(uint256 participant);
     error NoOrder(uint256 participant, uint256 period);
-    error UnknownArea(uint256 area);
 
     constructor(
         IParticipantRegistry registry_,
@@ -93,33 +92,31 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
     /// @param side 0 bid (buy), 1 offer (sell)
     /// @param tick Limit price as a tick of the band
     function place(uint32 period, uint256 side, uint256 tick, uint256 wh) external {
-        uint256 participant = registry.numberOf(msg.sender);
+        (uint256 participant, uint256 profile) = registry.memberOf(msg.sender);
         if (wh == 0) revert ZeroQuantity(participant);
         if (side > OrderLane.OFFER || wh > Lanes.MAX_WH) revert MalformedOrder(participant, wh);
         _requireTick(participant, tick, ticks);
-        _placeOwn(period, participant, OrderLane.pack(wh, tick, side, 0));
+        _placeOwn(Profile.area(profile), period, participant, OrderLane.pack(wh, tick, side, 0));
     }
 
     /// @notice Cancels the caller's order for a period
     function cancel(uint32 period) external {
-        uint256 participant = registry.numberOf(msg.sender);
-        if (OrderLane.wh(_orderOf(participant, period)) == 0) revert NoOrder(participant, period);
-        _placeOwn(period, participant, 0);
+        (uint256 participant, uint256 profile) = registry.memberOf(msg.sender);
+        uint256 area = Profile.area(profile);
+        if (OrderLane.wh(_orderOf(area, participant, period)) == 0) revert NoOrder(participant, period);
+        _placeOwn(area, period, participant, 0);
     }
 
     /// @dev `order` is an order lane without its sequence, which is the next one, or the last again for less of the same
-    function _placeOwn(uint256 period, uint256 participant, uint256 order) private {
+    function _placeOwn(uint256 area, uint256 period, uint256 participant, uint256 order) private {
         clock.requireOpen(period);
-        uint256 former = _orderOf(participant, period);
+        uint256 former = _orderOf(area, participant, period);
         uint256 sequence = OrderLane.sequence(former);
         if (sequence < MAX_SEQUENCE) ++sequence;
         else if (!OrderLane.lowers(order, former)) revert SequenceExhausted(participant);
         order |= sequence;
         uint256[] memory words = new uint256[](1);
         words[0] = Lanes.set56(Lanes.fresh(Lanes.groupOf(participant)), Lanes.laneOf(participant), order);
-        uint256 area = Profile.area(
-            Lanes.get64(registry.profilesOf(Lanes.groupOf(participant)), Lanes.laneOf(participant))
-        );
         _placeAll(address(0), area, period, words);
         emit OrderPlaced(
             area, period, participant, OrderLane.side(order), OrderLane.tick(order), OrderLane.wh(order), sequence
@@ -139,26 +136,25 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
         if (session.root == bytes20(0)) session.ticks = uint16(_ticksIn(period));
         IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](words.length);
         TickBook.Book storage book_ = _books[_key(area, period)];
+        uint256 base = _orderKey(area, period, 0);
         for (uint256 i; i < words.length; ++i) {
-            uint256 orders = _placeGroup(book_, session, words[i], exchanges[i]);
+            uint256 orders = _placeGroup(book_, session, base, words[i], exchanges[i]);
             _extendRoot(session, exchanges[i].group, orders);
         }
-        profiles = clearingHouse.reserve(period, agent, exchanges);
-        for (uint256 i; i < words.length; ++i) {
-            _requireInArea(area, words[i], profiles[i]);
-        }
+        profiles = clearingHouse.reserve(area, period, agent, exchanges); // refuses who is of another area
         _store(area, session);
     }
 
     function _placeGroup(
         TickBook.Book storage book_,
         Session memory session,
+        uint256 base,
         uint256 word,
         IClearingHouse.Exchange memory exchange
     ) private returns (uint256 orders) {
         uint256 period = session.period;
         exchange.group = Lanes.tag(word);
-        uint256 key = _orderKey(period, exchange.group);
+        uint256 key = base | exchange.group;
         orders = Lanes.ofPeriod(_orders[key], period);
         unchecked {
             for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
@@ -190,21 +186,9 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
         }
     }
 
-    function _requireInArea(uint256 area, uint256 word, uint256 profiles) private pure {
-        unchecked {
-            for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
-                if (Lanes.get56(word, lane) == 0) continue;
-                uint256 itsArea = Profile.area(Lanes.get64(profiles, lane));
-                if (itsArea != area) {
-                    revert OtherArea(Lanes.participantAt(Lanes.tag(word), lane), itsArea, area);
-                }
-            }
-        }
-    }
-
     /// @dev Brings the orders of a group under caps and gives back what backed the rest
     function _shrink(uint256 area, uint256 period, uint256 group, uint256 caps) internal {
-        uint256 key = _orderKey(period, group);
+        uint256 key = _orderKey(area, period, group);
         uint256 orders = Lanes.ofPeriod(_orders[key], period);
         uint256 before = orders;
         TickBook.Book storage book_ = _books[_key(area, period)];
@@ -226,15 +210,15 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
         Session memory session = _sessions[_key(area, period)];
         _extendRoot(session, group, orders);
         _store(area, session);
-        clearingHouse.reserve(period, address(0), exchanges);
+        clearingHouse.reserve(area, period, address(0), exchanges);
         emit OrdersShrunk(area, period, group, orders);
     }
 
-    /// @dev The first action in a period takes its ring slot, and refuses an area that is not in it
+    /// @dev The first action in a period takes its ring slot, which refuses an area that is not in it
     function _enter(uint256 area, uint256 period) internal returns (Session memory session) {
         session = _sessions[_key(area, period)];
         if (session.period == period) return session;
-        if (area >= clearingHouse.activate(period)) revert UnknownArea(area);
+        clearingHouse.activate(area, period);
         session = _freshSession(period);
     }
 
@@ -259,12 +243,14 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
         view
         returns (uint256 side, uint256 tick, uint256 wh, uint256 sequence)
     {
-        uint256 order = _orderOf(participant, period);
+        uint256 profiles = registry.profilesOf(Lanes.groupOf(participant));
+        uint256 area = Profile.area(Lanes.get64(profiles, Lanes.laneOf(participant)));
+        uint256 order = _orderOf(area, participant, period);
         return (OrderLane.side(order), OrderLane.tick(order), OrderLane.wh(order), OrderLane.sequence(order));
     }
 
-    function _orderOf(uint256 participant, uint256 period) private view returns (uint256) {
-        uint256 orders = Lanes.ofPeriod(_orders[_orderKey(period, Lanes.groupOf(participant))], period);
+    function _orderOf(uint256 area, uint256 participant, uint256 period) private view returns (uint256) {
+        uint256 orders = Lanes.ofPeriod(_orders[_orderKey(area, period, Lanes.groupOf(participant))], period);
         return Lanes.get56(orders, Lanes.laneOf(participant));
     }
 
@@ -272,7 +258,8 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
         return AreaKey.inSlot(period % _ringSize, area);
     }
 
-    function _orderKey(uint256 period, uint256 group) internal view returns (uint256) {
-        return ((period % _ringSize) << 64) | group;
+    /// @dev With the area, though a group is of one: a word that names a group of another area is its own, not theirs
+    function _orderKey(uint256 area, uint256 period, uint256 group) internal view returns (uint256) {
+        return AreaKey.numbered(period % _ringSize, area, group);
     }
 }

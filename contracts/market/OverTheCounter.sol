@@ -84,8 +84,8 @@ contract OverTheCounter is Deals {
         _take(hash, terms, period);
         _requireTradable(hash, deal, terms, period);
         Ledger memory ledger = _enter(terms.area, period);
-        bool sold = _hasRoom(period, deal.seller) && _tries(period, deal.seller, Lanes.energy(terms.wh, 0));
-        bool bought = _tries(period, deal.buyer, Lanes.energy(0, terms.wh));
+        bool sold = _hasRoom(period, deal.seller) && _tries(terms.area, period, deal.seller, Lanes.energy(terms.wh, 0));
+        bool bought = _tries(terms.area, period, deal.buyer, Lanes.energy(0, terms.wh));
         if (sold && bought) {
             _count(period, deal.seller);
             uint256 trade = TradeWord.pack(deal.seller, deal.buyer, terms.wh, terms.priceMicroEurPerWh);
@@ -94,8 +94,8 @@ contract OverTheCounter is Deals {
             _ledgers[_key(terms.area, period)] = ledger;
             return;
         }
-        if (sold) _reserve(period, deal.seller, Lanes.energy(terms.wh, 0), 0);
-        if (bought) _reserve(period, deal.buyer, Lanes.energy(0, terms.wh), 0);
+        if (sold) _reserve(terms.area, period, deal.seller, Lanes.energy(terms.wh, 0), 0);
+        if (bought) _reserve(terms.area, period, deal.buyer, Lanes.energy(0, terms.wh), 0);
         (uint256 bySeller, uint256 byBuyer) = _damages(terms, period);
         if (!sold) {
             state.sellerMarginMicroEur -=
@@ -185,10 +185,10 @@ contract OverTheCounter is Deals {
     /// @dev Whether the party can back its part. Only a refusal that says the party cannot counts as its default: any
     ///      other one, such as too little gas, undoes the whole call, and so does that of a party the operator keeps from
     ///      ordering, or whose credit the supplier does not cover: else either and the counterparty could take its margin
-    function _tries(uint256 period, uint256 participant, uint256 energy) private returns (bool) {
+    function _tries(uint256 area, uint256 period, uint256 participant, uint256 energy) private returns (bool) {
         IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](1);
         exchanges[0] = _exchange(participant, 0, energy);
-        try clearingHouse.reserve(period, address(0), exchanges) returns (uint256[] memory) {
+        try clearingHouse.reserve(area, period, address(0), exchanges) returns (uint256[] memory) {
             return true;
         } catch (bytes memory reason) {
             bytes4 error_ = bytes4(reason);

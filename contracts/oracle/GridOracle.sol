@@ -186,7 +186,7 @@ contract GridOracle is IGridOracle {
         _requireBeforeDelivery(period);
         uint256 last = clock.lastOpenPeriod();
         if (period > last) revert BeyondHorizon(period, last); // it would take a ring slot others still need
-        clearingHouse.activate(period);
+        clearingHouse.activate(area, period);
         State memory state = _stateOf(area, period);
         bool shrinksPool = _poolIsOpen(area, period, state.verdict);
         state.capsInForce = true;

@@ -47,7 +47,7 @@ def claim(
     module = market.compensation
     if module is None:
         return found
-    settled = rebuilt.metering.finished
+    settled = rebuilt.metering.finished_in(AREA)
     wanted = sorted(settled if periods is None else settled & set(periods))
     for period in wanted:
         due = _by_group(period_claims(module, rebuilt, period))

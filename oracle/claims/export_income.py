@@ -69,7 +69,7 @@ def attest_premiums(market: Market, rebuilt: Rebuilt, campaign: EquityCampaign) 
 def _settled(rebuilt: Rebuilt, campaign: EquityCampaign) -> list[int]:
     first = campaign.read("firstPeriod")
     term = range(first, campaign.read("untilPeriod")) if first else range(0)
-    return sorted(p for p in rebuilt.metering.finished if p in term)
+    return sorted(p for p in rebuilt.metering.finished_in(AREA) if p in term)
 
 
 def _holders(rebuilt: Rebuilt, campaign: EquityCampaign) -> dict[int, int]:

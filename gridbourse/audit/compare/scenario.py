@@ -4,6 +4,7 @@ from gridbourse.audit.compare.crowdsale import compare_crowdsale
 from gridbourse.audit.compare.markets import compare_markets
 from gridbourse.audit.core.rules import Rules
 from gridbourse.audit.rebuild import Rebuilt
+from gridbourse.chain.deployment.market import AREA
 from gridbourse.scenario.scenario import Scenario
 
 WHAT = "scenario"
@@ -17,7 +18,7 @@ def compare_scenario(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None
     compare_crowdsale(rebuilt, scenario)
     _compare_tariff(rebuilt, scenario)
     _compare_participants(rebuilt, scenario)
-    settled = sorted(rebuilt.metering.finished)
+    settled = sorted(rebuilt.metering.finished_in(AREA))
     missing = sorted(set(scenario.replayed) - set(settled))
     rebuilt.findings.compare(WHAT, "periods that were not settled", missing, [])
     beyond = sorted(set(settled) - set(scenario.replayed))

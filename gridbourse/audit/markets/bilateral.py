@@ -134,7 +134,8 @@ class BilateralMarket(CheckedTrades):
         where = event.at("area", "period")
         board = self._boards[area, period]
         self._clock.require_closed(period, f"release, {where}")
-        self._require("listing", where, period not in self._money.settling, "settlement has begun")
+        begun = (area, period) in self._money.settling
+        self._require("listing", where, not begun, "settlement has begun")
         self._findings.compare("listing", f"released from, {where}", event["from"], board.released)
         there = board.released < until <= len(board.listings)
         self._require("listing", where, there, "releases what is not on the board")

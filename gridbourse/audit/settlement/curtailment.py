@@ -67,7 +67,8 @@ class Curtailment:
         """Compare and move; told_wh: + to the participant, − back to the DSO."""
         period, who = event["period"], event["participant"]
         where = f"participant {who}, {event.at('period')}"
-        settled = period in self.metering.finished and told_wh != 0
+        area = self.common.members.area_of(who)
+        settled = (area, period) in self.metering.finished and told_wh != 0
         self.common.findings.require(WHAT, where, settled, "not settled, or for nothing")
         rate = self._rate(period, who)
         due, paid = self._held_back(period, who), self.paid_wh[period, who]
