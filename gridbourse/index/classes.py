@@ -68,7 +68,9 @@ def places(events: Iterable[Event], transactions: Mapping[int, int]) -> list[Pla
 def _place(event: Event) -> Place:
     values = event.values
     area = values.get("area")
-    subject = next((values[name] for name in SUBJECTS if 0 <= values.get(name, -1) < TOO_LARGE), None)
+    subject = next(
+        (values[name] for name in SUBJECTS if 0 <= values.get(name, -1) < TOO_LARGE), None
+    )
     if event.contract == "FlexibilityToken" and "id" in values:
         return Place(Kind.PERIOD, area, values["id"] & PERIOD_OF_TOKEN, subject)
     if event.contract == "Tariff":

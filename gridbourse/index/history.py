@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gridbourse.audit.check import decoder_of
-from gridbourse.audit.core.events import Log
+from gridbourse.audit.core.events import Event, Log
 from gridbourse.audit.core.rules import rules_of
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.chain.deployment.market import Market
@@ -51,6 +51,29 @@ class EventIndex:
         """Numbers that an event of one name told of and none of the others since, in order."""
         self._follow()
         return self._store.open_subjects(contract, begins, ends)
+
+    def between(
+        self, contract: str, names: Collection[str], first: int, end: int
+    ) -> Iterator[Event]:
+        """A contract's events of these names in the blocks first..end − 1."""
+        self._follow()
+        yield from self._decoder.decode(self._store.between(contract, names, first, end))
+
+    def of_periods(
+        self, contract: str, names: Collection[str], periods: Collection[int]
+    ) -> Iterator[Event]:
+        """A contract's events of these names that tell of some periods."""
+        self._follow()
+        yield from self._decoder.decode(self._store.of_periods(contract, names, periods))
+
+    def settled(self, area: int, periods: range) -> list[int]:
+        """Periods of a range whose settlement in an area is complete."""
+        self._follow()
+        return self._store.settled(area, periods)
+
+    def last_block(self) -> int:
+        """Number of the chain's newest block."""
+        return self._follow()
 
     def history(self, periods: Collection[int] | None = None) -> History:
         """The market rebuilt from the whole log, or from what the history of some periods needs.

@@ -220,6 +220,29 @@ class Store:
         marks = ", ".join("?" * len(names))
         return self._logs(f"contract = ? AND name IN ({marks})", contract, *names)
 
+    def between(self, contract: str, names: Collection[str], first: int, end: int) -> list[Log]:
+        """Logs of a contract's events of these names in the blocks first..end − 1."""
+        marks = ", ".join("?" * len(names))
+        condition = f"block >= ? AND block < ? AND contract = ? AND name IN ({marks})"
+        return self._logs(condition, first, end, contract, *names)
+
+    def of_periods(
+        self, contract: str, names: Collection[str], periods: Collection[int]
+    ) -> list[Log]:
+        """Logs of a contract's events of these names that tell of some periods."""
+        marks, places = (", ".join("?" * len(some)) for some in (names, periods))
+        condition = f"kind = ? AND contract = ? AND name IN ({marks}) AND period IN ({places})"
+        return self._logs(condition, Kind.PERIOD, contract, *names, *periods)
+
+    def settled(self, area: int, periods: range) -> list[int]:
+        """Periods of a range whose settlement in an area is complete."""
+        rows = self._rows(
+            "SELECT DISTINCT period FROM logs WHERE kind = ? AND contract = 'Settlement'"
+            " AND name = 'Settled' AND area = ? AND period >= ? AND period < ? ORDER BY period",
+            Kind.PERIOD, area, periods.start, periods.stop,
+        )  # fmt: skip
+        return [period for (period,) in rows]
+
     def open_subjects(self, contract: str, begins: str, ends: Collection[str]) -> list[int]:
         """Subjects of events of one name without a later event of the others, in order."""
         marks = ", ".join("?" * len(ends))

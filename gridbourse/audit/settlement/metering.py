@@ -58,7 +58,7 @@ class Metering:
         self._waits: defaultdict[int, dict[int, int]] = defaultdict(dict)
         self.readings: defaultdict[int, dict[int, int]] = defaultdict(dict)
         self.settled_wh: defaultdict[int, dict[int, int]] = defaultdict(dict)
-        """What each member was settled on, Wh by period: its reading, or the estimate in its place."""
+        """Energy that each member was settled on, Wh by period: its reading, or the estimate in its place."""
         self.ever: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
         self.energy: defaultdict[tuple[int, int], SupplierEnergy] = defaultdict(SupplierEnergy)
         self.finished: set[tuple[int, int]] = set()

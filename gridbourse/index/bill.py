@@ -1,0 +1,228 @@
+"""A participant's bill of a month, from the event index of a live market.
+
+Trades, energy beyond contracts and fees are those of the month's delivery periods, as they were settled.
+Corrections and other movements of the account are those of the market time in which they were booked, so
+that every booking is in one bill.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from gridbourse.audit.core.events import Event
+from gridbourse.audit.rebuild import Rebuilt
+from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT
+from gridbourse.chain.deployment.market import Market
+from gridbourse.chain.encoding.lanes import PER_GROUP, lanes56, lanes64, pair
+from gridbourse.index.history import EventIndex
+from gridbourse.model.settlement import Prices, settle
+from gridbourse.report.bill import (
+    CORRECTIONS,
+    ENERGY,
+    FEES,
+    MONEY,
+    PAYMENTS,
+    Bill,
+    BillLine,
+)
+
+MARKETS: Final = {
+    "CallAuction": "call auction",
+    "OrderBook": "order book",
+    "BilateralMarket": "bilateral market",
+    "OverTheCounter": "over the counter",
+    "AggregatorAuction": "aggregator auction",
+    "FlexibilityMarket": "flexibility",
+}
+MOVEMENTS: Final = {
+    "BilateralMarket": "subscription",
+    "OverTheCounter": "damages of deals",
+    "AggregatorAuction": "aggregator auction",
+    "FlexibilityMarket": "flexibility",
+    "CurtailmentCompensation": "compensation for curtailment",
+    "EquityCampaign": "campaign",
+}
+"""Transfers by the contract that made them."""
+ASIDE: Final = "set aside as margin or bond, and given back"
+TRANSFERS: Final = (
+    "Transferred", "Deposited", "WithdrawalAnnounced", "WithdrawalCancelled", "WithdrawalFinished",
+    "CreditWaits", "WaitingPaid", "GroupCorrected",
+)  # fmt: skip
+
+
+class Month(NamedTuple):
+    """A month in a time zone, with its delivery periods."""
+
+    name: str
+    begins: datetime
+    ends: datetime
+    periods: range
+
+
+class _Sums:
+    """Lines that are added up, by section and words."""
+
+    def __init__(self) -> None:
+        self._wh: dict[tuple[str, str], int | None] = {}
+        self._micro_eur: defaultdict[tuple[str, str], int] = defaultdict(int)
+
+    def add(self, section: str, what: str, micro_eur: int, wh: int | None = None) -> None:
+        """Add an amount, + received; nothing where there is none."""
+        if not micro_eur and not wh:
+            return
+        key = (section, what)
+        self._micro_eur[key] += micro_eur
+        before = self._wh.get(key)
+        self._wh[key] = before if wh is None else (before or 0) + wh
+
+    def lines(self) -> tuple[BillLine, ...]:
+        """Lines in the order in which they came."""
+        return tuple(
+            BillLine(section, what, wh, self._micro_eur[section, what])
+            for (section, what), wh in self._wh.items()
+        )
+
+
+def bill(index: EventIndex, market: Market, point: str, number: int, month: Month) -> Bill:
+    """Bill of a participant of the market's area for a month."""
+    settled = index.settled(market.area, month.periods)
+    rebuilt = index.history(settled).rebuilt if settled else None
+    sums = _Sums()
+    if rebuilt is not None:
+        _add_trades(sums, index, market, number, settled)
+        for period in settled:
+            _add_settlement(sums, rebuilt, number, period)
+    for event in _moves(index, market, number, month):
+        _add_movement(sums, market, event, number)
+    return Bill(
+        point, number, market.area_name, month.name, len(month.periods), len(settled), sums.lines()
+    )
+
+
+def _add_trades(
+    sums: _Sums, index: EventIndex, market: Market, number: int, periods: list[int]
+) -> None:
+    """Energy sold and bought in each market, with what it paid."""
+    names = {c.address.lower(): name for name, c in market.record.contracts.items()}
+    group, lane = divmod(number, PER_GROUP)
+    for event in index.of_periods("ClearingHouse", ("TradesBooked",), periods):
+        if event["area"] != market.area or group not in event["groups"]:
+            continue
+        place = list(event["groups"]).index(group)
+        sold, bought = pair([energy for _, energy in lanes56(group, event["fills"][place])][lane])
+        paid = [amount for _, amount in lanes64(group, event["payments"][place])][lane]
+        kind = MARKETS[names[event["market"].lower()]]
+        side, wh = ("sold", sold) if sold else ("bought", bought)
+        sums.add(ENERGY, f"{side}, {kind}", paid, wh)
+
+
+def _add_settlement(sums: _Sums, rebuilt: Rebuilt, number: int, period: int) -> None:
+    """Energy beyond contracts, and grid fees, as the period was settled."""
+    metered = rebuilt.metering.settled_wh[period].get(number)
+    if metered is None:
+        return  # no member then
+    contract = rebuilt.money.position(period, number).net_wh
+    cap = rebuilt.metering.caps_of(period, number)[0]
+    fees = rebuilt.tariffs.fees(rebuilt.members.participants[number].zone, period)
+    prices = Prices(*rebuilt.tariffs.energy(period), *fees)
+    reading, position, limit = (np.array([wh], np.int64) for wh in (metered, contract, cap))
+    charges = settle(reading, position, limit, prices)
+    for what, section, charge, price in (
+        ("bought from the supplier", ENERGY, charges.retail, prices.retail),
+        ("sold to the supplier", ENERGY, charges.feed_in, prices.feed_in),
+        ("on energy from the supplier", FEES, charges.import_fee, prices.import_fee),
+        ("on energy bought locally", FEES, charges.local_fee, prices.local_fee),
+        ("on energy fed in", FEES, charges.export_fee, prices.export_fee),
+    ):
+        amount, rate = int(charge[0]), int(np.asarray(price))
+        sums.add(section, what, -amount, abs(amount) // rate if rate else None)
+
+
+def _add_movement(sums: _Sums, market: Market, event: Event, number: int) -> None:
+    """One movement of the account, by its event."""
+    values = event.values
+    match event.name:
+        case "GroupCorrected":
+            change = dict(lanes64(values["group"], values["deltas"]))[number]
+            sums.add(CORRECTIONS, f"delivery period {values['period']}", change)
+        case "Transferred":
+            _add_transfer(sums, market, values, number)
+        case "Deposited":
+            sums.add(MONEY, "paid in", values["amountMicroEur"])
+        case "WithdrawalAnnounced":
+            sums.add(MONEY, "withdrawn", -values["amountMicroEur"])
+        case "WithdrawalFinished":
+            sums.add(MONEY, "kept of a withdrawal for what was owed", values["keptMicroEur"])
+        case "WithdrawalCancelled":
+            sums.add(MONEY, "withdrawn", values["amountMicroEur"])
+        case "CreditWaits":
+            sums.add(MONEY, "credit that waits for the supplier", -values["amountMicroEur"])
+        case "WaitingPaid":
+            sums.add(MONEY, "credit that waits for the supplier", values["amountMicroEur"])
+
+
+def _add_transfer(sums: _Sums, market: Market, values: Mapping[str, object], number: int) -> None:
+    kinds = {c.address.lower(): name for name, c in market.record.contracts.items()}
+    kind = kinds.get(str(values["market"]).lower(), "").partition("/")[0]
+    amount = int(str(values["amountMicroEur"]))
+    for side, sign in (("from", -1), ("to", 1)):
+        if values[side] == number:
+            other = values["to" if side == "from" else "from"]
+            if other == MARGIN_ACCOUNT and kind != "FlexibilityMarket":
+                sums.add(MONEY, ASIDE, sign * amount)
+            else:
+                sums.add(PAYMENTS, MOVEMENTS.get(kind, "other"), sign * amount)
+
+
+def _moves(index: EventIndex, market: Market, number: int, month: Month) -> Iterator[Event]:
+    """Movements of the account that were booked in the month, by market time."""
+    first, last = _blocks(index, market, month)
+    own = {
+        values["id"]
+        for _, values in index.events("ClearingHouse", ("WithdrawalAnnounced",))
+        if values["account"] == number
+    }
+    for event in index.between("ClearingHouse", TRANSFERS, first, last):
+        values = event.values
+        parties = (
+            values.get("participant"),
+            values.get("account"),
+            values.get("from"),
+            values.get("to"),
+        )
+        is_group = event.name == "GroupCorrected" and values["group"] == number // PER_GROUP
+        if number in parties or is_group or values.get("id") in own:
+            yield event
+
+
+def _blocks(index: EventIndex, market: Market, month: Month) -> tuple[int, int]:
+    """First block of the month and the first after it, by market time."""
+    begins, ends = (int(moment.timestamp()) for moment in (month.begins, month.ends))
+    first, head = min(c.block for c in market.record.contracts.values()), index.last_block()
+    if market.clock.read("replay"):
+        advances = index.between("MarketClock", ("ClockAdvanced",), first, head + 1)
+        moved = [(event["timestamp"], event.block) for event in advances]
+        times = [time for time, _ in moved]
+        # What is before the clock first moves belongs to the month in which it starts.
+        opens = not times or begins <= times[0] < ends
+        start = 0 if opens else _block_at(moved, bisect_left(times, begins), head)
+        return start, _block_at(moved, bisect_left(times, ends), head)
+    w3 = market.chain.w3
+    blocks = range(first, head + 1)
+
+    def at(moment: int) -> int:
+        return blocks.start + bisect_left(
+            blocks, moment, key=lambda n: w3.eth.get_block(n)["timestamp"]
+        )
+
+    return at(begins), at(ends)
+
+
+def _block_at(moved: list[tuple[int, int]], place: int, head: int) -> int:
+    return moved[place][1] if place < len(moved) else head + 1
