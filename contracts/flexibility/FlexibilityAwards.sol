@@ -2,13 +2,13 @@
 pragma solidity 0.8.37;
 
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
-import {FlexibilityLeg} from "../libraries/FlexibilityLeg.sol";
-import {FlexibilityRules} from "../libraries/FlexibilityRules.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {MeritOrder} from "../libraries/MeritOrder.sol";
 import {TradeWord} from "../libraries/TradeWord.sol";
 import {FlexibilityLedger} from "./FlexibilityLedger.sol";
+import {FlexibilityLeg} from "./FlexibilityLeg.sol";
+import {FlexibilityRules} from "./FlexibilityRules.sol";
 
 /// @title Which offers win, and what the DSO makes of them
 /// @notice The cheapest offers win up to the quantity; the last price tick that wins is shared pro rata in participant

@@ -2,20 +2,20 @@
 pragma solidity 0.8.37;
 
 import {IFlexibilityMarket} from "../interfaces/IFlexibility.sol";
-import {FlexibilityLeg} from "../libraries/FlexibilityLeg.sol";
-import {FlexibilityRules} from "../libraries/FlexibilityRules.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {MeritOrder} from "../libraries/MeritOrder.sol";
 import {OrderLane} from "../libraries/OrderLane.sol";
-import {TickBook} from "../libraries/TickBook.sol";
+import {TickEnergy} from "../libraries/TickEnergy.sol";
 import {FlexibilityDesk} from "./FlexibilityDesk.sol";
+import {FlexibilityLeg} from "./FlexibilityLeg.sol";
+import {FlexibilityRules} from "./FlexibilityRules.sol";
 
 /// @title The way into the flexibility market: what is asked and offered, and its clearing
 /// @notice Once a request is closed its offers are gathered, in pages: what misses the minimum bid is left out, and by
 ///         lot who stands by. Then the cheapest win up to the quantity that is asked for. The reference is
 ///         `gridbourse.model.flexibility.market`; this is its equal.
 contract FlexibilityBoard is FlexibilityDesk {
-    using TickBook for TickBook.Book;
+    using TickEnergy for TickEnergy.Book;
 
     /// @dev A closed request while its offers are gathered
     /// @param place Of the agent, among those of the request, whose pool and salt the next fields are
@@ -37,7 +37,7 @@ contract FlexibilityBoard is FlexibilityDesk {
     /// @notice Number of ticks in the market's price grid
     uint256 public immutable ticks;
 
-    mapping(uint256 key => TickBook.Book) private _books;
+    mapping(uint256 key => TickEnergy.Book) private _books;
     /// @dev request => period: 32 | the group of the area that is gathered next
     mapping(uint256 key => uint256) private _gathered;
 

@@ -15,12 +15,12 @@ import {IMeterOracle} from "../interfaces/IOracles.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {IPortfolios} from "../interfaces/IPortfolios.sol";
 import {Commitment} from "../libraries/Commitment.sol";
-import {FlexibilityRules} from "../libraries/FlexibilityRules.sol";
+import {FlexibilityRules} from "./FlexibilityRules.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {MeterReading} from "../libraries/MeterReading.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {Roles} from "../libraries/Roles.sol";
-import {VerifiedLeg} from "../libraries/VerifiedLeg.sol";
+import {VerifiedLeg} from "./VerifiedLeg.sol";
 import {CheckedTrades} from "../market/CheckedTrades.sol";
 import {RingTime} from "../registry/RingTime.sol";
 

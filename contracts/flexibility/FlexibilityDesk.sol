@@ -7,15 +7,15 @@ import {IFlexibilityMarket, IFlexibilityProducts, ISchedules, Product} from "../
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {AreaKey} from "../libraries/AreaKey.sol";
-import {FlexibilityEntry} from "../libraries/FlexibilityEntry.sol";
-import {FlexibilityLeg} from "../libraries/FlexibilityLeg.sol";
-import {FlexibilityRules} from "../libraries/FlexibilityRules.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
-import {ProfileLookup} from "../libraries/ProfileLookup.sol";
 import {Roles} from "../libraries/Roles.sol";
+import {FlexibilityEntry} from "./FlexibilityEntry.sol";
+import {FlexibilityLeg} from "./FlexibilityLeg.sol";
 import {FlexibilityLot} from "./FlexibilityLot.sol";
+import {FlexibilityRules} from "./FlexibilityRules.sol";
+import {ProfileLookup} from "./ProfileLookup.sol";
 
 /// @title Who may ask for which flexibility, and who may offer it: the way into the flexibility market
 /// @notice DSO, TSO and participants ask, each for the products that are meant for it. Sellers are in the zone that is

@@ -3,14 +3,14 @@ pragma solidity 0.8.37;
 
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IFlexibilityMarket} from "../interfaces/IFlexibility.sol";
-import {FlexibilityEntry} from "../libraries/FlexibilityEntry.sol";
-import {FlexibilityLeg} from "../libraries/FlexibilityLeg.sol";
-import {FlexibilityRules} from "../libraries/FlexibilityRules.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
-import {TickBook} from "../libraries/TickBook.sol";
+import {TickEnergy} from "../libraries/TickEnergy.sol";
 import {CheckedTrades} from "../market/CheckedTrades.sol";
 import {PriceGrid} from "../market/PriceGrid.sol";
+import {FlexibilityEntry} from "./FlexibilityEntry.sol";
+import {FlexibilityLeg} from "./FlexibilityLeg.sol";
+import {FlexibilityRules} from "./FlexibilityRules.sol";
 
 /// @title What is asked of flexibility and what is offered, and what backs both
 /// @notice A request keeps what it may come to cost in escrow; an offer keeps its energy reserved and a bond, from which
@@ -97,7 +97,7 @@ abstract contract FlexibilityLedger is CheckedTrades, PriceGrid, IFlexibilityMar
             settings.floorMicroEurPerWh,
             settings.tickMicroEurPerWh,
             settings.ticks,
-            TickBook.MAX_TICKS
+            TickEnergy.MAX_TICKS
         )
     {
         if (_price(settings.ticks - 1) > type(uint16).max) {

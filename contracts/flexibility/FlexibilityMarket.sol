@@ -4,8 +4,6 @@ pragma solidity 0.8.37;
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IFlexibilityMarket} from "../interfaces/IFlexibility.sol";
 import {Contracts} from "../libraries/Contracts.sol";
-import {FlexibilityLeg} from "../libraries/FlexibilityLeg.sol";
-import {FlexibilityRules} from "../libraries/FlexibilityRules.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {MeritOrder} from "../libraries/MeritOrder.sol";
@@ -13,6 +11,8 @@ import {Roles} from "../libraries/Roles.sol";
 import {CheckedTrades} from "../market/CheckedTrades.sol";
 import {FlexibilityAwards} from "./FlexibilityAwards.sol";
 import {FlexibilityLedger} from "./FlexibilityLedger.sol";
+import {FlexibilityLeg} from "./FlexibilityLeg.sol";
+import {FlexibilityRules} from "./FlexibilityRules.sol";
 
 /// @title Local market for flexibility: DSO, TSO and participants ask, participants and their aggregators offer
 /// @notice What was delivered is verified by `FlexibilityDelivery`, which alone ends a leg here: its payment is set aside

@@ -5,10 +5,10 @@ import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IFlexibilityDelivery} from "../interfaces/IFlexibility.sol";
 import {ISettlement} from "../interfaces/ISettlement.sol";
 import {Commitment} from "../libraries/Commitment.sol";
-import {FlexibilityRules} from "../libraries/FlexibilityRules.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
-import {VerifiedLeg} from "../libraries/VerifiedLeg.sol";
+import {FlexibilityRules} from "./FlexibilityRules.sol";
+import {VerifiedLeg} from "./VerifiedLeg.sol";
 
 /// @title Verified flexibility measured anew, by the reading that its period was settled on or corrected to
 /// @notice Verification rests on readings that may yet be corrected. Once a period is settled anyone has a leg reviewed:

@@ -8,9 +8,9 @@ import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {Contracts} from "../libraries/Contracts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
-import {ProfileLookup} from "../libraries/ProfileLookup.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {Roles} from "../libraries/Roles.sol";
+import {ProfileLookup} from "./ProfileLookup.sol";
 
 /// @title What participants declare they will inject or withdraw in a period: the baseline that needs no oracle
 /// @notice Once something is offered on it a schedule stands, until what was offered is taken back. What a participant

@@ -3,8 +3,8 @@ pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IHouseDesk} from "../interfaces/IHouseDesk.sol";
-import {IPayments} from "../interfaces/IPayments.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {IPayments} from "../interfaces/IPayments.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
 import {HouseDesk} from "./HouseDesk.sol";
 import {Modules} from "./Modules.sol";

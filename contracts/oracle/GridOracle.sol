@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IPoolMarket, ITradeMarket} from "../interfaces/IMarket.sol";
+import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IGridOracle} from "../interfaces/IOracles.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
-import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
-import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {AreaKey} from "../libraries/AreaKey.sol";
 import {Contracts} from "../libraries/Contracts.sol";
 import {Lanes} from "../libraries/Lanes.sol";

@@ -10,13 +10,13 @@ import {ISettlement} from "../interfaces/ISettlement.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
 import {AreaKey} from "../libraries/AreaKey.sol";
 import {Commitment} from "../libraries/Commitment.sol";
-import {Imbalance} from "../libraries/Imbalance.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {MeterReading} from "../libraries/MeterReading.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {Roles} from "../libraries/Roles.sol";
 import {SignedLanes} from "../libraries/SignedLanes.sol";
 import {RingTime} from "../registry/RingTime.sol";
+import {Imbalance} from "./Imbalance.sol";
 
 /// @title Contract against meter: residual at retail and feed-in, grid fees, in participant order
 /// @notice Anyone may settle a period once it is booked and metered, or once the reading deadline has passed; a

@@ -5,8 +5,8 @@ import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
-import {HighestOf} from "../libraries/HighestOf.sol";
 import {Roles} from "../libraries/Roles.sol";
+import {HighestOf} from "./HighestOf.sol";
 
 /// @title Retail price, feed-in tariff and grid fees of each market area, by period and zone
 /// @notice A change takes effect only in periods that take no orders yet: what an order was placed on stands. Changes

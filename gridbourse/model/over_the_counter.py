@@ -3,7 +3,7 @@
 Two parties agree in private ([Talari-nd] §3.3): the same energy at the same price in one
 period (spot) or in many (forward). Each puts a margin aside. A party that cannot do its part in a
 period owes the other what the supplier makes it lose there, out of the margin, while it lasts.
-What `contracts/market/OverTheCounter.sol` must equal.
+What `contracts/market/over_the_counter/OverTheCounter.sol` must equal.
 """
 
 from collections.abc import Sequence

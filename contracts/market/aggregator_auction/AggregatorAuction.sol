@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
-import {Lanes} from "../libraries/Lanes.sol";
-import {MeritOrder} from "../libraries/MeritOrder.sol";
-import {OrderLane} from "../libraries/OrderLane.sol";
-import {TickBook} from "../libraries/TickBook.sol";
-import {TradeWord} from "../libraries/TradeWord.sol";
+import {IClearingHouse} from "../../interfaces/IClearingHouse.sol";
+import {Lanes} from "../../libraries/Lanes.sol";
+import {MeritOrder} from "../../libraries/MeritOrder.sol";
+import {OrderLane} from "../../libraries/OrderLane.sol";
+import {TickEnergy} from "../../libraries/TickEnergy.sol";
+import {TradeWord} from "../../libraries/TradeWord.sol";
+import {CheckedTrades} from "../CheckedTrades.sol";
+import {InParts} from "../InParts.sol";
 import {AnswerSplitter} from "./AnswerSplitter.sol";
 import {AuctionBoard} from "./AuctionBoard.sol";
-import {CheckedTrades} from "./CheckedTrades.sol";
-import {InParts} from "./InParts.sol";
 import {SealedAnswers} from "./SealedAnswers.sol";
 
 /// @title Auctions of aggregators among the prosumers of their area
@@ -20,7 +20,7 @@ import {SealedAnswers} from "./SealedAnswers.sol";
 ///         trade at the price of that tick (uniform) or at their own. The reference is
 ///         `gridbourse.model.aggregator_auction`; this is its equal. Source: seed 001 §2.2, Fig. 5.4.
 contract AggregatorAuction is SealedAnswers {
-    using TickBook for TickBook.Book;
+    using TickEnergy for TickEnergy.Book;
 
     /// @dev One slot: how far the awards of a cleared auction have come, in participant order
     struct Awarding {

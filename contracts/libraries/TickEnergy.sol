@@ -5,7 +5,7 @@ import {Lanes} from "./Lanes.sol";
 import {MeritOrder} from "./MeritOrder.sol";
 
 /// @notice Energy on each price tick of both sides of a book, seven ticks to a storage word
-library TickBook {
+library TickEnergy {
     uint256 internal constant MAX_TICKS = 259;
     uint256 private constant PER_WORD = MeritOrder.TICKS_PER_WORD;
     uint256 private constant MASK = type(uint32).max;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Reservations} from "../ledger/Reservations.sol";
-import {BatchSplitter} from "./BatchSplitter.sol";
+import {Reservations} from "../../ledger/Reservations.sol";
+import {BatchSplitter} from "../BatchSplitter.sol";
+import {PriceGrid} from "../PriceGrid.sol";
 import {BookRows} from "./BookRows.sol";
-import {PriceGrid} from "./PriceGrid.sol";
 
 /// @title Batches of orders for the order book, without those that may not go in
 /// @notice Its functions are those of `OrderBook`

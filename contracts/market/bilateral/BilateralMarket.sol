@@ -2,12 +2,12 @@
 pragma solidity 0.8.37;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {ITariff} from "../interfaces/ITariff.sol";
-import {Lanes} from "../libraries/Lanes.sol";
-import {Profile} from "../libraries/Profile.sol";
-import {Roles} from "../libraries/Roles.sol";
-import {TradeWord} from "../libraries/TradeWord.sol";
-import {CheckedTrades} from "./CheckedTrades.sol";
+import {ITariff} from "../../interfaces/ITariff.sol";
+import {Lanes} from "../../libraries/Lanes.sol";
+import {Profile} from "../../libraries/Profile.sol";
+import {Roles} from "../../libraries/Roles.sol";
+import {TradeWord} from "../../libraries/TradeWord.sol";
+import {CheckedTrades} from "../CheckedTrades.sol";
 import {Listings} from "./Listings.sol";
 import {Subscriptions} from "./Subscriptions.sol";
 

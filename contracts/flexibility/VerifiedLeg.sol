@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {HouseAccounts} from "./HouseAccounts.sol";
+import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {FlexibilityRules} from "./FlexibilityRules.sol";
 
 /// @title A leg of flexibility that the meter verified, with all that is needed to verify it anew

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {HouseAccounts} from "../libraries/HouseAccounts.sol";
-import {CheckedTrades} from "./CheckedTrades.sol";
+import {HouseAccounts} from "../../libraries/HouseAccounts.sol";
+import {CheckedTrades} from "../CheckedTrades.sol";
 
 /// @title What taking part in a market costs by time instead of by trade
 /// @notice Sellers and buyers pay the same fee for each delivery period, in advance, to the market operator. Where the

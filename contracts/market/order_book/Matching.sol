@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {BookOrder} from "../libraries/BookOrder.sol";
-import {BookTicks} from "../libraries/BookTicks.sol";
-import {Lanes} from "../libraries/Lanes.sol";
-import {LevelQueue} from "../libraries/LevelQueue.sol";
-import {RestingOrder} from "../libraries/RestingOrder.sol";
-import {TradeWord} from "../libraries/TradeWord.sol";
-import {RestingOrders} from "./RestingOrders.sol";
+import {Lanes} from "../../libraries/Lanes.sol";
+import {TradeWord} from "../../libraries/TradeWord.sol";
+import {BookOrder} from "./BookOrder.sol";
+import {LevelQueue} from "./LevelQueue.sol";
+import {OrderBookLevels} from "./OrderBookLevels.sol";
+import {RestingOrderLane} from "./RestingOrderLane.sol";
+import {TickBitmap} from "./TickBitmap.sol";
 
 /// @title An incoming order meets the book: best price first, then earliest, at the resting order's price
 /// @notice The reference is `gridbourse.model.order_book`; this is its equal.
-abstract contract Matching is RestingOrders {
+abstract contract Matching is OrderBookLevels {
     /// @notice Why what was left of an incoming order did not come to rest
     enum Ending {
         None,
@@ -61,7 +61,7 @@ abstract contract Matching is RestingOrders {
         uint256 key = _key(area, period);
         uint256 before = _books[key];
         uint256 book = before;
-        _requireTick(BookOrder.participant(order), BookOrder.tick(order), BookTicks.used(book));
+        _requireTick(BookOrder.participant(order), BookOrder.tick(order), TickBitmap.used(book));
         Ending ending;
         leftWh = BookOrder.wh(order);
         uint256 best = _meets(book, order);
@@ -93,9 +93,9 @@ abstract contract Matching is RestingOrders {
     /// @dev The best tick of the other side, where it is one to trade at
     function _meets(uint256 book, uint256 order) private pure returns (uint256 best) {
         uint256 makers = 1 - BookOrder.side(order);
-        uint256 candidates = BookTicks.ofSide(book, makers);
+        uint256 candidates = TickBitmap.ofSide(book, makers);
         if (candidates == 0) return NOBODY;
-        best = BookTicks.best(candidates, makers);
+        best = TickBitmap.best(candidates, makers);
         uint256 limit = BookOrder.tick(order);
         if (makers == BookOrder.OFFER ? best > limit : best < limit) return NOBODY;
     }
@@ -155,7 +155,7 @@ abstract contract Matching is RestingOrders {
         } while (incoming.leftWh != 0 && !LevelQueue.isEmpty(level));
         if (level == before) return;
         if (!incoming.isTrial) _levels.levels[key] = level;
-        if (LevelQueue.isEmpty(level)) incoming.book = BookTicks.without(incoming.book, tick);
+        if (LevelQueue.isEmpty(level)) incoming.book = TickBitmap.without(incoming.book, tick);
     }
 
     /// @dev Trades with the orders of a queue word one after the other; returns the word without what they lost
@@ -171,7 +171,7 @@ abstract contract Matching is RestingOrders {
             for (uint256 shift; shift < 224 && incoming.leftWh != 0; shift += 56) {
                 uint256 lane = (word >> shift) & Lanes.MASK56;
                 if (lane == 0) continue;
-                uint256 maker = RestingOrder.participant(lane);
+                uint256 maker = RestingOrderLane.participant(lane);
                 if (maker == taker) {
                     incoming.ending = Ending.OwnOrder;
                     return rest;
@@ -180,7 +180,7 @@ abstract contract Matching is RestingOrders {
                     incoming.ending = Ending.FillLimit;
                     return rest;
                 }
-                uint256 wh = RestingOrder.wh(lane);
+                uint256 wh = RestingOrderLane.wh(lane);
                 if (wh > incoming.leftWh) {
                     wh = incoming.leftWh;
                     rest -= wh << shift;
@@ -188,7 +188,7 @@ abstract contract Matching is RestingOrders {
                     rest -= lane << shift;
                 }
                 incoming.leftWh -= wh;
-                incoming.trades[incoming.count++] = RestingOrder.side(lane) == BookOrder.OFFER
+                incoming.trades[incoming.count++] = RestingOrderLane.side(lane) == BookOrder.OFFER
                     ? TradeWord.pack(maker, taker, wh, price)
                     : TradeWord.pack(taker, maker, wh, price);
             }

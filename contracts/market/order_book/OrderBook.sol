@@ -2,23 +2,23 @@
 pragma solidity 0.8.37;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
-import {ITariff} from "../interfaces/ITariff.sol";
-import {BookAccount} from "../libraries/BookAccount.sol";
-import {BookOrder} from "../libraries/BookOrder.sol";
-import {BookTicks} from "../libraries/BookTicks.sol";
-import {Lanes} from "../libraries/Lanes.sol";
-import {Profile} from "../libraries/Profile.sol";
-import {RestingOrder} from "../libraries/RestingOrder.sol";
-import {MarketClock} from "../registry/MarketClock.sol";
+import {IClearingHouse} from "../../interfaces/IClearingHouse.sol";
+import {ITariff} from "../../interfaces/ITariff.sol";
+import {Lanes} from "../../libraries/Lanes.sol";
+import {Profile} from "../../libraries/Profile.sol";
+import {MarketClock} from "../../registry/MarketClock.sol";
+import {CheckedTrades} from "../CheckedTrades.sol";
+import {GatewayOrders} from "../GatewayOrders.sol";
+import {InParts} from "../InParts.sol";
+import {PriceBand} from "../PriceBand.sol";
+import {BookAccount} from "./BookAccount.sol";
 import {BookCollateral} from "./BookCollateral.sol";
+import {BookOrder} from "./BookOrder.sol";
 import {BookRows} from "./BookRows.sol";
 import {BookSplitter} from "./BookSplitter.sol";
-import {CheckedTrades} from "./CheckedTrades.sol";
-import {GatewayOrders} from "./GatewayOrders.sol";
-import {InParts} from "./InParts.sol";
 import {Matching} from "./Matching.sol";
-import {PriceBand} from "./PriceBand.sol";
+import {RestingOrderLane} from "./RestingOrderLane.sol";
+import {TickBitmap} from "./TickBitmap.sol";
 
 /// @title Continuous double auction of an area and delivery period, until gate closure
 /// @notice Orders of a participant itself, of a gateway with its mandate, or signed by it for a gateway. What is in an
@@ -86,7 +86,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
             settings.floorMicroEurPerWh,
             settings.tickMicroEurPerWh,
             settings.ticks,
-            BookTicks.MAX_TICKS
+            TickBitmap.MAX_TICKS
         )
     {
         if (
@@ -116,9 +116,9 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
         _requireTerms(participant, tick, wh);
         uint256 area = Profile.area(profile);
         _begin(area, period);
-        if (_claim(area, period, participant, RestingOrder.energy(side, wh))) _requireActive(participant, profile);
+        if (_claim(area, period, participant, RestingOrderLane.energy(side, wh))) _requireActive(participant, profile);
         uint256 cancelledWh = _execute(area, period, BookOrder.pack(participant, kind, side, tick, wh));
-        if (cancelledWh != 0) _free(area, period, participant, RestingOrder.energy(side, cancelledWh));
+        if (cancelledWh != 0) _free(area, period, participant, RestingOrderLane.energy(side, cancelledWh));
     }
 
     /// @notice Cancels the caller's order at rest
@@ -131,7 +131,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
         uint256 account = _accounts[key];
         uint256 named = _naming(period, participant, tick, position);
         uint256 area = BookAccount.area(account);
-        uint256 energy = RestingOrder.energy(_remove(area, period, named));
+        uint256 energy = RestingOrderLane.energy(_remove(area, period, named));
         account = BookAccount.withOneLess(account);
         if (BookAccount.keeps(account)) {
             _accounts[key] = BookAccount.plusKept(account, energy);
@@ -251,7 +251,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
             uint256 participant = BookOrder.participant(order);
             _requireWellFormed(participant, order);
             uint256 claimed = BookOrder.kind(order) <= BookOrder.FILL_OR_KILL
-                ? RestingOrder.energy(BookOrder.side(order), BookOrder.wh(order))
+                ? RestingOrderLane.energy(BookOrder.side(order), BookOrder.wh(order))
                 : 0;
             claims[i] = _exchange(participant, 0, claimed);
         }
@@ -266,7 +266,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
 
     function _requireWellFormed(uint256 participant, uint256 order) private view {
         uint256 kind = BookOrder.kind(order);
-        if (order >> BookOrder.BITS != 0 || kind > BookOrder.REPLACE || participant > RestingOrder.MAX_PARTICIPANT) {
+        if (order >> BookOrder.BITS != 0 || kind > BookOrder.REPLACE || participant > RestingOrderLane.MAX_PARTICIPANT) {
             _refuseMalformed(participant, order);
         }
         if (kind > BookOrder.FILL_OR_KILL) return; // names an order at rest
@@ -292,7 +292,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
         if (kind == BookOrder.CANCEL) {
             uint256 lane = _remove(area, period, order);
             _uncountOne(period, BookOrder.participant(order));
-            return RestingOrder.asBookOrder(lane, 0, 0);
+            return RestingOrderLane.asBookOrder(lane, 0, 0);
         }
         if (kind == BookOrder.REPLACE) {
             _replace(area, period, order, BookOrder.newTick(order), BookOrder.wh(order));
@@ -305,7 +305,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
     /// @dev Whether the order that `named` names is at rest, and of its participant
     function _rests(uint256 area, uint256 period, uint256 named) private view returns (bool) {
         (, uint256 lane) = _at(_levelKey(_key(area, period), BookOrder.tick(named)), period, BookOrder.position(named));
-        return RestingOrder.participant(lane) == BookOrder.participant(named);
+        return RestingOrderLane.participant(lane) == BookOrder.participant(named);
     }
 
     // --- after gate closure --------------------------------------------------------------------
@@ -339,21 +339,21 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
         uint256 participant = BookOrder.participant(named);
         _requireTerms(participant, newTick, wh);
         (, uint256 lane) = _ownOrder(_levelKey(_key(area, period), BookOrder.tick(named)), period, named);
-        uint256 side = RestingOrder.side(lane);
-        if (newTick == BookOrder.tick(named) && wh < RestingOrder.wh(lane)) {
+        uint256 side = RestingOrderLane.side(lane);
+        if (newTick == BookOrder.tick(named) && wh < RestingOrderLane.wh(lane)) {
             _reduce(area, period, named, wh);
-            _free(area, period, participant, RestingOrder.energy(side, RestingOrder.wh(lane) - wh));
+            _free(area, period, participant, RestingOrderLane.energy(side, RestingOrderLane.wh(lane) - wh));
             return;
         }
         _remove(area, period, named);
         _uncountOne(period, participant);
-        _free(area, period, participant, RestingOrder.energy(lane)); // then asked like whoever places an order
-        if (_claim(area, period, participant, RestingOrder.energy(side, wh))) {
+        _free(area, period, participant, RestingOrderLane.energy(lane)); // then asked like whoever places an order
+        if (_claim(area, period, participant, RestingOrderLane.energy(side, wh))) {
             _requireActive(participant, _profileOf(participant));
         }
         uint256 cancelledWh =
             _execute(area, period, BookOrder.pack(participant, BookOrder.LIMIT, side, newTick, wh));
-        if (cancelledWh != 0) _free(area, period, participant, RestingOrder.energy(side, cancelledWh));
+        if (cancelledWh != 0) _free(area, period, participant, RestingOrderLane.energy(side, cancelledWh));
     }
 
     /// @dev Number and profile of the participant that calls, asked each time: another account may have taken the place
@@ -386,7 +386,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
     function _begin(uint256 area, uint256 period) private {
         if (_isOpen(area, period)) return;
         _ledgers[_key(area, period)] = _enter(area, period);
-        _books[_key(area, period)] = BookTicks.fresh(period / _ringSize, _ticksIn(area, period));
+        _books[_key(area, period)] = TickBitmap.fresh(period / _ringSize, _ticksIn(area, period));
     }
 
     function _requireOpen(uint256 period) private view {

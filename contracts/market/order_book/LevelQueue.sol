@@ -2,14 +2,14 @@
 pragma solidity 0.8.37;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {Lanes} from "./Lanes.sol";
+import {Lanes} from "../../libraries/Lanes.sol";
 
 /// @title The orders at one price tick, first come first served
 /// @notice Four orders to a word, up to 208 words in a chain: a new one is taken wherever one is free, so that what was
 ///         cancelled makes room at once, and a reader goes from word to word with an order in it. A level is full when
 ///         each of its words holds an order, and not before.
 /// @dev    Level word: period: 32 | tail: 8 | head: 8 | one bit a word that holds an order: 208. Queue word: tag: 16 | word
-///         before: 8 | word behind: 8 | four orders: 56 each (see RestingOrder), lane 0 first. The tag is that of BookTicks.
+///         before: 8 | word behind: 8 | four orders: 56 each (see RestingOrderLane), lane 0 first. The tag is that of TickBitmap.
 ///         What is before the head and behind the tail says nothing. A key's lowest 8 bits are zero: the number of a queue
 ///         word goes there.
 library LevelQueue {

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
-import {BookAccount} from "../libraries/BookAccount.sol";
-import {BookOrder} from "../libraries/BookOrder.sol";
-import {Lanes} from "../libraries/Lanes.sol";
-import {Profile} from "../libraries/Profile.sol";
-import {RestingOrder} from "../libraries/RestingOrder.sol";
-import {RestingOrders} from "./RestingOrders.sol";
+import {IClearingHouse} from "../../interfaces/IClearingHouse.sol";
+import {Lanes} from "../../libraries/Lanes.sol";
+import {Profile} from "../../libraries/Profile.sol";
+import {BookAccount} from "./BookAccount.sol";
+import {BookOrder} from "./BookOrder.sol";
+import {OrderBookLevels} from "./OrderBookLevels.sol";
+import {RestingOrderLane} from "./RestingOrderLane.sol";
 
 /// @title What backs the orders of a book
 /// @notice Reserved in the clearing house = orders at rest + trades waiting or accepted + what a participant chose to
 ///         keep reserved for its next orders.
-abstract contract BookCollateral is RestingOrders {
+abstract contract BookCollateral is OrderBookLevels {
     error ParticipantNotActive(uint256 participant, uint256 status);
 
     /// @dev Backs an own order: by what its participant keeps reserved here, and by more where that is not enough. Returns
@@ -57,7 +57,7 @@ abstract contract BookCollateral is RestingOrders {
         _shorten(orders, count);
         IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](count);
         for (uint256 i; i < count; ++i) {
-            uint256 energy = RestingOrder.energy(BookOrder.side(orders[i]), BookOrder.wh(orders[i]));
+            uint256 energy = RestingOrderLane.energy(BookOrder.side(orders[i]), BookOrder.wh(orders[i]));
             exchanges[i] = _exchange(BookOrder.participant(orders[i]), energy, 0);
         }
         _exchangeAll(area, period, exchanges);

@@ -8,7 +8,7 @@ import {BookOrder} from "./BookOrder.sol";
 /// @notice A book is never crossed, so bids and offers share the ticks: bids rest below the split, offers from it on.
 /// @dev    tag: 16 | ticks in use: 8 | split: 8 | one bit a tick: 224. The tag is the lap of the ring, not the period: it
 ///         comes back after 65,535 laps, which are 478 years of a ring of 256 periods of 15 minutes.
-library BookTicks {
+library TickBitmap {
     uint256 internal constant MAX_TICKS = 224;
     uint256 private constant SPLIT_SHIFT = 224;
     uint256 private constant USED_SHIFT = 232;

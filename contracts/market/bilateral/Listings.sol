@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
-import {ITariff} from "../interfaces/ITariff.sol";
-import {Lanes} from "../libraries/Lanes.sol";
-import {Roles} from "../libraries/Roles.sol";
-import {GatewayOrders} from "./GatewayOrders.sol";
+import {IClearingHouse} from "../../interfaces/IClearingHouse.sol";
+import {ITariff} from "../../interfaces/ITariff.sol";
+import {Lanes} from "../../libraries/Lanes.sol";
+import {Roles} from "../../libraries/Roles.sol";
+import {GatewayOrders} from "../GatewayOrders.sol";
 import {Subscriptions} from "./Subscriptions.sol";
 
 /// @title What neighbours offer and ask for: the board of a bilateral market

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IAgents} from "../interfaces/IAgents.sol";
-import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
-import {ITariff} from "../interfaces/ITariff.sol";
-import {Lanes} from "../libraries/Lanes.sol";
-import {OrderLane} from "../libraries/OrderLane.sol";
-import {Profile} from "../libraries/Profile.sol";
-import {Roles} from "../libraries/Roles.sol";
-import {TickBook} from "../libraries/TickBook.sol";
-import {CheckedTrades} from "./CheckedTrades.sol";
-import {InParts} from "./InParts.sol";
-import {PriceBand} from "./PriceBand.sol";
+import {IAgents} from "../../interfaces/IAgents.sol";
+import {IClearingHouse} from "../../interfaces/IClearingHouse.sol";
+import {ITariff} from "../../interfaces/ITariff.sol";
+import {Lanes} from "../../libraries/Lanes.sol";
+import {OrderLane} from "../../libraries/OrderLane.sol";
+import {Profile} from "../../libraries/Profile.sol";
+import {Roles} from "../../libraries/Roles.sol";
+import {TickEnergy} from "../../libraries/TickEnergy.sol";
+import {CheckedTrades} from "../CheckedTrades.sol";
+import {InParts} from "../InParts.sol";
+import {PriceBand} from "../PriceBand.sol";
 
 /// @title What aggregators ask for, and what prosumers answer: the board of the aggregator auctions
 /// @notice A posted auction keeps the aggregator's money or energy reserved, an answer that of who gave it. Answers are
 ///         open, or sealed (see `SealedAnswers`). Open answers come from the participant, from the gateway with its
 ///         mandate, or from the aggregator its contract lets trade for it.
 abstract contract AuctionBoard is CheckedTrades, PriceBand, InParts {
-    using TickBook for TickBook.Book;
+    using TickEnergy for TickEnergy.Book;
 
     enum Phase {
         Open,
@@ -85,7 +85,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand, InParts {
     uint256 public immutable maxPosted;
 
     mapping(uint256 key => Auction) internal _auctions;
-    mapping(uint256 key => TickBook.Book) internal _books;
+    mapping(uint256 key => TickEnergy.Book) internal _books;
     /// @dev auction | group => period: 32 | four answers as order lanes
     mapping(uint256 key => uint256 fourAnswers) internal _answers;
     mapping(uint256 key => Board) private _boards;
@@ -144,7 +144,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand, InParts {
             settings.floorMicroEurPerWh,
             settings.tickMicroEurPerWh,
             settings.ticks,
-            TickBook.MAX_TICKS
+            TickEnergy.MAX_TICKS
         )
     {
         agents = settings.agents;
@@ -274,7 +274,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand, InParts {
         uint256 group = Lanes.tag(word);
         exchange.group = group;
         uint256 answers = Lanes.ofPeriod(_answers[_answerKey(key, group)], auction.period);
-        TickBook.Book storage book = _books[key];
+        TickEnergy.Book storage book = _books[key];
         for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
             uint256 given = Lanes.get56(word, lane);
             if (given == 0) continue;

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {BookAccount} from "../libraries/BookAccount.sol";
-import {BookOrder} from "../libraries/BookOrder.sol";
-import {BookTicks} from "../libraries/BookTicks.sol";
-import {Lanes} from "../libraries/Lanes.sol";
-import {LevelQueue} from "../libraries/LevelQueue.sol";
-import {RestingOrder} from "../libraries/RestingOrder.sol";
-import {CheckedTrades} from "./CheckedTrades.sol";
-import {PriceBand} from "./PriceBand.sol";
+import {Lanes} from "../../libraries/Lanes.sol";
+import {CheckedTrades} from "../CheckedTrades.sol";
+import {PriceBand} from "../PriceBand.sol";
+import {BookAccount} from "./BookAccount.sol";
+import {BookOrder} from "./BookOrder.sol";
+import {LevelQueue} from "./LevelQueue.sol";
+import {RestingOrderLane} from "./RestingOrderLane.sol";
+import {TickBitmap} from "./TickBitmap.sol";
 
 /// @title The orders that rest in the books of an area and period
 /// @notice Every word lies in a ring of periods and carries its period: it is rewritten, never created anew. An order is
 ///         named by its tick and its position there; a position is used again once its order is gone.
-abstract contract RestingOrders is CheckedTrades, PriceBand {
+abstract contract OrderBookLevels is CheckedTrades, PriceBand {
     using LevelQueue for LevelQueue.Levels;
 
     /// @notice The most orders a participant may bring to rest in a period without taking one back: so many, at most, it
     ///         has open. What others fill still counts, so that a fill need not touch the maker's account
     uint256 public immutable maxOpen;
 
-    /// @dev Which ticks hold orders (see BookTicks)
+    /// @dev Which ticks hold orders (see TickBitmap)
     mapping(uint256 key => uint256) internal _books;
     LevelQueue.Levels internal _levels;
     /// @dev See BookAccount
@@ -76,10 +76,10 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
         uint256 wh = BookOrder.wh(order);
         _countOne(area, period, participant);
         (uint256 position, bool isFirst) = _levels.append(
-            _levelKey(_key(area, period), tick), period, _tag(period), RestingOrder.pack(side, participant, wh)
+            _levelKey(_key(area, period), tick), period, _tag(period), RestingOrderLane.pack(side, participant, wh)
         );
         emit OrderRested(area, period, participant, side, tick, position, wh);
-        return isFirst ? BookTicks.with(book, side, tick) : book;
+        return isFirst ? TickBitmap.with(book, side, tick) : book;
     }
 
     /// @dev Takes the order that `named` names out of the book; returns its lane. The count is for the caller to lower
@@ -94,10 +94,10 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
             word -= lane << ((position % Lanes.PER_GROUP) * 56);
         }
         if (_levels.shrink(levelKey, position / Lanes.PER_GROUP, word)) {
-            _books[key] = BookTicks.without(_books[key], tick);
+            _books[key] = TickBitmap.without(_books[key], tick);
         }
         emit OrderCancelled(
-            area, period, BookOrder.participant(named), RestingOrder.side(lane), tick, position, RestingOrder.wh(lane)
+            area, period, BookOrder.participant(named), RestingOrderLane.side(lane), tick, position, RestingOrderLane.wh(lane)
         );
     }
 
@@ -108,11 +108,11 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
         uint256 key = _levelKey(_key(area, period), tick);
         (uint256 word, uint256 lane) = _ownOrder(key, period, named);
         unchecked {
-            word -= (RestingOrder.wh(lane) - wh) << ((position % Lanes.PER_GROUP) * 56);
+            word -= (RestingOrderLane.wh(lane) - wh) << ((position % Lanes.PER_GROUP) * 56);
         }
         _levels.words[key | (position / Lanes.PER_GROUP)] = word;
         emit OrderReduced(
-            area, period, BookOrder.participant(named), RestingOrder.side(lane), tick, position, wh
+            area, period, BookOrder.participant(named), RestingOrderLane.side(lane), tick, position, wh
         );
     }
 
@@ -137,7 +137,7 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
         uint256 participant = BookOrder.participant(named);
         (word, lane) = _at(key, period, position);
         if (lane == 0) _refuseUnknown(participant, period, BookOrder.tick(named), position);
-        uint256 owner = RestingOrder.participant(lane);
+        uint256 owner = RestingOrderLane.participant(lane);
         if (owner != participant) revert NotTheOwner(participant, owner, BookOrder.tick(named), position);
     }
 
@@ -152,14 +152,14 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
         uint256 book = _books[bookKey];
         orders = new uint256[](Lanes.PER_GROUP * (maxWords < MAX_PAGE ? maxWords : MAX_PAGE));
         for (uint256 tick; tick < ticks && count + Lanes.PER_GROUP <= orders.length; ++tick) {
-            if (!BookTicks.has(book, tick)) continue;
+            if (!TickBitmap.has(book, tick)) continue;
             uint256 key = _levelKey(bookKey, tick);
             uint256 level = _levels.levels[key];
             while (!LevelQueue.isEmpty(level) && count + Lanes.PER_GROUP <= orders.length) {
                 (level, count) = _takeHead(key, level, ANYBODY, orders, count);
             }
             _levels.levels[key] = level;
-            if (LevelQueue.isEmpty(level)) book = BookTicks.without(book, tick);
+            if (LevelQueue.isEmpty(level)) book = TickBitmap.without(book, tick);
         }
         _books[bookKey] = book;
     }
@@ -175,10 +175,10 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
             uint256 word = _levels.words[key | index];
             for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
                 uint256 order = Lanes.get56(word, lane);
-                uint256 owner = RestingOrder.participant(order);
+                uint256 owner = RestingOrderLane.participant(order);
                 if (order == 0 || (participant != ANYBODY && participant != owner)) continue;
                 orders[count++] =
-                    RestingOrder.asBookOrder(order, (key >> 8) & 0xff, index * Lanes.PER_GROUP + lane);
+                    RestingOrderLane.asBookOrder(order, (key >> 8) & 0xff, index * Lanes.PER_GROUP + lane);
             }
             return (LevelQueue.withoutHead(level, word), count);
         }
@@ -224,7 +224,7 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
         wh = new uint256[](count);
         orders = new uint256[](count);
         for (uint256 i; i < count; ++i) {
-            atTicks[i] = BookTicks.best(left, side);
+            atTicks[i] = TickBitmap.best(left, side);
             left &= ~(1 << atTicks[i]);
             uint256[] memory queue = queueOf(area, period, atTicks[i]);
             orders[i] = queue.length;
@@ -265,22 +265,22 @@ abstract contract RestingOrders is CheckedTrades, PriceBand {
     function _best(uint256 area, uint256 period, uint256 side) private view returns (uint256 tick, uint256 wh) {
         uint256 bits = _ticksOf(area, period, side);
         if (bits == 0) return (0, 0);
-        tick = BookTicks.best(bits, side);
+        tick = TickBitmap.best(bits, side);
         wh = _sumWh(queueOf(area, period, tick));
     }
 
     function _ticksOf(uint256 area, uint256 period, uint256 side) private view returns (uint256) {
         if (!_isOpen(area, period)) return 0;
-        return BookTicks.ofSide(_books[_key(area, period)], side);
+        return TickBitmap.ofSide(_books[_key(area, period)], side);
     }
 
     function _isOpen(uint256 area, uint256 period) internal view returns (bool) {
-        return BookTicks.isOf(_books[_key(area, period)], period / _ringSize);
+        return TickBitmap.isOf(_books[_key(area, period)], period / _ringSize);
     }
 
     /// @dev Of the words of a period's lap of the ring
     function _tag(uint256 period) private view returns (uint256) {
-        return BookTicks.tagOf(period / _ringSize);
+        return TickBitmap.tagOf(period / _ringSize);
     }
 
     function _sumWh(uint256[] memory orders) private pure returns (uint256 sum) {

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
-import {ITariff} from "../interfaces/ITariff.sol";
-import {MoneyAccounts} from "../ledger/MoneyAccounts.sol";
-import {Reservations} from "../ledger/Reservations.sol";
-import {HouseAccounts} from "../libraries/HouseAccounts.sol";
-import {Lanes} from "../libraries/Lanes.sol";
-import {Profile} from "../libraries/Profile.sol";
-import {Roles} from "../libraries/Roles.sol";
-import {TradeWord} from "../libraries/TradeWord.sol";
-import {CheckedTrades} from "./CheckedTrades.sol";
+import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
+import {IClearingHouse} from "../../interfaces/IClearingHouse.sol";
+import {ITariff} from "../../interfaces/ITariff.sol";
+import {MoneyAccounts} from "../../ledger/MoneyAccounts.sol";
+import {Reservations} from "../../ledger/Reservations.sol";
+import {HouseAccounts} from "../../libraries/HouseAccounts.sol";
+import {Lanes} from "../../libraries/Lanes.sol";
+import {Profile} from "../../libraries/Profile.sol";
+import {Roles} from "../../libraries/Roles.sol";
+import {TradeWord} from "../../libraries/TradeWord.sol";
+import {CheckedTrades} from "../CheckedTrades.sol";
 import {Deals} from "./Deals.sol";
 
 /// @title Over the counter: a deal of two parties, performed period by period, secured by margins

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
-import {Lanes} from "./Lanes.sol";
+import {Lanes} from "../libraries/Lanes.sol";
 
 /// @notice Profiles of participants that are named one by one
 library ProfileLookup {

@@ -2,27 +2,27 @@
 pragma solidity 0.8.37;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
-import {IMarket, IPoolMarket} from "../interfaces/IMarket.sol";
-import {IMarketClock} from "../interfaces/IMarketClock.sol";
-import {IGridOracle} from "../interfaces/IOracles.sol";
-import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
-import {ITariff} from "../interfaces/ITariff.sol";
-import {Lanes} from "../libraries/Lanes.sol";
-import {MeritOrder} from "../libraries/MeritOrder.sol";
-import {OrderLane} from "../libraries/OrderLane.sol";
-import {SignedLanes} from "../libraries/SignedLanes.sol";
-import {TickBook} from "../libraries/TickBook.sol";
+import {IClearingHouse} from "../../interfaces/IClearingHouse.sol";
+import {IMarket, IPoolMarket} from "../../interfaces/IMarket.sol";
+import {IMarketClock} from "../../interfaces/IMarketClock.sol";
+import {IGridOracle} from "../../interfaces/IOracles.sol";
+import {IParticipantRegistry} from "../../interfaces/IParticipantRegistry.sol";
+import {ITariff} from "../../interfaces/ITariff.sol";
+import {Lanes} from "../../libraries/Lanes.sol";
+import {MeritOrder} from "../../libraries/MeritOrder.sol";
+import {OrderLane} from "../../libraries/OrderLane.sol";
+import {SignedLanes} from "../../libraries/SignedLanes.sol";
+import {TickEnergy} from "../../libraries/TickEnergy.sol";
+import {RingTime} from "../../registry/RingTime.sol";
+import {CallAuctionBook} from "./CallAuctionBook.sol";
 import {OrderBatches} from "./OrderBatches.sol";
-import {RingTime} from "../registry/RingTime.sol";
-import {OrderEntry} from "./OrderEntry.sol";
 
 /// @title Pool-based call auction, uniform price or pay-as-bid
 /// @notice Cleared in O(ticks) after gate closure; checked by the DSO; cleared again under caps; booked in participant
 ///         order. A book that finds no verdict in time, or no round in which it fits the grid, is void: no trade, the
 ///         period runs on caps and supplier alone.
 contract CallAuction is IPoolMarket, OrderBatches {
-    using TickBook for TickBook.Book;
+    using TickEnergy for TickEnergy.Book;
 
     /// @dev What booking has reached, in participant order
     struct Booking {
@@ -87,7 +87,7 @@ contract CallAuction is IPoolMarket, OrderBatches {
 
     constructor(Settings memory settings)
         EIP712("gridbourse CallAuction", "1")
-        OrderEntry(
+        CallAuctionBook(
             settings.registry,
             settings.clock,
             settings.clearingHouse,
@@ -112,7 +112,7 @@ contract CallAuction is IPoolMarket, OrderBatches {
         if (!clock.gateClosed(period)) revert GateStillOpen(period);
         Session memory session = _enter(area, period);
         if (session.phase != Phase.Open) revert WrongPhase(area, period, session.phase);
-        TickBook.Book storage book_ = _books[_key(area, period)];
+        TickEnergy.Book storage book_ = _books[_key(area, period)];
         MeritOrder.Outcome memory outcome = MeritOrder.clear(
             book_.load(period, OrderLane.BID, ticks), book_.load(period, OrderLane.OFFER, ticks)
         );

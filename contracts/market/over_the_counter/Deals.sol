@@ -3,10 +3,10 @@ pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {HouseAccounts} from "../libraries/HouseAccounts.sol";
-import {Lanes} from "../libraries/Lanes.sol";
-import {Profile} from "../libraries/Profile.sol";
-import {CheckedTrades} from "./CheckedTrades.sol";
+import {HouseAccounts} from "../../libraries/HouseAccounts.sol";
+import {Lanes} from "../../libraries/Lanes.sol";
+import {Profile} from "../../libraries/Profile.sol";
+import {CheckedTrades} from "../CheckedTrades.sol";
 
 /// @title How two parties come to a deal: quotes and terms stay off the chain, their commitments go on it
 /// @notice What others see. Of a request for quote and of a quote: who made it, as a pseudonymous number, and a salted

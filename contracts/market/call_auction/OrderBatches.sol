@@ -3,10 +3,10 @@ pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
-import {Lanes} from "../libraries/Lanes.sol";
-import {OrderLane} from "../libraries/OrderLane.sol";
-import {Profile} from "../libraries/Profile.sol";
-import {OrderEntry} from "./OrderEntry.sol";
+import {Lanes} from "../../libraries/Lanes.sol";
+import {OrderLane} from "../../libraries/OrderLane.sol";
+import {Profile} from "../../libraries/Profile.sol";
+import {CallAuctionBook} from "./CallAuctionBook.sol";
 
 /// @title Orders that a gateway brings in for many
 /// @notice With their mandate, or signed by them. An order that may not go in (its participant has no money left, gave its
@@ -14,7 +14,7 @@ import {OrderEntry} from "./OrderEntry.sol";
 ///         out of the market. A batch of which nothing goes in is refused.
 /// @dev    A batch goes in as a whole by a call of this contract to itself. What that refuses is halved and tried again, down
 ///         to the single order: some two times the gas of the batch for one that is refused, none for a batch without.
-abstract contract OrderBatches is OrderEntry {
+abstract contract OrderBatches is CallAuctionBook {
     /// @notice One order as a participant signs it; `lane` holds energy, tick, side and sequence
     struct SignedOrder {
         uint32 participant;

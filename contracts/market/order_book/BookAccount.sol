@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Lanes} from "./Lanes.sol";
+import {Lanes} from "../../libraries/Lanes.sol";
 
 /// @notice What an order book remembers of a participant in a period, in one word
 /// @dev   period: 32 | 104 unused | kept Wh (sell, buy): 56 | 7 unused | keeps: 1 | area: 8 | orders brought

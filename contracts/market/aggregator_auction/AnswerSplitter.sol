@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Reservations} from "../ledger/Reservations.sol";
-import {Lanes} from "../libraries/Lanes.sol";
-import {Agents} from "../registry/Agents.sol";
+import {Reservations} from "../../ledger/Reservations.sol";
+import {Lanes} from "../../libraries/Lanes.sol";
+import {Agents} from "../../registry/Agents.sol";
+import {BatchSplitter} from "../BatchSplitter.sol";
+import {PriceGrid} from "../PriceGrid.sol";
 import {AuctionBoard} from "./AuctionBoard.sol";
-import {BatchSplitter} from "./BatchSplitter.sol";
-import {PriceGrid} from "./PriceGrid.sol";
 
 /// @title Batches of answers to an aggregator's auction, without those that may not go in
 /// @notice Its function is that of `AuctionBoard`

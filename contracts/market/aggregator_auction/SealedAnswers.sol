@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {HouseAccounts} from "../libraries/HouseAccounts.sol";
-import {Profile} from "../libraries/Profile.sol";
+import {HouseAccounts} from "../../libraries/HouseAccounts.sol";
+import {Profile} from "../../libraries/Profile.sol";
 import {AuctionBoard} from "./AuctionBoard.sol";
 
 /// @title Answers that nobody sees while others still answer

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {SignedLanes} from "./SignedLanes.sol";
+import {SignedLanes} from "../libraries/SignedLanes.sol";
 
 /// @title What participants owe for one period beyond its trades
 /// @notice Energy beyond the contract goes to the supplier at the feed-in tariff, energy short of it comes

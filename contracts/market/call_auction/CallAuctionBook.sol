@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
-import {IMarketClock} from "../interfaces/IMarketClock.sol";
-import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
-import {ITariff} from "../interfaces/ITariff.sol";
-import {AreaKey} from "../libraries/AreaKey.sol";
-import {Lanes} from "../libraries/Lanes.sol";
-import {OrderLane} from "../libraries/OrderLane.sol";
-import {Profile} from "../libraries/Profile.sol";
-import {TickBook} from "../libraries/TickBook.sol";
-import {GatewayOrders} from "./GatewayOrders.sol";
-import {PriceBand} from "./PriceBand.sol";
+import {IClearingHouse} from "../../interfaces/IClearingHouse.sol";
+import {IMarketClock} from "../../interfaces/IMarketClock.sol";
+import {IParticipantRegistry} from "../../interfaces/IParticipantRegistry.sol";
+import {ITariff} from "../../interfaces/ITariff.sol";
+import {AreaKey} from "../../libraries/AreaKey.sol";
+import {Lanes} from "../../libraries/Lanes.sol";
+import {OrderLane} from "../../libraries/OrderLane.sol";
+import {Profile} from "../../libraries/Profile.sol";
+import {TickEnergy} from "../../libraries/TickEnergy.sol";
+import {GatewayOrders} from "../GatewayOrders.sol";
+import {PriceBand} from "../PriceBand.sol";
 
 /// @title The book of a call auction while it takes orders
 /// @notice One limit order per participant and delivery period, placed, replaced and cancelled until gate closure: here by
 ///         the participant itself, in `OrderBatches` by a gateway for it. Of the sequence numbers of a period the last
 ///         ones are the participant's own; once they are used up it can still lower its order and cancel it.
-abstract contract OrderEntry is GatewayOrders, PriceBand {
-    using TickBook for TickBook.Book;
+abstract contract CallAuctionBook is GatewayOrders, PriceBand {
+    using TickEnergy for TickEnergy.Book;
 
     enum Phase {
         Open,
@@ -51,7 +51,7 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
 
     mapping(uint256 key => Session) internal _sessions;
     mapping(uint256 key => uint256 fourOrders) internal _orders;
-    mapping(uint256 key => TickBook.Book) internal _books;
+    mapping(uint256 key => TickEnergy.Book) internal _books;
 
     /// @notice A participant placed, replaced or (0 Wh) cancelled its own order
     event OrderPlaced(
@@ -79,7 +79,7 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
         uint256 floor_,
         uint256 tick_,
         uint256 ticks_
-    ) PriceBand(tariff_, floor_, tick_, ticks_, TickBook.MAX_TICKS) {
+    ) PriceBand(tariff_, floor_, tick_, ticks_, TickEnergy.MAX_TICKS) {
         registry = registry_;
         clock = clock_;
         clearingHouse = clearingHouse_;
@@ -135,7 +135,7 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
         Session memory session = _enter(area, period);
         if (session.root == bytes20(0)) session.ticks = uint16(_ticksIn(area, period));
         IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](words.length);
-        TickBook.Book storage book_ = _books[_key(area, period)];
+        TickEnergy.Book storage book_ = _books[_key(area, period)];
         uint256 base = _orderKey(area, period, 0);
         for (uint256 i; i < words.length; ++i) {
             uint256 orders = _placeGroup(book_, session, base, words[i], exchanges[i]);
@@ -146,7 +146,7 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
     }
 
     function _placeGroup(
-        TickBook.Book storage book_,
+        TickEnergy.Book storage book_,
         Session memory session,
         uint256 base,
         uint256 word,
@@ -191,7 +191,7 @@ abstract contract OrderEntry is GatewayOrders, PriceBand {
         uint256 key = _orderKey(area, period, group);
         uint256 orders = Lanes.ofPeriod(_orders[key], period);
         uint256 before = orders;
-        TickBook.Book storage book_ = _books[_key(area, period)];
+        TickEnergy.Book storage book_ = _books[_key(area, period)];
         IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](1);
         exchanges[0].group = group;
         for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {

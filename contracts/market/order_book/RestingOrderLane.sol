@@ -5,7 +5,7 @@ import {BookOrder} from "./BookOrder.sol";
 
 /// @notice An order that rests in a book, in one lane of 56 bits: side: 1 | participant: 27 | Wh: 28
 /// @dev   What is left of it is never zero: an empty lane is no order.
-library RestingOrder {
+library RestingOrderLane {
     uint256 internal constant MAX_PARTICIPANT = (1 << 27) - 1;
 
     function pack(uint256 onSide, uint256 ofParticipant, uint256 energyWh) internal pure returns (uint256) {
