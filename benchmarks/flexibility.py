@@ -73,7 +73,9 @@ class Bench:
 
     def _register(self) -> list[int]:
         market = self.market
-        market.tariff.write(self.keys["supplier"], "set-up", "setEnergyPrices", 0, 300, 80)
+        market.tariff.write(
+            self.keys["supplier"], "set-up", "setEnergyPrices", FIRST_AREA, 0, 300, 80
+        )
         numbers = list(range(8, 8 + PEOPLE))
         rows = [
             Registration(

@@ -129,8 +129,9 @@ def _add_settlement(sums: _Sums, rebuilt: Rebuilt, number: int, period: int) -> 
         return  # no member then
     contract = rebuilt.money.position(period, number).net_wh
     cap = rebuilt.metering.caps_of(period, number)[0]
-    fees = rebuilt.tariffs.fees(rebuilt.members.participants[number].zone, period)
-    prices = Prices(*rebuilt.tariffs.energy(period), *fees)
+    who = rebuilt.members.participants[number]
+    fees = rebuilt.tariffs.fees(who.area, who.zone, period)
+    prices = Prices(*rebuilt.tariffs.energy(who.area, period), *fees)
     reading, position, limit = (np.array([wh], np.int64) for wh in (metered, contract, cap))
     charges = settle(reading, position, limit, prices)
     for what, section, charge, price in (

@@ -50,20 +50,24 @@ def claim(
     settled = rebuilt.metering.finished_in(market.area)
     wanted = sorted(settled if periods is None else settled & set(periods))
     for period in wanted:
-        due = _by_group(period_claims(module, rebuilt, period))
+        due = _by_group(period_claims(module, rebuilt, market.area, period))
         for group, claims in due:
             _require_proof(market, rebuilt, period, claims)
             _bring(market, module, rebuilt, by, group, claims, found)
     return found
 
 
-def period_claims(module: CurtailmentCompensation, rebuilt: Rebuilt, period: int) -> list[Paid]:
-    """Amounts that all who were capped in a period are still owed, or owe (below 0), in participant order."""
+def period_claims(
+    module: CurtailmentCompensation, rebuilt: Rebuilt, area: int, period: int
+) -> list[Paid]:
+    """Amounts that all of an area who were capped in a period are still owed, or owe (below 0), by number."""
     reach = module.read("reachPermille")
     members, metering = rebuilt.members, rebuilt.metering
-    feed_in = rebuilt.tariffs.energy(period).feed_in
+    feed_in = rebuilt.tariffs.energy(area, period).feed_in
     found = []
     for who in sorted(metering.capped(period)):
+        if members.area_of(who) != area:
+            continue
         profile = members.participants[who]
         reading = metering.evidence.reading_wh(profile.area, period, who)
         if reading is None:
@@ -71,7 +75,7 @@ def period_claims(module: CurtailmentCompensation, rebuilt: Rebuilt, period: int
         cap = metering.caps_of(period, who)[0]
         wh = held_back_wh(module.stated(period, who), cap, reading, profile.capacity_wh, reach)
         wh -= module.paid_wh(period, who)
-        fee = rebuilt.tariffs.fees(profile.zone, period).export_fee
+        fee = rebuilt.tariffs.fees(area, profile.zone, period).export_fee
         if wh:
             found.append(Paid(period, who, wh, compensation_micro_eur(wh, feed_in, fee)))
     return found

@@ -53,7 +53,7 @@ def test_each_period_alone_is_as_in_the_whole(run):
                 told, wanted = (statement(each, 0, period) for each in (some, whole))
                 assert told.energy_wh == wanted.energy_wh
                 assert told.flows.to_dict("records") == wanted.flows.to_dict("records")
-                assert some.tariffs.energy(period) == whole.tariffs.energy(period)
+                assert some.tariffs.energy(0, period) == whole.tariffs.energy(0, period)
                 for who in whole.members.participants:
                     assert some.money.paid[period, who] == whole.money.paid[period, who]
                     assert some.money.position(period, who) == whole.money.position(period, who)
