@@ -56,7 +56,7 @@ class Bench:
         self.market = deploy(self.chain, self.keys, settings)
         market, keys = self.market, self.keys
         self.owner, self.operator = keys["person/0"], keys["operator"]
-        market.tariff.write(keys["supplier"], "set-up", "setEnergyPrices", 0, 300, 80)
+        market.tariff.write(keys["supplier"], "set-up", "setEnergyPrices", AREA, 0, 300, 80)
         points = [keccak(text=f"point/{i}") for i in range(PER_GROUP)]
         rows = [
             Registration(keys[f"person/{i}"].address, point, AREA, 0, 20_000, 0)

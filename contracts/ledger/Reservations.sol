@@ -71,7 +71,7 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
         if (occupant > period || (occupant != 0 && !slot.settled)) revert RingSlotBusy(area, period, occupant);
         _requireYoung(period);
         registry.requireAreaIn(area, period);
-        (uint256 retail, uint256 hold) = tariff.holdRates(period);
+        (uint256 retail, uint256 hold) = tariff.holdRates(area, period);
         _ring[key] = Period(uint32(period), uint16(retail), uint16(hold), false, false, 0, 0, 0, 0, 0);
         emit PeriodActivated(area, period, retail, hold);
     }

@@ -435,12 +435,12 @@ contract Settlement is ISettlement {
         range.area = area;
         range.period = period;
         range.zone = NO_ZONE;
-        (range.prices.retail, range.prices.feedIn) = tariff.energyPrices(period);
+        (range.prices.retail, range.prices.feedIn) = tariff.energyPrices(area, period);
     }
 
     function _useZone(Range memory range, uint256 zone) private view {
         range.zone = zone;
-        ITariff.ZoneFees memory fees = tariff.feesOf(zone, range.period);
+        ITariff.ZoneFees memory fees = tariff.feesOf(range.area, zone, range.period);
         range.prices.importFee = fees.importMicroEurPerWh;
         range.prices.localFee = fees.localMicroEurPerWh;
         range.prices.exportFee = fees.exportMicroEurPerWh;

@@ -125,7 +125,7 @@ def _supplier(market: Market, periods: list[int]) -> None:
     """Takes all it may out, and sells energy at once for what it never was worth."""
     house, key = market.house, market.supplier
     attempt(house.withdrawHouse, SUPPLIER, house.spendableOf(SUPPLIER), by=key)
-    attempt(market.tariff.setEnergyPrices, max(periods) + 8, 400, 400, by=key)
+    attempt(market.tariff.setEnergyPrices, 0, max(periods) + 8, 400, 400, by=key)
 
 
 def _dso(market: Market, _: list[int]) -> None:

@@ -48,6 +48,8 @@ OPEN, CLEARED, BOOKED, VOID = 0, 1, 2, 3
 NO_VERDICT, CAPPING, CAPPED, ACCEPTED, FALLBACK = 0, 1, 2, 3, 4
 
 RETAIL, FEED_IN = 300, 80
+AREAS_PRICED = 3
+"""Areas that have a tariff, the same one, before they are there."""
 FEES = {0: (60, 20, 5), 1: (50, 10, 0)}  # by zone: import, local, export
 FEES_OF = {0: FEES[0], 1: FEES[1], 2: FEES[1]}
 HOLD_RATE = RETAIL + 60
@@ -199,9 +201,10 @@ class Market:
         by = {"from": self.operator}
         self.registry.addZone(b"feeder", 0, by)
         self.registry.addZone(b"street", 1, by)
-        for zone, fees in FEES.items():
-            self.tariff.setGridFees(zone, 0, fees, {"from": self.dso})
-        self.tariff.setEnergyPrices(0, RETAIL, FEED_IN, {"from": self.supplier})
+        for area in range(AREAS_PRICED):
+            for zone, fees in FEES.items():
+                self.tariff.setGridFees(area, zone, 0, fees, {"from": self.dso})
+            self.tariff.setEnergyPrices(area, 0, RETAIL, FEED_IN, {"from": self.supplier})
         self.advance_to(FIRST)
 
     def admit(

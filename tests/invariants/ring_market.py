@@ -80,8 +80,8 @@ class RingMarket:
         for zone, fees in FEES.items():
             label = f"street {zone}".encode().ljust(32, b"\0")
             m.registry.write(by["operator"], "register", "addZone", label, zone - 1)
-            m.tariff.write(by["dso"], "tariff", "setGridFees", zone, 0, fees)
-        m.tariff.write(by["supplier"], "tariff", "setEnergyPrices", 0, RETAIL, FEED_IN)
+            m.tariff.write(by["dso"], "tariff", "setGridFees", AREA, zone, 0, fees)
+        m.tariff.write(by["supplier"], "tariff", "setEnergyPrices", AREA, 0, RETAIL, FEED_IN)
         rows = [
             Registration(
                 self.key(n).address, keccak(text=f"{n}"), AREA, ZONE_OF[n], CAPACITY_WH, FIRST

@@ -235,9 +235,9 @@ def test_a_replay_runs_on_it_as_well(
 
 
 SCRIPT = """
-from gridbourse.chain.connect import connect
-from gridbourse.chain.deploy import open_market
-from gridbourse.chain.deployments import record_path
+from gridbourse.chain.node.connect import connect
+from gridbourse.chain.deployment.market import open_market
+from gridbourse.chain.deployment.record import record_path
 
 market = open_market(connect("devnet"), record_path("devnet"))
 print(market.house.read("balanceOf", 8))

@@ -176,7 +176,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand, InParts {
         if (number == MAX_AUCTIONS) revert TooManyAuctions(area, period, MAX_AUCTIONS);
         if (number == 0) {
             _ledgers[_key(area, period)] = _enter(area, period);
-            board.ticks = uint16(_ticksIn(period));
+            board.ticks = uint16(_ticksIn(area, period));
         }
         _requireTick(aggregator, tick, board.ticks);
         _countPosted(period, aggregator);

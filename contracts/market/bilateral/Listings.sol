@@ -156,7 +156,7 @@ abstract contract Listings is Subscriptions, GatewayOrders {
         Board memory board = _boardOf(area, period);
         first = board.listings;
         if (first == 0) _enter(area, period);
-        (uint256 retail,) = tariff.energyPrices(period);
+        (uint256 retail,) = tariff.energyPrices(area, period);
         IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](drafts.length);
         for (uint256 i; i < drafts.length; ++i) {
             _requireWellFormed(period, drafts[i], retail);

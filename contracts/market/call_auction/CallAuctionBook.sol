@@ -133,7 +133,7 @@ abstract contract CallAuctionBook is GatewayOrders, PriceBand {
         returns (uint256[] memory profiles)
     {
         Session memory session = _enter(area, period);
-        if (session.root == bytes20(0)) session.ticks = uint16(_ticksIn(period));
+        if (session.root == bytes20(0)) session.ticks = uint16(_ticksIn(area, period));
         IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](words.length);
         TickEnergy.Book storage book_ = _books[_key(area, period)];
         uint256 base = _orderKey(area, period, 0);

@@ -386,7 +386,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
     function _begin(uint256 area, uint256 period) private {
         if (_isOpen(area, period)) return;
         _ledgers[_key(area, period)] = _enter(area, period);
-        _books[_key(area, period)] = TickBitmap.fresh(period / _ringSize, _ticksIn(period));
+        _books[_key(area, period)] = TickBitmap.fresh(period / _ringSize, _ticksIn(area, period));
     }
 
     function _requireOpen(uint256 period) private view {

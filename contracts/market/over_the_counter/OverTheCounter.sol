@@ -149,7 +149,7 @@ contract OverTheCounter is Deals {
         if (terms.wh < minWh || terms.wh > Lanes.MAX_WH) {
             revert QuantityOutOfRange(hash, terms.wh, minWh, Lanes.MAX_WH);
         }
-        (uint256 retail,) = tariff.energyPrices(period);
+        (uint256 retail,) = tariff.energyPrices(terms.area, period);
         if (terms.priceMicroEurPerWh > retail) revert PriceAboveRetail(hash, terms.priceMicroEurPerWh, retail);
         _requireInArea(deal.seller, terms.area);
         _requireInArea(deal.buyer, terms.area);
@@ -210,7 +210,7 @@ contract OverTheCounter is Deals {
     /// @dev What a default in a period costs the other: without the seller the buyer pays the retail price, without the
     ///      buyer the seller gets the feed-in tariff
     function _damages(Terms calldata terms, uint256 period) private view returns (uint256 bySeller, uint256 byBuyer) {
-        (uint256 retail, uint256 feedIn) = tariff.energyPrices(period);
+        (uint256 retail, uint256 feedIn) = tariff.energyPrices(terms.area, period);
         uint256 price = terms.priceMicroEurPerWh;
         bySeller = (retail - price) * terms.wh; // above retail nothing is performed
         byBuyer = price > feedIn ? (price - feedIn) * terms.wh : 0;

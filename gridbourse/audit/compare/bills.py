@@ -41,9 +41,10 @@ def baselines(rebuilt: Rebuilt, scenario: Scenario) -> Baselines | None:
     uncurtailed = capped = 0
     for period in sorted(rebuilt.metering.finished_in(AREA)):
         profile_wh = scenario.net_wh(period)
-        prices = rebuilt.tariffs.energy(period)
+        prices = rebuilt.tariffs.energy(AREA, period)
         for who, row in row_of.items():
-            fees = rebuilt.tariffs.fees(rebuilt.members.participants[who].zone, period)
+            zone = rebuilt.members.participants[who].zone
+            fees = rebuilt.tariffs.fees(AREA, zone, period)
             fees = fees._replace(import_fee=fees.import_fee - scenario.levy_micro_eur_per_wh)
             reading, cap = _metered(rebuilt.metering, period, who)
             wh = reading + max(int(profile_wh[row]) - cap, 0)

@@ -44,10 +44,10 @@ def _compare_tariff(rebuilt: Rebuilt, scenario: Scenario) -> None:
     energy = (wanted.retail_micro_eur_per_wh, wanted.feed_in_micro_eur_per_wh)
     for period in scenario.replayed:
         where = f"(retail, feed-in), period {period}"
-        findings.compare(WHAT, where, tuple(tariffs.energy(period)), energy)
+        findings.compare(WHAT, where, tuple(tariffs.energy(AREA, period)), energy)
         for name, fees in wanted.fees.items():
             number = zones.get(_label(name))
-            chain = None if number is None else tuple(tariffs.fees(number, period))
+            chain = None if number is None else tuple(tariffs.fees(AREA, number, period))
             where = f"(import, local, export) fee, zone {name}, period {period}"
             findings.compare(WHAT, where, chain, (fees.import_, fees.local, fees.export))
 

@@ -193,8 +193,8 @@ class Money:
         self._findings.require(
             "registry", where, self._members.is_open(area, period), "no area, or one that is closed"
         )
-        retail = self._tariffs.energy(period).retail
-        rates = Rates(retail, retail + self._tariffs.highest_fee(period))
+        retail = self._tariffs.energy(area, period).retail
+        rates = Rates(retail, retail + self._tariffs.highest_fee(area, period))
         chain = (event["retailMicroEurPerWh"], event["holdMicroEurPerWh"])
         self._findings.compare("tariff", f"(retail, hold), {where}", chain, tuple(rates))
         self._rates[area, period] = rates

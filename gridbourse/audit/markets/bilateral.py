@@ -104,7 +104,7 @@ class BilateralMarket(CheckedTrades):
         rules, who = self._rules, draft.participant
         paid = rules.subscription_micro_eur_per_period == 0 or period < self._subscribed_until[who]
         claims = not draft.is_request and (draft.zone, draft.sources) != (ANYWHERE, ANY_SOURCE)
-        retail = self._tariffs.energy(period).retail
+        retail = self._tariffs.energy(area, period).retail
         for holds, rule in (
             (self._members.area_of(who) == area, "of another area"),
             (paid, "not subscribed"),

@@ -114,7 +114,8 @@ class Pool:
         former = book.order(participant)
         in_area = self._members.area_of(participant) == book.area
         self._require("order", where, in_area, "of another area")
-        band = self._rules.band.in_use(self._tariffs.energy(book.period).retail)
+        retail = self._tariffs.energy(book.area, book.period).retail
+        band = self._rules.band.in_use(retail)
         self._require("order", where, order.tick < band.ticks, "out of the band")
         last = order.sequence == former.sequence == MOST_SEQUENCE and order.lowers(former)
         self._require("order", where, order.sequence > former.sequence or last, "replayed")

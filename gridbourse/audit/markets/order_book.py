@@ -83,7 +83,7 @@ class OrderBookMarket(CheckedTrades):
 
     def book(self, area: int, period: int) -> RestingBook:
         """The book of an area and period."""
-        band = self._rules.band.in_use(self._tariffs.energy(period).retail)
+        band = self._rules.band.in_use(self._tariffs.energy(area, period).retail)
         return self._books.setdefault((area, period), RestingBook(replace(self._rules, band=band)))
 
     # --- orders come in ----------------------------------------------------------------------

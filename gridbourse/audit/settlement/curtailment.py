@@ -89,8 +89,11 @@ class Curtailment:
 
     def _rate(self, period: int, who: int) -> int:
         member = self.common.members.participants.get(who)
-        fee = self.common.tariffs.fees(member.zone, period).export_fee if member else 0
-        return compensation_micro_eur(1, self.common.tariffs.energy(period).feed_in, fee)
+        if member is None:
+            return 0
+        tariffs = self.common.tariffs
+        fee = tariffs.fees(member.area, member.zone, period).export_fee
+        return compensation_micro_eur(1, tariffs.energy(member.area, period).feed_in, fee)
 
     def _held_back(self, period: int, who: int) -> int:
         member = self.common.members.participants.get(who)

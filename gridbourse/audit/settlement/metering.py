@@ -175,12 +175,13 @@ class Metering:
         contracts = [contracts_wh[seat.number] for seat in seats]
         readings = [readings_wh[seat.number] for seat in seats]
         caps = [self._caps.of(period, seat.number)[0] for seat in seats]
-        fees = [self._tariffs.fees(seat.zone, period) for seat in seats]
+        fees = [self._tariffs.fees(seat.area, seat.zone, period) for seat in seats]
         columns = np.array(fees, dtype=np.int64).reshape(-1, 3).T
         reading, contract, cap = (
             np.array(row, dtype=np.int64) for row in (readings, contracts, caps)
         )
-        prices = Prices(*self._tariffs.energy(period), *columns)
+        area = seats[0].area if seats else None
+        prices = Prices(*self._tariffs.energy(area, period), *columns)
         charges = settle(reading, contract, cap, prices)
         numbers = (seat.number for seat in seats)
         return GroupChange(

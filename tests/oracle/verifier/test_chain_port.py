@@ -102,7 +102,7 @@ def street() -> Iterator[Street]:
     with session("embedded") as w3:
         market = deploy(Chain(w3, load_artifacts()), Keyring.for_chain(w3), settings)
         street, keys = Street(market), market.keys
-        market.tariff.write(keys["supplier"], "set-up", "setEnergyPrices", 0, 300, 80)
+        market.tariff.write(keys["supplier"], "set-up", "setEnergyPrices", AREA, 0, 300, 80)
         rows = [
             Registration(street.key(n).address, keccak(text=f"{n}"), AREA, 0, 5_000, FIRST)
             for n in PEOPLE
