@@ -9,29 +9,18 @@ delivery periods of its month as they were settled, and what was corrected in it
 
 import argparse
 import json
-import re
-from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from web3 import Web3
 
 from gridbourse.chain.deployment.market import Market
 from gridbourse.commands import command, next_line, quoted
-from gridbourse.errors import GridbourseError
-from gridbourse.index.bill import Month, bill
+from gridbourse.index.bill import BillError, bill, month_of
 from gridbourse.index.history import indexed
 from gridbourse.metering.points import read_numbers
-from gridbourse.model.periods import Mtu
 from gridbourse.report.bill import as_json, print_bill, write_bill
 from gridbourse.text import meant, one_line
 from scripts import area_option, command_parser, mapping_path, on_area, parse, run
-
-MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
-
-
-class BillError(GridbourseError):
-    """No bill: the point, the month or the time zone is none."""
 
 
 def main(*args: str, web3: Web3 | None = None) -> None:
@@ -60,22 +49,6 @@ def main(*args: str, web3: Web3 | None = None) -> None:
         print(f"Page     {write_bill(found, options.html)}")
     if found.settled < found.periods:
         print(next_line(command("settle", "--network", quoted(options.network))))
-
-
-def month_of(text: str, timezone: str, mtu_seconds: int) -> Month:
-    """A month, `YYYY-MM`, in a time zone; BillError for what is none."""
-    match = MONTH.fullmatch(text)
-    if match is None:
-        raise BillError(one_line(f"month: {text!r} is not a month such as 2016-07"))
-    try:
-        zone = ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise BillError(one_line(f"timezone: {timezone!r} is no time zone")) from error
-    year, month = int(match[1]), int(match[2])
-    begins = datetime(year, month, 1, tzinfo=zone)
-    ends = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=zone)
-    mtu = Mtu(mtu_seconds)
-    return Month(text, begins, ends, range(mtu.period_at(begins), mtu.period_at(ends)))
 
 
 def _number(

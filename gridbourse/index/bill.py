@@ -7,11 +7,13 @@ that every booking is in one bill.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
@@ -20,7 +22,10 @@ from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT
 from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.encoding.lanes import PER_GROUP, lanes56, lanes64, pair
+from gridbourse.errors import GridbourseError
+from gridbourse.index.bill import Month, bill
 from gridbourse.index.history import EventIndex
+from gridbourse.model.periods import Mtu
 from gridbourse.model.settlement import Prices, settle
 from gridbourse.report.bill import (
     CORRECTIONS,
@@ -31,6 +36,7 @@ from gridbourse.report.bill import (
     Bill,
     BillLine,
 )
+from gridbourse.text import one_line
 
 MARKETS: Final = {
     "CallAuction": "call auction",
@@ -227,3 +233,26 @@ def _blocks(index: EventIndex, market: Market, month: Month) -> tuple[int, int]:
 
 def _block_at(moved: list[tuple[int, int]], place: int, head: int) -> int:
     return moved[place][1] if place < len(moved) else head + 1
+
+
+MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+
+
+class BillError(GridbourseError):
+    """No bill: the point, the month or the time zone is none."""
+
+
+def month_of(text: str, timezone: str, mtu_seconds: int) -> Month:
+    """A month, `YYYY-MM`, in a time zone; BillError for what is none."""
+    match = MONTH.fullmatch(text)
+    if match is None:
+        raise BillError(one_line(f"month: {text!r} is not a month such as 2016-07"))
+    try:
+        zone = ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise BillError(one_line(f"timezone: {timezone!r} is no time zone")) from error
+    year, month = int(match[1]), int(match[2])
+    begins = datetime(year, month, 1, tzinfo=zone)
+    ends = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=zone)
+    mtu = Mtu(mtu_seconds)
+    return Month(text, begins, ends, range(mtu.period_at(begins), mtu.period_at(ends)))

@@ -16,7 +16,7 @@ from gridbourse.chain.node.compiler import load_artifacts
 from gridbourse.chain.node.connect import session
 from gridbourse.chain.node.transactions import Chain
 from gridbourse.chain.operations.withdrawals import announce
-from gridbourse.index.bill import bill
+from gridbourse.index.bill import BillError, bill, month_of
 from gridbourse.index.history import indexed, read_history
 from gridbourse.metering.points import read_numbers
 from gridbourse.report.bill import CORRECTIONS, ENERGY, FEES, MONEY, verdict, write_bill
@@ -59,9 +59,7 @@ def lived(tmp_path_factory) -> Iterator[Lived]:
 
 def of(lived: Lived, point: str, month: str = "2016-07"):
     with indexed(lived.market) as index:
-        return bill(
-            index, lived.market, point, lived.numbers[point], command.month_of(month, "UTC", 900)
-        )
+        return bill(index, lived.market, point, lived.numbers[point], month_of(month, "UTC", 900))
 
 
 def test_every_bill_is_the_replays_and_its_account_has_moved_by_it(lived):
@@ -141,7 +139,7 @@ def test_what_is_no_bill_is_refused_in_one_line(lived, tmp_path, monkeypatch, wo
     monkeypatch.setattr("gridbourse.chain.deployment.record.FOLDER", tmp_path)
     given = [next(iter(lived.numbers)) if word == "POINT" else word for word in words]
     mapping = ("--participants", str(lived.folder / "participants.csv"), "--network", "here")
-    with pytest.raises(command.BillError, match=refused) as refusal:
+    with pytest.raises(BillError, match=refused) as refusal:
         command.main(*given, *mapping, web3=lived.w3)
     assert "\n" not in str(refusal.value)
 
