@@ -23,7 +23,6 @@ from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT
 from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.encoding.lanes import PER_GROUP, lanes56, lanes64, pair
 from gridbourse.errors import GridbourseError
-from gridbourse.index.bill import Month, bill
 from gridbourse.index.history import EventIndex
 from gridbourse.model.periods import Mtu
 from gridbourse.model.settlement import Prices, settle
