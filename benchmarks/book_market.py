@@ -49,9 +49,9 @@ class BookMarket:
 
     def _register(self, people: int) -> list[int]:
         market, operator = self.market, self.operator
-        market.tariff.write(self.keys["dso"], "set-up", "setGridFees", 0, 0, (95, 40, 5))
+        market.tariff.write(self.keys["dso"], "set-up", "setGridFees", AREA, 0, 0, (95, 40, 5))
         now, supplier = self.now() // MTU, self.keys["supplier"]
-        market.tariff.write(supplier, "set-up", "setEnergyPrices", now + 1, 300, 45)
+        market.tariff.write(supplier, "set-up", "setEnergyPrices", AREA, now + 1, 300, 45)
         rows = [
             Registration(self.person(i).address, keccak(text=f"point/{i}"), AREA, 0, CAPACITY_WH, 0)
             for i in range(people)

@@ -56,7 +56,7 @@ class Bench:
         self.market = deploy(self.chain, self.keys, settings)
         market, keys = self.market, self.keys
         self.owner, self.operator = keys["person/0"], keys["operator"]
-        market.tariff.write(keys["supplier"], "set-up", "setEnergyPrices", 0, 300, 80)
+        market.tariff.write(keys["supplier"], "set-up", "setEnergyPrices", AREA, 0, 300, 80)
         points = [keccak(text=f"point/{i}") for i in range(PER_GROUP)]
         rows = [
             Registration(keys[f"person/{i}"].address, point, AREA, 0, 20_000, 0)
@@ -127,9 +127,9 @@ class Bench:
             readings = {number: INCOME_WH * (i == 0) for i, number in enumerate(self.numbers)}
             market.meter.submit(period, 1, readings)
             market.settlement.settle(self.operator, AREA, period, 250)
-            words = market.meter.read("readingsOfGroups", period, [group])[0]
+            words = market.meter.read("readingsOfGroups", AREA, period, [group])[0]
             profiles = market.registry.read("profilesOf", group)
-            positions = market.house.read("positionsOf", period, group)
+            positions = market.house.read("positionsOfGroups", AREA, period, [group])[0]
             commitment = Commitment()
             commitment.extend([Leaf(period, group, profiles, positions, words)])
             assert commitment.value == market.settlement.commitment(AREA, period)

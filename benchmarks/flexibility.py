@@ -73,7 +73,7 @@ class Bench:
 
     def _register(self) -> list[int]:
         market = self.market
-        market.tariff.write(self.keys["supplier"], "set-up", "setEnergyPrices", 0, 300, 80)
+        market.tariff.write(self.keys["supplier"], "set-up", "setEnergyPrices", AREA, 0, 300, 80)
         numbers = list(range(8, 8 + PEOPLE))
         rows = [
             Registration(self._key(n).address, keccak(text=f"{n}"), AREA, 0, CAPACITY_WH, FIRST)

@@ -74,8 +74,8 @@ class Bench:
     def _register(self, people: int) -> list[int]:
         market, operator = self.market, self.operator
         market.registry.write(operator, "set-up", "addZone", b"zone".ljust(32, b"\0"), 0)
-        market.tariff.write(self.keys["dso"], "set-up", "setGridFees", 1, 0, (95, 40, 5))
-        market.tariff.write(self.keys["supplier"], "set-up", "setEnergyPrices", 0, 300, 45)
+        market.tariff.write(self.keys["dso"], "set-up", "setGridFees", AREA, 1, 0, (95, 40, 5))
+        market.tariff.write(self.keys["supplier"], "set-up", "setEnergyPrices", AREA, 0, 300, 45)
         rows = [
             Registration(
                 self.keys[f"person/{i}"].address, keccak(text=f"point/{i}"), AREA, 1, 20_000, 0

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from gridbourse.chain.deployment.market import AREA
 from gridbourse.chain.keys.keystores import write_private
 from gridbourse.chain.operations.event_log import deployment_logs
 from gridbourse.chain.operations.withdrawals import under_way
@@ -35,10 +36,12 @@ def state(walk: Walk) -> dict[str, Any]:
     house = market.house
     limit = market.registry.seat_limit()
     ring = house.read("ringSize")
-    held = {house.read("periodAt", slot)[0] for slot in range(ring)}
+    held = {house.read("periodAt", AREA, slot)[0] for slot in range(ring)}
     groups = market.grid.groups()
     positions = {
-        str(period): {str(who): traded for who, traded in house.positions(period, groups).items()}
+        str(period): {
+            str(who): traded for who, traded in house.positions(AREA, period, groups).items()
+        }
         for period in walk.results
         if period in held
     }

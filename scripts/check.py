@@ -58,7 +58,7 @@ def _totals(rebuilt: Rebuilt) -> dict[str, int]:
         **{what: count for market in rebuilt.markets for what, count in market.totals().items()},
         "positions": sum(map(len, money.positions.values())),
         "readings": sum(map(len, readings.values())),
-        "periods_settled": len(rebuilt.metering.finished),
+        "periods_settled": len({period for _, period in rebuilt.metering.finished}),
         "balances": len(money.free),
         "money_micro_eur": money.total(),
     }

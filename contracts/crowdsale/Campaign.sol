@@ -42,7 +42,7 @@ abstract contract Campaign is ERC20 {
     /// @param start Funding from this time on, until before `end`
     /// @param operateBy From this time on, anyone may abandon what does not operate yet
     /// @param termPeriods Delivery periods from the first one of operation until the campaign may be closed
-    struct Terms {
+    struct CampaignTerms {
         uint32 installation;
         bytes32 project;
         uint64 goal;
@@ -69,7 +69,7 @@ abstract contract Campaign is ERC20 {
     /// @notice The metering point the project is at
     bytes32 public immutable meteringPoint;
 
-    Terms private _terms;
+    CampaignTerms private _terms;
     /// @notice Where the campaign stands
     Phase public phase;
     /// @notice How many milestones are confirmed
@@ -130,7 +130,7 @@ abstract contract Campaign is ERC20 {
     error ClockNotBegun();
     error NotTransferable(address from, address to);
 
-    constructor(Anchors memory anchors, Terms memory terms_) {
+    constructor(Anchors memory anchors, CampaignTerms memory terms_) {
         registry = anchors.registry;
         clock = anchors.clock;
         currency = anchors.currency;
@@ -189,7 +189,7 @@ abstract contract Campaign is ERC20 {
 
     /// @notice Gives money of the caller's, which it has approved for this contract
     function fund(uint256 amountMicroEur) external onlyIn(Phase.Open) {
-        Terms memory rules = _terms;
+        CampaignTerms memory rules = _terms;
         if (block.timestamp < rules.start || block.timestamp >= rules.end) {
             revert OutsideFunding(block.timestamp, rules.start, rules.end);
         }
@@ -330,7 +330,7 @@ abstract contract Campaign is ERC20 {
     }
 
     /// @notice What the campaign was made with
-    function terms() external view returns (Terms memory) {
+    function terms() external view returns (CampaignTerms memory) {
         return _terms;
     }
 

@@ -72,13 +72,14 @@ abstract contract ExportIncome is Campaign {
         uint256 holder = _holderAt(period);
         if (leaf.group != Lanes.groupOf(holder)) revert OtherGroup(leaf.group, Lanes.groupOf(holder));
         uint256 lane = Lanes.laneOf(holder);
-        settlement.requireProven(Profile.area(Lanes.get64(leaf.profiles, lane)), leaf, path);
+        uint256 area = Profile.area(Lanes.get64(leaf.profiles, lane));
+        settlement.requireProven(area, leaf, path);
         uint256 exported = _exportIn(leaf, lane);
         uint256 known = _periodOf(period);
         uint256 before = known & Lanes.MAX_WH;
         if (known != 0 && exported == before) revert RecordedBefore(period);
         _write(period, exported | RECORDED);
-        (, uint256 feedIn) = tariff.energyPrices(period);
+        (, uint256 feedIn) = tariff.energyPrices(area, period);
         incomeThousandthsOf[holder] += exported * feedIn * panelPermille;
         incomeThousandthsOf[holder] -= (before * feedIn + (known >> PREMIUM_AT)) * panelPermille;
         emit ExportRecorded(period, exported, exported * feedIn);
@@ -110,12 +111,18 @@ abstract contract ExportIncome is Campaign {
         uint256 known = _periodOf(period);
         if (known & RECORDED == 0) revert NotRecorded(period);
         if (known & ATTESTED != 0) revert AttestedBefore(period);
-        (uint256 retail, uint256 feedIn) = tariff.energyPrices(period);
+        uint256 holder = _holderAt(period);
+        (uint256 retail, uint256 feedIn) = tariff.energyPrices(_areaOf(holder), period);
         uint256 most = (known & Lanes.MAX_WH) * (retail - feedIn);
         if (premium > most) revert PremiumOutOfRange(period, premium, most);
         _write(period, known | ATTESTED | (premium << PREMIUM_AT));
-        incomeThousandthsOf[_holderAt(period)] += premium * panelPermille;
+        incomeThousandthsOf[holder] += premium * panelPermille;
         emit PremiumAttested(period, premium);
+    }
+
+    function _areaOf(uint256 participant) private view returns (uint256) {
+        uint256 four = registry.profilesOf(Lanes.groupOf(participant));
+        return Profile.area(Lanes.get64(four, Lanes.laneOf(participant)));
     }
 
     /// @notice What is on record of a period

@@ -46,7 +46,7 @@ contract RewardCampaign is Campaign {
     error NotGivenEnough(address funder, uint256 givenMicroEur, uint256 neededMicroEur);
     error AbovePicked(address funder, uint256 good, uint256 count, uint256 picked);
 
-    constructor(Anchors memory anchors, Terms memory terms_) ERC20("gridbourse reward", "gREWARD") Campaign(anchors, terms_) {}
+    constructor(Anchors memory anchors, CampaignTerms memory terms_) ERC20("gridbourse reward", "gREWARD") Campaign(anchors, terms_) {}
 
     /// @notice Lists a good
     function list(bytes32 description, uint64 priceMicroEur, uint32 stock) external onlyOwner onlyIn(Phase.Draft) {

@@ -4,8 +4,8 @@ pragma solidity 0.8.37;
 import {IFlexibilityProducts, Product} from "../interfaces/IFlexibility.sol";
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
-import {FlexibilityRules} from "../libraries/FlexibilityRules.sol";
 import {Roles} from "../libraries/Roles.sol";
+import {FlexibilityRules} from "./FlexibilityRules.sol";
 
 /// @title The flexibility products that may be asked for
 /// @notice Added by the operator, numbered from 0, never changed: what was offered on stands.

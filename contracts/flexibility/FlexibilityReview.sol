@@ -5,10 +5,10 @@ import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IFlexibilityDelivery} from "../interfaces/IFlexibility.sol";
 import {ISettlement} from "../interfaces/ISettlement.sol";
 import {Commitment} from "../libraries/Commitment.sol";
-import {FlexibilityRules} from "../libraries/FlexibilityRules.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
-import {VerifiedLeg} from "../libraries/VerifiedLeg.sol";
+import {FlexibilityRules} from "./FlexibilityRules.sol";
+import {VerifiedLeg} from "./VerifiedLeg.sol";
 
 /// @title Verified flexibility measured anew, by the reading that its period was settled on or corrected to
 /// @notice Verification rests on readings that may yet be corrected. Once a period is settled anyone has a leg reviewed:
@@ -21,7 +21,7 @@ import {VerifiedLeg} from "../libraries/VerifiedLeg.sol";
 ///         `gridbourse.model.flexibility.review`.
 contract FlexibilityReview {
     /// @notice What a group was settled on or last corrected to, and the proof of it
-    struct Evidence {
+    struct SettlementProof {
         Commitment.Leaf leaf;
         Commitment.Path path;
     }
@@ -81,8 +81,8 @@ contract FlexibilityReview {
     function review(
         VerifiedLeg.Leg calldata leg,
         Commitment.Path calldata path,
-        Evidence calldata seller,
-        Evidence calldata buyer
+        SettlementProof calldata seller,
+        SettlementProof calldata buyer
     ) external {
         VerifiedLeg.Leg memory terms = leg;
         bytes32 key = _requireVerified(terms, path);
@@ -102,7 +102,7 @@ contract FlexibilityReview {
             terms.area, terms.period, terms.number, terms.participant, meteredWh, is_, compensated
         );
         _reposition(terms, int256(is_.deliveredWh) - int256(was.deliveredWh), seller, buyer);
-        _book(terms.period, changes);
+        _book(terms.area, terms.period, changes);
     }
 
     function _requireVerified(VerifiedLeg.Leg memory leg, Commitment.Path calldata path)
@@ -117,7 +117,7 @@ contract FlexibilityReview {
     }
 
     /// @dev Of the seller, what its period was settled on or corrected to
-    function _readingOf(VerifiedLeg.Leg memory leg, Evidence calldata seller) private view returns (int256) {
+    function _readingOf(VerifiedLeg.Leg memory leg, SettlementProof calldata seller) private view returns (int256) {
         Commitment.Leaf calldata settled = seller.leaf;
         if (settled.period != leg.period) revert OfAnotherPeriod(leg.period, settled.period);
         if (settled.group != Lanes.groupOf(leg.participant)) revert OfAnotherGroup(leg.participant, settled.group);
@@ -136,8 +136,8 @@ contract FlexibilityReview {
     function _reposition(
         VerifiedLeg.Leg memory leg,
         int256 moreWh,
-        Evidence calldata seller,
-        Evidence calldata buyer
+        SettlementProof calldata seller,
+        SettlementProof calldata buyer
     ) private {
         if (moreWh == 0) return;
         bool up = leg.direction == FlexibilityRules.UP;
@@ -168,22 +168,22 @@ contract FlexibilityReview {
     }
 
     /// @dev What is to be given back first, so that cover is there for what is credited
-    function _book(uint256 period, Changes memory changes) private {
+    function _book(uint256 area, uint256 period, Changes memory changes) private {
         for (uint256 i; i < changes.accounts.length; ++i) {
-            if (changes.microEur[i] < 0) _credit(period, changes.accounts[i], changes.microEur[i]);
+            if (changes.microEur[i] < 0) _credit(area, period, changes.accounts[i], changes.microEur[i]);
         }
         for (uint256 i; i < changes.accounts.length; ++i) {
-            if (changes.microEur[i] > 0) _credit(period, changes.accounts[i], changes.microEur[i]);
+            if (changes.microEur[i] > 0) _credit(area, period, changes.accounts[i], changes.microEur[i]);
         }
     }
 
-    function _credit(uint256 period, uint256 account, int256 microEur) private {
+    function _credit(uint256 area, uint256 period, uint256 account, int256 microEur) private {
         if (account == HouseAccounts.DSO) {
-            clearingHouse.correct(period, 0, 0, -microEur, microEur);
+            clearingHouse.correct(area, period, 0, 0, -microEur, microEur);
             return;
         }
         uint256 deltas = Lanes.setInt64(0, Lanes.laneOf(account), microEur);
-        clearingHouse.correct(period, Lanes.groupOf(account), deltas, -microEur, 0);
+        clearingHouse.correct(area, period, Lanes.groupOf(account), deltas, -microEur, 0);
     }
 
     // --- questions -----------------------------------------------------------------------------

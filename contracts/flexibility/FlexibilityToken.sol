@@ -4,9 +4,9 @@ pragma solidity 0.8.37;
 import {ERC1155} from "@openzeppelin/contracts/token/ERC1155/ERC1155.sol";
 import {IFlexibilityMarket, IFlexibilityToken} from "../interfaces/IFlexibility.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
-import {FlexibilityRules} from "../libraries/FlexibilityRules.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Roles} from "../libraries/Roles.sol";
+import {FlexibilityRules} from "./FlexibilityRules.sol";
 
 /// @title A token for each Wh (or varh) of flexibility whose delivery was verified
 /// @notice Its number says product, zone, direction and period. Each holding carries a claim to money in the margin

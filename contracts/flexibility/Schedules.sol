@@ -8,8 +8,9 @@ import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {Contracts} from "../libraries/Contracts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
-import {ProfileLookup} from "../libraries/ProfileLookup.sol";
+import {Profile} from "../libraries/Profile.sol";
 import {Roles} from "../libraries/Roles.sol";
+import {ProfileLookup} from "./ProfileLookup.sol";
 
 /// @title What participants declare they will inject or withdraw in a period: the baseline that needs no oracle
 /// @notice Once something is offered on it a schedule stands, until what was offered is taken back. What a participant
@@ -78,8 +79,9 @@ contract Schedules is ISchedules {
     /// @param wh Net injection of each, in Wh
     function declare(uint32 period, uint256[] calldata participants, int256[] calldata wh) external {
         if (participants.length != wh.length) revert LengthsDiffer(participants.length, wh.length);
-        _takeSlot(period);
+        _requireDeclarable(period);
         uint256[] memory profiles = ProfileLookup.profilesIn(registry, period, participants);
+        _takeSlots(period, participants, profiles);
         (uint256 self, uint256 agent) = agents.agentsFor(msg.sender, period, participants, profiles);
         for (uint256 i; i < wh.length; ++i) {
             _declare(period, participants[i], wh[i], participants[i] == self ? self : agent);
@@ -100,20 +102,36 @@ contract Schedules is ISchedules {
     /// @notice Takes the caller's schedule for a period back, whoever declared it, and keeps agents from declaring another:
     ///         while nothing is offered on it, which the caller takes back first
     function withdraw(uint32 period) external {
-        _takeSlot(period);
-        uint256 participant = registry.numberOf(msg.sender);
+        _requireDeclarable(period);
+        (uint256 participant, uint256 profile) = registry.memberOf(msg.sender);
+        clearingHouse.activate(Profile.area(profile), period);
         if (_laneOf(period, participant) & FIXED != 0) revert ScheduleFixed(participant, period);
         _setLane(period, participant, OWN);
         emit ScheduleWithdrawn(period, participant);
     }
 
+    /// @dev Of the participants' areas, each once where they come in a row. Who is no member in the period is of an area all
+    ///      the same
+    function _takeSlots(uint256 period, uint256[] calldata participants, uint256[] memory profiles) private {
+        uint256 taken = type(uint256).max;
+        for (uint256 i; i < profiles.length; ++i) {
+            uint256 profile = profiles[i];
+            if (profile == Profile.NONE) {
+                uint256 four = registry.profilesOf(Lanes.groupOf(participants[i]));
+                profile = Lanes.get64(four, Lanes.laneOf(participants[i]));
+            }
+            if (Profile.area(profile) == taken) continue;
+            taken = Profile.area(profile);
+            clearingHouse.activate(taken, period);
+        }
+    }
+
     /// @dev Only a period that is not delivered and near enough: another would take a ring slot others still need
-    function _takeSlot(uint256 period) private {
+    function _requireDeclarable(uint256 period) private view {
         uint256 current = clock.currentPeriod();
         if (current >= period) revert DeliveryBegun(period, current);
         uint256 last = clock.lastOpenPeriod();
         if (period > last) revert BeyondHorizon(period, last);
-        clearingHouse.activate(period);
     }
 
     /// @inheritdoc ISchedules

@@ -23,8 +23,9 @@ interface IGridOracle {
 
 /// @notice What the settlement asks the meter oracle
 interface IMeterOracle {
-    /// @notice For each group four signed 64-bit lanes: the net reading in Wh (+ injects); type(int32).min = missing
-    function readingsOfGroups(uint256 period, uint256[] calldata groups)
+    /// @notice For each group of an area four signed 64-bit lanes: the net reading in Wh (+ injects); type(int32).min =
+    ///         missing
+    function readingsOfGroups(uint256 area, uint256 period, uint256[] calldata groups)
         external
         view
         returns (uint256[] memory readings);

@@ -9,6 +9,9 @@ interface IParticipantRegistry is IAccessControl {
     /// @notice A role this call needs is missing
     error MissingRole(address account, bytes32 role);
 
+    /// @notice There is no area of that number
+    error UnknownArea(uint256 area);
+
     /// @notice The area is no part of the periods from `fromPeriod` on
     error AreaClosed(uint256 area, uint256 fromPeriod);
 
@@ -70,14 +73,15 @@ interface IParticipantRegistry is IAccessControl {
     /// @notice How many market areas there are; they are numbered from 0
     function areaCount() external view returns (uint256);
 
-    /// @notice How many areas there are, and how many of them are closed in a period
-    function areasIn(uint256 period) external view returns (uint256 areas, uint256 closed);
+    /// @notice Reverts unless an area is there and open in a period
+    function requireAreaIn(uint256 area, uint256 period) external view;
 
     /// @notice The first period an area is no part of; 0 = it is open
     function closedFrom(uint256 area) external view returns (uint256);
 
-    /// @notice 256 seats from number 256 × `word` on, one bit each: set where a participant was ever registered
-    function seatsTaken(uint256 word) external view returns (uint256);
+    /// @notice 256 seats from number 256 × `word` on, one bit each: set where a participant of the area was ever
+    ///         registered
+    function seatsTaken(uint256 area, uint256 word) external view returns (uint256);
 
     /// @notice One above the highest participant number a seat exists for
     function seatLimit() external view returns (uint256);

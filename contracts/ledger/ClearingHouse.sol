@@ -6,6 +6,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
+import {AreaKey} from "../libraries/AreaKey.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {SignedLanes} from "../libraries/SignedLanes.sol";
@@ -31,27 +32,39 @@ contract ClearingHouse is Positions {
     }
 
     /// @notice What payers paid above what payees received went to the spread account
-    event SpreadCollected(uint256 indexed period, address indexed market, uint256 amountMicroEur);
+    event SpreadCollected(
+        uint256 indexed area, uint256 indexed period, address indexed market, uint256 amountMicroEur
+    );
     /// @notice Signed 64-bit changes of each group at settlement, without holds and without payments of trades, which
     ///         settlement pays with them; all sum to zero
     event GroupsSettled(
-        uint256 indexed period, uint256[] groups, uint256[] deltas, int256 supplierMicroEur, int256 dsoMicroEur
+        uint256 indexed area,
+        uint256 indexed period,
+        uint256[] groups,
+        uint256[] deltas,
+        int256 supplierMicroEur,
+        int256 dsoMicroEur
     );
     /// @notice Signed 64-bit changes of a group by a correction after settlement; all sum to zero
     event GroupCorrected(
-        uint256 indexed period, uint256 group, uint256 deltas, int256 supplierMicroEur, int256 dsoMicroEur
+        uint256 indexed area,
+        uint256 indexed period,
+        uint256 group,
+        uint256 deltas,
+        int256 supplierMicroEur,
+        int256 dsoMicroEur
     );
     /// @notice A participant could not pay and owes
     event DebtIncurred(uint256 indexed participant, uint256 indexed period, int256 balanceMicroEur);
     /// @notice A market moved money from one account to another
     event Transferred(address indexed market, uint256 indexed from, uint256 indexed to, uint256 amountMicroEur);
-    /// @notice Every area of a period is settled; nothing is held in it any more
-    event PeriodFinished(uint256 indexed period);
+    /// @notice A period of an area is settled; nothing is held in it any more
+    event PeriodFinished(uint256 indexed area, uint256 indexed period);
 
     error SumNotZero(int256 sumMicroEur);
-    error SpreadNotPaid(address market, uint256 period, int256 openMicroEur);
+    error SpreadNotPaid(address market, uint256 area, uint256 period, int256 openMicroEur);
     error MarginOfOthers(address module, uint256 amountMicroEur, uint256 marginMicroEur);
-    error PeriodHasOpenMoney(uint256 period, uint256 holdsMicroEur, int256 tradesMicroEur);
+    error PeriodHasOpenMoney(uint256 area, uint256 period, uint256 holdsMicroEur, int256 tradesMicroEur);
 
     constructor(
         IParticipantRegistry registry_,
@@ -65,15 +78,15 @@ contract ClearingHouse is Positions {
     // --- what markets move ---------------------------------------------------------------------
 
     /// @inheritdoc IClearingHouse
-    function collectSpread(uint256 period, uint256 amountMicroEur) external onlyModule(MARKET) {
-        Period storage slot = _slotOf(period);
-        if (slot.settling) revert PeriodSettling(period);
+    function collectSpread(uint256 area, uint256 period, uint256 amountMicroEur) external onlyModule(MARKET) {
+        Period storage slot = _slotOf(area, period);
+        if (slot.settling) revert PeriodSettling(area, period);
         int256 amount = amountMicroEur.toInt256();
-        int256 open = _noteOpen(_modules[msg.sender].index, period, amount);
-        if (open != 0) revert SpreadNotPaid(msg.sender, period, open);
+        int256 open = _noteOpen(_key(_modules[msg.sender].index, area, period, 0), period, amount);
+        if (open != 0) revert SpreadNotPaid(msg.sender, area, period, open);
         slot.tradesMicroEur = (int256(slot.tradesMicroEur) - amount).toInt48();
         _change(HouseAccounts.SPREAD, amount);
-        emit SpreadCollected(period, msg.sender, amountMicroEur);
+        emit SpreadCollected(area, period, msg.sender, amountMicroEur);
     }
 
     /// @inheritdoc IClearingHouse
@@ -101,29 +114,33 @@ contract ClearingHouse is Positions {
 
     /// @inheritdoc IClearingHouse
     function settle(
-        uint256 period,
         uint256 area,
+        uint256 period,
         uint256[] calldata groups,
         uint256[] calldata deltas,
         int256[] calldata suppliersMicroEur,
         int256 dsoMicroEur
     ) external onlyModule(SETTLEMENT) {
-        Period memory slot = _slotOf(period);
+        Period memory slot = _slotOf(area, period);
         Totals memory totals;
         totals.backing = _backing();
-        totals.due = Due(_requireClosed(slot), _pricesIn(slot, area));
+        totals.due = _duesOf(slot, area);
         for (uint256 i; i < groups.length; ++i) {
             _settleGroup(slot, totals, groups[i], deltas[i], suppliersMicroEur[i]);
         }
         if (totals.dsoMicroEur != dsoMicroEur) revert SumNotZero(dsoMicroEur - totals.dsoMicroEur);
+        _bookTotals(area, slot, totals);
+        emit GroupsSettled(area, period, groups, deltas, totals.supplierMicroEur, dsoMicroEur);
+    }
+
+    function _bookTotals(uint256 area, Period memory slot, Totals memory totals) private {
         _change(HouseAccounts.SUPPLIER, totals.supplierMicroEur);
-        _change(HouseAccounts.DSO, dsoMicroEur);
+        _change(HouseAccounts.DSO, totals.dsoMicroEur);
         slot.holdsMicroEur =
             _toUint56(int256(uint256(slot.holdsMicroEur)) - SignedLanes.sum(totals.releasedLanes));
         slot.tradesMicroEur = (int256(slot.tradesMicroEur) - SignedLanes.sum(totals.paidLanes)).toInt48();
         slot.settling = true;
-        _ring[period % ringSize] = slot;
-        emit GroupsSettled(period, groups, deltas, totals.supplierMicroEur, dsoMicroEur);
+        _ring[AreaKey.inSlot(slot.period % ringSize, area)] = slot;
     }
 
     /// @dev Gives back what is held of each lane, pays its trades, and changes its account
@@ -167,6 +184,7 @@ contract ClearingHouse is Positions {
 
     /// @inheritdoc IClearingHouse
     function correct(
+        uint256 area,
         uint256 period,
         uint256 group,
         uint256 deltas,
@@ -182,38 +200,22 @@ contract ClearingHouse is Positions {
         if (SignedLanes.anyBelow0(four)) _reportDebts(period, group, four, deltas);
         _change(HouseAccounts.SUPPLIER, supplierMicroEur);
         _change(HouseAccounts.DSO, dsoMicroEur);
-        emit GroupCorrected(period, group, deltas, supplierMicroEur, dsoMicroEur);
+        emit GroupCorrected(area, period, group, deltas, supplierMicroEur, dsoMicroEur);
     }
 
     /// @inheritdoc IClearingHouse
     /// @dev Payers have paid what payees and the spread account got. What is left is the spread of a book that became void
     ///      after it was collected: that goes back
-    function finishArea(uint256 period) external onlyModule(SETTLEMENT) {
-        Period storage slot = _slotOf(period);
-        uint16 settled = slot.areasSettled + 1;
-        slot.areasSettled = settled;
-        if (settled < slot.areas) return;
-        if (slot.holdsMicroEur != 0) revert PeriodHasOpenMoney(period, slot.holdsMicroEur, slot.tradesMicroEur);
+    function finishArea(uint256 area, uint256 period) external onlyModule(SETTLEMENT) {
+        Period storage slot = _slotOf(area, period);
+        slot.settled = true;
+        if (slot.holdsMicroEur != 0) {
+            revert PeriodHasOpenMoney(area, period, slot.holdsMicroEur, slot.tradesMicroEur);
+        }
         if (slot.tradesMicroEur != 0) {
             _change(HouseAccounts.SPREAD, slot.tradesMicroEur);
             slot.tradesMicroEur = 0;
         }
-        emit PeriodFinished(period);
-    }
-
-    // --- questions -----------------------------------------------------------------------------
-
-    /// @notice Σ accounts below `limit` + Σ holds + Σ open trades + credits that wait + withdrawals set aside − currency
-    ///         brought in and not taken out; zero, always
-    /// @param limit The registry's seat limit, or above it
-    function moneySum(uint256 limit) external view returns (int256 sum) {
-        for (uint256 account = 1; account < limit; ++account) {
-            sum += balanceOf(account);
-        }
-        for (uint256 slot; slot < ringSize; ++slot) {
-            sum += int256(uint256(_ring[slot].holdsMicroEur)) + _ring[slot].tradesMicroEur;
-        }
-        sum += int256(uint256(_owed.waitingMicroEur)) + setAsideMicroEur.toInt256();
-        sum -= (depositsMicroEur - withdrawalsMicroEur).toInt256();
+        emit PeriodFinished(area, period);
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {AreaKey} from "../libraries/AreaKey.sol";
 import {Roles} from "../libraries/Roles.sol";
 import {Withdrawals} from "./Withdrawals.sol";
 
@@ -68,23 +69,32 @@ abstract contract ModuleDesk is Withdrawals {
     function _giveIndex(address module) private {
         Module storage given = _modules[module];
         if (given.known && _marketAt[given.index] == module) return;
+        uint256 index;
+        while (index < MAX_MARKETS && _marketAt[index] != address(0)) ++index;
+        // Only where every index was given before, the rings of all areas are looked through for one that is free again.
+        if (index == MAX_MARKETS) index = _freedIndex();
+        if (index == MAX_MARKETS) revert TooManyMarkets(module, MAX_MARKETS);
+        _marketAt[index] = module;
+        (given.known, given.index) = (true, uint8(index));
+    }
+
+    /// @dev The first index whose market was revoked and holds nothing any more; MAX_MARKETS where there is none
+    function _freedIndex() private view returns (uint256 index) {
         uint256 inUse = _indexesInUse();
-        for (uint256 index; index < MAX_MARKETS; ++index) {
-            address holder = _marketAt[index];
-            bool listed = holder != address(0) && _modules[holder].permissions & MARKET != 0;
-            if (listed || (inUse >> index) & 1 != 0) continue;
-            _marketAt[index] = module;
-            (given.known, given.index) = (true, uint8(index));
-            return;
+        for (; index < MAX_MARKETS; ++index) {
+            bool listed = _modules[_marketAt[index]].permissions & MARKET != 0;
+            if (!listed && (inUse >> index) & 1 == 0) return index;
         }
-        revert TooManyMarkets(module, MAX_MARKETS);
     }
 
     /// @dev One bit for each index under which a period that is not over has reservations
     function _indexesInUse() private view returns (uint256 inUse) {
-        for (uint256 i; i < ringSize; ++i) {
-            Period storage slot = _ring[i];
-            if (slot.areasSettled != slot.areas) inUse |= slot.reservedBy;
+        uint256 areas = registry.areaCount();
+        for (uint256 area; area < areas; ++area) {
+            for (uint256 i; i < ringSize; ++i) {
+                Period storage slot = _ring[AreaKey.inSlot(i, area)];
+                if (!slot.settled) inUse |= slot.reservedBy;
+            }
         }
     }
 

@@ -61,14 +61,6 @@ abstract contract MoneyAccounts is Modules, IMoneyAccounts {
         return Lanes.getInt64(_balances[Lanes.groupOf(account)], Lanes.laneOf(account));
     }
 
-    /// @notice Free money of every account below `limit`
-    function balances(uint256 limit) external view returns (int256[] memory all) {
-        all = new int256[](limit);
-        for (uint256 account; account < limit; ++account) {
-            all[account] = balanceOf(account);
-        }
-    }
-
     /// @notice Sum of what participants and the TSO are below zero, in µEUR
     function debtsMicroEur() external view returns (uint256) {
         return _owed.debtsMicroEur;

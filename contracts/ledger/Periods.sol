@@ -5,21 +5,22 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IPeriods} from "../interfaces/IClearingHouse.sol";
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
+import {AreaKey} from "../libraries/AreaKey.sol";
 import {Cover} from "./Cover.sol";
 
 /// @title The ring of periods: which are under way, with what they hold
-/// @notice A period keeps its slot until every area of it is settled
+/// @notice Each area has a ring of its own, and a period there keeps its slot until it is settled: an area that stops holds
+///         up none of the others
 abstract contract Periods is Cover, IPeriods {
-    /// @dev One storage slot. It is free for another period once every area of this one is settled. `reservedBy`,
+    /// @dev One storage slot: a period of an area. It is free for another one once this one is settled. `reservedBy`,
     ///      `bookedBy` and `pricedBy` have one bit for the index of each market; the last where all that the market
-    ///      booked of an area was at one price
+    ///      booked was at one price
     struct Period {
         uint32 period;
-        uint16 areas;
-        uint16 areasSettled;
         uint16 retailMicroEurPerWh;
         uint16 holdMicroEurPerWh;
         bool settling;
+        bool settled;
         uint56 holdsMicroEur;
         int48 tradesMicroEur;
         uint16 reservedBy;
@@ -34,9 +35,11 @@ abstract contract Periods is Cover, IPeriods {
     /// @inheritdoc IPeriods
     uint256 public immutable ringSize;
 
-    mapping(uint256 slot => Period) internal _ring;
-    error PeriodSettling(uint256 period);
-    error PeriodNotActive(uint256 period, uint256 occupant);
+    /// @dev ring slot | area
+    mapping(uint256 key => Period) internal _ring;
+
+    error PeriodSettling(uint256 area, uint256 period);
+    error PeriodNotActive(uint256 area, uint256 period, uint256 occupant);
     error RingTooSmall(uint256 ringSize);
 
     constructor(IERC20 currency_, ITariff tariff_, uint256 ringSize_) Cover(currency_) {
@@ -46,13 +49,18 @@ abstract contract Periods is Cover, IPeriods {
         ringSize = ringSize_;
     }
 
-    /// @notice The period in a ring slot with its holds and open trades
-    function periodAt(uint256 slot) external view returns (Period memory) {
-        return _ring[slot];
+    /// @notice The period in a slot of an area's ring with its holds and open trades
+    function periodAt(uint256 area, uint256 slot) external view returns (Period memory) {
+        return _ring[AreaKey.inSlot(slot, area)];
     }
 
-    function _slotOf(uint256 period) internal view returns (Period storage slot) {
-        slot = _ring[period % ringSize];
-        if (slot.period != period) revert PeriodNotActive(period, slot.period);
+    function _slotOf(uint256 area, uint256 period) internal view returns (Period storage slot) {
+        slot = _inRing(area, period);
+        if (slot.period != period) revert PeriodNotActive(area, period, slot.period);
+    }
+
+    /// @dev Where a period of an area is, or another one of the same slot
+    function _inRing(uint256 area, uint256 period) internal view returns (Period storage) {
+        return _ring[AreaKey.inSlot(period % ringSize, area)];
     }
 }

@@ -3,7 +3,6 @@ pragma solidity 0.8.37;
 
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {Lanes} from "../libraries/Lanes.sol";
-import {Profile} from "../libraries/Profile.sol";
 import {SignedLanes} from "../libraries/SignedLanes.sol";
 import {Reservations} from "./Reservations.sol";
 
@@ -11,45 +10,54 @@ import {Reservations} from "./Reservations.sol";
 /// @notice Booking moves no money: trades are due at settlement, out of the buyers' holds. A market that closes without its
 ///         payers pays nobody.
 abstract contract Positions is Reservations {
-    /// @dev Of an area and period: markets whose trades count, one bit to the index of each, and prices (see `_pricesIn`)
+    /// @dev Of an area and period: markets whose trades count, one bit to the index of each, prices (see `_pricesIn`), and
+    ///      the key of index 0 and no group
     struct Due {
         uint256 counted;
         uint256 prices;
+        uint256 base;
     }
 
-    /// @dev index of the market | ring slot | group => period: 32 | four signed 56-bit amounts that settlement pays
+    /// @dev As `_positions`, of signed 56-bit amounts that settlement pays
     mapping(uint256 key => uint256 fourAmounts) private _payments;
-    /// @dev index of the market | ring slot | area => period: 32 | the one price of all that was booked there
+    /// @dev The same keys, of no group => period: 32 | the one price of all that was booked there
     mapping(uint256 key => uint256 price) private _prices;
-    /// @dev index of the market | ring slot => period: 32 | payments booked and spread collected, signed 224 bits
+    /// @dev The same => period: 32 | payments booked and spread collected, signed 224 bits
     mapping(uint256 key => uint256 signedSum) private _open;
 
-    /// @notice Trades of a period: energy lanes (sold, bought) and signed 64-bit payments of each group, which are due
-    ///         at its settlement
+    /// @notice Trades of an area and period: energy lanes (sold, bought) and signed 64-bit payments of each group, which
+    ///         are due at its settlement
     event TradesBooked(
-        uint256 indexed period, address indexed market, uint256[] groups, uint256[] fills, uint256[] payments
+        uint256 indexed area,
+        uint256 indexed period,
+        address indexed market,
+        uint256[] groups,
+        uint256[] fills,
+        uint256[] payments
     );
 
     error PaidAboveHold(uint256 participant, int256 paymentMicroEur, uint256 backedMicroEur);
     error ReceivedAboveRetail(uint256 participant, int256 paymentMicroEur, uint256 mostMicroEur);
     error BoughtAboveReserved(uint256 participant, uint256 boughtWh, uint256 reservedWh);
     error SoldAboveReserved(uint256 participant, uint256 soldWh, uint256 reservedWh);
-    error BookedOtherwise(address market, uint256 period, bool atOnePrice);
+    error BookedOtherwise(address market, uint256 area, uint256 period, bool atOnePrice);
     error OtherPrice(
         address market, uint256 area, uint256 period, uint256 priceMicroEurPerWh, uint256 formerMicroEurPerWh
     );
     error PriceAboveRetail(
-        address market, uint256 period, uint256 priceMicroEurPerWh, uint256 retailMicroEurPerWh
+        address market, uint256 area, uint256 period, uint256 priceMicroEurPerWh, uint256 retailMicroEurPerWh
     );
-    error TradesOpen(address market, uint256 period, int256 openMicroEur);
+    error TradesOpen(address market, uint256 area, uint256 period, int256 openMicroEur);
 
     /// @inheritdoc IClearingHouse
-    function book(uint256 period, uint256[] calldata groups, uint256[] calldata fills, uint256[] calldata payments)
-        external
-        onlyModule(MARKET)
-    {
-        Period storage slot = _slotOf(period);
-        Call memory call = _callFor(slot, period, false);
+    function book(
+        uint256 area,
+        uint256 period,
+        uint256[] calldata groups,
+        uint256[] calldata fills,
+        uint256[] calldata payments
+    ) external onlyModule(MARKET) {
+        Call memory call = _callFor(area, period, false);
         int256 paid;
         for (uint256 i; i < groups.length; ++i) {
             uint256 fill = fills[i];
@@ -57,21 +65,20 @@ abstract contract Positions is Reservations {
             _requireWithinRetail(groups[i], fill, payments[i], call.rate);
             paid += _bookPayments(call, _bookEnergy(call, groups[i], fill), payments[i]);
         }
-        if (paid != 0) _noteOpen(call.index, period, paid);
-        emit TradesBooked(period, msg.sender, groups, fills, payments);
+        if (paid != 0) _noteOpen(call.base, period, paid);
+        emit TradesBooked(area, period, msg.sender, groups, fills, payments);
     }
 
     /// @inheritdoc IClearingHouse
     function bookAt(
-        uint256 period,
         uint256 area,
+        uint256 period,
         uint256 priceMicroEurPerWh,
         uint256[] calldata groups,
         uint256[] calldata fills
     ) external onlyModule(MARKET) {
-        Period storage slot = _slotOf(period);
-        Call memory call = _callFor(slot, period, true);
-        _fixPrice(call, area, priceMicroEurPerWh);
+        Call memory call = _callFor(area, period, true);
+        _fixPrice(call, priceMicroEurPerWh);
         uint256[] memory payments = new uint256[](groups.length);
         int256 paid;
         for (uint256 i; i < groups.length; ++i) {
@@ -83,8 +90,8 @@ abstract contract Positions is Reservations {
                 paid += SignedLanes.sum(payments[i]);
             }
         }
-        if (paid != 0) _noteOpen(call.index, period, paid);
-        emit TradesBooked(period, msg.sender, groups, fills, payments);
+        if (paid != 0) _noteOpen(call.base, period, paid);
+        emit TradesBooked(area, period, msg.sender, groups, fills, payments);
     }
 
     function _bookPayments(Call memory call, uint256 key, uint256 payments) private returns (int256) {
@@ -96,27 +103,28 @@ abstract contract Positions is Reservations {
     }
 
     /// @dev A market books at one price all that it books in a period, or nothing of it
-    function _callFor(Period storage slot, uint256 period, bool priced) private returns (Call memory call) {
-        if (slot.settling) revert PeriodSettling(period);
+    function _callFor(uint256 area, uint256 period, bool priced) private returns (Call memory call) {
+        Period storage slot = _slotOf(area, period);
+        if (slot.settling) revert PeriodSettling(area, period);
         uint256 index = _modules[msg.sender].index;
-        (call.period, call.index, call.rate) = (period, index, slot.retailMicroEurPerWh);
+        (call.area, call.period, call.rate) = (area, period, slot.retailMicroEurPerWh);
+        call.base = _key(index, area, period, 0);
         uint256 bit = 1 << index;
         bool wasPriced = slot.pricedBy & bit != 0;
         if (slot.bookedBy & bit == 0) {
             slot.bookedBy |= uint16(bit);
             if (priced) slot.pricedBy |= uint16(bit);
         } else if (wasPriced != priced) {
-            revert BookedOtherwise(msg.sender, period, wasPriced);
+            revert BookedOtherwise(msg.sender, area, period, wasPriced);
         }
     }
 
     /// @dev The retail price is the most that anybody's hold backs, and that anybody may get
-    function _fixPrice(Call memory call, uint256 area, uint256 price) private {
-        if (price > call.rate) revert PriceAboveRetail(msg.sender, call.period, price, call.rate);
-        uint256 key = _key(call.index, call.period, area);
-        uint256 word = _prices[key];
-        if (Lanes.tag(word) != call.period) _prices[key] = Lanes.fresh(call.period) | price;
-        else if (uint224(word) != price) revert OtherPrice(msg.sender, area, call.period, price, uint224(word));
+    function _fixPrice(Call memory call, uint256 price) private {
+        if (price > call.rate) revert PriceAboveRetail(msg.sender, call.area, call.period, price, call.rate);
+        uint256 word = _prices[call.base];
+        if (Lanes.tag(word) != call.period) _prices[call.base] = Lanes.fresh(call.period) | price;
+        else if (uint224(word) != price) revert OtherPrice(msg.sender, call.area, call.period, price, uint224(word));
     }
 
     /// @dev What four participants get for what they sold and bought (− pay), as signed 64-bit lanes
@@ -126,9 +134,10 @@ abstract contract Positions is Reservations {
         }
     }
 
-    /// @dev What was traded is due at settlement; until then the whole hold stays
+    /// @dev What was traded is due at settlement; until then the whole hold stays. Of a group of another area nothing is
+    ///      reserved here
     function _bookEnergy(Call memory call, uint256 group, uint256 fills) private returns (uint256 key) {
-        key = _key(call.index, call.period, group);
+        key = call.base | group;
         uint256 positions = Lanes.ofPeriod(_positions[key], call.period);
         _requireReserved(group, positions, fills, Lanes.ofPeriod(_reserved[key], call.period));
         unchecked {
@@ -179,30 +188,40 @@ abstract contract Positions is Reservations {
     // --- what a market's payments come to ------------------------------------------------------
 
     /// @dev Payments that a market booked, and spread it collected; back at zero, or below, when its book closes
-    function _noteOpen(uint256 index, uint256 period, int256 more) internal returns (int256 open) {
-        uint256 key = _key(index, period, 0);
+    function _noteOpen(uint256 key, uint256 period, int256 more) internal returns (int256 open) {
         open = int256(int224(uint224(Lanes.ofPeriod(_open[key], period)))) + more;
         _open[key] = Lanes.fresh(period) | uint224(int224(open));
+    }
+
+    /// @dev What stays the same over the groups of an area's settlement of a period
+    function _duesOf(Period memory slot, uint256 area) internal view returns (Due memory due) {
+        due.base = _key(0, area, slot.period, 0);
+        due.counted = _requireClosed(slot, area, due.base);
+        due.prices = _pricesIn(slot, due.base);
     }
 
     /// @dev Markets whose trades count at settlement, one bit to the index of each. What payers pay has to be what payees get:
     ///      a market for which it is not has not booked all. Once it was revoked it never will, and what it booked in the
     ///      period is void, whichever side it booked first. Nothing is booked any more while a period is settled, so that
     ///      all groups see the same markets
-    function _requireClosed(Period memory slot) internal view returns (uint256 counted) {
+    function _requireClosed(Period memory slot, uint256 area, uint256 base) private view returns (uint256 counted) {
         address market;
         int256 open;
-        (counted, market, open) = _countedOf(slot);
-        if (open != 0) revert TradesOpen(market, slot.period, open);
+        (counted, market, open) = _countedOf(slot, base);
+        if (open != 0) revert TradesOpen(market, area, slot.period, open);
     }
 
     /// @dev The same, with the last market in service that has not booked all
-    function _countedOf(Period memory slot) private view returns (uint256 counted, address unclosed, int256 openOfIt) {
+    function _countedOf(Period memory slot, uint256 base)
+        private
+        view
+        returns (uint256 counted, address unclosed, int256 openOfIt)
+    {
         counted = slot.bookedBy;
         uint256 left = counted;
         for (uint256 index; left != 0; ++index) {
             if (left & 1 != 0) {
-                uint256 word = Lanes.ofPeriod(_open[_key(index, slot.period, 0)], slot.period);
+                uint256 word = Lanes.ofPeriod(_open[base + index * ONE_INDEX], slot.period);
                 int256 open = int224(uint224(word));
                 if (open != 0) {
                     address market = _marketAt[index];
@@ -214,22 +233,18 @@ abstract contract Positions is Reservations {
         }
     }
 
-    function _countedIn(uint256 period) private view returns (uint256 counted) {
-        Period memory slot = _ring[period % ringSize];
-        if (slot.period == period) (counted,,) = _countedOf(slot);
-    }
-
-    function _positionsBy(uint256 markets_, uint256 period, uint256 group) internal view returns (uint256) {
-        return _sumOf(_positions, markets_, period, group);
+    function _countedIn(uint256 area, uint256 period, uint256 base) private view returns (uint256 counted) {
+        Period memory slot = _inRing(area, period);
+        if (slot.period == period) (counted,,) = _countedOf(slot, base);
     }
 
     /// @dev Prices of an area's trades in the period at markets that book at one, 16 bits to the index of each
-    function _pricesIn(Period memory slot, uint256 area) internal view returns (uint256 prices) {
+    function _pricesIn(Period memory slot, uint256 base) private view returns (uint256 prices) {
         uint256 left = slot.pricedBy;
         unchecked {
             for (uint256 index; left != 0; ++index) {
                 if (left & 1 != 0) {
-                    uint256 word = Lanes.ofPeriod(_prices[_key(index, slot.period, area)], slot.period);
+                    uint256 word = Lanes.ofPeriod(_prices[base + index * ONE_INDEX], slot.period);
                     prices |= uint256(uint16(word)) << (index * 16);
                 }
                 left >>= 1;
@@ -245,7 +260,7 @@ abstract contract Positions is Reservations {
         returns (uint256 held, uint256 paid)
     {
         (uint256 left, uint256 counted, uint256 prices) = (slot.reservedBy, due.counted, due.prices);
-        uint256 key = _key(0, slot.period, group);
+        uint256 key = due.base | group;
         unchecked {
             // As a rule it is the pool alone, which comes first.
             if (left & 1 != 0) {
@@ -273,19 +288,17 @@ abstract contract Positions is Reservations {
     // --- questions -----------------------------------------------------------------------------
 
     /// @notice What a participant has in holds for a period, in µEUR, and the energy it has reserved and traded
-    /// @dev    The hold is given back with the participant's settlement, but shown until the whole period is settled
+    /// @dev    The hold is given back with the participant's settlement, but shown until its whole area is settled
     function accountInPeriod(uint256 participant, uint256 period)
         external
         view
         returns (uint256 heldMicroEur, uint256 sellWh, uint256 buyWh, uint256 soldWh, uint256 boughtWh)
     {
-        Period memory slot = _slotOf(period);
-        uint256 group = Lanes.groupOf(participant);
-        uint256 lane = Lanes.laneOf(participant);
-        uint256 reserved = Lanes.get56(_reservedBy(slot.reservedBy, period, group), lane);
-        uint256 position = Lanes.get56(_positionsBy(slot.bookedBy, period, group), lane);
+        (Period memory slot, uint256 key, uint256 lane) = _placeOf(participant, period);
+        uint256 reserved = Lanes.get56(_sumOf(_reserved, slot.reservedBy, period, key), lane);
+        uint256 position = Lanes.get56(_sumOf(_positions, slot.bookedBy, period, key), lane);
         return (
-            slot.areasSettled == slot.areas ? 0 : Lanes.intoOf(reserved) * slot.holdMicroEurPerWh,
+            slot.settled ? 0 : Lanes.intoOf(reserved) * slot.holdMicroEurPerWh,
             Lanes.outOf(reserved),
             Lanes.intoOf(reserved),
             Lanes.outOf(position),
@@ -293,38 +306,47 @@ abstract contract Positions is Reservations {
         );
     }
 
+    /// @dev The period of a participant's area, the key of its group there at index 0, and its lane
+    function _placeOf(uint256 participant, uint256 period)
+        private
+        view
+        returns (Period memory slot, uint256 key, uint256 lane)
+    {
+        uint256 area;
+        uint256 group;
+        (area, group, lane) = _seatOf(participant);
+        slot = _slotOf(area, period);
+        key = _key(0, area, period, group);
+    }
+
     /// @notice What settlement of a period pays a participant for its trades (− takes), in µEUR
     function paymentOf(uint256 participant, uint256 period) external view returns (int256) {
-        Period memory slot = _slotOf(period);
-        (uint256 group, uint256 lane) = (Lanes.groupOf(participant), Lanes.laneOf(participant));
-        uint256 area = Profile.area(Lanes.get64(registry.profilesOf(group), lane));
-        (, uint256 paid) = _dueOf(slot, Due(slot.bookedBy, _pricesIn(slot, area)), group);
+        (uint256 area, uint256 group, uint256 lane) = _seatOf(participant);
+        Period memory slot = _slotOf(area, period);
+        uint256 base = _key(0, area, period, 0);
+        (, uint256 paid) = _dueOf(slot, Due(slot.bookedBy, _pricesIn(slot, base), base), group);
         return Lanes.getInt64(paid, lane);
     }
 
-    /// @notice Energy lanes (sold, bought) of a group in a period
-    function positionsOf(uint256 period, uint256 group) external view returns (uint256) {
-        return Lanes.fresh(period) | _positionsBy(_countedIn(period), period, group);
-    }
-
     /// @inheritdoc IClearingHouse
-    function positionsOfGroups(uint256 period, uint256[] calldata groups)
+    function positionsOfGroups(uint256 area, uint256 period, uint256[] calldata groups)
         external
         view
         returns (uint256[] memory positions)
     {
         positions = new uint256[](groups.length);
-        uint256 counted = _countedIn(period);
+        uint256 base = _key(0, area, period, 0);
+        uint256 counted = _countedIn(area, period, base);
         unchecked {
             for (uint256 i; i < groups.length; ++i) {
-                positions[i] = Lanes.fresh(period) | _positionsBy(counted, period, groups[i]);
+                positions[i] = Lanes.fresh(period) | _sumOf(_positions, counted, period, base | groups[i]);
             }
         }
     }
 
     /// @inheritdoc IClearingHouse
-    function settling(uint256 period) external view returns (bool) {
-        Period storage slot = _ring[period % ringSize];
+    function settling(uint256 area, uint256 period) external view returns (bool) {
+        Period storage slot = _inRing(area, period);
         return slot.period == period && slot.settling;
     }
 }

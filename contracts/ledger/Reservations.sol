@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
+import {AreaKey} from "../libraries/AreaKey.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {SignedLanes} from "../libraries/SignedLanes.sol";
@@ -11,7 +12,8 @@ import {DeskCalls} from "./DeskCalls.sol";
 /// @title What each connection has promised in a period, market by market, and the money that backs it
 /// @notice A hold backs what a buyer may come to owe in a period: for each Wh reserved the retail price and the highest
 ///         fee. It belongs to the buyer and goes back at settlement. What a market reserved stands under its own index: no
-///         market gives back, trades or sells what another reserved. A connection is promised once over all of them.
+///         market gives back, trades or sells what another reserved. A connection is promised once over all of them. What
+///         stands in an area is of its own participants only: a market that names others is refused.
 /// @dev    The arithmetic on lanes is unchecked: 28-bit energies times 16-bit prices and 64-bit balances stay
 ///         far below 256 bits; what goes back into a lane is range-checked there.
 abstract contract Reservations is IClearingHouse, DeskCalls {
@@ -19,29 +21,36 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
     using SafeCast for int256;
 
     /// @dev What stays the same over the groups of one call
+    /// @param base Key of the market's words of the area and period, but for the group
+    /// @param active What area and status of a group are that is active in the area (see Profile)
     struct Call {
+        uint256 area;
         uint256 period;
-        uint256 index;
+        uint256 base;
         uint256 others;
         bool booked;
         uint256 rate;
         bool near;
         address agent;
+        uint256 active;
     }
 
     /// @dev What lies between the keys of two markets
     uint256 internal constant ONE_INDEX = 1 << 128;
 
-    /// @dev index of the market | ring slot | group => period: 32 | four energy lanes (sell, buy)
+    /// @dev index of the market | ring slot | area: 32 | group: 32 => period: 32 | four energy lanes (sell, buy)
     mapping(uint256 key => uint256 fourEnergies) internal _reserved;
     /// @dev … four energy lanes (sold, bought)
     mapping(uint256 key => uint256 fourEnergies) internal _positions;
 
-    /// @notice A period took its ring slot
-    event PeriodActivated(uint256 indexed period, uint256 areas, uint256 retailMicroEurPerWh, uint256 holdMicroEurPerWh);
+    /// @notice A period of an area took its ring slot
+    event PeriodActivated(
+        uint256 indexed area, uint256 indexed period, uint256 retailMicroEurPerWh, uint256 holdMicroEurPerWh
+    );
 
-    error RingSlotBusy(uint256 period, uint256 occupant, uint256 areasSettled, uint256 areas);
+    error RingSlotBusy(uint256 area, uint256 period, uint256 occupant);
     error PeriodTooOld(uint256 period, uint256 currentPeriod);
+    error GroupOfOtherArea(uint256 group, uint256 area);
     error ParticipantNotActive(uint256 participant, uint256 status);
     error InDebt(uint256 participant, int256 balanceMicroEur);
     error AboveConnectionCapacity(uint256 participant, uint256 reservedWh, uint256 capacityWh);
@@ -50,24 +59,21 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
     // --- the life of a period ------------------------------------------------------------------
 
     /// @inheritdoc IClearingHouse
-    function activate(uint256 period)
+    function activate(uint256 area, uint256 period)
         external
         onlyModule(MARKET | SETTLEMENT | ORACLE)
-        returns (uint256 areas)
+        returns (bool begun)
     {
-        Period storage slot = _ring[period % ringSize];
+        uint256 key = AreaKey.inSlot(period % ringSize, area);
+        Period storage slot = _ring[key];
         uint256 occupant = slot.period;
-        if (occupant == period) return slot.areas;
-        if (occupant > period || (occupant != 0 && slot.areasSettled != slot.areas)) {
-            revert RingSlotBusy(period, occupant, slot.areasSettled, slot.areas);
-        }
+        if (occupant == period) return slot.settling;
+        if (occupant > period || (occupant != 0 && !slot.settled)) revert RingSlotBusy(area, period, occupant);
         _requireYoung(period);
-        (uint256 retail, uint256 hold) = tariff.holdRates(period);
-        uint256 closed; // for those no settlement is awaited
-        (areas, closed) = registry.areasIn(period);
-        _ring[period % ringSize] =
-            Period(uint32(period), uint16(areas), uint16(closed), uint16(retail), uint16(hold), false, 0, 0, 0, 0, 0);
-        emit PeriodActivated(period, areas, retail, hold);
+        registry.requireAreaIn(area, period);
+        (uint256 retail, uint256 hold) = tariff.holdRates(area, period);
+        _ring[key] = Period(uint32(period), uint16(retail), uint16(hold), false, false, 0, 0, 0, 0, 0);
+        emit PeriodActivated(area, period, retail, hold);
     }
 
     /// @dev A slot of the ring is for what comes. Anyone can make a market or the settlement take one: a period that the
@@ -79,32 +85,34 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
     }
 
     /// @inheritdoc IClearingHouse
-    function reserve(uint256 period, address agent, Exchange[] calldata exchanges)
+    function reserve(uint256 area, uint256 period, address agent, Exchange[] calldata exchanges)
         external
         returns (uint256[] memory profiles)
     {
         uint256 index = _indexFor(exchanges);
-        Period storage slot = _slotOf(period);
+        Period storage slot = _slotOf(area, period);
         uint256 markets_ = slot.reservedBy;
         uint256 bit = 1 << index;
         if (markets_ & bit == 0) slot.reservedBy = uint16(markets_ | bit);
         Call memory call;
-        (call.period, call.index, call.others) = (period, index, markets_ & ~bit);
+        (call.area, call.period, call.others) = (area, period, markets_ & ~bit);
+        call.base = _key(index, area, period, 0);
         call.booked = slot.bookedBy & bit != 0;
         call.rate = slot.holdMicroEurPerWh;
         call.agent = agent;
+        call.active = Profile.activeIn(area);
         int256 holds;
         profiles = _profilesOf(period, exchanges);
         for (uint256 i; i < exchanges.length; ++i) {
-            if (slot.settling) _requireOnlyReleased(period, exchanges[i]);
+            if (slot.settling) _requireOnlyReleased(call, exchanges[i]);
             else holds += _reserveGroup(call, exchanges[i], profiles[i]);
         }
         slot.holdsMicroEur = _toUint56(int256(uint256(slot.holdsMicroEur)) + holds);
     }
 
     /// @dev Settlement gives back whatever is still reserved: what a market gives back from then on is not given back again
-    function _requireOnlyReleased(uint256 period, Exchange calldata exchange) private pure {
-        if (exchange.claimed != 0) revert PeriodSettling(period);
+    function _requireOnlyReleased(Call memory call, Exchange calldata exchange) private pure {
+        if (exchange.claimed != 0) revert PeriodSettling(call.area, call.period);
     }
 
     /// @dev The caller's index. A market that was revoked may still give back
@@ -141,7 +149,8 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
             uint256 held = Lanes.widen(Lanes.intos(exchange.claimed) * call.rate);
             uint256 left = SignedLanes.sub(_withChanges(group, four, freed), held);
             if (call.near || SignedLanes.anyBelow0(four | left)) {
-                uint256 all = own + _reservedBy(call.others, call.period, group);
+                if (Profile.anyElsewhere(profiles, call.active)) revert GroupOfOtherArea(group, call.area);
+                uint256 all = own + _othersOf(call, group);
                 _requireMayReserve(exchange, profiles, all, four, call.rate);
             }
             int256 moreOwed = _setBalances(group, four, left);
@@ -156,12 +165,12 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
         private
         returns (uint256 own)
     {
-        uint256 key = _key(call.index, call.period, exchange.group);
+        uint256 key = call.base | exchange.group;
         own = Lanes.ofPeriod(_reserved[key], call.period);
         if (exchange.released != 0) _requireReleasable(call, exchange, key, own);
         unchecked {
-            uint256 all = call.others == 0 ? own : own + _reservedBy(call.others, call.period, exchange.group);
-            call.near = !_farFromLimits(exchange, profiles, all);
+            uint256 all = call.others == 0 ? own : own + _othersOf(call, exchange.group);
+            call.near = !_farFromLimits(exchange, profiles, call.active, all);
             if (call.agent != address(0) && Profile.anyLimits(profiles)) {
                 registry.requireWithinLimits(call.agent, exchange.group, all, exchange.released, exchange.claimed);
             }
@@ -184,19 +193,19 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
     }
 
     /// @dev What other markets reserved of a group, without tag
-    function _reservedBy(uint256 markets_, uint256 period, uint256 group) internal view returns (uint256) {
-        return _sumOf(_reserved, markets_, period, group);
+    function _othersOf(Call memory call, uint256 group) private view returns (uint256) {
+        return _sumOf(_reserved, call.others, call.period, (call.base & (ONE_INDEX - 1)) | group);
     }
 
-    /// @dev The words of a group under the indexes of these markets, lane by lane, without tag
+    /// @dev The words under the indexes of these markets, lane by lane, without tag; `key` is that of index 0
     function _sumOf(
         mapping(uint256 key => uint256) storage words,
         uint256 markets_,
         uint256 period,
-        uint256 group
+        uint256 key
     ) internal view returns (uint256 sum) {
         unchecked {
-            for (uint256 key = _key(0, period, group); markets_ != 0; key += ONE_INDEX) {
+            for (; markets_ != 0; key += ONE_INDEX) {
                 if (markets_ & 1 != 0) {
                     uint256 word = words[key];
                     if (Lanes.tag(word) == period) sum += uint224(word);
@@ -207,13 +216,13 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
     }
 
     /// @dev Whether one look at all four tells that `_requireMayReserve` has nothing against their energy: everyone is
-    ///      active, and sold and bought together fit each connection
-    function _farFromLimits(Exchange calldata exchange, uint256 profiles, uint256 reserved)
+    ///      active in the area, and sold and bought together fit each connection
+    function _farFromLimits(Exchange calldata exchange, uint256 profiles, uint256 active, uint256 reserved)
         private
         pure
         returns (bool)
     {
-        if (!Profile.allActive(profiles)) return false;
+        if (!Profile.allActive(profiles, active)) return false;
         (uint256 released, uint256 claimed) = (exchange.released, exchange.claimed);
         unchecked {
             uint256 most = Lanes.outs(reserved) + Lanes.outs(claimed) - Lanes.outs(released) + Lanes.intos(reserved)
@@ -275,20 +284,27 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
 
     /// @inheritdoc IClearingHouse
     function lastReserved(uint256 participant, uint256 from, uint256 to) external view returns (uint256) {
-        uint256 group = Lanes.groupOf(participant);
-        uint256 lane = Lanes.laneOf(participant);
+        (uint256 area, uint256 group, uint256 lane) = _seatOf(participant);
         for (uint256 after_ = to + 1; after_ > from; --after_) {
             uint256 period = after_ - 1;
-            Period storage slot = _ring[period % ringSize];
+            Period storage slot = _inRing(area, period);
             if (slot.period != period) continue;
-            if (Lanes.get56(_reservedBy(slot.reservedBy, period, group), lane) != 0) return period;
+            uint256 reserved = _sumOf(_reserved, slot.reservedBy, period, _key(0, area, period, group));
+            if (Lanes.get56(reserved, lane) != 0) return period;
         }
         return 0;
     }
 
-    function _key(uint256 index, uint256 period, uint256 group) internal view returns (uint256) {
+    /// @dev Area, group and lane of a participant
+    function _seatOf(uint256 participant) internal view returns (uint256 area, uint256 group, uint256 lane) {
+        (group, lane) = (Lanes.groupOf(participant), Lanes.laneOf(participant));
+        area = Profile.area(Lanes.get64(registry.profilesOf(group), lane));
+    }
+
+    /// @dev Of what an area has in a period under the index of a market: the area is one whose ring slot was looked up
+    function _key(uint256 index, uint256 area, uint256 period, uint256 group) internal view returns (uint256) {
         unchecked {
-            return index * ONE_INDEX | ((period % ringSize) << 64) | group;
+            return index * ONE_INDEX | AreaKey.numbered(period % ringSize, area, group);
         }
     }
 

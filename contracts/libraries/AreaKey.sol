@@ -12,4 +12,10 @@ library AreaKey {
         if (area > type(uint32).max) revert AreaOutOfRange(area);
         return (slot << 64) | area;
     }
+
+    /// @notice The key of what an area has under a number of 32 bits
+    /// @dev `area` was checked before, as by `inSlot`
+    function numbered(uint256 slot, uint256 area, uint256 number) internal pure returns (uint256) {
+        return (slot << 64) | (area << 32) | number;
+    }
 }

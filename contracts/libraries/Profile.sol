@@ -14,6 +14,7 @@ library Profile {
     uint256 internal constant REMOVED = 7;
 
     uint256 private constant STATUS = 0x7;
+    uint256 private constant AREA = 0xff << 28;
     uint256 private constant LIMITED = 0x8;
 
     uint256 private constant CAPACITIES = ((1 << 28) - 1) * (1 | (1 << 64) | (1 << 128) | (1 << 192));
@@ -69,10 +70,24 @@ library Profile {
 
     // --- a group of four at once ---------------------------------------------------------------
 
-    /// @dev Whether all four of a group are active
-    function allActive(uint256 profiles) internal pure returns (bool) {
+    /// @dev What area and status of four are whose area it is, all active
+    function activeIn(uint256 ofArea) internal pure returns (uint256) {
         unchecked {
-            return profiles & (STATUS * SignedLanes.EACH) == ACTIVE * SignedLanes.EACH;
+            return ((ofArea << 28) | ACTIVE) * SignedLanes.EACH;
+        }
+    }
+
+    /// @dev Whether all four of a group are active in the area that `expected` is made of (see `activeIn`)
+    function allActive(uint256 profiles, uint256 expected) internal pure returns (bool) {
+        unchecked {
+            return profiles & ((AREA | STATUS) * SignedLanes.EACH) == expected;
+        }
+    }
+
+    /// @dev Whether somebody of a group, who is not blank, is of another area than `expected` is made of
+    function anyElsewhere(uint256 profiles, uint256 expected) internal pure returns (bool) {
+        unchecked {
+            return (profiles ^ expected) & members(profiles) & (AREA * SignedLanes.EACH) != 0;
         }
     }
 

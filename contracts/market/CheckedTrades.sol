@@ -81,7 +81,6 @@ abstract contract CheckedTrades is ITradeMarket {
     error OtherTrades(uint256 area, uint256 period, uint256 group, bytes20 root, bytes20 givenRoot);
     error RejectedBeyondGroup(uint256 rejected, uint256 count);
     error VerdictAwaited(uint256 area, uint256 period, uint256 deadline);
-    error UnknownArea(uint256 area);
 
     constructor(Anchors memory anchors, uint256 groupSize_) {
         if (groupSize_ == 0 || groupSize_ > MAX_GROUP) revert BadGroupSize(groupSize_, MAX_GROUP);
@@ -97,11 +96,11 @@ abstract contract CheckedTrades is ITradeMarket {
 
     // --- trades come in ------------------------------------------------------------------------
 
-    /// @dev The first action in a period takes its ring slot, and refuses an area that is not in it
+    /// @dev The first action in a period takes its ring slot, which refuses an area that is not in it
     function _enter(uint256 area, uint256 period) internal returns (Ledger memory ledger) {
         ledger = _ledgers[_key(area, period)];
         if (ledger.period == period) return ledger;
-        if (area >= clearingHouse.activate(period)) revert UnknownArea(area);
+        clearingHouse.activate(area, period);
         return Ledger(uint32(period), 0, 0, 0, bytes20(0));
     }
 
@@ -197,17 +196,22 @@ abstract contract CheckedTrades is ITradeMarket {
 
     /// @dev Books the accepted trades and gives back what backed the rejected ones: what a verdict comes to, unless a
     ///      market has it otherwise
-    function _apply(uint256, uint256 period, uint256, uint256[] calldata trades, uint256 rejected) internal virtual {
+    function _apply(uint256 area, uint256 period, uint256, uint256[] calldata trades, uint256 rejected)
+        internal
+        virtual
+    {
         uint256 refused;
         for (uint256 i; i < trades.length; ++i) {
             refused += (rejected >> i) & 1;
         }
-        if (refused != trades.length) _book(period, trades, rejected, trades.length - refused);
-        if (refused != 0) _refund(period, trades, rejected, refused);
+        if (refused != trades.length) _book(area, period, trades, rejected, trades.length - refused);
+        if (refused != 0) _refund(area, period, trades, rejected, refused);
     }
 
     /// @dev The clearing house works through a group as often as it is named: seller and buyer of each trade by turns
-    function _book(uint256 period, uint256[] calldata trades, uint256 rejected, uint256 accepted) private {
+    function _book(uint256 area, uint256 period, uint256[] calldata trades, uint256 rejected, uint256 accepted)
+        private
+    {
         uint256[] memory groups = new uint256[](2 * accepted);
         uint256[] memory fills = new uint256[](2 * accepted);
         uint256[] memory payments = new uint256[](2 * accepted);
@@ -224,10 +228,12 @@ abstract contract CheckedTrades is ITradeMarket {
                 ++next;
             }
         }
-        clearingHouse.book(period, groups, fills, payments);
+        clearingHouse.book(area, period, groups, fills, payments);
     }
 
-    function _refund(uint256 period, uint256[] calldata trades, uint256 rejected, uint256 refused) private {
+    function _refund(uint256 area, uint256 period, uint256[] calldata trades, uint256 rejected, uint256 refused)
+        private
+    {
         IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](2 * refused);
         uint256 next;
         for (uint256 i; i < trades.length; ++i) {
@@ -237,15 +243,15 @@ abstract contract CheckedTrades is ITradeMarket {
                 exchanges[next++] = _exchange(who, _energyOf(trades[i], side), 0);
             }
         }
-        _exchangeAll(period, exchanges);
+        _exchangeAll(area, period, exchanges);
     }
 
     /// @dev Exchanges reservations; in one place for what the call takes of a contract's size
-    function _exchangeAll(uint256 period, IClearingHouse.Exchange[] memory exchanges)
+    function _exchangeAll(uint256 area, uint256 period, IClearingHouse.Exchange[] memory exchanges)
         internal
         returns (uint256[] memory profiles)
     {
-        return clearingHouse.reserve(period, _agent(), exchanges);
+        return clearingHouse.reserve(area, period, _agent(), exchanges);
     }
 
     /// @dev The account that acts for others in this call; zero where everybody acts for itself
@@ -254,10 +260,10 @@ abstract contract CheckedTrades is ITradeMarket {
     }
 
     /// @dev Exchanges the reservation of one participant
-    function _reserve(uint256 period, uint256 participant, uint256 released, uint256 claimed) internal {
+    function _reserve(uint256 area, uint256 period, uint256 participant, uint256 released, uint256 claimed) internal {
         IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](1);
         exchanges[0] = _exchange(participant, released, claimed);
-        _exchangeAll(period, exchanges);
+        _exchangeAll(area, period, exchanges);
     }
 
     /// @dev A trade as energy lane of its seller (side 0) or its buyer

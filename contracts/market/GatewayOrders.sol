@@ -11,7 +11,6 @@ import {Profile} from "../libraries/Profile.sol";
 /// @notice A gateway orders for who gave it a mandate, or for who signed the order for it
 abstract contract GatewayOrders is EIP712 {
     error NoMandate(uint256 participant, uint256 mandated, uint256 gateway);
-    error OtherArea(uint256 participant, uint256 itsArea, uint256 area);
     error StaleSequence(uint256 participant, uint256 sequence, uint256 current);
     error SignatureExpired(uint256 participant, uint256 expiry, uint256 timestamp);
     error SignerIsNotParticipant(uint256 participant, address signer, address account);
@@ -24,11 +23,6 @@ abstract contract GatewayOrders is EIP712 {
     function _requireMandate(uint256 participant, uint256 profile, uint256 gateway) internal pure {
         uint256 mandated = Profile.gateway(profile);
         if (mandated != gateway) revert NoMandate(participant, mandated, gateway);
-    }
-
-    function _requireArea(uint256 participant, uint256 profile, uint256 area) internal pure {
-        uint256 itsArea = Profile.area(profile);
-        if (itsArea != area) revert OtherArea(participant, itsArea, area);
     }
 
     /// @dev `expiry` is unix seconds of block time

@@ -18,10 +18,10 @@ abstract contract PriceBand is PriceGrid {
         tariff = tariff_;
     }
 
-    /// @dev How many ticks of the band a period uses, from the floor on. One whose retail price is below the floor takes no
+    /// @dev How many ticks of the band a period uses in an area, from the floor on. One whose retail price is below the floor takes no
     ///      orders, and is metered and settled like any other
-    function _ticksIn(uint256 period) internal view returns (uint256) {
-        (uint256 retail,) = tariff.energyPrices(period);
+    function _ticksIn(uint256 area, uint256 period) internal view returns (uint256) {
+        (uint256 retail,) = tariff.energyPrices(area, period);
         if (retail < floorMicroEurPerWh) revert BandAboveRetail(floorMicroEurPerWh, retail);
         uint256 below = (retail - floorMicroEurPerWh) / tickMicroEurPerWh + 1;
         return below < ticks ? below : ticks;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IPoolMarket, ITradeMarket} from "../interfaces/IMarket.sol";
+import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IGridOracle} from "../interfaces/IOracles.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
-import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
-import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {AreaKey} from "../libraries/AreaKey.sol";
 import {Contracts} from "../libraries/Contracts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
@@ -186,7 +186,7 @@ contract GridOracle is IGridOracle {
         _requireBeforeDelivery(period);
         uint256 last = clock.lastOpenPeriod();
         if (period > last) revert BeyondHorizon(period, last); // it would take a ring slot others still need
-        clearingHouse.activate(period);
+        clearingHouse.activate(area, period);
         State memory state = _stateOf(area, period);
         bool shrinksPool = _poolIsOpen(area, period, state.verdict);
         state.capsInForce = true;

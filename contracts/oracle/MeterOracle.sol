@@ -5,13 +5,15 @@ import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IMeterOracle} from "../interfaces/IOracles.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {AreaKey} from "../libraries/AreaKey.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Roles} from "../libraries/Roles.sol";
 import {SignedLanes} from "../libraries/SignedLanes.sol";
 
 /// @title Net meter readings per delivery period, in packed and versioned batches
-/// @notice Every batch of a period is its next version; a batch out of turn is refused, so that an oracle that
-///         sends again after a crash cannot send twice. Each version stays in the log.
+/// @notice Every batch of an area and period is its next version; a batch out of turn is refused, so that an oracle that
+///         sends again after a crash cannot send twice. Each version stays in the log. Areas have their readings apart: a
+///         block of seven may hold participants of two of them, and then each has its own copy of it.
 contract MeterOracle is IMeterOracle {
     /// @notice Readings per block (storage word)
     uint256 public constant PER_BLOCK = 7;
@@ -34,27 +36,30 @@ contract MeterOracle is IMeterOracle {
 
     /// @dev What stays the same over the blocks of one call, and the 256 seats looked up last
     struct Batch {
+        uint256 area;
         uint256 period;
-        uint256 slotKey;
+        uint256 base;
         bool settling;
         uint256 seatWord;
         uint256 seatsTaken;
     }
 
-    /// @dev ring slot | block => period: 32 | 7 × int32, lowest lane first
+    /// @dev ring slot | area: 32 | block: 32 => period: 32 | 7 × int32, lowest lane first
     mapping(uint256 key => uint256) private _blocks;
-    /// @dev ring slot => period: 32 | version: 32
-    mapping(uint256 slot => uint256) private _versions;
+    /// @dev ring slot | area => period: 32 | version: 32
+    mapping(uint256 key => uint256) private _versions;
 
     /// @notice A batch: blocks of seven int32 readings in Wh (+ injects), the first for participant 7 × firstBlock
-    event ReadingsSubmitted(uint256 indexed period, uint256 indexed version, uint256 firstBlock, bytes readings);
+    event ReadingsSubmitted(
+        uint256 indexed area, uint256 indexed period, uint256 indexed version, uint256 firstBlock, bytes readings
+    );
 
-    error VersionOutOfTurn(uint256 period, uint256 version, uint256 expected);
+    error VersionOutOfTurn(uint256 area, uint256 period, uint256 version, uint256 expected);
     error NotDelivered(uint256 period, uint256 currentPeriod);
     error BadLength(uint256 bytesGiven, uint256 blockBytes);
-    error UnknownMeter(uint256 participant);
+    error UnknownMeter(uint256 area, uint256 participant);
     error ReadingAbsurd(uint256 participant, int256 wh, uint256 limitWh);
-    error SettlementBegun(uint256 period, uint256 participant, int256 settledWh, int256 newWh);
+    error SettlementBegun(uint256 area, uint256 period, uint256 participant, int256 settledWh, int256 newWh);
 
     constructor(IParticipantRegistry registry_, IMarketClock clock_, IClearingHouse clearingHouse_) {
         registry = registry_;
@@ -63,30 +68,36 @@ contract MeterOracle is IMeterOracle {
         _ringSize = clearingHouse_.ringSize();
     }
 
-    /// @notice Brings in the next version of a period's readings; lanes that are MISSING change nothing
-    function submit(uint32 period, uint256 version, uint256 firstBlock, bytes calldata readings) external {
+    /// @notice Brings in the next version of an area's readings of a period; lanes that are MISSING change nothing
+    function submit(uint256 area, uint32 period, uint256 version, uint256 firstBlock, bytes calldata readings) external {
         registry.requireRole(Roles.METER_ORACLE, msg.sender);
         if (!clock.delivered(period)) revert NotDelivered(period, clock.currentPeriod());
-        uint256 expected = versionOf(period) + 1;
-        if (version != expected) revert VersionOutOfTurn(period, version, expected);
+        uint256 key = AreaKey.inSlot(period % _ringSize, area);
+        uint256 expected = _versionAt(key, period) + 1;
+        if (version != expected) revert VersionOutOfTurn(area, period, version, expected);
         if (readings.length == 0 || readings.length % BLOCK_BYTES != 0) {
             revert BadLength(readings.length, BLOCK_BYTES);
         }
-        if (firstBlock > type(uint32).max) revert UnknownMeter(firstBlock); // a ring key has 64 bits for it
-        clearingHouse.activate(period);
-        Batch memory batch = Batch(period, _key(period, 0), clearingHouse.settling(period), type(uint256).max, 0);
+        // A ring key has 32 bits for a block.
+        if (firstBlock > type(uint32).max - readings.length) revert UnknownMeter(area, firstBlock);
+        bool settling = clearingHouse.activate(area, period);
+        _storeAll(
+            Batch(area, period, _key(area, period, 0), settling, type(uint256).max, 0), firstBlock, readings
+        );
+        _versions[key] = (uint256(period) << 32) | version;
+        emit ReadingsSubmitted(area, period, version, firstBlock, readings);
+    }
+
+    function _storeAll(Batch memory batch, uint256 block_, bytes calldata readings) private {
         unchecked {
-            uint256 block_ = firstBlock;
             for (uint256 offset; offset < readings.length; offset += BLOCK_BYTES) {
                 _store(batch, block_++, uint224(bytes28(readings[offset:])));
             }
         }
-        _versions[period % _ringSize] = (uint256(period) << 32) | version;
-        emit ReadingsSubmitted(period, version, firstBlock, readings);
     }
 
     function _store(Batch memory batch, uint256 block_, uint256 word) private {
-        uint256 key = batch.slotKey | block_;
+        uint256 key = batch.base | block_;
         uint256 period = batch.period;
         uint256 present = _blocks[key];
         unchecked {
@@ -100,7 +111,7 @@ contract MeterOracle is IMeterOracle {
         _blocks[key] = Lanes.fresh(period) | word;
     }
 
-    /// @dev Whether a block needs no closer look: all of its seats are taken, and each reading is one of 28 bits with
+    /// @dev Whether a block needs no closer look: all of its seats are taken in the area, and each reading is one of 28 bits with
     ///      sign. That leaves out the missing, the absurd, and with them a few that `_merge` accepts.
     function _plain(Batch memory batch, uint256 participant, uint256 word) private view returns (bool) {
         unchecked {
@@ -135,40 +146,47 @@ contract MeterOracle is IMeterOracle {
     function _seatsTaken(Batch memory batch, uint256 participant) private view returns (uint256) {
         if (participant >> 8 != batch.seatWord) {
             batch.seatWord = participant >> 8;
-            batch.seatsTaken = registry.seatsTaken(batch.seatWord);
+            batch.seatsTaken = registry.seatsTaken(batch.area, batch.seatWord);
         }
         return batch.seatsTaken;
     }
 
     function _requirePlausible(Batch memory batch, uint256 participant, uint256 lane, uint256 former) private view {
-        if ((_seatsTaken(batch, participant) >> (participant & 0xff)) & 1 == 0) revert UnknownMeter(participant);
+        if ((_seatsTaken(batch, participant) >> (participant & 0xff)) & 1 == 0) {
+            revert UnknownMeter(batch.area, participant); // nobody's, or of another area
+        }
         int256 wh = int32(uint32(lane));
         if (wh > MAX_WH || wh < -MAX_WH) revert ReadingAbsurd(participant, wh, Lanes.MAX_WH);
         if (batch.settling && former != MISSING && former != lane) {
-            revert SettlementBegun(batch.period, participant, int32(uint32(former)), wh);
+            revert SettlementBegun(batch.area, batch.period, participant, int32(uint32(former)), wh);
         }
     }
 
-    /// @notice How many batches of the period came in
-    function versionOf(uint256 period) public view returns (uint256) {
-        uint256 word = _versions[period % _ringSize];
+    /// @notice How many batches of the area and period came in
+    function versionOf(uint256 area, uint256 period) external view returns (uint256) {
+        return _versionAt(AreaKey.inSlot(period % _ringSize, area), period);
+    }
+
+    function _versionAt(uint256 key, uint256 period) private view returns (uint256) {
+        uint256 word = _versions[key];
         return word >> 32 == period ? uint32(word) : 0;
     }
 
-    /// @notice Net reading of a participant in Wh; type(int32).min = missing
-    function readingOf(uint256 period, uint256 participant) public view returns (int256) {
-        uint256 word = _blocks[_key(period, participant / PER_BLOCK)];
+    /// @notice Net reading of a participant of an area in Wh; type(int32).min = missing
+    function readingOf(uint256 area, uint256 period, uint256 participant) public view returns (int256) {
+        uint256 word = _blocks[_key(area, period, participant / PER_BLOCK)];
         if (Lanes.tag(word) != period) return MISSING_WH;
         return int32(uint32(word >> ((participant % PER_BLOCK) * 32)));
     }
 
     /// @inheritdoc IMeterOracle
-    function readingsOfGroups(uint256 period, uint256[] calldata groups)
+    function readingsOfGroups(uint256 area, uint256 period, uint256[] calldata groups)
         external
         view
         returns (uint256[] memory readings)
     {
         readings = new uint256[](groups.length);
+        uint256 base = _key(area, period, 0);
         uint256 loaded = type(uint256).max;
         uint256 word;
         unchecked {
@@ -176,12 +194,12 @@ contract MeterOracle is IMeterOracle {
                 uint256 participant = groups[i] * Lanes.PER_GROUP;
                 uint256 block_ = participant / PER_BLOCK;
                 uint256 lane = participant % PER_BLOCK;
-                if (block_ != loaded) word = _blockOf(period, block_);
+                if (block_ != loaded) word = _blockOf(base, period, block_);
                 uint256 four = word >> (lane * 32);
                 loaded = block_;
                 if (lane > PER_BLOCK - Lanes.PER_GROUP) {
                     loaded = block_ + 1;
-                    word = _blockOf(period, loaded);
+                    word = _blockOf(base, period, loaded);
                     four |= word << ((PER_BLOCK - lane) * 32);
                 }
                 readings[i] = SignedLanes.fromInt32s(four);
@@ -190,12 +208,12 @@ contract MeterOracle is IMeterOracle {
     }
 
     /// @dev Seven readings without tag
-    function _blockOf(uint256 period, uint256 block_) private view returns (uint256) {
-        uint256 word = _blocks[_key(period, block_)];
+    function _blockOf(uint256 base, uint256 period, uint256 block_) private view returns (uint256) {
+        uint256 word = _blocks[base | block_];
         return Lanes.tag(word) == period ? uint224(word) : ALL_MISSING;
     }
 
-    function _key(uint256 period, uint256 block_) private view returns (uint256) {
-        return ((period % _ringSize) << 64) | block_;
+    function _key(uint256 area, uint256 period, uint256 block_) private view returns (uint256) {
+        return AreaKey.numbered(period % _ringSize, area, block_);
     }
 }

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {AreaKey} from "../libraries/AreaKey.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 
 /// @title In which delivery periods a participant trades, is metered and is settled
 /// @notice A membership is the periods from its first to the one before its end; a seat, once taken, is never given
 ///         to somebody else.
 abstract contract Memberships is IParticipantRegistry {
-    using BitMaps for BitMaps.BitMap;
-
     /// @dev Four memberships to a word, 64 bits each: first period: 32 | first period no more: 32
     mapping(uint256 group => uint256 fourMemberships) private _memberships;
-    BitMaps.BitMap private _seats;
+    /// @dev area | 256 seats => one bit each
+    mapping(uint256 key => uint256 bits) private _seats;
     /// @dev The latest first period of any membership
     uint32 private _latestJoin;
     /// @dev Who was registered at a metering point last, and before whom else: each begins at or after the end of the one
@@ -28,8 +27,8 @@ abstract contract Memberships is IParticipantRegistry {
     }
 
     /// @inheritdoc IParticipantRegistry
-    function seatsTaken(uint256 word) external view returns (uint256) {
-        return _seats._data[word];
+    function seatsTaken(uint256 area, uint256 word) external view returns (uint256) {
+        return _seats[AreaKey.inSlot(word, area)];
     }
 
     /// @inheritdoc IParticipantRegistry
@@ -43,11 +42,11 @@ abstract contract Memberships is IParticipantRegistry {
         }
     }
 
-    function _join(uint256 participant, bytes32 meteringPoint, uint32 fromPeriod) internal {
+    function _join(uint256 area, uint256 participant, bytes32 meteringPoint, uint32 fromPeriod) internal {
         uint256 former = _lastAt[meteringPoint];
         if (former != 0) _formerOf[participant] = former;
         _lastAt[meteringPoint] = participant;
-        _seats.set(participant);
+        _seats[AreaKey.inSlot(participant >> 8, area)] |= 1 << (participant & 0xff);
         if (fromPeriod > _latestJoin) _latestJoin = fromPeriod;
         _set(participant, (uint256(fromPeriod) << 32) | type(uint32).max);
     }

@@ -134,8 +134,8 @@ contract ParticipantRegistry is Successions, AgentLimits, Memberships, Places, P
         return _addArea(name);
     }
 
-    /// @notice Closes an area that has no members from the first period on that takes no orders yet, for good: the
-    ///         periods from there on do not wait for its settlement, and nobody is registered in it
+    /// @notice Closes an area that has no members from the first period on that takes no orders yet, for good: it has no
+    ///         periods from there on, and nobody is registered in it
     function closeArea(uint256 area) external onlyOperator {
         if (address(clock) == address(0)) revert NotConnected();
         uint256 fromPeriod = clock.lastOpenPeriod() + 1;
@@ -207,7 +207,7 @@ contract ParticipantRegistry is Successions, AgentLimits, Memberships, Places, P
         number = _takeSeat(row.area);
         _participants[number] = Participant(row.account, row.meteringPoint);
         _setProfile(number, Profile.pack(row.capacityWh, row.area, row.zone));
-        _join(number, row.meteringPoint, row.fromPeriod);
+        _join(row.area, number, row.meteringPoint, row.fromPeriod);
         emit ParticipantRegistered(
             number, row.account, row.meteringPoint, row.area, row.zone, row.capacityWh, row.fromPeriod
         );

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 
 /// @title Market areas and grid zones
-/// @notice An area nobody is a member of any more can be closed: from then on no period waits for its settlement.
+/// @notice An area nobody is a member of any more can be closed: from then on it has no more periods.
 abstract contract Places is IParticipantRegistry {
     struct Zone {
         uint16 parent;
@@ -16,7 +16,6 @@ abstract contract Places is IParticipantRegistry {
 
     bytes32[] private _areas;
     Zone[] private _zones;
-    uint256[] private _closed;
     /// @inheritdoc IParticipantRegistry
     mapping(uint256 area => uint256 period) public closedFrom;
 
@@ -27,7 +26,6 @@ abstract contract Places is IParticipantRegistry {
     /// @notice A grid zone was added below a parent (0 = none)
     event ZoneAdded(uint256 indexed zone, uint256 indexed parent, bytes32 name);
 
-    error UnknownArea(uint256 area);
     error UnknownZone(uint256 zone);
     error TooMany(string what, uint256 limit);
 
@@ -44,7 +42,6 @@ abstract contract Places is IParticipantRegistry {
 
     function _closeArea(uint256 area, uint256 fromPeriod) internal {
         _requireArea(area);
-        _closed.push(area);
         closedFrom[area] = fromPeriod;
         emit AreaEnded(area, fromPeriod);
     }
@@ -72,12 +69,10 @@ abstract contract Places is IParticipantRegistry {
     }
 
     /// @inheritdoc IParticipantRegistry
-    function areasIn(uint256 period) external view returns (uint256 areas, uint256 closed) {
-        areas = _areas.length;
-        uint256 everClosed = _closed.length;
-        for (uint256 i; i < everClosed; ++i) {
-            if (closedFrom[_closed[i]] <= period) ++closed;
-        }
+    function requireAreaIn(uint256 area, uint256 period) external view {
+        if (area >= _areas.length) revert UnknownArea(area);
+        uint256 closed = closedFrom[area];
+        if (closed != 0 && period >= closed) revert AreaClosed(area, closed);
     }
 
     /// @inheritdoc IParticipantRegistry

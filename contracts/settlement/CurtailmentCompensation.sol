@@ -162,9 +162,10 @@ contract CurtailmentCompensation is IMarket {
 
     /// @dev µEUR for a Wh; what a period's prices are is not changed once it is delivered
     function _rate(Commitment.Leaf calldata leaf, uint256 lane) private view returns (uint256) {
-        (, uint256 feedIn) = tariff.energyPrices(leaf.period);
-        uint256 zone = Profile.zone(Lanes.get64(leaf.profiles, lane));
-        uint256 fee = tariff.feesOf(zone, leaf.period).exportMicroEurPerWh;
+        uint256 profile = Lanes.get64(leaf.profiles, lane);
+        uint256 area = Profile.area(profile);
+        (, uint256 feedIn) = tariff.energyPrices(area, leaf.period);
+        uint256 fee = tariff.feesOf(area, Profile.zone(profile), leaf.period).exportMicroEurPerWh;
         return feedIn > fee ? feedIn - fee : 0;
     }
 

@@ -10,13 +10,13 @@ import {ISettlement} from "../interfaces/ISettlement.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
 import {AreaKey} from "../libraries/AreaKey.sol";
 import {Commitment} from "../libraries/Commitment.sol";
-import {Imbalance} from "../libraries/Imbalance.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {MeterReading} from "../libraries/MeterReading.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {Roles} from "../libraries/Roles.sol";
 import {SignedLanes} from "../libraries/SignedLanes.sol";
 import {RingTime} from "../registry/RingTime.sol";
+import {Imbalance} from "./Imbalance.sol";
 
 /// @title Contract against meter: residual at retail and feed-in, grid fees, in participant order
 /// @notice Anyone may settle a period once it is booked and metered, or once the reading deadline has passed; a
@@ -134,7 +134,6 @@ contract Settlement is ISettlement {
     error SilentAboveAll(uint256 permille, uint256 maximum);
     error ReadingOfNobody(uint256 participant, int256 wh);
     error NotDelivered(uint256 period);
-    error UnknownArea(uint256 area);
     error MayNotSettle(address caller);
     error OfAnotherGroup(uint256 participant, uint256 group);
     error PositionOutOfRange(uint256 participant, int256 wh);
@@ -162,7 +161,7 @@ contract Settlement is ISettlement {
         if (!clock.delivered(period)) revert NotDelivered(period);
         Progress memory progress = _open(area, period);
         if (progress.deadline != 0) return;
-        _requireAreaIn(area, period);
+        clearingHouse.activate(area, period);
         progress.deadline = uint64(block.timestamp + readingWindowSeconds);
         _progress[_key(area, period)] = progress;
         emit ReadingsAwaited(area, period, progress.deadline);
@@ -173,8 +172,10 @@ contract Settlement is ISettlement {
         if (!clock.delivered(period)) revert NotDelivered(period);
         if (maxGroups == 0) revert NothingToSettle(area, period);
         Progress memory progress = _open(area, period);
-        uint256 areas = _requireAreaIn(area, period);
-        if (progress.nextGroup == 0) _requireBooked(areas, period);
+        if (progress.nextGroup == 0) {
+            clearingHouse.activate(area, period);
+            _requireBooked(area, period);
+        }
         Range memory range = _rangeOf(area, period);
         range.deadline = progress.deadline;
         range.estimate = progress.deadline != 0 && block.timestamp > progress.deadline;
@@ -183,32 +184,17 @@ contract Settlement is ISettlement {
         progress.done = progress.nextGroup >= registry.groupCount(area);
         _progress[_key(area, period)] = progress;
         if (progress.done) {
-            clearingHouse.finishArea(period);
+            clearingHouse.finishArea(area, period);
             emit Settled(area, period, commitmentOf[area][period]);
         }
     }
 
-    /// @dev An area that was opened after the period took its ring slot is not in it, nor one that was closed before
-    function _requireAreaIn(uint256 area, uint256 period) private returns (uint256 areas) {
-        areas = clearingHouse.activate(period);
-        if (area >= areas) revert UnknownArea(area);
-        uint256 closed = registry.closedFrom(area);
-        if (_isOver(closed, period)) revert IParticipantRegistry.AreaClosed(area, closed);
-    }
-
-    function _isOver(uint256 closedFrom, uint256 period) private pure returns (bool) {
-        return closedFrom != 0 && period >= closedFrom;
-    }
-
-    /// @dev A contract is the sum over all markets, so each has to be done with the period; and in all areas, because nothing
-    ///      is booked any more from the first group on. What waits for a verdict anyone can end by then
-    function _requireBooked(uint256 areas, uint256 period) private view {
+    /// @dev A contract is the sum over all markets, so each has to be done with the area and period: nothing is booked
+    ///      there any more from the first group on. What waits for a verdict anyone can end by then
+    function _requireBooked(uint256 area, uint256 period) private view {
         address[] memory markets = clearingHouse.markets();
-        for (uint256 area; area < areas; ++area) {
-            if (areas > 1 && _isOver(registry.closedFrom(area), period)) continue;
-            for (uint256 i; i < markets.length; ++i) {
-                if (!IMarket(markets[i]).booked(area, period)) revert NotBooked(markets[i], area, period);
-            }
+        for (uint256 i; i < markets.length; ++i) {
+            if (!IMarket(markets[i]).booked(area, period)) revert NotBooked(markets[i], area, period);
         }
     }
 
@@ -221,8 +207,8 @@ contract Settlement is ISettlement {
         bytes32 before = commitmentOf[range.area][range.period];
         commitmentOf[range.area][range.period] = Commitment.extend(before, result.leaves);
         clearingHouse.settle(
-            range.period,
             range.area,
+            range.period,
             evidence.groups,
             result.deltas,
             result.suppliersMicroEur,
@@ -256,8 +242,8 @@ contract Settlement is ISettlement {
         returns (Evidence memory evidence)
     {
         (evidence.groups, evidence.profiles) = registry.membersOf(area, period, from, maxGroups);
-        evidence.positions = clearingHouse.positionsOfGroups(period, evidence.groups);
-        evidence.readings = meterOracle.readingsOfGroups(period, evidence.groups);
+        evidence.positions = clearingHouse.positionsOfGroups(area, period, evidence.groups);
+        evidence.readings = meterOracle.readingsOfGroups(area, period, evidence.groups);
         (,, bool capsInForce) = gridOracle.verdictOf(area, period);
         if (capsInForce) evidence.caps = gridOracle.capsOfGroups(period, evidence.groups);
     }
@@ -390,6 +376,7 @@ contract Settlement is ISettlement {
         uint256 due = _charge(range, now_);
         // The DSO's charges before and after are added up in `range`: twice the former is to be taken off.
         clearingHouse.correct(
+            area,
             was.period,
             was.group,
             SignedLanes.sub(due, charged),
@@ -432,7 +419,7 @@ contract Settlement is ISettlement {
     }
 
     function _open(uint256 area, uint256 period) private view returns (Progress memory progress) {
-        if (area >= registry.areaCount()) revert UnknownArea(area);
+        if (area >= registry.areaCount()) revert IParticipantRegistry.UnknownArea(area);
         progress = _progressOf(area, period);
         if (progress.done || _isDone(area, period)) revert AlreadySettled(area, period);
     }
@@ -448,12 +435,12 @@ contract Settlement is ISettlement {
         range.area = area;
         range.period = period;
         range.zone = NO_ZONE;
-        (range.prices.retail, range.prices.feedIn) = tariff.energyPrices(period);
+        (range.prices.retail, range.prices.feedIn) = tariff.energyPrices(area, period);
     }
 
     function _useZone(Range memory range, uint256 zone) private view {
         range.zone = zone;
-        ITariff.ZoneFees memory fees = tariff.feesOf(zone, range.period);
+        ITariff.ZoneFees memory fees = tariff.feesOf(range.area, zone, range.period);
         range.prices.importFee = fees.importMicroEurPerWh;
         range.prices.localFee = fees.localMicroEurPerWh;
         range.prices.exportFee = fees.exportMicroEurPerWh;

@@ -5,13 +5,14 @@ import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol
 import {IMarketClock} from "../interfaces/IMarketClock.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
-import {HighestOf} from "../libraries/HighestOf.sol";
 import {Roles} from "../libraries/Roles.sol";
+import {HighestOf} from "./HighestOf.sol";
 
-/// @title Retail price, feed-in tariff and grid fees, by period and zone
+/// @title Retail price, feed-in tariff and grid fees of each market area, by period and zone
 /// @notice A change takes effect only in periods that take no orders yet: what an order was placed on stands. Changes
 ///         are announced in the order of their periods, at most `MAX_AHEAD_SECONDS` before they hold, and the newest
-///         ones can be taken back until their periods take orders. What holds in a period is found by bisection.
+///         ones can be taken back until their periods take orders. What holds in a period is found by bisection. Areas have
+///         their tariffs apart, and may have one before they are opened.
 contract Tariff is ITariff {
     using Checkpoints for Checkpoints.Trace224;
     using HighestOf for HighestOf.Tree;
@@ -40,21 +41,24 @@ contract Tariff is ITariff {
     IMarketClock public immutable clock;
 
     /// @dev By first period: SET | retail: 16 | feed-in: 16
-    Checkpoints.Trace224 private _prices;
-    /// @dev By first period: SET | import: 16 | local: 16 | export: 16
-    mapping(uint256 zone => Checkpoints.Trace224) private _fees;
+    mapping(uint256 area => Checkpoints.Trace224) private _prices;
+    /// @dev area | zone: 16 => by first period: SET | import: 16 | local: 16 | export: 16
+    mapping(uint256 key => Checkpoints.Trace224) private _fees;
     /// @dev By first period: the highest import or local fee of any zone
-    Checkpoints.Trace224 private _highestFees;
+    mapping(uint256 area => Checkpoints.Trace224) private _highestFees;
     /// @dev The same, zone by zone, as of the newest change
-    HighestOf.Tree private _newestFees;
-    FeeChange[] private _changes;
+    mapping(uint256 area => HighestOf.Tree) private _newestFees;
+    mapping(uint256 area => FeeChange[]) private _changes;
 
     /// @notice New energy prices of the supplier
-    event EnergyPricesSet(uint256 indexed fromPeriod, uint256 retailMicroEurPerWh, uint256 feedInMicroEurPerWh);
+    event EnergyPricesSet(
+        uint256 indexed area, uint256 indexed fromPeriod, uint256 retailMicroEurPerWh, uint256 feedInMicroEurPerWh
+    );
     /// @notice The supplier took back the energy prices announced from that period on
-    event EnergyPricesWithdrawn(uint256 indexed fromPeriod);
+    event EnergyPricesWithdrawn(uint256 indexed area, uint256 indexed fromPeriod);
     /// @notice New grid fees of a zone (0 = flat)
     event GridFeesSet(
+        uint256 indexed area,
         uint256 indexed zone,
         uint256 indexed fromPeriod,
         uint256 importMicroEurPerWh,
@@ -62,14 +66,14 @@ contract Tariff is ITariff {
         uint256 exportMicroEurPerWh
     );
     /// @notice The DSO took back the fees of a zone announced from that period on
-    event GridFeesWithdrawn(uint256 indexed zone, uint256 indexed fromPeriod);
+    event GridFeesWithdrawn(uint256 indexed area, uint256 indexed zone, uint256 indexed fromPeriod);
 
     error FeedInAboveRetail(uint256 feedInMicroEurPerWh, uint256 retailMicroEurPerWh);
     error PeriodTakesOrders(uint256 fromPeriod, uint256 lastOpenPeriod);
     error NotLater(uint256 fromPeriod, uint256 lastFromPeriod);
     error TooFarAhead(uint256 fromPeriod, uint256 latest);
     error PeriodIsOver(uint256 fromPeriod, uint256 currentPeriod);
-    error NoTariff(uint256 period);
+    error NoTariff(uint256 area, uint256 period);
     error PriceOutOfRange(uint256 microEurPerWh, uint256 maximum);
     error NothingAnnounced();
 
@@ -80,15 +84,21 @@ contract Tariff is ITariff {
 
     // --- energy prices -------------------------------------------------------------------------
 
-    /// @notice Sets the supplier's energy prices from a period on. The first ones may hold from the current period: no
-    ///         period before it has a tariff, so none of them can be opened any more
-    function setEnergyPrices(uint32 fromPeriod, uint16 retailMicroEurPerWh, uint16 feedInMicroEurPerWh) external {
+    /// @notice Sets the supplier's energy prices in an area from a period on. The first ones may hold from the current
+    ///         period: no period before it has a tariff, so none of them can be opened any more
+    function setEnergyPrices(
+        uint256 area,
+        uint32 fromPeriod,
+        uint16 retailMicroEurPerWh,
+        uint16 feedInMicroEurPerWh
+    ) external {
         registry.requireRole(Roles.SUPPLIER, msg.sender);
         if (feedInMicroEurPerWh > retailMicroEurPerWh) {
             revert FeedInAboveRetail(feedInMicroEurPerWh, retailMicroEurPerWh);
         }
         _requireAtMost(retailMicroEurPerWh, MAX_RETAIL_MICRO_EUR_PER_WH);
-        (bool priced, uint32 last,) = _prices.latestCheckpoint();
+        Checkpoints.Trace224 storage prices = _prices[area];
+        (bool priced, uint32 last,) = prices.latestCheckpoint();
         if (priced) {
             if (fromPeriod <= last) revert NotLater(fromPeriod, last);
             _requireAhead(fromPeriod);
@@ -96,99 +106,102 @@ contract Tariff is ITariff {
             uint256 current = clock.currentPeriod();
             if (fromPeriod < current) revert PeriodIsOver(fromPeriod, current);
         }
-        _prices.push(fromPeriod, uint224(SET | (uint256(retailMicroEurPerWh) << 16) | feedInMicroEurPerWh));
-        emit EnergyPricesSet(fromPeriod, retailMicroEurPerWh, feedInMicroEurPerWh);
+        prices.push(fromPeriod, uint224(SET | (uint256(retailMicroEurPerWh) << 16) | feedInMicroEurPerWh));
+        emit EnergyPricesSet(area, fromPeriod, retailMicroEurPerWh, feedInMicroEurPerWh);
     }
 
-    /// @notice Takes back up to `most` of the energy prices announced, the newest first, as far as their periods take no
-    ///         orders yet
-    function withdrawEnergyPrices(uint256 most) external {
+    /// @notice Takes back up to `most` of the energy prices announced in an area, the newest first, as far as their periods
+    ///         take no orders yet
+    function withdrawEnergyPrices(uint256 area, uint256 most) external {
         registry.requireRole(Roles.SUPPLIER, msg.sender);
         uint256 lastOpen = clock.lastOpenPeriod();
         uint256 taken;
         for (; taken < most; ++taken) {
-            (bool found, uint32 from,) = _prices.latestCheckpoint();
+            (bool found, uint32 from,) = _prices[area].latestCheckpoint();
             if (!found || from <= lastOpen) break;
-            _prices._checkpoints.pop();
-            emit EnergyPricesWithdrawn(from);
+            _prices[area]._checkpoints.pop();
+            emit EnergyPricesWithdrawn(area, from);
         }
         if (taken == 0) revert NothingAnnounced();
     }
 
     // --- grid fees -----------------------------------------------------------------------------
 
-    /// @notice Sets the grid fees of a zone (0 = flat) from a period on
+    /// @notice Sets the grid fees of a zone (0 = flat) in an area from a period on
     /// @dev    In the order of periods over all zones: so the highest fee of any zone is kept period by period, exactly,
     ///         and no zone is ever looked through for it
-    function setGridFees(uint256 zone, uint32 fromPeriod, ZoneFees calldata fees) external {
+    function setGridFees(uint256 area, uint256 zone, uint32 fromPeriod, ZoneFees calldata fees) external {
         registry.requireRole(Roles.DSO, msg.sender);
         if (zone != FLAT) registry.parentZone(zone); // refuses an unknown zone
         _requireAtMost(fees.importMicroEurPerWh, MAX_FEE_MICRO_EUR_PER_WH);
         _requireAtMost(fees.localMicroEurPerWh, MAX_FEE_MICRO_EUR_PER_WH);
         _requireAtMost(fees.exportMicroEurPerWh, MAX_EXPORT_FEE_MICRO_EUR_PER_WH);
-        _requireInOrder(zone, fromPeriod);
+        _requireInOrder(area, zone, fromPeriod);
         // Before there are energy prices nothing can be ordered, so anything may still be set.
-        if (_prices.length() != 0) _requireAhead(fromPeriod);
+        if (_prices[area].length() != 0) _requireAhead(fromPeriod);
         uint224 packed = _pack(fees);
-        _fees[zone].push(fromPeriod, packed);
-        _highestFees.push(fromPeriod, uint224(_newestFees.set(zone, _backed(packed))));
-        _changes.push(FeeChange(fromPeriod, uint16(zone)));
+        _fees[_zoneKey(area, zone)].push(fromPeriod, packed);
+        _highestFees[area].push(fromPeriod, uint224(_newestFees[area].set(zone, _backed(packed))));
+        _changes[area].push(FeeChange(fromPeriod, uint16(zone)));
         emit GridFeesSet(
-            zone, fromPeriod, fees.importMicroEurPerWh, fees.localMicroEurPerWh, fees.exportMicroEurPerWh
+            area, zone, fromPeriod, fees.importMicroEurPerWh, fees.localMicroEurPerWh, fees.exportMicroEurPerWh
         );
     }
 
-    /// @notice Takes back up to `most` of the changes of fees announced, the newest first, as far as their periods take no
-    ///         orders yet
-    function withdrawGridFees(uint256 most) external {
+    /// @notice Takes back up to `most` of the changes of fees announced in an area, the newest first, as far as their periods
+    ///         take no orders yet
+    function withdrawGridFees(uint256 area, uint256 most) external {
         registry.requireRole(Roles.DSO, msg.sender);
         uint256 lastOpen = clock.lastOpenPeriod();
         uint256 taken;
-        for (; taken < most && _changes.length != 0; ++taken) {
-            FeeChange memory change = _changes[_changes.length - 1];
+        FeeChange[] storage changes = _changes[area];
+        for (; taken < most && changes.length != 0; ++taken) {
+            FeeChange memory change = changes[changes.length - 1];
             if (change.fromPeriod <= lastOpen) break;
-            _takeBack(change);
+            _takeBack(area, changes, change);
         }
         if (taken == 0) revert NothingAnnounced();
     }
 
-    function _takeBack(FeeChange memory change) private {
-        _changes.pop();
-        _fees[change.zone]._checkpoints.pop();
-        uint256 highest = _newestFees.set(change.zone, _backed(_fees[change.zone].latest()));
-        uint256 left = _changes.length;
+    function _takeBack(uint256 area, FeeChange[] storage changes, FeeChange memory change) private {
+        changes.pop();
+        Checkpoints.Trace224 storage fees = _fees[_zoneKey(area, change.zone)];
+        fees._checkpoints.pop();
+        uint256 highest = _newestFees[area].set(change.zone, _backed(fees.latest()));
+        uint256 left = changes.length;
         // Of several changes from one period on, the highest fee is one entry.
-        if (left != 0 && _changes[left - 1].fromPeriod == change.fromPeriod) {
-            _highestFees.push(change.fromPeriod, uint224(highest));
+        if (left != 0 && changes[left - 1].fromPeriod == change.fromPeriod) {
+            _highestFees[area].push(change.fromPeriod, uint224(highest));
         } else {
-            _highestFees._checkpoints.pop();
+            _highestFees[area]._checkpoints.pop();
         }
-        emit GridFeesWithdrawn(change.zone, change.fromPeriod);
+        emit GridFeesWithdrawn(area, change.zone, change.fromPeriod);
     }
 
-    function _requireInOrder(uint256 zone, uint256 fromPeriod) private view {
-        (bool found, uint32 last,) = _fees[zone].latestCheckpoint();
+    function _requireInOrder(uint256 area, uint256 zone, uint256 fromPeriod) private view {
+        (bool found, uint32 last,) = _fees[_zoneKey(area, zone)].latestCheckpoint();
         if (found && fromPeriod <= last) revert NotLater(fromPeriod, last);
-        uint256 changes = _changes.length;
-        if (changes == 0) return;
-        last = _changes[changes - 1].fromPeriod;
+        FeeChange[] storage changes = _changes[area];
+        uint256 count = changes.length;
+        if (count == 0) return;
+        last = changes[count - 1].fromPeriod;
         if (fromPeriod < last) revert NotLater(fromPeriod, last);
     }
 
     // --- questions -----------------------------------------------------------------------------
 
     /// @inheritdoc ITariff
-    function energyPrices(uint256 period) public view returns (uint256, uint256) {
-        uint256 found = _prices.upperLookupRecent(_key(period));
-        if (found == 0) revert NoTariff(period);
+    function energyPrices(uint256 area, uint256 period) public view returns (uint256, uint256) {
+        uint256 found = _prices[area].upperLookupRecent(_key(period));
+        if (found == 0) revert NoTariff(area, period);
         return (uint16(found >> 16), uint16(found));
     }
 
     /// @inheritdoc ITariff
-    function feesOf(uint256 zone, uint256 period) external view returns (ZoneFees memory fees) {
+    function feesOf(uint256 area, uint256 zone, uint256 period) external view returns (ZoneFees memory fees) {
         uint32 key = _key(period);
         while (true) {
-            uint256 found = _fees[zone].upperLookupRecent(key);
+            uint256 found = _fees[_zoneKey(area, zone)].upperLookupRecent(key);
             fees = ZoneFees(uint16(found >> 32), uint16(found >> 16), uint16(found));
             if (found != 0 || zone == FLAT) return fees;
             zone = registry.parentZone(zone);
@@ -196,9 +209,9 @@ contract Tariff is ITariff {
     }
 
     /// @inheritdoc ITariff
-    function holdRates(uint256 period) external view returns (uint256 retail, uint256 hold) {
-        (retail,) = energyPrices(period);
-        hold = retail + _highestFees.upperLookupRecent(_key(period));
+    function holdRates(uint256 area, uint256 period) external view returns (uint256 retail, uint256 hold) {
+        (retail,) = energyPrices(area, period);
+        hold = retail + _highestFees[area].upperLookupRecent(_key(period));
     }
 
     // --- rules ---------------------------------------------------------------------------------
@@ -226,6 +239,11 @@ contract Tariff is ITariff {
         uint256 importFee = uint16(fees >> 32);
         uint256 localFee = uint16(fees >> 16);
         return importFee > localFee ? importFee : localFee;
+    }
+
+    /// @dev A zone's number has 12 bits
+    function _zoneKey(uint256 area, uint256 zone) private pure returns (uint256) {
+        return (area << 16) | zone;
     }
 
     function _key(uint256 period) private pure returns (uint32) {

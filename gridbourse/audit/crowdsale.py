@@ -12,6 +12,7 @@ from typing import Any
 from gridbourse.audit.core.context import Common
 from gridbourse.audit.core.errors import AuditError
 from gridbourse.audit.core.events import Event
+from gridbourse.audit.core.tariff import EnergyPrices
 from gridbourse.audit.core.withdrawals import Withdrawals
 from gridbourse.audit.settlement.metering import Metering
 from gridbourse.chain.deployment.record import PLEDGES, DeployedContract, DeploymentRecord
@@ -345,14 +346,19 @@ class RebuiltCampaign:
 
     def premium(self, period: int, export_wh: int) -> int:
         """What its contracts of a period paid above the feed-in tariff, µEUR."""
-        prices = self._common.tariffs.energy(period)
         holder = self.holder(period) or 0
+        prices = self._prices(period)
         sold = self._money.position(period, holder).net_wh
         paid = self._money.paid[period, holder]
         return premium_micro_eur(export_wh, sold, paid, prices.retail, prices.feed_in)
 
+    def _prices(self, period: int) -> EnergyPrices:
+        """Of the area the metering point was in then."""
+        there = self._common.members.holder_at(self.metering_point, period)
+        return self._common.tariffs.energy(None if there is None else there.area, period)
+
     def _export_recorded(self, event: Event) -> None:
-        period, prices = event["period"], self._common.tariffs.energy(event["period"])
+        period, prices = event["period"], self._prices(event["period"])
         export = self.export(period)
         self._compare(event, f"Wh, period {period}", event["exportWh"], export)
         known = Export(event["exportWh"], prices.retail, prices.feed_in, holder=self.holder(period))

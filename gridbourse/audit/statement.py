@@ -54,9 +54,10 @@ def statement(rebuilt: Rebuilt, area: int, period: int) -> Statement:
     contracts = _ints(money.position(period, seat.number).net_wh for seat in seats)
     readings = _ints(metering.settled_wh[period][seat.number] for seat in seats)
     caps = _ints(metering.caps_of(period, seat.number)[0] for seat in seats)
-    fees = [rebuilt.tariffs.fees(seat.zone, period) for seat in seats]
+    fees = [rebuilt.tariffs.fees(area, seat.zone, period) for seat in seats]
     columns = np.array(fees, dtype=np.int64).reshape(-1, 3).T
-    charges = settle(readings, contracts, caps, Prices(*rebuilt.tariffs.energy(period), *columns))
+    prices = Prices(*rebuilt.tariffs.energy(area, period), *columns)
+    charges = settle(readings, contracts, caps, prices)
     sums = [money.paid[period, seat.number] for seat in seats]  # + received
     received, paid = sum(max(each, 0) for each in sums), sum(max(-each, 0) for each in sums)
     flows = [

@@ -100,14 +100,15 @@ def _set_tariff(market: Market, scenario: Scenario) -> dict[str, int]:
         )
         prices = zone_prices(scenario, name)
         fees = (prices.import_fee, prices.local_fee, prices.export_fee)
-        market.tariff.write(dso, "tariff", "setGridFees", number, scenario.first_period, fees)
+        first = scenario.first_period
+        market.tariff.write(dso, "tariff", "setGridFees", AREA, number, first, fees)
         zones[name] = number
     retail, feed_in = (
         scenario.tariff.retail_micro_eur_per_wh,
         scenario.tariff.feed_in_micro_eur_per_wh,
     )
     market.tariff.write(
-        supplier, "tariff", "setEnergyPrices", scenario.first_period, retail, feed_in
+        supplier, "tariff", "setEnergyPrices", AREA, scenario.first_period, retail, feed_in
     )
     return zones
 

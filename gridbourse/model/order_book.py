@@ -1,4 +1,4 @@
-"""Reference order book, which `contracts/market/OrderBook.sol` must equal, event for event.
+"""Reference order book, which `contracts/market/order_book/OrderBook.sol` must equal, event for event.
 
 A continuous double auction ([Mendes2020] §3.1.1.2, Fig. 11-12) of one area and delivery
 period, on a grid of price ticks: best price first, then earliest; trades at the resting order's

@@ -3,7 +3,7 @@
 Two parties agree in private ([Talari-nd] §3.3): the same energy at the same price in one
 period (spot) or in many (forward). Each puts a margin aside. A party that defaults in a
 period owes the other the loss of trading with the supplier instead, out of the margin, while it lasts.
-`contracts/market/OverTheCounter.sol` must equal this reference.
+`contracts/market/over_the_counter/OverTheCounter.sol` must equal this reference.
 """
 
 from collections.abc import Sequence

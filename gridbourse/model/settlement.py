@@ -1,4 +1,4 @@
-"""Reference settlement: contract against meter, which `contracts/libraries/Imbalance.sol` must equal.
+"""Reference settlement: contract against meter, which `contracts/settlement/Imbalance.sol` must equal.
 
 Energy beyond the contract goes to the supplier at the feed-in tariff, energy short of it comes from
 there at the retail price ([Khajeh2022] §2.1.2). Grid fees ([Talari-nd] §2.5, [Mendes2020] §2.1.6):

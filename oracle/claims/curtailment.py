@@ -47,7 +47,7 @@ def claim(
     module = market.compensation
     if module is None:
         return found
-    settled = rebuilt.metering.finished
+    settled = rebuilt.metering.finished_in(AREA)
     wanted = sorted(settled if periods is None else settled & set(periods))
     for period in wanted:
         due = _by_group(period_claims(module, rebuilt, period))
@@ -61,7 +61,7 @@ def period_claims(module: CurtailmentCompensation, rebuilt: Rebuilt, period: int
     """What everybody capped in a period is still owed, or owes (below 0), in participant order."""
     reach = module.read("reachPermille")
     members, metering = rebuilt.members, rebuilt.metering
-    feed_in = rebuilt.tariffs.energy(period).feed_in
+    feed_in = rebuilt.tariffs.energy(AREA, period).feed_in
     found = []
     for who in sorted(metering.capped(period)):
         profile = members.participants[who]
@@ -71,7 +71,7 @@ def period_claims(module: CurtailmentCompensation, rebuilt: Rebuilt, period: int
         cap = metering.caps_of(period, who)[0]
         wh = held_back_wh(module.stated(period, who), cap, reading, profile.capacity_wh, reach)
         wh -= module.paid_wh(period, who)
-        fee = rebuilt.tariffs.fees(profile.zone, period).export_fee
+        fee = rebuilt.tariffs.fees(AREA, profile.zone, period).export_fee
         if wh:
             found.append(Paid(period, who, wh, compensation_micro_eur(wh, feed_in, fee)))
     return found

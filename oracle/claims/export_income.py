@@ -58,7 +58,7 @@ def attest_premiums(market: Market, rebuilt: Rebuilt, campaign: EquityCampaign) 
         if recorded and not attested:
             sold = rebuilt.money.position(period, holder).net_wh
             paid = rebuilt.money.paid[period, holder]
-            prices = rebuilt.tariffs.energy(period)
+            prices = rebuilt.tariffs.energy(AREA, period)
             premiums[period] = premium_micro_eur(wh, sold, paid, prices.retail, prices.feed_in)
     waiting = [period for period, premium in premiums.items() if premium]
     for some in _slices(waiting):
@@ -69,7 +69,7 @@ def attest_premiums(market: Market, rebuilt: Rebuilt, campaign: EquityCampaign) 
 def _settled(rebuilt: Rebuilt, campaign: EquityCampaign) -> list[int]:
     first = campaign.read("firstPeriod")
     term = range(first, campaign.read("untilPeriod")) if first else range(0)
-    return sorted(p for p in rebuilt.metering.finished if p in term)
+    return sorted(p for p in rebuilt.metering.finished_in(AREA) if p in term)
 
 
 def _holders(rebuilt: Rebuilt, campaign: EquityCampaign) -> dict[int, int]:

@@ -117,7 +117,7 @@ class MixedMarket(SmallMarket):
     def poor(self, period: int, i: int) -> None:
         """Its money goes into an order of the pool, for which the book has none left."""
         free = self.market.house.read("balanceOf", self.numbers[i])
-        _, hold = self.market.tariff.read("holdRates", period)
+        _, hold = self.market.tariff.read("holdRates", AREA, period)
         self.own(period, i, BID, 0, free // hold)
 
     def listed(self, period: int, i: int, request: bool, wh: int, limit: int, **more: int) -> int:

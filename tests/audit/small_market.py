@@ -185,7 +185,9 @@ class SmallMarket:
         return {
             who: list(pair(lane))
             for group in self.market.grid.groups()
-            for who, lane in lanes56(group, house.read("positionsOf", period, group))
+            for who, lane in lanes56(
+                group, house.read("positionsOfGroups", AREA, period, [group])[0]
+            )
         }
 
 

@@ -17,18 +17,26 @@ from gridbourse.chain.deployment.record import DeploymentRecord
 from tests.audit.forging import entry_of, logs_of
 
 Forging = Callable[[str, Callable[[Any], None]], list[Difference]]
-P, ANN, BOB = 7, 8, 9
+A, P, ANN, BOB = 0, 7, 8, 9
+
+
+class OneArea:
+    """Members, as far as they are asked: everybody is of one area."""
+
+    def area_of(self, participant: int) -> int:
+        return A
 
 
 class Markets:
     """Two of them, over one ledger; both may let Ann sell and Bob buy."""
 
     def __init__(self) -> None:
+        members: Any = OneArea()
         nothing: Any = None
         self.findings = Findings()
-        self.money = Money("house", nothing, nothing, self.findings)
-        self.money._rates[P] = Rates(300, 360)
-        whole = Reservations(nothing, self.money, self.findings)
+        self.money = Money("house", members, nothing, self.findings)
+        self.money._rates[A, P] = Rates(300, 360)
+        whole = Reservations(members, self.money, self.findings)
         self.one, self.other = Share("one", whole), Share("other", whole)
         for share in (self.one, self.other):
             share.take_back(P, ANN, Energy(100, 0))
@@ -78,10 +86,10 @@ def test_nobody_pays_or_gets_more_than_the_retail_price(payment: int, payee: int
 def test_a_spread_that_nobody_pays_is_named() -> None:
     markets = Markets()
     markets.trade(markets.one, 10_000, 9_000)
-    markets.one.collect_spread(P, 1_000)
+    markets.one.collect_spread(A, P, 1_000)
     assert markets.found == []
-    markets.one.collect_spread(P, 1)
-    assert markets.found[0].startswith("spread: one, period 7")
+    markets.one.collect_spread(A, P, 1)
+    assert markets.found[0].startswith("spread: one, area 0, period 7")
 
 
 def test_what_a_revoked_market_booked_by_half_is_void() -> None:
@@ -89,8 +97,8 @@ def test_what_a_revoked_market_booked_by_half_is_void() -> None:
     markets = Markets()
     markets.trade(markets.other, 10_000, 10_000)
     markets.one.book(P, ANN, Position(60, 0), 12_000)
-    assert markets.one.open_payments[P] == 12_000
-    markets.one.void(P)
+    assert markets.one.open_payments[A, P] == 12_000
+    markets.one.void(A, P)
     assert markets.money.position(P, ANN) == (100, 0)
     assert markets.money.due == {(P, ANN): 10_000, (P, BOB): -10_000}
 

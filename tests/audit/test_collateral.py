@@ -34,7 +34,7 @@ class Money:
     free: dict[int, int] = field(default_factory=lambda: {WHO: PURSE_WH * RATE})
     credit_limits: dict[int, int] = field(default_factory=lambda: {WHO: 0})
 
-    def hold_rate(self, period: int) -> int:
+    def hold_rate(self, period: int, participant: int) -> int:
         return RATE
 
     def hold(self, period: int, participant: int, wh: int) -> None:

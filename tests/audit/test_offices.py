@@ -238,7 +238,7 @@ def test_an_area_closed_over_its_members_is_found(registry: Registry) -> None:
     registry.members.area_added(event("AreaAdded", area=1, name=b"mistake"))
     registry.members.area_ended(event("AreaEnded", area=1, fromPeriod=9))
     assert registry.found == []
-    assert [registry.members.areas_in(period) for period in (8, 9)] == [2, 1]
+    assert [registry.members.is_open(1, period) for period in (8, 9)] == [True, False]
     registry.members.area_ended(event("AreaEnded", area=0, fromPeriod=9))
     assert "[8] are members" in registry.found[-1]
     registry.members.area_ended(event("AreaEnded", area=1, fromPeriod=10))

@@ -20,14 +20,22 @@ from gridbourse.scenario.scenario import load
 from tests.audit.forging import altered, altered_topic, logs_of, plus
 
 Forging = Callable[[str, Callable[[Any], None]], list[Difference]]
-P, ANN, BOB = 7, 8, 9
+A, P, ANN, BOB = 0, 7, 8, 9
+
+
+class OneArea:
+    """Members, as far as they are asked: everybody is of one area."""
+
+    def area_of(self, participant: int) -> int:
+        return A
 
 
 @pytest.fixture
 def money() -> Money:
     """100 of the supplier's, 50 each of two participants, all of it there."""
+    members: Any = OneArea()
     nothing: Any = None
-    made = Money("house", nothing, nothing, Findings())
+    made = Money("house", members, nothing, Findings())
     for account, amount in ((SUPPLIER_ACCOUNT, 100), (ANN, 50), (BOB, 50)):
         made.free[account] += amount
         made.currency_held += amount
@@ -62,7 +70,7 @@ def test_sums_of_accounts_follow_every_change() -> None:
 def test_a_credit_beyond_the_guarantee_waits_and_the_rest_is_there(money: Money) -> None:
     """One meter says 1,000 were fed in: nobody's 50 pays it, though all sums are right."""
     change = GroupChange({ANN: 1_000, BOB: 0}, -1_000, 0)
-    settled = money.settle(P, [change])
+    settled = money.settle(A, P, [change])
     assert settled.waits == {ANN: 1_000}
     assert money.free[ANN] == money.free[BOB] == 50
     assert money.total() == money.currency_held
@@ -79,13 +87,13 @@ def test_without_waiting_it_is_named(money: Money) -> None:
 
 
 def test_a_debt_is_covered_by_the_supplier_first_and_then_by_who_earned(money: Money) -> None:
-    settled = money.settle(P, [GroupChange({ANN: -170}, 150, 20)])
+    settled = money.settle(A, P, [GroupChange({ANN: -170}, 150, 20)])
     assert settled.debts == {ANN: -120}
     assert money.backing() == (130, 20)
     assert (money.may_leave(SUPPLIER_ACCOUNT), money.may_leave(DSO_ACCOUNT)) == (130, 20)
-    money.settle(P + 1, [GroupChange({BOB: -200}, 20, 180)])
+    money.settle(A, P + 1, [GroupChange({BOB: -200}, 20, 180)])
     assert money.backing() == (0, 200)
-    money.settle(P + 2, [GroupChange({BOB: -30}, 0, 30)])
+    money.settle(A, P + 2, [GroupChange({BOB: -30}, 0, 30)])
     assert money.backing() == (-30, 230)
     assert (money.may_leave(SUPPLIER_ACCOUNT), money.may_leave(DSO_ACCOUNT)) == (0, 200)
     assert broken(money) == []
@@ -95,7 +103,7 @@ def test_a_fee_nobody_paid_does_not_go_out(money: Money) -> None:
     """What the DSO has is a debt of Ann's: spent, it would be Bob's money."""
     money.free[SUPPLIER_ACCOUNT] -= 100
     money.currency_held -= 100
-    money.settle(P, [GroupChange({ANN: -80}, 0, 80)])
+    money.settle(A, P, [GroupChange({ANN: -80}, 0, 80)])
     assert money.may_leave(DSO_ACCOUNT) == 50
     money.free[DSO_ACCOUNT] -= 80
     money.currency_held -= 80
@@ -108,22 +116,22 @@ def test_who_sells_is_paid_with_its_settlement(money: Money) -> None:
     money.book(P, ANN, Position(1, 0), 30)
     money.book(P, BOB, Position(0, 1), -30)
     assert money.free[ANN] == 50, "nothing is paid at booking"
-    money.settle(P, [GroupChange({ANN: 0}, 0, 0)])
-    assert (money.free[ANN], money.open_trades[P]) == (80, -30)
+    money.settle(A, P, [GroupChange({ANN: 0}, 0, 0)])
+    assert (money.free[ANN], money.open_trades[A, P]) == (80, -30)
     assert money.periods_short() == {}
-    money.settle(P, [GroupChange({BOB: 0}, 0, 0)])
-    assert (money.free[BOB], money.open_trades[P]) == (20, 0)
+    money.settle(A, P, [GroupChange({BOB: 0}, 0, 0)])
+    assert (money.free[BOB], money.open_trades[A, P]) == (20, 0)
 
 
 def test_a_seller_that_no_buyer_backs_is_named(money: Money) -> None:
     money.book(P, ANN, Position(1, 0), 30)
-    money.settle(P, [GroupChange({ANN: 0}, 0, 0)])
+    money.settle(A, P, [GroupChange({ANN: 0}, 0, 0)])
     [found] = broken(money)
-    assert "holds and open trades of period 7 are -30 µEUR" in found
+    assert "holds and open trades of area 0, period 7 are -30 µEUR" in found
 
 
 def test_credit_is_lent_by_the_suppliers_cover(money: Money) -> None:
-    money._rates[P] = Rates(300, 300)
+    money._rates[A, P] = Rates(300, 300)
     money.credit_limits[ANN] = 1_000
     money.hold(P, ANN, 1)
     found = broken(money)
@@ -152,10 +160,10 @@ def test_every_block_was_looked_at(rebuilt: Rebuilt, runs: dict[str, Path]) -> N
 
 def test_the_supplier_pays_feed_in(rebuilt: Rebuilt) -> None:
     """In the third period 100 Wh within a cap are fed in beyond all contracts, and 100 more by another."""
-    period = sorted(rebuilt.metering.finished)[2]
+    period = sorted(rebuilt.metering.finished_in(0))[2]
     flows = statement(rebuilt, 0, period).flows.set_index(["payer", "payee", "kind"])["micro_eur"]
     assert flows["supplier", "participants", "feed_in"] == 100 * 80
-    estimated = sorted(rebuilt.metering.finished)[3]
+    estimated = sorted(rebuilt.metering.finished_in(0))[3]
     told = statement(rebuilt, 0, estimated)
     capacity = rebuilt.members.participants[16].capacity_wh
     assert told.energy_wh["from_supplier"] > capacity, "a silent connection draws all it can"

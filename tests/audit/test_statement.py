@@ -33,7 +33,7 @@ def told(
             change["spread account"] = event["amountMicroEur"]
         if change:
             changes.setdefault(event["period"], Counter()).update(change)
-    periods = sorted(rebuilt.metering.finished)
+    periods = sorted(rebuilt.metering.finished_in(0))
     return [statement(rebuilt, AREA, period) for period in periods], rebuilt, changes
 
 

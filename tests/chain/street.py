@@ -62,7 +62,7 @@ def open_street() -> Iterator[Street]:
     with session("embedded") as w3:
         market = deploy(Chain(w3, load_artifacts()), Keyring.for_chain(w3), settings)
         street, keys = Street(market), market.keys
-        market.tariff.write(keys["supplier"], "set-up", "setEnergyPrices", 0, 300, 80)
+        market.tariff.write(keys["supplier"], "set-up", "setEnergyPrices", AREA, 0, 300, 80)
         rows = [
             Registration(
                 street.key(n).address, keccak(text=f"{n}"), AREA, 0, CAPACITY_WH, FIRST

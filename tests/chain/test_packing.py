@@ -103,7 +103,7 @@ def test_readings_arrive_as_they_were_packed(small: Small) -> None:
     small.advance((small.period + 1) * small.scenario.mtu_seconds)
     tx_hash = small.market.meter.submit(small.period, 1, readings)
 
-    held = {n: small.market.meter.read("readingOf", small.period, n) for n in who}
+    held = {n: small.market.meter.read("readingOf", AREA, small.period, n) for n in who}
     assert held == dict.fromkeys(who, MISSING_WH) | readings
     assert small.market.meter.batch(tx_hash) == readings
 
@@ -144,7 +144,7 @@ def test_caps_and_fills_come_back_as_they_went(small: Small) -> None:
 
     market.grid.accept(small.period, 1, market.grid.book_root(small.period), bytes(32))
     market.auction.book(market.keys["operator"], AREA, small.period, 100)
-    positions = market.house.positions(small.period, market.auction.groups(AREA))
+    positions = market.house.positions(AREA, small.period, market.auction.groups(AREA))
     assert positions == {who[0]: (300, 0), who[1]: (0, 300)}
 
 

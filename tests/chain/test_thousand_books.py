@@ -42,7 +42,7 @@ def market(books: list[Book]) -> Iterator[tuple[Market, list[int]]]:
         operator, treasurer = keys["operator"], keys["treasurer"]
         opened.registry.write(operator, "set-up", "addZone", b"zone".ljust(32, b"\0"), 0)
         retail = BAND.price(BAND.ticks - 1)
-        opened.tariff.write(keys["supplier"], "set-up", "setEnergyPrices", 0, retail, 0)
+        opened.tariff.write(keys["supplier"], "set-up", "setEnergyPrices", AREA, 0, retail, 0)
         rows = [
             Registration(keys[f"{i}"].address, keccak(text=f"{i}"), AREA, 1, NO_CAP - 1, 0)
             for i in range(people)

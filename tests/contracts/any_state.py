@@ -5,7 +5,7 @@ by doing: on a state of the chain that is thrown away again. Transactions go str
 brownie would wait for ever for those that were undone.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -61,7 +61,7 @@ def pass_time(seconds: int) -> None:
 # --- liveness ----------------------------------------------------------------------------------
 
 
-def require_anyone_can_end(market: Market, period: int, areas: range) -> None:
+def require_anyone_can_end(market: Market, period: int, areas: Iterable[int]) -> None:
     """A stranger ends a delivered period, no oracle helping, once the windows of its steps are over."""
     anyone, settlement = market.stranger, market.settlement
     with undone():
@@ -78,8 +78,8 @@ def require_anyone_can_end(market: Market, period: int, areas: range) -> None:
         for area in areas:
             if not settlement.progressOf(area, period)["done"]:
                 assert attempt(settlement.settle, area, period, 100, by=anyone), (period, area)
-        slot = market.house.periodAt(period % market.house.ringSize())
-        assert slot["areasSettled"] == slot["areas"] == len(areas)
+        place = period % market.house.ringSize()
+        assert all(market.house.periodAt(area, place)["settled"] for area in areas)
         require_sound(market)
 
 
@@ -105,11 +105,12 @@ def _meter_oracle(market: Market, periods: list[int]) -> None:
     """All that connections carry, one half of them out and the other in, and settles on it."""
     key, anyone = market.meter_oracle, market.stranger
     for period in periods:
-        readings = {m.number: (-1) ** m.number * market.capacity for m in market.members}
-        first, packed = pack_readings(readings)
-        version = market.meters.versionOf(period) + 1
-        attempt(market.meters.submit, period, version, first, packed, by=key)
         for area in {m.area for m in market.members}:
+            members = market.in_area(area)
+            readings = {m.number: (-1) ** m.number * market.capacity for m in members}
+            first, packed = pack_readings(readings)
+            version = market.meters.versionOf(area, period) + 1
+            attempt(market.meters.submit, area, period, version, first, packed, by=key)
             attempt(market.settlement.settle, area, period, 100, by=anyone)
 
 
@@ -124,7 +125,7 @@ def _supplier(market: Market, periods: list[int]) -> None:
     """Takes all it may out, and sells energy at once for what it never was worth."""
     house, key = market.house, market.supplier
     attempt(house.withdrawHouse, SUPPLIER, house.spendableOf(SUPPLIER), by=key)
-    attempt(market.tariff.setEnergyPrices, max(periods) + 8, 400, 400, by=key)
+    attempt(market.tariff.setEnergyPrices, 0, max(periods) + 8, 400, 400, by=key)
 
 
 def _dso(market: Market, _: list[int]) -> None:

@@ -48,6 +48,8 @@ OPEN, CLEARED, BOOKED, VOID = 0, 1, 2, 3
 NO_VERDICT, CAPPING, CAPPED, ACCEPTED, FALLBACK = 0, 1, 2, 3, 4
 
 RETAIL, FEED_IN = 300, 80
+AREAS_PRICED = 3
+"""Areas that have a tariff, the same one, before they are there."""
 FEES = {0: (60, 20, 5), 1: (50, 10, 0)}  # by zone: import, local, export
 FEES_OF = {0: FEES[0], 1: FEES[1], 2: FEES[1]}
 HOLD_RATE = RETAIL + 60
@@ -199,9 +201,10 @@ class Market:
         by = {"from": self.operator}
         self.registry.addZone(b"feeder", 0, by)
         self.registry.addZone(b"street", 1, by)
-        for zone, fees in FEES.items():
-            self.tariff.setGridFees(zone, 0, fees, {"from": self.dso})
-        self.tariff.setEnergyPrices(0, RETAIL, FEED_IN, {"from": self.supplier})
+        for area in range(AREAS_PRICED):
+            for zone, fees in FEES.items():
+                self.tariff.setGridFees(area, zone, 0, fees, {"from": self.dso})
+            self.tariff.setEnergyPrices(area, 0, RETAIL, FEED_IN, {"from": self.supplier})
         self.advance_to(FIRST)
 
     def admit(
@@ -317,10 +320,7 @@ class Market:
         return self.auction.book(area, period, groups, {"from": self.stranger})
 
     def trade(self, period: int, area: int = 0) -> None:
-        """From gate closure to booked trades, accepted in the first round; void once delivery has begun.
-
-        Nothing where the settlement of another area has ended it.
-        """
+        """From gate closure to booked trades, accepted in the first round; void once delivery has begun."""
         if self.auction.booked(area, period):
             return
         self.close_gate(period)
@@ -345,15 +345,21 @@ class Market:
         self.book(period, area)
 
     def meter(self, period: int, readings: Mapping[int, int]):
-        """The next version of a period's readings, by participant number."""
+        """The next version of a period's readings in each area, by participant number."""
+        areas = {member.number: member.area for member in self.members}
+        for area in sorted({areas.get(number, 0) for number in readings}):
+            of_area = {n: wh for n, wh in readings.items() if areas.get(n, 0) == area}
+            tx = self.meter_area(area, period, of_area)
+        return tx
+
+    def meter_area(self, area: int, period: int, readings: Mapping[int, int]):
+        """The next version of an area's readings of a period, by participant number."""
         first, packed = pack_readings(readings)
-        version = self.meters.versionOf(period) + 1
-        return self.meters.submit(period, version, first, packed, {"from": self.meter_oracle})
+        version = self.meters.versionOf(area, period) + 1
+        by = {"from": self.meter_oracle}
+        return self.meters.submit(area, period, version, first, packed, by)
 
     def settle(self, period: int, area: int = 0, groups: int = 100):
-        """Settles an area, after whatever nobody ended in the others, as anyone may, has been ended."""
-        for other in {member.area for member in self.members} - {area}:
-            self.end(period, other)
         return self.settlement.settle(area, period, groups, {"from": self.stranger})
 
     # --- questions -----------------------------------------------------------------------------
@@ -373,8 +379,9 @@ class Market:
     def ledger(self) -> Ledger:
         """The money of the chain as the model keeps it: who waits for what is one sum."""
         house, seats = self.house, self.registry.seatLimit()
+        areas = sorted({member.area for member in self.members})
         *slots, free, waiting, aside, deposits, withdrawals = ask(
-            *((house.periodAt, slot) for slot in range(RING)),
+            *((house.periodAt, area, slot) for area in areas for slot in range(RING)),
             (house.balances, seats),
             (house.waitingMicroEur,),
             (house.setAsideMicroEur,),

@@ -50,7 +50,7 @@ class Reviews:
         for (who, baseline), (wh, price, bond, stands_by) in zip(
             baselines.items(), terms, strict=True
         ):
-            reading = self.hall.whole.meters.readingOf(P, who)
+            reading = self.hall.whole.meters.readingOf(0, P, who)
             if reading == MISSING_WH:
                 continue
             leg = Leg(who, wh, price, bond, stands_by)
@@ -84,9 +84,9 @@ class Reviews:
 
     def _leaf(self, group: int) -> Leaf:
         market = self.hall.whole
-        readings = market.meters.readingsOfGroups(P, [group])[0]
+        readings = market.meters.readingsOfGroups(0, P, [group])[0]
         known = {who: 0 if wh == MISSING_WH else wh for who, wh in lanes64(group, readings)}
-        positions = int(market.house.positionsOf(P, group))
+        positions = int(market.house.positionsOfGroups(0, P, [group])[0])
         profiles = int(market.registry.profilesOf(group))
         return Leaf(P, group, profiles, positions, word64(known), NO_CAPS)
 

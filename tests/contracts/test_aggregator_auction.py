@@ -256,7 +256,7 @@ def test_what_a_batch_may_not_bring(hall):
     assert refused({ann: (5, 7), ben: (5, 7)}, ann.account) == (
         "NotForAnother", ben.number, ann.number,
     )  # fmt: skip
-    assert refused({far: (5, 700)}) == ("OtherArea", far.number, 1, 0)
+    assert refused({far: (5, 700)}) == ("GroupOfOtherArea", far.group, 0)
     assert refused({hall.buyer: (5, 700)}) == ("OwnAuction", hall.buyer.number, number)
     assert refused({ann: (21, 700)}) == ("BeyondLimit", ann.number, 21, 20)
     assert refused({ann: (BAND.ticks, 700)})[0] == "TickOutOfBand"
@@ -416,7 +416,7 @@ def test_who_may_answer_what(hall):
 
     assert hall.refused(number + 1, ann, 5, 10) == ("NoAuction", 0, P, number + 1)
     assert hall.refused(number, hall.buyer, 5, 10) == ("OwnAuction", hall.buyer.number, number)
-    assert hall.refused(number, far, 5, 10) == ("OtherArea", far.number, 1, 0)
+    assert hall.refused(number, far, 5, 10) == ("GroupOfOtherArea", far.group, 0)
     assert hall.refused(number, ann, 21, 10) == ("BeyondLimit", ann.number, 21, 20)
     assert hall.refused(number, ann, BAND.ticks, 10)[0] == "TickOutOfBand"
     assert hall.refused(number, ann, 5, 1 << 28)[0] == "QuantityOutOfRange"

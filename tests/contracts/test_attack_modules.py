@@ -54,16 +54,15 @@ def exchange(released, claimed):
 
 
 def settle_without_energy(market):
-    """Both areas of the period, everybody at zero."""
+    """Everybody at zero."""
     for module in market.house.markets():  # those of a test have no code to say that they are done
         if module != market.auction:
             market.house.revokeModule(module, {"from": market.operator})
-    for area in (0, 1):
-        if market.auction.sessionOf(area, P)["phase"] != BOOKED:
-            market.trade(P, area)
+    if market.auction.sessionOf(0, P)["phase"] != BOOKED:
+        market.trade(P)
     market.deliver(P)
     market.meter(P, {m.number: 0 for m in market.members})
-    return [market.settle(P, area) for area in (0, 1)]
+    return market.settle(P)
 
 
 # --- reservations, positions, payments ---------------------------------------------------------
@@ -74,7 +73,7 @@ def test_a_faulty_market_cannot_give_back_what_another_reserved(market, faulty, 
     market.place(P, {alice: (BID, 20, 5_000)})
     order = {alice: (0, 5_000)}
 
-    refused = refusal(market.house.reserve, P, ZERO_ADDRESS, exchange(order, {}), by=faulty)
+    refused = refusal(market.house.reserve, 0, P, ZERO_ADDRESS, exchange(order, {}), by=faulty)
     assert refused == ("ReleasedAboveReserved", GROUP, energies(order), P << 224)
     assert market.house.balanceOf(alice.number) == PURSE - 5_000 * HOLD_RATE
 
@@ -82,15 +81,15 @@ def test_a_faulty_market_cannot_give_back_what_another_reserved(market, faulty, 
 @pytest.mark.parametrize("pair", [(1, 0), (0, 1), (6_000, 0), (2**28 - 1, 2**28 - 1)], ids=str)
 def test_a_faulty_market_cannot_give_back_more_than_it_reserved(market, faulty, alice, bob, pair):
     """A lane below zero borrowed from the next: money out of nothing."""
-    market.house.activate(P, {"from": faulty})
+    market.house.activate(0, P, {"from": faulty})
     market.house.reserve(
-        P, ZERO_ADDRESS, exchange({}, {alice: (100, 50), bob: (7, 7)}), {"from": faulty}
+        0, P, ZERO_ADDRESS, exchange({}, {alice: (100, 50), bob: (7, 7)}), {"from": faulty}
     )
     more = {alice: (100 + pair[0], 50 + pair[1])} if max(pair) < 10**6 else {alice: pair}
 
-    error = refusal(market.house.reserve, P, ZERO_ADDRESS, exchange(more, {}), by=faulty)
+    error = refusal(market.house.reserve, 0, P, ZERO_ADDRESS, exchange(more, {}), by=faulty)
     assert error[0] == "ReleasedAboveReserved"
-    market.house.reserve(P, ZERO_ADDRESS, exchange({alice: (100, 50)}, {}), {"from": faulty})
+    market.house.reserve(0, P, ZERO_ADDRESS, exchange({alice: (100, 50)}, {}), {"from": faulty})
 
 
 def test_a_faulty_market_cannot_trade_what_another_reserved(market, faulty, alice, bob):
@@ -98,7 +97,7 @@ def test_a_faulty_market_cannot_trade_what_another_reserved(market, faulty, alic
     market.place(P, {alice: (BID, 20, 5_000), bob: (OFFER, 20, 5_000)})
     fills = energies({alice: (0, 1), bob: (1, 0)})
 
-    refused = refusal(market.house.book, P, [GROUP], [fills], [0], by=faulty)
+    refused = refusal(market.house.book, 0, P, [GROUP], [fills], [0], by=faulty)
     assert refused[0] in {"SoldAboveReserved", "BoughtAboveReserved"}
     assert refused[2:] == (1, 0)
     market.trade(P)
@@ -106,25 +105,25 @@ def test_a_faulty_market_cannot_trade_what_another_reserved(market, faulty, alic
 
 
 def test_a_faulty_market_cannot_free_the_hold_of_what_it_booked(market, faulty, alice, bob):
-    market.house.activate(P, {"from": faulty})
+    market.house.activate(0, P, {"from": faulty})
     market.house.reserve(
-        P, ZERO_ADDRESS, exchange({}, {alice: (0, 900), bob: (900, 0)}), {"from": faulty}
+        0, P, ZERO_ADDRESS, exchange({}, {alice: (0, 900), bob: (900, 0)}), {"from": faulty}
     )
     fills, paid = energies({alice: (0, 600), bob: (600, 0)}), 600 * RETAIL
     words = ([GROUP], [fills], [amounts({alice: -paid, bob: paid})])
-    market.house.book(P, *words, {"from": faulty})
+    market.house.book(0, P, *words, {"from": faulty})
 
     refused = refusal(
-        market.house.reserve, P, ZERO_ADDRESS, exchange({alice: (0, 301)}, {}), by=faulty
+        market.house.reserve, 0, P, ZERO_ADDRESS, exchange({alice: (0, 301)}, {}), by=faulty
     )
     assert refused[0] == "ReleasedAboveReserved"
-    market.house.reserve(P, ZERO_ADDRESS, exchange({alice: (0, 300)}, {}), {"from": faulty})
+    market.house.reserve(0, P, ZERO_ADDRESS, exchange({alice: (0, 300)}, {}), {"from": faulty})
 
 
 def test_a_connection_is_promised_once_over_all_markets(market, faulty, other, alice):
-    market.house.activate(P, {"from": faulty})
+    market.house.activate(0, P, {"from": faulty})
     for module, wh in ((faulty, 10_000), (other, 10_000)):
-        market.house.reserve(P, ZERO_ADDRESS, exchange({}, {alice: (wh, 0)}), {"from": module})
+        market.house.reserve(0, P, ZERO_ADDRESS, exchange({}, {alice: (wh, 0)}), {"from": module})
 
     refused = refusal(market.auction.place, P, OFFER, 20, 5_001, by=alice.account)
     assert refused == ("AboveConnectionCapacity", alice.number, CAPACITY_WH + 1, CAPACITY_WH)
@@ -137,22 +136,22 @@ def test_a_faulty_market_cannot_pay_a_seller_out_of_nothing(market, faulty, acco
     """It booked a sale that nobody pays: settlement waits for the payer, and once the market is revoked the
     sale is void. The period ends all the same."""
     house = market.house
-    house.activate(P, {"from": faulty})
-    house.reserve(P, ZERO_ADDRESS, exchange({}, {alice: (CAPACITY_WH, 0)}), {"from": faulty})
+    house.activate(0, P, {"from": faulty})
+    house.reserve(0, P, ZERO_ADDRESS, exchange({}, {alice: (CAPACITY_WH, 0)}), {"from": faulty})
     paid = CAPACITY_WH * RETAIL
     words = ([GROUP], [energies({alice: (CAPACITY_WH, 0)})], [amounts({alice: paid})])
-    house.book(P, *words, {"from": faulty})
+    house.book(0, P, *words, {"from": faulty})
     market.trade(P)
     market.deliver(P)
     market.meter(P, {m.number: 0 for m in market.members})
     market.authorise(accounts[11], SETTLEMENT)
-    waiting = refusal(house.settle, P, 0, [], [], [], 0, by=accounts[11])
-    assert waiting == ("TradesOpen", faulty, P, paid)
+    waiting = refusal(house.settle, 0, P, [], [], [], 0, by=accounts[11])
+    assert waiting == ("TradesOpen", faulty, 0, P, paid)
 
     market.house.revokeModule(faulty, {"from": market.operator})
     settle_without_energy(market)
     assert house.balanceOf(alice.number) == PURSE  # neither paid, nor short of what it did not sell
-    assert house.periodAt(P % house.ringSize())["holdsMicroEur"] == 0
+    assert house.periodAt(0, P % house.ringSize())["holdsMicroEur"] == 0
     assert market.ledger().money_sum == 0
     assert market.ledger().gap <= 0
 
@@ -175,20 +174,20 @@ def test_a_faulty_market_cannot_take_the_margins_of_another(market, faulty, othe
 def test_revoking_a_market_locks_nobodys_money(market, other, alice):
     """Margins and reservations of a revoked market were locked for good."""
     house, by = market.house, {"from": other}
-    house.activate(P, by)
-    house.reserve(P, ZERO_ADDRESS, exchange({}, {alice: (0, 1_000)}), by)
+    house.activate(0, P, by)
+    house.reserve(0, P, ZERO_ADDRESS, exchange({}, {alice: (0, 1_000)}), by)
     house.transfer(alice.number, MARGIN, 700, by)
     house.revokeModule(other, {"from": market.operator})
 
     for what, arguments in (
-        (house.reserve, (P, ZERO_ADDRESS, exchange({alice: (0, 1_000)}, {alice: (0, 1)}))),
+        (house.reserve, (0, P, ZERO_ADDRESS, exchange({alice: (0, 1_000)}, {alice: (0, 1)}))),
         (house.transfer, (alice.number, MARGIN, 1)),
         (house.transfer, (SUPPLIER, alice.number, 1)),
-        (house.book, (P, [], [], [])),
-        (house.collectSpread, (P, 0)),
+        (house.book, (0, P, [], [], [])),
+        (house.collectSpread, (0, P, 0)),
     ):
         assert refusal(what, *arguments, by=other) == ("MissingPermission", other, MARKET)
-    house.reserve(P, ZERO_ADDRESS, exchange({alice: (0, 400)}, {}), by)
+    house.reserve(0, P, ZERO_ADDRESS, exchange({alice: (0, 400)}, {}), by)
     house.transfer(MARGIN, alice.number, 700, by)
     assert house.balanceOf(alice.number) == PURSE - 600 * HOLD_RATE
     assert refusal(house.transfer, MARGIN, alice.number, 1, by=other)[0] == "MarginOfOthers"
@@ -200,7 +199,12 @@ def test_who_never_was_a_market_gives_nothing_back(market, alice):
     market.place(P, {alice: (BID, 20, 5_000)})
 
     refused = refusal(
-        market.house.reserve, P, ZERO_ADDRESS, exchange({alice: (0, 5_000)}, {}), by=market.stranger
+        market.house.reserve,
+        0,
+        P,
+        ZERO_ADDRESS,
+        exchange({alice: (0, 5_000)}, {}),
+        by=market.stranger,
     )
     assert refused == ("MissingPermission", market.stranger, MARKET)
     refused = refusal(market.house.transfer, MARGIN, alice.number, 1, by=market.stranger)
@@ -212,13 +216,13 @@ def test_a_new_market_cannot_inherit_what_a_revoked_one_holds(
 ):
     """All sixteen places are taken; the one of a revoked market is free once its periods are over."""
     house = market.house
-    house.activate(P, {"from": other})
-    house.reserve(P, ZERO_ADDRESS, exchange({}, {alice: (0, 1_000)}), {"from": other})
+    house.activate(0, P, {"from": other})
+    house.reserve(0, P, ZERO_ADDRESS, exchange({}, {alice: (0, 1_000)}), {"from": other})
     house.revokeModule(other, {"from": market.operator})
     heir = accounts[11]
     market.authorise(heir, MARKET)
 
-    refused = refusal(house.reserve, P, ZERO_ADDRESS, exchange({alice: (0, 1_000)}, {}), by=heir)
+    refused = refusal(house.reserve, 0, P, ZERO_ADDRESS, exchange({alice: (0, 1_000)}, {}), by=heir)
     assert refused[0] == "ReleasedAboveReserved"
 
 

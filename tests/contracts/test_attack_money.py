@@ -64,7 +64,7 @@ def settled(market, readings, period=P, orders=None):
             period,
             group,
             int(market.registry.profilesOf(group)),
-            int(market.house.positionsOf(period, group)),
+            int(market.house.positionsOfGroups(0, period, [group])[0]),
             lanes([counted.get(4 * group + lane, 0) for lane in range(4)]),
         )
         for group in market.registry.groupsOf(0, 0, 9)

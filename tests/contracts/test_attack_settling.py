@@ -39,8 +39,7 @@ def test_a_revoked_market_cannot_give_a_hold_back_twice(market, alice, bob):
     hall.contract.sealGroup(0, P, alice.sends)
     hall.contract.expire(0, P, 0, trades, alice.sends)
     assert house.balanceOf(alice.number) == PURSE
-    for area in (0, 1):
-        market.settle(P, area)
+    market.settle(P)
     assert [house.balanceOf(m.number) for m in market.members] == [PURSE] * len(market.members)
     assert market.money_sum() == 0
 
@@ -55,9 +54,9 @@ def faulty(market, accounts):
 
 def test_a_faulty_market_cannot_move_anything_once_a_group_is_settled(market, faulty, alice, bob):
     house, last = market.house, market.members[8]
-    house.activate(P, {"from": faulty})
+    house.activate(0, P, {"from": faulty})
     house.reserve(
-        P, ZERO_ADDRESS, exchange({}, {alice: (0, 10_000), bob: (10_000, 0)}), {"from": faulty}
+        0, P, ZERO_ADDRESS, exchange({}, {alice: (0, 10_000), bob: (10_000, 0)}), {"from": faulty}
     )
     market.place(P, {last: (BID, 30, 11_000)})
     market.trade(P)
@@ -66,25 +65,27 @@ def test_a_faulty_market_cannot_move_anything_once_a_group_is_settled(market, fa
     market.settle(P, 0, 1)
     code(faulty, "0x")
 
-    house.reserve(P, ZERO_ADDRESS, exchange({alice: (0, 10_000)}, {}), {"from": faulty})
+    house.reserve(0, P, ZERO_ADDRESS, exchange({alice: (0, 10_000)}, {}), {"from": faulty})
     assert house.balanceOf(alice.number) == PURSE, "its hold is back already"
     more = exchange({}, {bob: (1, 0)})
-    assert refusal(house.reserve, P, ZERO_ADDRESS, more, by=faulty) == ("PeriodSettling", P)
+    refused = refusal(house.reserve, 0, P, ZERO_ADDRESS, more, by=faulty)
+    assert refused == ("PeriodSettling", 0, P)
     group, words = alice.number // 4, energies({alice: (0, 10), bob: (10, 0)})
     paid = amounts({alice: -10, bob: 10})
-    assert refusal(house.book, P, [group], [words], [paid], by=faulty) == ("PeriodSettling", P)
-    assert refusal(house.bookAt, P, 0, 1, [group], [words], by=faulty) == ("PeriodSettling", P)
-    assert refusal(house.collectSpread, P, 0, by=faulty) == ("PeriodSettling", P)
+    refused = refusal(house.book, 0, P, [group], [words], [paid], by=faulty)
+    assert refused == ("PeriodSettling", 0, P)
+    refused = refusal(house.bookAt, 0, P, 1, [group], [words], by=faulty)
+    assert refused == ("PeriodSettling", 0, P)
+    assert refusal(house.collectSpread, 0, P, 0, by=faulty) == ("PeriodSettling", 0, P)
     code(faulty, SAYS_YES)
-    for area in (0, 1):
-        market.settle(P, area)
+    market.settle(P)
     code(faulty, "0x")
     market.advance_to(P + RING - 2)
     market.place(P + RING, {last: (BID, 3, 100)})  # the ring slot is free again
 
 
-def test_no_area_is_settled_while_another_is_booked_in_part(market):
-    """A revocation between two pages would else leave sellers paid whose buyers never pay."""
+def test_what_is_booked_in_part_in_one_area_is_void_there_alone(market):
+    """A revocation between two pages leaves no seller paid whose buyer never pays, in whichever area."""
     house = market.house
     first, second, third, fourth = (market.members[i] for i in (0, 4, 10, 14))
     market.place(P, {first: (OFFER, 30, 20_000), second: (BID, 55, 20_000)})
@@ -95,15 +96,19 @@ def test_no_area_is_settled_while_another_is_booked_in_part(market):
         market.clear(P, area)
         market.accept(P, area)
     market.book(P, 0)
-    metered(market)
-    waits = refusal(market.settlement.settle, 0, P, 1, by=market.stranger)
-    assert waits == ("NotBooked", market.auction, 1, P)
-
     market.book(P, 1, 1)
+    metered(market)
+    waits = refusal(market.settlement.settle, 1, P, 1, by=market.stranger)
+    assert waits == ("NotBooked", market.auction, 1, P)
+    market.settle(P)
+    traded = house.balanceOf(second.number)
+    assert traded != PURSE
+
     house.revokeModule(market.auction, {"from": market.operator})
-    for area in (0, 1):
-        market.settle(P, area)
-    assert [house.balanceOf(m.number) for m in market.members] == [PURSE] * len(market.members)
+    market.settle(P, 1)
+    assert [house.balanceOf(m.number) for m in market.in_area(1)] == [PURSE] * 5
+    assert house.balanceOf(second.number) == traded, "what was settled before stands"
+    assert market.money_sum() == 0
 
 
 @pytest.mark.parametrize("first", [BID, OFFER], ids=["buyers first", "sellers first"])
@@ -119,8 +124,7 @@ def test_the_operator_cannot_keep_what_one_side_pays(market, first):
     market.book(P, 0, 1)
     house.revokeModule(market.auction, {"from": market.operator})
     metered(market)
-    for area in (0, 1):
-        market.settle(P, area)
+    market.settle(P)
     assert house.balanceOf(SPREAD) == 0
     assert [house.balanceOf(m.number) for m in (one, other)] == [PURSE] * 2
     assert market.money_sum() == 0

@@ -26,22 +26,22 @@ SLOT_READ = 2_600
 def test_the_dso_cannot_end_all_bidding_by_a_fee_of_the_year_2400(market):
     """Before: one transaction, and every hold rate was 65,535 µEUR/Wh for good."""
     set_fees = market.tariff.setGridFees
-    refused = refusal(set_fees, 0, YEAR_2400, (1_000, 0, 0), by=market.dso)
+    refused = refusal(set_fees, 0, 0, YEAR_2400, (1_000, 0, 0), by=market.dso)
     latest = FIRST + HORIZON + 400 * 86_400 // MTU
     assert refused == ("TooFarAhead", YEAR_2400, latest)
-    set_fees(0, latest, (1_000, 1_000, 200), {"from": market.dso})
+    set_fees(0, 0, latest, (1_000, 1_000, 200), {"from": market.dso})
 
     alice = market.members[0]
     market.auction.place(P, BID, 3, 10, alice.sends)
     assert market.house.balanceOf(alice.number) == PURSE - 10 * (RETAIL + 60)
-    market.tariff.withdrawGridFees(1, {"from": market.dso})
-    set_fees(0, NEXT, (50, 20, 5), {"from": market.dso})
-    assert tuple(market.tariff.holdRates(NEXT)) == (RETAIL, RETAIL + 50)
+    market.tariff.withdrawGridFees(0, 1, {"from": market.dso})
+    set_fees(0, 0, NEXT, (50, 20, 5), {"from": market.dso})
+    assert tuple(market.tariff.holdRates(0, NEXT)) == (RETAIL, RETAIL + 50)
 
 
 def test_nobody_lets_injecting_cost_without_limit(market):
     """Before: an export fee of 65,535 µEUR/Wh, 65 EUR for each kWh a roof cannot help making."""
-    refused = refusal(market.tariff.setGridFees, 1, NEXT, (0, 0, 65_535), by=market.dso)
+    refused = refusal(market.tariff.setGridFees, 0, 1, NEXT, (0, 0, 65_535), by=market.dso)
     assert refused == ("PriceOutOfRange", 65_535, 200)
 
 
@@ -65,8 +65,8 @@ def test_versions_of_the_tariff_cannot_block_settlement(market, busy_supplier):
     for count in (9, 300, 300, 300, 100):
         busy_supplier(tariff, NEXT + announced, count)
         announced += count
-        gas.append(tariff.energyPrices.estimate_gas(FIRST, {"from": market.stranger}))
-    assert tuple(tariff.energyPrices(FIRST)) == (RETAIL, FEED_IN)
+        gas.append(tariff.energyPrices.estimate_gas(0, FIRST, {"from": market.stranger}))
+    assert tuple(tariff.energyPrices(0, FIRST)) == (RETAIL, FEED_IN)
     assert gas[-1] - gas[0] < 10 * SLOT_READ  # log2(1,009) versions, not 1,000
 
 
@@ -74,7 +74,7 @@ def test_the_supplier_cannot_stop_the_markets_by_a_retail_price_one_lower(market
     """Before: no order of any banded market in any period from then on (BandAboveRetail)."""
     top = BAND.ticks - 1
     assert BAND.price(top) == RETAIL
-    market.tariff.setEnergyPrices(NEXT, RETAIL - 1, FEED_IN, {"from": market.supplier})
+    market.tariff.setEnergyPrices(0, NEXT, RETAIL - 1, FEED_IN, {"from": market.supplier})
     market.advance_to(FIRST + 2)
     alice, bob = market.members[:2]
 
@@ -92,7 +92,7 @@ class YoungMarket(Market):
         self.advance_to(FIRST)
         self.registry.addZone(b"feeder", 0, by)
         self.registry.addZone(b"street", 1, by)
-        self.tariff.setEnergyPrices(FIRST, RETAIL, FEED_IN, {"from": self.supplier})
+        self.tariff.setEnergyPrices(0, FIRST, RETAIL, FEED_IN, {"from": self.supplier})
 
 
 def test_an_outsider_cannot_take_ring_slots_of_a_young_market(market):
@@ -100,7 +100,7 @@ def test_an_outsider_cannot_take_ring_slots_of_a_young_market(market):
     young = YoungMarket(market.contracts).admit(2)
 
     for method in (young.auction.clear, young.settlement.awaitReadings):
-        assert refusal(method, 0, FIRST - 1, by=young.stranger) == ("NoTariff", FIRST - 1)
+        assert refusal(method, 0, FIRST - 1, by=young.stranger) == ("NoTariff", 0, FIRST - 1)
     young.auction.place(P, BID, 3, 10, young.members[0].sends)
 
 
@@ -108,7 +108,7 @@ def test_an_outsider_cannot_take_ring_slots_of_a_young_market(market):
 def test_who_stole_the_suppliers_key_cannot_bind_its_successor(market, busy_supplier, most):
     """Announced prices fill the time ahead, then the successor takes them back."""
     busy_supplier(market.tariff, NEXT, 200)
-    withdrawn = market.tariff.withdrawEnergyPrices(most, {"from": market.supplier})
+    withdrawn = market.tariff.withdrawEnergyPrices(0, most, {"from": market.supplier})
 
     assert len(withdrawn.events["EnergyPricesWithdrawn"]) == min(most, 200)
     assert withdrawn.gas_used < 16_700_000

@@ -146,10 +146,10 @@ def test_a_listing_is_of_its_participants_area(market, within, alice):
     elsewhere = market.in_area(1)[0]
 
     refused = refused_list(within, offer_draft(alice, WH, LEAST), by=alice.account, area=1)
-    assert refused == ("OtherArea", alice.number, 0, 1)
+    assert refused == ("GroupOfOtherArea", alice.group, 1)
     drafts = [offer_draft(alice, WH, LEAST), offer_draft(elsewhere, WH, LEAST)]
     refused = refused_list(within, *drafts, by=market.gateway)
-    assert refused == ("OtherArea", elsewhere.number, 1, 0)
+    assert refused == ("GroupOfOtherArea", elsewhere.group, 0)
     refused = refused_list(within, offer_draft(alice, WH, LEAST), by=alice.account, area=2)
     assert refused == ("UnknownArea", 2)
 
@@ -546,7 +546,7 @@ def test_settlement_gives_back_what_nobody_released(market, within, alice, bob, 
     market.settle(P)
 
     late = refusal(within.contract.release, 0, P, 9, by=market.stranger)
-    assert late == ("SettlementBegun", P)
+    assert late == ("SettlementBegun", 0, P)
     assert market.house.balanceOf(carol.number) == PURSE
     # Who sells to a neighbour pays no fee; who buys pays the local fee of its zone.
     assert market.house.balanceOf(alice.number) == PURSE + WH * 150
@@ -559,8 +559,7 @@ def test_a_ring_slot_comes_round_with_an_empty_board(market, within, alice, bob)
     trade = paired(within, alice, bob)
     within.offer(P, alice, 300, LEAST)
     finish(market, within, trade)
-    for area in (0, 1):
-        market.settle(P, area)
+    market.settle(P)
     again = P + RING
     market.advance_to(again - 2)
 

@@ -253,7 +253,7 @@ def test_an_order_belongs_in_the_area_of_its_connection(market):
     other = market.in_area(1)[0]
 
     refused = refused_batch(market, {other.number: order_lane(BID, 30, 100, 1)})
-    assert refused == ("OtherArea", other.number, 1, 0)
+    assert refused == ("GroupOfOtherArea", other.group, 0)
     assert refused_batch(market, {}, area=2) == ("UnknownArea", 2)
 
 
@@ -350,7 +350,9 @@ def test_booking_resumes_over_ranges_of_any_size(market):
     assert "Booked" not in market.book(P, groups=1).events
     assert "Booked" not in market.book(P, groups=1).events
     assert "Booked" in market.book(P, groups=1).events
-    assert [market.house.positionsOf(P, g) & ((1 << 224) - 1) for g in (2, 3, 4)] == list(fills)
+    assert [
+        market.house.positionsOfGroups(0, P, [g])[0] & ((1 << 224) - 1) for g in (2, 3, 4)
+    ] == list(fills)
     assert market.money_sum() == 0
 
 
@@ -405,12 +407,11 @@ def test_a_slot_is_used_again_for_a_later_period(market, alice, bob):
     market.close_gate(P + RING - 1)
     order_again = (P + RING, BID, 33, 10)
     refused = refusal(market.auction.place, *order_again, by=alice.account)
-    assert refused == ("RingSlotBusy", P + RING, P, 0, 2)
+    assert refused == ("RingSlotBusy", 0, P + RING, P)
 
     market.trade(P, 1)
     market.meter(P, {m.number: 0 for m in market.members})
-    for area in (0, 1):
-        market.settle(P, area)
+    market.settle(P)
     market.auction.place(*order_again, alice.sends)
     assert order(market, alice, P + RING) == (BID, 33, 10, 1)  # its sequence begins anew
     assert order(market, alice) == (0, 0, 0, 0)

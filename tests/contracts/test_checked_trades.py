@@ -140,8 +140,7 @@ def test_what_was_traded_onward_stands_and_becomes_imbalance(hall, market):
 
     market.deliver(P)
     market.meter(P, {m.number: -WH if m is end else 0 for m in market.members})
-    for area in (0, 1):
-        market.settle(P, area)
+    market.settle(P)
     price, fees = market.band.price(TICK + 2), market.prices_of([middle])
     short = WH * (price - 300 - int(fees.import_fee[0]))
     assert market.house.balanceOf(middle.number) == PURSE + short
@@ -257,17 +256,17 @@ def test_a_period_nobody_traded_in_settles(hall):
     assert "Settled" in market.settle(P).events
 
 
-def test_an_area_opened_later_is_not_settled_in_the_period(hall):
+def test_an_area_opened_later_settles_its_own_periods(hall):
     market = hall.market
     market.deliver(P)
     market.meter(P, {m.number: 0 for m in market.members})
-    market.registry.addArea(b"later", {"from": market.operator})
-
     for method, rest in ((market.settlement.settle, (9,)), (market.settlement.awaitReadings, ())):
         assert refusal(method, 2, P, *rest, by=market.stranger) == ("UnknownArea", 2)
-    for area in (0, 1):
-        market.settle(P, area)
-    assert market.house.periodAt(P % RING)["areasSettled"] == 2
+    market.registry.addArea(b"later", {"from": market.operator})
+
+    for area in (0, 1, 2):
+        assert "PeriodFinished" in market.settle(P, area).events
+    assert [market.house.periodAt(area, P % RING)["settled"] for area in (0, 1, 2)] == [True] * 3
 
 
 def test_the_contract_is_the_sum_over_all_markets(market):

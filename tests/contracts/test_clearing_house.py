@@ -41,7 +41,7 @@ def desk(market, accounts):
 
 @pytest.fixture
 def house(market, desk):
-    market.house.activate(P, {"from": desk})
+    market.house.activate(0, P, {"from": desk})
     return market.house
 
 
@@ -57,12 +57,12 @@ def amounts(lanes):
 
 def reserve(house, desk, released, claimed, period=P):
     exchange = (GROUP, energies(released), energies(claimed))
-    return house.reserve(period, ZERO_ADDRESS, [exchange], {"from": desk})
+    return house.reserve(0, period, ZERO_ADDRESS, [exchange], {"from": desk})
 
 
 def refused_reserve(house, desk, released, claimed, period=P):
     exchange = (GROUP, energies(released), energies(claimed))
-    return refusal(house.reserve, period, ZERO_ADDRESS, [exchange], by=desk)
+    return refusal(house.reserve, 0, period, ZERO_ADDRESS, [exchange], by=desk)
 
 
 def account(house, member, period=P):
@@ -71,7 +71,7 @@ def account(house, member, period=P):
 
 
 def holds(house, period=P):
-    return house.periodAt(period % RING)["holdsMicroEur"]
+    return house.periodAt(0, period % RING)["holdsMicroEur"]
 
 
 def test_a_ring_has_two_slots_at_least(market):
@@ -190,7 +190,7 @@ def test_what_participants_owe_stays_with_the_house(market, house, desk, alice):
     """The supplier stands in for it first, then the others; who has money can always take it out."""
     house.withdraw(PURSE, alice.sends)
     house.withdrawHouse(SUPPLIER, GUARANTEE, {"from": market.supplier})
-    house.settle(P, 0, [GROUP], [amounts({alice: -900})], [700], 200, {"from": desk})
+    house.settle(0, P, [GROUP], [amounts({alice: -900})], [700], 200, {"from": desk})
     assert house.debtsMicroEur() == 900
     assert house.coverMicroEur() == -200
     for account, amount, by in ((SUPPLIER, 700, market.supplier), (DSO, 200, market.dso)):
@@ -216,7 +216,7 @@ def test_what_participants_owe_stays_with_the_house(market, house, desk, alice):
 
 
 def test_a_house_account_below_zero_is_no_participants_debt(market, house, desk, alice):
-    house.correct(P, GROUP, amounts({alice: 70}), 0, -70, {"from": desk})
+    house.correct(0, P, GROUP, amounts({alice: 70}), 0, -70, {"from": desk})
 
     assert house.balanceOf(DSO) == -70
     assert house.debtsMicroEur() == 0
@@ -229,45 +229,60 @@ def test_a_house_account_below_zero_is_no_participants_debt(market, house, desk,
 
 
 def test_a_period_takes_its_slot_once(market, desk):
-    tx = market.house.activate(P, {"from": desk})
+    tx = market.house.activate(0, P, {"from": desk})
 
-    assert fact(tx, "PeriodActivated") == (P, 2, RETAIL, HOLD_RATE)
-    assert "PeriodActivated" not in market.house.activate(P, {"from": desk}).events
-    assert market.house.activate.call(P, {"from": desk}) == 2
+    assert fact(tx, "PeriodActivated") == (0, P, RETAIL, HOLD_RATE)
+    assert "PeriodActivated" not in market.house.activate(0, P, {"from": desk}).events
 
 
-def test_a_slot_is_busy_until_every_area_is_settled(house, desk):
-    taken = lambda period: refusal(house.activate, period, by=desk)  # noqa: E731
+def test_a_slot_is_busy_until_its_own_area_is_settled(house, desk):
+    taken = lambda period: refusal(house.activate, 0, period, by=desk)  # noqa: E731
 
-    assert taken(P + RING) == ("RingSlotBusy", P + RING, P, 0, 2)
-    house.finishArea(P, {"from": desk})
-    assert taken(P + RING) == ("RingSlotBusy", P + RING, P, 1, 2)
-    assert "PeriodFinished" in house.finishArea(P, {"from": desk}).events
-    house.activate(P + RING, {"from": desk})
-    assert taken(P) == ("RingSlotBusy", P, P + RING, 0, 2)  # the past does not come back
-    for _ in range(2):
-        house.finishArea(P + RING, {"from": desk})
-    assert taken(P) == ("RingSlotBusy", P, P + RING, 2, 2)  # not even when the slot is free
+    house.activate(1, P, {"from": desk})  # which nobody settles
+    assert taken(P + RING) == ("RingSlotBusy", 0, P + RING, P)
+    assert fact(house.finishArea(0, P, {"from": desk}), "PeriodFinished") == (0, P)
+    house.activate(0, P + RING, {"from": desk})
+    assert taken(P) == ("RingSlotBusy", 0, P, P + RING)  # the past does not come back
+    house.finishArea(0, P + RING, {"from": desk})
+    assert taken(P) == ("RingSlotBusy", 0, P, P + RING)  # not even when the slot is free
+    assert refusal(house.activate, 1, P + RING, by=desk) == ("RingSlotBusy", 1, P + RING, P)
 
 
 def test_what_a_slot_held_for_another_period_is_gone(house, desk, alice):
     reserve(house, desk, {}, {alice: (0, 0)})
     reserve(house, desk, {}, {alice: (700, 0)})
-    for _ in range(2):
-        house.finishArea(P, {"from": desk})
-    house.activate(P + RING, {"from": desk})
+    house.finishArea(0, P, {"from": desk})
+    house.activate(0, P + RING, {"from": desk})
 
     assert account(house, alice, P + RING) == (0, 0, 0, 0, 0)
 
 
-def test_an_area_opened_later_is_not_in_the_period(market, house, desk):
-    """Else its settlement would count for another area, and the slot would never come free."""
-    market.registry.addArea(b"late", {"from": market.operator})
-
-    assert house.activate.call(P, {"from": desk}) == 2
+def test_an_area_has_periods_from_the_moment_it_is_opened(market, house, desk):
+    assert refusal(house.activate, 2, P, by=desk) == ("UnknownArea", 2)
     market.close_gate(P)
     assert refusal(market.auction.clear, 2, P, by=market.stranger) == ("UnknownArea", 2)
-    assert house.activate.call(P + 1, {"from": desk}) == 3
+    market.registry.addArea(b"late", {"from": market.operator})
+
+    assert "PeriodActivated" in house.activate(2, P, {"from": desk}).events
+
+
+def test_nobody_of_another_area_is_reserved_for_or_booked(house, desk, alice):
+    """Else its money would be held where nobody settles it, and its area end without it."""
+    house.activate(1, P, {"from": desk})
+    stranger = [(GROUP, 0, energies({alice: (0, 100)}))]
+
+    refused = refusal(house.reserve, 1, P, ZERO_ADDRESS, stranger, by=desk)
+    assert refused == ("GroupOfOtherArea", GROUP, 1)
+    reserve(house, desk, {}, {alice: (0, 100)})
+    given = [(GROUP, energies({alice: (0, 100)}), 0)]
+    refused = refusal(house.reserve, 1, P, ZERO_ADDRESS, given, by=desk)
+    assert refused == ("ReleasedAboveReserved", GROUP, given[0][1], P << 224)
+    words = ([GROUP], [energies({alice: (0, 100)})])
+    refused = refusal(house.book, 1, P, *words, [0], by=desk)
+    assert refused == ("BoughtAboveReserved", alice.number, 100, 0)
+    refused = refusal(house.bookAt, 1, P, 0, *words, by=desk)
+    assert refused == ("BoughtAboveReserved", alice.number, 100, 0)
+    assert holds(house) == 100 * HOLD_RATE
 
 
 @pytest.mark.parametrize(
@@ -275,16 +290,16 @@ def test_an_area_opened_later_is_not_in_the_period(market, house, desk):
     [
         ("reserve", (ZERO_ADDRESS, [(GROUP, 0, 0)])),
         ("book", ([], [], [])),
-        ("bookAt", (0, 1, [], [])),
+        ("bookAt", (1, [], [])),
         ("collectSpread", (1,)),
-        ("settle", (0, [], [], [], 0)),
+        ("settle", ([], [], [], 0)),
         ("finishArea", ()),
     ],
 )
 def test_a_period_without_a_slot_takes_no_action(house, desk, method, arguments):
     for period, occupant in ((P + 1, 0), (P + RING, P)):
-        refused = refusal(getattr(house, method), period, *arguments, by=desk)
-        assert refused == ("PeriodNotActive", period, occupant)
+        refused = refusal(getattr(house, method), 0, period, *arguments, by=desk)
+        assert refused == ("PeriodNotActive", 0, period, occupant)
 
 
 # --- reservations ------------------------------------------------------------------------------
@@ -374,7 +389,7 @@ def test_who_is_suspended_may_only_reduce(market, house, desk, alice):
 
 def test_seats_without_a_participant_reserve_nothing(market, house, desk):
     refused = refusal(
-        house.reserve, P, ZERO_ADDRESS, [(4, 0, energy_lane(1, 0) << (56 * 2))], by=desk
+        house.reserve, 0, P, ZERO_ADDRESS, [(4, 0, energy_lane(1, 0) << (56 * 2))], by=desk
     )
     assert refused == ("ParticipantNotActive", 18, 0)
 
@@ -432,8 +447,8 @@ def test_credit_lends_no_more_than_the_supplier_covers(market, house, desk, alic
 
 def test_who_owes_more_than_its_credit_does_not_order(market, house, desk, alice):
     owed = PURSE + 40
-    house.settle(P, 0, [GROUP], [amounts({alice: -owed})], [owed], 0, {"from": desk})
-    house.activate(P + 1, {"from": desk})
+    house.settle(0, P, [GROUP], [amounts({alice: -owed})], [owed], 0, {"from": desk})
+    house.activate(0, P + 1, {"from": desk})
     grant(market, alice, 39)
 
     refused = refused_reserve(house, desk, {}, {alice: (1, 0)}, P + 1)
@@ -456,11 +471,11 @@ def test_credit_is_not_money_to_withdraw(market, alice):
 def test_a_trade_is_paid_out_of_the_hold_at_settlement(market, house, desk, alice, bob):
     reserve(house, desk, {}, {alice: (0, 1_000), bob: (800, 0)})
     fills, payments = {alice: (0, 600), bob: (600, 0)}, {alice: -120_000, bob: 120_000}
-    tx = house.book(P, [GROUP], [energies(fills)], [amounts(payments)], {"from": desk})
+    tx = house.book(0, P, [GROUP], [energies(fills)], [amounts(payments)], {"from": desk})
 
     told = fact(tx, "TradesBooked")
-    assert told[:2] == (P, desk)
-    assert [list(words) for words in told[2:]] == [[GROUP], [energies(fills)], [amounts(payments)]]
+    assert told[:3] == (0, P, desk)
+    assert [list(words) for words in told[3:]] == [[GROUP], [energies(fills)], [amounts(payments)]]
     held = 1_000 * HOLD_RATE
     assert account(house, alice) == (held, 0, 1_000, 0, 600)
     assert account(house, bob) == (0, 800, 0, 600, 0)
@@ -469,7 +484,7 @@ def test_a_trade_is_paid_out_of_the_hold_at_settlement(market, house, desk, alic
     assert house.balanceOf(bob.number) == PURSE
     assert holds(house) == held
 
-    house.settle(P, 0, [GROUP], [0], [0], 0, {"from": desk})
+    house.settle(0, P, [GROUP], [0], [0], 0, {"from": desk})
     assert house.balanceOf(alice.number) == PURSE - 120_000
     assert house.balanceOf(bob.number) == PURSE + 120_000
     assert market.money_sum() == 0
@@ -480,7 +495,7 @@ def test_payments_of_a_period_add_up(house, desk, alice, bob):
     for wh, price in ((300, 7), (200, 300)):
         fills, paid = {alice: (0, wh), bob: (wh, 0)}, wh * price
         words = ([GROUP], [energies(fills)], [amounts({alice: -paid, bob: paid})])
-        house.book(P, *words, {"from": desk})
+        house.book(0, P, *words, {"from": desk})
 
     assert house.paymentOf(alice.number, P) == -(300 * 7 + 200 * 300)
     assert house.paymentOf(bob.number, P) == 300 * 7 + 200 * 300
@@ -491,48 +506,49 @@ def test_trades_at_one_price_are_paid_by_it(market, house, desk, alice, bob):
     reserve(house, desk, {}, {alice: (0, 1_000), bob: (800, 0)})
     for wh in (400, 200):
         words = ([GROUP], [energies({alice: (0, wh), bob: (wh, 0)})])
-        tx = house.bookAt(P, 0, 200, *words, {"from": desk})
+        tx = house.bookAt(0, P, 200, *words, {"from": desk})
         paid = amounts({alice: -200 * wh, bob: 200 * wh})
         assert list(fact(tx, "TradesBooked")[-1]) == [paid]
     assert account(house, alice) == (1_000 * HOLD_RATE, 0, 1_000, 0, 600)
     assert [house.paymentOf(who.number, P) for who in (alice, bob)] == [-120_000, 120_000]
-    house.settle(P, 0, [GROUP], [0], [0], 0, {"from": desk})
+    house.settle(0, P, [GROUP], [0], [0], 0, {"from": desk})
     assert house.balanceOf(alice.number) == PURSE - 120_000
     assert house.balanceOf(bob.number) == PURSE + 120_000
-    assert holds(house) == house.periodAt(P % RING)["tradesMicroEur"] == 0
+    assert holds(house) == house.periodAt(0, P % RING)["tradesMicroEur"] == 0
     assert market.money_sum() == 0
 
 
 def test_a_market_has_one_price_in_an_area_and_period_or_none(house, desk, alice, bob):
     reserve(house, desk, {}, {alice: (0, 1_000), bob: (800, 0)})
     words = ([GROUP], [energies({alice: (0, 100), bob: (100, 0)})])
-    retail = house.periodAt(P % RING)["retailMicroEurPerWh"]
-    above = refusal(house.bookAt, P, 0, retail + 1, *words, by=desk)
-    assert above == ("PriceAboveRetail", desk, P, retail + 1, retail)
-    house.bookAt(P, 0, 200, *words, {"from": desk})
-    assert refusal(house.bookAt, P, 0, 201, *words, by=desk) == ("OtherPrice", desk, 0, P, 201, 200)
-    mixed = refusal(house.book, P, *words, [0], by=desk)
-    assert mixed == ("BookedOtherwise", desk, P, True)
-    house.bookAt(P, 1, 150, [], [], {"from": desk})  # of another area
+    retail = house.periodAt(0, P % RING)["retailMicroEurPerWh"]
+    above = refusal(house.bookAt, 0, P, retail + 1, *words, by=desk)
+    assert above == ("PriceAboveRetail", desk, 0, P, retail + 1, retail)
+    house.bookAt(0, P, 200, *words, {"from": desk})
+    assert refusal(house.bookAt, 0, P, 201, *words, by=desk) == ("OtherPrice", desk, 0, P, 201, 200)
+    mixed = refusal(house.book, 0, P, *words, [0], by=desk)
+    assert mixed == ("BookedOtherwise", desk, 0, P, True)
+    house.activate(1, P, {"from": desk})
+    house.bookAt(1, P, 150, [], [], {"from": desk})  # of another area
 
 
 def test_who_books_one_by_one_has_no_price(house, desk, alice, bob):
     reserve(house, desk, {}, {alice: (0, 1_000), bob: (800, 0)})
     words = ([GROUP], [energies({alice: (0, 100), bob: (100, 0)})])
-    house.book(P, *words, [amounts({alice: -700, bob: 700})], {"from": desk})
-    mixed = refusal(house.bookAt, P, 0, 7, *words, by=desk)
-    assert mixed == ("BookedOtherwise", desk, P, False)
+    house.book(0, P, *words, [amounts({alice: -700, bob: 700})], {"from": desk})
+    mixed = refusal(house.bookAt, 0, P, 7, *words, by=desk)
+    assert mixed == ("BookedOtherwise", desk, 0, P, False)
 
 
 def test_settlement_waits_until_a_market_has_booked_its_payers_too(market, house, desk, alice, bob):
     reserve(house, desk, {}, {alice: (500, 0), bob: (0, 500)})
     for who, fill, paid in ((alice, (500, 0), 90_000), (bob, (0, 500), -90_000)):
         book = ([GROUP], [energies({who: fill})], [amounts({who: paid})])
-        house.book(P, *book, {"from": desk})
+        house.book(0, P, *book, {"from": desk})
         if who is alice:
-            waits = refusal(house.settle, P, 0, [GROUP], [0], [0], 0, by=desk)
-            assert waits == ("TradesOpen", desk, P, 90_000)
-    house.settle(P, 0, [GROUP], [0], [0], 0, {"from": desk})
+            waits = refusal(house.settle, 0, P, [GROUP], [0], [0], 0, by=desk)
+            assert waits == ("TradesOpen", desk, 0, P, 90_000)
+    house.settle(0, P, [GROUP], [0], [0], 0, {"from": desk})
 
     assert house.balanceOf(alice.number) == PURSE + 90_000
     assert market.money_sum() == 0
@@ -541,17 +557,17 @@ def test_settlement_waits_until_a_market_has_booked_its_payers_too(market, house
 def test_the_spread_of_a_period_goes_to_its_account(market, house, desk, alice):
     reserve(house, desk, {}, {alice: (0, 500)})
     book = ([GROUP], [energies({alice: (0, 500)})], [amounts({alice: -90_000})])
-    house.book(P, *book, {"from": desk})
-    refused = refusal(house.collectSpread, P, 90_001, by=desk)
-    assert refused == ("SpreadNotPaid", desk, P, 1)
-    tx = house.collectSpread(P, 90_000, {"from": desk})
+    house.book(0, P, *book, {"from": desk})
+    refused = refusal(house.collectSpread, 0, P, 90_001, by=desk)
+    assert refused == ("SpreadNotPaid", desk, 0, P, 1)
+    tx = house.collectSpread(0, P, 90_000, {"from": desk})
 
-    assert fact(tx, "SpreadCollected") == (P, desk, 90_000)
+    assert fact(tx, "SpreadCollected") == (0, P, desk, 90_000)
     assert house.balanceOf(SPREAD) == 90_000
-    assert house.periodAt(P % RING)["tradesMicroEur"] == -90_000
+    assert house.periodAt(0, P % RING)["tradesMicroEur"] == -90_000
     assert market.money_sum() == 0
-    house.settle(P, 0, [GROUP], [0], [0], 0, {"from": desk})
-    assert house.periodAt(P % RING)["tradesMicroEur"] == 0
+    house.settle(0, P, [GROUP], [0], [0], 0, {"from": desk})
+    assert house.periodAt(0, P % RING)["tradesMicroEur"] == 0
     assert house.balanceOf(alice.number) == PURSE - 90_000
 
 
@@ -559,30 +575,29 @@ def test_settlement_waits_until_what_trades_leave_over_is_collected(market, hous
     """What payers pay too much could as well be of payees that are not booked yet."""
     reserve(house, desk, {}, {alice: (0, 500)})
     book = ([GROUP], [energies({alice: (0, 500)})], [amounts({alice: -90_000})])
-    house.book(P, *book, {"from": desk})
-    words = (P, 0, [GROUP], [0], [0], 0)
-    assert refusal(house.settle, *words, by=desk) == ("TradesOpen", desk, P, -90_000)
-    part = refusal(house.collectSpread, P, 89_999, by=desk)
-    assert part == ("SpreadNotPaid", desk, P, -1)
-    house.collectSpread(P, 90_000, {"from": desk})
+    house.book(0, P, *book, {"from": desk})
+    words = (0, P, [GROUP], [0], [0], 0)
+    assert refusal(house.settle, *words, by=desk) == ("TradesOpen", desk, 0, P, -90_000)
+    part = refusal(house.collectSpread, 0, P, 89_999, by=desk)
+    assert part == ("SpreadNotPaid", desk, 0, P, -1)
+    house.collectSpread(0, P, 90_000, {"from": desk})
     house.settle(*words, {"from": desk})
-    for _ in range(2):
-        house.finishArea(P, {"from": desk})
+    house.finishArea(0, P, {"from": desk})
 
     assert house.balanceOf(SPREAD) == 90_000
-    assert house.periodAt(P % RING)["tradesMicroEur"] == 0
+    assert house.periodAt(0, P % RING)["tradesMicroEur"] == 0
     assert market.money_sum() == 0
 
 
 def test_more_than_was_reserved_cannot_be_traded(house, desk, alice):
     reserve(house, desk, {}, {alice: (500, 300)})
     refused = lambda pair: refusal(  # noqa: E731
-        house.book, P, [GROUP], [energies({alice: pair})], [0], by=desk
+        house.book, 0, P, [GROUP], [energies({alice: pair})], [0], by=desk
     )
 
     assert refused((501, 0)) == ("SoldAboveReserved", alice.number, 501, 500)
     assert refused((0, 301)) == ("BoughtAboveReserved", alice.number, 301, 300)
-    house.book(P, [GROUP], [energies({alice: (400, 0)})], [0], {"from": desk})
+    house.book(0, P, [GROUP], [energies({alice: (400, 0)})], [0], {"from": desk})
     assert refused((101, 0)) == ("SoldAboveReserved", alice.number, 501, 500)
 
 
@@ -591,10 +606,10 @@ def test_nobody_pays_above_the_retail_price(house, desk, alice):
     most = 300 * RETAIL
 
     words = ([GROUP], [energies({alice: (0, 300)})], [amounts({alice: -most - 1})])
-    refused = refusal(house.book, P, *words, by=desk)
+    refused = refusal(house.book, 0, P, *words, by=desk)
     assert refused == ("PaidAboveHold", alice.number, -most - 1, most)
     words = ([GROUP], [energies({alice: (0, 300)})], [amounts({alice: -most})])
-    house.book(P, *words, {"from": desk})
+    house.book(0, P, *words, {"from": desk})
 
 
 @pytest.mark.parametrize("beyond", [1, 2**40, 2**63 - 1 - 300 * RETAIL])
@@ -603,7 +618,7 @@ def test_nobody_receives_more_than_the_retail_price(house, desk, alice, beyond):
     most = 300 * RETAIL
 
     words = ([GROUP], [energies({alice: (300, 0)})], [amounts({alice: most + beyond})])
-    refused = refusal(house.book, P, *words, by=desk)
+    refused = refusal(house.book, 0, P, *words, by=desk)
     assert refused == ("ReceivedAboveRetail", alice.number, most + beyond, most)
 
 
@@ -613,16 +628,17 @@ def test_nobody_receives_more_than_the_retail_price(house, desk, alice, beyond):
 def test_settlement_gives_holds_back_and_changes_accounts(market, house, desk, alice, bob):
     reserve(house, desk, {}, {alice: (0, 1_000), bob: (300, 0)})
     deltas = {alice: -5_000, bob: 2_000}
-    tx = house.settle(P, 0, [GROUP], [amounts(deltas)], [1_000], 2_000, {"from": desk})
+    tx = house.settle(0, P, [GROUP], [amounts(deltas)], [1_000], 2_000, {"from": desk})
 
     told = fact(tx, "GroupsSettled")
-    assert (told[0], list(told[1]), list(told[2])) == (P, [GROUP], [amounts(deltas)])
-    assert told[3:] == (1_000, 2_000)
+    assert told[:2] == (0, P)
+    assert [list(words) for words in told[2:4]] == [[GROUP], [amounts(deltas)]]
+    assert told[4:] == (1_000, 2_000)
     assert house.balanceOf(alice.number) == PURSE - 5_000
     assert house.balanceOf(bob.number) == PURSE + 2_000
     assert [house.balanceOf(a) for a in (SUPPLIER, DSO)] == [GUARANTEE + 1_000, 2_000]
     assert holds(house) == 0
-    assert house.settling(P)
+    assert house.settling(0, P)
     assert market.money_sum() == 0
 
 
@@ -635,10 +651,10 @@ def test_changes_at_settlement_sum_to_zero(house, desk, alice):
 
 def test_who_cannot_pay_goes_into_debt_and_may_not_order(market, house, desk, alice):
     owed = PURSE + 40
-    tx = house.settle(P, 0, [GROUP], [amounts({alice: -owed})], [owed], 0, {"from": desk})
+    tx = house.settle(0, P, [GROUP], [amounts({alice: -owed})], [owed], 0, {"from": desk})
 
     assert fact(tx, "DebtIncurred") == (alice.number, P, -40)
-    house.activate(P + 1, {"from": desk})
+    house.activate(0, P + 1, {"from": desk})
     for claim in ({alice: (1, 0)}, {alice: (0, 1)}):
         refused = refused_reserve(house, desk, {}, claim, P + 1)
         assert refused == ("InDebt", alice.number, -40)
@@ -647,7 +663,7 @@ def test_who_cannot_pay_goes_into_debt_and_may_not_order(market, house, desk, al
 
 
 def test_a_correction_sums_to_zero_too(market, house, desk, alice):
-    words = (P, GROUP, amounts({alice: -5_000}))
+    words = (0, P, GROUP, amounts({alice: -5_000}))
 
     assert refusal(house.correct, *words, 5_000, 1, by=desk) == ("SumNotZero", 1)
     tx = house.correct(*words, 4_000, 1_000, {"from": desk})
@@ -659,24 +675,22 @@ def test_a_correction_sums_to_zero_too(market, house, desk, alice):
 def test_a_balance_stays_within_its_64_bits(market, house, desk, alice):
     most = 2**63 - 1 - PURSE
 
-    refused = refusal(house.correct, P, GROUP, amounts({alice: most + 1}), -most - 1, 0, by=desk)
+    refused = refusal(house.correct, 0, P, GROUP, amounts({alice: most + 1}), -most - 1, 0, by=desk)
     assert refused == ("BalanceOutOfRange", alice.number, 2**63)
-    house.correct(P, GROUP, amounts({alice: most}), -most, 0, {"from": desk})
+    house.correct(0, P, GROUP, amounts({alice: most}), -most, 0, {"from": desk})
     assert house.waitingOf(alice.number) == most
 
 
 def test_a_period_ends_without_open_money(house, desk, alice):
     reserve(house, desk, {}, {alice: (0, 100)})
-    house.finishArea(P, {"from": desk})
 
-    refused = refusal(house.finishArea, P, by=desk)
-    assert refused == ("PeriodHasOpenMoney", P, 100 * HOLD_RATE, 0)
+    refused = refusal(house.finishArea, 0, P, by=desk)
+    assert refused == ("PeriodHasOpenMoney", 0, P, 100 * HOLD_RATE, 0)
 
 
 def test_after_a_period_ended_nothing_is_held_in_it(house, desk, alice):
     reserve(house, desk, {}, {alice: (0, 100)})
-    house.settle(P, 0, [GROUP], [0], [0], 0, {"from": desk})
-    for _ in range(2):
-        house.finishArea(P, {"from": desk})
+    house.settle(0, P, [GROUP], [0], [0], 0, {"from": desk})
+    house.finishArea(0, P, {"from": desk})
 
     assert account(house, alice) == (0, 0, 100, 0, 0)

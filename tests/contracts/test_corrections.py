@@ -96,13 +96,13 @@ def settled(market, ranges=(9,), readings=READINGS, caps=None):
 
 
 def leaf_of(market, group, caps=None):
-    readings = market.meters.readingsOfGroups(P, [group])[0]
+    readings = market.meters.readingsOfGroups(0, P, [group])[0]
     known = [0 if wh == MISSING_WH else wh for _, wh in lanes64(group, readings)]
     return Leaf(
         P,
         group,
         int(market.registry.profilesOf(group)),
-        int(market.house.positionsOf(P, group)),
+        int(market.house.positionsOfGroups(0, P, [group])[0]),
         lanes(known),
         int(market.grid.capsOf(P, group)) if caps else NO_CAPS,
     )
@@ -154,9 +154,9 @@ def test_a_correction_tells_what_was_and_what_is(market):
     assert told == (0, P, 3, leaf.readings, lanes([300, 2_100, 0, -2_400]), after)
     assert after != before
     # Member 13 injects 100 Wh more than it was settled on; its zone is the second.
-    deltas = dict(lanes64(3, fact(tx, "GroupCorrected")[2]))
+    deltas = dict(lanes64(3, fact(tx, "GroupCorrected")[3]))
     assert deltas == {12: 0, 13: 100 * 80, 14: 0, 15: 0}
-    assert fact(tx, "GroupCorrected")[3:] == (-100 * 80, 0)
+    assert fact(tx, "GroupCorrected")[4:] == (-100 * 80, 0)
 
 
 def test_the_supplier_and_the_dso_stand_against_a_correction(market):

@@ -40,14 +40,14 @@ def bare(market, accounts):
 
 @pytest.fixture
 def settling(bare, accounts):
-    bare.house.activate(P, {"from": accounts[9]})
+    bare.house.activate(0, P, {"from": accounts[9]})
     return bare
 
 
 def settle(market, by, *changes):
     groups = GROUPS[: len(changes)]
     deltas, suppliers, dso = zip(*changes, strict=True)
-    words = (P, 0, groups, [lanes(four) for four in deltas], suppliers, sum(dso))
+    words = (0, P, groups, [lanes(four) for four in deltas], suppliers, sum(dso))
     return market.house.settle(*words, {"from": by})
 
 
@@ -81,7 +81,7 @@ def test_what_waits_does_not_depend_on_how_the_range_was_cut(settling, accounts,
 @pytest.mark.parametrize("changes", CASES.values(), ids=CASES)
 def test_what_waits_is_the_same_group_by_group(settling, accounts, changes):
     settle(settling, accounts[9], changes[0])
-    words = (P, 0, [GROUPS[1]], [lanes(changes[1][0])], [changes[1][1]], changes[1][2])
+    words = (0, P, [GROUPS[1]], [lanes(changes[1][0])], [changes[1][1]], changes[1][2])
     settling.house.settle(*words, {"from": accounts[9]})
     require_equal(settling, expected(changes))
 
@@ -117,7 +117,7 @@ def test_what_waits_is_paid_in_the_order_given(settling, accounts):
 )
 def test_a_correction_waits_as_the_model_says(settling, accounts, deltas, supplier, dso):
     group = GROUPS[0]
-    tx = settling.house.correct(P, group, lanes(deltas), supplier, dso, {"from": accounts[9]})
+    tx = settling.house.correct(0, P, group, lanes(deltas), supplier, dso, {"from": accounts[9]})
 
     money = Ledger()
     money.deposit(SUPPLIER, GUARANTEE)

@@ -58,13 +58,13 @@ def settle(market, period, wh, caps=None, owner=9):
 
 
 def leaf_of(market, period, group, caps):
-    readings = market.meters.readingsOfGroups(period, [group])[0]
+    readings = market.meters.readingsOfGroups(0, period, [group])[0]
     known = [0 if wh == -(2**31) else wh for wh in _lanes(readings)]
     return Leaf(
         period,
         group,
         int(market.registry.profilesOf(group)),
-        int(market.house.positionsOf(period, group)),
+        int(market.house.positionsOfGroups(0, period, [group])[0]),
         lanes(known),
         int(market.grid.capsOf(period, group)) if caps else (1 << 256) - 1,
     )

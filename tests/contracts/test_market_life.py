@@ -86,7 +86,7 @@ def perhaps(*refusals: str) -> Iterator[None]:
 class Sight:
     """All there is to see of a market at one moment, asked for in few requests."""
 
-    slots: dict[int, Any]  # by period
+    slots: dict[Place, Any]
     sessions: dict[Place, Any]
     progress: dict[Place, Any]
     orders: dict[tuple[int, Member], Any]
@@ -95,10 +95,15 @@ class Sight:
     @classmethod
     def of(cls, market: Market) -> "Sight":
         house, settlement = market.house, market.settlement
-        slots = {s["period"]: s for s in ask(*((house.periodAt, i) for i in range(RING)))}
-        slots.pop(0, None)
-        places = list(product(slots, AREAS))
-        seats = list(product(slots, market.members))
+        asked = list(product(AREAS, range(RING)))
+        answers = ask(*((house.periodAt, *each) for each in asked))
+        slots = {
+            (slot["period"], area): slot
+            for (area, _), slot in zip(asked, answers, strict=True)
+            if slot["period"]
+        }
+        places = list(slots)
+        seats = [(p, m) for p, area in places for m in market.members if m.area == area]
 
         def by_place(method: Any) -> dict[Place, Any]:
             return dict(zip(places, ask(*((method, a, p) for p, a in places)), strict=True))
@@ -115,8 +120,8 @@ class Sight:
             by_seat(house.accountInPeriod),
         )
 
-    def finished(self, period: int) -> bool:
-        return self.slots[period]["areasSettled"] == self.slots[period]["areas"]
+    def finished(self, place: Place) -> bool:
+        return self.slots[place]["settled"]
 
 
 class MarketLife(RuleBasedStateMachine):
@@ -259,24 +264,29 @@ class MarketLife(RuleBasedStateMachine):
         chain.sleep(READING_WINDOW + 1)
         self.market.settle(period, area)
 
-    @precondition(lambda self: min(self.sight.slots, default=self.now) < self.now)
-    @rule()
-    def finish_the_oldest(self):
-        """The oldest period goes all the way, so that ring slots come round."""
-        period = min(self.sight.slots)
-        self.market.deliver(period)
-        if not self.sight.finished(period):
-            read = self.market.meters.readingOf
-            missing = [m for m in self.market.members if read(period, m.number) == MISSING_WH]
-            if missing:
-                self.market.meter(period, {m.number: 100 - 7 * m.number for m in missing})
-            for area in AREAS:
-                self.market.end(period, area)
-            for area in AREAS:
-                if not self.sight.progress[period, area]["done"]:
-                    self.market.settle(period, area)
+    def oldest(self, area: int) -> Place:
+        """The oldest period of an area that is not finished, or the one under way."""
+        places = (p for p in self.sight.slots if p[1] == area and not self.sight.finished(p))
+        return min(places, default=(self.now, area))
 
-        assert Sight.of(self.market).finished(period)
+    @precondition(lambda self: min(self.oldest(area)[0] for area in AREAS) < self.now)
+    @rule(area=st.sampled_from(AREAS))
+    def finish_the_oldest(self, area):
+        """The oldest period of an area goes all the way, so that its ring slots come round."""
+        period, _ = place = self.oldest(area)
+        if period >= self.now:
+            return
+        self.market.deliver(period)
+        read = self.market.meters.readingOf
+        members = self.market.in_area(area)
+        missing = [m for m in members if read(area, period, m.number) == MISSING_WH]
+        if missing:
+            self.market.meter(period, {m.number: 100 - 7 * m.number for m in missing})
+        self.market.end(period, area)
+        if not self.sight.progress[place]["done"]:
+            self.market.settle(period, area)
+
+        assert Sight.of(self.market).finished(place)
 
     # --- money ---------------------------------------------------------------------------------
 
@@ -334,21 +344,22 @@ class MarketLife(RuleBasedStateMachine):
         self.steps += 1
         if self.steps % self.look_every:
             return
-        periods = sorted(p for p in self.sight.slots if not self.sight.finished(p))
+        places = sorted(p for p in self.sight.slots if not self.sight.finished(p))
+        periods = sorted({period for period, _ in places})
         require_sound_whatever_a_key_signs(self.market, periods or [self.now])
         everybody_takes(self.market)
-        for period in periods:
+        for period, area in places:
             if period < self.now:
                 self.market.deliver(period)
-                require_anyone_can_end(self.market, period, range(len(AREAS)))
+                require_anyone_can_end(self.market, period, [area])
 
     @invariant()
     def everything_adds_up(self):
         self.sight = Sight.of(self.market)
         self.money_is_all_there()
-        for period in self.sight.slots:
-            self.holds_are_those_of_the_participants(period)
-            self.reservations_are_the_open_orders(period)
+        for place in self.sight.slots:
+            self.holds_are_those_of_the_participants(place)
+            self.reservations_are_the_open_orders(place)
 
     def money_is_all_there(self) -> None:
         """Conservation, and solvency: what all could take out at once is there. What is owed is known."""
@@ -365,35 +376,34 @@ class MarketLife(RuleBasedStateMachine):
         for period, holds in ledger.holds.items():
             assert holds + ledger.trades[period] >= 0
 
-    def holds_are_those_of_the_participants(self, period: int) -> None:
-        slot = self.sight.slots[period]
-        if self.sight.finished(period):
+    def holds_are_those_of_the_participants(self, place: Place) -> None:
+        slot, (period, area) = self.sight.slots[place], place
+        if self.sight.finished(place):
             assert (slot["holdsMicroEur"], slot["tradesMicroEur"]) == (0, 0)
             return
-        set_aside, members = 0, self.market.members
+        set_aside, members = 0, self.market.in_area(area)
         payments = ask(*((self.house.paymentOf, m.number, period) for m in members))
         for member, payment in zip(members, payments, strict=True):
             held, _, buy, _, _ = self.sight.accounts[period, member]
             assert held == buy * HOLD_RATE
-            settled = self.sight.progress[period, member.area]["nextGroup"]
-            is_settled = GROUPS_OF[member.area].index(member.group) < settled
+            settled = self.sight.progress[place]["nextGroup"]
+            is_settled = GROUPS_OF[area].index(member.group) < settled
             set_aside += -payment if is_settled else held
         assert set_aside == slot["holdsMicroEur"] + slot["tradesMicroEur"]
 
-    def reservations_are_the_open_orders(self, period: int) -> None:
-        traded = {area: [0, 0] for area in AREAS}
-        for member in self.market.members:
+    def reservations_are_the_open_orders(self, place: Place) -> None:
+        period, area = place
+        traded = [0, 0]
+        for member in self.market.in_area(area):
             side, _, wh, _ = self.sight.orders[period, member]
             _, sell, buy, sold, bought = self.sight.accounts[period, member]
             assert (sell, buy) == ((wh, 0) if side == OFFER else (0, wh))
             assert sold <= sell
             assert bought <= buy
-            traded[member.area][0] += sold
-            traded[member.area][1] += bought
-        for place in self.closed(BOOKED):
-            if place[0] == period:
-                sold, bought = traded[place[1]]
-                assert sold == bought
+            traded[0] += sold
+            traded[1] += bought
+        if place in self.closed(BOOKED):
+            assert traded[0] == traded[1]
 
 
 @pytest.fixture(scope="module")

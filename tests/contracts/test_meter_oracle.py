@@ -16,8 +16,8 @@ def delivered(market):
     return market
 
 
-def readings_of(market, numbers, period=P):
-    return [market.meters.readingOf(period, number) for number in numbers]
+def readings_of(market, numbers, period=P, area=0):
+    return [market.meters.readingOf(area, period, number) for number in numbers]
 
 
 def block(*lanes):
@@ -25,25 +25,26 @@ def block(*lanes):
     return b"".join(lane.to_bytes(4, "big", signed=True) for lane in reversed(lanes))
 
 
-def refused(market, period=P, version=1, first=1, data=b"\0" * BLOCK_BYTES, by=None):
-    return refusal(market.meters.submit, period, version, first, data, by=by or market.meter_oracle)
+def refused(market, period=P, version=1, first=1, data=b"\0" * BLOCK_BYTES, by=None, area=0):
+    by = by or market.meter_oracle
+    return refusal(market.meters.submit, area, period, version, first, data, by=by)
 
 
 def test_a_batch_is_stored_and_told_as_it_came(delivered):
     first, data = pack_readings({8: 120, 9: -3_500, 10: 0, 13: NO_CAP, 14: -NO_CAP})
-    tx = delivered.meters.submit(P, 1, first, data, {"from": delivered.meter_oracle})
+    tx = delivered.meters.submit(0, P, 1, first, data, {"from": delivered.meter_oracle})
 
-    assert fact(tx, "ReadingsSubmitted") == (P, 1, 1, "0x" + data.hex())
+    assert fact(tx, "ReadingsSubmitted") == (0, P, 1, 1, "0x" + data.hex())
     expected = [120, -3_500, 0, MISSING_WH, MISSING_WH, NO_CAP, -NO_CAP, MISSING_WH]
     assert readings_of(delivered, range(8, 16)) == expected
-    assert delivered.meters.versionOf(P) == 1
+    assert delivered.meters.versionOf(0, P) == 1
 
 
 def test_the_lowest_lane_is_the_first_participant_of_a_block(delivered):
     data = block(MISSING_WH, 80, 90, 100, 110, 120, 130) + block(
         140, 150, 160, 170, *[MISSING_WH] * 3
     )
-    delivered.meters.submit(P, 1, 1, data, {"from": delivered.meter_oracle})
+    delivered.meters.submit(0, P, 1, 1, data, {"from": delivered.meter_oracle})
 
     assert readings_of(delivered, range(8, 18)) == list(range(80, 171, 10))
 
@@ -51,7 +52,7 @@ def test_the_lowest_lane_is_the_first_participant_of_a_block(delivered):
 def test_readings_reach_the_settlement_by_group(delivered):
     delivered.meter(P, {8: 1, 9: -2, 11: 4})
 
-    word = delivered.meters.readingsOfGroups(P, [2])[0]
+    word = delivered.meters.readingsOfGroups(0, P, [2])[0]
     lanes = [word >> (64 * lane) & (2**64 - 1) for lane in range(4)]
     signed = [lane - 2**64 if lane >> 63 else lane for lane in lanes]
     assert signed == [1, -2, MISSING_WH, 4]
@@ -62,14 +63,14 @@ def test_a_later_version_corrects_and_completes(delivered):
     delivered.meter(P, {9: 250, 10: 300})  # 8 is missing in it, and stays
 
     assert readings_of(delivered, (8, 9, 10)) == [100, 250, 300]
-    assert delivered.meters.versionOf(P) == 2
+    assert delivered.meters.versionOf(0, P) == 2
 
 
 @pytest.mark.parametrize("version", [0, 1, 3])
 def test_a_version_out_of_turn_is_refused(delivered, version):
     delivered.meter(P, {8: 100})
 
-    assert refused(delivered, version=version) == ("VersionOutOfTurn", P, version, 2)
+    assert refused(delivered, version=version) == ("VersionOutOfTurn", 0, P, version, 2)
 
 
 def test_periods_have_their_own_versions_and_readings(delivered):
@@ -78,7 +79,7 @@ def test_periods_have_their_own_versions_and_readings(delivered):
 
     assert readings_of(delivered, [8]) == [100]
     assert readings_of(delivered, [8], P - 1) == [50]
-    assert delivered.meters.versionOf(P - 2) == 0
+    assert delivered.meters.versionOf(0, P - 2) == 0
     assert readings_of(delivered, [8], P - 2) == [MISSING_WH]
 
 
@@ -109,13 +110,14 @@ def test_an_absurd_reading_is_refused(delivered, wh):
 
 
 def test_a_reading_of_nobody_is_refused(delivered):
-    """Seats 8..17 and 20..24 are taken: house accounts, empty seats and what is beyond are nobody."""
+    """Seats 8..17 are taken in the area, 20..24 in another: house accounts, empty seats and what is beyond
+    are nobody."""
     missing = MISSING_WH
-    for number in (0, 7, 18, 19, 25, 27, 28, 1_000_000):
+    for number in (0, 7, 18, 19, 21, 25, 27, 28, 1_000_000):
         lanes = [5 if number % PER_BLOCK == lane else missing for lane in range(PER_BLOCK)]
         first, data = number // PER_BLOCK, block(*lanes)
-        assert refused(delivered, first=first, data=data) == ("UnknownMeter", number)
-        assert delivered.meters.versionOf(P) == 0
+        assert refused(delivered, first=first, data=data) == ("UnknownMeter", 0, number)
+        assert delivered.meters.versionOf(0, P) == 0
 
 
 def test_seats_beyond_the_first_256_are_known_apart(market):
@@ -132,7 +134,7 @@ def test_seats_beyond_the_first_256_are_known_apart(market):
     nobody = last + 1
     lanes = [5 if lane == nobody % PER_BLOCK else MISSING_WH for lane in range(PER_BLOCK)]
     refused_ = refused(market, first=nobody // PER_BLOCK, data=block(*lanes))
-    assert refused_ == ("UnknownMeter", nobody)
+    assert refused_ == ("UnknownMeter", 0, nobody)
     market.meter(P, {255: 1, 256: 2, 257: 3})
 
     assert readings_of(market, (255, 256, 257)) == [1, 2, 3]
@@ -144,16 +146,37 @@ def test_a_batch_reaches_no_other_period(delivered):
     other = ((P % RING) ^ ((P - 1) % RING)) << 64 | 1
     data = block(*[MISSING_WH] * PER_BLOCK)
 
-    refused_ = refusal(delivered.meters.submit, P - 1, 1, other, data, by=delivered.meter_oracle)
-    assert refused_ == ("UnknownMeter", other)
+    refused_ = refusal(delivered.meters.submit, 0, P - 1, 1, other, data, by=delivered.meter_oracle)
+    assert refused_ == ("UnknownMeter", 0, other)
     assert readings_of(delivered, (8,)) == [-10]
 
 
 def test_lanes_of_nobody_may_be_missing(delivered):
     padded = block(*[5] * 4, *[MISSING_WH] * 3) + block(*[MISSING_WH] * PER_BLOCK)
-    delivered.meters.submit(P, 1, 3, padded, {"from": delivered.meter_oracle})
+    delivered.meters.submit(1, P, 1, 3, padded, {"from": delivered.meter_oracle})
 
-    assert readings_of(delivered, (21, 24, 25, 28)) == [5, 5, MISSING_WH, MISSING_WH]
+    assert readings_of(delivered, (21, 24, 25, 28), area=1) == [5, 5, MISSING_WH, MISSING_WH]
+
+
+def test_areas_have_versions_and_readings_of_their_own(delivered):
+    """14..20 are one block: 14..17 of area 0, 20 of area 1, each in the copy of its own."""
+    delivered.meter(P, {14: 140, 17: 170, 20: 200})
+
+    assert readings_of(delivered, (14, 17, 20)) == [140, 170, MISSING_WH]
+    assert readings_of(delivered, (14, 17, 20), area=1) == [MISSING_WH, MISSING_WH, 200]
+    assert [delivered.meters.versionOf(area, P) for area in (0, 1)] == [1, 1]
+    delivered.meter_area(1, P, {20: 201})
+    assert [delivered.meters.versionOf(area, P) for area in (0, 1)] == [1, 2]
+    assert readings_of(delivered, (14, 17, 20)) == [140, 170, MISSING_WH]
+
+
+def test_a_reading_for_who_is_of_another_area_is_refused(delivered):
+    for area, number in ((0, 20), (1, 17), (1, 8)):
+        lanes = [5 if number % PER_BLOCK == lane else MISSING_WH for lane in range(PER_BLOCK)]
+        first, data = number // PER_BLOCK, block(*lanes)
+        told = refused(delivered, first=first, data=data, area=area)
+        assert told == ("UnknownMeter", area, number)
+    assert refused(delivered, area=2, first=2) == ("UnknownArea", 2)
 
 
 def test_once_settlement_has_begun_a_reading_is_completed_but_not_changed(market):
@@ -163,7 +186,8 @@ def test_once_settlement_has_begun_a_reading_is_completed_but_not_changed(market
     market.settle(P, groups=1)
 
     first, data = pack_readings({9: 11, 12: 20})
-    assert refused(market, version=2, first=first, data=data) == ("SettlementBegun", P, 9, 10, 11)
+    told = refused(market, version=2, first=first, data=data)
+    assert told == ("SettlementBegun", 0, P, 9, 10, 11)
     market.meter(P, {9: 10, 12: 20})
     assert readings_of(market, (9, 12)) == [10, 20]
 
@@ -172,20 +196,19 @@ def test_a_slot_is_used_again_once_its_period_is_settled(market):
     market.deliver(P)
     market.meter(P, {member.number: 10 for member in market.members})
     market.deliver(P + RING)
-    taken = ("RingSlotBusy", P + RING, P, 0, 2)
+    taken = ("RingSlotBusy", 0, P + RING, P)
     assert refused(market, period=P + RING) == taken
 
-    for area in (0, 1):
-        market.trade(P, area)
-        market.settle(P, area)
+    market.trade(P)
+    market.settle(P)
     market.meter(P + RING, {8: 77})
     assert readings_of(market, (8, 9), P + RING) == [77, MISSING_WH]
     assert readings_of(market, (8,), P) == [MISSING_WH]
-    assert refused(market) == ("RingSlotBusy", P, P + RING, 0, 2)
+    assert refused(market) == ("RingSlotBusy", 0, P, P + RING)
 
 
 def test_a_gap_inside_a_batch_changes_nothing(delivered):
-    delivered.meter(P, {7 * 2: 9})
-    delivered.meter(P, {8: 1, 21: 2})
+    delivered.meter(P, {10: 9})
+    delivered.meter(P, {8: 1, 14: 2})
 
-    assert readings_of(delivered, (8, 14, 21)) == [1, 9, 2]
+    assert readings_of(delivered, (8, 10, 14)) == [1, 9, 2]

@@ -92,15 +92,15 @@ def test_the_operator_alone_decides_on_modules(market, method):
 @pytest.mark.parametrize(
     ("method", "arguments", "permission"),
     [
-        ("activate", (P,), MARKET | SETTLEMENT | ORACLE),
-        ("reserve", (P, ZERO_ADDRESS, []), MARKET),
-        ("book", (P, [], [], []), MARKET),
-        ("bookAt", (P, 0, 1, [], []), MARKET),
-        ("collectSpread", (P, 1), MARKET),
+        ("activate", (0, P), MARKET | SETTLEMENT | ORACLE),
+        ("reserve", (0, P, ZERO_ADDRESS, []), MARKET),
+        ("book", (0, P, [], [], []), MARKET),
+        ("bookAt", (0, P, 1, [], []), MARKET),
+        ("collectSpread", (0, P, 1), MARKET),
         ("transfer", (8, 9, 1), MARKET),
-        ("settle", (P, 0, [], [], [], 0), SETTLEMENT),
-        ("finishArea", (P,), SETTLEMENT),
-        ("correct", (P, GROUP, 0, 0, 0), SETTLEMENT),
+        ("settle", (0, P, [], [], [], 0), SETTLEMENT),
+        ("finishArea", (0, P), SETTLEMENT),
+        ("correct", (0, P, GROUP, 0, 0, 0), SETTLEMENT),
     ],
 )
 def test_each_action_needs_its_permission(market, method, arguments, permission):

@@ -336,7 +336,7 @@ def test_a_batch_is_of_those_who_gave_the_gateway_their_mandate(market, hall, al
     market.registry.giveMandate(0, alice.sends)
     assert refused_batch(hall, order(hall, alice)) == ("NoMandate", alice.number, 0, 1)
     other = market.in_area(1)[0]
-    assert refused_batch(hall, order(hall, other)) == ("OtherArea", other.number, 1, 0)
+    assert refused_batch(hall, order(hall, other)) == ("GroupOfOtherArea", other.group, 0)
     assert refused_batch(hall, by=market.stranger)[0] == "UnknownGateway"
     assert refused_batch(hall, area=7) == ("UnknownArea", 7)
 
@@ -421,7 +421,7 @@ def test_what_was_kept_comes_back_with_the_settlement_and_not_twice(market, hall
     market.settle(P)
 
     assert market.house.balanceOf(alice.number) == PURSE
-    assert refusal(hall.contract.keep, P, 0, 0, by=alice.account) == ("SettlementBegun", P)
+    assert refusal(hall.contract.keep, P, 0, 0, by=alice.account) == ("SettlementBegun", 0, P)
 
 
 def test_what_was_not_released_comes_back_with_the_settlement_and_not_twice(market, hall, alice):
@@ -433,7 +433,7 @@ def test_what_was_not_released_comes_back_with_the_settlement_and_not_twice(mark
 
     assert market.house.balanceOf(alice.number) == PURSE
     refused = refusal(hall.contract.release, 0, P, 9, by=market.stranger)
-    assert refused == ("SettlementBegun", P)
+    assert refused == ("SettlementBegun", 0, P)
 
 
 # --- questions ---------------------------------------------------------------------------------

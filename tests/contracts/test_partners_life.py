@@ -317,7 +317,7 @@ class PartnersLife(RuleBasedStateMachine):
 
     def occupant(self, period: int) -> int:
         """The period that holds this one's ring slot."""
-        return self.market.house.periodAt(period % RING)["period"]
+        return self.market.house.periodAt(0, period % RING)["period"]
 
     @rule(who=MEMBER, amount=st.integers(1, PURSE))
     def deposit(self, who, amount):

@@ -315,7 +315,7 @@ def test_a_zone_lies_under_one_that_is_there(market):
 
 
 # Slots of the counters in the registry's storage: a full registry takes too long to fill.
-AREAS_SLOT, ZONES_SLOT, GATEWAYS_SLOT = 13, 14, 25
+AREAS_SLOT, ZONES_SLOT, GATEWAYS_SLOT = 13, 14, 24
 
 
 @pytest.mark.parametrize(

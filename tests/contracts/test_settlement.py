@@ -64,8 +64,6 @@ def traded(market):
     market.place(P, dict(zip(members, ORDERS, strict=True)))
     market.trade(P)
     market.deliver(P)
-    for area in {member.area for member in market.members} - {0}:
-        market.end(P, area)
     return members
 
 
@@ -99,7 +97,7 @@ def test_holds_come_back(market):
     members = metered(market)
     market.settle(P)
 
-    assert market.house.periodAt(P % RING)["holdsMicroEur"] == 0
+    assert market.house.periodAt(0, P % RING)["holdsMicroEur"] == 0
     assert not any(changes(market, market.in_area(1)))
     bidder = members[9]  # its bid found no offer: it pays for what it drew, and no more
     assert changes(market, [bidder]) == [-90 * (RETAIL + 60)]
@@ -194,12 +192,12 @@ def test_settled_twice_is_refused(market):
     assert refused(market) == ("AlreadySettled", 0, P)
 
 
-def test_a_period_ends_with_its_last_area(market):
+def test_a_period_ends_area_by_area(market):
     metered(market)
-    assert "PeriodFinished" not in market.settle(P).events
+    assert fact(market.settle(P), "PeriodFinished") == (0, P)
     market.trade(P, 1)
     market.meter(P, {m.number: 0 for m in market.in_area(1)})
-    assert fact(market.settle(P, 1), "PeriodFinished") == (P,)
+    assert fact(market.settle(P, 1), "PeriodFinished") == (1, P)
 
 
 def test_an_area_without_participants_is_settled_too(market):

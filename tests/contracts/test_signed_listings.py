@@ -139,7 +139,7 @@ def test_a_signature_binds_gateway_place_chain_and_contract(desk, market, alice,
     for other in ({"chain_id": 1}, {"contract": market.house.address}):
         assert desk.refused_signer(desk.sign(alice, draft, **other)) == alice.number
     elsewhere = desk.sign(alice, draft, area=1)
-    assert desk.refused(elsewhere, area=1) == ("OtherArea", alice.number, 0, 1)
+    assert desk.refused(elsewhere, area=1) == ("GroupOfOtherArea", alice.group, 1)
 
 
 def test_nobody_signs_for_another(desk, market, alice, draft):

@@ -123,7 +123,7 @@ def test_it_is_for_one_area_and_one_period(market, alice, terms):
     assert refused_signer(market, order, area=1) == alice.number
     assert refused_signer(market, order, period=P + 1) == alice.number
     elsewhere = signed(market, replace(terms, area=1), alice)
-    assert refused(market, elsewhere, area=1) == ("OtherArea", alice.number, 0, 1)
+    assert refused(market, elsewhere, area=1) == ("GroupOfOtherArea", alice.group, 1)
 
 
 def test_it_is_for_one_chain_and_one_contract(market, alice, terms):

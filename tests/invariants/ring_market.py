@@ -24,6 +24,7 @@ from gridbourse.chain.keys.accounts import Keyring
 from gridbourse.chain.node.compiler import load_artifacts
 from gridbourse.chain.node.transactions import Chain
 from gridbourse.chain.operations.event_log import deployment_logs
+from gridbourse.chain.operations.market_state import HOLDS, TRADES
 from tests.invariants.model_market import BAND, FEED_IN, FEES, RETAIL, SILENT_PERMILLE, Order
 
 MTU, GATE_CLOSURE = 900, 300
@@ -79,8 +80,8 @@ class RingMarket:
         for zone, fees in FEES.items():
             label = f"street {zone}".encode().ljust(32, b"\0")
             m.registry.write(by["operator"], "register", "addZone", label, zone - 1)
-            m.tariff.write(by["dso"], "tariff", "setGridFees", zone, 0, fees)
-        m.tariff.write(by["supplier"], "tariff", "setEnergyPrices", 0, RETAIL, FEED_IN)
+            m.tariff.write(by["dso"], "tariff", "setGridFees", AREA, zone, 0, fees)
+        m.tariff.write(by["supplier"], "tariff", "setEnergyPrices", AREA, 0, RETAIL, FEED_IN)
         rows = [
             Registration(
                 self.key(n).address, keccak(text=f"{n}"), AREA, ZONE_OF[n], CAPACITY_WH, FIRST
@@ -136,8 +137,8 @@ class RingMarket:
 
     def ring(self) -> dict[int, tuple[int, int]]:
         """(holds, open trades) by period, of those that have a slot."""
-        slots = [self.market.house.read("periodAt", slot) for slot in range(RING)]
-        return {slot[0]: (slot[6], slot[7]) for slot in slots if slot[0]}
+        slots = [self.market.house.read("periodAt", AREA, slot) for slot in range(RING)]
+        return {slot[0]: (slot[HOLDS], slot[TRADES]) for slot in slots if slot[0]}
 
     # --- acting --------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Founds a market without anyone in it."""
 
 from gridbourse.chain.deployment.deploy import MarketSettings, deploy
-from gridbourse.chain.deployment.market import Market
+from gridbourse.chain.deployment.market import AREA, Market
 from gridbourse.chain.keys.accounts import Keyring
 from gridbourse.chain.node.transactions import Chain
 from gridbourse.model.call_auction import Band
@@ -27,8 +27,8 @@ def found(chain: Chain, keys: Keyring) -> Market:
     operator = keys["operator"]
     for zone, name in enumerate(sorted(TERMS.zones), start=1):
         market.registry.write(operator, "setup", "addZone", name.encode().ljust(32, b"\0"), 0)
-        market.tariff.write(keys["dso"], "setup", "setGridFees", zone, 0, (IMPORT_FEE, 40, 0))
-    market.tariff.write(keys["supplier"], "setup", "setEnergyPrices", 0, RETAIL, FEED_IN)
+        market.tariff.write(keys["dso"], "setup", "setGridFees", AREA, zone, 0, (IMPORT_FEE, 40, 0))
+    market.tariff.write(keys["supplier"], "setup", "setEnergyPrices", AREA, 0, RETAIL, FEED_IN)
     treasurer, currency = keys["treasurer"], market.currency
     currency.write(treasurer, "deposit", "mint", treasurer.address, GUARANTEE, b"s" * 32)
     currency.write(treasurer, "deposit", "approve", market.house.address, GUARANTEE)

@@ -112,7 +112,8 @@ def assert_readings_came_in_once(scene: Scene, folder: Path) -> None:
     versions = [event["version"] for event in events(market, market.meter, "ReadingsSubmitted")]
     assert versions == list(range(1, batches + 2))
     held = {
-        who: market.meter.read("readingOf", scene.period, who) for who in scene.number_of.values()
+        who: market.meter.read("readingOf", AREA, scene.period, who)
+        for who in scene.number_of.values()
     }
     assert held == scene.corrected
     with Journal(folder / "oracle.sqlite") as journal:

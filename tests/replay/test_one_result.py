@@ -14,7 +14,7 @@ from tests.replay.conftest import NETWORKS, Run
 from tests.replay.noon import PERIODS
 
 CLEARED_AT = (1 << 40) - 1 << 48
-"""Bits of a session's word, see `OrderEntry.Session`."""
+"""Bits of a session's word, see `CallAuctionBook.Session`."""
 DIFFERENT = {"network", "wall_s", "gas"}
 """Of a summary: what depends on the chain, the hour, and, by a few zero bytes of signatures, both."""
 

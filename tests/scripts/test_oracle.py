@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from web3.types import RPCEndpoint
 
-from gridbourse.chain.deployment.market import Market, open_market
+from gridbourse.chain.deployment.market import AREA, Market, open_market
 from gridbourse.chain.node.connect import connect
 from gridbourse.metering.errors import ReadingError
 from gridbourse.metering.signatures import sign_reading
@@ -135,11 +135,11 @@ def test_what_is_refused_is_a_line_and_keeps_its_file_out(
     assert len(refusals(caplog)) == 3
     assert "bad.csv, line 3, column wh: 4,001 Wh is more than the 4,000 Wh" in caplog.text
     assert "bad.csv, line 4, column point: 'street' is not a known metering point" in caplog.text
-    read = [market.market.meter.read("readingOf", FIRST, n) for n in (8, 11)]
+    read = [market.market.meter.read("readingOf", AREA, FIRST, n) for n in (8, 11)]
     assert read == [-(2**31), 7]
 
     assert once("--skip-refused") == 1
-    assert market.market.meter.read("readingOf", FIRST, 8) == 1
+    assert market.market.meter.read("readingOf", AREA, FIRST, 8) == 1
 
 
 def test_a_reading_that_contradicts_the_one_sent_is_refused(
@@ -183,7 +183,7 @@ def test_a_users_own_columns(market: LateMarket, folder: Path, once: Run) -> Non
     (folder / "wide.csv").write_text("Zeit;P8;P9\n2016-07-01 02:15;0,9;-0,5\n")
     options = ("--wide", "--time", "Zeit", "--unit", "kWh", "--timezone", "Europe/Berlin")
     assert once(*options, "--marks", "end", "--separator", ";", "--decimal", ",") == 0
-    read = [market.market.meter.read("readingOf", FIRST, n) for n in (8, 9)]
+    read = [market.market.meter.read("readingOf", AREA, FIRST, n) for n in (8, 9)]
     assert read == [900, -500]
 
 
@@ -286,5 +286,5 @@ def test_killed_and_started_again_each_reading_is_there_once(
     assert "broken off" not in said
     assert [market.meter.version(period) for period in periods] == [1] * PERIODS
     for i, period in enumerate(periods):
-        read = {n: market.meter.read("readingOf", period, n) for n in number_of.values()}
+        read = {n: market.meter.read("readingOf", AREA, period, n) for n in number_of.values()}
         assert read == {number: 10 * i - number for number in number_of.values()}

@@ -123,7 +123,10 @@ def test_what_is_due_is_settled_and_then_nothing_is(
     assert (settled.returncode, settled.stderr) == (0, "")
     assert str(period) in settled.stdout
     assert market.settlement.done(AREA, period)
-    assert market.house.positions(period, market.auction.groups(AREA)) == {8: (400, 0), 9: (0, 400)}
+    assert market.house.positions(AREA, period, market.auction.groups(AREA)) == {
+        8: (400, 0),
+        9: (0, 400),
+    }
     balances = market.house.balances(10)
     assert balances[2] == 10_000_000_000 + 300 * 300 - 100 * 80  # retail less feed-in
     assert "Nothing is due." in command("settle").stdout
@@ -147,7 +150,7 @@ def test_a_verdict_that_never_comes_costs_the_trades_and_nothing_else(
 
     assert (settled.returncode, settled.stderr) == (0, "")
     assert market.settlement.done(AREA, period)
-    assert market.house.positions(period, market.auction.groups(AREA)) == {}
+    assert market.house.positions(AREA, period, market.auction.groups(AREA)) == {}
     after = market.house.balances(limit)
     held = 400 * (300 + 95)
     assert after[8] - before[8] == 500 * 80, "all it injected is the supplier's"
@@ -232,9 +235,9 @@ def test_a_replay_runs_on_it_as_well(
 
 
 SCRIPT = """
-from gridbourse.chain.connect import connect
-from gridbourse.chain.deploy import open_market
-from gridbourse.chain.deployments import record_path
+from gridbourse.chain.node.connect import connect
+from gridbourse.chain.deployment.market import open_market
+from gridbourse.chain.deployment.record import record_path
 
 market = open_market(connect("devnet"), record_path("devnet"))
 print(market.house.read("balanceOf", 8))

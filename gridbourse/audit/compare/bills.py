@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.settlement.metering import Metering
+from gridbourse.chain.deployment.market import AREA
 from gridbourse.scenario.scenario import Scenario
 
 WHAT = "bill without a market"
@@ -38,11 +39,12 @@ def baselines(rebuilt: Rebuilt, scenario: Scenario) -> Baselines | None:
     numbers = sorted(rebuilt.members.participants)  # registered in the scenario's order
     row_of = dict(zip(numbers, rows, strict=False))
     uncurtailed = capped = 0
-    for period in sorted(rebuilt.metering.finished):
+    for period in sorted(rebuilt.metering.finished_in(AREA)):
         profile_wh = scenario.net_wh(period)
-        prices = rebuilt.tariffs.energy(period)
+        prices = rebuilt.tariffs.energy(AREA, period)
         for who, row in row_of.items():
-            fees = rebuilt.tariffs.fees(rebuilt.members.participants[who].zone, period)
+            zone = rebuilt.members.participants[who].zone
+            fees = rebuilt.tariffs.fees(AREA, zone, period)
             fees = fees._replace(import_fee=fees.import_fee - scenario.levy_micro_eur_per_wh)
             reading, cap = _metered(rebuilt.metering, period, who)
             wh = reading + max(int(profile_wh[row]) - cap, 0)

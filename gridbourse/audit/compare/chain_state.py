@@ -8,7 +8,7 @@ from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT
 
 
 def compare_end(rebuilt: Rebuilt, rules: Rules, state: State, area: int = 0) -> None:
-    """Every balance, position and price; prices are those of `area`."""
+    """Every balance, position and price; positions and prices are those of `area`."""
     findings, money = rebuilt.findings, rebuilt.money
     for account in sorted({*state.balances, *money.free}):
         where = f"µEUR, account {account}"
@@ -23,12 +23,14 @@ def compare_end(rebuilt: Rebuilt, rules: Rules, state: State, area: int = 0) -> 
     for number in sorted({*state.under_way, *going}):
         where = f"(account, recipient, µEUR, ready at) under way, withdrawal {number}"
         findings.compare("balance", where, state.under_way.get(number), going.get(number))
-    newest = {period % rules.ring_size: period for period in sorted(money.activated_periods)}
+    there = sorted(period for its_area, period in money.activated_periods if its_area == area)
+    newest = {period % rules.ring_size: period for period in there}
     for period in sorted({*state.positions, *money.positions}):
         if period not in state.positions and newest.get(period % rules.ring_size) != period:
             continue  # a later period has its place in storage
         of_period = state.positions.get(period, {})
-        for who in sorted({*of_period, *money.positions[period]}):
+        traded = {w for w in money.positions[period] if rebuilt.members.area_of(w) == area}
+        for who in sorted({*of_period, *traded}):
             where = f"(sold, bought) Wh, period {period}, participant {who}"
             chain = tuple(of_period.get(who, Position()))
             findings.compare("position", where, chain, tuple(money.position(period, who)))
@@ -37,10 +39,10 @@ def compare_end(rebuilt: Rebuilt, rules: Rules, state: State, area: int = 0) -> 
     for period in sorted({*state.prices, *prices}):
         where = f"at the end, µEUR per Wh, period {period}"
         findings.compare("price", where, state.prices.get(period), prices.get(period))
-    _compare_identities(rebuilt, state)
+    _compare_identities(rebuilt, state, area)
 
 
-def _compare_identities(rebuilt: Rebuilt, state: State) -> None:
+def _compare_identities(rebuilt: Rebuilt, state: State, area: int) -> None:
     findings, money = rebuilt.findings, rebuilt.money
     for name, chain, found in (
         ("currency held", state.currency_held, money.currency_held),
@@ -75,10 +77,10 @@ def _compare_identities(rebuilt: Rebuilt, state: State) -> None:
         ("the same, rebuilt", money.total(), money.deposits - money.withdrawals),
     ):
         findings.compare("identity", f"{name}, µEUR", left, right)
-    for period in sorted(rebuilt.metering.finished & set(state.positions)):
+    for period in sorted(rebuilt.metering.finished_in(area) & set(state.positions)):
         sold, bought = (
             sum(side) for side in zip((0, 0), *state.positions[period].values(), strict=True)
         )
-        house = rebuilt.metering.energy[period].house_wh
+        house = rebuilt.metering.energy[area, period].house_wh
         where = f"sold Wh = bought Wh, and bought by DSO and TSO, period {period}"
         findings.compare("identity", where, sold, bought + house)

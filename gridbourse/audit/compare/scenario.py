@@ -4,6 +4,7 @@ from gridbourse.audit.compare.crowdsale import compare_crowdsale
 from gridbourse.audit.compare.markets import compare_markets
 from gridbourse.audit.core.rules import Rules
 from gridbourse.audit.rebuild import Rebuilt
+from gridbourse.chain.deployment.market import AREA
 from gridbourse.scenario.scenario import Scenario
 
 WHAT = "scenario"
@@ -17,7 +18,7 @@ def compare_scenario(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None
     compare_crowdsale(rebuilt, scenario)
     _compare_tariff(rebuilt, scenario)
     _compare_participants(rebuilt, scenario)
-    settled = sorted(rebuilt.metering.finished)
+    settled = sorted(rebuilt.metering.finished_in(AREA))
     missing = sorted(set(scenario.replayed) - set(settled))
     rebuilt.findings.compare(WHAT, "periods that were not settled", missing, [])
     beyond = sorted(set(settled) - set(scenario.replayed))
@@ -43,10 +44,10 @@ def _compare_tariff(rebuilt: Rebuilt, scenario: Scenario) -> None:
     energy = (wanted.retail_micro_eur_per_wh, wanted.feed_in_micro_eur_per_wh)
     for period in scenario.replayed:
         where = f"(retail, feed-in), period {period}"
-        findings.compare(WHAT, where, tuple(tariffs.energy(period)), energy)
+        findings.compare(WHAT, where, tuple(tariffs.energy(AREA, period)), energy)
         for name, fees in wanted.fees.items():
             number = zones.get(_label(name))
-            chain = None if number is None else tuple(tariffs.fees(number, period))
+            chain = None if number is None else tuple(tariffs.fees(AREA, number, period))
             where = f"(import, local, export) fee, zone {name}, period {period}"
             findings.compare(WHAT, where, chain, (fees.import_, fees.local, fees.export))
 

@@ -28,12 +28,12 @@ class Common:
         """What one market has reserved, the same for all who act in its name."""
         return self._shares.setdefault(market, Share(market, self.reservations))
 
-    def close_books(self, period: int, in_service: set[str]) -> None:
+    def close_books(self, area: int, period: int, in_service: set[str]) -> None:
         """Before a settlement: a market whose payees get more than its payers pay is not done with the
-        period; of one that was revoked, what it booked is void."""
+        period there; of one that was revoked, what it booked is void."""
         for market, share in self._shares.items():
-            if share.open_payments[period] > 0:
+            if share.open_payments[area, period] > 0:
                 revoked = market not in in_service
-                place = f"{market}, period {period}"
+                place = f"{market}, area {area}, period {period}"
                 self.findings.require("settlement", place, revoked, "its payers have not paid")
-                share.void(period)
+                share.void(area, period)

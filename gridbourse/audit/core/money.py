@@ -17,6 +17,9 @@ from gridbourse.chain.bindings.house_accounts import (
     TSO_ACCOUNT,
 )
 
+NO_AREA = -1
+"""Of who was never registered."""
+
 
 class Rates(NamedTuple):
     """What one reserved Wh of a period is backed with, µEUR per Wh."""
@@ -69,6 +72,7 @@ class Money:
     """Every account, hold and open trade. Invariant: with what waits and what is set aside, their sum
     is the currency held.
 
+    What is of a period is of an area in it (area, period), or of a participant, who is in one.
     waiting: credit by participant that the supplier's money does not cover. set_aside: withdrawals
     announced and not paid. due: payments of trades by period and participant, made at settlement.
     """
@@ -76,25 +80,25 @@ class Money:
     def __init__(self, house: str, members: Members, tariffs: Tariffs, findings: Findings) -> None:
         self._house, self._members, self._tariffs = house.lower(), members, tariffs
         self._findings = findings
-        self._rates: dict[int, Rates] = {}
+        self._rates: dict[tuple[int, int], Rates] = {}
         self.free = Balances()
         self.waiting: defaultdict[int, int] = defaultdict(int)
         self.set_aside = 0
         self.holds: defaultdict[tuple[int, int], int] = defaultdict(int)
         self.due: defaultdict[tuple[int, int], int] = defaultdict(int)
-        self.open_trades: defaultdict[int, int] = defaultdict(int)
+        self.open_trades: defaultdict[tuple[int, int], int] = defaultdict(int)
         self.positions: defaultdict[int, dict[int, Position]] = defaultdict(dict)
         self.paid: defaultdict[tuple[int, int], int] = defaultdict(int)
         self.credit_limits: defaultdict[int, int] = defaultdict(int)
-        self.settling: set[int] = set()
+        self.settling: set[tuple[int, int]] = set()
         # Of the present block: whose hold drew on credit, and whether anything was settled.
         self.drawn_on: set[int] = set()
         self.has_settled = False
         self.deposits = self.withdrawals = self.currency_held = 0
 
     @property
-    def activated_periods(self) -> set[int]:
-        """Periods that took a ring slot."""
+    def activated_periods(self) -> set[tuple[int, int]]:
+        """(area, period) of those that took a ring slot."""
         return set(self._rates)
 
     def total(self) -> int:
@@ -143,12 +147,12 @@ class Money:
             currency_held=self.currency_held,
         )
 
-    def periods_short(self) -> dict[int, int]:
-        """Holds and open trades of the periods where they are together below zero, µEUR: never any."""
+    def periods_short(self) -> dict[tuple[int, int], int]:
+        """By (area, period) where they are below zero: holds and open trades together, µEUR. Never any."""
         sums = defaultdict(int, self.open_trades)
-        for (period, _), held in self.holds.items():
-            sums[period] += held
-        return {period: total for period, total in sorted(sums.items()) if total < 0}
+        for (period, who), held in self.holds.items():
+            sums[self._area_of(who), period] += held
+        return {key: total for key, total in sorted(sums.items()) if total < 0}
 
     def _in_periods(self) -> int:
         return sum(self.holds.values()) + sum(self.open_trades.values())
@@ -185,28 +189,29 @@ class Money:
 
     def activated(self, event: Event) -> None:
         """PeriodActivated: fixes what orders of the period are backed with."""
-        retail = self._tariffs.energy(event["period"]).retail
-        rates = Rates(retail, retail + self._tariffs.highest_fee(event["period"]))
-        chain = (event["areas"], event["retailMicroEurPerWh"], event["holdMicroEurPerWh"])
-        rebuilt = (len(self._members.areas), *rates)
-        self._findings.compare(
-            "tariff", f"(areas, retail, hold), {event.at('period')}", chain, rebuilt
+        area, period, where = event["area"], event["period"], event.at("area", "period")
+        self._findings.require(
+            "registry", where, self._members.is_open(area, period), "no area, or one that is closed"
         )
-        self._rates[event["period"]] = rates
+        retail = self._tariffs.energy(area, period).retail
+        rates = Rates(retail, retail + self._tariffs.highest_fee(area, period))
+        chain = (event["retailMicroEurPerWh"], event["holdMicroEurPerWh"])
+        self._findings.compare("tariff", f"(retail, hold), {where}", chain, tuple(rates))
+        self._rates[area, period] = rates
 
     # --- what orders, trades and settlement do -----------------------------------------------
 
-    def hold_rate(self, period: int) -> int:
-        """What backs each Wh reserved into a connection, µEUR."""
-        return self._rates_of(period).hold
+    def hold_rate(self, period: int, participant: int) -> int:
+        """What backs each Wh reserved into its connection, µEUR."""
+        return self._rates_of(period, participant).hold
 
-    def retail(self, period: int) -> int:
-        """The retail price that an activated period goes by, µEUR per Wh."""
-        return self._rates_of(period).retail
+    def retail(self, period: int, participant: int) -> int:
+        """The retail price that an activated period of its area goes by, µEUR per Wh."""
+        return self._rates_of(period, participant).retail
 
     def hold(self, period: int, participant: int, wh: int) -> None:
         """Hold money for `wh` more into a connection; below zero, give it back."""
-        change = wh * self.hold_rate(period)
+        change = wh * self.hold_rate(period, participant)
         self.free[participant] -= change
         self.holds[period, participant] += change
         if change > 0 and self.free[participant] < 0:
@@ -221,14 +226,14 @@ class Money:
             held.sold_wh + fill.sold_wh, held.bought_wh + fill.bought_wh
         )
 
-    def collect_spread(self, period: int, amount: int) -> None:
+    def collect_spread(self, area: int, period: int, amount: int) -> None:
         """What buyers pay above what sellers receive goes to its account."""
-        self.open_trades[period] -= amount
+        self.open_trades[area, period] -= amount
         self.free[SPREAD_ACCOUNT] += amount
 
-    def collect_rest(self, period: int) -> int:
-        """When all is settled: what the trades of a period leave over is spread too."""
-        left = self.open_trades.pop(period, 0)
+    def collect_rest(self, area: int, period: int) -> int:
+        """When all of an area is settled: what the trades of a period leave over is spread too."""
+        left = self.open_trades.pop((area, period), 0)
         self.free[SPREAD_ACCOUNT] += left
         return left
 
@@ -236,16 +241,16 @@ class Money:
         """Undo bookings of a market that was revoked before its payers had paid its payees."""
         self.book(period, participant, Position(-fill.sold_wh, -fill.bought_wh), -payment)
 
-    def settle(self, period: int, groups: Sequence[GroupChange]) -> Settled:
+    def settle(self, area: int, period: int, groups: Sequence[GroupChange]) -> Settled:
         """Give holds back, pay trades and change the accounts, group by group in their order."""
-        self.settling.add(period)
+        self.settling.add((area, period))
         found = Settled({}, {})
         backing = self.backing()
         for group in groups:
             given = {}
             for who in group.deltas:
                 held, payment = self.holds.pop((period, who), 0), self.due.pop((period, who), 0)
-                self.open_trades[period] -= payment
+                self.open_trades[area, period] -= payment
                 given[who] = held + payment
                 if held or group.deltas[who]:  # as the contract looks at whom to name
                     found.debts[who] = 0
@@ -288,5 +293,9 @@ class Money:
         debts = {who: self.free[who] for who in found.debts if self.free[who] < 0}
         return Settled(debts, found.waits)
 
-    def _rates_of(self, period: int) -> Rates:
-        return self._rates.get(period, Rates(0, 0))
+    def _rates_of(self, period: int, participant: int) -> Rates:
+        return self._rates.get((self._area_of(participant), period), Rates(0, 0))
+
+    def _area_of(self, participant: int) -> int:
+        area = self._members.area_of(participant)
+        return NO_AREA if area is None else area

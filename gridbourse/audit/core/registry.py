@@ -99,10 +99,10 @@ class Members:
         """The area a group of four belongs to."""
         return self._area_of_group.get(group)
 
-    def areas_in(self, period: int) -> int:
-        """How many areas a period is settled in, of those there are now."""
-        closed = sum(first <= period for first in self.closed_from.values())
-        return len(self.areas) - closed
+    def is_open(self, area: int, period: int) -> bool:
+        """Whether there is an area of that number, and it is not closed in a period."""
+        closed = self.closed_from.get(area)
+        return area < len(self.areas) and (closed is None or period < closed)
 
     def holder_at(self, metering_point: bytes, period: int) -> Participant | None:
         """Who is at a metering point in a period."""
@@ -200,7 +200,7 @@ class Members:
         self._gateways[event["account"].lower()] = expected
 
     def area_ended(self, event: Event) -> None:
-        """AreaEnded: nobody is a member of it from then on, and no period there waits for it."""
+        """AreaEnded: nobody is a member of it from then on, and it has no more periods."""
         area, first, where = event["area"], event["fromPeriod"], event.at("area")
         there = area < len(self.areas) and area not in self.closed_from
         self._findings.require("registry", where, there, "no area, or one that is closed")

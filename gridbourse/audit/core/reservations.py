@@ -4,7 +4,7 @@ from collections import defaultdict
 from typing import NamedTuple
 
 from gridbourse.audit.core.findings import Findings
-from gridbourse.audit.core.money import Money, Position
+from gridbourse.audit.core.money import NO_AREA, Money, Position
 from gridbourse.audit.core.registry import Members
 from gridbourse.chain.encoding.lanes import OFFER
 from gridbourse.model.agent_limit import is_within
@@ -23,6 +23,8 @@ class Energy(NamedTuple):
 
 
 NOTHING = Energy()
+Place = tuple[int, int]
+"""An area and a period."""
 
 
 class Reservations:
@@ -85,7 +87,7 @@ class Reservations:
         if member is None or not (member.active and member.is_member(period)):
             return 0
         doubt = self.doubt.get((period, participant), NOTHING)
-        rate = self._money.hold_rate(period)
+        rate = self._money.hold_rate(period, participant)
         credit = self._money.free[participant] + self._money.credit_limits[participant]
         credit -= doubt.into_wh * rate
         if credit < 0:
@@ -118,7 +120,7 @@ class Reservations:
         if max(self._after(period, participant, released, claimed)) > member.capacity_wh:
             return "above the connection"
         credit = self._money.free[participant] + self._money.credit_limits[participant]
-        needed = (claimed.into_wh - released.into_wh) * self._money.hold_rate(period)
+        needed = (claimed.into_wh - released.into_wh) * self._money.hold_rate(period, participant)
         return None if credit >= max(needed, 0) else "not enough money"
 
 
@@ -141,39 +143,40 @@ class Share(Reservations):
         self.reserved, self.doubt = whole.reserved, whole.doubt
         self._market = market
         self._own: defaultdict[tuple[int, int], Energy] = defaultdict(Energy)
-        self._booked: defaultdict[int, dict[int, Fill]] = defaultdict(dict)
-        self.open_payments: defaultdict[int, int] = defaultdict(int)
-        """µEUR by period: what its payees get above what its payers pay, with the spread; 0 in the end."""
+        self._booked: defaultdict[Place, dict[int, Fill]] = defaultdict(dict)
+        self.open_payments: defaultdict[Place, int] = defaultdict(int)
+        """By area and period, µEUR: what payees get above what payers pay, with the spread; 0 at the end."""
 
     def book(self, period: int, participant: int, fill: Position, payment: int) -> None:
         """A trade, of what this market has reserved and not booked yet."""
-        booked = self._booked[period].get(participant, NO_FILL)
-        self._booked[period][participant] = Fill(
+        key = (self._area_of(participant), period)
+        booked = self._booked[key].get(participant, NO_FILL)
+        self._booked[key][participant] = Fill(
             Energy(booked.energy.out_wh + fill.sold_wh, booked.energy.into_wh + fill.bought_wh),
             booked.payment + payment,
         )
         self._require_backed(period, participant)
-        retail = self._money.retail(period)
+        retail = self._money.retail(period, participant)
         least, most = -fill.bought_wh * retail, fill.sold_wh * retail
         place = f"{self._market}, participant {participant}, period {period}"
         self._findings.require("payment", place, least <= payment <= most, "above the retail price")
-        self.open_payments[period] += payment
+        self.open_payments[key] += payment
         self._money.book(period, participant, fill, payment)
 
-    def collect_spread(self, period: int, amount: int) -> None:
+    def collect_spread(self, area: int, period: int, amount: int) -> None:
         """Of what its payers pay above what its payees get."""
-        self.open_payments[period] += amount
-        place = f"{self._market}, period {period}"
-        paid = self.open_payments[period] <= 0
+        self.open_payments[area, period] += amount
+        place = f"{self._market}, area {area}, period {period}"
+        paid = self.open_payments[area, period] <= 0
         self._findings.require("spread", place, paid, "nobody pays it")
-        self._money.collect_spread(period, amount)
+        self._money.collect_spread(area, period, amount)
 
-    def void(self, period: int) -> None:
+    def void(self, area: int, period: int) -> None:
         """Take off what it booked."""
-        for participant, fill in self._booked.pop(period, {}).items():
+        for participant, fill in self._booked.pop((area, period), {}).items():
             energy = Position(fill.energy.out_wh, fill.energy.into_wh)
             self._money.take_off(period, participant, energy, fill.payment)
-        self.open_payments[period] = 0
+        self.open_payments[area, period] = 0
 
     def _change(self, period: int, participant: int, released: Energy, claimed: Energy) -> None:
         super()._change(period, participant, released, claimed)
@@ -185,11 +188,15 @@ class Share(Reservations):
         self._own[period, participant] = own
         self._require_backed(period, participant)
 
+    def _area_of(self, participant: int) -> int:
+        area = self._members.area_of(participant)
+        return NO_AREA if area is None else area
+
     def _require_backed(self, period: int, participant: int) -> None:
         """What it booked is within what it reserved itself and has not given back."""
         own, booked = (
             self._own[period, participant],
-            self._booked[period].get(participant, NO_FILL).energy,
+            self._booked[self._area_of(participant), period].get(participant, NO_FILL).energy,
         )
         place = f"{self._market}, participant {participant}, period {period}"
         backed = booked.out_wh <= own.out_wh and booked.into_wh <= own.into_wh

@@ -36,9 +36,10 @@ class Solvency:
             self._report(f"{claims.asked} µEUR can be asked for ({asked})",
                          f"at most {claims.currency_held} µEUR")  # fmt: skip
         elif short:
-            period, sum_ = next(iter(short.items()))
+            (area, period), sum_ = next(iter(short.items()))
             self._report(
-                f"holds and open trades of period {period} are {sum_} µEUR", "never below 0"
+                f"holds and open trades of area {area}, period {period} are {sum_} µEUR",
+                "never below 0",
             )
 
     def _look_at_credit(self) -> None:

@@ -1,5 +1,6 @@
 """Energy prices, grid fees and market time, rebuilt (`Tariff.sol`, `MarketClock.sol`)."""
 
+from collections import defaultdict
 from typing import NamedTuple, TypeVar
 
 from gridbourse.audit.core.events import Event
@@ -27,49 +28,52 @@ class Fees(NamedTuple):
 
 
 class Tariffs:
-    """What holds in a period, from the newest change at or before it."""
+    """What holds in an area and period, from the newest change at or before it."""
 
     def __init__(self, members: Members) -> None:
         self._members = members
-        self._prices: list[tuple[int, EnergyPrices]] = []
-        self._fees: dict[int, list[tuple[int, Fees]]] = {}
+        self._prices: defaultdict[int, list[tuple[int, EnergyPrices]]] = defaultdict(list)
+        self._fees: dict[tuple[int, int], list[tuple[int, Fees]]] = {}
 
     def prices_set(self, event: Event) -> None:
         """EnergyPricesSet."""
         prices = EnergyPrices(event["retailMicroEurPerWh"], event["feedInMicroEurPerWh"])
-        self._prices.append((event["fromPeriod"], prices))
+        self._prices[event["area"]].append((event["fromPeriod"], prices))
 
     def prices_withdrawn(self, event: Event) -> None:
         """EnergyPricesWithdrawn: the newest ones."""
-        if self._prices and self._prices[-1][0] == event["fromPeriod"]:
-            self._prices.pop()
+        versions = self._prices[event["area"]]
+        if versions and versions[-1][0] == event["fromPeriod"]:
+            versions.pop()
 
     def fees_set(self, event: Event) -> None:
         """GridFeesSet."""
         fees = Fees(
             event["importMicroEurPerWh"], event["localMicroEurPerWh"], event["exportMicroEurPerWh"]
         )
-        self._fees.setdefault(event["zone"], []).append((event["fromPeriod"], fees))
+        key = (event["area"], event["zone"])
+        self._fees.setdefault(key, []).append((event["fromPeriod"], fees))
 
     def fees_withdrawn(self, event: Event) -> None:
         """GridFeesWithdrawn: the newest ones of the zone."""
-        versions = self._fees.get(event["zone"], [])
+        versions = self._fees.get((event["area"], event["zone"]), [])
         if versions and versions[-1][0] == event["fromPeriod"]:
             versions.pop()
 
-    def highest_fee(self, period: int) -> int:
-        """The highest import or local fee of any zone in a period: what orders are backed for."""
-        held = [_newest(versions, period) for versions in self._fees.values()]
+    def highest_fee(self, area: int, period: int) -> int:
+        """The highest import or local fee of any zone in an area and period: what orders are backed for."""
+        held = [_newest(found, period) for (its, _), found in self._fees.items() if its == area]
         return max((max(fees.import_fee, fees.local_fee) for fees in held if fees), default=0)
 
-    def energy(self, period: int) -> EnergyPrices:
-        """Energy prices of a period; zero while none are set."""
-        return _newest(self._prices, period) or EnergyPrices(0, 0)
+    def energy(self, area: int | None, period: int) -> EnergyPrices:
+        """Energy prices of an area and period; zero while none are set."""
+        prices = [] if area is None else self._prices[area]
+        return _newest(prices, period) or EnergyPrices(0, 0)
 
-    def fees(self, zone: int, period: int) -> Fees:
-        """A zone's own fees, else those of the zone above it, else the flat ones."""
+    def fees(self, area: int, zone: int, period: int) -> Fees:
+        """A zone's own fees in an area, else those of the zone above it, else the flat ones of the area."""
         while True:
-            fees = _newest(self._fees.get(zone, []), period)
+            fees = _newest(self._fees.get((area, zone), []), period)
             if fees is not None:
                 return fees
             if zone == FLAT:

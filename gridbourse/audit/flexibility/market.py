@@ -22,7 +22,7 @@ from gridbourse.audit.flexibility.delivery import Batch, Closing, Told, Verifica
 from gridbourse.audit.flexibility.requests import WHAT, Asked, Requests
 from gridbourse.audit.flexibility.review import Reviews
 from gridbourse.audit.flexibility.token import Minted, Tokens
-from gridbourse.audit.markets.checked_trades import CheckedTrades, Fill, shown, trade_of
+from gridbourse.audit.markets.checked_trades import CheckedTrades, Fill, Ledger, shown, trade_of
 from gridbourse.audit.settlement.corrections import Corrections
 from gridbourse.audit.settlement.metering import Metering
 from gridbourse.chain.bindings.flexibility import token_id
@@ -77,13 +77,13 @@ class FlexibilityMarket(CheckedTrades):
             ("Schedules", "ScheduleDeclared"): requests.schedule_declared,
             ("Schedules", "ScheduleTaken"): requests.schedule_taken,
             ("Schedules", "ScheduleWithdrawn"): requests.schedule_withdrawn,
-            ("FlexibilityBoard", "RequestPosted"): requests.posted,
-            ("FlexibilityBoard", "FlexibilityOffered"): requests.offered,
-            ("FlexibilityBoard", "SaltCommitted"): requests.salt_committed,
-            ("FlexibilityBoard", "SeedShown"): requests.seed_shown,
-            ("FlexibilityBoard", "SaltShown"): requests.salt_shown,
-            ("FlexibilityBoard", "RequestCleared"): requests.cleared,
-            ("FlexibilityBoard", "RequestVoid"): requests.voided,
+            ("FlexibilityRequests", "RequestPosted"): requests.posted,
+            ("FlexibilityRequests", "FlexibilityOffered"): requests.offered,
+            ("FlexibilityRequests", "SaltCommitted"): requests.salt_committed,
+            ("FlexibilityRequests", "SeedShown"): requests.seed_shown,
+            ("FlexibilityRequests", "SaltShown"): requests.salt_shown,
+            ("FlexibilityRequests", "RequestCleared"): requests.cleared,
+            ("FlexibilityRequests", "RequestVoid"): requests.voided,
             ("FlexibilityDelivery", "VerificationAwaited"): self.awaited,
             ("FlexibilityDelivery", "LegVerified"): self.leg_verified,
             ("FlexibilityDelivery", "LegLapsed"): self.leg_lapsed,
@@ -277,9 +277,9 @@ class FlexibilityMarket(CheckedTrades):
             self._reservations.give_back(period, who, asked.energy(wh))
             self.requests.free(asked, period, who, wh, 0)
 
-    def _compare_booked(self, period: int, accepted: list[TradeWord], where: str) -> None:
+    def _compare_booked(self, ledger: Ledger, accepted: list[TradeWord], where: str) -> None:
         """A verdict books nothing here: what flexibility moves is known when it is delivered."""
-        self._compare_fills(period, [], where)
+        self._compare_fills((ledger.area, ledger.period), [], where)
 
     # --- verification --------------------------------------------------------------------------
 
@@ -289,7 +289,7 @@ class FlexibilityMarket(CheckedTrades):
 
     def leg_verified(self, event: Event) -> None:
         """LegVerified: found as the model finds it, from schedule or baseline and from the reading."""
-        found = Told(*event["finding"])
+        found = Told(*event["result"])
         where = f"participant {found.participant}, {event.at('area', 'period', 'request')}"
         batch = self._batch_of(event)
         if batch is None:
@@ -366,9 +366,9 @@ class FlexibilityMarket(CheckedTrades):
         if metered and delivered:
             takes = self.requests.takes_energy(asked)
             fills.append((asked.buyer, asked.buyers_energy(delivered if takes else 0)))
-            self._shift(period, fills, where)
+            self._shift(batch.area, period, fills, where)
             if asked.request.house:
-                self._metering.energy[period].house_wh += sign * delivered
+                self._metering.energy[batch.area, period].house_wh += sign * delivered
             compensated = self._compensate(batch, delivered)
             up, down, into = self.delivered[period]
             bought = 0
@@ -386,10 +386,10 @@ class FlexibilityMarket(CheckedTrades):
     def _legs_of(self, asked: Asked) -> tuple[model.Leg, ...]:
         return () if asked.cleared is None else asked.cleared.legs
 
-    def _shift(self, period: int, fills: list[tuple[int, Energy]], where: str) -> None:
+    def _shift(self, area: int, period: int, fills: list[tuple[int, Energy]], where: str) -> None:
         """What was delivered becomes a position, at no price of its own."""
         rebuilt = [Fill({who: tuple(e)} if any(e) else {}, {}) for who, e in fills]  # type: ignore[dict-item]
-        self._compare_fills(period, rebuilt, where)
+        self._compare_fills((area, period), rebuilt, where)
         for who, energy in fills:
             if any(energy):
                 self._reservations.book(period, who, Position(energy.out_wh, energy.into_wh), 0)

@@ -108,7 +108,7 @@ class Reviews:
         findings.compare(WHAT, f"{names}, {where}", told, rebuilt)
         leg = self.legs[key]
         self.book(leg, found)
-        self.corrections.expect(_moves(leg, found.more_wh), period, _booked(found), where)
+        self.corrections.expect(_moves(leg, found.more_wh), area, period, _booked(found), where)
 
 
 def leg_of(area: int, period: int, number: int, one: Verified) -> VerifiedLeg:

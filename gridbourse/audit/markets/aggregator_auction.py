@@ -111,7 +111,7 @@ class AggregatorAuction(CheckedTrades):
         """AuctionPosted: numbered in order, within the rules, and backed."""
         area, period, who = event["area"], event["period"], event["aggregator"]
         where = f"aggregator {who}, {event.at('area', 'period')}"
-        board, band = self._boards[area, period], self._band(period)
+        board, band = self._boards[area, period], self._band(area, period)
         self._clock.require_open(period, f"auction, {where}")
         self._findings.compare("auction", f"number, {where}", event["auction"], len(board))
         posted = sum(other.aggregator == who for other in board)
@@ -182,7 +182,10 @@ class AggregatorAuction(CheckedTrades):
         for holds, rule in (
             (who != asked.aggregator, "its own auction"),
             (answer.wh <= MOST_WH, "too much energy"),
-            (answer.tick < self._band(event["period"]).ticks, "outside the price band"),
+            (
+                answer.tick < self._band(event["area"], event["period"]).ticks,
+                "outside the price band",
+            ),
             (within, "beyond the limit"),
         ):
             self._require("auction answer", where, holds, rule)
@@ -334,8 +337,8 @@ class AggregatorAuction(CheckedTrades):
 
     # -------------------------------------------------------------------------------------------
 
-    def _band(self, period: int) -> Band:
-        return self._rules.band.in_use(self._tariffs.energy(period).retail)
+    def _band(self, area: int, period: int) -> Band:
+        return self._rules.band.in_use(self._tariffs.energy(area, period).retail)
 
     @property
     def _can_reveal(self) -> bool:

@@ -104,7 +104,7 @@ class BilateralMarket(CheckedTrades):
         rules, who = self._rules, draft.participant
         paid = rules.subscription_micro_eur_per_period == 0 or period < self._subscribed_until[who]
         claims = not draft.is_request and (draft.zone, draft.sources) != (ANYWHERE, ANY_SOURCE)
-        retail = self._tariffs.energy(period).retail
+        retail = self._tariffs.energy(area, period).retail
         for holds, rule in (
             (self._members.area_of(who) == area, "of another area"),
             (paid, "not subscribed"),
@@ -134,7 +134,8 @@ class BilateralMarket(CheckedTrades):
         where = event.at("area", "period")
         board = self._boards[area, period]
         self._clock.require_closed(period, f"release, {where}")
-        self._require("listing", where, period not in self._money.settling, "settlement has begun")
+        begun = (area, period) in self._money.settling
+        self._require("listing", where, not begun, "settlement has begun")
         self._findings.compare("listing", f"released from, {where}", event["from"], board.released)
         there = board.released < until <= len(board.listings)
         self._require("listing", where, there, "releases what is not on the board")

@@ -31,7 +31,7 @@ class Pool:
         # Events that come before the one they belong to, until that one has been seen.
         self._shrinks: defaultdict[tuple[int, int], dict[int, int]] = defaultdict(dict)
         self._reopened: dict[tuple[int, int], tuple[str, int]] = {}
-        self._spreads: dict[int, int] = {}
+        self._spreads: dict[tuple[int, int], int] = {}
         self.books: dict[tuple[int, int], Book] = {}
         self.orders_placed = 0
 
@@ -114,7 +114,8 @@ class Pool:
         former = book.order(participant)
         in_area = self._members.area_of(participant) == book.area
         self._require("order", where, in_area, "of another area")
-        band = self._rules.band.in_use(self._tariffs.energy(book.period).retail)
+        retail = self._tariffs.energy(book.area, book.period).retail
+        band = self._rules.band.in_use(retail)
         self._require("order", where, order.tick < band.ticks, "out of the band")
         last = order.sequence == former.sequence == MOST_SEQUENCE and order.lowers(former)
         self._require("order", where, order.sequence > former.sequence or last, "replayed")
@@ -248,10 +249,11 @@ class Pool:
             self._book_group(event, group, fills, payments)
 
     def _book_group(self, event: Event, group: int, fills: int, payments: int) -> None:
-        period = event["period"]
-        area = self._members.area_of_group(group)
-        book = self.book(area if area is not None else -1, period)
-        where = f"group {group}, {event.at('period')}"
+        area, period = event["area"], event["period"]
+        book = self.book(area, period)
+        where = f"group {group}, {event.at('area', 'period')}"
+        in_area = self._members.area_of_group(group) == area
+        self._require("fill", where, in_area, "of another area")
         self._require("fill", where, book.accepted, "the clearing was not accepted")
         self._require("fill", where, group not in book.booked_groups, "booked before")
         book.booked_groups.add(group)
@@ -267,7 +269,7 @@ class Pool:
 
     def spread_collected(self, event: Event) -> None:
         """SpreadCollected: kept until the booking that explains it is complete."""
-        self._spreads[event["period"]] = event["amountMicroEur"]
+        self._spreads[event["area"], event["period"]] = event["amountMicroEur"]
 
     def booked(self, event: Event) -> None:
         """Booked: every group of the area was booked, and the spread is what is left over."""
@@ -286,9 +288,9 @@ class Pool:
             "clearing", f"booked Wh, {where}", event["matchedWh"], book.matched_wh
         )
         self._findings.compare("spread", f"µEUR, {where}", event["spreadMicroEur"], spread)
-        collected = self._spreads.pop(book.period, 0)
+        collected = self._spreads.pop((book.area, book.period), 0)
         self._findings.compare("spread", f"collected µEUR, {where}", collected, spread)
-        self._reservations.collect_spread(book.period, spread)
+        self._reservations.collect_spread(book.area, book.period, spread)
         book.phase = Phase.BOOKED
 
     def require_nothing_loose(self) -> None:
@@ -297,8 +299,9 @@ class Pool:
             self._require(
                 "cap", f"area {area}, period {period}", False, "no caps in the log explain it"
             )
-        for period in self._spreads:
-            self._require("spread", f"period {period}", False, "no booking in the log explains it")
+        for area, period in self._spreads:
+            place = f"area {area}, period {period}"
+            self._require("spread", place, False, "no booking in the log explains it")
 
     def _require(self, what: str, where: str, holds: bool, rule: str) -> None:
         self._findings.require(what, where, holds, rule)

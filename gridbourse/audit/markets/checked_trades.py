@@ -168,7 +168,7 @@ class CheckedTrades:
         trades = [TradeWord.unpack(word) for word in words]
         accepted = [trade for i, trade in enumerate(trades) if not rejected >> i & 1]
         refused = [trade for i, trade in enumerate(trades) if rejected >> i & 1]
-        self._compare_booked(ledger.period, accepted, where)
+        self._compare_booked(ledger, accepted, where)
         self._book(ledger.period, accepted)
         self._refund(ledger.period, refused)
 
@@ -180,14 +180,14 @@ class CheckedTrades:
 
     # --- money and energy --------------------------------------------------------------------
 
-    def _compare_booked(self, period: int, accepted: list[TradeWord], where: str) -> None:
-        self._compare_fills(
-            period, [fill for trade in accepted for fill in _sides_of(trade)], where
-        )
+    def _compare_booked(self, ledger: Ledger, accepted: list[TradeWord], where: str) -> None:
+        rebuilt = [fill for trade in accepted for fill in _sides_of(trade)]
+        self._compare_fills((ledger.area, ledger.period), rebuilt, where)
 
-    def _compare_fills(self, period: int, rebuilt: list[Fill], where: str) -> None:
+    def _compare_fills(self, of_period: tuple[int, int], rebuilt: list[Fill], where: str) -> None:
         for event in self._booked:
-            self._findings.compare("fill", f"period, {where}", event["period"], period)
+            told = (event["area"], event["period"])
+            self._findings.compare("fill", f"(area, period), {where}", told, of_period)
         chain = [fill for event in self._booked for fill in _fills_of(event)]
         self._booked = []
         nothing = Fill({}, {})

@@ -83,7 +83,7 @@ class OrderBookMarket(CheckedTrades):
 
     def book(self, area: int, period: int) -> RestingBook:
         """The book of an area and period."""
-        band = self._rules.band.in_use(self._tariffs.energy(period).retail)
+        band = self._rules.band.in_use(self._tariffs.energy(area, period).retail)
         return self._books.setdefault((area, period), RestingBook(replace(self._rules, band=band)))
 
     # --- orders come in ----------------------------------------------------------------------
@@ -267,7 +267,7 @@ class OrderBookMarket(CheckedTrades):
         if event["sellWh"] or event["buyWh"]:
             self._clock.require_open(period, f"collateral, {where}")
         else:
-            begun = period in self._money.settling
+            begun = (event["area"], period) in self._money.settling
             self._require("order", where, not begun, "settlement has begun")
         self._collateral.kept(event)
 
@@ -276,7 +276,8 @@ class OrderBookMarket(CheckedTrades):
         self._finish()
         area, period, where = event["area"], event["period"], event.at("area", "period")
         self._clock.require_closed(period, f"release, {where}")
-        self._require("order", where, period not in self._money.settling, "settlement has begun")
+        begun = (area, period) in self._money.settling
+        self._require("order", where, not begun, "settlement has begun")
         book = self.book(area, period)
         page = book.resting()[: len(event["orders"])]
         chain = [BookOrder.unpack(word) for word in event["orders"]]

@@ -168,7 +168,7 @@ class OverTheCounter(CheckedTrades):
         deal.performed.add(period)
         parties = self._agreed(deal, trade, period)
         self._findings.compare("trade", where, shown(trade), shown(parties))
-        retail = self._tariffs.energy(period).retail
+        retail = self._tariffs.energy(area, period).retail
         below = parties.price_micro_eur_per_wh <= retail
         self._require("deal", where, below, "above the retail price")
         for who, side in ((deal.seller, OFFER), (deal.buyer, BID)):
@@ -200,7 +200,7 @@ class OverTheCounter(CheckedTrades):
         deal.left[who] -= paid
         side = OFFER if who == deal.seller else BID
         most_wh = self._reservations.most(period, who, side)
-        prices = SupplierPrices(*self._tariffs.energy(period))
+        prices = SupplierPrices(*self._tariffs.energy(self._members.area_of(who), period))
         if side == OFFER and self._sold[period, who] >= self._rules.max_performed:
             most_wh = 0
         default = Default(period, who, owed, most_wh, prices, where)

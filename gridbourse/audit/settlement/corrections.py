@@ -34,9 +34,9 @@ class Corrections:
         self._members, self._metering = common.members, metering
         self._money, self._findings = common.money, common.findings
         # Kept from the readings to the money they move.
-        self._differences: dict[tuple[int, int], GroupChange] = {}
+        self._differences: dict[tuple[int, int, int], GroupChange] = {}
         self._moves: deque[tuple[Move, str]] = deque()
-        self._booked: deque[tuple[int, int, GroupChange, str]] = deque()
+        self._booked: deque[tuple[int, int, int, GroupChange, str]] = deque()
         self.count = 0
 
     def readings_corrected(self, event: Event) -> None:
@@ -61,19 +61,20 @@ class Corrections:
             self._findings.require("correction", place, carried, "beyond the connection")
         commitment.replace(after)
         self._findings.compare("commitment", where, event["commitment"], commitment.value)
-        self._differences[period, group] = self._difference(before, after)
+        self._differences[area, period, group] = self._difference(before, after)
         self.count += 1
 
     def expect(
         self,
         moves: Sequence[Move],
+        area: int,
         period: int,
         booked: Sequence[tuple[int, GroupChange]],
         where: str,
     ) -> None:
         """A review moves these positions, then books these changes of groups, in this order."""
         self._moves.extend((move, where) for move in moves)
-        self._booked.extend((period, group, change, where) for group, change in booked)
+        self._booked.extend((area, period, group, change, where) for group, change in booked)
 
     def positions_corrected(self, event: Event) -> None:
         """PositionsCorrected: as the review before it says, and nothing else moves a position."""
@@ -92,7 +93,7 @@ class Corrections:
         self._findings.compare("position", where, told, (before.positions, after.positions))
         commitment.replace(after)
         self._findings.compare("commitment", where, event["commitment"], commitment.value)
-        self._differences[period, group] = self._difference(before, after)
+        self._differences[area, period, group] = self._difference(before, after)
 
     def _difference(self, before: Leaf, after: Leaf) -> GroupChange:
         """By the model, settled twice; who was a member in the period does not change."""
@@ -106,18 +107,19 @@ class Corrections:
 
     def group_corrected(self, event: Event) -> None:
         """GroupCorrected: compare what it moves with the model, and book that."""
-        period, group = event["period"], event["group"]
-        where = event.at("period", "group")
-        rebuilt = self._differences.pop((period, group), None) or self._next(period, group)
+        key = (event["area"], event["period"], event["group"])
+        _, period, group = key
+        where = event.at("area", "period", "group")
+        rebuilt = self._differences.pop(key, None) or self._next(key)
         deltas = dict(lanes64(group, event["deltas"]))
         chain = GroupChange(deltas, event["supplierMicroEur"], event["dsoMicroEur"])
         self._metering.compare_changes("correction", chain, rebuilt, where)
         self._metering.compare_ends(period, self._money.correct(rebuilt), where)
 
-    def _next(self, period: int, group: int) -> GroupChange:
-        """What a review books next, where that is of this group."""
-        if self._booked and self._booked[0][:2] == (period, group):
-            return self._booked.popleft()[2]
+    def _next(self, key: tuple[int, int, int]) -> GroupChange:
+        """What a review books next, where that is of this area, period and group."""
+        if self._booked and self._booked[0][:3] == key:
+            return self._booked.popleft()[3]
         return NOTHING
 
     def require_nothing_loose(self) -> None:
@@ -126,8 +128,8 @@ class Corrections:
             self._findings.require("position", where, False, "no position was moved for it")
         for *_, where in self._booked:
             self._findings.require("correction", where, False, "no money was moved for it")
-        for period, group in self._differences:
-            place = f"period {period}, group {group}"
+        for area, period, group in self._differences:
+            place = f"area {area}, period {period}, group {group}"
             self._findings.require("correction", place, False, "no money was moved for it")
 
 

@@ -67,7 +67,8 @@ class Curtailment:
         """Compare and move; told_wh: + to the participant, − back to the DSO."""
         period, who = event["period"], event["participant"]
         where = f"participant {who}, {event.at('period')}"
-        settled = period in self.metering.finished and told_wh != 0
+        area = self.common.members.area_of(who)
+        settled = (area, period) in self.metering.finished and told_wh != 0
         self.common.findings.require(WHAT, where, settled, "not settled, or for nothing")
         rate = self._rate(period, who)
         due, paid = self._held_back(period, who), self.paid_wh[period, who]
@@ -88,8 +89,11 @@ class Curtailment:
 
     def _rate(self, period: int, who: int) -> int:
         member = self.common.members.participants.get(who)
-        fee = self.common.tariffs.fees(member.zone, period).export_fee if member else 0
-        return compensation_micro_eur(1, self.common.tariffs.energy(period).feed_in, fee)
+        if member is None:
+            return 0
+        tariffs = self.common.tariffs
+        fee = tariffs.fees(member.area, member.zone, period).export_fee
+        return compensation_micro_eur(1, tariffs.energy(member.area, period).feed_in, fee)
 
     def _held_back(self, period: int, who: int) -> int:
         member = self.common.members.participants.get(who)

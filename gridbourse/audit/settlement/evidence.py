@@ -28,10 +28,11 @@ class Evidence:
             return None
         return commitment.leaf(participant // PER_GROUP).readings_wh[participant]
 
-    def settled(self, period: int, groups: Sequence[int], readings_wh: Mapping[int, int]) -> None:
-        """One call settled these groups, of one area, on readings by seat and all else as it is."""
-        area = self._members.area_of_group(groups[0]) if groups else None
-        if area is not None:
+    def settled(
+        self, area: int, period: int, groups: Sequence[int], readings_wh: Mapping[int, int]
+    ) -> None:
+        """One call settled these groups of an area on readings by seat and all else as it is."""
+        if groups:
             leaves = [self._leaf(area, period, group, readings_wh) for group in groups]
             self.of(area, period).extend(leaves)
 

@@ -46,9 +46,9 @@ class Metering:
         self._members, self._tariffs, self._clock = common.members, common.tariffs, common.clock
         self._caps, self._modules = common.caps, modules
         self._money, self._findings = common.money, common.findings
-        self._versions: defaultdict[int, int] = defaultdict(int)
-        self._settled_groups: defaultdict[int, set[int]] = defaultdict(set)
-        self._settled_areas: defaultdict[int, set[int]] = defaultdict(set)
+        self._versions: defaultdict[tuple[int, int], int] = defaultdict(int)
+        self._settled_groups: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
+        self._settled: set[tuple[int, int]] = set()
         self._awaited: set[tuple[int, int]] = set()
         self.evidence = Evidence(common.members, common.caps, common.money)
         # Events that come before the settlement they belong to.
@@ -60,25 +60,27 @@ class Metering:
         self.settled_wh: defaultdict[int, dict[int, int]] = defaultdict(dict)
         """What each member was settled on, Wh by period: its reading, or the estimate in its place."""
         self.ever: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
-        self.energy: defaultdict[int, SupplierEnergy] = defaultdict(SupplierEnergy)
-        self.finished: set[int] = set()
+        self.energy: defaultdict[tuple[int, int], SupplierEnergy] = defaultdict(SupplierEnergy)
+        self.finished: set[tuple[int, int]] = set()
+        """(area, period) of those that hold no money any more."""
 
     # --- readings ----------------------------------------------------------------------------
 
     def submitted(self, event: Event) -> None:
         """ReadingsSubmitted: the next version; nothing a settlement rests on may change."""
-        period, where = event["period"], event.at("period")
+        area, period, where = event["area"], event["period"], event.at("area", "period")
         self._clock.require_delivered(period, f"readings, {where}")
-        self._versions[period] += 1
+        self._versions[area, period] += 1
         self._findings.compare(
-            "reading", f"version, {where}", event["version"], self._versions[period]
+            "reading", f"version, {where}", event["version"], self._versions[area, period]
         )
         for participant, wh in unpack_readings(event["firstBlock"], event["readings"]).items():
+            place = f"participant {participant}, {where}"
+            in_area = self._members.area_of(participant) == area
+            self._findings.require("reading", place, in_area, "of another area")
             former = self.readings[period].get(participant)
-            kept = not self._settled_groups[period] or former in (None, wh)
-            self._findings.require(
-                "reading", f"participant {participant}, {where}", kept, "settlement has begun"
-            )
+            kept = not self._settled_groups[area, period] or former in (None, wh)
+            self._findings.require("reading", place, kept, "settlement has begun")
             self.readings[period][participant] = wh
             self.ever[participant, period].add(wh)
 
@@ -120,20 +122,20 @@ class Metering:
 
     def groups_settled(self, event: Event) -> None:
         """GroupsSettled: settle the groups with the model, compare every change, and book it."""
-        period, where = event["period"], event.at("period")
+        area, period, where = event["area"], event["period"], event.at("area", "period")
         self._clock.require_delivered(period, f"settlement, {where}")
         for group in event["groups"]:
-            self._require_may_settle(period, group, where)
-        self._common.close_books(period, {market.name for market in self._modules.in_service})
+            self._require_may_settle(area, period, group, where)
+        self._common.close_books(area, period, {market.name for market in self._modules.in_service})
         members = {group: self._members.members_of(group, period) for group in event["groups"]}
         seats = [seat for group in members.values() for seat in group]
         readings = {
             **dict.fromkeys(seats_of(event["groups"]), 0),
             **{seat.number: self._reading(period, seat, where) for seat in seats},
         }
-        self.evidence.settled(period, event["groups"], readings)
+        self.evidence.settled(area, period, event["groups"], readings)
         self.settled_wh[period] |= readings
-        self._count_energy(period, seats, readings)
+        self._count_energy(area, period, seats, readings)
         found = [self.changes(period, group, readings) for group in members.values()]
         deltas = {who: delta for group in found for who, delta in group.deltas.items()}
         rebuilt = GroupChange(deltas, sum(g.supplier for g in found), sum(g.dso for g in found))
@@ -144,17 +146,18 @@ class Metering:
         )
         house = (event["supplierMicroEur"], event["dsoMicroEur"])
         self.compare_changes("settlement", GroupChange(chain, *house), rebuilt, where)
-        self.compare_ends(period, self._money.settle(period, found), where)
+        self.compare_ends(period, self._money.settle(area, period, found), where)
 
-    def _require_may_settle(self, period: int, group: int, where: str) -> None:
-        area = self._members.area_of_group(group)
+    def _require_may_settle(self, area: int, period: int, group: int, where: str) -> None:
         place = f"group {group}, {where}"
+        in_area = self._members.area_of_group(group) == area
+        self._findings.require("settlement", place, in_area, "of another area")
         for market in self._modules.in_service:
-            booked = area is not None and market.is_booked(area, period)
+            booked = market.is_booked(area, period)
             self._findings.require("settlement", place, booked, f"{market.name} is not booked")
-        first = group not in self._settled_groups[period]
+        first = group not in self._settled_groups[area, period]
         self._findings.require("settlement", place, first, "settled before")
-        self._settled_groups[period].add(group)
+        self._settled_groups[area, period].add(group)
 
     def changes(
         self,
@@ -172,12 +175,13 @@ class Metering:
         contracts = [contracts_wh[seat.number] for seat in seats]
         readings = [readings_wh[seat.number] for seat in seats]
         caps = [self._caps.of(period, seat.number)[0] for seat in seats]
-        fees = [self._tariffs.fees(seat.zone, period) for seat in seats]
+        fees = [self._tariffs.fees(seat.area, seat.zone, period) for seat in seats]
         columns = np.array(fees, dtype=np.int64).reshape(-1, 3).T
         reading, contract, cap = (
             np.array(row, dtype=np.int64) for row in (readings, contracts, caps)
         )
-        prices = Prices(*self._tariffs.energy(period), *columns)
+        area = seats[0].area if seats else None
+        prices = Prices(*self._tariffs.energy(area, period), *columns)
         charges = settle(reading, contract, cap, prices)
         numbers = (seat.number for seat in seats)
         return GroupChange(
@@ -209,14 +213,15 @@ class Metering:
                 self._findings.compare(what, place, told.get(participant), rebuilt.get(participant))
 
     def _count_energy(
-        self, period: int, seats: list[Participant], readings_wh: Mapping[int, int]
+        self, area: int, period: int, seats: list[Participant], readings_wh: Mapping[int, int]
     ) -> None:
+        energy = self.energy[area, period]
         for seat in seats:
             export_cap, _ = self._caps.of(period, seat.number)
             paid = min(readings_wh[seat.number], export_cap)
             contract = self._money.position(period, seat.number).net_wh
-            self.energy[period].metered_wh += paid
-            self.energy[period].beyond_contracts_wh += paid - contract
+            energy.metered_wh += paid
+            energy.beyond_contracts_wh += paid - contract
 
     def _reading(self, period: int, seat: Participant, where: str) -> int:
         """The reading of a member; where it is missing, or its connection cannot carry it, the estimate."""
@@ -248,33 +253,39 @@ class Metering:
     def area_settled(self, event: Event) -> None:
         """Settled: every group of the area was settled."""
         area, period = event["area"], event["period"]
-        missing = set(self._members.groups(area)) - self._settled_groups[period]
+        missing = set(self._members.groups(area)) - self._settled_groups[area, period]
         place = f"area, {event.at('area', 'period')}"
         self._findings.require(
             "settlement", place, not missing, f"groups {sorted(missing)} are not settled"
         )
-        closed = self._members.closed_from.get(area)
-        open_ = closed is None or period < closed
+        open_ = self._members.is_open(area, period)
         self._findings.require("settlement", place, open_, "the area is closed by then")
-        self._settled_areas[period].add(area)
+        self._settled.add((area, period))
         committed = self.evidence.of(area, period).value
         self._findings.compare("commitment", place, event["commitment"], committed)
 
     def is_settled(self, area: int, period: int) -> bool:
         """Whether the area and period are settled to the end."""
-        return area in self._settled_areas[period]
+        return (area, period) in self._settled
+
+    def finished_in(self, area: int) -> set[int]:
+        """Periods of an area that hold no money any more."""
+        return {period for its_area, period in self.finished if its_area == area}
 
     def period_finished(self, event: Event) -> None:
         """PeriodFinished: nothing of it is held or open any more, and its energy adds up."""
-        period = event["period"]
-        self.finished.add(period)
-        held = sum(hold for (of, _), hold in self._money.holds.items() if of == period)
-        where = event.at("period")
+        area, period, where = event["area"], event["period"], event.at("area", "period")
+        self.finished.add((area, period))
+        held = sum(
+            hold
+            for (of, who), hold in self._money.holds.items()
+            if of == period and self._members.area_of(who) == area
+        )
         self._findings.compare("identity", f"holds are 0, {where}", held, 0)
-        left = self._money.collect_rest(period)
+        left = self._money.collect_rest(area, period)
         place = f"trades left {left} µEUR over, {where}"
         self._findings.require("identity", place, left >= 0, "payers pay at least what payees get")
-        energy = self.energy[period]
+        energy = self.energy[area, period]
         self._findings.compare(
             "identity",
             f"metered Wh within caps = Wh the supplier takes, {where}",
@@ -294,8 +305,7 @@ class Metering:
                     self._findings.require(
                         what, place, False, "no settlement in the log explains it"
                     )
-        for period, settled in self._settled_areas.items():
-            finished = len(settled) == self._members.areas_in(period)
-            self._findings.compare(
-                "settlement", f"period {period} finished", period in self.finished, finished
-            )
+        for key in sorted(self._settled ^ self.finished):
+            place = "area {}, period {}, finished".format(*key)
+            settled = key in self._settled
+            self._findings.compare("settlement", place, key in self.finished, settled)

@@ -55,9 +55,12 @@ class ClearingHouse(Bound):
         kept = self.read("depositsMicroEur") - self.read("withdrawalsMicroEur")
         return abs(self.read("moneySum", limit)) + abs(held - kept)
 
-    def positions(self, period: int, groups: Sequence[int]) -> dict[int, tuple[int, int]]:
-        """(sold, bought) Wh of the participants in the groups who traded."""
-        return lanes_set(groups, self.read("positionsOfGroups", period, list(groups)), unset=0)
+    def positions(
+        self, area: int, period: int, groups: Sequence[int]
+    ) -> dict[int, tuple[int, int]]:
+        """(sold, bought) Wh of the participants in the groups of an area who traded."""
+        words = self.read("positionsOfGroups", area, period, list(groups))
+        return lanes_set(groups, words, unset=0)
 
 
 MARKET, SETTLEMENT, ORACLE, PAYMENT = 1, 2, 4, 8

@@ -148,7 +148,7 @@ class GridOracle(Bound):
     def booked_wh(self, period: int) -> dict[int, tuple[int, int]]:
         """(sold, bought) Wh of the participants that have traded, over all markets."""
         groups = self.groups()
-        words = self._house.functions.positionsOfGroups(period, groups).call()
+        words = self._house.functions.positionsOfGroups(self.area, period, groups).call()
         return lanes_set(groups, words, unset=0)
 
     def caps(self, period: int) -> dict[int, tuple[int, int]]:

@@ -15,22 +15,23 @@ from gridbourse.chain.node.transactions import Chain
 
 
 class MeterOracle(Bound):
-    """Port of the meter feed."""
+    """Port of the meter feed, for one market area."""
 
-    def __init__(self, chain: Chain, contract: Contract, account: LocalAccount) -> None:
+    def __init__(self, chain: Chain, contract: Contract, account: LocalAccount, area: int) -> None:
         super().__init__(chain, contract)
-        self.account = account
+        self.account, self.area = account, area
 
     def version(self, period: int) -> int:
         """How many batches of the period the chain has."""
-        return self.read("versionOf", period)
+        return self.read("versionOf", self.area, period)
 
     def submit(self, period: int, version: int, readings: Mapping[int, int]) -> str:
         """Send a batch (Wh by participant number); the transaction's hash once it is mined."""
         first, data = pack_readings(readings)
         receipt = self.write(
-            self.account, "readings", "submit", period, version, first, data, units=len(readings)
-        )
+            self.account, "readings", "submit",
+            self.area, period, version, first, data, units=len(readings),
+        )  # fmt: skip
         return receipt["transactionHash"].to_0x_hex()
 
     def batch(self, tx_hash: str) -> dict[int, int]:

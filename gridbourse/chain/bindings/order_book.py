@@ -1,4 +1,4 @@
-"""The continuous double auction: `contracts/market/OrderBook.sol`."""
+"""The continuous double auction: `contracts/market/order_book/OrderBook.sol`."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

@@ -89,7 +89,7 @@ class Market:
             currency=Bound(chain, at["SettlementCurrency"]),
             tariff=Bound(chain, at["Tariff"]),
             house=ClearingHouse(chain, at["ClearingHouse"]),
-            meter=MeterOracle(chain, at["MeterOracle"], keys["meter oracle"]),
+            meter=MeterOracle(chain, at["MeterOracle"], keys["meter oracle"], AREA),
             grid=GridOracle(chain, at["GridOracle"], keys["grid oracle"], pool, AREA),
             settlement=Settlement(chain, at["Settlement"]),
             pool=pool,

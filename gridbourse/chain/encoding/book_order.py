@@ -1,4 +1,4 @@
-"""What a participant wants of the order book, in one word: `contracts/libraries/BookOrder.sol`.
+"""What a participant wants of the order book, in one word: `contracts/market/order_book/BookOrder.sol`.
 
 participant: 32 | sequence: 32 | new tick: 8 | kind: 3 | side: 1 | tick: 8 | position: 10 | Wh: 28,
 the Wh lowest.

@@ -48,7 +48,7 @@ class Artifact:
     abi: list[dict[str, Any]]
     bytecode: str  # creation code, "0x…"
     deployed_size: int  # bytes of runtime code
-    source: str  # path below the root, such as "contracts/market/CallAuction.sol"
+    source: str  # path below the root, such as "contracts/market/call_auction/CallAuction.sol"
 
 
 def compiler_settings(checkout: Path = CHECKOUT) -> CompilerSettings:

@@ -16,7 +16,7 @@ ENUMS: Final[Mapping[str, tuple[str, ...]]] = {
     "EquityCampaign.Form": ("none", "profit share", "rent"),
     "IFlexibilityMarket.Phase": ("open", "cleared", "void", "awarded", "ended"),
     "IGridOracle.Verdict": ("none", "capping", "capped", "accepted", "fallback"),
-    "OrderEntry.Phase": ("open", "cleared", "booked", "void"),
+    "CallAuctionBook.Phase": ("open", "cleared", "booked", "void"),
 }  # fmt: skip
 """Names of the values of every enum that an error shows, by its name in the ABI."""
 STATUSES: Final = {0: "none", 1: "active", 2: "suspended", 3: "left", 7: "removed"}

@@ -50,14 +50,18 @@ class Backing:
         return self.asked <= self.held
 
 
-Slots = list[tuple[Any, ...]]
-"""The ring, as `ClearingHouse.periodAt` gives each slot."""
+Slots = list[list[tuple[Any, ...]]]
+"""The ring of each area, as `ClearingHouse.periodAt` gives each slot."""
+SETTLED, HOLDS, TRADES = 4, 5, 6
+"""Places in a slot."""
 
 
 def slots_of(market: Market) -> Slots:
-    """Every slot of the ring, in order."""
-    size = market.house.read("ringSize")
-    return [market.house.read("periodAt", slot) for slot in range(size)]
+    """Every slot of the ring of each area, in order."""
+    size, areas = market.house.read("ringSize"), market.registry.read("areaCount")
+    return [
+        [market.house.read("periodAt", area, slot) for slot in range(size)] for area in range(areas)
+    ]
 
 
 def backing(market: Market, slots: Slots) -> Backing:
@@ -71,7 +75,7 @@ def backing(market: Market, slots: Slots) -> Backing:
     withdrawable += max(min(cover, balances[SUPPLIER_ACCOUNT]), 0)
     people = sum(max(money, 0) for who, money in balances.items() if who >= FIRST_PARTICIPANT)
     others = sum(balances[each] for each in HELD_FOR_OTHERS)
-    in_periods = sum(slot[6] + slot[7] for slot in slots)
+    in_periods = sum(slot[HOLDS] + slot[TRADES] for of_area in slots for slot in of_area)
     return Backing(
         cover=cover,
         waiting=house.read("waitingMicroEur"),
@@ -82,9 +86,10 @@ def backing(market: Market, slots: Slots) -> Backing:
 
 
 def ring(market: Market, slots: Slots) -> list[PeriodStatus]:
-    """Every period in the ring, ascending."""
+    """Every period in the ring of the area, ascending."""
     found = []
-    for period, areas, areas_settled, _, _, _, holds, in_trades, *_ in slots:
+    for slot in slots[AREA]:
+        period = slot[0]
         if period == 0:
             continue
         verdict, round_, _ = market.grid.read("verdictOf", AREA, period)
@@ -96,8 +101,8 @@ def ring(market: Market, slots: Slots) -> list[PeriodStatus]:
                 VERDICTS[verdict],
                 round_ + 1 if verdict else 0,
                 market.meter.version(period),
-                areas == areas_settled,
-                holds + in_trades,
+                slot[SETTLED],
+                slot[HOLDS] + slot[TRADES],
             )
         )
     return sorted(found, key=lambda status: status.period)
@@ -113,8 +118,9 @@ def due(market: Market, since: int = 1) -> list[int]:
     size = market.house.read("ringSize")
     found = []
     for period in range(max(since, now - size), now):
-        held, areas, areas_settled, *_ = market.house.read("periodAt", period % size)
-        if held and since <= held < now and areas_settled < areas:
+        slot = market.house.read("periodAt", AREA, period % size)
+        held = slot[0]
+        if held and since <= held < now and not slot[SETTLED]:
             found.append(held)
         if held < period and _has_members(market, period):
             found.append(period)

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Imbalance} from "../libraries/Imbalance.sol";
+import {Imbalance} from "../settlement/Imbalance.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {MeritOrder} from "../libraries/MeritOrder.sol";
 import {OrderLane} from "../libraries/OrderLane.sol";
-import {TickBook} from "../libraries/TickBook.sol";
+import {TickEnergy} from "../libraries/TickEnergy.sol";
 
 /// @title The pure rules of the market, many cases to a call
 /// @notice For tests only; it is compiled beside a copy of `contracts/libraries`.
 contract Rules {
-    using TickBook for TickBook.Book;
+    using TickEnergy for TickEnergy.Book;
 
-    TickBook.Book private _book;
+    TickEnergy.Book private _book;
 
     /// @param books Order lanes of each book, in participant order
     function clear(uint256 ticks, uint256[][] calldata books)

@@ -102,7 +102,7 @@ def street() -> Iterator[Street]:
     with session("embedded") as w3:
         market = deploy(Chain(w3, load_artifacts()), Keyring.for_chain(w3), settings)
         street, keys = Street(market), market.keys
-        market.tariff.write(keys["supplier"], "set-up", "setEnergyPrices", 0, 300, 80)
+        market.tariff.write(keys["supplier"], "set-up", "setEnergyPrices", AREA, 0, 300, 80)
         rows = [
             Registration(street.key(n).address, keccak(text=f"{n}"), AREA, 0, 5_000, FIRST)
             for n in PEOPLE
@@ -149,7 +149,7 @@ def test_readings_become_verified_delivery_and_anyone_recomputes_the_baseline(
     assert flex.token.supply(flex.token_of(period, declared))[0] == 200 * len(called)
     assert feed.verify(period) == []
     logs = flex.delivery.contract.events.LegVerified().get_logs(from_block=0)
-    findings = [log["args"]["finding"] for log in logs if log["args"]["request"] == number]
+    findings = [log["args"]["result"] for log in logs if log["args"]["request"] == number]
     assert len(findings) == 2
     for found in findings:
         leg = Committed(
