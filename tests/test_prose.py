@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-PLACES = ("gridbourse/model",)
+PLACES = ("gridbourse/model", "gridbourse/scheduling", "gridbourse/grid", "gridbourse/metering")
 QUESTION = re.compile(r"(What|Who|Where)\b")
 
 
