@@ -62,9 +62,14 @@ contract EquityCampaign is ExportIncome, Dividends {
     /// @notice A holder took out what its shares have earned
     event Claimed(address indexed holder, uint256 amountMicroEur);
 
+    /// @notice No offer has this number; `offers` is how many there are
     error NoSuchOffer(uint256 offer, uint256 offers);
+    /// @notice The owner declined this offer
     error OfferDeclined(uint256 offer);
+    /// @notice No offer was agreed on yet
     error NothingAgreed();
+    /// @notice An offer without a form, or whose value is zero or too much: permille of the income, or µEUR a delivery
+    ///         period
     error BadOffer(Form form, uint256 value, uint256 maximum);
 
     constructor(

@@ -117,21 +117,37 @@ abstract contract FlexibilityAdmission is FlexibilityLot {
         uint256 agent
     );
 
+    /// @notice The product is not meant for a buyer of this kind (see Product.buyers)
     error NotABuyer(address caller, uint256 buyer, uint256 product);
+    /// @notice The product is not asked for in this direction: 1 up, 2 down, 3 both at once
     error BadDirection(uint256 product, uint256 direction);
+    /// @notice The period is not open yet: it would take a ring slot that others still need
     error BeyondHorizon(uint256 period, uint256 lastOpenPeriod);
+    /// @notice A request closes after now and no later than delivery leaves time for; unix seconds of market time
     error BadClosingTime(uint256 closesAt, uint256 timestamp, uint256 latest);
+    /// @notice The request takes no offers any more; unix seconds of market time
     error RequestClosed(uint256 request, uint256 closesAt, uint256 timestamp);
+    /// @notice A buyer cannot offer under its own request
     error OwnRequest(uint256 participant, uint256 request);
+    /// @notice The participant is of another area than the request
     error OtherArea(uint256 participant, uint256 itsArea, uint256 area);
+    /// @notice The participant is neither in the zone that is asked for nor below it
     error OutsideZone(uint256 participant, uint256 itsZone, uint256 zone);
+    /// @notice The request is for the participant `only`
     error AskedOfAnother(uint256 participant, uint256 only);
+    /// @notice The participant is no active member in this period (see Profile)
     error NotAMember(uint256 participant, uint256 status);
+    /// @notice All participants together, or this one, have as many requests in the period as they may
     error TooManyRequests(uint256 area, uint256 period, uint256 maximum);
+    /// @notice The price is above the ceiling of the request
     error BeyondCeiling(uint256 participant, uint256 tick, uint256 ceilingTick);
+    /// @notice A participant asks for this much at least, and at the second price tick or above
     error RequestTooSmall(uint256 buyer, uint256 wh, uint256 leastWh, uint256 tick);
+    /// @notice The participant offered itself under this request: its agent cannot replace that
     error OwnOffer(uint256 participant, uint256 agent);
+    /// @notice The bonds of an agent's offers would come to more than the participant allows it in the period
     error BeyondAllowance(uint256 participant, uint256 agent, uint256 atRiskMicroEur, uint256 allowanceMicroEur);
+    /// @notice The request has offers of as many agents as there may be
     error TooManyAgents(uint256 request, uint256 maximum);
 
     constructor(Settings memory settings)

@@ -38,6 +38,7 @@ abstract contract FlexibilityAwards is FlexibilityLedger {
         uint256 indexed area, uint256 indexed period, uint256 indexed request, uint256 deliveredWh, uint256 returnedMicroEur
     );
 
+    /// @notice The request is in a phase in which this cannot be done
     error WrongPhase(uint256 area, uint256 period, uint256 request, Phase phase);
 
     // --- awards --------------------------------------------------------------------------------

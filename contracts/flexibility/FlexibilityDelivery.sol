@@ -125,11 +125,17 @@ contract FlexibilityDelivery is IFlexibilityDelivery {
     /// @notice Nobody verified a leg in time: nothing is paid, nothing is owed
     event LegLapsed(uint256 indexed area, uint256 indexed period, uint256 indexed request, uint256 participant);
 
+    /// @notice The delivery period is not over
     error NotDelivered(uint256 period);
+    /// @notice The product is measured by another baseline method: 0 the declared schedule, else by the verifier
     error OtherMethod(uint256 product, uint256 method);
+    /// @notice The evidence resolves less finely than the product needs
     error EvidenceTooCoarse(uint256 participant, uint256 evidenceSeconds, uint256 neededSeconds);
+    /// @notice The hash of the evidence is zero
     error NoEvidence(uint256 participant);
+    /// @notice The reading is missing, and may still come until this unix second of block time; 0 = not yet asked for
     error ReadingMissing(uint256 participant, uint256 period, uint256 deadline);
+    /// @notice The verifier still has time, until this unix second of block time
     error VerificationAwaitedStill(uint256 area, uint256 period, uint256 until);
 
     constructor(Settings memory settings) {

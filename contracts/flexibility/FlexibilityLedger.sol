@@ -83,12 +83,20 @@ abstract contract FlexibilityLedger is CheckedTrades, PriceGrid, IFlexibilityMar
         uint256 indexed area, uint256 indexed period, uint256 indexed request, uint256 account, uint256 amountMicroEur
     );
 
+    /// @notice Only the contract for requests brings in what it has checked
     error OnlyRequests(address caller);
+    /// @notice A quantity is above zero, and no more than a lane holds
     error QuantityOutOfRange(uint256 participant, uint256 wh, uint256 maximumWh);
+    /// @notice The area has as many requests in the period as there may be
     error TooManyRequests(uint256 area, uint256 period, uint256 maximum);
+    /// @notice The area has no request of this number in the period
     error NoRequest(uint256 area, uint256 period, uint256 request);
+    /// @notice The connection is promised the other way, or by another method, or its schedule stands in another
+    ///         request
     error PromisedOtherwise(uint256 participant, uint256 period);
+    /// @notice All requests together would promise more than the connection carries
     error PromisedAboveCapacity(uint256 participant, uint256 promisedWh, uint256 capacityWh);
+    /// @notice The offers of a request would come to more than can be added up
     error TooMuchOffered(uint256 request, uint256 offeredWh, uint256 maximumWh);
 
     constructor(Settings memory settings)

@@ -44,14 +44,23 @@ abstract contract FlexibilityLot {
         uint256 indexed area, uint256 indexed period, uint256 indexed request, uint256 agent, bytes16 salt
     );
 
+    /// @notice Offers and requests by declared schedule come with a hash for the lot, and others without
     error LotMismatch(uint256 product, bytes32 lot);
+    /// @notice The request is not open any more
     error ClearedBefore(uint256 area, uint256 period, uint256 request);
+    /// @notice The request still takes offers; unix seconds of market time
     error RequestOpen(uint256 request, uint256 closesAt, uint256 timestamp);
+    /// @notice This is not the seed that the buyer committed to; keccak-256 of each
     error OtherSeed(uint256 request, bytes32 lot, bytes32 given);
+    /// @notice This is not the salt that the agent committed to; the first 27 bytes of keccak-256 of each
     error OtherSalt(uint256 request, uint256 agent, bytes27 lot, bytes27 given);
+    /// @notice The time to show seed or salt is over; unix seconds of market time
     error ShownTooLate(uint256 request, uint256 until, uint256 timestamp);
+    /// @notice The buyer or agent has shown it already
     error ShownBefore(uint256 request, uint256 agent);
+    /// @notice The buyer has not shown its seed, and may until then, unix seconds of market time
     error SeedAwaited(uint256 request, uint256 until);
+    /// @notice The agent has not shown its salt, and may until then, unix seconds of market time
     error SaltAwaited(uint256 request, uint256 agent, uint256 until);
 
     constructor(

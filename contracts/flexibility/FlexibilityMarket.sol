@@ -41,10 +41,15 @@ contract FlexibilityMarket is FlexibilityAwards {
     /// @notice Energy was moved at the supplier's cost or to its benefit: what it pays the buyer (+), or gets from it
     event Compensated(uint256 indexed area, uint256 indexed period, uint256 indexed request, int256 microEur);
 
+    /// @notice The contracts for requests, verification and tokens are named already, once and for all
     error ConnectedBefore(address requests, address delivery, address token);
+    /// @notice Only the contract that verifies delivery ends legs
     error OnlyDelivery(address caller);
+    /// @notice Only the tokens have claims paid
     error OnlyToken(address caller);
+    /// @notice This many legs of the request still wait for the DSO's verdict
     error VerdictsAwaited(uint256 area, uint256 period, uint256 request, uint256 legs);
+    /// @notice The participant has no open leg under the request
     error NoLeg(uint256 participant, uint256 request);
 
     constructor(Settings memory settings) FlexibilityLedger(settings) {}

@@ -60,9 +60,13 @@ contract FlexibilityReview {
         uint256 compensatedMicroEur
     );
 
+    /// @notice The leg is not what the delivery's commitment of area and period stands for; hashes of either
     error NotVerified(uint256 area, uint256 period, bytes32 committed, bytes32 proven);
+    /// @notice The proof is about another period than the leg
     error OfAnotherPeriod(uint256 period, uint256 settledPeriod);
+    /// @notice The participant is not of the group that the proof is about
     error OfAnotherGroup(uint256 participant, uint256 group);
+    /// @notice By this reading the leg comes to what it stands at
     error NothingToReview(uint256 participant, uint256 period, int256 meteredWh);
 
     constructor(IClearingHouse clearingHouse_, ISettlement settlement_, IFlexibilityDelivery delivery_) {

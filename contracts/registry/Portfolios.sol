@@ -63,19 +63,33 @@ contract Portfolios is IPortfolios, GatewayOrders {
     /// @notice The party `by` ended a contract: `untilPeriod` is the first period no longer under it
     event ContractEnded(uint256 indexed participant, uint256 indexed number, uint256 untilPeriod, uint256 by);
 
+    /// @notice Only an aggregator proposes contracts
     error NotAnAggregator(uint256 participant);
+    /// @notice No participant has this number
     error NoParticipant(uint256 participant);
+    /// @notice An aggregator has no contract with itself
     error OwnPortfolio(uint256 aggregator);
+    /// @notice A contract has periods; `untilPeriod` is the first no longer in it
     error NoPeriods(uint256 fromPeriod, uint256 untilPeriod);
+    /// @notice A contract names resources, of those known; one bit each
     error UnknownResources(uint256 resources, uint256 all);
+    /// @notice No way of control has this number
     error UnknownControl(uint256 control);
+    /// @notice A share of more than the whole
     error PermilleOutOfRange(uint256 permille);
+    /// @notice The contract begins in a period whose gate is closed already
     error PeriodClosed(uint256 period, uint256 nextOpenPeriod);
+    /// @notice No proposal of this number is open
     error NoProposal(uint256 proposal);
+    /// @notice Only a party of the contract may do this
     error NotAParty(address caller);
+    /// @notice The participant has a contract in these periods already; `untilPeriod` is the first free of it
     error ContractRuns(uint256 participant, uint256 number, uint256 untilPeriod);
+    /// @notice The participant has no contract of this number
     error NoContract(uint256 participant, uint256 number);
+    /// @notice A contract under way is ended from the next open period on at the earliest
     error NoticeTooShort(uint256 untilPeriod, uint256 earliest);
+    /// @notice The contract ends no later than that already
     error EndsBefore(uint256 participant, uint256 number, uint256 untilPeriod);
 
     constructor(IParticipantRegistry registry_, IMarketClock clock_) EIP712("gridbourse Portfolios", "1") {

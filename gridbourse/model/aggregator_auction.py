@@ -1,4 +1,4 @@
-"""Auctions of an aggregator among its prosumers: what `AggregatorAuction.sol` must equal.
+"""Auctions of an aggregator among its prosumers: the reference that `AggregatorAuction.sol` must equal.
 
 Bid auction: the aggregator buys a quantity; the cheapest offers at or under its ceiling price win until
 the quantity is covered. Offer auction: the mirror image for a surplus; the dearest bids at or above its
@@ -20,12 +20,12 @@ from gridbourse.model.errors import ModelError
 Ints = NDArray[np.int64]
 
 LEAST_REVEAL_SECONDS = 60
-"""Least time in which sealed answers are revealed: with less, nobody could but lose its bond."""
+"""Least time in which sealed answers are revealed: with less, nobody could avoid losing its bond."""
 
 
 @dataclass(frozen=True)
 class Auction:
-    """Auction of an aggregator: `wh` at the price of `tick`, its ceiling when it buys, else its floor."""
+    """Request of an aggregator: `wh` at the price of `tick`, its ceiling when it buys, else its floor."""
 
     buys: bool
     wh: int
@@ -48,7 +48,7 @@ class Award:
 
     @property
     def paid_micro_eur(self) -> int:
-        """Amount that the aggregator pays when it buys, receives when it sells."""
+        """Sum that the aggregator pays when it buys, or receives when it sells."""
         return int((self.won_wh * self.price_micro_eur_per_wh).sum())
 
 

@@ -60,6 +60,7 @@ contract AggregatorAuction is SealedAnswers {
     /// @notice Every answer of an auction is awarded or given back
     event AuctionEnded(uint256 indexed area, uint256 indexed period, uint256 indexed auction);
 
+    /// @notice The auction is in a phase in which this cannot be done
     error WrongPhase(uint256 area, uint256 period, uint256 auction, Phase phase);
 
     constructor(Settings memory settings) AuctionBoard(settings) InParts(address(new AnswerSplitter())) {}
