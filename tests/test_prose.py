@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-PLACES = ("gridbourse/model", "gridbourse/scheduling", "gridbourse/grid", "gridbourse/metering")
+PLACES = (
+    "gridbourse/agents",
+    "gridbourse/grid",
+    "gridbourse/metering",
+    "gridbourse/model",
+    "gridbourse/scenario",
+    "gridbourse/scheduling",
+)
 QUESTION = re.compile(r"(What|Who|Where)\b")
 
 

@@ -1,7 +1,7 @@
-"""A scenario: one area's points, profiles, grid and rules, and the periods to replay.
+"""Scenario: one area's points, profiles, grid and rules, and the periods to replay.
 
-``load`` reads a TOML file and refuses everything that is not as it should be.  Time is UTC
-throughout; the time zone only says what a local day is.
+``load`` reads a TOML file and refuses everything that breaks a rule.  Time is UTC
+throughout; the time zone only defines the local days.
 """
 
 from __future__ import annotations
@@ -50,19 +50,22 @@ from gridbourse.scenario.values import merged, read_values
 from gridbourse.text import one_line
 
 DAY = timedelta(days=1)
+PRESETS = Path(__file__).resolve().parents[2] / "scenarios"
+CLOSE = 0.6
+"""Least similarity of a name for it to be suggested; 1 = the same."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scenario:
-    """Everything a run needs; arrays over points are in the order of ``points``.
+    """Inputs of a run; arrays over points are in the order of ``points``.
 
     points: index point_id, columns node, zone, capacity_w (W, both directions), participant.
     zones: grid zone -> its parent zone, None where the upstream grid begins.
-    pandapower_file: the same grid for a second opinion; the grid file itself where that is a
-        pandapower net, None if the scenario has none.
-    crowdsale: a campaign for a panel, which the profiles have in them; panel_days: what that does
-        on the mean day of each season.
-    curtailment: what the DSO pays for it, with the levy in ``tariff``; None: who is capped bears it.
+    pandapower_file: the same grid for an independent check; the grid file itself where that is a
+    pandapower net, None if the scenario has none.
+    crowdsale: a campaign for a panel, which the profiles include; panel_days: the panel's energy
+    on the mean day of each season.
+    curtailment: compensation by the DSO, with the levy in ``tariff``; None: capped points get nothing.
     """
 
     name: str
@@ -108,52 +111,52 @@ class Scenario:
 
     @property
     def band(self) -> Band:
-        """The price band, feed-in tariff to retail price."""
+        """Price band, feed-in tariff to retail price."""
         low, high = self.tariff.feed_in_micro_eur_per_wh, self.tariff.retail_micro_eur_per_wh
         tick = self.market.tick_micro_eur_per_wh
         return Band(low, tick, (high - low) // tick + 1)
 
     @property
     def book_rules(self) -> OrderBookRules:
-        """Of the order book; ScenarioError where there is none."""
+        """Rules of the order book; ScenarioError where there is none."""
         if self.order_book is None:
             raise ScenarioError(f"{self.name}: order_book is not one of market.kinds")
         return self.order_book
 
     @property
     def bilateral_rules(self) -> BilateralRules:
-        """Of the market of neighbours; ScenarioError where there is none."""
+        """Rules of the bilateral market; ScenarioError where there is none."""
         if self.bilateral is None:
             raise ScenarioError(f"{self.name}: bilateral is not one of market.kinds")
         return self.bilateral
 
     @property
     def auction_rules(self) -> AuctionRules:
-        """Of the aggregators' auctions; ScenarioError where there are none."""
+        """Rules of the aggregators' auctions; ScenarioError where there are none."""
         if self.aggregator_auction is None:
             raise ScenarioError(f"{self.name}: aggregator_auction is not one of market.kinds")
         return self.aggregator_auction
 
     @property
     def reveal_s(self) -> int:
-        """How long before gate closure the last sealed answer is revealed; 0 where none is sealed."""
+        """Seconds before gate closure at which the last sealed answer is revealed; 0 where none is sealed."""
         return self.aggregator_auction.reveal_s if self.aggregator_auction else 0
 
     @property
     def flexibility_table(self) -> FlexibilityTable:
-        """Of the flexibility market; ScenarioError where there is none."""
+        """Rules of the flexibility market; ScenarioError where there is none."""
         if self.flexibility is None:
             raise ScenarioError(f"{self.name}: has no table flexibility")
         return self.flexibility
 
     @property
     def opens_s(self) -> int:
-        """How long before delivery the first flexibility is asked for, and else the first energy traded."""
+        """Seconds before delivery of the first flexibility request, or without one the first trading."""
         return _opens_s(self.flexibility, self.market.gate_closure_s + 1 + self.reveal_s)
 
     @cached_property
     def producers(self) -> pd.Series:
-        """Whether each point is known to produce when the first period opens; index point_id."""
+        """Mask of the points known to produce when the first period opens; index point_id."""
         opens = self.mtu.start(self.first_period) - timedelta(seconds=self.opens_s)
         return self.profiles.producers(self.mtu.period_at(opens))
 
@@ -163,7 +166,7 @@ class Scenario:
         return range(self.first_period, self.first_period + self.periods)
 
     def periods_of_local_day(self, day: date) -> range:
-        """The periods of a calendar day in the scenario's time zone: 23, 24 or 25 hours."""
+        """Periods of a calendar day in the scenario's time zone: 23, 24 or 25 hours."""
         return self.mtu.local_day(day, self.timezone)
 
     def net_w(self, period: int) -> NDArray[np.float64]:
@@ -185,11 +188,11 @@ class Scenario:
         return -self.profiles.load_var.loc[period].to_numpy()
 
     def forecast_var(self, period: int) -> NDArray[np.float64]:
-        """Forecast of the reactive injection: that of 24 hours before, as of the net energy."""
+        """DSO's forecast of the reactive injection: that of 24 hours before, as for the net energy."""
         return self.reactive_var(self.day_before(period))
 
     def day_before(self, period: int) -> int:
-        """The period 24 hours before, which forecasts are made of."""
+        """Period 24 hours before, on which forecasts are based."""
         return period - int(DAY.total_seconds()) // self.mtu_seconds
 
     def _require_data(self, period: int) -> None:
@@ -200,7 +203,7 @@ class Scenario:
 def load(path: Path | str, overrides: Mapping[str, Any] | None = None) -> Scenario:
     """Read a scenario file.
 
-    overrides: values put in the place of the file's, e.g. ``{"pv_factor": 1, "season": "winter",
+    overrides: values that replace the file's, e.g. ``{"pv_factor": 1, "season": "winter",
     "market.pricing": "pay_as_bid"}``; a table is named before the dot, or given as a mapping.
     Raises ScenarioError naming file, key and rule, ReadingError naming file, row, column and rule
     for the user's own readings.
@@ -318,7 +321,7 @@ def _profiles(
     data_mtu: Mtu,
     mtu: Mtu,
 ) -> Profiles:
-    """Of one season's file, in the market's periods."""
+    """Profiles of one season's file, in the market's periods."""
     if columns is None:
         profiles = read_profiles(path, points, data_mtu, pv_factor)
     else:
@@ -333,7 +336,7 @@ def _opens_s(flexible: FlexibilityTable | None, before_s: int) -> int:
 def _require_replayable(
     fields: Fields, season: str, profiles: Profiles, mtu: Mtu, replayed: range
 ) -> None:
-    """Data for every period replayed and, for the forecast, 24 hours earlier."""
+    """Require data for every period replayed and, for the forecast, 24 hours earlier."""
     day = int(DAY.total_seconds()) // mtu.seconds
     needed = range(replayed.start - day, replayed.stop)
     held = profiles.periods
@@ -352,6 +355,40 @@ def _require_replayable(
             f"{_show(mtu.start(missing))} is outside of the data of season"
             f" {season}, {first} to {last} (a replay needs the day before it too)",
         )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Content of a scenario file; a path without a file gets a suggestion."""
+    try:
+        return read_toml(path)
+    except ScenarioError as error:
+        if path.is_dir() or not os.path.lexists(path):
+            raise ScenarioError(one_line(f"{error}{_meant(path)}")) from error
+        raise
+
+
+def _meant(path: Path) -> str:
+    """Scenario file that may have been meant, of those beside the path and of the presets."""
+    known = {file.stem: file for folder in (PRESETS, path.parent) for file in folder.glob("*.toml")}
+    close = get_close_matches(path.stem, known, n=1, cutoff=CLOSE)
+    if not close:
+        return f"; presets: {', '.join(sorted(file.stem for file in PRESETS.glob('*.toml')))}"
+    file, here = known[close[0]], Path.cwd()
+    return f"; did you mean {file.relative_to(here) if file.is_relative_to(here) else file}?"
+
+
+def _override(values: dict[str, Any], key: str, value: Any) -> None:
+    table, dot, inner = key.partition(".")
+    _merge(values, table, {inner: value} if dot else value)
+
+
+def _merge(values: dict[str, Any], key: str, value: Any) -> None:
+    """Replace a value; below the top a key is not split: names of zones have dots."""
+    if isinstance(value, Mapping) and isinstance(values.get(key), dict):
+        for inner, one in value.items():
+            _merge(values[key], inner, one)
+    else:
+        values[key] = value
 
 
 def _show(moment: datetime) -> str:
