@@ -299,7 +299,7 @@ abstract contract FlexibilityLedger is CheckedTrades, PriceGrid, IFlexibilityMar
     }
 
     function _takesEnergy(Tender memory tender) internal pure returns (bool) {
-        return tender.asked.buyer >= HouseAccounts.FIRST_PARTICIPANT && tender.rules.metered;
+        return HouseAccounts.isParticipant(tender.asked.buyer) && tender.rules.metered;
     }
 
     /// @dev What so much of a request may come to cost its buyer
@@ -309,7 +309,7 @@ abstract contract FlexibilityLedger is CheckedTrades, PriceGrid, IFlexibilityMar
 
     /// @dev What the buyer pays the supplier for each Wh withdrawn in its interest
     function _compensationOfBuyer(Tender memory tender) internal pure returns (uint256) {
-        bool house = tender.asked.buyer < HouseAccounts.FIRST_PARTICIPANT;
+        bool house = !HouseAccounts.isParticipant(tender.asked.buyer);
         bool down = tender.asked.direction == FlexibilityRules.DOWN;
         return house && down ? tender.rules.compensationMicroEurPerWh : 0;
     }

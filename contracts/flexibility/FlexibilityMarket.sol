@@ -124,7 +124,7 @@ contract FlexibilityMarket is FlexibilityAwards {
     /// @dev Where the supplier is on the other side: up it is paid for energy it did not send, down it sent energy
     ///      nobody pays it for. It never owes more than it has
     function _compensate(Tender memory tender, uint256 wh) private returns (uint256 amount) {
-        if (tender.asked.buyer >= HouseAccounts.FIRST_PARTICIPANT) return 0;
+        if (HouseAccounts.isParticipant(tender.asked.buyer)) return 0;
         amount = wh * tender.rules.compensationMicroEurPerWh;
         bool up = tender.asked.direction == FlexibilityRules.UP;
         if (up) {
