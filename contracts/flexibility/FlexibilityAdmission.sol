@@ -199,8 +199,8 @@ abstract contract FlexibilityAdmission is FlexibilityLot {
         returns (uint256 buyer)
     {
         uint256 bit = BUYER_PARTICIPANT;
-        if (registry.hasRole(Roles.DSO, msg.sender)) {
-            (buyer, bit) = (HouseAccounts.DSO, BUYER_DSO);
+        if (registry.hasRole(Roles.inArea(Roles.DSO, area), msg.sender)) {
+            (buyer, bit) = (HouseAccounts.dsoOf(area), BUYER_DSO);
         } else if (registry.hasRole(Roles.TSO, msg.sender)) {
             (buyer, bit) = (HouseAccounts.TSO, BUYER_TSO);
         } else {

@@ -158,7 +158,7 @@ contract FlexibilityDelivery is IFlexibilityDelivery {
 
     /// @notice Verifies legs against baselines of an agreed method, or evidence of the product's resolution
     function verify(uint256 area, uint32 period, uint256 number, Report[] calldata reports) external {
-        registry.requireRole(Roles.VERIFIER, msg.sender);
+        registry.requireRole(Roles.inArea(Roles.VERIFIER, area), msg.sender);
         Case memory of_ = _caseOf(area, period, number);
         if (of_.declared) revert OtherMethod(of_.posted.product, of_.product.method);
         uint256 needed = of_.product.evidenceSeconds;

@@ -307,7 +307,7 @@ abstract contract FlexibilityLedger is CheckedTrades, PriceGrid, IFlexibilityMar
     }
 
     function _takesEnergy(RequestState memory request) internal pure returns (bool) {
-        return request.posted.buyer >= HouseAccounts.FIRST_PARTICIPANT && request.rules.metered;
+        return HouseAccounts.isParticipant(request.posted.buyer) && request.rules.metered;
     }
 
     /// @dev What so much of a request may come to cost its buyer
@@ -317,7 +317,7 @@ abstract contract FlexibilityLedger is CheckedTrades, PriceGrid, IFlexibilityMar
 
     /// @dev What the buyer pays the supplier for each Wh withdrawn in its interest
     function _compensationOfBuyer(RequestState memory request) internal pure returns (uint256) {
-        bool house = request.posted.buyer < HouseAccounts.FIRST_PARTICIPANT;
+        bool house = !HouseAccounts.isParticipant(request.posted.buyer);
         bool down = request.posted.direction == FlexibilityRules.DOWN;
         return house && down ? request.rules.compensationMicroEurPerWh : 0;
     }

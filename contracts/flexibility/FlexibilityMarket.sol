@@ -129,7 +129,7 @@ contract FlexibilityMarket is FlexibilityAwards {
     /// @dev Where the supplier is on the other side: up it is paid for energy it did not send, down it sent energy
     ///      nobody pays it for. It never owes more than it has
     function _compensate(RequestState memory request, uint256 wh) private returns (uint256 amount) {
-        if (request.posted.buyer >= HouseAccounts.FIRST_PARTICIPANT) return 0;
+        if (HouseAccounts.isParticipant(request.posted.buyer)) return 0;
         amount = wh * request.rules.compensationMicroEurPerWh;
         bool up = request.posted.direction == FlexibilityRules.UP;
         if (up) {

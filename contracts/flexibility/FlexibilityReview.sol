@@ -147,7 +147,7 @@ contract FlexibilityReview {
         bool up = leg.direction == FlexibilityRules.UP;
         (int256 sold, int256 bought) = up ? (moreWh, int256(0)) : (int256(0), moreWh);
         settlement.reposition(leg.area, seller.leaf, seller.path, leg.participant, sold, bought);
-        if (leg.buyer < HouseAccounts.FIRST_PARTICIPANT) return;
+        if (!HouseAccounts.isParticipant(leg.buyer)) return;
         if (buyer.leaf.period != leg.period) revert OfAnotherPeriod(leg.period, buyer.leaf.period);
         settlement.reposition(leg.area, buyer.leaf, buyer.path, leg.buyer, bought, sold);
     }
@@ -182,7 +182,7 @@ contract FlexibilityReview {
     }
 
     function _credit(uint256 area, uint256 period, uint256 account, int256 microEur) private {
-        if (account == HouseAccounts.DSO) {
+        if (HouseAccounts.isDso(account)) { // of the area: no other DSO asks there
             clearingHouse.correct(area, period, 0, 0, -microEur, microEur);
             return;
         }

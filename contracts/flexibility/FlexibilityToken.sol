@@ -115,7 +115,8 @@ contract FlexibilityToken is ERC1155, IFlexibilityToken {
 
     /// @notice Number of the clearing house account of an address: a house party's or a participant's; reverts without
     function accountNumberOf(address holder) public view returns (uint256) {
-        if (registry.hasRole(Roles.DSO, holder)) return HouseAccounts.DSO;
+        uint256 dso = registry.dsoAccountOf(holder);
+        if (dso != 0) return dso;
         if (registry.hasRole(Roles.TSO, holder)) return HouseAccounts.TSO;
         if (registry.hasRole(Roles.SUPPLIER, holder)) return HouseAccounts.SUPPLIER;
         if (registry.hasRole(Roles.OPERATOR, holder)) return HouseAccounts.OPERATOR;

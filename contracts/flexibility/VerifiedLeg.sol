@@ -109,7 +109,7 @@ library VerifiedLeg {
         pure
         returns (uint256)
     {
-        if (leg.buyer >= HouseAccounts.FIRST_PARTICIPANT) return 0;
+        if (HouseAccounts.isParticipant(leg.buyer)) return 0;
         uint256 rate = leg.compensationMicroEurPerWh;
         if (nowWh >= wasWh) return compensated + (nowWh - wasWh) * rate;
         uint256 due = nowWh * rate;

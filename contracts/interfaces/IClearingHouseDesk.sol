@@ -30,7 +30,7 @@ interface IClearingHouseDesk {
     /// @return id Number of the withdrawal
     function withdraw(uint256 amountMicroEur) external returns (uint256 id);
 
-    /// @notice Takes money of a named account out: the DSO, the TSO, the supplier, or for the others the operator. What
+    /// @notice Takes money of a named account out: the DSO of its area, the TSO, the supplier, or for the others the operator. What
     ///         has to cover what participants owe stays
     /// @return id Number of the withdrawal
     function withdrawHouse(uint256 account, uint256 amountMicroEur) external returns (uint256 id);
@@ -46,7 +46,7 @@ interface IClearingHouseDesk {
     /// @notice Free money of every account below `limit`
     function balances(uint256 limit) external view returns (int256[] memory all);
 
-    /// @notice Σ accounts below `limit` + Σ holds + Σ open trades of all areas + credits that wait + withdrawals set aside −
+    /// @notice Σ accounts below `limit` and of all DSOs + Σ holds + Σ open trades of all areas + credits that wait + withdrawals set aside −
     ///         currency brought in and not taken out; zero, always
     /// @param limit The registry's seat limit, or above it
     function moneySum(uint256 limit) external view returns (int256 sum);

@@ -63,7 +63,7 @@ interface IFlexibilityMarket {
     }
 
     /// @notice A request, in one storage slot
-    /// @param buyer Number of the buyer's account: 1 the DSO, 7 the TSO, else a participant
+    /// @param buyer Number of the buyer's account: the DSO's of the area, 7 the TSO, else a participant
     /// @param direction 1 up, 2 down, 3 both at once
     /// @param tick Ceiling price
     /// @param closesAt Market time until which offers are taken

@@ -92,6 +92,10 @@ interface IParticipantRegistry is IAccessControl {
     /// @notice What a participant's energy is made from, one bit a source, as attested
     function sourcesOf(uint256 participant) external view returns (uint256);
 
+    /// @notice Number of the clearing house account of an area's DSO, by the account that holds that role: of the lowest such
+    ///         area; 0 = it is no area's DSO
+    function dsoAccountOf(address account) external view returns (uint256);
+
     /// @notice Whether an account is a participant's
     function isParticipant(address account) external view returns (bool);
 

@@ -139,7 +139,7 @@ contract ClearingHouse is Positions {
 
     function _bookTotals(uint256 area, Period memory slot, Totals memory totals) private {
         _change(HouseAccounts.SUPPLIER, totals.supplierMicroEur);
-        _change(HouseAccounts.DSO, totals.dsoMicroEur);
+        _change(HouseAccounts.dsoOf(area), totals.dsoMicroEur);
         slot.holdsMicroEur =
             _toUint56(int256(uint256(slot.holdsMicroEur)) - SignedLanes.sum(totals.releasedLanes));
         slot.tradesMicroEur = (int256(slot.tradesMicroEur) - SignedLanes.sum(totals.paidLanes)).toInt48();
@@ -203,7 +203,7 @@ contract ClearingHouse is Positions {
         uint256 four = _writeSettled(period, group, before, _withChanges(group, before, deltas), deltas, backing);
         if (SignedLanes.anyBelow0(four)) _reportDebts(period, group, four, deltas);
         _change(HouseAccounts.SUPPLIER, supplierMicroEur);
-        _change(HouseAccounts.DSO, dsoMicroEur);
+        _change(HouseAccounts.dsoOf(area), dsoMicroEur);
         emit GroupCorrected(area, period, group, deltas, supplierMicroEur, dsoMicroEur);
     }
 

@@ -53,7 +53,7 @@ contract ClearingHouseDesk is ModuleDesk {
     ///         order draws on credit only as far as there is cover
     function setCreditLimit(uint256 participant, uint256 limitMicroEur) external {
         registry.requireRole(Roles.TREASURER, msg.sender);
-        if (participant < HouseAccounts.FIRST_PARTICIPANT) revert UnknownAccount(participant);
+        if (!HouseAccounts.isParticipant(participant)) revert UnknownAccount(participant);
         _requireAccount(participant);
         if (limitMicroEur > MAX_CREDIT) revert CreditLimitOutOfRange(participant, limitMicroEur, MAX_CREDIT);
         creditLimitOf[participant] = limitMicroEur;
@@ -70,7 +70,7 @@ contract ClearingHouseDesk is ModuleDesk {
             if (amount > uint256(left)) amount = uint256(left);
             if (amount == 0) continue;
             waitingOf[participant] -= amount;
-            _owed.waitingMicroEur -= amount.toUint128();
+            _owed.waitingMicroEur -= amount.toUint88();
             _change(participant, amount.toInt256());
             emit WaitingPaid(participant, amount);
         }
@@ -90,7 +90,7 @@ contract ClearingHouseDesk is ModuleDesk {
         onlyModule(PAYMENT)
         returns (uint256 id)
     {
-        if (participant < HouseAccounts.FIRST_PARTICIPANT) revert UnknownAccount(participant);
+        if (!HouseAccounts.isParticipant(participant)) revert UnknownAccount(participant);
         return _announce(participant, amountMicroEur, true);
     }
 
@@ -101,7 +101,7 @@ contract ClearingHouseDesk is ModuleDesk {
         returns (uint256 amount)
     {
         Withdrawal memory due = _withdrawals[id];
-        bool its = participant >= HouseAccounts.FIRST_PARTICIPANT && due.account == participant && !due.byModule;
+        bool its = HouseAccounts.isParticipant(participant) && due.account == participant && !due.byModule;
         if (!its) revert NoWithdrawal(id);
         if (most == 0) return 0;
         _taken(id);
@@ -113,12 +113,12 @@ contract ClearingHouseDesk is ModuleDesk {
         if (rest != 0) _setAside(participant, due.recipient, rest, due.readyAt, false);
     }
 
-    /// @notice Takes money of a named account out: the DSO, the TSO, the supplier, or for the others the operator. What
+    /// @notice Takes money of a named account out: the DSO of its area, the TSO, the supplier, or for the others the operator. What
     ///         has to cover what participants owe stays
     /// @return id Number of the withdrawal
     function withdrawHouse(uint256 account, uint256 amountMicroEur) external returns (uint256 id) {
         registry.requireRole(_holderOf(account), msg.sender);
-        if (account == 0 || account >= HouseAccounts.FIRST_PARTICIPANT) revert UnknownAccount(account);
+        if (account == 0 || HouseAccounts.isParticipant(account)) revert UnknownAccount(account);
         if (account == HouseAccounts.MARGIN) revert MarginIsHeldForOthers(account);
         return _announce(account, amountMicroEur, false);
     }
@@ -152,7 +152,7 @@ contract ClearingHouseDesk is ModuleDesk {
         }
     }
 
-    /// @notice Σ accounts below `limit` + Σ holds + Σ open trades of all areas + credits that wait + withdrawals set aside −
+    /// @notice Σ accounts below `limit` and of all DSOs + Σ holds + Σ open trades of all areas + credits that wait + withdrawals set aside −
     ///         currency brought in and not taken out; zero, always
     /// @param limit The registry's seat limit, or above it
     function moneySum(uint256 limit) external view returns (int256 sum) {
@@ -161,6 +161,7 @@ contract ClearingHouseDesk is ModuleDesk {
         }
         uint256 areas = registry.areaCount();
         for (uint256 area; area < areas; ++area) {
+            if (area != 0) sum += balanceOf(HouseAccounts.dsoOf(area));
             for (uint256 slot; slot < ringSize; ++slot) {
                 Period memory period = _ring[AreaKey.inSlot(slot, area)];
                 sum += int256(uint256(period.holdsMicroEur)) + period.tradesMicroEur;
@@ -238,12 +239,12 @@ contract ClearingHouseDesk is ModuleDesk {
 
     /// @dev Whether an account is somebody's: of a participant, or of a house account by role
     function _holds(uint256 account, address who) private view returns (bool) {
-        if (account >= HouseAccounts.FIRST_PARTICIPANT) return registry.accountOf(account) == who;
+        if (HouseAccounts.isParticipant(account)) return registry.accountOf(account) == who;
         return registry.hasRole(_holderOf(account), who);
     }
 
     function _holderOf(uint256 account) private pure returns (bytes32) {
-        if (account == HouseAccounts.DSO) return Roles.DSO;
+        if (HouseAccounts.isDso(account)) return Roles.inArea(Roles.DSO, HouseAccounts.areaOfDso(account));
         if (account == HouseAccounts.SUPPLIER) return Roles.SUPPLIER;
         return account == HouseAccounts.TSO ? Roles.TSO : Roles.OPERATOR;
     }

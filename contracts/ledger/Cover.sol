@@ -68,7 +68,7 @@ abstract contract Cover is MoneyAccounts {
     /// @dev Accounts whose money has to cover what participants owe. The TSO's is none of them, but money it brought in
     ///      to buy with
     function _isHouse(uint256 account) internal pure returns (bool) {
-        return account < HouseAccounts.MARGIN;
+        return account < HouseAccounts.MARGIN || account > HouseAccounts.AREA_DSOS;
     }
 
     function _backing() internal view returns (Backing memory) {
@@ -80,7 +80,7 @@ abstract contract Cover is MoneyAccounts {
                 - int256(uint256(owed.debtsMicroEur)),
             Lanes.getInt64(first, HouseAccounts.DSO) + Lanes.getInt64(first, HouseAccounts.OPERATOR)
                 + Lanes.getInt64(second, Lanes.laneOf(HouseAccounts.ROUNDING))
-                + Lanes.getInt64(second, Lanes.laneOf(HouseAccounts.SPREAD))
+                + Lanes.getInt64(second, Lanes.laneOf(HouseAccounts.SPREAD)) + owed.areaDsosMicroEur
         );
     }
 
@@ -166,7 +166,7 @@ abstract contract Cover is MoneyAccounts {
             emit CreditWaits(participant, period, uint256(credit));
         }
         if (waits == 0) return left;
-        _owed.waitingMicroEur += waits.toUint128();
+        _owed.waitingMicroEur += waits.toUint88();
         backing.coverMicroEur += int256(waits);
     }
 }

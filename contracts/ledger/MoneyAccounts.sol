@@ -16,10 +16,11 @@ abstract contract MoneyAccounts is Modules, IMoneyAccounts {
     using SafeCast for uint256;
     using SafeCast for int256;
 
-    /// @dev One slot
+    /// @dev One slot; with what the DSOs of the areas above 0 have together, so that cover is known without looking at each
     struct Owed {
-        uint128 debtsMicroEur;
-        uint128 waitingMicroEur;
+        uint88 debtsMicroEur;
+        uint88 waitingMicroEur;
+        int80 areaDsosMicroEur;
     }
 
     /// @notice Highest credit limit: 281 M EUR, so that a balance stays inside its 64 bits
@@ -81,6 +82,9 @@ abstract contract MoneyAccounts is Modules, IMoneyAccounts {
         if (byMicroEur == 0) return;
         uint256 group = Lanes.groupOf(account);
         uint256 lane = Lanes.laneOf(account);
+        if (account > HouseAccounts.AREA_DSOS) {
+            _owed.areaDsosMicroEur = (int256(_owed.areaDsosMicroEur) + byMicroEur).toInt80();
+        }
         uint256 four = _balances[group];
         int256 balance = Lanes.getInt64(four, lane) + byMicroEur;
         _setBalances(group, four, _withBalance(four, lane, account, balance));
@@ -90,7 +94,9 @@ abstract contract MoneyAccounts is Modules, IMoneyAccounts {
     function _setBalances(uint256 group, uint256 before, uint256 four) internal returns (int256 moreOwed) {
         _balances[group] = four;
         if (!SignedLanes.anyBelow0(before | four)) return 0;
-        if (group < Lanes.groupOf(HouseAccounts.FIRST_PARTICIPANT)) {
+        bool house = group < Lanes.groupOf(HouseAccounts.FIRST_PARTICIPANT)
+            || group >= Lanes.groupOf(HouseAccounts.AREA_DSOS);
+        if (house) {
             // What a house account is below zero is no debt: it counts against cover and house money. The TSO's is none
             // of these, and a review may take it there.
             uint256 counted = group == Lanes.groupOf(HouseAccounts.TSO) ? TSO_LANE : 0;
@@ -98,7 +104,7 @@ abstract contract MoneyAccounts is Modules, IMoneyAccounts {
         }
         moreOwed = _moreOwed(before, four);
         if (moreOwed != 0) {
-            _owed.debtsMicroEur = (int256(uint256(_owed.debtsMicroEur)) + moreOwed).toUint256().toUint128();
+            _owed.debtsMicroEur = (int256(uint256(_owed.debtsMicroEur)) + moreOwed).toUint256().toUint88();
         }
     }
 
@@ -129,6 +135,10 @@ abstract contract MoneyAccounts is Modules, IMoneyAccounts {
 
     function _requireAccount(uint256 account) internal view {
         bool house = account != 0 && account < HouseAccounts.FIRST_PARTICIPANT;
-        if (!house && registry.accountOf(account) == address(0)) revert UnknownAccount(account);
+        if (house) return;
+        bool known = account > HouseAccounts.AREA_DSOS
+            ? HouseAccounts.areaOfDso(account) < registry.areaCount()
+            : registry.accountOf(account) != address(0);
+        if (!known) revert UnknownAccount(account);
     }
 }

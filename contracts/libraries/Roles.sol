@@ -14,4 +14,10 @@ library Roles {
     bytes32 internal constant VERIFIER = keccak256("VERIFIER");
     bytes32 internal constant ATTESTER = keccak256("ATTESTER");
     bytes32 internal constant TREASURER = keccak256("TREASURER");
+
+    /// @notice A role in one market area: that of area 0 is the role itself. DSO, METER_ORACLE, GRID_ORACLE and VERIFIER are
+    ///         asked for in the area that is acted in, and say nothing in another
+    function inArea(bytes32 role, uint256 area) internal pure returns (bytes32) {
+        return area == 0 ? role : keccak256(abi.encode(role, area));
+    }
 }

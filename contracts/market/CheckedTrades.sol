@@ -122,7 +122,7 @@ abstract contract CheckedTrades is ITradeMarket {
 
     /// @notice Seals the open group before it is full: the grid oracle at any time, anyone after gate closure
     function sealGroup(uint256 area, uint32 period) external {
-        if (!_gateClosed(period)) registry.requireRole(Roles.GRID_ORACLE, msg.sender);
+        if (!_gateClosed(period)) registry.requireRole(Roles.inArea(Roles.GRID_ORACLE, area), msg.sender);
         Ledger memory ledger = _ledgerOf(area, period);
         if (ledger.count == 0) revert NothingToSeal(area, period);
         _seal(ledger, area);

@@ -166,7 +166,7 @@ contract GridOracle is IGridOracle {
         bytes32 report,
         uint256[] calldata groups
     ) external {
-        registry.requireRole(Roles.GRID_ORACLE, msg.sender);
+        registry.requireRole(Roles.inArea(Roles.GRID_ORACLE, area), msg.sender);
         _requireMarket(address(tradeMarket));
         _requireBeforeDelivery(period);
         if (groups.length != 0) _capSchedule(area, period, groups);
@@ -182,7 +182,7 @@ contract GridOracle is IGridOracle {
         bytes32 report,
         uint256[] calldata groups
     ) external {
-        registry.requireRole(Roles.GRID_ORACLE, msg.sender);
+        registry.requireRole(Roles.inArea(Roles.GRID_ORACLE, area), msg.sender);
         _capSchedule(area, period, groups);
         emit ScheduleCapped(area, period, algorithm, report, groups);
     }
@@ -230,7 +230,7 @@ contract GridOracle is IGridOracle {
         view
         returns (State memory state)
     {
-        registry.requireRole(Roles.GRID_ORACLE, msg.sender);
+        registry.requireRole(Roles.inArea(Roles.GRID_ORACLE, area), msg.sender);
         (bool cleared, uint8 atRound, bytes20 atRoot) = market.bookOf(area, period);
         if (!cleared) revert NothingToJudge(area, period);
         state = _stateOf(area, period);

@@ -76,7 +76,7 @@ contract MeterOracle is IMeterOracle {
 
     /// @notice Brings in the next version of an area's readings of a period; lanes that are MISSING change nothing
     function submit(uint256 area, uint32 period, uint256 version, uint256 firstBlock, bytes calldata readings) external {
-        registry.requireRole(Roles.METER_ORACLE, msg.sender);
+        registry.requireRole(Roles.inArea(Roles.METER_ORACLE, area), msg.sender);
         if (!clock.delivered(period)) revert NotDelivered(period, clock.currentPeriod());
         uint256 key = AreaKey.inSlot(period % _ringSize, area);
         uint256 expected = _versionAt(key, period) + 1;

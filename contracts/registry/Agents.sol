@@ -185,7 +185,9 @@ contract Agents is IAgents {
 
     /// @dev Whether the other side is the agent, another participant it acts for, or an account of the house it holds
     function _isOneWith(Caller memory who, uint256 period, uint256 counterparty) private view returns (bool) {
-        if (counterparty == HouseAccounts.DSO) return registry.hasRole(Roles.DSO, who.account);
+        if (HouseAccounts.isDso(counterparty)) {
+            return registry.hasRole(Roles.inArea(Roles.DSO, HouseAccounts.areaOfDso(counterparty)), who.account);
+        }
         if (counterparty == HouseAccounts.TSO) return registry.hasRole(Roles.TSO, who.account);
         if (counterparty == who.number) return true;
         uint256 four = registry.profilesOf(Lanes.groupOf(counterparty));

@@ -252,6 +252,7 @@ contract ParticipantRegistry is Successions, AgentLimits, Memberships, Places, P
         seat = _nextSeat[area];
         if (seat & (Lanes.PER_GROUP - 1) == 0) {
             uint256 group = _nextGroup++;
+            if (group >= HouseAccounts.AREA_DSOS / Lanes.PER_GROUP) revert TooMany("seats", HouseAccounts.AREA_DSOS);
             Groups storage all = _groups[area];
             uint256 index = all.count++;
             all.words[index / 8] |= group << ((index % 8) * 32);
@@ -466,7 +467,18 @@ contract ParticipantRegistry is Successions, AgentLimits, Memberships, Places, P
     /// @inheritdoc IParticipantRegistry
     function permits(bytes32 purpose, address account) public view returns (bool) {
         return _members[account] != 0 || isOpen[purpose] || hasRole(Roles.TREASURER, account) || hasRole(Roles.DSO, account)
-            || hasRole(Roles.TSO, account) || hasRole(Roles.SUPPLIER, account) || hasRole(Roles.OPERATOR, account);
+            || hasRole(Roles.TSO, account) || hasRole(Roles.SUPPLIER, account) || hasRole(Roles.OPERATOR, account)
+            || dsoAccountOf(account) != 0;
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function dsoAccountOf(address account) public view returns (uint256) {
+        if (officesOf[account] == 0) return 0;
+        uint256 areas = areaCount();
+        for (uint256 area; area < areas || area == 0; ++area) {
+            if (hasRole(Roles.inArea(Roles.DSO, area), account)) return HouseAccounts.dsoOf(area);
+        }
+        return 0;
     }
 
     /// @dev 0 = none

@@ -66,7 +66,7 @@ abstract contract Places is IParticipantRegistry {
     }
 
     /// @inheritdoc IParticipantRegistry
-    function areaCount() external view returns (uint256) {
+    function areaCount() public view returns (uint256) {
         return _areas.length;
     }
 

@@ -18,7 +18,7 @@ import {Roles} from "../libraries/Roles.sol";
 ///         has no word in it, and nobody knows yet what will be metered. Where the DSO capped and stated none, the
 ///         connection's capacity stands in, so that its silence does not pay. Held back is what of that is above the
 ///         cap, where the reading reached the cap: who delivers less was not stopped by it. Readings and caps are
-///         proven by the settlement's commitment. The money comes from the DSO's account, as far as it is there: a
+///         proven by the settlement's commitment. The money comes from the account of the area's DSO, as far as it is there: a
 ///         claim that finds too little fails whole, and can be made again. A corrected reading reopens it: more is
 ///         paid, and what was too much goes back to the DSO.
 contract CurtailmentCompensation is IMarket {
@@ -47,10 +47,11 @@ contract CurtailmentCompensation is IMarket {
     /// @notice How much of the cap a reading has to reach: a real plant stays a little below it
     uint256 public immutable reachPermille;
 
-    mapping(uint256 period => mapping(uint256 group => uint256 fourLanes)) private _lanes;
+    /// @dev area | period: 32 => …
+    mapping(uint256 key => mapping(uint256 group => uint256 fourLanes)) private _lanes;
 
     /// @notice The DSO stated what it expects to flow: words of a group (32 bits) and four lanes of Wh, all ones = none
-    event SchedulesStated(uint256 indexed period, uint256[] words);
+    event SchedulesStated(uint256 indexed area, uint256 indexed period, uint256[] words);
     /// @notice The DSO paid a participant for what its cap held back, beyond what it had paid before
     event Compensated(
         uint256 indexed period, uint256 indexed participant, uint256 heldBackWh, uint256 amountMicroEur
@@ -90,23 +91,24 @@ contract CurtailmentCompensation is IMarket {
         reachPermille = reachPermille_;
     }
 
-    /// @notice States what the DSO expects participants to feed in, in place of what it stated before
+    /// @notice States what the DSO of an area expects participants to feed in, in place of what it stated before; of those of
+    ///         another area it says nothing
     /// @param words Words of a group (32 bits) and four 56-bit lanes of Wh; all ones leaves a participant as it is
-    function state(uint32 period, uint256[] calldata words) external {
-        registry.requireRole(Roles.GRID_ORACLE, msg.sender);
+    function state(uint256 area, uint32 period, uint256[] calldata words) external {
+        registry.requireRole(Roles.inArea(Roles.GRID_ORACLE, area), msg.sender);
         uint256 current = clock.currentPeriod();
         if (current >= period) revert DeliveryBegun(period, current);
         uint256 last = clock.lastOpenPeriod();
         if (period > last) revert BeyondHorizon(period, last);
         for (uint256 i; i < words.length; ++i) {
-            _state(period, words[i]);
+            _state(_key(area, period), words[i]);
         }
-        emit SchedulesStated(period, words);
+        emit SchedulesStated(area, period, words);
     }
 
-    function _state(uint256 period, uint256 word) private {
+    function _state(uint256 key, uint256 word) private {
         uint256 group = Lanes.tag(word);
-        uint256 lanes = _lanes[period][group];
+        uint256 lanes = _lanes[key][group];
         for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
             uint256 wh = Lanes.get56(word, lane);
             if (wh == Lanes.MASK56) continue;
@@ -115,7 +117,7 @@ contract CurtailmentCompensation is IMarket {
             }
             lanes = Lanes.set64(lanes, lane, wh | STATED);
         }
-        _lanes[period][group] = lanes;
+        _lanes[key][group] = lanes;
     }
 
     /// @notice Pays those of a group whom the DSO curtailed in a settled period what they are due beyond what they were
@@ -127,19 +129,19 @@ contract CurtailmentCompensation is IMarket {
     function compensate(uint256 area, Commitment.Leaf calldata leaf, Commitment.Path calldata path) external {
         settlement.requireProven(area, leaf, path);
         Claim[4] memory claims;
-        uint256 lanes = _lanes[leaf.period][leaf.group];
+        uint256 lanes = _lanes[_key(area, leaf.period)][leaf.group];
         for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
             claims[lane] = _claimOf(leaf, lane, Lanes.get64(lanes, lane));
         }
-        (uint256 takenWh, uint256 owedWh) = _takeBack(leaf, claims);
+        (uint256 takenWh, uint256 owedWh) = _takeBack(area, leaf, claims);
         (uint256 moreWh, uint256 amount) = _more(claims);
         if (takenWh == 0 && moreWh == 0) {
             if (owedWh == 0) revert NothingHeldBack(leaf.period, leaf.group);
             revert OwedNotFree(leaf.period, leaf.group, owedWh);
         }
         if (moreWh == 0) return;
-        if (takenWh != 0 && amount > clearingHouse.spendableOf(HouseAccounts.DSO)) return;
-        _payMore(leaf, claims);
+        if (takenWh != 0 && amount > clearingHouse.spendableOf(HouseAccounts.dsoOf(area))) return;
+        _payMore(area, leaf, claims);
     }
 
     function _claimOf(Commitment.Leaf calldata leaf, uint256 lane, uint256 known)
@@ -176,7 +178,7 @@ contract CurtailmentCompensation is IMarket {
     }
 
     /// @dev Whole Wh, as many as the account has money free for
-    function _takeBack(Commitment.Leaf calldata leaf, Claim[4] memory claims)
+    function _takeBack(uint256 area, Commitment.Leaf calldata leaf, Claim[4] memory claims)
         private
         returns (uint256 takenWh, uint256 owedWh)
     {
@@ -192,9 +194,9 @@ contract CurtailmentCompensation is IMarket {
             }
             if (wh == 0) continue;
             takenWh += wh;
-            _note(leaf, lane, claim.paidWh - wh);
+            _note(area, leaf, lane, claim.paidWh - wh);
             uint256 amount = wh * claim.rate;
-            if (amount != 0) clearingHouse.transfer(participant, HouseAccounts.DSO, amount);
+            if (amount != 0) clearingHouse.transfer(participant, HouseAccounts.dsoOf(area), amount);
             emit CompensationReturned(leaf.period, participant, wh, amount);
         }
     }
@@ -208,32 +210,38 @@ contract CurtailmentCompensation is IMarket {
         }
     }
 
-    function _payMore(Commitment.Leaf calldata leaf, Claim[4] memory claims) private {
+    function _payMore(uint256 area, Commitment.Leaf calldata leaf, Claim[4] memory claims) private {
         for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
             Claim memory claim = claims[lane];
             if (claim.dueWh <= claim.paidWh) continue;
             uint256 participant = Lanes.participantAt(leaf.group, lane);
             uint256 wh = claim.dueWh - claim.paidWh;
-            _note(leaf, lane, claim.dueWh);
+            _note(area, leaf, lane, claim.dueWh);
             uint256 amount = wh * claim.rate;
-            if (amount != 0) clearingHouse.transfer(HouseAccounts.DSO, participant, amount);
+            if (amount != 0) clearingHouse.transfer(HouseAccounts.dsoOf(area), participant, amount);
             emit Compensated(leaf.period, participant, wh, amount);
         }
     }
 
-    function _note(Commitment.Leaf calldata leaf, uint256 lane, uint256 paidWh) private {
-        uint256 lanes = _lanes[leaf.period][leaf.group];
+    function _note(uint256 area, Commitment.Leaf calldata leaf, uint256 lane, uint256 paidWh) private {
+        uint256 key = _key(area, leaf.period);
+        uint256 lanes = _lanes[key][leaf.group];
         uint256 stated = Lanes.get64(lanes, lane) & (STATED | Lanes.MAX_WH);
-        _lanes[leaf.period][leaf.group] = Lanes.set64(lanes, lane, stated | (paidWh << PAID_SHIFT));
+        _lanes[key][leaf.group] = Lanes.set64(lanes, lane, stated | (paidWh << PAID_SHIFT));
     }
 
-    /// @notice What is on record of a participant in a period: whether and what was stated, and for how much it was paid
-    function recordOf(uint256 period, uint256 participant)
+    function _key(uint256 area, uint256 period) private pure returns (uint256) {
+        return (area << 32) | period;
+    }
+
+    /// @notice What is on record of a participant of an area in a period: whether and what was stated, and for how much it
+    ///         was paid
+    function recordOf(uint256 area, uint256 period, uint256 participant)
         external
         view
         returns (bool stated, uint256 wh, uint256 paidWh)
     {
-        uint256 lane = Lanes.get64(_lanes[period][Lanes.groupOf(participant)], Lanes.laneOf(participant));
+        uint256 lane = Lanes.get64(_lanes[_key(area, period)][Lanes.groupOf(participant)], Lanes.laneOf(participant));
         return (lane & STATED != 0, lane & Lanes.MAX_WH, lane >> PAID_SHIFT);
     }
 

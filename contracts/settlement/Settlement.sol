@@ -326,7 +326,7 @@ contract Settlement is ISettlement {
         Commitment.Path calldata path,
         uint256 readings
     ) external {
-        registry.requireRole(Roles.METER_ORACLE, msg.sender);
+        registry.requireRole(Roles.inArea(Roles.METER_ORACLE, area), msg.sender);
         requireProven(area, leaf, path);
         Commitment.Leaf memory settled = leaf;
         Commitment.Leaf memory corrected = leaf;

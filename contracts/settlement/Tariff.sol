@@ -139,7 +139,7 @@ contract Tariff is ITariff {
     /// @dev    In the order of periods over all zones: so the highest fee of any zone is kept period by period, exactly,
     ///         and no zone is ever looked through for it
     function setGridFees(uint256 area, uint256 zone, uint32 fromPeriod, ZoneFees calldata fees) external {
-        registry.requireRole(Roles.DSO, msg.sender);
+        registry.requireRole(Roles.inArea(Roles.DSO, area), msg.sender);
         if (zone != FLAT) registry.parentZone(zone); // refuses an unknown zone
         _requireAtMost(fees.importMicroEurPerWh, MAX_FEE_MICRO_EUR_PER_WH);
         _requireAtMost(fees.localMicroEurPerWh, MAX_FEE_MICRO_EUR_PER_WH);
@@ -159,7 +159,7 @@ contract Tariff is ITariff {
     /// @notice Takes back up to `most` of the changes of fees announced in an area, the newest first, as far as their periods
     ///         take no orders yet
     function withdrawGridFees(uint256 area, uint256 most) external {
-        registry.requireRole(Roles.DSO, msg.sender);
+        registry.requireRole(Roles.inArea(Roles.DSO, area), msg.sender);
         uint256 lastOpen = clock.lastOpenPeriod();
         uint256 taken;
         FeeChange[] storage changes = _changes[area];

@@ -17,6 +17,7 @@ from gridbourse.chain.bindings.house_accounts import (
     SPREAD_ACCOUNT,
     SUPPLIER_ACCOUNT,
     TSO_ACCOUNT,
+    is_dso,
 )
 from gridbourse.model.settlement import Prices, settle
 
@@ -85,7 +86,7 @@ def statement(rebuilt: Rebuilt, area: int, period: int) -> Statement:
     market = rebuilt.flexibility
     if market is not None:
         flows += [
-            (PARTIES.get(payer, "participants"), PARTIES.get(payee, "participants"), kind, amount)
+            (_party(payer), _party(payee), kind, amount)
             for payer, payee, kind, amount in market.flows[period]
         ]
         up, down, into = market.delivered[period]
@@ -96,6 +97,10 @@ def statement(rebuilt: Rebuilt, area: int, period: int) -> Statement:
         "micro_eur"
     ].sum()
     return Statement(period, summed[summed["micro_eur"] != 0].reset_index(drop=True), energy)
+
+
+def _party(account: int) -> str:
+    return "dso" if is_dso(account) else PARTIES.get(account, "participants")
 
 
 def _ints(values: Iterable[int]) -> NDArray[np.int64]:

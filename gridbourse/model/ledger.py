@@ -15,8 +15,20 @@ from gridbourse.model.errors import ModelError
 
 DSO, SUPPLIER, OPERATOR, ROUNDING, SPREAD, MARGIN, TSO = range(1, 8)
 HOUSE = (DSO, OPERATOR, ROUNDING, SPREAD)
-"""Accounts that, with the supplier's, have to cover what participants owe."""
+"""Accounts that, besides the supplier's and every DSO's, have to cover what participants owe."""
 FIRST_PARTICIPANT = 8
+AREA_DSOS = 0xFFFFFF00
+"""With an area's number, the account of its DSO; DSO is that of area 0. No participant has as high a one."""
+
+
+def dso_of(area: int) -> int:
+    """The account of an area's DSO."""
+    return DSO if area == 0 else AREA_DSOS + area
+
+
+def is_house(account: int) -> bool:
+    """Whether an account has to cover what participants owe; the TSO's and margins are of others."""
+    return account < MARGIN or account > AREA_DSOS
 
 
 class Refused(ModelError):
@@ -66,7 +78,7 @@ class Ledger:
     @property
     def debts(self) -> int:
         """Debts of participants and the TSO, µEUR."""
-        owed = (money for account, money in self.balances.items() if account >= TSO)
+        owed = (money for who, money in self.balances.items() if who >= TSO and not is_house(who))
         return -sum(min(money, 0) for money in owed)
 
     @property
@@ -77,7 +89,8 @@ class Ledger:
     @property
     def house(self) -> int:
         """Other house accounts, µEUR; the TSO's is its own, margins belong to others."""
-        return sum(self.balances[account] for account in HOUSE)
+        of_areas = sum(money for account, money in self.balances.items() if account > AREA_DSOS)
+        return of_areas + sum(self.balances[account] for account in HOUSE)
 
     @property
     def strength(self) -> int:
@@ -98,7 +111,7 @@ class Ledger:
     @property
     def gap(self) -> int:
         """Money missing if everybody takes theirs at once: never above zero."""
-        others = (a for a in self.balances if a >= MARGIN)
+        others = (a for a in self.balances if not is_house(a))
         free = sum(max(self.balances[account], 0) for account in others)
         held = sum(self.holds.values()) + sum(self.trades.values())
         house = max(min(self.cover, 0) + self.house, 0) if self.house >= 0 else 0
@@ -111,7 +124,7 @@ class Ledger:
         money = self.balances[account]
         if account == MARGIN:
             return 0
-        if account < MARGIN:
+        if is_house(account):
             if account == SUPPLIER:
                 money = min(money, self.cover if self.house >= 0 else 0)
             else:
@@ -150,7 +163,7 @@ class Ledger:
             raise Refused("WithdrawalWaits", str(due.ready_at))
         kept = min(due.amount, max(-self.balances[due.account], 0))
         after = _with_more(self, due.account, kept)
-        if due.account < MARGIN and not after._covers(due.account, 0):
+        if is_house(due.account) and not after._covers(due.account, 0):
             raise Refused("HouseMustCover")
         del self.on_the_way[number]
         self.balances[due.account] += kept
@@ -170,7 +183,7 @@ class Ledger:
     def _require_spendable(self, account: int, amount: int) -> None:
         if self.balances[account] < amount:
             raise Refused("InsufficientMoney")
-        if account < MARGIN and not self._covers(account, amount):
+        if is_house(account) and not self._covers(account, amount):
             raise Refused("HouseMustCover")
 
     def _covers(self, account: int, amount: int) -> bool:
@@ -203,8 +216,10 @@ class Ledger:
         self.trades[period] -= amount
         self.balances[SPREAD] += amount
 
-    def settle(self, period: int, group: Mapping[int, Settling], supplier: int) -> dict[int, int]:
-        """Books a group of four at settlement; the DSO gets the remainder. Returns what waits, by account.
+    def settle(
+        self, period: int, group: Mapping[int, Settling], supplier: int, area: int = 0
+    ) -> dict[int, int]:
+        """Books a group of four at settlement; its area's DSO gets what is left. Returns what waits.
 
         Group by group in participant order: the result does not depend on how a range was cut into calls.
         """
@@ -213,16 +228,18 @@ class Ledger:
             self.holds[period] -= due.held
             self.trades[period] -= due.payment
         deltas = {account: due.delta for account, due in group.items()}
-        return self.credit(deltas, supplier, -sum(deltas.values()) - supplier)
+        return self.credit(deltas, supplier, -sum(deltas.values()) - supplier, area)
 
-    def credit(self, deltas: Mapping[int, int], supplier: int, dso: int) -> dict[int, int]:
+    def credit(
+        self, deltas: Mapping[int, int], supplier: int, dso: int, area: int = 0
+    ) -> dict[int, int]:
         """Changes the accounts of a group; without cover, credits wait, as far as the account has them."""
         if sum(deltas.values()) + supplier + dso != 0:
             raise Refused("SumNotZero")
         for account, delta in deltas.items():
             self.balances[account] += delta
         self.balances[SUPPLIER] += supplier
-        self.balances[DSO] += dso
+        self.balances[dso_of(area)] += dso
         if self.strength >= 0:
             return {}
         waits = {

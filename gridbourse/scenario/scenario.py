@@ -357,39 +357,5 @@ def _require_replayable(
         )
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """Content of a scenario file; a path without a file gets a suggestion."""
-    try:
-        return read_toml(path)
-    except ScenarioError as error:
-        if path.is_dir() or not os.path.lexists(path):
-            raise ScenarioError(one_line(f"{error}{_meant(path)}")) from error
-        raise
-
-
-def _meant(path: Path) -> str:
-    """Scenario file that may have been meant, of those beside the path and of the presets."""
-    known = {file.stem: file for folder in (PRESETS, path.parent) for file in folder.glob("*.toml")}
-    close = get_close_matches(path.stem, known, n=1, cutoff=CLOSE)
-    if not close:
-        return f"; presets: {', '.join(sorted(file.stem for file in PRESETS.glob('*.toml')))}"
-    file, here = known[close[0]], Path.cwd()
-    return f"; did you mean {file.relative_to(here) if file.is_relative_to(here) else file}?"
-
-
-def _override(values: dict[str, Any], key: str, value: Any) -> None:
-    table, dot, inner = key.partition(".")
-    _merge(values, table, {inner: value} if dot else value)
-
-
-def _merge(values: dict[str, Any], key: str, value: Any) -> None:
-    """Replace a value; below the top a key is not split: names of zones have dots."""
-    if isinstance(value, Mapping) and isinstance(values.get(key), dict):
-        for inner, one in value.items():
-            _merge(values[key], inner, one)
-    else:
-        values[key] = value
-
-
 def _show(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M}Z"

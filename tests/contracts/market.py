@@ -22,7 +22,8 @@ from gridbourse.chain.encoding.lanes import (
     order_lane,
     pack_readings,
 )
-from gridbourse.model.ledger import Ledger, Withdrawal
+from gridbourse.chain.encoding.roles import role
+from gridbourse.model.ledger import Ledger, Withdrawal, dso_of
 from gridbourse.model.settlement import Prices
 from tests.contracts.refusal import ask
 from tests.model.books import BAND, Book
@@ -58,10 +59,6 @@ PURSE = 100_000_000  # 100 € each
 GUARANTEE = 1_000_000_000  # the supplier's
 ALGORITHM = 7
 REPORT = keccak(text="published power flow")
-
-
-def role(name: str) -> bytes:
-    return keccak(text=name)
 
 
 def metering_point(serial: int) -> bytes:
@@ -182,8 +179,11 @@ class Market:
 
     def _give_roles(self) -> None:
         by = {"from": self.operator}
-        for name in ("dso", "supplier", "treasurer", "meter_oracle", "grid_oracle"):
+        for name in ("supplier", "treasurer"):
             self.registry.grantRole(role(name.upper()), getattr(self, name), by)
+        for area in range(AREAS_PRICED):  # all served by the same ones
+            for name in ("dso", "meter_oracle", "grid_oracle"):
+                self.registry.grantRole(role(name.upper(), area), getattr(self, name), by)
         self.registry.grantRole(role("ATTESTER"), self.other_gateway, by)
         self.registry.addGateway(self.gateway, by)
         self.registry.addGateway(self.other_gateway, by)
@@ -380,8 +380,10 @@ class Market:
         """The money of the chain as the model keeps it: who waits for what is one sum."""
         house, seats = self.house, self.registry.seatLimit()
         areas = sorted({member.area for member in self.members})
-        *slots, free, waiting, aside, deposits, withdrawals = ask(
+        dsos = [dso_of(area) for area in areas if area]
+        *read, free, waiting, aside, deposits, withdrawals = ask(
             *((house.periodAt, area, slot) for area in areas for slot in range(RING)),
+            *((house.balanceOf, account) for account in dsos),
             (house.balances, seats),
             (house.waitingMicroEur,),
             (house.setAsideMicroEur,),
@@ -389,7 +391,9 @@ class Market:
             (house.withdrawalsMicroEur,),
         )
         ledger = Ledger(deposits=deposits, withdrawals=withdrawals)
+        slots, of_dsos = read[: RING * len(areas)], read[RING * len(areas) :]
         ledger.balances.update(enumerate(free))
+        ledger.balances.update(zip(dsos, of_dsos, strict=True))
         ledger.waiting[0] = waiting
         ledger.on_the_way[0] = Withdrawal(0, aside, 0)
         for slot in slots:

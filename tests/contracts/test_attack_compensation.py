@@ -43,7 +43,7 @@ def words(stated):
 
 
 def state(market, payer, stated):
-    return payer.state(P, words(stated), {"from": market.grid_oracle})
+    return payer.state(0, P, words(stated), {"from": market.grid_oracle})
 
 
 def metered(first, *others):
@@ -77,7 +77,7 @@ def test_what_the_cap_held_back_is_paid_by_the_dso(market, payer):
     assert fact(tx, "Compensated") == (P, curtailed.number, STATED - CAP, amount)
     assert market.house.balanceOf(curtailed.number) - before == amount
     assert dso - market.house.balanceOf(DSO) == amount
-    assert list(payer.recordOf(P, curtailed.number)) == [True, STATED, STATED - CAP]
+    assert list(payer.recordOf(0, P, curtailed.number)) == [True, STATED, STATED - CAP]
     assert market.money_sum() == 0
 
 
@@ -98,14 +98,14 @@ def test_curtailed_cannot_state_what_it_would_have_fed_in(market, payer):
     member = market.members[0]
     stated = words({member.number: CAPACITY_WH})
     for by in (member.account, market.dso, market.operator):
-        answer = refusal(payer.state, P, stated, by=by)
+        answer = refusal(payer.state, 0, P, stated, by=by)
         assert answer == ("MissingRole", str(by), role("GRID_ORACLE"))
 
 
 def test_dso_cannot_state_less_once_it_knows_what_was_delivered(market, payer):
     _, leaf, path = run(market, payer)
     stated = words({market.members[0].number: 0})
-    assert refusal(payer.state, P, stated, by=market.grid_oracle)[0] == "DeliveryBegun"
+    assert refusal(payer.state, 0, P, stated, by=market.grid_oracle)[0] == "DeliveryBegun"
     compensate(market, payer, leaf, path)
 
 
@@ -122,9 +122,9 @@ def test_grid_key_cannot_state_more_than_the_connection_carries(market, payer):
     _, leaf, path = run(market, payer, stated=most)
     assert fact(compensate(market, payer, leaf, path), "Compensated")[2] == CAPACITY_WH - CAP
     number = market.members[0].number
-    asked = refusal(payer.state, P + 9, words({number: most + 1}), by=market.grid_oracle)
+    asked = refusal(payer.state, 0, P + 9, words({number: most + 1}), by=market.grid_oracle)
     assert asked[0] == "BeyondHorizon"
-    later = refusal(payer.state, P + 2, words({number: most + 1}), by=market.grid_oracle)
+    later = refusal(payer.state, 0, P + 2, words({number: most + 1}), by=market.grid_oracle)
     assert later == ("ScheduleOutOfRange", number, most + 1, most)
 
 
@@ -198,7 +198,7 @@ def test_nobody_can_fix_a_claim_on_a_reading_that_was_wrong(market, payer):
     told = fact(compensate(market, payer, leaf, path), "Compensated")
     assert told == (P, curtailed, rest, rest * RATE)
     assert market.house.balanceOf(curtailed) - before == rest * RATE
-    assert list(payer.recordOf(P, curtailed)) == [True, STATED, STATED - CAP]
+    assert list(payer.recordOf(0, P, curtailed)) == [True, STATED, STATED - CAP]
     assert refused(market, payer, leaf, path)[0] == "NothingHeldBack"
 
 
@@ -212,7 +212,7 @@ def test_who_was_not_stopped_by_its_cap_cannot_keep_what_a_false_reading_paid_it
     tx = compensate(market, payer, leaf, path)
     assert fact(tx, "CompensationReturned") == (P, curtailed, paid, paid * RATE)
     assert before - market.house.balanceOf(curtailed) == paid * RATE
-    assert list(payer.recordOf(P, curtailed)) == [True, STATED, 0]
+    assert list(payer.recordOf(0, P, curtailed)) == [True, STATED, 0]
     assert refused(market, payer, leaf, path)[0] == "NothingHeldBack"
     assert market.house.balanceOf(DSO) - dso == paid * RATE
     assert market.money_sum() == 0
@@ -232,7 +232,7 @@ def test_who_spent_what_it_owes_back_still_owes_it(market, payer):
     market.fund({member.number: paid * RATE})
     told = fact(compensate(market, payer, leaf, path), "CompensationReturned")
     assert told[2] == paid - 100 == -outstanding_wh(0, paid - 100, RATE, paid * RATE)
-    assert payer.recordOf(P, member.number)[2] == 0
+    assert payer.recordOf(0, P, member.number)[2] == 0
 
 
 def test_a_debtor_cannot_hide_behind_a_claim_that_the_dso_cannot_pay(market, payer):
@@ -271,7 +271,7 @@ def test_any_row_of_corrections_comes_to_what_the_last_reading_would_have(market
             assert refused(market, payer, leaf, path)[0] == "NothingHeldBack"
         paid += step
         assert market.house.balanceOf(who) - before == step * RATE
-        assert payer.recordOf(P, who)[2] == paid == due
+        assert payer.recordOf(0, P, who)[2] == paid == due
     assert market.money_sum() == 0
 
 

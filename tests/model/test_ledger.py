@@ -16,6 +16,7 @@ from gridbourse.model.ledger import (
     Ledger,
     Refused,
     Settling,
+    dso_of,
 )
 
 ALICE, BOB, CAROL, DAVE = GROUP = range(8, 12)
@@ -123,6 +124,22 @@ def test_fees_given_back_wait_for_the_dso():
     money.deposit(DSO, 30)
     assert money.pay_waiting([ALICE]) == {ALICE: 25}
     is_sound(money)
+
+
+def test_every_areas_dso_earns_and_covers():
+    """What a debtor owes the DSO of one area is not spent, by it or by another one."""
+    money = Ledger()
+    money.deposit(SUPPLIER, 100)
+    money.deposit(ALICE, 50)
+    money.settle(P, {ALICE: Settling(delta=-30)}, 0, area=0)
+    money.settle(P, {ALICE: Settling(delta=-170)}, 0, area=3)
+    dso = dso_of(3)
+    assert (money.balances[DSO], money.balances[dso], money.debts) == (30, 170, 150)
+    assert (money.cover, money.house, money.money_sum) == (-50, 200, 0)
+    assert (money.spendable(DSO), money.spendable(dso)) == (30, 150)
+    assert refusal(money.withdraw, dso, 151, 0) == "HouseMustCover"
+    money.withdraw(dso, 150, 0)
+    assert (money.spendable(DSO), money.gap) == (0, 0)
 
 
 def test_changes_sum_to_zero():

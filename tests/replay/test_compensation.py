@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_utils.crypto import keccak
 
 from gridbourse.audit.check import start
 from gridbourse.audit.core.events import Event
@@ -145,8 +146,9 @@ def test_forged_compensation_is_named(folder: Path, tmp_path: Path, forged: str)
     record = DeploymentRecord.load(spoiled / "deployment.json")
     address = record.contracts["CurtailmentCompensation"].address.lower()
     mine = [log for log in content["logs"] if log["address"].lower() == address]
-    paid = [log for log in mine if len(log["topics"]) == 3]
-    stated = [log for log in mine if len(log["topics"]) == 2]
+    says = f"0x{keccak(text='SchedulesStated(uint256,uint256,uint256[])').hex()}"
+    stated = [log for log in mine if log["topics"][0] == says]
+    paid = [log for log in mine if log not in stated]
     assert paid
     assert stated
     _forge(content["logs"], paid[0], stated, forged)

@@ -87,7 +87,7 @@ contract OverTheCounter is Deals {
     ///         the operator or the DSO may
     function perform(Deal calldata deal, Terms calldata terms, uint32 period) external {
         (bytes32 hash, State memory state) = _opened(deal, terms);
-        _requireMayPerform(deal);
+        _requireMayPerform(deal, terms.area);
         clock.requireOpen(period);
         _take(hash, terms, period);
         _requireTradable(hash, deal, terms, period);
@@ -136,9 +136,9 @@ contract OverTheCounter is Deals {
 
     // --- rules ---------------------------------------------------------------------------------
 
-    function _requireMayPerform(Deal calldata deal) private view {
+    function _requireMayPerform(Deal calldata deal, uint256 area) private view {
         if (msg.sender == registry.accountOf(deal.seller) || msg.sender == registry.accountOf(deal.buyer)) return;
-        if (registry.hasRole(Roles.OPERATOR, msg.sender) || registry.hasRole(Roles.DSO, msg.sender)) return;
+        if (registry.hasRole(Roles.OPERATOR, msg.sender) || registry.hasRole(Roles.inArea(Roles.DSO, area), msg.sender)) return;
         revert NotAParty(msg.sender);
     }
 

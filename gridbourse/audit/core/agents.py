@@ -6,7 +6,8 @@ from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.findings import Findings
 from gridbourse.audit.core.modules import Handlers
 from gridbourse.audit.core.portfolios import Portfolios
-from gridbourse.audit.core.registry import FIRST_PARTICIPANT, HOUSE_PARTIES, Members
+from gridbourse.audit.core.registry import Members
+from gridbourse.chain.bindings.house_accounts import is_participant
 from gridbourse.chain.bindings.portfolios import GATEWAY_BIT
 from gridbourse.model.flexibility.market import within_allowance
 
@@ -58,13 +59,8 @@ class Agents:
     def is_one_with(self, agent: int, counterparty: int, period: int) -> bool:
         """Whether the other side is the agent, another it acts for, or an account of the house it holds."""
         account = self._account_of(agent)
-        if counterparty < FIRST_PARTICIPANT:
-            holders = (
-                self._members.holders(role)
-                for role, n in HOUSE_PARTIES.items()
-                if n == counterparty
-            )
-            return any(account in some for some in holders)
+        if not is_participant(counterparty):
+            return account is not None and self._members.holds_house(counterparty, account)
         other = self._members.participants.get(counterparty)
         if other is None or other.account == account:
             return other is not None

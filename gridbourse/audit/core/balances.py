@@ -3,35 +3,41 @@
 from collections import defaultdict
 from typing import NamedTuple
 
-from gridbourse.audit.core.registry import FIRST_PARTICIPANT
 from gridbourse.chain.bindings.house_accounts import (
+    AREA_DSOS,
     DSO_ACCOUNT,
     OPERATOR_ACCOUNT,
     ROUNDING_ACCOUNT,
     SPREAD_ACCOUNT,
     TSO_ACCOUNT,
+    is_participant,
 )
 
 EARNERS = (DSO_ACCOUNT, OPERATOR_ACCOUNT, ROUNDING_ACCOUNT, SPREAD_ACCOUNT)
-"""House accounts that earn, and so stand in for debts when the supplier's money does not."""
+"""House accounts that earn, and so stand in for debts when the supplier's money does not; with them the DSOs
+of the areas above 0."""
 
 
 class Balances(defaultdict[int, int]):
     """µEUR by account number, negative in debt.
 
     free_micro_eur, debts_micro_eur: what participants above zero have, and what those below owe, the TSO
-    among these; kept up with every change, since they are asked for after every block.
+    among these; kept up with every change, since they are asked for after every block. earners: the
+    house accounts that stand in for debts.
     """
 
     def __init__(self) -> None:
         super().__init__(int)
         self.free_micro_eur = self.debts_micro_eur = 0
+        self.earners = set(EARNERS)
 
     def __setitem__(self, account: int, amount: int) -> None:
         before = self.get(account, 0)
-        if account >= FIRST_PARTICIPANT:
+        if account > AREA_DSOS:
+            self.earners.add(account)
+        if is_participant(account):
             self.free_micro_eur += max(amount, 0) - max(before, 0)
-        if account >= TSO_ACCOUNT:
+        if is_participant(account) or account == TSO_ACCOUNT:
             self.debts_micro_eur += max(-amount, 0) - max(-before, 0)
         super().__setitem__(account, amount)
 

@@ -4,17 +4,17 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from gridbourse.audit.core.balances import EARNERS, Balances, Claims
+from gridbourse.audit.core.balances import Balances, Claims
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.findings import Findings
 from gridbourse.audit.core.registry import Members
 from gridbourse.audit.core.tariff import Tariffs
 from gridbourse.chain.bindings.house_accounts import (
-    DSO_ACCOUNT,
     MARGIN_ACCOUNT,
     SPREAD_ACCOUNT,
     SUPPLIER_ACCOUNT,
     TSO_ACCOUNT,
+    dso_account,
 )
 
 NO_AREA = -1
@@ -116,7 +116,7 @@ class Money:
         """The supplier's money and the credits that wait for it, less what participants owe; and the rest
         of the house."""
         cover = self.free[SUPPLIER_ACCOUNT] + self.waiting_micro_eur - self.free.debts_micro_eur
-        return Backing(cover, sum(self.free[each] for each in EARNERS))
+        return Backing(cover, sum(self.free[each] for each in sorted(self.free.earners)))
 
     @property
     def waiting_micro_eur(self) -> int:
@@ -129,14 +129,15 @@ class Money:
         if account == SUPPLIER_ACCOUNT:
             cover, house = self.backing()
             return max(min(own, cover if house >= 0 else 0), 0)
-        if account in EARNERS:
+        if account in self.free.earners:
             cover, house = self.backing()
             return max(min(own, house + min(cover, 0)), 0)
         return own
 
     def claims(self) -> Claims:
         """Claims of everybody together now, and the currency held."""
-        backing, theirs = self.backing(), sum(max(self.free[each], 0) for each in EARNERS)
+        earners = sorted(self.free.earners)
+        backing, theirs = self.backing(), sum(max(self.free[each], 0) for each in earners)
         house = min(max(backing.house + min(backing.cover, 0), 0), theirs)
         return Claims(
             participants=self.free.free_micro_eur,
@@ -255,13 +256,13 @@ class Money:
                 if held or group.deltas[who]:  # as the contract looks at whom to name
                     found.debts[who] = 0
             backing = self._write(group, given, backing, found)
-        return self._end(groups, found)
+        return self._end(area, groups, found)
 
-    def correct(self, group: GroupChange) -> Settled:
-        """Change the accounts of a group by a correction."""
+    def correct(self, area: int, group: GroupChange) -> Settled:
+        """Change the accounts of a group of an area by a correction."""
         found = Settled(dict.fromkeys((w for w, delta in group.deltas.items() if delta), 0), {})
         self._write(group, {}, self.backing(), found)
-        return self._end([group], found)
+        return self._end(area, [group], found)
 
     def _write(
         self, group: GroupChange, given: Mapping[int, int], backing: Backing, found: Settled
@@ -285,11 +286,11 @@ class Money:
             found.waits[who] = credit
         return backing._replace(cover=backing.cover + sum(waits.values()))
 
-    def _end(self, groups: Sequence[GroupChange], found: Settled) -> Settled:
+    def _end(self, area: int, groups: Sequence[GroupChange], found: Settled) -> Settled:
         """The house's sides; of whose account changed, those who are in debt now."""
         self.has_settled = True
         self.free[SUPPLIER_ACCOUNT] += sum(group.supplier for group in groups)
-        self.free[DSO_ACCOUNT] += sum(group.dso for group in groups)
+        self.free[dso_account(area)] += sum(group.dso for group in groups)
         debts = {who: self.free[who] for who in found.debts if self.free[who] < 0}
         return Settled(debts, found.waits)
 

@@ -3,21 +3,29 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
-from eth_utils.crypto import keccak
-
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.findings import Findings
 from gridbourse.audit.core.roles import AGGREGATOR, GATEWAY, OPERATOR, Offices
+from gridbourse.chain.bindings.house_accounts import (
+    FIRST_PARTICIPANT,
+    OPERATOR_ACCOUNT,
+    SUPPLIER_ACCOUNT,
+    TSO_ACCOUNT,
+    area_of_dso,
+    dso_account,
+    is_dso,
+)
 from gridbourse.chain.encoding.lanes import PER_GROUP, word64
+from gridbourse.chain.encoding.roles import role
 from gridbourse.model.trade import MOST_WH
 
 ACTIVE, SUSPENDED, LEFT, REMOVED = 1, 2, 3, 7  # Profile.sol
 HOUSE_PARTIES = {
-    keccak(text=name): number
-    for name, number in (("DSO", 1), ("TSO", 7), ("SUPPLIER", 2), ("OPERATOR", 3))
+    role("TSO"): TSO_ACCOUNT,
+    role("SUPPLIER"): SUPPLIER_ACCOUNT,
+    role("OPERATOR"): OPERATOR_ACCOUNT,
 }
-"""Roles whose holder has an account of its own, in the order in which the token asks."""
-FIRST_PARTICIPANT = 8  # HouseAccounts.sol: below are the named accounts
+"""Roles whose holder has an account of its own besides the DSOs', in the order in which the token asks."""
 
 
 @dataclass
@@ -133,9 +141,9 @@ class Members:
         mine = (account for account, given in self._gateways.items() if given == number)
         return next((one for one in mine if one in self.offices.holders[GATEWAY]), None)
 
-    def holders(self, role: bytes) -> set[str]:
+    def holders(self, its_role: bytes) -> set[str]:
         """Accounts that hold a role."""
-        return self.offices.holders[role]
+        return self.offices.holders[its_role]
 
     @property
     def aggregators(self) -> set[int]:
@@ -152,8 +160,11 @@ class Members:
     def account_number(self, address: str) -> int | None:
         """Number of the clearing house account of an address: a house party's or a participant's."""
         address = address.lower()
-        for role, number in HOUSE_PARTIES.items():
-            if address in self.offices.holders[role]:
+        for area in range(max(len(self.areas), 1)):
+            if address in self.offices.holders[role("DSO", area)]:
+                return dso_account(area)
+        for its_role, number in HOUSE_PARTIES.items():
+            if address in self.offices.holders[its_role]:
                 return number
         people = self.participants.values()
         return next((one.number for one in people if one.account == address), None)
@@ -161,9 +172,10 @@ class Members:
     def holds_house(self, account: int, address: str) -> bool:
         """Whether an address has the role that a named account goes with; rounding and spread are the
         operator's."""
-        of_roles = {number: role for role, number in HOUSE_PARTIES.items()}
-        role = of_roles.get(account, OPERATOR)
-        return address.lower() in self.offices.holders[role]
+        if is_dso(account):
+            return address.lower() in self.offices.holders[role("DSO", area_of_dso(account))]
+        of_roles = {number: its_role for its_role, number in HOUSE_PARTIES.items()}
+        return address.lower() in self.offices.holders[of_roles.get(account, OPERATOR)]
 
     def area_of(self, participant: int) -> int | None:
         """The area a participant is in."""

@@ -6,12 +6,11 @@ Block time is not in the logs: that a dispute window was over when money left is
 from collections import defaultdict
 from typing import NamedTuple
 
-from gridbourse.audit.core.balances import EARNERS
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.findings import Findings
 from gridbourse.audit.core.money import Money
-from gridbourse.audit.core.registry import FIRST_PARTICIPANT, Members
-from gridbourse.chain.bindings.house_accounts import SUPPLIER_ACCOUNT
+from gridbourse.audit.core.registry import Members
+from gridbourse.chain.bindings.house_accounts import SUPPLIER_ACCOUNT, is_participant
 
 
 class Withdrawal(NamedTuple):
@@ -57,7 +56,7 @@ class Withdrawals:
         free = self._money.may_leave(account) >= amount
         self._findings.require("money rule", where, free, "not free, or needed to cover debts")
         theirs = self._holds(account, recipient) or (
-            account >= FIRST_PARTICIPANT and recipient in self._campaigns
+            is_participant(account) and recipient in self._campaigns
         )
         self._findings.require("withdrawal", where, theirs, f"{recipient} does not hold it")
         latest = max((each.ready_at for each in self.under_way.values()), default=0)
@@ -81,7 +80,7 @@ class Withdrawals:
         self._money.free[account] += kept
         self.taken[taken.recipient, account] -= kept
         self.received[taken.recipient] += paid
-        if account in (SUPPLIER_ACCOUNT, *EARNERS):
+        if account == SUPPLIER_ACCOUNT or account in self._money.free.earners:
             cover, house = self._money.backing()
             covered = min(cover, 0) + house >= 0
             self._findings.require("money rule", where, covered, "needed to cover debts")
@@ -119,7 +118,7 @@ class Withdrawals:
         return taken
 
     def _holds(self, account: int, address: str) -> bool:
-        if account < FIRST_PARTICIPANT:
+        if not is_participant(account):
             return self._members.holds_house(account, address)
         member = self._members.participants.get(account)
         return member is not None and member.account == address

@@ -19,7 +19,11 @@ from gridbourse.chain.bindings.flexibility import (
     lot_drawn,
     salt_commitment,
 )
-from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT, SUPPLIER_ACCOUNT
+from gridbourse.chain.bindings.house_accounts import (
+    MARGIN_ACCOUNT,
+    SUPPLIER_ACCOUNT,
+    is_participant,
+)
 from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.model.errors import ModelError
 from gridbourse.model.flexibility import market as model
@@ -29,7 +33,6 @@ from gridbourse.model.trade import MOST_WH
 WHAT = "flexibility"
 HOUSE_BUYERS = {1: Buyers.DSO, 7: Buyers.TSO}
 """Bit that a product has for a buyer, by its account of `HouseAccounts.sol`."""
-FIRST_PARTICIPANT = 8
 MOST_REQUESTS, MOST_OF_PARTICIPANTS, MOST_OF_ONE = 64, 32, 2
 LOT_BYTES = 27
 """Of a salt's commitment, what the chain keeps."""
@@ -198,7 +201,7 @@ class Requests:
             self._require(WHAT, where, holds, rule)
         self._clock.require_undelivered(period, f"request, {where}")
         self._clock.require_before(closes_at, f"request, {where}")
-        request = model.Request(product, way, wh, tick, pay_as_bid, buyer < FIRST_PARTICIPANT)
+        request = model.Request(product, way, wh, tick, pay_as_bid, not is_participant(buyer))
         escrow = model.escrow_micro_eur(request, self._rules.band)
         asked = Asked(len(board), buyer, number, zone, request, closes_at, only, lot, escrow)
         board.append(asked)
@@ -209,9 +212,9 @@ class Requests:
 
     def _leaves_room(self, board: list[Asked], buyer: int, period: int) -> bool:
         """Participants, active members in the period, do not take the place of DSO and TSO."""
-        if buyer < FIRST_PARTICIPANT:
+        if not is_participant(buyer):
             return True
-        others = [one.buyer for one in board if one.buyer >= FIRST_PARTICIPANT]
+        others = [one.buyer for one in board if is_participant(one.buyer)]
         few = len(others) < MOST_OF_PARTICIPANTS and others.count(buyer) < MOST_OF_ONE
         return few and self._is_active_member(buyer, period)
 

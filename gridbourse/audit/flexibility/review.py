@@ -18,11 +18,10 @@ from gridbourse.audit.flexibility.requests import Asked
 from gridbourse.audit.settlement.corrections import Corrections, Move
 from gridbourse.audit.settlement.metering import Metering
 from gridbourse.chain.bindings.flexibility_review import VerifiedLeg, VerifiedLegs
-from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT
+from gridbourse.chain.bindings.house_accounts import is_dso, is_participant
 from gridbourse.chain.encoding.lanes import PER_GROUP
 from gridbourse.model.flexibility.products import Way
 from gridbourse.model.flexibility.review import Review, Verified, leg_shares, review
-from gridbourse.model.ledger import FIRST_PARTICIPANT
 
 WHAT = "review"
 Key = tuple[int, int, int, int]
@@ -128,7 +127,7 @@ def _moves(leg: VerifiedLeg, more_wh: int) -> list[Move]:
         return []
     sold, bought = (more_wh, 0) if leg.direction == Way.UP else (0, more_wh)
     moves = [Move(leg.area, leg.period, leg.participant, sold, bought)]
-    if leg.buyer >= FIRST_PARTICIPANT:
+    if is_participant(leg.buyer):
         moves.append(Move(leg.area, leg.period, leg.buyer, bought, sold))
     return moves
 
@@ -137,7 +136,7 @@ def _booked(found: Review) -> list[tuple[int, GroupChange]]:
     """Group by group, with the supplier on the other side."""
     return [
         (0, GroupChange({}, -amount, amount))
-        if account == DSO_ACCOUNT
+        if is_dso(account)
         else (account // PER_GROUP, GroupChange({account: amount}, -amount, 0))
         for account, amount in found.changes
     ]

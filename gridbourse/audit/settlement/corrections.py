@@ -108,13 +108,13 @@ class Corrections:
     def group_corrected(self, event: Event) -> None:
         """GroupCorrected: compare what it moves with the model, and book that."""
         key = (event["area"], event["period"], event["group"])
-        _, period, group = key
+        area, period, group = key
         where = event.at("area", "period", "group")
         rebuilt = self._differences.pop(key, None) or self._next(key)
         deltas = dict(lanes64(group, event["deltas"]))
         chain = GroupChange(deltas, event["supplierMicroEur"], event["dsoMicroEur"])
         self._metering.compare_changes("correction", chain, rebuilt, where)
-        self._metering.compare_ends(period, self._money.correct(rebuilt), where)
+        self._metering.compare_ends(period, self._money.correct(area, rebuilt), where)
 
     def _next(self, key: tuple[int, int, int]) -> GroupChange:
         """Next booking of a review, where it is of this area, period and group."""

@@ -8,7 +8,7 @@ from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.modules import Handlers
 from gridbourse.audit.core.transfers import Transfer
 from gridbourse.audit.settlement.metering import Metering
-from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT
+from gridbourse.chain.bindings.house_accounts import dso_account
 from gridbourse.chain.encoding.lanes import MASK56, lanes56
 from gridbourse.model.curtailment import compensation_micro_eur, held_back_wh, outstanding_wh
 
@@ -48,11 +48,12 @@ class Curtailment:
 
     def stated(self, event: Event) -> None:
         """SchedulesStated: before delivery begins; later than that, none is changed."""
-        period = event["period"]
+        area, period = event["area"], event["period"]
         self.common.clock.require_undelivered(period, f"schedules, {event.where}")
         for word in event["words"]:
             for who, lane in lanes56(word >> GROUP_SHIFT, word):
-                if lane != MASK56:
+                # Of those of another area the DSO says nothing.
+                if lane != MASK56 and self.common.members.area_of(who) in (area, None):
                     self.schedules_wh[period, who] = lane
 
     def compensated(self, event: Event) -> None:
@@ -77,11 +78,8 @@ class Curtailment:
         told_amount = event["amountMicroEur"] * (1 if told_wh > 0 else -1)
         told = (told_wh, told_amount)
         self.common.findings.compare(WHAT, f"(Wh, µEUR), {where}", told, (wh, amount))
-        transfer = (
-            Transfer(DSO_ACCOUNT, who, amount)
-            if amount > 0
-            else Transfer(who, DSO_ACCOUNT, -amount)
-        )
+        dso = dso_account(area or 0)
+        transfer = Transfer(dso, who, amount) if amount > 0 else Transfer(who, dso, -amount)
         self.common.transfers.move_next(self.name, [transfer], where)
         self.paid_wh[period, who] += wh
         self.paid_micro_eur[period] += amount

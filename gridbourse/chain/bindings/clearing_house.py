@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from eth_account.signers.local import LocalAccount
 
 from gridbourse.chain.bindings.contract import Bound
-from gridbourse.chain.bindings.house_accounts import FIRST_PARTICIPANT
+from gridbourse.chain.bindings.house_accounts import FIRST_PARTICIPANT, dso_account
 from gridbourse.chain.encoding.lanes import (
     lanes56,
     pair,
@@ -34,8 +34,12 @@ class ClearingHouse(Bound):
         )
 
     def balances(self, limit: int) -> dict[int, int]:
-        """Free money of every account below `limit`, µEUR."""
-        return dict(enumerate(self.read("balances", limit)))
+        """Free money of every account below `limit` and of the DSOs of all areas, µEUR."""
+        registry = self.chain.bind("ParticipantRegistry", self.read("registry"))
+        areas = registry.functions.areaCount().call()
+        dsos = (dso_account(area) for area in range(1, areas))
+        found = dict(enumerate(self.read("balances", limit)))
+        return found | {account: self.read("balanceOf", account) for account in dsos}
 
     def waiting(self, limit: int) -> dict[int, int]:
         """Credit of every account below `limit` that waits for the supplier's money, µEUR; no zeros."""

@@ -26,14 +26,14 @@ class Paid(NamedTuple):
 
 
 class CurtailmentCompensation(Bound):
-    """States schedules beside the DSO's caps, and pays who was held back by them.
+    """States schedules beside the DSO's caps, and pays who was held back by them, in one market area.
 
     account: the grid oracle's.
     """
 
-    def __init__(self, chain: Chain, contract: Contract, account: LocalAccount) -> None:
+    def __init__(self, chain: Chain, contract: Contract, account: LocalAccount, area: int) -> None:
         super().__init__(chain, contract)
-        self.account = account
+        self.account, self.area = account, area
 
     def state(self, period: int, schedules_wh: Mapping[int, int]) -> None:
         """State what participants are expected to feed in, Wh by number (below 0: nothing), where it
@@ -42,16 +42,19 @@ class CurtailmentCompensation(Bound):
         missing = {who: wh for who, wh in wanted.items() if self.stated(period, who) != wh}
         if missing:
             words = group_words(missing, empty=AS_IT_IS)
-            self.write(self.account, "state schedules", "state", period, words, units=len(missing))
+            self.write(
+                self.account, "state schedules", "state",
+                self.area, period, words, units=len(missing),
+            )  # fmt: skip
 
     def stated(self, period: int, participant: int) -> int | None:
         """Wh stated; None where nothing is."""
-        stated, wh, _ = self.read("recordOf", period, participant)
+        stated, wh, _ = self.read("recordOf", self.area, period, participant)
         return wh if stated else None
 
     def paid_wh(self, period: int, participant: int) -> int:
         """Wh of the period for which the participant has its compensation."""
-        found: int = self.read("recordOf", period, participant)[2]
+        found: int = self.read("recordOf", self.area, period, participant)[2]
         return found
 
     def compensate(self, by: LocalAccount, area: int, leaf: Leaf, path: Path) -> list[Paid]:

@@ -8,6 +8,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 
 from gridbourse.chain.bindings.contract import Bound
+from gridbourse.chain.bindings.house_accounts import is_participant
 from gridbourse.chain.encoding.commitment import (
     NOTHING_SETTLED,
     Commitment,
@@ -19,7 +20,6 @@ from gridbourse.chain.encoding.commitment import (
 )
 from gridbourse.chain.encoding.lanes import PER_GROUP
 from gridbourse.model.flexibility.products import Way
-from gridbourse.model.ledger import FIRST_PARTICIPANT
 
 NAME = "FlexibilityReview"
 NO_LEAF = Leaf(0, 0, 0, 0, 0)
@@ -122,7 +122,7 @@ def evidence_for(
         return seller, Evidence()
     sold, bought = (more_wh, 0) if leg.direction == Way.UP else (0, more_wh)
     commitment.replace(seller.leaf.repositioned(leg.participant, sold, bought))
-    if leg.buyer < FIRST_PARTICIPANT:
+    if not is_participant(leg.buyer):
         return seller, Evidence()
     buyer = _proven(commitment, leg.buyer)
     commitment.replace(buyer.leaf.repositioned(leg.buyer, bought, sold))

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from eth_abi import encode
 from eth_account.signers.local import LocalAccount
-from eth_utils import keccak
 
 from gridbourse.chain.bindings.contract import Bound
 from gridbourse.chain.encoding.arguments import label
@@ -20,12 +18,6 @@ class Registration(NamedTuple):
     zone: int
     capacity_wh: int
     from_period: int
-
-
-def role_id(role: str, area: int = 0) -> bytes:
-    """A role as the registry names it; of an area that is not the first, its own (`Roles.inArea`)."""
-    whole = keccak(text=role)
-    return whole if area == 0 else keccak(encode(["bytes32", "uint256"], [whole, area]))
 
 
 class ParticipantRegistry(Bound):

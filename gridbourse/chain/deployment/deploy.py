@@ -8,7 +8,6 @@ from eth_typing import ChecksumAddress
 from gridbourse.chain.bindings import curtailment
 from gridbourse.chain.bindings.clearing_house import MARKET, ORACLE, SETTLEMENT
 from gridbourse.chain.bindings.contract import Bound
-from gridbourse.chain.bindings.registry import role_id
 from gridbourse.chain.deployment import flexibility
 from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.deployment.market_kinds import Anchors, arguments
@@ -22,6 +21,7 @@ from gridbourse.chain.deployment.record import (
 )
 from gridbourse.chain.deployment.settings import MarketSettings
 from gridbourse.chain.encoding.arguments import NOBODY, label
+from gridbourse.chain.encoding.roles import role as role_id
 from gridbourse.chain.keys.accounts import Keys
 from gridbourse.chain.keys.area_keys import OF_THE_DEPLOYMENT, AreaKeys
 from gridbourse.chain.node.connect import fund

@@ -122,7 +122,7 @@ class Market:
             agents=Agents(chain, at["Agents"]) if "Agents" in at else None,
             flexibility_market=_flexibility(chain, record, area),
             compensation=(
-                CurtailmentCompensation(chain, at[curtailment.NAME], keys["grid oracle"])
+                CurtailmentCompensation(chain, at[curtailment.NAME], keys["grid oracle"], area)
                 if curtailment.NAME in at
                 else None
             ),

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from gridbourse.chain.bindings.grid_oracle import VERDICTS
-from gridbourse.chain.bindings.house_accounts import FIRST_PARTICIPANT, SUPPLIER_ACCOUNT
+from gridbourse.chain.bindings.house_accounts import AREA_DSOS, SUPPLIER_ACCOUNT, is_participant
 from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.encoding.lanes import ALL_GROUPS
 
 EARNERS, HELD_FOR_OTHERS = (1, 3, 4, 5), (6, 7)
-"""Of `HouseAccounts.sol`: DSO, operator, rounding and spread account; margins and the TSO's own money."""
+"""Of `HouseAccounts.sol`: area 0's DSO, operator, rounding and spread account; margins and the TSO's."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,11 @@ def backing(market: Market, slots: Slots) -> Backing:
     house = market.house
     balances = house.balances(market.registry.seat_limit())
     cover, set_aside = house.read("coverMicroEur"), house.read("setAsideMicroEur")
-    earners = [balances[each] for each in EARNERS]
+    earners = [money for who, money in balances.items() if who in EARNERS or who > AREA_DSOS]
     room = max(sum(earners) + min(cover, 0), 0)
     withdrawable = min(room, sum(max(each, 0) for each in earners))
     withdrawable += max(min(cover, balances[SUPPLIER_ACCOUNT]), 0)
-    people = sum(max(money, 0) for who, money in balances.items() if who >= FIRST_PARTICIPANT)
+    people = sum(max(money, 0) for who, money in balances.items() if is_participant(who))
     others = sum(balances[each] for each in HELD_FOR_OTHERS)
     in_periods = sum(slot[HOLDS] + slot[TRADES] for of_area in slots for slot in of_area)
     return Backing(
