@@ -239,8 +239,8 @@ class FlexibleDelivery:
         last = self._judging.market.chain.w3.eth.block_number
         logs = events_of(event, since, last, {"area": chain.area, "period": period})
         return {
-            (log["args"]["request"], log["args"]["finding"]["participant"]): dict(
-                log["args"]["finding"]
+            (log["args"]["request"], log["args"]["result"]["participant"]): dict(
+                log["args"]["result"]
             )
             for log in logs
         }

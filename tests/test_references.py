@@ -17,7 +17,7 @@ ROOMS = (
     "docs",
 )
 ENDINGS = (".py", ".md", ".sol")
-EXEMPT = (".sol",)
+EXEMPT: tuple[str, ...] = ()
 """Endings of files that may still cite documents no reader has."""
 
 KEY = re.compile(r"\[([A-Z][A-Za-z]+(?:(?:19|20)\d\d|-nd))\](?!\()")

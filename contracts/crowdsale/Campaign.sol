@@ -42,7 +42,7 @@ abstract contract Campaign is ERC20 {
     /// @param start Funding from this time on, until before `end`
     /// @param operateBy From this time on, anyone may abandon what does not operate yet
     /// @param termPeriods Delivery periods from the first one of operation until the campaign may be closed
-    struct Terms {
+    struct CampaignTerms {
         uint32 installation;
         bytes32 project;
         uint64 goal;
@@ -69,7 +69,7 @@ abstract contract Campaign is ERC20 {
     /// @notice The metering point the project is at
     bytes32 public immutable meteringPoint;
 
-    Terms private _terms;
+    CampaignTerms private _terms;
     /// @notice Where the campaign stands
     Phase public phase;
     /// @notice How many milestones are confirmed
@@ -113,24 +113,43 @@ abstract contract Campaign is ERC20 {
     /// @notice All was refunded; what rounding left over goes to the beneficiary
     event RemainderReleased(uint256 amountMicroEur);
 
+    /// @notice A term breaks the rule that is named; `value` and `limit` in the unit of that term: µEUR, unix seconds
+    ///         or periods
     error BadTerms(string rule, uint256 value, uint256 limit);
+    /// @notice The campaign is in a phase in which this cannot be done
     error WrongPhase(Phase phase);
+    /// @notice Only the owner of the project may do this
     error OnlyOwner(address caller, address owner);
+    /// @notice The currency does not know the campaign as a system holder, so it could not always pay back
     error NoSystemHolder(address campaign);
+    /// @notice Only the beneficiary is paid what is confirmed
     error OnlyBeneficiary(address caller, address beneficiary);
+    /// @notice The registry does not let this account do it: neither a participant, nor opened to anyone for this
+    ///         purpose
     error NotPermitted(address account, bytes32 purpose);
+    /// @notice Funding has not begun or is over; unix seconds of block time, `end` the first no longer in it
     error OutsideFunding(uint256 timestamp, uint256 start, uint256 end);
+    /// @notice More is given than there is room for under the cap
     error AboveCap(uint256 amountMicroEur, uint256 roomMicroEur);
+    /// @notice A funder would have given less in all than the least that one gives
     error BelowMinimum(address funder, uint256 givenMicroEur, uint256 minimumMicroEur);
+    /// @notice A funder would have given more in all than the most that one gives
     error AboveMaximum(address funder, uint256 givenMicroEur, uint256 maximumMicroEur);
+    /// @notice The amounts of the milestones do not add up to the goal
     error MilestonesDiffer(uint256 sumMicroEur, uint256 goalMicroEur);
+    /// @notice Milestones are confirmed one after the other; `next` is the one that is due, `milestones` how many there
+    ///         are
     error MilestoneOutOfTurn(uint256 milestone, uint256 next, uint256 milestones);
+    /// @notice It is too early: unix seconds of block time for the funding, numbers of delivery periods for the term
     error NotOver(uint256 now_, uint256 from);
+    /// @notice There is nothing to give, pay or take here for this account
     error NothingToMove(address account);
+    /// @notice The market's clock has not begun to run: a term cannot be counted from it
     error ClockNotBegun();
+    /// @notice These tokens stay with who has them at this time
     error NotTransferable(address from, address to);
 
-    constructor(Anchors memory anchors, Terms memory terms_) {
+    constructor(Anchors memory anchors, CampaignTerms memory terms_) {
         registry = anchors.registry;
         clock = anchors.clock;
         currency = anchors.currency;
@@ -189,7 +208,7 @@ abstract contract Campaign is ERC20 {
 
     /// @notice Gives money of the caller's, which it has approved for this contract
     function fund(uint256 amountMicroEur) external onlyIn(Phase.Open) {
-        Terms memory rules = _terms;
+        CampaignTerms memory rules = _terms;
         if (block.timestamp < rules.start || block.timestamp >= rules.end) {
             revert OutsideFunding(block.timestamp, rules.start, rules.end);
         }
@@ -330,7 +349,7 @@ abstract contract Campaign is ERC20 {
     }
 
     /// @notice What the campaign was made with
-    function terms() external view returns (Terms memory) {
+    function terms() external view returns (CampaignTerms memory) {
         return _terms;
     }
 

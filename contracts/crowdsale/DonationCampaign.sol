@@ -13,7 +13,7 @@ contract DonationCampaign is Campaign {
 
     /// @notice Makes a campaign
     /// @param beneficiary_ Who gets what milestones release; zero: the property owner
-    constructor(Anchors memory anchors, Terms memory terms_, address beneficiary_)
+    constructor(Anchors memory anchors, CampaignTerms memory terms_, address beneficiary_)
         ERC20("gridbourse donation receipt", "gDONATION")
         Campaign(anchors, terms_)
     {

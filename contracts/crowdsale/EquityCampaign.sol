@@ -26,7 +26,7 @@ contract EquityCampaign is ExportIncome, Dividends {
     }
 
     /// @notice What somebody offers; `value`: permille of the income, or µEUR a delivery period
-    struct Offer {
+    struct ShareOffer {
         address by;
         Form form;
         uint64 value;
@@ -46,7 +46,7 @@ contract EquityCampaign is ExportIncome, Dividends {
     uint256 public value;
     /// @notice What came in from accounts over all time, in µEUR
     uint256 public collectedMicroEur;
-    Offer[] private _offers;
+    ShareOffer[] private _offers;
 
     /// @notice Somebody made an offer
     event Offered(uint256 indexed offer, address indexed by, Form form, uint256 value);
@@ -62,14 +62,19 @@ contract EquityCampaign is ExportIncome, Dividends {
     /// @notice A holder took out what its shares have earned
     event Claimed(address indexed holder, uint256 amountMicroEur);
 
+    /// @notice No offer has this number; `offers` is how many there are
     error NoSuchOffer(uint256 offer, uint256 offers);
+    /// @notice The owner declined this offer
     error OfferDeclined(uint256 offer);
+    /// @notice No offer was agreed on yet
     error NothingAgreed();
+    /// @notice An offer without a form, or whose value is zero or too much: permille of the income, or µEUR a delivery
+    ///         period
     error BadOffer(Form form, uint256 value, uint256 maximum);
 
     constructor(
         Anchors memory anchors,
-        Terms memory terms_,
+        CampaignTerms memory terms_,
         IPayments clearingHouse_,
         ISettlement settlement_,
         ITariff tariff_,
@@ -93,7 +98,7 @@ contract EquityCampaign is ExportIncome, Dividends {
         if (form_ == Form.None || value_ == 0 || value_ > most) revert BadOffer(form_, value_, most);
         if (msg.sender != owner()) _requirePermitted(Purposes.FUND, msg.sender);
         number = _offers.length;
-        _offers.push(Offer(msg.sender, form_, value_, false));
+        _offers.push(ShareOffer(msg.sender, form_, value_, false));
         emit Offered(number, msg.sender, form_, value_);
         if (msg.sender == owner()) _agree(number);
     }
@@ -213,11 +218,11 @@ contract EquityCampaign is ExportIncome, Dividends {
     }
 
     /// @notice An offer
-    function offerOf(uint256 number) external view returns (Offer memory) {
+    function offerOf(uint256 number) external view returns (ShareOffer memory) {
         return _offerOf(number);
     }
 
-    function _offerOf(uint256 number) private view returns (Offer storage) {
+    function _offerOf(uint256 number) private view returns (ShareOffer storage) {
         if (number >= _offers.length) revert NoSuchOffer(number, _offers.length);
         return _offers[number];
     }

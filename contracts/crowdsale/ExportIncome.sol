@@ -38,13 +38,21 @@ abstract contract ExportIncome is Campaign {
     /// @notice What the market paid for the export of a period above the feed-in tariff
     event PremiumAttested(uint256 indexed period, uint256 premiumMicroEur);
 
+    /// @notice The period is not in the term of the campaign; `untilPeriod` is the first one after it
     error OutsideTerm(uint256 period, uint256 firstPeriod, uint256 untilPeriod);
+    /// @notice The export of this period is recorded already
     error RecordedBefore(uint256 period);
+    /// @notice The export of this period is not recorded yet
     error NotRecorded(uint256 period);
+    /// @notice The premium of this period is stated already
     error AttestedBefore(uint256 period);
+    /// @notice The leaf is of another group than that of the participant at the metering point
     error OtherGroup(uint256 group, uint256 groupOfHolder);
+    /// @notice No participant was at the metering point in this period
     error NobodyAtThePoint(bytes32 meteringPoint, uint256 period);
+    /// @notice The premium is above retail price less feed-in tariff on all that was exported
     error PremiumOutOfRange(uint256 period, uint256 premiumMicroEur, uint256 maximumMicroEur);
+    /// @notice Two lists that belong together differ in length
     error ListsDiffer(uint256 a, uint256 b);
 
     constructor(ISettlement settlement_, ITariff tariff_, uint256 panelPermille_) {

@@ -28,9 +28,13 @@ contract ExportPledges is IExportPledges {
     /// @notice An account says whether it takes over what is pledged of a metering point, should it come to be there
     event TakeOverStated(bytes32 indexed meteringPoint, address indexed account, bool takesOver);
 
+    /// @notice Only a campaign that the currency knows as a system holder pledges export
     error NoCampaign(address caller);
+    /// @notice More of a point's export would be pledged than there is
     error PledgedAbove(bytes32 meteringPoint, uint256 permille, uint256 leftPermille);
+    /// @notice Some of the point's export is pledged, so that this cannot be done
     error ExportPledged(bytes32 meteringPoint, uint256 permille);
+    /// @notice The account has not said that it takes over the pledge of this metering point
     error PledgeNotTakenOver(bytes32 meteringPoint, address account, uint256 permille);
 
     constructor(SettlementCurrency currency_) {

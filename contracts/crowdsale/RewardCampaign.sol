@@ -41,12 +41,16 @@ contract RewardCampaign is Campaign {
     /// @notice Vouchers not redeemed went with the refund
     event VouchersVoided(address indexed funder, uint256 indexed good, uint256 count);
 
+    /// @notice No good has this number; `goods` is how many there are
     error NoSuchGood(uint256 good, uint256 goods);
+    /// @notice More of a good is picked than is left
     error OutOfStock(uint256 good, uint256 count, uint256 left);
+    /// @notice What the funder gave does not reach for all that it picks
     error NotGivenEnough(address funder, uint256 givenMicroEur, uint256 neededMicroEur);
+    /// @notice More of a good would be handed over or received than was picked
     error AbovePicked(address funder, uint256 good, uint256 count, uint256 picked);
 
-    constructor(Anchors memory anchors, Terms memory terms_) ERC20("gridbourse reward", "gREWARD") Campaign(anchors, terms_) {}
+    constructor(Anchors memory anchors, CampaignTerms memory terms_) ERC20("gridbourse reward", "gREWARD") Campaign(anchors, terms_) {}
 
     /// @notice Lists a good
     function list(bytes32 description, uint64 priceMicroEur, uint32 stock) external onlyOwner onlyIn(Phase.Draft) {

@@ -38,6 +38,7 @@ abstract contract FlexibilityAwards is FlexibilityLedger {
         uint256 indexed area, uint256 indexed period, uint256 indexed request, uint256 deliveredWh, uint256 returnedMicroEur
     );
 
+    /// @notice The request is in a phase in which this cannot be done
     error WrongPhase(uint256 area, uint256 period, uint256 request, Phase phase);
 
     // --- awards --------------------------------------------------------------------------------
@@ -45,100 +46,100 @@ abstract contract FlexibilityAwards is FlexibilityLedger {
     /// @notice Turns the offers of up to `maxGroups` more groups of a cleared request into trades, in participant order,
     ///         and gives back what did not win; anyone may, as often as it takes. Trades of a call are sealed at its end
     function award(uint256 area, uint32 period, uint256 number, uint256 maxGroups) external {
-        Tender memory tender = _tenderOf(area, period, number);
-        Phase phase = tender.asked.phase;
+        RequestState memory request = _requestStateOf(area, period, number);
+        Phase phase = request.posted.phase;
         if (phase != Phase.Cleared && phase != Phase.Void) revert WrongPhase(area, period, number, phase);
-        uint256[] memory groups = registry.groupsOf(area, tender.progress.nextGroup, maxGroups);
+        uint256[] memory groups = registry.groupsOf(area, request.progress.nextGroup, maxGroups);
         Page memory page;
-        (page.margin, page.filled) = _marginOf(tender);
+        (page.margin, page.filled) = _marginOf(request);
         page.trades = new uint256[](groups.length * Lanes.PER_GROUP);
         page.freed = new IClearingHouse.Exchange[](groups.length);
         for (uint256 i; i < groups.length; ++i) {
-            _awardGroup(tender, page, groups[i]);
+            _awardGroup(request, page, groups[i]);
         }
-        _reserve(tender, _shortened(page.freed, page.freedCount));
-        if (page.count != 0) _recordAll(tender, page);
-        tender.progress.nextGroup += uint32(groups.length);
-        if (tender.progress.nextGroup >= registry.groupCount(area)) {
-            tender.asked.phase = Phase.Awarded;
-            _endIfDone(tender);
+        _reserve(request, _shortened(page.freed, page.freedCount));
+        if (page.count != 0) _recordAll(request, page);
+        request.progress.nextGroup += uint32(groups.length);
+        if (request.progress.nextGroup >= registry.groupCount(area)) {
+            request.posted.phase = Phase.Awarded;
+            _endIfDone(request);
         }
-        _store(tender);
+        _store(request);
     }
 
     /// @dev Adds the trades of a group to the page, and the energy that is free again
-    function _awardGroup(Tender memory tender, Page memory page, uint256 group) private {
-        uint256 key = (tender.key << 32) | group;
-        uint256 legs = Lanes.ofPeriod(_legs[key], tender.period);
+    function _awardGroup(RequestState memory request, Page memory page, uint256 group) private {
+        uint256 key = (request.key << 32) | group;
+        uint256 legs = Lanes.ofPeriod(_legs[key], request.period);
         uint256 left = legs;
         uint256 freed;
         for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
             uint256 leg = Lanes.get56(legs, lane);
             if (leg == 0) continue;
-            (uint256 won, uint256 stays) = _awardLeg(tender, page, leg, Lanes.participantAt(group, lane));
+            (uint256 won, uint256 stays) = _awardLeg(request, page, leg, Lanes.participantAt(group, lane));
             left = Lanes.set56(left, lane, stays);
-            freed |= _energy(tender, FlexibilityLeg.wh(leg) - won) << (lane * 56);
+            freed |= _energy(request, FlexibilityLeg.wh(leg) - won) << (lane * 56);
         }
         if (left != legs) _legs[key] = left;
         if (freed != 0) page.freed[page.freedCount++] = IClearingHouse.Exchange(group, freed, 0);
     }
 
     /// @dev What a leg wins, and what becomes of it
-    function _awardLeg(Tender memory tender, Page memory page, uint256 leg, uint256 participant)
+    function _awardLeg(RequestState memory request, Page memory page, uint256 leg, uint256 participant)
         private
         returns (uint256 won, uint256 stays)
     {
         uint256 wh = FlexibilityLeg.wh(leg);
-        uint256 state = tender.asked.phase == Phase.Cleared ? FlexibilityLeg.state(leg) : 0;
+        uint256 state = request.posted.phase == Phase.Cleared ? FlexibilityLeg.state(leg) : 0;
         if (state == FlexibilityLeg.STANDS_BY || state == FlexibilityLeg.WITHHELD) {
-            return (0, _standBy(tender, page, leg, participant));
+            return (0, _standBy(request, page, leg, participant));
         }
-        if (state == FlexibilityLeg.OFFERED) won = _won(tender, page.margin, leg);
+        if (state == FlexibilityLeg.OFFERED) won = _won(request, page.margin, leg);
         if (won != 0) {
-            tender.progress.open += 1;
-            tender.progress.waiting += 1;
+            request.progress.open += 1;
+            request.progress.waiting += 1;
             stays = FlexibilityLeg.pack(won, FlexibilityLeg.tick(leg), FlexibilityLeg.AWARDED);
-            page.trades[page.count++] = _trade(tender, participant, won, _priceOf(tender, page.margin, leg));
+            page.trades[page.count++] = _trade(request, participant, won, _priceOf(request, page.margin, leg));
         }
-        _exchangeBond(tender, participant, wh, won);
-        _free(tender, participant, wh, won);
+        _exchangeBond(request, participant, wh, won);
+        _free(request, participant, wh, won);
     }
 
     /// @dev Who is not called keeps up, for its schedule, what it might have been awarded and no more; whose salt was
     ///      withheld loses the bond of as much
-    function _standBy(Tender memory tender, Page memory page, uint256 leg, uint256 participant)
+    function _standBy(RequestState memory request, Page memory page, uint256 leg, uint256 participant)
         private
         returns (uint256)
     {
         bool withheld = FlexibilityLeg.state(leg) == FlexibilityLeg.WITHHELD;
         bool mightWin = withheld || !page.filled || FlexibilityLeg.tick(leg) <= page.margin.tick;
-        uint256 wh = FlexibilityRules.standsByWh(FlexibilityLeg.wh(leg), tender.asked.wh, mightWin);
-        _exchangeBond(tender, participant, FlexibilityLeg.wh(leg), wh);
+        uint256 wh = FlexibilityRules.standsByWh(FlexibilityLeg.wh(leg), request.posted.wh, mightWin);
+        _exchangeBond(request, participant, FlexibilityLeg.wh(leg), wh);
         if (withheld) {
-            _forfeit(tender, participant, _bond(tender, wh));
+            _forfeit(request, participant, _bond(request, wh));
             return 0;
         }
         if (wh == 0) return 0;
-        tender.progress.open += 1;
+        request.progress.open += 1;
         return FlexibilityLeg.withWh(leg, wh);
     }
 
     /// @dev What was promised is free again, but for a schedule whose lot was drawn: it stands once a period
-    function _free(Tender memory tender, uint256 participant, uint256 wh, uint256 won) private {
-        if (tender.asked.phase != Phase.Void && tender.rules.declared) return;
-        _promise(tender, participant, wh, won, 0);
+    function _free(RequestState memory request, uint256 participant, uint256 wh, uint256 won) private {
+        if (request.posted.phase != Phase.Void && request.rules.declared) return;
+        _promise(request, participant, wh, won, 0);
     }
 
     /// @dev Nothing offered when nothing is awarded; and whether all that was asked for is
-    function _marginOf(Tender memory tender) internal view returns (MeritOrder.Margin memory margin, bool filled) {
-        Phase phase = tender.asked.phase;
+    function _marginOf(RequestState memory request) internal view returns (MeritOrder.Margin memory margin, bool filled) {
+        Phase phase = request.posted.phase;
         if (phase == Phase.Open || phase == Phase.Void) return (margin, false);
-        MeritOrder.Outcome memory outcome = MeritOrder.unpack(_outcomes[tender.key]);
+        MeritOrder.Outcome memory outcome = MeritOrder.unpack(_outcomes[request.key]);
         if (outcome.volumeWh != 0) margin = outcome.ask;
-        filled = outcome.volumeWh == tender.asked.wh;
+        filled = outcome.volumeWh == request.posted.wh;
     }
 
-    function _won(Tender memory tender, MeritOrder.Margin memory margin, uint256 leg)
+    function _won(RequestState memory request, MeritOrder.Margin memory margin, uint256 leg)
         private
         pure
         returns (uint256 won)
@@ -147,51 +148,51 @@ abstract contract FlexibilityAwards is FlexibilityLedger {
         uint256 tick = FlexibilityLeg.tick(leg);
         uint256 cumulativeWh;
         (won, cumulativeWh) = MeritOrder.fill(
-            margin, tick, tick < margin.tick, FlexibilityLeg.wh(leg), tender.progress.offeredWh
+            margin, tick, tick < margin.tick, FlexibilityLeg.wh(leg), request.progress.offeredWh
         );
-        tender.progress.offeredWh = uint32(cumulativeWh);
+        request.progress.offeredWh = uint32(cumulativeWh);
     }
 
     /// @dev Its own price, or at a uniform price that of the margin; for who stands by what it might have been, which is
     ///      never below that
-    function _priceOf(Tender memory tender, MeritOrder.Margin memory margin, uint256 leg)
+    function _priceOf(RequestState memory request, MeritOrder.Margin memory margin, uint256 leg)
         internal
         view
         returns (uint256)
     {
         uint256 tick = FlexibilityLeg.tick(leg);
-        return _price(tender.asked.payAsBid || tick > margin.tick ? tick : margin.tick);
+        return _price(request.posted.payAsBid || tick > margin.tick ? tick : margin.tick);
     }
 
-    function _trade(Tender memory tender, uint256 participant, uint256 wh, uint256 price)
+    function _trade(RequestState memory request, uint256 participant, uint256 wh, uint256 price)
         private
         pure
         returns (uint256)
     {
-        uint256 buyer = tender.asked.buyer;
-        return tender.asked.direction == FlexibilityRules.DOWN
+        uint256 buyer = request.posted.buyer;
+        return request.posted.direction == FlexibilityRules.DOWN
             ? TradeWord.pack(buyer, participant, wh, price)
             : TradeWord.pack(participant, buyer, wh, price);
     }
 
-    function _recordAll(Tender memory tender, Page memory page) private {
+    function _recordAll(RequestState memory request, Page memory page) private {
         uint256[] memory trades = page.trades;
         uint256 count = page.count;
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             mstore(trades, count) // only ever shorter than it was made
         }
-        Ledger memory ledger = _ledgerOf(tender.area, tender.period);
+        Ledger memory ledger = _ledgerOf(request.area, request.period);
         uint256 group = ledger.groups;
         for (uint256 i; i < count; ++i) {
-            _record(ledger, tender.area, trades[i]);
+            _record(ledger, request.area, trades[i]);
         }
-        if (ledger.count != 0) _seal(ledger, tender.area);
+        if (ledger.count != 0) _seal(ledger, request.area);
         for (; group < ledger.groups; ++group) {
-            _requestOfGroup[_groupKey(tender.area, tender.period, group)] = tender.number;
+            _requestOfGroup[_groupKey(request.area, request.period, group)] = request.number;
         }
-        _ledgers[_key(tender.area, tender.period)] = ledger;
-        emit FlexibilityAwarded(tender.area, tender.period, tender.number, trades);
+        _ledgers[_key(request.area, request.period)] = ledger;
+        emit FlexibilityAwarded(request.area, request.period, request.number, trades);
     }
 
     // --- verdicts ------------------------------------------------------------------------------
@@ -201,23 +202,23 @@ abstract contract FlexibilityAwards is FlexibilityLedger {
         internal
         override
     {
-        Tender memory tender = _tenderOf(area, period, _requestOfGroup[_groupKey(area, period, group)]);
+        RequestState memory request = _requestStateOf(area, period, _requestOfGroup[_groupKey(area, period, group)]);
         IClearingHouse.Exchange[] memory freed = new IClearingHouse.Exchange[](trades.length);
         uint256 count;
-        bool down = tender.asked.direction == FlexibilityRules.DOWN;
+        bool down = request.posted.direction == FlexibilityRules.DOWN;
         for (uint256 i; i < trades.length; ++i) {
             if ((rejected >> i) & 1 == 0) continue;
             uint256 participant = down ? TradeWord.buyer(trades[i]) : TradeWord.seller(trades[i]);
-            uint256 wh = FlexibilityLeg.wh(_setLeg(tender, participant, 0));
-            freed[count++] = _exchange(participant, _energy(tender, wh), 0);
-            _exchangeBond(tender, participant, wh, 0);
-            _free(tender, participant, wh, 0);
-            tender.progress.open -= 1;
+            uint256 wh = FlexibilityLeg.wh(_setLeg(request, participant, 0));
+            freed[count++] = _exchange(participant, _energy(request, wh), 0);
+            _exchangeBond(request, participant, wh, 0);
+            _free(request, participant, wh, 0);
+            request.progress.open -= 1;
         }
-        tender.progress.waiting -= uint24(trades.length);
-        _reserve(tender, _shortened(freed, count));
-        _endIfDone(tender);
-        _store(tender);
+        request.progress.waiting -= uint24(trades.length);
+        _reserve(request, _shortened(freed, count));
+        _endIfDone(request);
+        _store(request);
     }
 
     /// @dev The first `count` of an array that was made too long; the array itself
@@ -236,15 +237,15 @@ abstract contract FlexibilityAwards is FlexibilityLedger {
     // --- the end -------------------------------------------------------------------------------
 
     /// @dev Gives the buyer back what it did not come to pay or take
-    function _endIfDone(Tender memory tender) internal {
-        if (tender.asked.phase != Phase.Awarded || tender.progress.open != 0) return;
-        tender.asked.phase = Phase.Ended;
-        uint256 left = tender.progress.escrowMicroEur;
-        tender.progress.escrowMicroEur = 0;
-        _exchangeBuyer(tender, tender.asked.wh - tender.progress.deliveredWh, 0);
-        _move(HouseAccounts.MARGIN, tender.asked.buyer, left);
-        _oneEnded(tender.area, tender.period);
-        emit RequestEnded(tender.area, tender.period, tender.number, tender.progress.deliveredWh, left);
+    function _endIfDone(RequestState memory request) internal {
+        if (request.posted.phase != Phase.Awarded || request.progress.open != 0) return;
+        request.posted.phase = Phase.Ended;
+        uint256 left = request.progress.escrowMicroEur;
+        request.progress.escrowMicroEur = 0;
+        _exchangeBuyer(request, request.posted.wh - request.progress.deliveredWh, 0);
+        _move(HouseAccounts.MARGIN, request.posted.buyer, left);
+        _oneEnded(request.area, request.period);
+        emit RequestEnded(request.area, request.period, request.number, request.progress.deliveredWh, left);
     }
 
     // --- questions -----------------------------------------------------------------------------
@@ -255,8 +256,8 @@ abstract contract FlexibilityAwards is FlexibilityLedger {
         view
         returns (uint256 volumeWh, MeritOrder.Margin memory margin)
     {
-        Tender memory tender = _tenderOf(area, period, number);
-        (margin,) = _marginOf(tender);
-        if (margin.offeredWh != 0) volumeWh = MeritOrder.unpack(_outcomes[tender.key]).volumeWh;
+        RequestState memory request = _requestStateOf(area, period, number);
+        (margin,) = _marginOf(request);
+        if (margin.offeredWh != 0) volumeWh = MeritOrder.unpack(_outcomes[request.key]).volumeWh;
     }
 }

@@ -62,7 +62,7 @@ contract FlexibilityDelivery is IFlexibilityDelivery {
     /// @notice What verification found; `meteredWh` is type(int32).min for a missing reading, or where none is asked
     /// @param penaltyMicroEur All that is lost of the bond
     /// @param damagesMicroEur The buyer's part of it
-    struct Finding {
+    struct LegResult {
         uint32 participant;
         bool stoodBy;
         int256 baselineWh;
@@ -83,7 +83,7 @@ contract FlexibilityDelivery is IFlexibilityDelivery {
         uint32 period;
         uint256 number;
         uint256 deadline;
-        IFlexibilityMarket.Request asked;
+        IFlexibilityMarket.Request posted;
         Product product;
         bool metered;
         bool declared;
@@ -121,15 +121,21 @@ contract FlexibilityDelivery is IFlexibilityDelivery {
     /// @notice Readings and verification of the period are awaited until these times (block time)
     event VerificationAwaited(uint256 indexed area, uint256 indexed period, uint256 readingsUntil, uint256 until);
     /// @notice A leg was verified
-    event LegVerified(uint256 indexed area, uint256 indexed period, uint256 indexed request, Finding finding);
+    event LegVerified(uint256 indexed area, uint256 indexed period, uint256 indexed request, LegResult result);
     /// @notice Nobody verified a leg in time: nothing is paid, nothing is owed
     event LegLapsed(uint256 indexed area, uint256 indexed period, uint256 indexed request, uint256 participant);
 
+    /// @notice The delivery period is not over
     error NotDelivered(uint256 period);
+    /// @notice The product is measured by another baseline method: 0 the declared schedule, else by the verifier
     error OtherMethod(uint256 product, uint256 method);
+    /// @notice The evidence resolves less finely than the product needs
     error EvidenceTooCoarse(uint256 participant, uint256 evidenceSeconds, uint256 neededSeconds);
+    /// @notice The hash of the evidence is zero
     error NoEvidence(uint256 participant);
+    /// @notice The reading is missing, and may still come until this unix second of block time; 0 = not yet asked for
     error ReadingMissing(uint256 participant, uint256 period, uint256 deadline);
+    /// @notice The verifier still has time, until this unix second of block time
     error VerificationAwaitedStill(uint256 area, uint256 period, uint256 until);
 
     constructor(Settings memory settings) {
@@ -154,7 +160,7 @@ contract FlexibilityDelivery is IFlexibilityDelivery {
     function verify(uint256 area, uint32 period, uint256 number, Report[] calldata reports) external {
         registry.requireRole(Roles.inArea(Roles.VERIFIER, area), msg.sender);
         Case memory of_ = _caseOf(area, period, number);
-        if (of_.declared) revert OtherMethod(of_.asked.product, of_.product.method);
+        if (of_.declared) revert OtherMethod(of_.posted.product, of_.product.method);
         uint256 needed = of_.product.evidenceSeconds;
         for (uint256 i; i < reports.length; ++i) {
             Report calldata report = reports[i];
@@ -169,7 +175,7 @@ contract FlexibilityDelivery is IFlexibilityDelivery {
     /// @notice Verifies legs against the schedules their participants declared; anyone may
     function verifyDeclared(uint256 area, uint32 period, uint256 number, uint32[] calldata participants) external {
         Case memory of_ = _caseOf(area, period, number);
-        if (!of_.declared) revert OtherMethod(of_.asked.product, of_.product.method);
+        if (!of_.declared) revert OtherMethod(of_.posted.product, of_.product.method);
         Report[] memory reports = new Report[](participants.length);
         for (uint256 i; i < reports.length; ++i) {
             (, int256 wh) = schedules.scheduleOf(period, participants[i]);
@@ -184,9 +190,9 @@ contract FlexibilityDelivery is IFlexibilityDelivery {
         of_.period = period;
         of_.number = number;
         of_.deadline = _deadlines[area][period];
-        of_.asked = market.requestOf(area, period, number);
-        of_.product = products.productOf(of_.asked.product);
-        of_.metered = products.metered(of_.asked.product);
+        of_.posted = market.requestOf(area, period, number);
+        of_.product = products.productOf(of_.posted.product);
+        of_.metered = products.metered(of_.posted.product);
         of_.declared = of_.product.method == FlexibilityRules.DECLARED_SCHEDULE;
     }
 
@@ -246,8 +252,8 @@ contract FlexibilityDelivery is IFlexibilityDelivery {
         terms.period = of_.period;
         terms.number = of_.number;
         terms.participant = report.participant;
-        terms.buyer = of_.asked.buyer;
-        terms.direction = of_.asked.direction;
+        terms.buyer = of_.posted.buyer;
+        terms.direction = of_.posted.direction;
         terms.declared = of_.declared;
         terms.standsBy = leg.standsBy;
         terms.penaltyPercent = of_.product.penaltyPercent;
@@ -276,7 +282,7 @@ contract FlexibilityDelivery is IFlexibilityDelivery {
             of_.area,
             of_.period,
             of_.number,
-            Finding(
+            LegResult(
                 report.participant,
                 leg.standsBy,
                 leg.baselineWh,
@@ -389,7 +395,7 @@ contract FlexibilityDelivery is IFlexibilityDelivery {
 
     function _mint(Case memory of_, IFlexibilityMarket.Closing[] memory closings) private {
         uint256 id = FlexibilityRules.tokenId(
-            of_.asked.product, of_.asked.zone, of_.asked.direction, of_.period
+            of_.posted.product, of_.posted.zone, of_.posted.direction, of_.period
         );
         for (uint256 i; i < closings.length; ++i) {
             IFlexibilityMarket.Closing memory closing = closings[i];

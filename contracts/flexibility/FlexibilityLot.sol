@@ -44,14 +44,23 @@ abstract contract FlexibilityLot {
         uint256 indexed area, uint256 indexed period, uint256 indexed request, uint256 agent, bytes16 salt
     );
 
+    /// @notice Offers and requests by declared schedule come with a hash for the lot, and others without
     error LotMismatch(uint256 product, bytes32 lot);
+    /// @notice The request is not open any more
     error ClearedBefore(uint256 area, uint256 period, uint256 request);
+    /// @notice The request still takes offers; unix seconds of market time
     error RequestOpen(uint256 request, uint256 closesAt, uint256 timestamp);
+    /// @notice This is not the seed that the buyer committed to; keccak-256 of each
     error OtherSeed(uint256 request, bytes32 lot, bytes32 given);
+    /// @notice This is not the salt that the agent committed to; the first 27 bytes of keccak-256 of each
     error OtherSalt(uint256 request, uint256 agent, bytes27 lot, bytes27 given);
+    /// @notice The time to show seed or salt is over; unix seconds of market time
     error ShownTooLate(uint256 request, uint256 until, uint256 timestamp);
+    /// @notice The buyer or agent has shown it already
     error ShownBefore(uint256 request, uint256 agent);
+    /// @notice The buyer has not shown its seed, and may until then, unix seconds of market time
     error SeedAwaited(uint256 request, uint256 until);
+    /// @notice The agent has not shown its salt, and may until then, unix seconds of market time
     error SaltAwaited(uint256 request, uint256 agent, uint256 until);
 
     constructor(
@@ -75,18 +84,18 @@ abstract contract FlexibilityLot {
     /// @dev Without a new one the former commitment stays; there has to be one
     function _commitSalt(
         uint256 area,
-        IFlexibilityMarket.Request memory asked,
+        IFlexibilityMarket.Request memory posted,
         uint256 number,
         uint256 agent,
         bytes32 lot
     ) internal {
-        uint256 key = _saltKey(_requestKey(area, asked.period, number), agent);
+        uint256 key = _saltKey(_requestKey(area, posted.period, number), agent);
         if (lot == 0) {
-            if (uint224(Lanes.ofPeriod(_salts[key], asked.period)) == 0) revert LotMismatch(asked.product, lot);
+            if (uint224(Lanes.ofPeriod(_salts[key], posted.period)) == 0) revert LotMismatch(posted.product, lot);
             return;
         }
-        _salts[key] = Lanes.fresh(asked.period) | (uint256(lot) >> 40);
-        emit SaltCommitted(area, asked.period, number, agent, lot);
+        _salts[key] = Lanes.fresh(posted.period) | (uint256(lot) >> 40);
+        emit SaltCommitted(area, posted.period, number, agent, lot);
     }
 
     // --- shown ---------------------------------------------------------------------------------
@@ -94,12 +103,12 @@ abstract contract FlexibilityLot {
     /// @notice Shows the seed the buyer of a request committed to, in the first `revealSeconds` after it closed; anyone who
     ///         has it may
     function showSeed(uint256 area, uint32 period, uint256 number, bytes32 seed) external {
-        IFlexibilityMarket.Request memory asked = market.requestOf(area, period, number);
-        uint256 time = _requireClosed(area, number, asked);
-        uint256 until = asked.closesAt + revealSeconds;
+        IFlexibilityMarket.Request memory posted = market.requestOf(area, period, number);
+        uint256 time = _requireClosed(area, number, posted);
+        uint256 until = posted.closesAt + revealSeconds;
         if (time >= until) revert ShownTooLate(number, until, time);
         uint256 key = _requestKey(area, period, number);
-        if (_shownAt(key, period) != 0) revert ShownBefore(number, asked.buyer);
+        if (_shownAt(key, period) != 0) revert ShownBefore(number, posted.buyer);
         bytes32 lot = keccak256(abi.encode(seed));
         if (lot != _lots[key]) revert OtherSeed(number, _lots[key], lot);
         _lots[key] = seed;
@@ -111,10 +120,10 @@ abstract contract FlexibilityLot {
     ///         it may
     function showSalt(uint256 area, uint32 period, uint256 number, uint256 agent, bytes16 salt) external {
         uint256 requestKey = _requestKey(area, period, number);
-        IFlexibilityMarket.Request memory asked = market.requestOf(area, period, number);
-        uint256 time = _requireClosed(area, number, asked);
+        IFlexibilityMarket.Request memory posted = market.requestOf(area, period, number);
+        uint256 time = _requireClosed(area, number, posted);
         uint256 shownAt = _shownAt(requestKey, period);
-        if (shownAt == 0) revert SeedAwaited(number, asked.closesAt + revealSeconds);
+        if (shownAt == 0) revert SeedAwaited(number, posted.closesAt + revealSeconds);
         if (time >= shownAt + revealSeconds) revert ShownTooLate(number, shownAt + revealSeconds, time);
         uint256 key = _saltKey(requestKey, agent);
         uint256 word = Lanes.ofPeriod(_salts[key], period);
@@ -125,14 +134,14 @@ abstract contract FlexibilityLot {
         emit SaltShown(area, period, number, agent, salt);
     }
 
-    function _requireClosed(uint256 area, uint256 number, IFlexibilityMarket.Request memory asked)
+    function _requireClosed(uint256 area, uint256 number, IFlexibilityMarket.Request memory posted)
         internal
         view
         returns (uint256 time)
     {
-        if (asked.phase != IFlexibilityMarket.Phase.Open) revert ClearedBefore(area, asked.period, number);
+        if (posted.phase != IFlexibilityMarket.Phase.Open) revert ClearedBefore(area, posted.period, number);
         time = clock.timestamp();
-        if (time < asked.closesAt) revert RequestOpen(number, asked.closesAt, time);
+        if (time < posted.closesAt) revert RequestOpen(number, posted.closesAt, time);
     }
 
     // --- drawn ---------------------------------------------------------------------------------

@@ -21,8 +21,11 @@ contract FlexibilityProducts is IFlexibilityProducts {
     /// @notice A product may be asked for from now on
     event ProductAdded(uint256 indexed product, Product terms);
 
+    /// @notice A field of the product has a value that makes no sense; see Product for its unit
     error BadProduct(string field, uint256 value);
+    /// @notice No product has this number
     error UnknownProduct(uint256 product);
+    /// @notice There are as many products as there can be
     error TooManyProducts(uint256 maximum);
 
     constructor(IParticipantRegistry registry_, IMarketClock clock_) {

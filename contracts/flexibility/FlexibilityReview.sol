@@ -21,7 +21,7 @@ import {VerifiedLeg} from "./VerifiedLeg.sol";
 ///         `gridbourse.model.flexibility.review`.
 contract FlexibilityReview {
     /// @notice What a group was settled on or last corrected to, and the proof of it
-    struct Evidence {
+    struct SettlementProof {
         Commitment.Leaf leaf;
         Commitment.Path path;
     }
@@ -60,9 +60,13 @@ contract FlexibilityReview {
         uint256 compensatedMicroEur
     );
 
+    /// @notice The leg is not what the delivery's commitment of area and period stands for; hashes of either
     error NotVerified(uint256 area, uint256 period, bytes32 committed, bytes32 proven);
+    /// @notice The proof is about another period than the leg
     error OfAnotherPeriod(uint256 period, uint256 settledPeriod);
+    /// @notice The participant is not of the group that the proof is about
     error OfAnotherGroup(uint256 participant, uint256 group);
+    /// @notice By this reading the leg comes to what it stands at
     error NothingToReview(uint256 participant, uint256 period, int256 meteredWh);
 
     constructor(IClearingHouse clearingHouse_, ISettlement settlement_, IFlexibilityDelivery delivery_) {
@@ -81,8 +85,8 @@ contract FlexibilityReview {
     function review(
         VerifiedLeg.Leg calldata leg,
         Commitment.Path calldata path,
-        Evidence calldata seller,
-        Evidence calldata buyer
+        SettlementProof calldata seller,
+        SettlementProof calldata buyer
     ) external {
         VerifiedLeg.Leg memory terms = leg;
         bytes32 key = _requireVerified(terms, path);
@@ -117,7 +121,7 @@ contract FlexibilityReview {
     }
 
     /// @dev Of the seller, what its period was settled on or corrected to
-    function _readingOf(VerifiedLeg.Leg memory leg, Evidence calldata seller) private view returns (int256) {
+    function _readingOf(VerifiedLeg.Leg memory leg, SettlementProof calldata seller) private view returns (int256) {
         Commitment.Leaf calldata settled = seller.leaf;
         if (settled.period != leg.period) revert OfAnotherPeriod(leg.period, settled.period);
         if (settled.group != Lanes.groupOf(leg.participant)) revert OfAnotherGroup(leg.participant, settled.group);
@@ -136,8 +140,8 @@ contract FlexibilityReview {
     function _reposition(
         VerifiedLeg.Leg memory leg,
         int256 moreWh,
-        Evidence calldata seller,
-        Evidence calldata buyer
+        SettlementProof calldata seller,
+        SettlementProof calldata buyer
     ) private {
         if (moreWh == 0) return;
         bool up = leg.direction == FlexibilityRules.UP;

@@ -33,9 +33,13 @@ contract FlexibilityToken is ERC1155, IFlexibilityToken {
     /// @notice A claim moved with tokens; `from` is zero when they are minted, `to` when they are redeemed
     event ClaimMoved(uint256 indexed id, address indexed from, address indexed to, uint256 amountMicroEur);
 
+    /// @notice Only the contract that verifies delivery makes tokens
     error OnlyDelivery(address caller);
+    /// @notice The account has no tokens of this kind
     error NothingToRedeem(uint256 account, uint256 id);
+    /// @notice The account was replaced: what it has belongs to the participant's new one
     error AccountWasReplaced(address account, uint256 participant);
+    /// @notice The account was not replaced
     error NotReplaced(address account);
 
     constructor(IParticipantRegistry registry_, IFlexibilityMarket market_) ERC1155("") {

@@ -42,14 +42,23 @@ contract Schedules is ISchedules {
     /// @notice A participant declares nothing in a period, nor does an agent for it any more
     event ScheduleWithdrawn(uint256 indexed period, uint256 indexed participant);
 
+    /// @notice The market was named already, once and for all
     error MarketIsSet(address market);
+    /// @notice Only the flexibility market fixes and releases schedules
     error OnlyMarket(address caller);
+    /// @notice Two lists that belong together differ in length
     error LengthsDiffer(uint256 a, uint256 b);
+    /// @notice A schedule beyond what a lane holds
     error ScheduleOutOfRange(uint256 participant, int256 wh, uint256 limitWh);
+    /// @notice Something is offered on this schedule: it stands until that is taken back
     error ScheduleFixed(uint256 participant, uint256 period);
+    /// @notice The participant declared itself: its agent cannot replace that
     error OwnSchedule(uint256 participant, uint256 agent);
+    /// @notice The participant declared no schedule for this period
     error NoSchedule(uint256 participant, uint256 period);
+    /// @notice A schedule is declared before its period begins
     error DeliveryBegun(uint256 period, uint256 currentPeriod);
+    /// @notice The period is not open yet
     error BeyondHorizon(uint256 period, uint256 lastOpenPeriod);
 
     constructor(

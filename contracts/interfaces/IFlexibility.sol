@@ -118,14 +118,14 @@ interface IFlexibilityMarket {
         uint64 damagesMicroEur;
     }
 
-    /// @notice Takes a request that the board has checked; what it may come to cost goes into escrow
+    /// @notice Takes a request that FlexibilityRequests has checked; what it may come to cost goes into escrow
     /// @return number Number of the request in its area and period
-    function post(uint256 area, Request calldata asked, Rules calldata rules) external returns (uint256 number);
+    function post(uint256 area, Request calldata posted, Rules calldata rules) external returns (uint256 number);
 
-    /// @notice Takes offers that the board has checked, each in place of what its participant offered before
-    /// @param entries See FlexibilityEntry; 0 Wh takes an offer back
-    /// @return replaced What each took the place of (see FlexibilityEntry)
-    function enter(uint256 area, uint32 period, uint256 number, uint256[] calldata entries)
+    /// @notice Takes offers that FlexibilityRequests has checked, each in place of what its participant offered before
+    /// @param offers See FlexibilityOffer; 0 Wh takes an offer back
+    /// @return replaced What each took the place of (see FlexibilityOffer)
+    function enter(uint256 area, uint32 period, uint256 number, uint256[] calldata offers)
         external
         returns (uint256[] memory replaced);
 

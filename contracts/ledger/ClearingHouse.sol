@@ -61,9 +61,13 @@ contract ClearingHouse is Positions {
     /// @notice A period of an area is settled; nothing is held in it any more
     event PeriodFinished(uint256 indexed area, uint256 indexed period);
 
+    /// @notice Money would be made or lost: what accounts receive and pay does not come to zero
     error SumNotZero(int256 sumMicroEur);
+    /// @notice The spread is not what payers paid and payees did not get: `openMicroEur` would be left
     error SpreadNotPaid(address market, uint256 area, uint256 period, int256 openMicroEur);
+    /// @notice A module takes only what it put into the margin account itself
     error MarginOfOthers(address module, uint256 amountMicroEur, uint256 marginMicroEur);
+    /// @notice All groups are settled, and the period's holds or trades do not come to zero
     error PeriodHasOpenMoney(uint256 area, uint256 period, uint256 holdsMicroEur, int256 tradesMicroEur);
 
     constructor(

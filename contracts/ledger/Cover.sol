@@ -32,7 +32,9 @@ abstract contract Cover is MoneyAccounts {
     /// @notice A credit that waited came into its account
     event WaitingPaid(uint256 indexed participant, uint256 amountMicroEur);
 
+    /// @notice What a house account would give away is needed to cover what participants owe
     error HouseMustCover(uint256 account, uint256 amountMicroEur, int256 coverMicroEur, int256 houseMicroEur);
+    /// @notice More credit would be drawn on than the supplier stands in for; `coverMicroEur` would be what is left
     error CreditNotCovered(uint256 group, uint256 creditMicroEur, int256 coverMicroEur);
 
     constructor(IERC20 currency_) MoneyAccounts(currency_) {}

@@ -2,18 +2,18 @@
 pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {IHouseDesk} from "../interfaces/IHouseDesk.sol";
+import {IClearingHouseDesk} from "../interfaces/IClearingHouseDesk.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {IPayments} from "../interfaces/IPayments.sol";
 import {ITariff} from "../interfaces/ITariff.sol";
-import {HouseDesk} from "./HouseDesk.sol";
+import {ClearingHouseDesk} from "./ClearingHouseDesk.sol";
 import {Modules} from "./Modules.sol";
 import {Withdrawals} from "./Withdrawals.sol";
 
 /// @title The functions of the clearing house whose code is in its desk
 /// @notice Each runs the desk's code on the storage of the clearing house, with the caller and the answer as they are. The
 ///         desk is deployed with the clearing house and never another.
-abstract contract DeskCalls is Withdrawals, IHouseDesk {
+abstract contract DeskCalls is Withdrawals, IClearingHouseDesk {
     /// @notice Where the code of these functions is
     address public immutable desk;
 
@@ -26,51 +26,51 @@ abstract contract DeskCalls is Withdrawals, IHouseDesk {
         uint256 disputeWindowSeconds_
     ) Modules(registry_, timelockSeconds_) Withdrawals(currency_, tariff_, ringSize_, disputeWindowSeconds_) {
         desk = address(
-            new HouseDesk(registry_, currency_, tariff_, ringSize_, timelockSeconds_, disputeWindowSeconds_)
+            new ClearingHouseDesk(registry_, currency_, tariff_, ringSize_, timelockSeconds_, disputeWindowSeconds_)
         );
     }
 
-    /// @inheritdoc IHouseDesk
+    /// @inheritdoc IClearingHouseDesk
     function proposeModule(address, uint8) external {
         _atDesk();
     }
 
-    /// @inheritdoc IHouseDesk
+    /// @inheritdoc IClearingHouseDesk
     function authoriseModule(address) external {
         _atDesk();
     }
 
-    /// @inheritdoc IHouseDesk
+    /// @inheritdoc IClearingHouseDesk
     function revokeModule(address) external {
         _atDesk();
     }
 
-    /// @inheritdoc IHouseDesk
+    /// @inheritdoc IClearingHouseDesk
     function seal() external {
         _atDesk();
     }
 
-    /// @inheritdoc IHouseDesk
+    /// @inheritdoc IClearingHouseDesk
     function deposit(uint256[] calldata, uint256[] calldata) external {
         _atDesk();
     }
 
-    /// @inheritdoc IHouseDesk
+    /// @inheritdoc IClearingHouseDesk
     function setCreditLimit(uint256, uint256) external {
         _atDesk();
     }
 
-    /// @inheritdoc IHouseDesk
+    /// @inheritdoc IClearingHouseDesk
     function payWaiting(uint256[] calldata) external {
         _atDesk();
     }
 
-    /// @inheritdoc IHouseDesk
+    /// @inheritdoc IClearingHouseDesk
     function withdraw(uint256) external returns (uint256) {
         _atDesk();
     }
 
-    /// @inheritdoc IHouseDesk
+    /// @inheritdoc IClearingHouseDesk
     function withdrawHouse(uint256, uint256) external returns (uint256) {
         _atDesk();
     }
@@ -85,23 +85,23 @@ abstract contract DeskCalls is Withdrawals, IHouseDesk {
         _atDesk();
     }
 
-    /// @inheritdoc IHouseDesk
+    /// @inheritdoc IClearingHouseDesk
     function finishWithdrawal(uint256) external {
         _atDesk();
     }
 
-    /// @inheritdoc IHouseDesk
+    /// @inheritdoc IClearingHouseDesk
     function cancelWithdrawal(uint256) external {
         _atDesk();
     }
 
-    /// @inheritdoc IHouseDesk
+    /// @inheritdoc IClearingHouseDesk
     function balances(uint256) external view returns (int256[] memory all) {
         _readAtDesk(); // ends the call
         return all;
     }
 
-    /// @inheritdoc IHouseDesk
+    /// @inheritdoc IClearingHouseDesk
     function moneySum(uint256) external view returns (int256 sum) {
         _readAtDesk(); // ends the call
         return sum;

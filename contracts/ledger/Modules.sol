@@ -66,13 +66,21 @@ abstract contract Modules is IModules {
     /// @notice The setting up is over
     event Sealed();
 
+    /// @notice The caller is no module with this permission: 1 market, 2 settlement, 4 oracle, 8 payment
     error MissingPermission(address module, uint8 permission);
+    /// @notice The timelock of a proposed module runs until then, unix seconds of block time
     error TimelockRunning(address module, uint256 executableAt);
+    /// @notice The module was not proposed
     error NotProposed(address module);
+    /// @notice There is no contract at this address
     error NoCode(address module);
+    /// @notice The code at the address is not the code that was proposed; keccak-256 of each
     error CodeChanged(address module, bytes32 proposed, bytes32 found);
+    /// @notice The proposal was not carried out in time; unix seconds of block time
     error ProposalExpired(address module, uint256 expiredAt);
+    /// @notice The deployment was ended already, at this unix second of block time
     error AlreadySealed(uint256 sealedAt);
+    /// @notice Each market has a bit of a period's mask, and all are taken
     error TooManyMarkets(address module, uint256 maximum);
 
     constructor(IParticipantRegistry registry_, uint256 timelockSeconds_) {

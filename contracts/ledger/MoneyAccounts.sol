@@ -46,11 +46,17 @@ abstract contract MoneyAccounts is Modules, IMoneyAccounts {
     /// @notice A participant's credit standing was set
     event CreditLimitSet(uint256 indexed participant, uint256 limitMicroEur);
 
+    /// @notice The free money of an account, its credit with it, is less than what is needed
     error InsufficientMoney(uint256 participant, int256 freeMicroEur, uint256 neededMicroEur);
+    /// @notice A credit limit above the highest one
     error CreditLimitOutOfRange(uint256 participant, uint256 limitMicroEur, uint256 maximumMicroEur);
+    /// @notice Two lists that belong together differ in length
     error LengthsDiffer(uint256 a, uint256 b);
+    /// @notice No participant and no named party has this account
     error UnknownAccount(uint256 account);
+    /// @notice The margin account is money of others: nobody pays in or takes out by hand
     error MarginIsHeldForOthers(uint256 account);
+    /// @notice A balance would leave what an account can hold
     error BalanceOutOfRange(uint256 account, int256 balanceMicroEur);
 
     constructor(IERC20 currency_) {

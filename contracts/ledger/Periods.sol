@@ -38,8 +38,11 @@ abstract contract Periods is Cover, IPeriods {
     /// @dev ring slot | area
     mapping(uint256 key => Period) internal _ring;
 
+    /// @notice Groups of this period are settled already: nothing is reserved, booked or collected in it any more
     error PeriodSettling(uint256 area, uint256 period);
+    /// @notice The period has no slot of the ring; `occupant` is the period that has it
     error PeriodNotActive(uint256 area, uint256 period, uint256 occupant);
+    /// @notice A ring of periods has two slots at least
     error RingTooSmall(uint256 ringSize);
 
     constructor(IERC20 currency_, ITariff tariff_, uint256 ringSize_) Cover(currency_) {

@@ -36,17 +36,26 @@ abstract contract Positions is Reservations {
         uint256[] payments
     );
 
+    /// @notice A buyer would pay more than what is held for the energy that it buys
     error PaidAboveHold(uint256 participant, int256 paymentMicroEur, uint256 backedMicroEur);
+    /// @notice A seller would get more than the retail price for the energy that it sells
     error ReceivedAboveRetail(uint256 participant, int256 paymentMicroEur, uint256 mostMicroEur);
+    /// @notice More is booked as bought than the market reserved
     error BoughtAboveReserved(uint256 participant, uint256 boughtWh, uint256 reservedWh);
+    /// @notice More is booked as sold than the market reserved
     error SoldAboveReserved(uint256 participant, uint256 soldWh, uint256 reservedWh);
+    /// @notice A market books all of a period by payments or all of it at one price; `atOnePrice` is what it began with
     error BookedOtherwise(address market, uint256 area, uint256 period, bool atOnePrice);
+    /// @notice A market that books a period at one price books all of it at that one
     error OtherPrice(
         address market, uint256 area, uint256 period, uint256 priceMicroEurPerWh, uint256 formerMicroEurPerWh
     );
+    /// @notice A price above the retail price of the period
     error PriceAboveRetail(
         address market, uint256 area, uint256 period, uint256 priceMicroEurPerWh, uint256 retailMicroEurPerWh
     );
+    /// @notice What a market's payers paid and its payees got in the period does not come to zero: no group can be
+    ///         settled
     error TradesOpen(address market, uint256 area, uint256 period, int256 openMicroEur);
 
     /// @inheritdoc IClearingHouse

@@ -48,12 +48,19 @@ abstract contract Reservations is IClearingHouse, DeskCalls {
         uint256 indexed area, uint256 indexed period, uint256 retailMicroEurPerWh, uint256 holdMicroEurPerWh
     );
 
+    /// @notice The period's slot of the ring has one that is later, or not settled yet
     error RingSlotBusy(uint256 area, uint256 period, uint256 occupant);
+    /// @notice The period is a ring or more behind: nothing can be reserved in it
     error PeriodTooOld(uint256 period, uint256 currentPeriod);
+    /// @notice A participant of the group is of another area
     error GroupOfOtherArea(uint256 group, uint256 area);
+    /// @notice The participant is suspended or has left (see Profile): nothing more is reserved for it
     error ParticipantNotActive(uint256 participant, uint256 status);
+    /// @notice The participant owes more than its credit: nothing more is reserved for it
     error InDebt(uint256 participant, int256 balanceMicroEur);
+    /// @notice All markets together would reserve more than the connection carries in the period
     error AboveConnectionCapacity(uint256 participant, uint256 reservedWh, uint256 capacityWh);
+    /// @notice A market gives back only what it reserved and did not book; energy lanes of the group
     error ReleasedAboveReserved(uint256 group, uint256 released, uint256 reserved);
 
     // --- the life of a period ------------------------------------------------------------------

@@ -27,9 +27,13 @@ contract SettlementCurrency is ERC20 {
     /// @notice A contract may hold the currency from now on
     event SystemHolderAdded(address indexed holder);
 
+    /// @notice This account may not hold the currency: no participant, no system holder, and not opened to anyone
     error HolderNotPermitted(address account);
+    /// @notice A participant's account cannot be a system holder
     error ParticipantsAccount(address account);
+    /// @notice A system holder gets currency only when it asks for it itself, or another one pays it
     error OnlyByHolder(address holder, address caller);
+    /// @notice This bank deposit was minted for already
     error BankReferenceSpent(bytes32 bankReference);
 
     constructor(IParticipantRegistry registry_) ERC20("gridbourse settlement euro", "gEUR") {

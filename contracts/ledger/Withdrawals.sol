@@ -50,8 +50,11 @@ abstract contract Withdrawals is Periods, IPayments {
     /// @notice Currency left
     event Withdrawn(uint256 indexed account, address indexed to, uint256 amountMicroEur);
 
+    /// @notice No withdrawal waits under this number
     error NoWithdrawal(uint256 id);
+    /// @notice The dispute window of the withdrawal ends then, unix seconds of block time
     error WithdrawalWaits(uint256 id, uint256 readyAt);
+    /// @notice Only who holds the account withdraws from it, and is paid
     error NotHolder(uint256 id, uint256 account, address caller);
 
     constructor(IERC20 currency_, ITariff tariff_, uint256 ringSize_, uint256 disputeWindowSeconds_)

@@ -5,6 +5,7 @@ pragma solidity 0.8.37;
 /// @dev   An area that took bits of the slot would be another number of an area there is, and one without groups: with it
 ///        anyone could end what has not begun.
 library AreaKey {
+    /// @notice Areas are numbered from 0 to 255
     error AreaOutOfRange(uint256 area);
 
     /// @notice The key of an area, or of something narrower than 64 bits in it

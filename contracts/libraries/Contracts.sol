@@ -3,7 +3,9 @@ pragma solidity 0.8.37;
 
 /// @notice What an operator names once has to be what it is taken for: a slip could never be undone
 library Contracts {
+    /// @notice There is no contract at this address
     error NoContract(address account);
+    /// @notice The contract at this address does not answer the question (its selector), so it is another one
     error AnotherContract(address account, bytes4 question);
 
     /// @notice Refuses an address without code

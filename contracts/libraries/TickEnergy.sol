@@ -15,6 +15,7 @@ library TickEnergy {
         mapping(uint256 => uint256) words;
     }
 
+    /// @notice More energy would lie at one tick of a side than 32 bits hold
     error TickFull(uint256 side, uint256 tick, uint256 presentWh, uint256 addedWh);
 
     function add(Book storage book, uint256 period, uint256 side, uint256 tick, uint256 wh) internal {

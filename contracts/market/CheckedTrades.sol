@@ -74,12 +74,19 @@ abstract contract CheckedTrades is ITradeMarket {
         uint256 indexed area, uint256 indexed period, uint256 indexed group, uint256 rejected, bool expired
     );
 
+    /// @notice Trades are judged in groups of one up to `maximum`
     error BadGroupSize(uint256 groupSize, uint256 maximum);
+    /// @notice Only the grid oracle brings verdicts
     error OnlyGridOracle(address caller);
+    /// @notice No trade of this area and period waits in the open group
     error NothingToSeal(uint256 area, uint256 period);
+    /// @notice Groups are judged in order: `judged` are done, `sealedGroups` take no more trades
     error NotNextGroup(uint256 area, uint256 period, uint256 group, uint256 judged, uint256 sealedGroups);
+    /// @notice These are not the trades of the group: their running hash is another one
     error OtherTrades(uint256 area, uint256 period, uint256 group, bytes20 root, bytes20 givenRoot);
+    /// @notice A trade is rejected that the group does not have; one bit a trade
     error RejectedBeyondGroup(uint256 rejected, uint256 count);
+    /// @notice The DSO still has time for its verdict, until this unix second of block time
     error VerdictAwaited(uint256 area, uint256 period, uint256 deadline);
 
     constructor(Anchors memory anchors, uint256 groupSize_) {

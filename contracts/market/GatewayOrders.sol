@@ -10,9 +10,13 @@ import {Profile} from "../libraries/Profile.sol";
 /// @title In whose name a gateway orders
 /// @notice A gateway orders for who gave it a mandate, or for who signed the order for it
 abstract contract GatewayOrders is EIP712 {
+    /// @notice The participant gave its mandate to another gateway or to none (0)
     error NoMandate(uint256 participant, uint256 mandated, uint256 gateway);
+    /// @notice The sequence is not above that of the order before
     error StaleSequence(uint256 participant, uint256 sequence, uint256 current);
+    /// @notice The signature was good until `expiry`; unix seconds of block time
     error SignatureExpired(uint256 participant, uint256 expiry, uint256 timestamp);
+    /// @notice Somebody else signed than the participant, whose account is `account`
     error SignerIsNotParticipant(uint256 participant, address signer, address account);
 
     /// @notice EIP-712 domain separator orders are signed under

@@ -10,6 +10,7 @@ abstract contract PriceBand is PriceGrid {
     /// @notice Whose retail price the band stays under
     ITariff public immutable tariff;
 
+    /// @notice The retail price of the period is below the floor: it takes no orders
     error BandAboveRetail(uint256 floorMicroEurPerWh, uint256 retailMicroEurPerWh);
 
     constructor(ITariff tariff_, uint256 floor_, uint256 tick_, uint256 ticks_, uint256 maxTicks)

@@ -11,7 +11,9 @@ abstract contract PriceGrid {
     /// @notice Number of ticks in the price band
     uint256 public immutable ticks;
 
+    /// @notice The tick is above the band; the period uses `ticks` of it from the floor on
     error TickOutOfBand(uint256 participant, uint256 tick, uint256 ticks);
+    /// @notice A price grid has a step and ticks, and no price in it has more than 16 bits
     error BadBand(uint256 floorMicroEurPerWh, uint256 tickMicroEurPerWh, uint256 ticks);
 
     constructor(uint256 floor_, uint256 tick_, uint256 ticks_, uint256 maxTicks) {

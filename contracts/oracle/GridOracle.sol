@@ -75,16 +75,27 @@ contract GridOracle is IGridOracle {
         uint256 indexed area, uint256 indexed period, uint256 algorithm, bytes32 report, uint256[] groups
     );
 
+    /// @notice The grid oracle does not judge this market's trades
     error NotAMarket(address market);
+    /// @notice The call auction of the area and period is cleared and waits for its verdict first
     error PoolUnjudged(uint256 area, uint256 period);
+    /// @notice No verdict comes once delivery has begun
     error DeliveryBegun(uint256 period, uint256 currentPeriod);
+    /// @notice The period is not open yet: it would take a ring slot that others still need
     error BeyondHorizon(uint256 period, uint256 lastOpenPeriod);
+    /// @notice The call auction was named already
     error MarketIsSet(address market);
+    /// @notice There is no cleared book of the area and period that waits for a verdict
     error NothingToJudge(uint256 area, uint256 period);
+    /// @notice The verdict is about another round or another book than the one that was cleared
     error OtherBook(uint256 area, uint256 period, uint8 round, bytes20 root, uint8 givenRound, bytes20 givenRoot);
+    /// @notice All caps of an area and period are by the algorithm that the first was by
     error OtherAlgorithm(uint256 area, uint256 period, uint256 algorithm, uint256 given);
+    /// @notice A cap only falls within a period
     error CapRaised(uint256 participant, uint256 presentWh, uint256 givenWh);
+    /// @notice A participant of the group is of another area
     error GroupOfOtherArea(uint256 group, uint256 area);
+    /// @notice Caps were begun and not finished: the book is cleared again before it is accepted
     error CapsUnfinished(uint256 area, uint256 period);
 
     constructor(IParticipantRegistry registry_, IMarketClock clock_, IClearingHouse clearingHouse_) {

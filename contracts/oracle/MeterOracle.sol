@@ -54,11 +54,17 @@ contract MeterOracle is IMeterOracle {
         uint256 indexed area, uint256 indexed period, uint256 indexed version, uint256 firstBlock, bytes readings
     );
 
+    /// @notice Versions of an area and period follow each other; `expected` is the next
     error VersionOutOfTurn(uint256 area, uint256 period, uint256 version, uint256 expected);
+    /// @notice The delivery period is not over
     error NotDelivered(uint256 period, uint256 currentPeriod);
+    /// @notice A batch is one block or more, and whole blocks
     error BadLength(uint256 bytesGiven, uint256 blockBytes);
+    /// @notice The participant is of another area, or there is none of this number
     error UnknownMeter(uint256 area, uint256 participant);
+    /// @notice No reading is beyond this, either way
     error ReadingAbsurd(uint256 participant, int256 wh, uint256 limitWh);
+    /// @notice A reading that groups may have been settled on changes only by a correction of the settlement
     error SettlementBegun(uint256 area, uint256 period, uint256 participant, int256 settledWh, int256 newWh);
 
     constructor(IParticipantRegistry registry_, IMarketClock clock_, IClearingHouse clearingHouse_) {

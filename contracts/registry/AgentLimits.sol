@@ -15,7 +15,9 @@ abstract contract AgentLimits is IParticipantRegistry {
     /// @notice A participant lets its agents bring what its connection promises in a delivery period to so much
     event AgentsLimited(uint256 indexed participant, uint256 sellWh, uint256 buyWh);
 
+    /// @notice Agents would promise more of the connection than the participant lets them
     error AboveAgentLimit(uint256 participant, uint256 reservedWh, uint256 limitWh);
+    /// @notice A limit above what a lane holds
     error LimitOutOfRange(uint256 sellWh, uint256 buyWh, uint256 maximumWh);
 
     /// @notice Sets how far the caller's gateway or aggregator may bring what its connection promises in each period

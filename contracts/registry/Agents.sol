@@ -35,10 +35,16 @@ contract Agents is IAgents {
     /// @notice A participant lets an agent put so much at risk in its name in each delivery period, from now on
     event AllowanceSet(uint256 indexed participant, uint256 indexed agent, uint256 microEurPerPeriod);
 
+    /// @notice The caller is neither the participant nor an agent of any kind
     error NotForAnother(uint256 participant, uint256 caller);
+    /// @notice The participant gave its mandate to another gateway or to none (0)
     error NoMandate(uint256 participant, uint256 mandated, uint256 gateway);
+    /// @notice The participant's contract of this period is with another aggregator or with none, or does not let it
+    ///         trade
     error NotItsAggregator(uint256 participant, uint256 period, uint256 aggregator, bool mayTrade);
+    /// @notice An agent cannot act towards itself, another that it acts for, or a house account that it holds
     error TowardsItself(uint256 agent, uint256 counterparty);
+    /// @notice An allowance above the highest one, in µEUR a delivery period
     error AllowanceOutOfRange(uint256 microEurPerPeriod, uint256 maximum);
 
     constructor(IParticipantRegistry registry_, IPortfolios portfolios_) {

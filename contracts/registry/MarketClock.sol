@@ -23,11 +23,17 @@ contract MarketClock is IMarketClock {
     /// @notice The operator moved market time
     event ClockAdvanced(uint256 timestamp);
 
+    /// @notice This clock shows block time: nobody sets it
     error NotAReplayClock();
+    /// @notice A replay clock is never set back; unix seconds
     error ClockRunsForward(uint256 timestamp, uint256 current);
+    /// @notice Delivery periods are numbered from 1, with 32 bits
     error PeriodOutOfRange(uint256 period);
+    /// @notice Gate closure of the period has passed; unix seconds of market time
     error GateClosed(uint256 period, uint256 closedAt, uint256 timestamp);
+    /// @notice The period is not open yet
     error BeyondHorizon(uint256 period, uint256 lastOpenPeriod);
+    /// @notice A period has seconds, and there is a horizon of periods
     error BadClock(uint256 mtuSeconds, uint256 horizonPeriods);
 
     constructor(

@@ -34,12 +34,19 @@ abstract contract Offices is AccessControl, IParticipantRegistry {
     /// @notice What was proposed for an account will not be done
     event RoleProposalWithdrawn(bytes32 indexed role, address indexed account);
 
+    /// @notice The deployment has not ended: the timelock does not hold yet
     error NotSealed();
+    /// @notice The role was not proposed for this account
     error RoleNotProposed(bytes32 role, address account);
+    /// @notice The timelock of the role runs until then, unix seconds of block time
     error RoleTimelockRunning(bytes32 role, address account, uint256 executableAt);
+    /// @notice The proposal was not carried out in time; unix seconds of block time
     error RoleProposalExpired(bytes32 role, address account, uint256 expiredAt);
+    /// @notice Nobody else has this role, and a market cannot do without it
     error LastHolder(bytes32 role, address account);
+    /// @notice Only who has this role gives it up at once; it is taken behind the timelock
     error OnlyItself(bytes32 role, address account, address caller);
+    /// @notice A participant's account cannot have a role of the market's service
     error ParticipantHoldsNoOffice(address account, uint256 participant, bytes32 role);
 
     /// @notice Proposes a role for an account: an admin may, or of a gateway the operator. Giving it afterwards is

@@ -95,20 +95,35 @@ contract ParticipantRegistry is Successions, AgentLimits, Memberships, Places, P
     ///         `untilPeriod`
     event ParticipantLeft(uint256 indexed participant, uint256 untilPeriod, address by);
 
+    /// @notice No participant has this account
     error UnknownParticipant(address account);
+    /// @notice No participant has this number
     error UnknownNumber(uint256 participant);
+    /// @notice No gateway has this account and number
     error UnknownGateway(address account, uint256 gateway);
+    /// @notice The account is a participant's already
     error AccountTaken(address account, uint256 participant);
+    /// @notice The account was a participant's and was replaced: it is nobody's again
     error ReplacedAccount(address account, uint256 participant);
+    /// @notice Who left the metering point is settled until this period, the first that is free
     error MeteringPointStillSettled(bytes32 meteringPoint, uint256 untilPeriod);
+    /// @notice Another participant is at the metering point
     error MeteringPointTaken(bytes32 meteringPoint, uint256 participant);
+    /// @notice The capacity of a connection is above zero, and within what a lane holds, in Wh of a period
     error CapacityOutOfRange(uint256 capacityWh, uint256 maximumWh);
+    /// @notice The participant is suspended or has left (see Profile)
     error NotActive(uint256 participant, uint256 status);
+    /// @notice The zero address is nobody's account
     error ZeroAccount();
+    /// @notice The account has roles of the market's service: it cannot be a participant's
     error HoldsOffice(address account, uint256 offices);
+    /// @notice Clock and clearing house are named already, once and for all
     error AlreadyConnected(address clock, address clearingHouse);
+    /// @notice Clock and clearing house are not named yet
     error NotConnected();
+    /// @notice The contract stands on another registry than this one
     error OtherRegistry(address contract_, address registry);
+    /// @notice An area with a member in the period or later cannot be closed from it on
     error AreaHasMembers(uint256 area, uint256 participant, uint256 fromPeriod);
 
     /// @notice Makes the first operator, who may give and take roles

@@ -26,7 +26,9 @@ abstract contract Places is IParticipantRegistry {
     /// @notice A grid zone was added below a parent (0 = none)
     event ZoneAdded(uint256 indexed zone, uint256 indexed parent, bytes32 name);
 
+    /// @notice No grid zone has this number
     error UnknownZone(uint256 zone);
+    /// @notice As many of these as there can be, are there
     error TooMany(string what, uint256 limit);
 
     constructor() {

@@ -14,6 +14,7 @@ abstract contract Policies is IParticipantRegistry {
     /// @notice From now on anyone may do what the purpose stands for, or again only who is registered
     event PolicySet(bytes32 indexed purpose, bool open);
 
+    /// @notice No purpose that can be opened to anyone has this hash
     error UnknownPurpose(bytes32 purpose);
 
     function _setOpen(bytes32 purpose, bool open) internal {

@@ -13,7 +13,7 @@ import {GatewayOrders} from "../market/GatewayOrders.sol";
 ///         brings. A participant has one contract at a time: each begins at or after the end of the one before. Either
 ///         side ends it with notice: from the next period whose gate is open, or a later one. Contracts are never
 ///         erased, so that whose portfolio a participant was in can be asked of any period. The reference is
-///         `gridbourse.model.portfolio_contract`; this is its equal. Source: seed 001 §2.2, §2.3.
+///         `gridbourse.model.portfolio_contract`; this is its equal. Source: [Talari-nd] §2.2, §2.3.
 contract Portfolios is IPortfolios, GatewayOrders {
     /// @notice Terms of a contract, in one storage slot
     /// @param untilPeriod The first period no longer under contract
@@ -22,7 +22,7 @@ contract Portfolios is IPortfolios, GatewayOrders {
     /// @param control 0 direct (it dispatches), 1 indirect (it sends a price), 2 mixed
     /// @param permille Share of flexibility revenue that goes to the prosumer
     /// @param mayTrade Whether the aggregator may trade for the prosumer
-    struct Terms {
+    struct ContractTerms {
         uint32 aggregator;
         uint32 participant;
         uint32 fromPeriod;
@@ -48,13 +48,13 @@ contract Portfolios is IPortfolios, GatewayOrders {
     /// @notice How many proposals were ever made; they are numbered from 0
     uint256 public proposalCount;
 
-    mapping(uint256 proposal => Terms) private _proposals;
+    mapping(uint256 proposal => ContractTerms) private _proposals;
     /// @dev In the order of their periods
-    mapping(uint256 participant => Terms[]) private _contracts;
+    mapping(uint256 participant => ContractTerms[]) private _contracts;
 
     /// @notice An aggregator proposes terms to a participant
     event ContractProposed(
-        uint256 indexed proposal, uint256 indexed aggregator, uint256 indexed participant, Terms terms
+        uint256 indexed proposal, uint256 indexed aggregator, uint256 indexed participant, ContractTerms terms
     );
     /// @notice An aggregator takes back what nobody has accepted
     event ProposalWithdrawn(uint256 indexed proposal);
@@ -63,19 +63,33 @@ contract Portfolios is IPortfolios, GatewayOrders {
     /// @notice The party `by` ended a contract: `untilPeriod` is the first period no longer under it
     event ContractEnded(uint256 indexed participant, uint256 indexed number, uint256 untilPeriod, uint256 by);
 
+    /// @notice Only an aggregator proposes contracts
     error NotAnAggregator(uint256 participant);
+    /// @notice No participant has this number
     error NoParticipant(uint256 participant);
+    /// @notice An aggregator has no contract with itself
     error OwnPortfolio(uint256 aggregator);
+    /// @notice A contract has periods; `untilPeriod` is the first no longer in it
     error NoPeriods(uint256 fromPeriod, uint256 untilPeriod);
+    /// @notice A contract names resources, of those known; one bit each
     error UnknownResources(uint256 resources, uint256 all);
+    /// @notice No way of control has this number
     error UnknownControl(uint256 control);
+    /// @notice A share of more than the whole
     error PermilleOutOfRange(uint256 permille);
+    /// @notice The contract begins in a period whose gate is closed already
     error PeriodClosed(uint256 period, uint256 nextOpenPeriod);
+    /// @notice No proposal of this number is open
     error NoProposal(uint256 proposal);
+    /// @notice Only a party of the contract may do this
     error NotAParty(address caller);
+    /// @notice The participant has a contract in these periods already; `untilPeriod` is the first free of it
     error ContractRuns(uint256 participant, uint256 number, uint256 untilPeriod);
+    /// @notice The participant has no contract of this number
     error NoContract(uint256 participant, uint256 number);
+    /// @notice A contract under way is ended from the next open period on at the earliest
     error NoticeTooShort(uint256 untilPeriod, uint256 earliest);
+    /// @notice The contract ends no later than that already
     error EndsBefore(uint256 participant, uint256 number, uint256 untilPeriod);
 
     constructor(IParticipantRegistry registry_, IMarketClock clock_) EIP712("gridbourse Portfolios", "1") {
@@ -106,7 +120,7 @@ contract Portfolios is IPortfolios, GatewayOrders {
         if (control > LAST_CONTROL) revert UnknownControl(control);
         if (permille > WHOLE) revert PermilleOutOfRange(permille);
         _requireOpen(fromPeriod);
-        Terms memory terms = Terms(
+        ContractTerms memory terms = ContractTerms(
             uint32(aggregator), participant, fromPeriod, untilPeriod, resources, control, permille, mayTrade
         );
         proposal = proposalCount++;
@@ -116,7 +130,7 @@ contract Portfolios is IPortfolios, GatewayOrders {
 
     /// @notice Takes back a proposal of the caller that nobody has accepted
     function withdraw(uint256 proposal) external {
-        Terms memory terms = _proposalOf(proposal);
+        ContractTerms memory terms = _proposalOf(proposal);
         if (registry.accountOf(terms.aggregator) != msg.sender) revert NotAParty(msg.sender);
         delete _proposals[proposal];
         emit ProposalWithdrawn(proposal);
@@ -127,7 +141,7 @@ contract Portfolios is IPortfolios, GatewayOrders {
     /// @notice Accepts a proposal made to the caller
     /// @return number Of the contract, among the participant's
     function accept(uint256 proposal) external returns (uint256 number) {
-        Terms memory terms = _proposalOf(proposal);
+        ContractTerms memory terms = _proposalOf(proposal);
         if (registry.accountOf(terms.participant) != msg.sender) revert NotAParty(msg.sender);
         return _conclude(proposal, terms);
     }
@@ -136,17 +150,17 @@ contract Portfolios is IPortfolios, GatewayOrders {
     /// @param expiry Unix seconds of block time until which the signature may be used
     /// @return number Of the contract, among the participant's
     function acceptSigned(uint256 proposal, uint40 expiry, bytes32 r, bytes32 vs) external returns (uint256 number) {
-        Terms memory terms = _proposalOf(proposal);
+        ContractTerms memory terms = _proposalOf(proposal);
         _requireFresh(terms.participant, expiry);
         bytes32 signed = keccak256(abi.encode(ACCEPTANCE_TYPEHASH, proposal, terms, expiry));
         _requireSigner(registry, terms.participant, _domainSeparatorV4(), signed, r, vs);
         return _conclude(proposal, terms);
     }
 
-    function _conclude(uint256 proposal, Terms memory terms) private returns (uint256 number) {
+    function _conclude(uint256 proposal, ContractTerms memory terms) private returns (uint256 number) {
         _requireAggregator(terms.aggregator, registry.accountOf(terms.aggregator));
         _requireOpen(terms.fromPeriod);
-        Terms[] storage all = _contracts[terms.participant];
+        ContractTerms[] storage all = _contracts[terms.participant];
         number = all.length;
         if (number != 0) {
             uint256 until = all[number - 1].untilPeriod;
@@ -160,7 +174,7 @@ contract Portfolios is IPortfolios, GatewayOrders {
     /// @notice Ends a contract of the caller, one of its two sides, before its time
     /// @param untilPeriod The first period no longer under contract: one whose gate is open, not before its first
     function end(uint256 participant, uint256 number, uint32 untilPeriod) external {
-        Terms memory terms = contractAt(participant, number);
+        ContractTerms memory terms = contractAt(participant, number);
         bool byAggregator = registry.accountOf(terms.aggregator) == msg.sender;
         if (!byAggregator && registry.accountOf(participant) != msg.sender) revert NotAParty(msg.sender);
         uint256 earliest = clock.nextOpenPeriod();
@@ -184,17 +198,17 @@ contract Portfolios is IPortfolios, GatewayOrders {
 
     /// @inheritdoc IPortfolios
     function contractOf(uint256 participant, uint256 period) external view returns (uint256, uint256, bool) {
-        Terms[] storage all = _contracts[participant];
+        ContractTerms[] storage all = _contracts[participant];
         uint256 after_ = _firstAfter(all, period);
         if (after_ == 0) return (0, 0, false);
-        Terms memory terms = all[after_ - 1];
+        ContractTerms memory terms = all[after_ - 1];
         if (period >= terms.untilPeriod) return (0, 0, false);
         return (terms.aggregator, terms.permille, terms.mayTrade);
     }
 
     /// @notice A contract of a participant by its number; one that was ended has the period it ended with
-    function contractAt(uint256 participant, uint256 number) public view returns (Terms memory) {
-        Terms[] storage all = _contracts[participant];
+    function contractAt(uint256 participant, uint256 number) public view returns (ContractTerms memory) {
+        ContractTerms[] storage all = _contracts[participant];
         if (number >= all.length) revert NoContract(participant, number);
         return all[number];
     }
@@ -205,17 +219,17 @@ contract Portfolios is IPortfolios, GatewayOrders {
     }
 
     /// @notice The terms of a proposal that waits for its participant
-    function proposalOf(uint256 proposal) external view returns (Terms memory) {
+    function proposalOf(uint256 proposal) external view returns (ContractTerms memory) {
         return _proposalOf(proposal);
     }
 
-    function _proposalOf(uint256 proposal) private view returns (Terms memory terms) {
+    function _proposalOf(uint256 proposal) private view returns (ContractTerms memory terms) {
         terms = _proposals[proposal];
         if (terms.aggregator == 0) revert NoProposal(proposal);
     }
 
     /// @dev How many contracts begin at or before a period, by bisection: they are in the order of their periods
-    function _firstAfter(Terms[] storage all, uint256 period) private view returns (uint256 low) {
+    function _firstAfter(ContractTerms[] storage all, uint256 period) private view returns (uint256 low) {
         uint256 high = all.length;
         while (low < high) {
             uint256 middle = (low + high) / 2;

@@ -9,6 +9,7 @@ import {IMarketClock} from "../interfaces/IMarketClock.sol";
 ///         waits for its window, such as a request nobody verifies, would stop every market. Where the market clock is
 ///         the operator's, a replay's, windows in block time say nothing about it.
 library RingTime {
+    /// @notice The ring of periods comes round before all windows of a period are over; seconds of market time
     error RingTooShort(uint256 ringSeconds, uint256 neededSeconds);
 
     /// @notice Refuses a ring that comes round before every window of a period is over

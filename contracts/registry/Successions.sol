@@ -40,10 +40,15 @@ abstract contract Successions is Offices {
     /// @notice A participant has another account; the former one is no participant's any more
     event AccountReplaced(uint256 indexed participant, address indexed formerAccount, address indexed account);
 
+    /// @notice Only the participant's own account may do this
     error NotItsAccount(uint256 participant, address caller);
+    /// @notice Another account is proposed only for who is not active (see Profile)
     error NotSuspended(uint256 participant, uint256 status);
+    /// @notice This account was not proposed for the participant
     error NoSuccession(uint256 participant, address proposed, address caller);
+    /// @notice The participant may object until then, unix seconds of block time
     error VetoRunning(uint256 participant, uint256 executableAt);
+    /// @notice The proposed account did not take over in time; unix seconds of block time
     error SuccessionExpired(uint256 participant, uint256 expiredAt);
 
     /// @notice Proposes an account in the place of a participant's: that one may, or the operator while the participant

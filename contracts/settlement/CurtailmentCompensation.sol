@@ -61,11 +61,17 @@ contract CurtailmentCompensation is IMarket {
         uint256 indexed period, uint256 indexed participant, uint256 returnedWh, uint256 amountMicroEur
     );
 
+    /// @notice The share of a connection that schedules reach to is above zero, and no more than the whole
     error ReachOutOfRange(uint256 reachPermille, uint256 maximum);
+    /// @notice A schedule is stated before its period begins
     error DeliveryBegun(uint256 period, uint256 currentPeriod);
+    /// @notice The period is not open yet
     error BeyondHorizon(uint256 period, uint256 lastOpenPeriod);
+    /// @notice A schedule beyond what a lane holds
     error ScheduleOutOfRange(uint256 participant, uint256 wh, uint256 maximumWh);
+    /// @notice No cap held the group back in this period, or all that it is owed is paid
     error NothingHeldBack(uint256 period, uint256 group);
+    /// @notice What was paid for more than is due now is not there to be taken back yet
     error OwedNotFree(uint256 period, uint256 group, uint256 owedWh);
 
     constructor(

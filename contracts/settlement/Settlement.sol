@@ -125,18 +125,31 @@ contract Settlement is ISettlement {
         uint256 indexed area, uint256 indexed period, uint256 group, uint256 settled, uint256 corrected, bytes32 commitment
     );
 
+    /// @notice The market has trades of the period that are not booked yet
     error NotBooked(address market, uint256 area, uint256 period);
+    /// @notice The area and period are settled
     error AlreadySettled(uint256 area, uint256 period);
+    /// @notice The area and period are not settled yet
     error NotSettled(uint256 area, uint256 period);
+    /// @notice No groups are asked to be settled
     error NothingToSettle(uint256 area, uint256 period);
+    /// @notice A reading is missing, and may still come until this unix second of block time
     error ReadingMissing(uint256 participant, uint256 period, uint256 deadline);
+    /// @notice The reading is beyond what the connection carries
     error ReadingAbsurd(uint256 participant, int256 wh, uint256 capacityWh);
+    /// @notice A silent meter is taken to draw no more than the whole connection, in permille of it
     error SilentAboveAll(uint256 permille, uint256 maximum);
+    /// @notice A reading for somebody who is no member in this period
     error ReadingOfNobody(uint256 participant, int256 wh);
+    /// @notice The delivery period is not over
     error NotDelivered(uint256 period);
+    /// @notice Only a module with this permission corrects positions
     error MayNotSettle(address caller);
+    /// @notice The participant is not of the group that the leaf is about
     error OfAnotherGroup(uint256 participant, uint256 group);
+    /// @notice A position would fall below zero or leave its lane
     error PositionOutOfRange(uint256 participant, int256 wh);
+    /// @notice The leaf is not what the period's settlement stands for; hashes of either
     error ProofDoesNotMatch(uint256 area, uint256 period, bytes32 committed, bytes32 proven);
 
     constructor(Settings memory settings) {

@@ -68,13 +68,21 @@ contract Tariff is ITariff {
     /// @notice The DSO took back the fees of a zone announced from that period on
     event GridFeesWithdrawn(uint256 indexed area, uint256 indexed zone, uint256 indexed fromPeriod);
 
+    /// @notice A feed-in tariff above the retail price would pay for moving energy in a circle
     error FeedInAboveRetail(uint256 feedInMicroEurPerWh, uint256 retailMicroEurPerWh);
+    /// @notice Prices and fees hold from a period on that takes no orders yet
     error PeriodTakesOrders(uint256 fromPeriod, uint256 lastOpenPeriod);
+    /// @notice Prices and fees follow each other: these hold from no later period than the ones before
     error NotLater(uint256 fromPeriod, uint256 lastFromPeriod);
+    /// @notice Prices and fees are announced no further ahead than this
     error TooFarAhead(uint256 fromPeriod, uint256 latest);
+    /// @notice The first prices hold from a period that is not over
     error PeriodIsOver(uint256 fromPeriod, uint256 currentPeriod);
+    /// @notice No prices hold in this period
     error NoTariff(uint256 area, uint256 period);
+    /// @notice A price or fee above the highest one
     error PriceOutOfRange(uint256 microEurPerWh, uint256 maximum);
+    /// @notice There is no announcement that could be taken back
     error NothingAnnounced();
 
     constructor(IParticipantRegistry registry_, IMarketClock clock_) {

@@ -1,1 +1,1 @@
-"""Behaviour of participants in a replay: what they bid, quote, list, offer and consume."""
+"""Behaviour of participants in a replay: their bids, quotes, listings, offers and consumption."""

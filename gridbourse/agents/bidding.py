@@ -1,6 +1,6 @@
-"""What participants order: their forecast, at a price from a seeded strategy inside the band.
+"""Orders of participants: their forecast, at a price from a seeded strategy inside the band.
 
-Every participant has a valuation of energy it buys and a cost of energy it sells, each drawn once,
+Every participant has a valuation of the energy it buys and a cost of the energy it sells, each drawn once,
 uniform over the ticks of the band [feed-in tariff, retail price].
 
 truthful: orders at valuation or cost.
@@ -27,7 +27,7 @@ COLUMNS = ["point_id", "side", "wh", "price_micro_eur_per_wh"]
 
 @dataclass(frozen=True)
 class Trader:
-    """A participant's mind: valuation_tick and cost_tick are ticks of the band."""
+    """Trader behind a participant: valuation_tick and cost_tick are ticks of the band."""
 
     point_id: str
     truthful: bool
@@ -36,7 +36,7 @@ class Trader:
 
     @classmethod
     def drawn(cls, scenario: Scenario, point_id: str) -> Trader:
-        """The trader behind a point; the same in every period."""
+        """Trader behind a point; the same in every period."""
         seed, ticks = scenario.strategy.seed, scenario.band.ticks
         rng = draws.generator(seed, "valuation", point_id)
         valuation, cost = (int(tick) for tick in rng.integers(ticks, size=2))
@@ -44,7 +44,7 @@ class Trader:
         return cls(point_id, truthful, valuation, cost)
 
     def tick(self, side: str, period: int, seed: int, band: Band, round_: int = 0) -> int:
-        """The tick ordered at in a period; in a later round the zero-intelligence draw again."""
+        """Tick of an order in a period; in a later round the zero-intelligence traders draw again."""
         limit = self.valuation_tick if side == "bid" else self.cost_tick
         if self.truthful:
             return limit
@@ -63,7 +63,7 @@ def orders(
 
     Columns: point_id, side ("bid" or "offer"), wh (> 0), price_micro_eur_per_wh (on a tick).  A
     participant that expects a surplus offers it, one that expects a shortage bids for it, one that
-    expects neither stays away.
+    expects neither places no order.
     """
     band, seed = scenario.band, scenario.strategy.seed
     rows = []

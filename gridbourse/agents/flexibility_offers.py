@@ -1,7 +1,7 @@
-"""Who can sell flexibility in a period, how much, and for what.
+"""Sellers of flexibility in a period, their quantities, and their prices.
 
-Homes sell what their devices can move with comfort kept, by the schedules they declare, at what it costs
-them and a markup. Producers without devices sell curtailment, by the meter, at a price of their own.
+Homes sell what their devices can move with comfort kept, by the schedules they declare, at its cost
+and a markup. Producers without devices sell curtailment, by the meter, at a price of their own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WORDS: Final = {Way.UP: "up", Way.DOWN: "down"}
 
 @dataclass(frozen=True)
 class Able:
-    """What a participant can move in a direction, and the tick it asks."""
+    """Quantity that a participant can move in a direction, and the tick it asks."""
 
     point_id: str
     wh: int
@@ -31,7 +31,7 @@ class Able:
 
 @dataclass
 class Sellers:
-    """The sellers of a scenario; the same calls, the same answers."""
+    """Sellers of a scenario; the same calls give the same answers."""
 
     scenario: Scenario
     table: FlexibilityTable
@@ -39,7 +39,7 @@ class Sellers:
     _offers: tuple[int, pd.DataFrame] | None = None
 
     def able(self, period: int, product: Product, way: Way) -> list[Able]:
-        """Who can deliver a product in a direction, in the order of the points."""
+        """Sellers that can deliver a product in a direction, in the order of the points."""
         if product.declared:
             return self._homes(period, way)
         return self._curtailed(period) if way is Way.DOWN else []
@@ -60,7 +60,7 @@ class Sellers:
         ]
 
     def _curtailed(self, period: int) -> list[Able]:
-        """Of what it expects to inject, what a producer lets go of."""
+        """Part of its expected injection that each producer offers to curtail."""
         terms = self.table.curtailment
         if terms is None:
             return []
@@ -85,5 +85,5 @@ class Sellers:
         return int(rng.integers(0, self.table.markup_micro_eur_per_wh, endpoint=True))
 
     def _tick(self, micro_eur_per_wh: int) -> int:
-        """Up to the next tick, which may be beyond the band: then nothing is offered."""
+        """Next tick at or above a price, which may be beyond the band: then nothing is offered."""
         return -(-micro_eur_per_wh // self.table.band.tick_micro_eur_per_wh)

@@ -1,4 +1,4 @@
-"""What a home sees of the world: the clock on its wall, the weather, prices, and what it expects."""
+"""Environment of a home: local time, weather, prices, and its expected energy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The same for all homes of a scenario."""
+    """Environment shared by all homes of a scenario."""
 
     scenario: Scenario
 
@@ -48,20 +48,20 @@ class Surroundings:
         return 86_400 // self.scenario.mtu_seconds
 
     def local_date(self, period: int) -> date:
-        """The day on the wall."""
+        """Local date at the start of a period."""
         return self.scenario.mtu.start(period).astimezone(self._zone).date()
 
     def period_of(self, day: date, minute: int) -> int:
-        """The period a time of a local day lies in."""
+        """Period that a time of a local day lies in."""
         return self._moment(day, minute) // self.scenario.mtu_seconds
 
     def _moment(self, day: date, minute: int) -> int:
-        """A time of a local day in seconds since 1970; of two that the clock shows alike the first."""
+        """Time of a local day in seconds since 1970; the first where the clock shows it twice."""
         local = datetime(day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=self._zone)
         return int(local.timestamp())
 
     def prices(self, zone: str, periods: range) -> Prices:
-        """What a Wh costs and earns at a meter of the zone, grid fees included."""
+        """Cost and earnings of a Wh at a meter of the zone, grid fees included."""
         fees, hours = self.scenario.tariff.fees[zone], self._local(periods).hour.to_numpy()
         return Prices(
             self.rules.buy_micro_eur_per_wh[hours] + fees.import_,
@@ -69,9 +69,9 @@ class Surroundings:
         )
 
     def expected_wh(self, periods: range) -> Ints:
-        """Net energy expected of every point without its devices, shape (periods, points).
+        """Expected net energy of every point without its devices, shape (periods, points).
 
-        What is known before the first of the periods: the same time of the last whole day before.
+        Known before the first of the periods: the same time of the last whole day before.
         """
         ago = (np.arange(len(periods)) // self.day + 1) * self.day
         wanted = np.asarray(periods) - ago
@@ -80,12 +80,12 @@ class Surroundings:
     def storages(
         self, devices: Devices, states: dict[str, float], zone: str, periods: range
     ) -> list[Storage]:
-        """A home's storages over the periods, from these states."""
+        """Storages of a home over the periods, from these states."""
         hours, count = self.scenario.mtu.hours, len(periods)
         found = []
         prices = self.prices(zone, periods)
         if (b := devices.battery) is not None:
-            # What is left would at least be sold: it neither fills up for nothing nor sells out for less.
+            # The rest would at least be sold: it neither fills up for nothing nor sells out for less.
             worth = (
                 float(prices.sell_micro_eur_per_wh.mean()) * b.round_trip**0.5
                 - b.wear_micro_eur_per_wh
@@ -133,10 +133,10 @@ class Surroundings:
         return states
 
     def at_home(self, arrival: int, departure: int, periods: range) -> NDArray[np.bool_]:
-        """Whether a vehicle is there for the whole of each period.
+        """Mask of the periods that a vehicle is at home throughout.
 
-        It leaves once a local day, and is away for a period at least: at a time that the clock shows
-        twice it is the first of the two, at one that it skips as much later.
+        It leaves once a local day, and is away for a period at least. A time that the clock shows
+        twice is the first of the two; one that it skips counts as that much later.
         """
         home = np.ones(len(periods), dtype=np.bool_)
         day = self.local_date(periods[0]) - timedelta(days=1)
@@ -154,7 +154,7 @@ class Surroundings:
         return self.rules.climate.outdoor_c(periods, self.scenario.mtu, self.scenario.timezone)
 
     def load_wh(self, load: Shiftable) -> Ints:
-        """A run of a shiftable load, Wh in each of its periods; the last may be in part."""
+        """Run of a shiftable load, Wh in each of its periods; the last may be partial."""
         seconds, mtu = load.minutes * 60, self.scenario.mtu_seconds
         count = -(-seconds // mtu)
         share = np.minimum(seconds - np.arange(count) * mtu, mtu)
@@ -163,7 +163,7 @@ class Surroundings:
     def runs(
         self, loads: Sequence[Shiftable], periods: range
     ) -> dict[tuple[str, date], tuple[Ints, int, int]]:
-        """The runs whose window of starts ends so that they end within the periods: by load and local
+        """Runs whose window of starts lets them end within the periods: by load and local
         day (load_wh, first start, last start); the first start may lie before the periods."""
         found = {}
         last_day = self.local_date(periods[-1])
@@ -182,7 +182,7 @@ class Surroundings:
     def block(
         self, key: tuple[str, date], run: tuple[Ints, int, int], origin: int, earliest: int
     ) -> Block | None:
-        """A run as the model has it, counted from `origin`, begun at `earliest` or later."""
+        """Block of a run for the model, counted from `origin`, begun at `earliest` or later."""
         energy, first, last = run
         first = max(first, earliest)
         if first > last:
@@ -191,7 +191,7 @@ class Surroundings:
 
     @cached_property
     def _local(self) -> Callable[[range], pd.DatetimeIndex]:
-        """Local times of periods; all homes ask for the same few."""
+        """Local times of periods, cached: all homes need the same few."""
         return lru_cache(maxsize=8)(self._local_times)
 
     def _local_times(self, periods: range) -> pd.DatetimeIndex:

@@ -1,8 +1,8 @@
 """All homes of a scenario that have devices to schedule, period by period.
 
 Each home plans at the start of every local day, on what is known then, for `HORIZON_HOURS`; what it
-has promised to a market it keeps, unless a call or a cap of the DSO moves it, after which the later
-periods are planned anew. Everything follows from the scenario: the same calls, the same answers.
+has promised to a market it keeps, unless a request or a cap of the DSO moves it, after which the later
+periods are planned anew. Everything follows from the scenario: the same calls give the same answers.
 Devices run at unity power factor.
 """
 
@@ -30,10 +30,10 @@ OFFER_COLUMNS = ("point_id", "direction", "wh", "cost_micro_eur_per_wh")
 
 
 class Homes:
-    """The homes of a scenario; arrays over all its points, in their order, + injects."""
+    """Homes of a scenario; arrays over all its points, in their order, + injects."""
 
     def __init__(self, scenario: Scenario, first: int | None = None):
-        """first: the period at whose start the devices are as the scenario says; default its first."""
+        """first: the period at whose start the devices are as in the scenario; default its first."""
         self.scenario, self.world = scenario, Surroundings(scenario)
         self.first = self.at = scenario.first_period if first is None else first
         self._row = {point: row for row, point in enumerate(scenario.points.index)}
@@ -46,7 +46,7 @@ class Homes:
         self._planned: dict[int, Ints] = {}
 
     def planned_wh(self, period: int) -> Ints:
-        """Net device energy planned for every point; once asked for, it stays."""
+        """Net device energy planned for every point; it no longer changes once read."""
         if period not in self._planned:
             self._planned[period] = self._by_row(
                 {point: home.promise(period) for point, home in self.households.items()}
@@ -54,18 +54,18 @@ class Homes:
         return self._planned[period].copy()
 
     def forecast_wh(self, period: int) -> Ints:
-        """What every point expects to inject: its forecast and its planned devices, as far as its
+        """Expected injection of every point: its forecast and its planned devices, as far as its
         connection carries both."""
         expected = self.scenario.forecast_wh(period) + self.planned_wh(period)
         return self.connections.clip(expected)
 
     def offers(self, period: int) -> pd.DataFrame:
-        """What each home can move in a period, comfort kept then and later: `OFFER_COLUMNS`.
+        """Energy that each home can move in a period, comfort kept then and later: `OFFER_COLUMNS`.
 
         direction: "up" injects more (or draws less), "down" the reverse.  wh: > 0.
-        cost_micro_eur_per_wh: the least that makes moving all of it, or any part, cost the home
-        nothing, rounded up: losses, wear, and what it buys again or sells less in other periods. Below
-        0 where the home gains by it. Blocks are not offered: they cannot be moved in part.
+        cost_micro_eur_per_wh: least price at which moving all of it, or any part, costs the home
+        nothing, rounded up: losses, wear, and what it buys again or sells less in other periods. Negative
+        where the home gains by it. Blocks are not offered: they cannot be moved in part.
         """
         rows = []
         for point, home in self.households.items():
@@ -79,7 +79,7 @@ class Homes:
         return frame.astype({"wh": "int64", "cost_micro_eur_per_wh": "int64"})
 
     def activate(self, period: int, point_id: str, wh: int) -> None:
-        """Have a home inject `wh` more than it planned; its later schedule is planned anew.
+        """Make a home inject `wh` more than it planned; its later schedule is planned anew.
 
         ScenarioError for a home without devices, a delivered period, or more than it can move.
         """
@@ -88,9 +88,9 @@ class Homes:
         home.move(period, wh)
 
     def set_points(self, period: int, wanted_wh: Mapping[tuple[str, str], int]) -> None:
-        """An aggregator's set-points, net injection by (point_id, storage): they win within comfort.
+        """Apply an aggregator's set-points, net injection by (point_id, storage): they win within comfort.
 
-        ScenarioError where the home steers that device itself, or has promised the period already.
+        ScenarioError where the home steers that device itself, or has already promised the period.
         """
         for (point_id, device), wh in wanted_wh.items():
             if device not in self.world.rules.direct_kinds:
@@ -103,19 +103,19 @@ class Homes:
             self._home(point_id, period).point(period, device, -wh)
 
     def row_of(self, point_id: str) -> int:
-        """The place of a point in arrays."""
+        """Row of a point in arrays."""
         return self._row[point_id]
 
     def undisturbed_wh(self, periods: range, members: Mapping[str, Home]) -> Ints:
-        """What every point is expected to inject without storages that are steered: its profile, and
-        what its home decides itself; shape (periods, points)."""
+        """Expected injection of every point without storages that are steered: its profile, and
+        the home's own decisions; shape (periods, points)."""
         net = self._expected(periods).copy()
         for point, member in members.items():
             net[:, self._row[point]] = member.base_wh
         return net
 
     def members(self) -> dict[str, Home]:
-        """The homes that an aggregator steers, by point, as `model.portfolio` wants them: from the
+        """Homes that an aggregator steers, by point, as `scheduling.portfolio` takes them: from the
         next period to be delivered on, all over the same periods."""
         steered = self.world.rules.direct_kinds
         return {
@@ -127,9 +127,9 @@ class Homes:
     def deliver(self, period: int, base_wh: Ints | None = None, caps: Caps | None = None) -> Ints:
         """Every home obeys its set-points and its state advances; net device energy of every point.
 
-        base_wh: what the points inject beside their devices; default what was expected. Batteries
-        that balance take up the difference. caps: with base_wh, what the meters must stay within, as far
-        as devices can. Both of shape (points,). Periods come one by one.
+        base_wh: injection of the points without their devices; default the expected one. Batteries
+        that balance compensate the difference. caps: with base_wh, limits that the meters must keep, as far
+        as devices can. Both of shape (points,). Periods must come in order, one by one.
         """
         if period != self.at:
             raise ScenarioError(f"homes: period {period} comes where {self.at} should")
@@ -148,7 +148,7 @@ class Homes:
 
     @property
     def connections(self) -> Caps:
-        """What every connection carries, as caps."""
+        """Capacity of every connection, as caps."""
         return Caps(self._capacity_wh, self._capacity_wh)
 
     def _household(self, point: str, devices: Devices) -> Household:
@@ -178,5 +178,5 @@ class Homes:
 
 
 def forecast_wh(scenario: Scenario, homes: Homes | None, period: int) -> Ints:
-    """What every point expects to inject, with what its devices are planned to."""
+    """Expected injection of every point, its planned devices included."""
     return scenario.forecast_wh(period) if homes is None else homes.forecast_wh(period)

@@ -1,4 +1,4 @@
-"""What the homes did in a run, beside what the same homes would have done without a manager."""
+"""Homes of a run, compared with the same homes without a manager."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ ELECTRIC: Final = ("battery", "ev")
 def account(homes: Homes, deliveries: Mapping[int, Delivery]) -> pd.DataFrame:
     """A row a home, index point_id; sums over the periods delivered, all of which must be there.
 
-    pv_wh: what the sun gave.  For each way, "managed" as metered under the DSO's caps, "unmanaged" on
-    the same profiles under none: self_used_W_wh: of pv_wh, used or stored behind the meter;
+    pv_wh: production of the panels.  For each way, "managed" as metered under the DSO's caps, "unmanaged" on
+    the same profiles without caps: self_used_W_wh: of pv_wh, used or stored behind the meter;
     cost_W_micro_eur: bought less sold at the tariff the home sees, grid fees included;
-    wear_W_micro_eur; KIND_W_wh: net energy drawn by each kind of device; stored_W_wh: what batteries
-    and vehicles hold more than at the start;
+    wear_W_micro_eur; KIND_W_wh: net energy drawn by each kind of device; stored_W_wh: energy that batteries
+    and vehicles hold beyond that at the start;
     missed_W_wh: comfort missed, Wh of state.
     """
     periods = range(homes.first, homes.at)

@@ -1,4 +1,4 @@
-"""One home through time: plans a day ahead, promises, is moved, obeys its set-points, plans again."""
+"""One home through time: plans a day ahead, promises, is moved, follows its set-points, plans again."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from gridbourse.scheduling.storage import Storage, Viable, allowed
 Ints = NDArray[np.int64]
 
 HORIZON_HOURS = 36
-"""A plan looks a day and a half ahead: the local day it is for, and the night after it."""
+"""Horizon of a plan, a day and a half: the local day it is for, and the night after it."""
 DRIFT = 0.05
-"""A plan is made anew once balancing has moved a battery by this share of its span, or for a new day."""
+"""Share of its span by which balancing may move a battery before a new plan is made."""
 _WORTH_TOLERANCE = 1e-3
 """µEUR/Wh"""
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A schedule for the periods from `first` on."""
+    """Schedule for the periods from `first` on."""
 
     first: int
     home: Home
@@ -38,14 +38,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Done:
-    """What a home's devices did in a period: drawn Wh by device, comfort missed by storage."""
+    """Operation of a home's devices in a period: drawn Wh by device, comfort missed by storage."""
 
     drawn_wh: Mapping[str, int]
     off_wh: Mapping[str, float]
 
 
 class Household:
-    """`at`: the next period to be delivered. `expected`: what the home expects to inject without its
+    """Home; `at`: the next period to be delivered. `expected`: its expected injection without its
     devices, for a range of periods. Energies are net injections, + injects, unless they are drawn."""
 
     def __init__(
@@ -77,7 +77,7 @@ class Household:
         self._drifted = False
 
     def promise(self, period: int) -> int:
-        """Net device energy planned for a period; from now on the plan keeps it."""
+        """Net device energy planned for a period; the plan keeps it from now on."""
         plan = self._current(period)
         for each in range(self._promised_until, period + 1):
             self._keep(plan, each)
@@ -85,7 +85,7 @@ class Household:
         return -sum(self._set[period].values()) - self._loads.get(period, 0)
 
     def room(self, period: int) -> tuple[int, int]:
-        """Wh the home could inject more (up) and less (down) than planned, every comfort kept."""
+        """Wh that the home could inject more (up) and less (down) than planned, every comfort kept."""
         plan = self._fresh(period)
         k = period - plan.first
         up = down = 0
@@ -96,11 +96,11 @@ class Household:
         return min(up, max(self._capacity_wh - net, 0)), min(down, max(self._capacity_wh + net, 0))
 
     def cost_of(self, period: int, moves_wh: list[int]) -> list[float]:
-        """µEUR that moving by each of these costs; see `model.home.cost_of_moving`."""
+        """Cost of moving by each of these, µEUR; see `scheduling.home.moved`."""
         return [cost for cost, _ in self._moved(period, moves_wh)]
 
     def move(self, period: int, wh: int) -> None:
-        """Inject `wh` more than planned in the period; what comes later is planned anew.
+        """Inject `wh` more than planned in the period; later periods are planned anew.
 
         ScenarioError beyond what `room` says.
         """
@@ -124,7 +124,7 @@ class Household:
         self._plan = None
 
     def point(self, period: int, device: str, drawn_wh: int) -> None:
-        """A set-point from outside; it holds within comfort, and moves what was promised, too."""
+        """Apply a set-point from outside; it holds within comfort, and moves what was promised, too."""
         if device not in self.states:
             raise ScenarioError(f"{self.point_id}: {device}: the home has no such storage")
         if period < self.at:
@@ -133,10 +133,10 @@ class Household:
         self._plan = None
 
     def deliver(self, period: int, least_wh: int, most_wh: int, beside_wh: int = 0) -> int:
-        """Obey the set-points, as far as the net device energy may lie in least..most; the state
-        advances. Where it must, a home moves within comfort first, then as far as it physically can.
+        """Follow the set-points, as far as the net device energy may lie in least..most; the state
+        advances. Where it must, a home moves within comfort first, then as far as physically possible.
 
-        beside_wh: what the home injects beside what it expected; see `_balanced`.
+        beside_wh: injection of the home beyond what it expected; see `_balanced`.
         """
         if period != self.at:
             raise ScenarioError(f"{self.point_id}: period {period} comes before {self.at}")
@@ -162,9 +162,9 @@ class Household:
     def _balanced(
         self, plan: Plan, k: int, drawn: dict[str, int], beside_wh: int
     ) -> dict[str, int]:
-        """A battery takes up what the forecast missed, so that the meter shows what was promised, where
-        the energy is worth no less in it than on the market: its worth is the plan's dual. One that an
-        aggregator steers does as it is told."""
+        """Let a battery compensate the forecast error, so that the meter shows what was promised, where
+        the energy is worth no less in it than on the market: its worth is the plan's dual. A battery that an
+        aggregator steers follows its set-points."""
         battery = self.devices.battery
         steered = "battery" in self._world.rules.direct_kinds
         if battery is None or steered or not battery.balances or not beside_wh:
@@ -200,9 +200,9 @@ class Household:
         return float(storage.low_wh[0]), float(storage.high_wh[0])
 
     def as_member(self, steered: Collection[str]) -> Home:
-        """The home as its aggregator plans it, from the next period to be delivered on.
+        """Home as its aggregator plans it, from the next period to be delivered on.
 
-        What is not steered is as the home plans it itself: shiftable loads as they run, storages at
+        Devices not steered are as the home plans them itself: shiftable loads as they run, storages at
         their set-points.
         """
         self._plan = None
@@ -217,13 +217,13 @@ class Household:
         return replace(home, base_wh=base, blocks=(), targets_wh=targets)
 
     def _fresh(self, period: int) -> Plan:
-        """The plan from where the states are, to the Wh."""
+        """Plan from the exact present states, to the Wh."""
         if self._drifted:
             self._plan = None
         return self._current(period)
 
     def _current(self, period: int) -> Plan:
-        """The plan, made anew for a new local day, or when something came in between."""
+        """Present plan, made anew for a new local day, or after a change."""
         day = self._world.local_date(period)
         plan = self._plan
         beyond = plan is not None and period - plan.first >= len(plan.home.base_wh)
@@ -278,7 +278,7 @@ class Household:
                     self._loads[period + at] = self._loads.get(period + at, 0) + wh
 
     def _moved(self, period: int, moves_wh: list[int]) -> list[tuple[float, dict[str, float]]]:
-        """Cost and drawn energy by storage of each move; loads run as they are planned."""
+        """Cost and drawn energy by storage of each move; loads run as planned."""
         plan = self._current(period)
         k = period - plan.first
         drawn = plan.schedule.drawn_wh

@@ -1,7 +1,7 @@
-"""What neighbours offer and wish for: listings of a bilateral market, with seeded preferences.
+"""Offers and requests of a bilateral market, with seeded preferences.
 
-Every buyer has, drawn once: a source of energy it likes, a favourite seller, and what it finds its
-wishes worth.  What the sellers' energy is made from is attested, not claimed; here it is drawn by the
+Every buyer has, drawn once: a preferred source of energy, a preferred seller, and the worth of its
+preferences.  The source of the sellers' energy is attested, not claimed; here it is drawn by the
 scenario's shares, since benchmark profiles know PV alone.
 """
 
@@ -25,9 +25,9 @@ PRICE_RULES = {"seller": PriceRule.SELLER, "midpoint": PriceRule.MIDPOINT}
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The people of a bilateral market.
+    """Participants of a bilateral market.
 
-    numbers: participant number by point; zone_numbers: of the grid zones, as the registry has them.
+    numbers: participant number by point; zone_numbers: of the grid zones, as in the registry.
     """
 
     scenario: Scenario
@@ -36,29 +36,29 @@ class Neighbours:
 
     @property
     def rules(self) -> BilateralRules:
-        """Of the scenario's market of neighbours."""
+        """Rules of the scenario's bilateral market."""
         return self.scenario.bilateral_rules
 
     @property
     def sources(self) -> list[str]:
-        """Names of the sources; the place in this list is the bit on-chain."""
+        """Names of the sources; the index in this list is the bit on-chain."""
         return list(self.rules.sources)
 
     @cached_property
     def sellers(self) -> list[str]:
-        """The participants who are known to have something to sell at times."""
+        """Participants known to have something to sell at times."""
         produces = self.scenario.producers
         points = self.scenario.points
         taking_part = zip(points.index, points["participant"], strict=True)
         return [str(point) for point, takes_part in taking_part if takes_part and produces[point]]
 
     def source_of(self, seller: str) -> str:
-        """What a seller's energy is made from."""
+        """Source of a seller's energy."""
         rng = draws.generator(self.scenario.strategy.seed, "source", seller)
         return str(rng.choice(self.sources, p=list(self.rules.sources.values())))
 
     def favourite_of(self, buyer: str) -> str | None:
-        """The seller a buyer likes best, or has picked for good; None where nobody sells."""
+        """Seller that a buyer prefers, or has picked for good; None where nobody sells."""
         others = [seller for seller in self.sellers if seller != buyer]
         if not others:
             return None
@@ -86,7 +86,7 @@ class Neighbours:
 
     @cached_property
     def zones(self) -> Zones:
-        """The tree of the scenario's zones, as the registry numbers them."""
+        """Tree of the scenario's zones, as the registry numbers them."""
         numbers = self.zone_numbers
         return Zones(
             {
@@ -100,7 +100,7 @@ class Neighbours:
         return self.rules.choice == "standing"
 
     def _offer(self, point_id: str, zone: int, wh: int, period: int) -> Offer:
-        """With standing choices a producer has one price, its cost; else the price of a strategy."""
+        """Offer at the price of a strategy; with standing choices at the producer's one price, its cost."""
         trader, band = Trader.drawn(self.scenario, point_id), self.scenario.band
         tick = trader.cost_tick
         if not self._standing:
@@ -108,7 +108,7 @@ class Neighbours:
         return Offer(self.numbers[point_id], wh, band.price(tick), self.source_of(point_id), zone)
 
     def _request(self, point_id: str, zone: int, wh: int, period: int) -> Request:
-        """Who has picked a producer takes its energy at its price, up to the retail price."""
+        """Request; a buyer that picked a producer pays that one's price, up to the retail price."""
         band, seed = self.scenario.band, self.scenario.strategy.seed
         favourite = self.favourite_of(point_id)
         if self._standing:

@@ -1,4 +1,4 @@
-"""The plant: what the points really do in a period, and what the meters and the grid then show."""
+"""Plant: the real behaviour of the points in a period, and the readings and grid state that follow."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Delivery:
     """One delivered period.
 
     readings_wh: metered net injection, Wh, shape (points,), positive = injected.
-    curtailed_wh: what the caps held back, Wh >= 0, shape (points,).
-    uncurtailed_wh: what the points would have injected without caps, and had they sold no curtailment,
-        with their devices as they ran, shape (points,).
-    devices_wh: what of the readings homes' scheduled devices injected, shape (points,).
+    curtailed_wh: energy that the caps held back, Wh >= 0, shape (points,).
+    uncurtailed_wh: injection of the points had there been no caps and no curtailment sold,
+    with their devices as they ran, shape (points,).
+    devices_wh: part of the readings injected by homes' scheduled devices, shape (points,).
     flow: the grid under exactly these readings.
     """
 
@@ -34,7 +34,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Plant:
-    """Profiles, homes with devices, and a grid in the place of the real world."""
+    """Profiles, homes with devices, and a grid in place of the real world."""
 
     scenario: Scenario
     network: Network
@@ -42,15 +42,15 @@ class Plant:
 
     @classmethod
     def of(cls, scenario: Scenario, network: Network) -> Plant:
-        """With the homes the scenario has."""
+        """Plant with the homes of the scenario."""
         return cls(scenario, network, Homes(scenario) if scenario.homes is not None else None)
 
     def deliver(self, period: int, caps: Caps | None = None, sold: Caps | None = None) -> Delivery:
-        """Every point follows its profile, and its devices their set-points, as far as caps allow.
+        """Deliver a period: points follow their profiles, devices their set-points, as far as caps allow.
 
-        sold: what points have sold to keep within, which is nobody's cap: it is not held back from
-        them. Devices give way first; what is then still above a cap is held back. With homes each period is
-        delivered once, one after the other.
+        sold: limits that points have sold to keep, which are not caps: their energy does not count as
+        held back. Devices give way first; the rest above a cap is held back. With homes each period is
+        delivered once, in order.
         """
         base_wh = self.scenario.net_wh(period)
         devices_wh = np.zeros_like(base_wh)
@@ -69,7 +69,7 @@ class Plant:
         return self._flow(net_wh, self.scenario.reactive_var(period))
 
     def expected_flow(self, period: int, net_wh: NDArray[np.int64]) -> Flow:
-        """The grid as it is expected before delivery, with these net injections scheduled."""
+        """Grid expected before delivery, with these net injections scheduled."""
         return self._flow(net_wh, self.scenario.forecast_var(period))
 
     def _flow(self, net_wh: NDArray[np.int64], reactive_var: NDArray[np.float64]) -> Flow:
@@ -81,6 +81,6 @@ def energy_gap_wh(readings_wh: NDArray[np.int64], flow: Flow, hours: float) -> f
     """Metered energy that the grid does not account for, Wh.
 
     Sum of the readings of all connection points + exchange at the transformer - branch losses; 0
-    but for the solver's tolerance when every injection is metered and every reading is true.
+    except the solver's tolerance when every injection is metered and every reading is true.
     """
     return float(readings_wh.sum() + (flow.exchange_w[0] - flow.losses_w[0]) * hours)

@@ -1,10 +1,10 @@
-"""Aggregators and their prosumers: who is in whose portfolio, what is asked for, what is answered.
+"""Aggregators and their prosumers: portfolios, auctions and answers.
 
-An aggregator is a participant with a connection point and assets of its own. What it is short of in a
-period, by its forecast and by what it has sold before, it asks for in a bid auction under its ceiling;
-what it has left it sells in an offer auction above its floor. A prosumer answers the auctions of its
-own aggregator; one without a contract answers whichever auction of the area offers it most. Prosumers
-answer with what they expect, at the price of their strategy. Source: [Talari-nd] §2.2, Fig. 5.4.
+An aggregator is a participant with a connection point and its own assets. For its shortage in a
+period, by its forecast and its earlier trades, it holds a bid auction under its ceiling; its
+surplus it sells in an offer auction above its floor. A prosumer answers the auctions of its
+own aggregator; one without a contract answers the auction of the area with the best limit for it. Prosumers
+answer with their expected energy, at the price of their strategy. Source: [Talari-nd] §2.2, Fig. 5.4.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Posted:
-    """An auction an aggregator posts."""
+    """Auction that an aggregator posts."""
 
     aggregator: Aggregator
     auction: Auction
@@ -37,7 +37,7 @@ class Posted:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a prosumer answers; auction: its place among those posted."""
+    """Answer of a prosumer; auction: its place among those posted."""
 
     auction: int
     point_id: str
@@ -47,7 +47,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Portfolios:
-    """The portfolios of a scenario's aggregators; deterministic by its seed."""
+    """Portfolios of a scenario's aggregators; deterministic by its seed."""
 
     scenario: Scenario
 
@@ -76,7 +76,7 @@ class Portfolios:
         )
 
     def contracts(self, numbers: Mapping[str, int]) -> Iterator[Contract]:
-        """The contract of each, for the whole replay; numbers: participant number by point."""
+        """Contract of each prosumer, for the whole replay; numbers: participant number by point."""
         replayed = self.scenario.replayed
         for point, one in self.aggregator_of.items():
             yield Contract(
@@ -91,7 +91,7 @@ class Portfolios:
             )
 
     def auctions(self, wanted_wh: Ints) -> list[Posted]:
-        """What aggregators ask for; wanted_wh: net energy of every point to trade, + has a surplus."""
+        """Auctions of the aggregators; wanted_wh: net energy of every point to trade, + has a surplus."""
         rows = {str(point): row for row, point in enumerate(self.scenario.points.index)}
         band, rules = self.scenario.band, self.scenario.auction_rules
         posted = []
@@ -107,7 +107,7 @@ class Portfolios:
         return posted
 
     def answers(self, period: int, wanted_wh: Ints, posted: Sequence[Posted]) -> list[Answer]:
-        """What the prosumers answer, in the order of the points; wanted_wh as in `auctions`."""
+        """Answers of the prosumers, in the order of the points; wanted_wh as in `auctions`."""
         points = self.scenario.points
         own = {one.point for one in self.scenario.aggregators}
         rows = zip(points.index, points["participant"], wanted_wh.tolist(), strict=True)
@@ -124,7 +124,7 @@ class Portfolios:
         return answers
 
     def _answered(self, point: str, sells: bool, tick: int, posted: Sequence[Posted]) -> int | None:
-        """The auction with the best limit for the prosumer, of those its price is within."""
+        """Auction with the best limit for the prosumer, of those whose limit its price meets."""
         mine = self.aggregator_of.get(point)
         sign = 1 if sells else -1
         fits = [

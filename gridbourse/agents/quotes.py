@@ -1,11 +1,11 @@
-"""How participants quote in a continuous market: who comes by when, and with what.
+"""Quotes of participants in an order book: times of their visits, and their orders.
 
-Before gate closure everybody comes by several times, each time in another, seeded order. At first a
-participant places what it expects at a price from its strategy (see ``strategy``), mostly to rest
-until somebody takes it, else for the moment only or whole only. When it comes by again and still has
-an order at rest, it may take that out for good, or, if it prices with zero intelligence, give it a
-price drawn anew: Gode and Sunder's traders draw for every quote. Who has none at rest, but energy left
-to trade (its order was cancelled unfilled, or the network rejected a trade of it), orders again.
+Before gate closure each participant visits several times, each time in another, seeded order. At first
+it places its expected energy at a price from its strategy (see ``bidding``), mostly to rest
+until it is taken, otherwise as immediate-or-cancel or fill-or-kill. If it still has a resting order at a
+later visit, it may cancel that for good, or, if it prices with zero intelligence, give it a
+newly drawn price: Gode and Sunder's traders draw for every quote. A participant with no resting order but
+energy left to trade (its order was cancelled unfilled, or the DSO rejected its trade) orders again.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ Step = Literal["place", "keep", "replace", "withdraw"]
 
 @dataclass(frozen=True)
 class Visit:
-    """A participant comes by.
+    """Visit of a participant.
 
-    step: what it does with an order at rest; "place" in the first round, when it has none.
-    wh: what it has to trade, tick: its limit price now, kind: of the order it places, if it does.
+    step: its action on a resting order; "place" in the first round, when it has none.
+    wh: energy it has to trade, tick: its limit price now, kind: of the order it places, if it does.
     """
 
     point_id: str
@@ -45,10 +45,10 @@ class Visit:
 def visits(
     scenario: Scenario, period: int, round_: int, wanted_wh: NDArray[np.int64]
 ) -> Iterator[Visit]:
-    """The visits of one round, in order; deterministic by (seed, period, round, point).
+    """Visits of one round, in order; deterministic by (seed, period, round, point).
 
-    wanted_wh: net energy of every point to trade, Wh, + has a surplus.  Who has less to trade than
-    the least order stays away.
+    wanted_wh: net energy of every point to trade, Wh, + has a surplus.  A point with less to trade than
+    the least order does not visit.
     """
     rules = scenario.book_rules
     seed, band = scenario.strategy.seed, scenario.band

@@ -1,8 +1,8 @@
-"""The same homes without a manager, to compare with: nothing looks ahead and nothing sees a price.
+"""Homes without a manager, for comparison: nothing looks ahead and nothing sees a price.
 
 A vehicle charges at full power from its arrival until it has what it needs. A thermostat holds the
 lower edge of the same comfort band, which is the least heat that keeps it. A shiftable load runs as
-soon as it may. A battery does what batteries do out of the box: it takes the surplus behind its meter
+soon as it may. A battery follows its factory setting: it takes the surplus behind its meter
 and gives it back when there is a shortage.
 """
 
@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 
 
 class Unmanaged:
-    """One home's devices over the periods it is told of beforehand."""
+    """Devices of one home over the periods given in advance."""
 
     def __init__(self, devices: Devices, zone: str, world: Surroundings, periods: range):
         self.states = world.start_states(devices)
@@ -32,7 +32,7 @@ class Unmanaged:
         self._shifts = bool(devices.shiftables)
 
     def follow(self, base_wh: Ints) -> tuple[Ints, list[Done]]:
-        """Net device energy in each period when the home injects `base_wh` beside its devices."""
+        """Net device energy in each period when the home injects `base_wh` without its devices."""
         done = [self._period(k, int(base)) for k, base in enumerate(base_wh)]
         return np.array([-sum(one.drawn_wh.values()) for one in done], dtype=np.int64), done
 
@@ -60,7 +60,7 @@ class Unmanaged:
 
 
 def _at_once(devices: Devices, world: Surroundings, periods: range) -> Ints:
-    """Every run of a shiftable load at its earliest start."""
+    """Load in Wh with every run of a shiftable load at its earliest start."""
     loads = np.zeros(len(periods), dtype=np.int64)
     ends = range(periods.start, periods.stop + world.day)
     for energy, first, _ in world.runs(devices.shiftables, ends).values():
@@ -71,5 +71,5 @@ def _at_once(devices: Devices, world: Surroundings, periods: range) -> Ints:
 
 
 def missed_wh(done: Sequence[Done]) -> float:
-    """Wh of state by which bands were missed, over all periods and storages."""
+    """Comfort missed over all periods and storages, Wh of state."""
     return sum(abs(wh) for one in done for wh in one.off_wh.values())

@@ -1,1 +1,1 @@
-"""The grid: read from a file, solved, held against its limits, and brought back within them."""
+"""Grid: read from a file, solved, compared with its limits, and brought back within them."""

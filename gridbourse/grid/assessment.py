@@ -1,7 +1,7 @@
-"""Is the grid inside its limits, and if not: where, and by how much.
+"""Assessment of a grid state: the limits it breaks, where, and by how much.
 
 Voltage: EN 50160 asks that 95 % of a week's 10-minute means lie within 10 % of the nominal voltage.
-A verdict is about one delivery period at a time, so the band has to hold in every period; that is
+A verdict covers one delivery period at a time, so the band has to hold in every period; that is
 the stricter rule, and leaves the 5 % to what no schedule foresees.  Thermal: rated current.
 """
 
@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 
 
 class Kind(StrEnum):
-    """Which limit is broken."""
+    """Kind of limit that is broken."""
 
     UNDERVOLTAGE = "undervoltage"
     OVERVOLTAGE = "overvoltage"
@@ -30,9 +30,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Violation:
-    """One limit broken.  value, limit, over: pu of rated voltage or current, over > 0.
+    """One broken limit.  value, limit, over: pu of rated voltage or current, over > 0.
 
-    element: position in the Flow's node or branch columns; name: what a person calls it.
+    element: position in the Flow's node or branch columns; name: its name in the grid file.
     """
 
     kind: Kind
@@ -54,7 +54,7 @@ class Violation:
 
 @dataclass(frozen=True)
 class Assessment:
-    """A grid state against its limits; violations worst first, loading 1.0 = rated."""
+    """Grid state compared with its limits; violations worst first, loading 1.0 = rated."""
 
     u_min_pu: float
     u_max_pu: float
@@ -63,7 +63,7 @@ class Assessment:
 
     @property
     def inside(self) -> bool:
-        """No limit is broken."""
+        """True where no limit is broken."""
         return not self.violations
 
 
@@ -93,7 +93,7 @@ def assess_flow(network: Network, flow: Flow, limits: Limits) -> Assessment:
 
 
 def excess_pu(flow: Flow, limits: Limits) -> Array:
-    """How far each state of a flow is beyond its worst limit, pu, shape (k,); <= 0 is inside."""
+    """Distance of each state of a flow beyond its worst limit, pu, shape (k,); <= 0 is inside."""
     parts = [limits.v_min_pu - flow.u_pu, flow.u_pu - limits.v_max_pu]
     return np.concatenate([*parts, flow.loading - limits.loading_max], axis=1).max(axis=1)
 

@@ -1,4 +1,4 @@
-"""Refusals of grid files and power flows."""
+"""Errors of grid files and power flows."""
 
 from gridbourse.errors import GridbourseError
 
@@ -8,7 +8,7 @@ class GridError(GridbourseError):
 
 
 def first_line(error: Exception) -> str:
-    """What another library's error says, short enough for one line."""
+    """Message of another library's error, short enough for one line."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 

@@ -1,4 +1,4 @@
-"""Limits of voltage and loading that a schedule is held against."""
+"""Limits of voltage and loading that a schedule has to keep."""
 
 from __future__ import annotations
 

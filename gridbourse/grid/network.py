@@ -1,8 +1,8 @@
-"""The grid as a function: injections of the connection points in, state of the grid out.
+"""Grid as a function: injections of the connection points in, state of the grid out.
 
 Array in, array out: ``k`` grid states are solved in one batch by power-grid-model (Newton-Raphson,
 balanced three-phase).  The grid file holds wires only; every connection point gets exactly one
-constant-power appliance, so what flows is what the points inject and nothing else.
+constant-power appliance, so the flow is the injection of the points and nothing else.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from gridbourse.grid.readers import BRANCHES, Grid, Wires, read_grid
 Array = NDArray[np.float64]
 
 ERROR_TOLERANCE_PU: Final = 1e-10
-"""Newton-Raphson stops at this voltage step: an energy gap far below a watt-hour."""
+"""Voltage step at which Newton-Raphson stops: an energy gap far below a watt-hour."""
 LINK_TOLERANCE_PU: Final = 1e-6
 """The same in a grid with links: they conduct so well that rounding alone moves a voltage by 1e-8,
 and a step below 1e-6 is followed by one below that."""
@@ -52,17 +52,17 @@ class Flow:
     losses_w: Array
 
     def state(self, k: int) -> Flow:
-        """The one state ``k``, still with a leading axis of length 1."""
+        """State ``k`` alone, still with a leading axis of length 1."""
         one = slice(k, k + 1)
         return Flow(self.u_pu[one], self.loading[one], self.exchange_w[one], self.losses_w[one])
 
 
 class Network:
-    """A grid with one appliance per connection point.
+    """Grid with one appliance per connection point.
 
     Nodes that no source reaches (open switches, buses out of service) are left out of every result.
-    node_names, branch_names: what a person calls them, in the order of Flow's columns.
-    point_nodes: shape (points,), the column of ``Flow.u_pu`` each connection point is at.
+    node_names, branch_names: names in the grid file, in the order of Flow's columns.
+    point_nodes: shape (points,), the column of ``Flow.u_pu`` of each connection point.
     """
 
     def __init__(self, grid: Grid, numbers: pd.Series):
@@ -101,7 +101,7 @@ class Network:
         return cls(read_grid(path), points["node"])
 
     def _energized(self, grid: Grid) -> NDArray[np.bool_]:
-        """Which nodes have a way to a source."""
+        """Mask of the nodes that have a way to a source."""
         try:
             solved = self._model.calculate_power_flow(
                 calculation_method=CalculationMethod.linear, output_component_types=["node"]

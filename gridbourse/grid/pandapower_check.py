@@ -1,4 +1,4 @@
-"""A second opinion on a grid state from pandapower, which shares no code with power-grid-model."""
+"""Independent check of a grid state by pandapower, which shares no code with power-grid-model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gridbourse.grid.network import Array, Flow
 
 
 class PandapowerNetwork:
-    """Answers ``run`` as ``Network`` does: the same order of nodes and branches, within 1e-8.
+    """Network solved by pandapower; ``run`` has the same order of nodes and branches, within 1e-8.
 
     Every connection point is a static generator, at the bus whose index is the point's ``node``;
     the file's own appliances are taken off.

@@ -1,8 +1,8 @@
-"""A pandapower net as wires for power-grid-model, or a refusal: never in silence another grid.
+"""A pandapower net as wires for power-grid-model, or a refusal; never silently another grid.
 
 power-grid-model-io's PandaPowerConverter does the arithmetic.  Around it this module
 
-- takes off what the connection points stand for: loads, static generators, storages, motors (the
+- removes what the connection points stand for: loads, static generators, storages, motors (the
   converter refuses storages, and makes three loads of each load);
 - refuses what has no counterpart (voltage-controlled generators, shunts, three-winding
   transformers ...) and transformer data that the two programs read differently, above all a tap
@@ -43,7 +43,7 @@ ENDS: Final = (
     ("switch", "bus"),
     ("ext_grid", "bus"),
 )
-"""Columns that hold a bus index."""
+"""Columns of bus indices."""
 SIZES: Final = (
     ("bus", "vn_kv"),
     ("line", "length_km"),
@@ -67,24 +67,24 @@ NUMBERS: Final = (
     ("ext_grid", "vm_pu", 0.0),
     ("ext_grid", "va_degree", None),
 )
-"""Columns that hold a finite number, and the least it may be."""
+"""Columns of finite numbers, and the least value of each."""
 MAY_LACK: Final = (
     ("line", "g_us_per_km"),
     ("line", "df"),
     ("trafo", "shift_degree"),
     ("ext_grid", "va_degree"),
 )
-"""Of these, where nothing may stand for the usual."""
+"""Columns of these that may be empty where the usual value holds."""
 NO_WIRE: Final = ("measurement",)
 STIFF_SOURCE_VA: Final = 1e14
 TAP_CHANGERS: Final = ("Ratio", "Symmetrical")
-"""The same in pandapower as long as a step turns no phase."""
+"""Tap changers that are the same in pandapower as long as a step turns no phase."""
 
 
 def read(text: str) -> Any:
-    """The net in a pandapower JSON text, without its appliances.
+    """Net in a pandapower JSON text, without its appliances.
 
-    pandapower imports the classes such a text names: only for files of people one trusts.
+    pandapower imports the classes that such a text names: only for files from a trusted source.
     """
     try:
         net = pandapower.from_json_string(text, convert=True)
@@ -96,7 +96,7 @@ def read(text: str) -> Any:
 
 
 def convert(path: Path, net: Any) -> Grid:
-    """The grid of a net that ``read`` found in the file ``path``.
+    """Grid of a net that ``read`` found in the file ``path``.
 
     Node numbers are bus indices.  Raises GridError naming table, element and rule.
     """
@@ -115,9 +115,9 @@ def convert(path: Path, net: Any) -> Grid:
     on = net.bus["in_service"].astype(bool)
     net.trafo["in_service"] &= _at(net.trafo, "hv_bus", on) & _at(net.trafo, "lv_bus", on)
     try:
-        with warnings.catch_warnings(action="ignore"):  # that tan1 is uninitialised: see below
+        with warnings.catch_warnings(action="ignore"):  # "tan1 is uninitialised": see below
             data, _ = converter.load_input_data(net, make_extra_info=False)
-    except Exception as error:  # it raises whatever it meets: KeyError, NotImplementedError ...
+    except Exception as error:  # KeyError, NotImplementedError and others of the converter
         raise GridError(f"cannot be converted ({first_line(error)})") from error
     wires: Wires = {str(getattr(k, "value", k)): rows for k, rows in data.items() if len(rows)}
     if "line" in wires:
@@ -136,7 +136,7 @@ def convert(path: Path, net: Any) -> Grid:
 
 
 def representatives(net: Any) -> pd.Series:
-    """Bus index -> the first of the buses that closed switches make one node with it."""
+    """Bus index -> first of the buses that closed switches join to one node with it."""
     first = pd.Series(net.bus.index, index=net.bus.index)
     order = {bus: i for i, bus in enumerate(net.bus.index)}
     switches = topology.create_nxgraph(net, include_lines=False, include_trafos=False)
@@ -176,7 +176,7 @@ def _require_wires_only(net: Any) -> None:
 
 
 def _require_sizes(net: Any) -> None:
-    """Refuse sizes that are no finite number above zero, which would fail far from here, or not at all."""
+    """Refuse sizes that are not finite numbers above zero: they would fail far from here, or not at all."""
     for table, column in SIZES:
         values = pd.to_numeric(net[table][column], errors="coerce")
         holds = np.isfinite(values) & (values > 0)
@@ -184,7 +184,7 @@ def _require_sizes(net: Any) -> None:
 
 
 def _require_numbers(net: Any) -> None:
-    """Refuse what is no finite number, or has a sign that pandapower and the converter read differently."""
+    """Refuse values not finite, or with a sign that pandapower and the converter read differently."""
     for table, column, least in NUMBERS:
         if column not in net[table]:
             continue
@@ -198,7 +198,7 @@ def _require_numbers(net: Any) -> None:
 
 
 def _require_same_voltage(net: Any, nodes_of: pd.Series) -> None:
-    """Lines and closed switches join buses of one rated voltage."""
+    """Refuse lines and closed switches that join buses of different rated voltages."""
     rated = net.bus["vn_kv"].astype(float)
     of_node = nodes_of.map(rated)
     other = ~np.isclose(rated, of_node, rtol=SAME_VOLTAGE)
@@ -218,7 +218,7 @@ def _require_same_voltage(net: Any, nodes_of: pd.Series) -> None:
 
 
 def _require_one_voltage_of_sources(net: Any, nodes_of: pd.Series) -> None:
-    """As pandapower, refuse external grids that hold one node at two voltages."""
+    """Refuse external grids that hold one node at two voltages, as pandapower does."""
     sources = net.ext_grid[net.ext_grid["in_service"].astype(bool)]
     node = sources["bus"].map(nodes_of)
     for column in ("vm_pu", "va_degree"):
@@ -229,7 +229,7 @@ def _require_one_voltage_of_sources(net: Any, nodes_of: pd.Series) -> None:
 
 
 def _require_plain_transformers(net: Any) -> None:
-    """Refuse what pandapower and the converter read differently."""
+    """Refuse transformers that pandapower and the converter read differently."""
     trafo = net.trafo
 
     def column(name: str, empty: Any) -> pd.Series:
@@ -275,7 +275,7 @@ def _require_plain_transformers(net: Any) -> None:
 
 
 def _mend_lines(net: Any, wires: Wires, on: pd.Series) -> None:
-    """Open ends at buses out of service, and the loss angle of lines without capacitance."""
+    """Set open ends at buses out of service, and the loss angle of lines without capacitance."""
     lines = wires["line"]
     lines["from_status"] &= _at(net.line, "from_bus", on).to_numpy(dtype=np.int8)
     lines["to_status"] &= _at(net.line, "to_bus", on).to_numpy(dtype=np.int8)
@@ -285,7 +285,7 @@ def _mend_lines(net: Any, wires: Wires, on: pd.Series) -> None:
         _require(
             net, "line", pd.Series(lossless, net.line.index), "g_us_per_km", "needs c_nf_per_km"
         )
-    lines["tan1"][bare] = 0.0  # the converter leaves these to chance
+    lines["tan1"][bare] = 0.0  # the converter leaves these undefined
 
 
 def _at(table: pd.DataFrame, end: str, on: pd.Series) -> pd.Series:
@@ -293,7 +293,7 @@ def _at(table: pd.DataFrame, end: str, on: pd.Series) -> pd.Series:
 
 
 def _names(net: Any, wires: Wires) -> dict[int, str]:
-    """The converter keeps the order of every table."""
+    """Names of components by id; the converter keeps the order of every table."""
     tables = {
         "node": ("bus", net.bus),
         "line": ("line", net.line),

@@ -1,4 +1,4 @@
-"""Reads a grid file: a power-grid-model JSON or a pandapower JSON, told apart by what is in it."""
+"""Reads a grid file: a power-grid-model JSON or a pandapower JSON, told apart by its content."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ Wires = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Wires only: what is connected to them are the connection points of a scenario.
+    """Wires only: the connection points of a scenario are connected to them.
 
-    file: where it was read; names what is wrong with it.
+    file: its path, for messages about its faults.
     wires: power-grid-model input, component -> rows.
-    names: id of a component -> what a person calls it.
+    names: id of a component -> its name in the file.
     nodes: number of a node in the file (power-grid-model id, pandapower bus index) -> its id.
     node_names: number of a node in the file -> its name there, where it has one.
-    frequency_hz: what the lines' capacitance is charged at.
-    from_pandapower: whether the file is a pandapower net.
+    frequency_hz: at which the lines' capacitance is charged.
+    from_pandapower: True where the file is a pandapower net.
     """
 
     file: Path
@@ -96,7 +96,7 @@ def _power_grid_model(path: Path, text: str, document: dict[str, Any]) -> Grid:
 
 
 def _require_input(document: dict[str, Any], data: dict[str, Any]) -> None:
-    """Refuse results, updates and batches, and rows that nothing else could name."""
+    """Refuse results, updates and batches, and rows that no other rule would name."""
     said = {"type": document.get("type", "input"), "is_batch": document.get("is_batch", False)}
     for key, wanted in (("type", "input"), ("is_batch", False)):
         if said[key] != wanted:
@@ -137,7 +137,7 @@ def _require_sound(grid: Grid) -> None:
 
 
 def _require_same_voltage(grid: Grid) -> None:
-    """What is no transformer joins nodes of one rated voltage."""
+    """Refuse branches other than transformers that join nodes of different rated voltages."""
     nodes = grid.wires["node"]
     rated = dict(zip(nodes["id"].tolist(), nodes["u_rated"].tolist(), strict=True))
     for component in ("line", "link"):
@@ -152,7 +152,7 @@ def _require_same_voltage(grid: Grid) -> None:
 
 
 def _require_one_voltage_of_sources(grid: Grid) -> None:
-    """Sources at one node hold it at one voltage; of two nothing says which."""
+    """Refuse sources that hold one node at two voltages."""
     held: dict[int, tuple[float, float]] = {}
     for row in grid.wires["source"]:
         if not row["status"]:
@@ -171,6 +171,6 @@ def _require_one_voltage_of_sources(grid: Grid) -> None:
 
 
 def _first_fault(fault: Any) -> str:
-    """power-grid-model's own finding, e.g. ``line.from_node: ... (ids 129, 130)``."""
+    """First fault that power-grid-model found, e.g. ``line.from_node: ... (ids 129, 130)``."""
     ids = ", ".join(str(getattr(i, "id", i)) for i in (fault.ids or [])[:5])
     return f"{fault.component!s}.{fault.field!s}: {fault} (ids {ids})"

@@ -1,4 +1,4 @@
-"""The least curtailment, or movement, a linearised grid allows, as a linear programme of HiGHS."""
+"""Least curtailment, or movement, that a linearised grid allows, as a linear programme of HiGHS."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from gridbourse.grid.sensitivities import Sensitivities
 Array = NDArray[np.float64]
 
 BACK_OFF_PU: Final = 1e-5
-"""The programme stays this far inside: less than a watt-hour, more than curvature leaves over."""
+"""Distance of the programme from each limit: less than a watt-hour, more than the error of linearity."""
 _KW: Final = 1e3
 
 
 def least_curtailed(at: Sensitivities, kept_w: Array, scheduled_w: Array, limits: Limits) -> Array:
-    """How much of each schedule can stay, W, shape (m,), same sign as the schedule.
+    """Part of each schedule that can stay, W, shape (m,), same sign as the schedule.
 
     at: the grid around the state in which ``kept_w`` of ``scheduled_w`` flows, both shape (m,).
     Limits that cannot be kept are broken as little as possible: the worst excess weighs more than
@@ -42,7 +42,7 @@ def least_moved(
     limits: Limits,
     back_off_pu: float = BACK_OFF_PU,
 ) -> Array:
-    """The change of each injection, W, shape (m,), that takes least movement in sum.
+    """Change of each injection, W, shape (m,), of least movement in sum.
 
     at: the grid around the state in which ``moved_w`` is moved already; up_w, down_w (>= 0): the
     most each point can move either way; all shape (m,).  Broken limits as in `least_curtailed`.
@@ -53,7 +53,7 @@ def least_moved(
     here = np.concatenate([np.maximum(moved_w, 0.0), np.maximum(-moved_w, 0.0)]) / _KW
     slopes, spare = _rows(at, limits, back_off_pu)
     slopes = np.concatenate([slopes, slopes], axis=1) * sign * _KW
-    # What does not move is what is "kept" of the room, and as much as possible of it.
+    # Energy not moved is the part of the room that is "kept", and as much of it as possible.
     kept = _solve(-slopes, spare + slopes @ (here - room), room)
     moved = (room - np.clip(kept, 0.0, room)) * sign * _KW
     change: Array = moved[:points] + moved[points:]

@@ -1,4 +1,4 @@
-"""How voltages and loadings answer to one more watt at a point, by perturbed power flows."""
+"""Sensitivities of voltages and loadings to one more watt at a point, by perturbed power flows."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ STEP_W: Final = 100.0
 
 @dataclass(frozen=True)
 class Sensitivities:
-    """The grid around one state, linear in the injections of m points.
+    """Grid around one state, linear in the injections of m points.
 
     u_pu (nodes,), loading (branches,): the state.  du_per_w (m, nodes), dl_per_w (m, branches):
-    what one more watt injected at each point adds.
+    change for one more watt injected at each point.
     """
 
     u_pu: Array
@@ -35,7 +35,7 @@ def sensitivities(
 ) -> Sensitivities:
     """Perturbs one point after the other in a single batch.
 
-    injection_w, reactive_var: shape (all points,), W and var; points: shape (m,), which to perturb.
+    injection_w, reactive_var: shape (all points,), W and var; points: shape (m,), those to perturb.
     """
     states = np.tile(injection_w, (len(points) + 1, 1))
     states[np.arange(1, len(points) + 1), points] += STEP_W

@@ -1,4 +1,4 @@
-"""A file of corrections: what meters were found to have got wrong, judged row by row."""
+"""File of corrections of meter readings, judged row by row."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -16,10 +16,10 @@ WHO, WHEN, WH = ("participant", "point"), ("period", "time"), "wh"
 
 @dataclass(frozen=True)
 class Known:
-    """What a correction may be about.
+    """Readings that a correction may be about.
 
-    numbers: participant numbers by metering point, several of who took over from another.
-    capacity_wh: what a connection can carry in one
+    numbers: participant numbers by metering point, several where one took over from another.
+    capacity_wh: most that a connection can carry in one
     period, by participant number. is_settled: of (participant number, period).
     """
 

@@ -1,4 +1,4 @@
-"""What is wrong with metered data: the rule, the file, the row, the column."""
+"""Errors in metered data: the rule, the file, the row, the column."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gridbourse.text import one_line
 
 
 class Rule(StrEnum):
-    """What a meter reading must be; the word a refusal names."""
+    """Rule for a meter reading; the value is the word that a refusal names."""
 
     SCHEMA = "schema"  # the file has the columns the mapping names
     TIME = "time"  # a moment, with a UTC offset or in the stated timezone
@@ -27,15 +27,15 @@ class Rule(StrEnum):
     SIGNATURE = "signature"  # signed by the meter of that point
     GAP = "gap"  # no period without a reading
     WORD = "word"  # one of the words the column may hold
-    SAME = "same"  # as what it belongs with
+    SAME = "same"  # equal to the rows it belongs with
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """One thing wrong with one file.
+    """One fault in one file.
 
     row: the line of a CSV file the row begins in, the number of a Parquet file's row (the first is
-        1); None for what is wrong with no row in particular, such as a gap.
+        1); None for a fault in no row in particular, such as a gap.
     """
 
     file: str
@@ -57,7 +57,7 @@ class ReadingError(GridbourseError):
     """Metered data that break a rule; `refusals` holds every one found."""
 
     def __init__(self, refusals: Sequence[Refusal], listed: int = 5):
-        """listed: how many refusals the one-line message spells out."""
+        """listed: number of refusals that the one-line message spells out."""
         self.refusals = tuple(refusals)
         message = "; ".join(map(str, self.refusals[:listed]))
         if (more := len(self.refusals) - listed) > 0:
@@ -66,10 +66,10 @@ class ReadingError(GridbourseError):
 
     @classmethod
     def of(cls, error: TableError) -> ReadingError:
-        """Of a table that cannot be used."""
+        """Error of a table that cannot be used."""
         return cls([Refusal(error.path.name, error.place, error.column, Rule.SCHEMA, error.reason)])
 
     @property
     def first(self) -> Refusal:
-        """The refusal the message begins with."""
+        """Refusal with which the message begins."""
         return self.refusals[0]

@@ -1,4 +1,4 @@
-"""Times as files have them, to UTC: with their own offset, or local times with daylight saving."""
+"""Times in files, to UTC: with their own offset, or local times with daylight saving."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Moments:
 
 
 def to_utc(raw: Raw) -> Moments:
-    """The moment of every reading.
+    """Moment of every reading.
 
     Local times need ``columns.timezone``.  Where the clock goes back, the first of two equal local
-    times of a metering point is summer time, the second standard time; one alone could be either
-    and is refused, as is a time the clock skips.  Raises ReadingError for an unknown timezone.
+    times of a metering point is summer time, the second standard time; a single one could be either
+    and is refused, as is a time that the clock skips.  Raises ReadingError for an unknown timezone.
     """
     utc, local = _parse(raw)
     known = utc.notna() | local.notna()
@@ -58,7 +58,7 @@ def to_utc(raw: Raw) -> Moments:
 
 
 def _parse(raw: Raw) -> tuple[pd.Series, pd.Series]:
-    """(UTC times, naive local times); a row has one of them, or none where it is no time at all."""
+    """(UTC times, naive local times); a row has one of them, or none where it is not a time."""
     times = raw.readings["time"]
     nothing = pd.Series(pd.NaT, index=times.index, dtype="datetime64[us]")
     if isinstance(times.dtype, pd.DatetimeTZDtype):
@@ -74,7 +74,7 @@ def _parse(raw: Raw) -> tuple[pd.Series, pd.Series]:
 
 
 def _at(text: pd.Series, moments: Mapping[str, datetime | None]) -> pd.Series:
-    """The moments without their zone, NaT where a text has none."""
+    """Moments without their zone, NaT where a text has none."""
     found = {t: np.datetime64(m.replace(tzinfo=None), "us") for t, m in moments.items() if m}
     nothing = np.datetime64("NaT", "us")
     values = [found.get(each, nothing) for each in text.fillna("")]
@@ -82,7 +82,7 @@ def _at(text: pd.Series, moments: Mapping[str, datetime | None]) -> pd.Series:
 
 
 def _resolve(local: pd.Series, points: pd.Series, zone: str) -> tuple[pd.Series, pd.Series]:
-    """(UTC times, which of them are ambiguous and there only once), by order of occurrence."""
+    """(UTC times, mask of those ambiguous and present only once), by order of occurrence."""
 
     def localized(summer: bool) -> pd.Series:
         flags = pd.Series(summer, index=local.index).to_numpy()

@@ -1,4 +1,4 @@
-"""The mapping from metering points to participants, which is kept beside the chain."""
+"""Mapping from metering points to participants, which is kept beside the chain."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,24 +11,24 @@ from gridbourse.tables import TableError, read_csv, require_columns
 
 POINT, NUMBER = "point_id", "number"
 NOTES = ("account", "at", "zone")
-"""Columns that may be there for others."""
+"""Optional columns, used elsewhere."""
 
 
 @dataclass(frozen=True)
 class Holders:
-    """Who is metered at each point: one participant, or several in turn.
+    """Participants metered at each point: one, or several in turn.
 
-    numbers: participant numbers by point. membership: (first period, first period no more) of a
-    number; it is asked where a point has had several.
+    numbers: participant numbers by point. membership: (first period, first period after) of a
+    number; it is read where a point has had several.
     """
 
     numbers: Mapping[str, tuple[int, ...]]
     membership: Callable[[int], tuple[int, int]]
 
     def at(self, point: str, period: int) -> int | None:
-        """Whose meter it is in the period; None for nobody's.
+        """Participant whose meter it is in the period; None for nobody's.
 
-        A point that only one participant ever had is its own in every period.  Raises ReadingError
+        A point that only one participant ever had is that participant's in every period.  Raises ReadingError
         where two are members: one meter would be settled for both.
         """
         numbers = self.numbers.get(point, ())

@@ -1,4 +1,4 @@
-"""Reads metered data from CSV and Parquet files, long or wide, as they come: nothing is judged yet.
+"""Reads metered data from CSV and Parquet files, long or wide, unchanged: nothing is judged yet.
 
 long: one reading per row, columns time, point, value.  wide: one period per row, a time column and
 one column per metering point.
@@ -22,7 +22,7 @@ Unit = Literal["Wh", "kWh", "W", "kW"]
 
 @dataclass(frozen=True)
 class Columns:
-    """How to read a file.
+    """Layout of a file.
 
     time: column of times; with a UTC offset each, or local times of ``timezone``.
     point, value: columns of a long file.  Without them the file is wide: every column but ``time``
@@ -48,15 +48,15 @@ class Columns:
 
     @property
     def wide(self) -> bool:
-        """One column per metering point."""
+        """True where there is one column per metering point."""
         return self.point is None and self.value is None
 
 
 @dataclass(frozen=True)
 class Raw:
-    """A file's readings, untouched, one per row: row, column, time, point, value, signature.
+    """Readings of a file, unchanged, one per row: row, column, time, point, value, signature.
 
-    row, column: where the value stands in the file; signature is None throughout without a column.
+    row, column: place of the value in the file; signature is None throughout without a column.
     """
 
     file: str
@@ -65,7 +65,7 @@ class Raw:
 
 
 def read(path: Path | str, columns: Columns, others: Sequence[str] = ()) -> Raw:
-    """Reads a file; its ending says what it is.  others: columns that somebody else reads.
+    """Reads a file; its ending names the format.  others: columns that another module reads.
 
     Raises ReadingError (rule schema) for a file that cannot be read, lacks a column or has no row.
     """
@@ -87,7 +87,7 @@ def read_table(
     columns: Columns | None = None,
     optional: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """A file's columns as they stand, indexed by row as refusals name it.
+    """Columns of a file, unchanged, indexed by row as refusals name it.
 
     Of a wide file every column is used.  Raises ReadingError (rule schema) for a file that cannot
     be read, lacks a column or has one twice.
@@ -117,7 +117,7 @@ def _long(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
 
 
 def _wide(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
-    """Row by row, as a meter would have told them."""
+    """Long form of a wide table, row by row."""
     points = [name for name in table.columns if name != columns.time]
     long = (
         table.rename_axis("row")

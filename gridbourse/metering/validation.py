@@ -1,4 +1,4 @@
-"""Judges metered data row by row: what is good goes on, what is refused is named with its rule."""
+"""Judges metered data row by row: good rows go on, refused ones are named with their rule."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gridbourse.model.periods import Mtu
 from gridbourse.text import many
 
 LAST_PERIOD: Final = 2**32 - 1
-"""Contracts number periods in 32 bits."""
+"""Last period number; contracts number periods in 32 bits."""
 LAST_SECOND: Final = int(datetime.max.replace(microsecond=0, tzinfo=UTC).timestamp())
 _WH_PER_UNIT: Final = {"Wh": 1.0, "kWh": 1000.0}
 _W_PER_UNIT: Final = {"W": 1.0, "kW": 1000.0}
@@ -27,9 +27,9 @@ _W_PER_UNIT: Final = {"W": 1.0, "kW": 1000.0}
 
 @dataclass(frozen=True)
 class Meters:
-    """What is known of the metering points.
+    """Facts about the metering points.
 
-    capacity_w: point -> what its connection can carry either way, W; points not in it are unknown.
+    capacity_w: point -> most that its connection can carry either way, W; points not in it are unknown.
     addresses: point -> address of its meter's key; readings of these points must be signed.
     """
 
@@ -41,7 +41,7 @@ class Meters:
 class Readings:
     """Good readings, sorted by period and point: point (str), period (int64), wh (int64).
 
-    exact_wh: the same as the file has them, for who scales them before they are rounded (float64).
+    exact_wh: the unrounded values of the file, to be scaled before rounding (float64).
     """
 
     table: pd.DataFrame
@@ -49,7 +49,7 @@ class Readings:
     exact_wh: pd.Series
 
     def by_period(self, number_at: Callable[[str, int], int | None]) -> dict[int, dict[int, int]]:
-        """period -> participant number -> Wh, for the points that are somebody's in the period."""
+        """period -> participant number -> Wh, for the points that belong to a participant in the period."""
         periods: dict[int, dict[int, int]] = {}
         for point, period, wh in self.table.itertuples(index=False):
             number = number_at(point, int(period))
@@ -69,14 +69,14 @@ def validate(
     listed: int = 5,
     before: int = LAST_PERIOD,
 ) -> Readings:
-    """Turns a file's rows into readings.
+    """Turns the rows of a file into readings.
 
-    expected: the periods the file is to hold for every known point; None = whatever lies between
-        its first and last period, for the points it has.
+    expected: the periods that the file must hold for every known point; None = all between
+    its first and last period, for the points it has.
     one_way: the values count one direction, such as an import register: none is negative.
     strict: raise ReadingError with all refusals, `listed` of them spelled out; otherwise the good
         readings come back beside the refusals.
-    before: the first period that is too far ahead to be read of.
+    before: first period that is too far ahead to have a reading.
     A reading is rounded to the nearest Wh.  An equal second reading is refused, of two that differ
     both are: nothing says which is right.
     """
@@ -113,8 +113,8 @@ class _Sieve:
     ) -> None:
         """Takes the bad rows out.
 
-        column: where the fault is, None = in the value.  once_per: name a fault that all cells of
-        a file's row, or column, share but once.
+        column: column of the fault, None = the value.  once_per: name a fault shared by all cells of
+        a file's row, or column, only once.
         """
         refused = self.rows[bad]
         self.rows = self.rows[~bad]
@@ -192,7 +192,7 @@ def _measure(sieve: _Sieve, meters: Meters, mtu: Mtu, one_way: bool) -> None:
 
 
 def _numeral(value: Any, decimal: str) -> Any:
-    """What pandas may read as a number: no truth values, and the decimal sign the file states."""
+    """Value that pandas may read as a number: no truth values, and the decimal sign the file states."""
     if isinstance(value, bool | np.bool_):
         return None
     if isinstance(value, str) and decimal != ".":
@@ -252,7 +252,7 @@ def _gaps(
 
 
 def _stretch(raw: Raw, mtu: Mtu, first: int, last: int) -> str:
-    """In words; says so where the clock change is the likely reason."""
+    """Stretch of periods in words; names the clock change where it is the likely reason."""
     words = f"from {_utc(mtu, first)} to {_utc(mtu, last + 1)} ({many(last + 1 - first, 'period')})"
     if raw.columns.timezone is not None:
         day = pd.Timestamp(mtu.start(first)).tz_convert(raw.columns.timezone).date()

@@ -1,4 +1,4 @@
-"""Auctions of an aggregator among its prosumers: what `AggregatorAuction.sol` must equal.
+"""Auctions of an aggregator among its prosumers: the reference that `AggregatorAuction.sol` must equal.
 
 Bid auction: the aggregator buys a quantity; the cheapest offers at or under its ceiling price win until
 the quantity is covered. Offer auction: the mirror image for a surplus; the dearest bids at or above its
@@ -20,12 +20,12 @@ from gridbourse.model.errors import ModelError
 Ints = NDArray[np.int64]
 
 LEAST_REVEAL_SECONDS = 60
-"""Least time in which sealed answers are revealed: with less, nobody could but lose its bond."""
+"""Least time in which sealed answers are revealed: with less, nobody could avoid losing its bond."""
 
 
 @dataclass(frozen=True)
 class Auction:
-    """What an aggregator asks for: `wh` at the price of `tick`, its ceiling when it buys, else its floor."""
+    """Request of an aggregator: `wh` at the price of `tick`, its ceiling when it buys, else its floor."""
 
     buys: bool
     wh: int
@@ -35,7 +35,7 @@ class Auction:
 
 @dataclass(frozen=True)
 class Award:
-    """What an auction comes to. Arrays have the shape (answers,), in participant order.
+    """Result of an auction. Arrays have the shape (answers,), in participant order.
 
     volume_wh: energy awarded; margin: the last tick that wins, None where nothing does.
     won_wh, price_micro_eur_per_wh: of each answer; a price is 0 where nothing is won.
@@ -48,7 +48,7 @@ class Award:
 
     @property
     def paid_micro_eur(self) -> int:
-        """What the aggregator pays when it buys, receives when it sells."""
+        """Sum that the aggregator pays when it buys, or receives when it sells."""
         return int((self.won_wh * self.price_micro_eur_per_wh).sum())
 
 

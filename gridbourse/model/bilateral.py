@@ -1,9 +1,9 @@
-"""Neighbour to neighbour: buyers' preferences, their ranking of offers, and who trades with whom.
+"""Bilateral market: buyers' preferences, their ranking of offers, and the pairing of both sides.
 
 Full peer-to-peer trade ([Khajeh2022] §2.2, [Mendes2020] §2.1.4.1, [Talari-nd] §3.1.1). An offer and a
 request may be paired when each side's limits allow it; the pairing chosen makes
 Σ Wh × (buyer's limit + its premiums − seller's limit) greatest and, among all that do, the volume.
-Premiums say what a buyer would rather have. They rank and match, they are never paid: the price
+Premiums state a buyer's preferences. They rank and match and are never paid: the price
 stays within both limits.
 """
 
@@ -33,7 +33,7 @@ class PriceRule(Enum):
 
 
 class Zones:
-    """The tree of grid zones; 0 is the upstream grid, and every zone is below it."""
+    """Tree of grid zones; 0 is the upstream grid, and every zone is below it."""
 
     def __init__(self, parents: Mapping[int, int]) -> None:
         """parents: of each zone, numbered before it. Raises ListingError."""
@@ -48,7 +48,7 @@ class Zones:
         return len(set(here) ^ set(there))
 
     def is_within(self, zone: int, other: int) -> bool:
-        """Whether a zone is another or below it. Raises ListingError."""
+        """True where a zone is another or below it. Raises ListingError."""
         return other in self._upwards(zone)
 
     def _upwards(self, zone: int) -> list[int]:
@@ -64,7 +64,7 @@ class Zones:
 class Offer:
     """Up to `wh` for at least `least_micro_eur_per_wh`.
 
-    source, zone: what the registry attests of the seller, such as "pv".
+    source, zone: attested of the seller by the registry; a source is such as "pv".
     buyer: the only one who may take it, or None: anyone.
     """
 
@@ -78,7 +78,7 @@ class Offer:
 
 @dataclass(frozen=True)
 class Premiums:
-    """What a buyer finds energy worth beyond its limit, µEUR/Wh; negative: worth less.
+    """Value of energy to a buyer beyond its limit, µEUR/Wh; negative: worth less.
 
     sources: by source; sellers: by preferred seller; own_zone: from its own zone;
     per_hop: for each hop of distance, as a rule negative.
@@ -131,14 +131,14 @@ class Pairing:
 
 @dataclass(frozen=True)
 class Ranked:
-    """An offer by its row, and what it is worth to the buyer above its price, µEUR/Wh."""
+    """Offer by its row, and its worth to the buyer above its price, µEUR/Wh."""
 
     offer: int
     surplus_micro_eur_per_wh: int
 
 
 def allowed(offer: Offer, request: Request, zones: Zones) -> bool:
-    """Whether every limit of both sides lets the two trade. Raises ListingError for an unknown zone."""
+    """True where every limit of both sides lets the two trade. ListingError for an unknown zone."""
     return (
         offer.seller != request.buyer
         and offer.least_micro_eur_per_wh <= request.most_micro_eur_per_wh
@@ -150,7 +150,7 @@ def allowed(offer: Offer, request: Request, zones: Zones) -> bool:
 
 
 def surplus(offer: Offer, request: Request, hops: int) -> int:
-    """Buyer's limit + its premiums − seller's limit, µEUR/Wh: what the matching makes greatest."""
+    """Buyer's limit + its premiums − seller's limit, µEUR/Wh: the quantity that the matching maximises."""
     return (
         request.most_micro_eur_per_wh
         + request.premiums.of(offer, hops)
@@ -159,9 +159,9 @@ def surplus(offer: Offer, request: Request, hops: int) -> int:
 
 
 def rank(request: Request, offers: Sequence[Offer], zones: Zones) -> list[Ranked]:
-    """The offers a buyer may take, best first; of equals the cheaper, then the earlier listed.
+    """Offers that a buyer may take, best first; of equals the cheaper, then the earlier listed.
 
-    One whose premium makes it worth less than its price is left out: no matching would take it.
+    An offer whose premium makes it worth less than its price is left out: no matching would take it.
     Raises ListingError.
     """
     _require_request(0, request)
@@ -186,7 +186,7 @@ def match(
     zones: Zones,
     price_rule: PriceRule = PriceRule.SELLER,
 ) -> list[Pairing]:
-    """Who trades how much with whom, by request, then by offer; the same for the same input.
+    """Pairing of greatest surplus, by request, then by offer; the same for the same input.
 
     Of all pairings one of greatest Σ Wh × surplus and, among those, of greatest Σ Wh. A seller may
     serve many buyers and a buyer have many sellers.

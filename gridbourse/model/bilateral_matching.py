@@ -1,8 +1,8 @@
-"""The transport problem in whole numbers, solved by HiGHS and proved in exact arithmetic.
+"""Transport problem in whole numbers, solved by HiGHS and proved in exact arithmetic.
 
 Its matrix is totally unimodular, so a vertex of the linear programme and its dual are whole numbers
-(Hoffman and Kruskal 1956). HiGHS computes with floats; what it finds is rounded and then accepted
-only with a proof that needs none: a feasible dual of the same value (strong duality).
+(Hoffman and Kruskal 1956). HiGHS computes with floats; its result is rounded and accepted
+only with a proof that needs no floats: a feasible dual of the same value (strong duality).
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ from gridbourse.model.errors import ModelError
 Ints = NDArray[np.int64]
 
 _WHOLE = 1e-4
-"""How far from a whole number a value of HiGHS may lie; far more than its tolerance of 1e-7."""
+"""Greatest distance of a value of HiGHS from a whole number; far more than its tolerance of 1e-7."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """From a source to a sink, and what a unit sent on it is worth: a whole number."""
+    """Route from a source to a sink, and the worth of a unit sent on it: a whole number."""
 
     source: int
     sink: int
@@ -30,9 +30,9 @@ class Route:
 
 
 def transport(supply: Sequence[int], demand: Sequence[int], routes: Sequence[Route]) -> list[int]:
-    """The flows, one a route, of greatest Σ worth × flow, none above supply or demand.
+    """Flows, one a route, of greatest Σ worth × flow, none above supply or demand.
 
-    The same for the same input. Raises ModelError should HiGHS find no provable optimum.
+    The same for the same input. Raises ModelError if HiGHS finds no provable optimum.
     """
     if not routes:
         return []
@@ -51,7 +51,7 @@ def transport(supply: Sequence[int], demand: Sequence[int], routes: Sequence[Rou
 def _programme(
     supply: Sequence[int], demand: Sequence[int], routes: Sequence[Route]
 ) -> highspy.HighsLp:
-    """One column a route, one row a source and then one a sink."""
+    """Linear programme with one column a route, one row a source and then one a sink."""
     programme = highspy.HighsLp()
     programme.num_col_ = len(routes)
     programme.num_row_ = len(supply) + len(demand)

@@ -1,7 +1,7 @@
-"""Reference clearing of the call auction: what `contracts/libraries/MeritOrder.sol` must equal.
+"""Reference clearing of the call auction, which `contracts/libraries/MeritOrder.sol` must equal.
 
 A sealed double auction on a grid of price ticks: bids in descending, offers in
-ascending price; the crossing sets volume and price. Of the welfare-maximal outcomes the one of
+ascending price; the crossing sets volume and price. Of the outcomes of greatest welfare it takes the one of
 greatest volume; the uniform price is the middle, rounded down to a tick, of
 [max(marginal ask, first rejected bid), min(marginal bid, first rejected ask)]; orders at the
 marginal tick are rationed pro rata by cumulative rounding in participant order.
@@ -23,7 +23,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Band:
-    """The price band: `ticks` prices from `floor` in steps of `tick`, in µEUR per Wh."""
+    """Price band: `ticks` prices from `floor` in steps of `tick`, in µEUR per Wh."""
 
     floor_micro_eur_per_wh: int
     tick_micro_eur_per_wh: int
@@ -34,7 +34,7 @@ class Band:
         return self.floor_micro_eur_per_wh + tick * self.tick_micro_eur_per_wh
 
     def in_use(self, retail_micro_eur_per_wh: int) -> "Band":
-        """The band of a period: no price above what the supplier asks in it; none below the floor."""
+        """Band of a period: no price above the supplier's retail price in it; none below the floor."""
         below = (
             retail_micro_eur_per_wh - self.floor_micro_eur_per_wh
         ) // self.tick_micro_eur_per_wh
@@ -55,7 +55,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Margin:
-    """`accepted_wh` of `offered_wh` at the marginal tick of one side."""
+    """Marginal tick of one side: `accepted_wh` of `offered_wh`."""
 
     tick: int
     accepted_wh: int
@@ -64,7 +64,7 @@ class Margin:
 
 @dataclass(frozen=True)
 class Crossing:
-    """Where demand and supply meet; `price_tick` is None when nothing trades."""
+    """Crossing of demand and supply; `price_tick` is None when nothing trades."""
 
     volume_wh: int
     price_tick: int | None

@@ -38,5 +38,5 @@ class Caps:
 
     @property
     def binding(self) -> NDArray[np.bool_]:
-        """Which points carry a cap."""
+        """Mask of the points that carry a cap, shape (points,)."""
         return (self.export_cap_wh < NO_CAP) | (self.import_cap_wh < NO_CAP)

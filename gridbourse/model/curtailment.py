@@ -1,7 +1,7 @@
-"""What the DSO pays for curtailment: what `contracts/settlement/CurtailmentCompensation.sol` must equal.
+"""Curtailment compensation by the DSO, which `contracts/settlement/CurtailmentCompensation.sol` must equal.
 
-What would have flowed is the schedule the caps were made of, stated before delivery; where none was stated,
-the connection's capacity. Held back is what of that is above the cap, where the reading reached it. A
+The flow without the cap is the schedule the caps were made of, stated before delivery; where none was stated,
+the connection's capacity. Held back is the part of it above the cap, where the reading reached the cap. A
 corrected reading reopens what was paid, in either direction.
 """
 
@@ -19,14 +19,14 @@ def held_back_wh(
 
 
 def compensation_micro_eur(held_back: int, feed_in: int, export_fee: int) -> int:
-    """What they are worth to who fed in: at the feed-in tariff less the export fee, µEUR per Wh."""
+    """Compensation for the Wh held back: at the feed-in tariff less the export fee, µEUR per Wh."""
     return held_back * max(feed_in - export_fee, 0)
 
 
 def outstanding_wh(held_back: int, paid: int, rate: int, free_micro_eur: int) -> int:
-    """Wh a call pays (+) or takes back (−) by what is held back and what was paid for, Wh.
+    """Wh that a call pays (+) or takes back (−), from the Wh held back and the Wh paid for.
 
-    Taken back are whole Wh, as many as the account has money free for at the rate, µEUR per Wh.
+    Only whole Wh are taken back, as many as the account has free money for at the rate, µEUR per Wh.
     """
     if held_back >= paid or rate == 0:
         return held_back - paid

@@ -1,7 +1,7 @@
-"""What the model refuses."""
+"""Errors of the model."""
 
 from gridbourse.errors import GridbourseError
 
 
 class ModelError(GridbourseError):
-    """Input outside what the market rules allow."""
+    """Input outside the market rules."""

@@ -1,9 +1,9 @@
-"""Reference money accounts; what `contracts/ledger` must equal to the micro-euro, refusal by refusal.
+"""Reference money accounts, which `contracts/ledger` must equal to the micro-euro, refusal by refusal.
 
 Conservation: Σ accounts + holds + open trades + credits that wait + withdrawals set aside = deposits -
-withdrawals. Solvency: what everybody can take out now, together, is there. The supplier stands in for the
-feed-in it owes and for what its customers do not pay, as a balance responsible supplier does ([Khajeh2022]
-§2.1.2): what a settlement or correction credits beyond its cover waits. Money is µEUR, accounts are
+withdrawals. Solvency: the money that everybody together can take out now is there. The supplier covers the
+feed-in it owes and what its customers do not pay, as a balance responsible supplier does ([Khajeh2022]
+§2.1.2): credits of a settlement or correction beyond its cover wait. Money is µEUR, accounts are
 numbers, times are unix seconds of block time.
 """
 
@@ -32,7 +32,7 @@ def is_house(account: int) -> bool:
 
 
 class Refused(ModelError):
-    """What the rules do not allow; `rule`: the name of the contract's error."""
+    """Call that the rules do not allow; `rule`: the name of the contract's error."""
 
     def __init__(self, rule: str, detail: str = "") -> None:
         self.rule = rule
@@ -50,7 +50,7 @@ class Withdrawal:
 
 @dataclass(frozen=True)
 class Settling:
-    """What settlement does to one account: hold given back, trades paid, and the rest; µEUR, + received."""
+    """Change of one account by settlement: hold given back, trades paid, and the rest; µEUR, + received."""
 
     held: int = 0
     payment: int = 0
@@ -59,7 +59,7 @@ class Settling:
 
 @dataclass
 class Ledger:
-    """Accounts, what is held and waits, and what is on its way out."""
+    """Accounts, money held or waiting, and withdrawals on their way."""
 
     dispute_window: int = 0
     balances: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
@@ -77,24 +77,24 @@ class Ledger:
 
     @property
     def debts(self) -> int:
-        """What participants and the TSO are below zero."""
+        """Debts of participants and the TSO, µEUR."""
         owed = (money for who, money in self.balances.items() if who >= TSO and not is_house(who))
         return -sum(min(money, 0) for money in owed)
 
     @property
     def cover(self) -> int:
-        """The supplier's account and what waits for it, less what is owed."""
+        """Supplier's account and its waiting credits, less what is owed, µEUR."""
         return self.balances[SUPPLIER] + sum(self.waiting.values()) - self.debts
 
     @property
     def house(self) -> int:
-        """The other house accounts; the TSO's is its own, margins are of others."""
+        """Other house accounts, µEUR; the TSO's is its own, margins belong to others."""
         of_areas = sum(money for account, money in self.balances.items() if account > AREA_DSOS)
         return of_areas + sum(self.balances[account] for account in HOUSE)
 
     @property
     def strength(self) -> int:
-        """What can be credited before credits wait."""
+        """Amount that can be credited before credits wait, µEUR."""
         return self.cover + min(self.house, 0)
 
     @property
@@ -103,14 +103,14 @@ class Ledger:
 
     @property
     def money_sum(self) -> int:
-        """Zero, always."""
+        """Conservation sum; always zero."""
         held = sum(self.holds.values()) + sum(self.trades.values())
         waits = sum(self.waiting.values()) + self.set_aside
         return sum(self.balances.values()) + held + waits - (self.deposits - self.withdrawals)
 
     @property
     def gap(self) -> int:
-        """What is missing so that everybody's money is there, all taking theirs at once: never above zero."""
+        """Money missing if everybody takes theirs at once: never above zero."""
         others = (a for a in self.balances if not is_house(a))
         free = sum(max(self.balances[account], 0) for account in others)
         held = sum(self.holds.values()) + sum(self.trades.values())
@@ -120,7 +120,7 @@ class Ledger:
         return free + house + self.set_aside + held - (self.deposits - self.withdrawals)
 
     def spendable(self, account: int) -> int:
-        """What an account may give away now."""
+        """Money that an account may give away now, µEUR."""
         money = self.balances[account]
         if account == MARGIN:
             return 0
@@ -187,7 +187,7 @@ class Ledger:
             raise Refused("HouseMustCover")
 
     def _covers(self, account: int, amount: int) -> bool:
-        """Whether what participants owe is still covered when a house account gives an amount away."""
+        """True where what participants owe is still covered when a house account gives an amount away."""
         cover, house = self.cover, self.house
         if account == SUPPLIER:
             cover -= amount
@@ -219,7 +219,7 @@ class Ledger:
     def settle(
         self, period: int, group: Mapping[int, Settling], supplier: int, area: int = 0
     ) -> dict[int, int]:
-        """Books a group of four at settlement; its area's DSO gets what is left. Returns what waits.
+        """Books a group of four at settlement; its area's DSO gets the remainder. Returns what waits.
 
         Group by group in participant order: the result does not depend on how a range was cut into calls.
         """
@@ -233,7 +233,7 @@ class Ledger:
     def credit(
         self, deltas: Mapping[int, int], supplier: int, dso: int, area: int = 0
     ) -> dict[int, int]:
-        """Changes the accounts of a group; without cover, what is credited waits, as far as it is there."""
+        """Changes the accounts of a group; without cover, credits wait, as far as the account has them."""
         if sum(deltas.values()) + supplier + dso != 0:
             raise Refused("SumNotZero")
         for account, delta in deltas.items():
@@ -265,7 +265,7 @@ class Ledger:
         return paid
 
     def finish_period(self, period: int) -> None:
-        """What trades leave over, when every payer has paid and every payee is paid, is spread."""
+        """Moves what trades leave to the spread account, once all payments are made."""
         if self.holds[period] != 0:
             raise Refused("PeriodHasOpenMoney")
         self.balances[SPREAD] += self.trades.pop(period, 0)
@@ -273,7 +273,7 @@ class Ledger:
 
 
 def _with_more(ledger: Ledger, account: int, more: int) -> Ledger:
-    """A ledger like another but for one account."""
+    """Copy of a ledger with one account changed."""
     balances = defaultdict(int, ledger.balances)
     balances[account] += more
     return replace(ledger, balances=balances)

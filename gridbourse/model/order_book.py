@@ -1,4 +1,4 @@
-"""Reference order book: what `contracts/market/order_book/OrderBook.sol` must equal, event for event.
+"""Reference order book, which `contracts/market/order_book/OrderBook.sol` must equal, event for event.
 
 A continuous double auction ([Mendes2020] §3.1.1.2, Fig. 11-12) of one area and delivery
 period, on a grid of price ticks: best price first, then earliest; trades at the resting order's
@@ -25,12 +25,12 @@ class Side(IntEnum):
 
     @property
     def other(self) -> "Side":
-        """The side it trades with."""
+        """Opposite side, with which this one trades."""
         return Side(1 - self)
 
 
 class Kind(IntEnum):
-    """What becomes of energy that does not trade at once."""
+    """Treatment of energy that does not trade at once."""
 
     LIMIT = 0
     """It rests in the book."""
@@ -41,7 +41,7 @@ class Kind(IntEnum):
 
 
 class Ending(Enum):
-    """How an incoming order ended."""
+    """Ending of an incoming order."""
 
     FILLED = "filled whole"
     RESTED = "rests in the book"
@@ -52,11 +52,11 @@ class Ending(Enum):
 
 
 class OrderBookError(ModelError):
-    """A refused call; the book is as it was before."""
+    """Refused call; the book is as it was before."""
 
 
 class TickOutsideBand(OrderBookError):
-    """A price outside the band."""
+    """Price outside the band."""
 
 
 class EnergyOutOfRange(OrderBookError):
@@ -64,15 +64,15 @@ class EnergyOutOfRange(OrderBookError):
 
 
 class TooManyOrders(OrderBookError):
-    """One order more than a participant may bring to rest in a period."""
+    """More orders than a participant may bring to rest in a period."""
 
 
 class UnknownOrder(OrderBookError):
-    """No such order rests in the book: never did, or was filled or cancelled."""
+    """Order that does not rest in the book: never did, or was filled or cancelled."""
 
 
 class NotTheOwner(OrderBookError):
-    """The order is another participant's."""
+    """Order of another participant."""
 
 
 class GateClosed(OrderBookError):
@@ -81,7 +81,7 @@ class GateClosed(OrderBookError):
 
 @dataclass(frozen=True)
 class Order:
-    """A resting order; `wh` is what is left of it. Ids rise in the order in which orders rest."""
+    """Resting order; `wh` is what is left of it. Ids rise in the order in which orders rest."""
 
     order_id: int
     participant: int
@@ -92,7 +92,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Trade:
-    """`wh` at the tick of the maker, the order that rested."""
+    """Trade of `wh` at the tick of the maker, the order that rested."""
 
     maker_order_id: int
     maker: int
@@ -105,7 +105,7 @@ class Trade:
 
 @dataclass(frozen=True)
 class Placement:
-    """What an order did on arrival: Σ trades + rested_wh + cancelled_wh = its energy.
+    """Effect of an order on arrival: Σ trades + rested_wh + cancelled_wh = its energy.
 
     order_id: of the order that rests, else None.
     """
@@ -118,11 +118,11 @@ class Placement:
 
 
 class OrderBook:
-    """The book of one area and period.
+    """Order book of one area and period.
 
     ticks: of the band; min_wh: least energy of an order; max_fills: most makers an incoming order
-    meets; max_open: most orders a participant may bring to rest without taking one back: so many, at
-    most, it has open. What others fill still counts, so that a fill need not touch the maker's account.
+    meets; max_open: most orders a participant may bring to rest without taking one back, and so the most
+    it has open. Orders filled by others still count, so that a fill need not touch the maker's account.
     """
 
     def __init__(self, ticks: int, min_wh: int, max_fills: int, max_open: int) -> None:
@@ -166,7 +166,7 @@ class OrderBook:
         return Placement(None, trades, 0, left, ending)
 
     def cancel(self, participant: int, order_id: int) -> int:
-        """Take one's own order out of the book; the Wh that were left of it.
+        """Take one's own order out of the book; returns the Wh that were left of it.
 
         Raises GateClosed, UnknownOrder or NotTheOwner.
         """
@@ -195,7 +195,7 @@ class OrderBook:
         self.closed = True
 
     def release(self, most: int) -> list[Order]:
-        """After gate closure: take out up to `most` orders that rested, the earliest first.
+        """Take out up to `most` orders that rested, the earliest first, after gate closure.
 
         Raises OrderBookError while the gate is open.
         """
@@ -246,7 +246,7 @@ class OrderBook:
     def _match(
         self, participant: int, side: Side, tick: int, wh: int
     ) -> tuple[tuple[Trade, ...], Ending | None]:
-        """The trades an order would make, and what kept it from making more if not the price."""
+        """Trades that an order would make, and the reason it makes no more, if not the price."""
         trades: list[Trade] = []
         for maker in self.resting(side.other):
             crosses = maker.tick <= tick if side is Side.BID else maker.tick >= tick
@@ -271,7 +271,7 @@ class OrderBook:
     # ------------------------------------------------------------------------------ storage
 
     def _rest(self, participant: int, side: Side, tick: int, wh: int) -> int:
-        """Put an order at the tail of its tick; its id."""
+        """Put an order at the tail of its tick; returns its id."""
         order = Order(self._next_id, participant, side, tick, wh)
         self._next_id += 1
         self._brought[participant] += 1

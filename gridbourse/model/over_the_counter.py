@@ -1,9 +1,9 @@
-"""Over the counter: a strip of periods at one price, the margins behind it, and what a default costs.
+"""Over the counter: a strip of periods at one price, the margins behind it, and the cost of a default.
 
 Two parties agree in private ([Talari-nd] §3.3): the same energy at the same price in one
-period (spot) or in many (forward). Each puts a margin aside. A party that cannot do its part in a
-period owes the other what the supplier makes it lose there, out of the margin, while it lasts.
-What `contracts/market/over_the_counter/OverTheCounter.sol` must equal.
+period (spot) or in many (forward). Each puts a margin aside. A party that defaults in a
+period owes the other the loss of trading with the supplier instead, out of the margin, while it lasts.
+`contracts/market/over_the_counter/OverTheCounter.sol` must equal this reference.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class TermsError(ModelError):
 
 
 class Outcome(Enum):
-    """What became of one period of a strip."""
+    """Outcome of one period of a strip."""
 
     BOOKED = "booked"
     REJECTED = "rejected by the grid: nobody's fault, nobody owes"
@@ -32,7 +32,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class SupplierPrices:
-    """What the supplier takes and pays in a period instead of the other party, µEUR/Wh."""
+    """Prices at which the supplier sells and buys in place of the other party in a period, µEUR/Wh."""
 
     retail: int
     feed_in: int
@@ -40,7 +40,7 @@ class SupplierPrices:
 
 @dataclass(frozen=True)
 class Margins:
-    """What each party has set aside, µEUR."""
+    """Margin that each party has set aside, µEUR."""
 
     seller: int
     buyer: int
@@ -48,7 +48,7 @@ class Margins:
 
 @dataclass(frozen=True)
 class Terms:
-    """What both parties sign. `wh` in each of `count` periods from `first_period` on.
+    """Terms that both parties sign: `wh` in each of `count` periods from `first_period` on.
 
     salt: random bytes that keep the terms' commitment from being guessed.
     Raises TermsError.
@@ -88,12 +88,12 @@ class Terms:
 
     @property
     def margins(self) -> Margins:
-        """What both set aside when they sign."""
+        """Margins that both set aside when they sign."""
         return Margins(self.seller_margin_micro_eur, self.buyer_margin_micro_eur)
 
     @property
     def payment_micro_eur(self) -> int:
-        """What the buyer pays in a period."""
+        """Payment of the buyer in a period, µEUR."""
         return self.wh * self.price_micro_eur_per_wh
 
 
@@ -116,9 +116,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Walk:
-    """A whole strip: its steps, and the change of each party's money from before it was signed.
+    """Whole strip: its steps, and the change of each party's money from before it was signed.
 
-    Both changes sum to zero: what is left of the margins has gone back.
+    Both changes sum to zero: the rest of the margins has gone back.
     """
 
     steps: tuple[Step, ...]
@@ -127,7 +127,7 @@ class Walk:
 
 
 def damages(terms: Terms, outcome: Outcome, prices: SupplierPrices) -> int:
-    """What the party in default owes the other for one period, µEUR.
+    """Damages that the party in default owes the other for one period, µEUR.
 
     Without the seller the buyer buys at the retail price; without the buyer the seller is paid
     the feed-in tariff. A default that leaves the other no worse off costs nothing.
@@ -143,7 +143,7 @@ def damages(terms: Terms, outcome: Outcome, prices: SupplierPrices) -> int:
 
 
 def margins_needed(terms: Terms, prices: SupplierPrices) -> Margins:
-    """The margins that cover a default in every period at these prices, µEUR."""
+    """Margins that cover a default in every period at these prices, µEUR."""
     return Margins(
         seller=terms.count * damages(terms, Outcome.SELLER_DEFAULTS, prices),
         buyer=terms.count * damages(terms, Outcome.BUYER_DEFAULTS, prices),
@@ -171,7 +171,7 @@ def step(
 
 
 def walk(terms: Terms, course: Sequence[tuple[Outcome, SupplierPrices]]) -> Walk:
-    """The whole strip, given how each of its periods went, in order.
+    """Whole strip, given the course of each of its periods, in order.
 
     Raises TermsError when the course is not as long as the strip.
     """

@@ -9,7 +9,7 @@ from gridbourse.model.errors import ModelError
 
 @dataclass(frozen=True)
 class Mtu:
-    """The market time unit; a period is the index `start // seconds` of unix time."""
+    """Market time unit; a period is the index `start // seconds` of unix time."""
 
     seconds: int
 
@@ -18,7 +18,7 @@ class Mtu:
             raise ModelError(f"mtu_seconds: {self.seconds} must divide one hour")
 
     def period_at(self, moment: datetime) -> int:
-        """The period a moment lies in; a moment without time zone is refused."""
+        """Period that a moment lies in; a moment without time zone is refused."""
         if moment.tzinfo is None:
             raise ModelError(f"time: {moment.isoformat()} has no time zone")
         return int(moment.timestamp()) // self.seconds
@@ -28,7 +28,7 @@ class Mtu:
         return datetime.fromtimestamp(period * self.seconds, tz=UTC)
 
     def local_day(self, day: date, timezone: str) -> range:
-        """The periods of a local calendar day: 23, 24 or 25 hours of them."""
+        """Periods of a local calendar day: 23, 24 or 25 hours of them."""
         zone = ZoneInfo(timezone)
         midnights = [
             datetime(d.year, d.month, d.day, tzinfo=zone) for d in (day, day + timedelta(days=1))

@@ -1,4 +1,4 @@
-"""Contracts between aggregators and prosumers: what `contracts/registry/Portfolios.sol` must equal.
+"""Contracts between aggregators and prosumers, which `contracts/registry/Portfolios.sol` must equal.
 
 An aggregator proposes, the prosumer accepts; a participant has one contract at a time, each beginning at
 or after the end of the one before. Either side ends it with notice: from the next period that takes
@@ -15,7 +15,7 @@ WHOLE_PERMILLE = 1_000
 
 
 class Resource(IntFlag):
-    """What an aggregator may call on."""
+    """Resources that an aggregator may call on."""
 
     BATTERY = 1
     EV = 2
@@ -28,7 +28,7 @@ ALL_RESOURCES = int(~Resource(0))
 
 
 class Control(IntEnum):
-    """How: it dispatches, it sends a price, or both."""
+    """Means of control: dispatch, a price signal, or both."""
 
     DIRECT = 0
     INDIRECT = 1
@@ -36,7 +36,7 @@ class Control(IntEnum):
 
 
 class ContractRefused(ModelError):
-    """What the rules do not allow; error: name and values of the chain's refusal."""
+    """Call that the rules do not allow; error: name and values of the chain's refusal."""
 
     def __init__(self, name: str, *values: int) -> None:
         super().__init__(f"{name}{values}")
@@ -59,7 +59,7 @@ class Contract:
 
 @dataclass
 class Book:
-    """Every proposal and contract. Participants by number; next_open: the period whose gate closes next."""
+    """All proposals and contracts. Participants by number; next_open: the period whose gate closes next."""
 
     proposals: dict[int, Contract] = field(default_factory=dict)
     contracts: dict[int, list[Contract]] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class Book:
         return self.proposed - 1
 
     def proposal(self, number: int) -> Contract:
-        """A proposal that waits; ContractRefused when there is none."""
+        """Proposal that waits; ContractRefused when there is none."""
         _require(number in self.proposals, "NoProposal", number)
         return self.proposals[number]
 
@@ -118,7 +118,7 @@ class Book:
         mine[number] = replace(terms, until_period=until)
 
     def contract_of(self, participant: int, period: int) -> Contract | None:
-        """The contract that holds in a period."""
+        """Contract that holds in a period; None without one."""
         held = [
             terms
             for terms in self.contracts.get(participant, [])

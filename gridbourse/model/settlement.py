@@ -1,4 +1,4 @@
-"""Reference settlement: contract against meter; what `contracts/settlement/Imbalance.sol` must equal.
+"""Reference settlement: contract against meter, which `contracts/settlement/Imbalance.sol` must equal.
 
 Energy beyond the contract goes to the supplier at the feed-in tariff, energy short of it comes from
 there at the retail price ([Khajeh2022] §2.1.2). Grid fees ([Talari-nd] §2.5, [Mendes2020] §2.1.6):
@@ -27,7 +27,7 @@ class Prices:
 
 @dataclass(frozen=True)
 class Charges:
-    """What each participant owes beyond its trades; shapes (participants,), µEUR, + = it pays.
+    """Charges of each participant beyond its trades; shapes (participants,), µEUR, + = it pays.
 
     The supplier's and the DSO's accounts receive the sums; every settlement's changes sum to zero.
     """
@@ -40,17 +40,17 @@ class Charges:
 
     @property
     def supplier(self) -> Ints:
-        """What the supplier receives from each participant (− pays to it)."""
+        """Supplier's receipts from each participant (− pays to it), µEUR."""
         return self.retail + self.feed_in
 
     @property
     def dso(self) -> Ints:
-        """What the DSO receives from each participant."""
+        """DSO's receipts from each participant, µEUR."""
         return self.import_fee + self.local_fee + self.export_fee
 
     @property
     def delta(self) -> Ints:
-        """The change of each participant's account."""
+        """Change of each participant's account, µEUR."""
         return -self.supplier - self.dso
 
 
@@ -81,7 +81,7 @@ def settle(readings_wh: Ints, contracts_wh: Ints, export_caps_wh: Ints, prices: 
 def without_market(
     readings_wh: Ints, prices: Prices, export_caps_wh: Ints | None = None
 ) -> Charges:
-    """The same energy with the supplier alone: nothing contracted; None = and no cap."""
+    """Charges for the same energy with the supplier alone: nothing contracted; None = and no cap."""
     nothing = np.zeros_like(readings_wh)
     if export_caps_wh is None:
         export_caps_wh = np.full_like(readings_wh, np.iinfo(np.int64).max)
@@ -89,21 +89,21 @@ def without_market(
 
 
 def usable(readings_wh: Ints, capacities_wh: Ints) -> NDArray[np.bool_]:
-    """Which net readings a connection can carry, either way; shapes (participants,), Wh."""
+    """Mask of the net readings that a connection can carry, either way; shapes (participants,), Wh."""
     return np.abs(readings_wh) <= capacities_wh
 
 
 def estimate_wh(contracts_wh: Ints, capacities_wh: Ints, silent_permille: int) -> Ints:
-    """What counts in place of a reading that is missing or unusable, shapes (participants,), Wh.
+    """Estimate in place of a reading that is missing or unusable, shapes (participants,), Wh.
 
     `silent_permille` thousandths of the connection's capacity drawn, rounded towards zero, and never more
-    delivered than contracted: silence pays nobody. A reading that comes later is booked as a correction.
+    delivered than contracted: silence pays nobody. A reading that arrives later is booked as a correction.
     """
     return np.minimum(contracts_wh, -(capacities_wh * silent_permille // 1000))
 
 
 def hold_micro_eur(reserved_wh: Ints, hold_rate: int) -> Ints:
-    """What backs a buyer in a period until its settlement, shapes (participants,), µEUR.
+    """Hold that backs a buyer in a period until its settlement, shapes (participants,), µEUR.
 
     For each Wh reserved the retail price and the highest fee: settlement pays the trade out of it.
     """

@@ -1,4 +1,4 @@
-"""One trade in one word, as the chain hashes, logs and judges it: `contracts/libraries/TradeWord.sol`.
+"""Trade packed in one word, as the chain hashes, logs and judges it: `contracts/libraries/TradeWord.sol`.
 
 seller: 32 | buyer: 32 | Wh: 28 | price in µEUR per Wh: 16, the price lowest.
 """
@@ -8,11 +8,11 @@ from typing import NamedTuple
 from gridbourse.model.errors import ModelError
 
 MOST_WH = (1 << 28) - 1
-"""The most energy of a trade, and so of an order, listing or period of a strip, Wh."""
+"""Most energy of a trade, and so of an order, listing or period of a strip, Wh."""
 LEAST_WH = 10
-"""The least energy of an order, listing, auction or period of a deal where nobody sets another, Wh."""
+"""Least energy of an order, listing, auction or period of a deal unless another is set, Wh."""
 MOST_PRICE_MICRO_EUR_PER_WH = (1 << 16) - 1
-"""The highest price of a trade."""
+"""Highest price of a trade."""
 MOST_PARTICIPANT = (1 << 32) - 1
 _BITS = 32 + 32 + 28 + 16
 
@@ -26,7 +26,7 @@ class TradeWord(NamedTuple):
     price_micro_eur_per_wh: int
 
     def pack(self) -> int:
-        """The word; ModelError when a value has more bits than its lane."""
+        """Word of the trade; ModelError when a value has more bits than its lane."""
         for name, value, most in zip(self._fields, self, _MOST, strict=True):
             if not 0 <= value <= most:
                 raise ModelError(f"trade: {name} {value} must lie in 0..{most}")
@@ -34,7 +34,7 @@ class TradeWord(NamedTuple):
 
     @classmethod
     def unpack(cls, word: int) -> "TradeWord":
-        """The trade of a word; ModelError when it has more bits than a trade."""
+        """Trade of a word; ModelError when it has more bits than a trade."""
         if not 0 <= word < 1 << _BITS:
             raise ModelError(f"trade: word {word:#x} has more than {_BITS} bits")
         return cls(

@@ -1,1 +1,1 @@
-"""Scenarios: participants, profiles, grid, tariff, and the plant that answers in a replay."""
+"""Scenarios: participants, profiles, grid, tariff, and the plant that delivers in a replay."""

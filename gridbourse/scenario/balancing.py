@@ -1,11 +1,11 @@
-"""Pooled offers to the balancing market, the market's prices and what was metered, from a folder.
+"""Offers of a community to the balancing market, market prices and metered deliveries, from a folder.
 
 terms.toml      product, market time unit, how proceeds are shared
-prices.csv      time, area, up_eur_per_mwh, down_eur_per_mwh: what the market pays who delivers
+prices.csv      time, area, up_eur_per_mwh, down_eur_per_mwh: paid by the market to the party that delivers
 offers.csv      bid, time, area, direction, site, member, wh, price_eur_per_mwh: a row per member
 deliveries.csv  bid, member, baseline_wh, metered_wh: a row per member that answered
 
-Every row is judged as meter readings are; a bid the market would not take is no fault of a file.
+Every row is judged as meter readings are; a bid that the market would not take is no fault of a file.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ Prices = Mapping[tuple[int, str, Direction], int]
 
 @dataclass(frozen=True)
 class Refused:
-    """A bid that cannot be one at all."""
+    """Bid that breaks a rule of every bid."""
 
     name: str
     reason: str
@@ -61,7 +61,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Balancing:
-    """What a folder holds.  responses: bid -> member -> response."""
+    """Content of a folder.  responses: bid -> member -> response."""
 
     product: BalancingProduct
     mtu: Mtu
@@ -92,7 +92,7 @@ def read_balancing(folder: Path) -> Balancing:
 
 
 def read_prices(path: Path, mtu: Mtu) -> Prices:
-    """The market's price series.  Raises ReadingError naming file, row, column and rule."""
+    """Price series of the market.  Raises ReadingError naming file, row, column and rule."""
     sheet = _Sheet.read(path, PRICES)
     periods = sheet.periods(mtu)
     areas = sheet.words("area")
@@ -130,7 +130,7 @@ def _terms(fields: Fields) -> Terms:
 
 
 def _flexible(path: Path) -> dict[str, int]:
-    """Member -> W that are flexible, of a file of connection points with these columns."""
+    """Member -> flexible W, of a file of connection points with these columns."""
     others = (*POINT_COLUMNS, *NODE_COLUMNS, *POINT_NOTES)
     sheet = _Sheet.read(path, ("member", "flexible_w"), others)
     members = sheet.words("member")
@@ -218,7 +218,7 @@ def _responses(
 
 @dataclass(frozen=True)
 class _Sheet:
-    """A CSV file by row number, as refusals name it; every fault is raised at once."""
+    """CSV file by row number, as refusals name it; all faults are raised at once."""
 
     path: Path
     table: pd.DataFrame
@@ -231,7 +231,7 @@ class _Sheet:
         raise ReadingError([Refusal(self.path.name, int(row), column, rule, reason)])
 
     def words(self, column: str) -> dict[int, str]:
-        """Text that is there."""
+        """Cells of a column that hold text."""
         found = {}
         for row, cell in self.table[column].items():
             if pd.isna(cell) or not str(cell).strip():
@@ -240,7 +240,7 @@ class _Sheet:
         return found
 
     def cells(self, column: str, read: Callable[[str], T]) -> list[tuple[int, T]]:
-        """Each cell as `read` has it, which raises KeyError for a word it does not know."""
+        """Cells of a column as read by `read`, which raises KeyError for a word it does not know."""
         found = []
         for row, cell in self.words(column).items():
             try:
@@ -253,7 +253,7 @@ class _Sheet:
         return found
 
     def periods(self, mtu: Mtu) -> dict[int, int]:
-        """The column ``time``: starts of periods, each with its offset from UTC."""
+        """Column ``time``: starts of periods, each with its offset from UTC."""
         readings = pd.DataFrame({"time": self.table["time"], "point": pd.NA})
         moments = to_utc(Raw(self.path.name, Columns(), readings))
         for mask, rule, reason in moments.refused:
@@ -281,7 +281,7 @@ def _whole(cell: str) -> int:
 
 
 def _micro_eur(cell: str) -> int:
-    """EUR as whole µEUR."""
+    """Amount in EUR as whole µEUR."""
     try:
         micro_eur = Decimal(cell) * 1_000_000
     except InvalidOperation:

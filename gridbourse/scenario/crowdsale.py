@@ -1,4 +1,4 @@
-"""A campaign in a scenario: ``[crowdsale]``, the panel it pays for, and what that makes on a day.
+"""Campaign of a scenario: ``[crowdsale]``, the panel it pays for, and the panel's energy on a day.
 
 The panel goes on the roof of a participant that has none. Its profile is that of a panel in the
 scenario's own data, scaled by installed power.
@@ -22,7 +22,7 @@ from gridbourse.scenario.rules import DAY_S
 PERMILLE: Final = 1000
 OWNER: Final = "owner"
 MAX_MONEY: Final = 2**56 - 1
-"""µEUR, as the campaign's contract has it."""
+"""Greatest amount in the campaign's contract, µEUR."""
 MAX_RENT: Final = 2**40 - 1
 MAX_TERM: Final = 2**32 - 1
 MAX_MILESTONES: Final = 16
@@ -30,7 +30,7 @@ DAYS_A_YEAR: Final = 365
 
 
 class PanelDay(NamedTuple):
-    """What the panel does on the mean day of a season, Wh: used behind the meter, or exported."""
+    """Energy of the panel on the mean day of a season, Wh: used behind the meter, or exported."""
 
     produced_wh: float
     used_wh: float
@@ -47,13 +47,13 @@ class Panel:
     profile_watt_peak: int
 
     def added_to(self, profiles: Profiles, pv_factor: float) -> Profiles:
-        """The profiles with the panel in them; pv_factor is of the other panels, not of this one."""
+        """Profiles with the panel; pv_factor is of the other panels, not of this one."""
         scale = self.watt_peak / self.profile_watt_peak / pv_factor
         produced_w = profiles.pv_w[self.profile_of] * scale
         return replace(profiles, pv_w=profiles.pv_w.assign(**{self.point: produced_w}))
 
     def mean_day(self, profiles: Profiles, mtu: Mtu) -> PanelDay:
-        """Over all the data there is; profiles: with the panel."""
+        """Mean day over all the data; profiles: with the panel."""
         produced = profiles.pv_w[self.point].to_numpy() * mtu.hours
         used = np.minimum(produced, profiles.load_w[self.point].to_numpy() * mtu.hours)
         days = len(produced) * mtu.seconds / DAY_S
@@ -62,12 +62,12 @@ class Panel:
 
 @dataclass(frozen=True)
 class CampaignPlan:
-    """An equity campaign that succeeds; money in µEUR.
+    """Equity campaign that succeeds; money in µEUR.
 
     form, value: "profit share" in permille of the export income, or "rent" in µEUR a delivery
     period; offered_by: "owner", or a participant among the funders whose offer the owner accepts.
-    funders: by connection point; public: by name, people who are no participants. They fill the
-    cap. milestones: what reaching each releases; the last one also what is above the goal.
+    funders: by connection point; public: by name, funders that are no participants. They fill the
+    cap. milestones: amount that each releases; the last one also the amount above the goal.
     """
 
     name: str
@@ -87,14 +87,14 @@ class CampaignPlan:
 
     @property
     def cap(self) -> int:
-        """What all funders give together."""
+        """Total given by all funders."""
         return sum(self.funders.values()) + sum(self.public.values())
 
 
 def mean_year(days: Mapping[str, PanelDay]) -> PanelDay | None:
-    """365 times the mean of the seasons' mean days, each counting alike; None of a single season.
+    """365 times the mean of the seasons' mean days, each with equal weight; None with a single season.
 
-    So a summer and a winter stand for the year; spring and autumn are taken to lie halfway.
+    A summer and a winter thus stand for the year; spring and autumn are taken to lie halfway.
     """
     if len(days) < 2:
         return None
@@ -104,9 +104,9 @@ def mean_year(days: Mapping[str, PanelDay]) -> PanelDay | None:
 def crowdsale(
     fields: Fields, points: pd.DataFrame, mtu: Mtu, pv_factor: float, gross: bool
 ) -> CampaignPlan | None:
-    """The plan of ``[crowdsale]``, None without one; points: as in a scenario.
+    """Plan of ``[crowdsale]``, None without one; points: as in a scenario.
 
-    gross: whether the data tell production and consumption apart.
+    gross: True where the data hold production and consumption separately.
     """
     table = fields.table_or_none("crowdsale")
     if table is None:
@@ -147,7 +147,7 @@ def crowdsale(
 
 def on_roof(plan: CampaignPlan, path: Path, profiles: Profiles, points: pd.DataFrame,
             pv_factor: float) -> Profiles:  # fmt: skip
-    """The profiles with the panel; ScenarioError where the connection does not carry it."""
+    """Profiles with the panel; ScenarioError where it exceeds the connection's capacity."""
     with_panel = plan.panel.added_to(profiles, pv_factor)
     require_capacity(path, with_panel, points, pv_factor)
     return with_panel
@@ -178,7 +178,7 @@ def _panel(table: Fields, points: pd.DataFrame) -> Panel:
 
 
 def _agreement(table: Fields, mtu: Mtu) -> tuple[str, int]:
-    """(form, value): a part of the income or a rent, whichever is there."""
+    """(form, value): a part of the income or a rent, whichever is given."""
     keys = ("profit_share_permille", "rent_micro_eur_per_day")
     given = [key for key in keys if table.has(key)]
     if len(given) != 1:
@@ -194,7 +194,7 @@ def _agreement(table: Fields, mtu: Mtu) -> tuple[str, int]:
 
 
 def _milestones(table: Fields, goal: int) -> dict[str, int]:
-    """µEUR by name, from permille of the goal; what rounding leaves over goes with the last."""
+    """µEUR by name, from permille of the goal; the rounding remainder goes with the last."""
     with table.table("milestones") as names:
         shares = {name: names.integer(name, least=1, most=PERMILLE) for name in names.unread()}
     if not 1 <= len(shares) <= MAX_MILESTONES:
@@ -208,7 +208,7 @@ def _milestones(table: Fields, goal: int) -> dict[str, int]:
 
 
 def _amounts(table: Fields, key: str) -> dict[str, int]:
-    """µEUR by who gives it; none when the table is not there."""
+    """µEUR by funder; none without the table."""
     inner = table.table_or_none(key)
     if inner is None:
         return {}
@@ -217,7 +217,7 @@ def _amounts(table: Fields, key: str) -> dict[str, int]:
 
 
 def _require_funded(table: Fields, plan: CampaignPlan, points: pd.DataFrame) -> None:
-    """A replay shows what a panel brings, so its campaign succeeds: refuse one that would not."""
+    """Refuse a campaign that would fail: a replay shows the income of a panel, so it must succeed."""
     for name in plan.funders:
         if name not in points.index:
             table.refuse(f"funders.{name}", "is not a connection point")

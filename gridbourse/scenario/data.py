@@ -1,6 +1,6 @@
 """A scenario's data files: connection points (CSV) and profiles as gridbourse writes them.
 
-Profiles in a form of the user's own: see ``readings``.
+Profiles in the user's own format: see ``readings``.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from gridbourse.times import parse_utc
 
 POINT_COLUMNS: Final = ("point_id", "zone", "capacity_w")
 NODE_COLUMNS: Final = ("node", "node_name")
-"""A file has the one or the other."""
+"""Alternative columns: a file has one of them."""
 POINT_NOTES: Final = (
     "pandapower_bus", "peak_load_w", "rated_pv_w", "member", "flexible_w", "flexible_kind",
 )  # fmt: skip
-"""Columns that may be there for the reader; no replay depends on them, `balancing` reads flexible_w."""
+"""Optional columns for the reader; no replay depends on them, `balancing` reads flexible_w."""
 QUANTITIES: Final = ("load_w", "load_var", "pv_w")
 MAX_NODE: Final = 2**31 - 1
 MAX_CAPACITY_W: Final = 10_000_000
-"""As applications are judged; in an hour, the longest period, it is below the chain's 2^28 Wh."""
+"""Limit for applications too; in an hour, the longest period, it is below the chain's 2^28 Wh."""
 PROFILE_COLUMNS: Final = ("start", "point_id", *QUANTITIES)
 
 
@@ -48,7 +48,7 @@ class Profiles:
 
     @property
     def periods(self) -> pd.Index:
-        """The periods there is data for, ascending."""
+        """Periods with data, ascending."""
         return self.load_w.index
 
     def net_w(self, period: int) -> NDArray[np.float64]:
@@ -56,7 +56,7 @@ class Profiles:
         return self.pv_w.loc[period].to_numpy() - self.load_w.loc[period].to_numpy()
 
     def producers(self, before: int) -> pd.Series:
-        """Which points have produced in any period before this one; index point_id."""
+        """Mask of the points that produced in any period before this one; index point_id."""
         return self.pv_w.loc[self.periods < before].gt(0).any()
 
 
@@ -89,7 +89,7 @@ def read_points(path: Path, zones: Collection[str], node_names: pd.Series) -> pd
 
 
 def _with_numbers(path: Path, table: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
-    """With a column node, by name; a name that two nodes have says nothing."""
+    """Table with a column node, from the names; a name shared by two nodes is refused."""
     given = table["node_name"]
     require(path, table, "node_name", given.isin(names), "is not the name of a node in the grid")
     several = names[names.duplicated()]
@@ -133,7 +133,7 @@ def read_profiles(path: Path, points: pd.DataFrame, mtu: Mtu, pv_factor: float) 
 
 
 def _wide(table: pd.DataFrame, quantity: str, points: pd.Index) -> pd.DataFrame:
-    """Rows = period, columns = point, NaN where the file has no row."""
+    """Wide table: rows = period, columns = point, NaN where the file has no row."""
     wide = table.pivot(index="period", columns="point_id", values=quantity)
     return wide.reindex(columns=points).astype("float64")
 
@@ -141,7 +141,7 @@ def _wide(table: pd.DataFrame, quantity: str, points: pd.Index) -> pd.DataFrame:
 def require_capacity(
     path: Path, profiles: Profiles, points: pd.DataFrame, pv_factor: float
 ) -> None:
-    """ScenarioError where a point exchanges more than its connection carries."""
+    """ScenarioError where a point exchanges more than its connection's capacity."""
     peak_w = (profiles.pv_w - profiles.load_w).abs().max()
     over = peak_w > points["capacity_w"]
     if over.any():
@@ -153,7 +153,7 @@ def require_capacity(
 
 
 def read_rows(path: Path, needed: Collection[str], optional: Collection[str] = ()) -> pd.DataFrame:
-    """A CSV or Parquet file indexed by place; ScenarioError as ``gridbourse.tables`` has it."""
+    """CSV or Parquet file indexed by place; its faults from ``gridbourse.tables`` as ScenarioError."""
     try:
         table = read_table(path)
         require_columns(path, list(table.columns), needed, optional)
@@ -163,7 +163,7 @@ def read_rows(path: Path, needed: Collection[str], optional: Collection[str] = (
 
 
 def utc_times(path: Path, table: pd.DataFrame, column: str) -> pd.Series:
-    """A column of times as UTC, datetime64[us]; ScenarioError for one without an offset, or before 1970."""
+    """Column of times as UTC, datetime64[us]; ScenarioError for one without an offset, or before 1970."""
     times = table[column]
     if isinstance(times.dtype, pd.DatetimeTZDtype):
         utc = times.dt.tz_convert("UTC").dt.as_unit("us")

@@ -1,4 +1,4 @@
-"""The table [homes] of a scenario: who has which devices, how large, and what steers them."""
+"""Table [homes] of a scenario: the devices of each home, their sizes, and their control."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Ints = NDArray[np.int64]
 
 STORAGES: Final = ("battery", "ev", "heat_pump")
 CONTROLS: Final = ("indirect", "direct", "mixed")
-"""Who decides: the home by the prices it sees; its aggregator, within comfort; or the aggregator for the
-kinds named, the home for the rest ([Talari-nd] §2.3)."""
+"""Controller: the home by the prices it sees; its aggregator, within comfort; or the aggregator for the
+kinds named and the home for the rest ([Talari-nd] §2.3)."""
 DAY_MINUTES: Final = 1_440
 MOST_W: Final = 10_000_000.0
 MOST_PRICE: Final = 65_535
@@ -31,7 +31,7 @@ MOST_PRICE: Final = 65_535
 
 @dataclass(frozen=True)
 class Battery:
-    """low_share, high_share, start_share: of the capacity. balances: takes up what forecasts miss."""
+    """low_share, high_share, start_share: of the capacity. balances: compensates forecast errors."""
 
     capacity_wh: float
     power_w: float
@@ -70,7 +70,7 @@ class HeatPump:
 
 @dataclass(frozen=True)
 class Shiftable:
-    """Runs once a local day for so many minutes, begun between `earliest` and `latest` (minutes of
+    """Load that runs once a local day for so many minutes, begun between `earliest` and `latest` (minutes of
     the day; a latest before the earliest is on the next day)."""
 
     name: str
@@ -82,7 +82,7 @@ class Shiftable:
 
 @dataclass(frozen=True)
 class Devices:
-    """What one home has; None = has none."""
+    """Devices of one home; None = it has none of the kind."""
 
     battery: Battery | None = None
     ev: Vehicle | None = None
@@ -91,7 +91,7 @@ class Devices:
 
     @property
     def wear_micro_eur_per_wh(self) -> dict[str, int]:
-        """By storage that gives energy back, for each Wh it does."""
+        """Wear by storage that gives energy back, for each Wh given back."""
         pairs = (("battery", self.battery), ("ev", self.ev))
         return {name: one.wear_micro_eur_per_wh for name, one in pairs if one is not None}
 
@@ -101,9 +101,9 @@ class Devices:
 
 @dataclass(frozen=True, eq=False)
 class HomeRules:
-    """Everything [homes] says. devices: by point, in the order of the points.
+    """Content of [homes]. devices: by point, in the order of the points.
 
-    direct_kinds: the storages an aggregator steers. buy_, sell_micro_eur_per_wh: the tariff seen, for
+    direct_kinds: the storages that an aggregator steers. buy_, sell_micro_eur_per_wh: the tariff seen, for
     each hour of the local day, without grid fees. climate: temperature outdoors.
     """
 
@@ -123,9 +123,9 @@ def homes(
     tariff: TariffTable,
     seed: int,
 ) -> HomeRules | None:
-    """The table, None where there is none.
+    """Rules of the table [homes], None where there is none.
 
-    points: as in a scenario; pv: index point_id, whether it produces. Raises ScenarioError naming file,
+    points: as in a scenario; pv: index point_id, True where it produces. Raises ScenarioError naming file,
     key and rule.
     """
     table = fields.table_or_none("homes")
@@ -156,21 +156,21 @@ def homes(
 
 
 class _Own:
-    """One owner's deviations: sizes within ±spread of the table's, times within ±spread_minutes."""
+    """Deviations of one owner: sizes within ±spread of the table's, times within ±spread_minutes."""
 
     def __init__(self, rng: np.random.Generator, spread: float, minutes: int, point: str):
         self._rng, self._spread, self._minutes, self.point = rng, spread, minutes, point
         self.size = float(1 + spread * rng.uniform(-1, 1))
 
     def minute(self, of_day: int) -> int:
-        """A time of day of its own, on a whole quarter-hour."""
+        """The owner's time of day, on a whole quarter-hour."""
         late = round(self._minutes * float(self._rng.uniform(-1, 1)) / 15) * 15
         return (of_day + late) % DAY_MINUTES
 
 
 T = TypeVar("T")
 Require = Callable[[str, str, float], None]
-"""Refuses a key's power, W, that a point's connection does not carry."""
+"""Refuses a power of a key, W, that exceeds the capacity of a point's connection."""
 Maker = Callable[[_Own], T]
 Reader = Callable[[Fields, Require], Maker[T]]
 
@@ -191,13 +191,13 @@ def _read_storages(table: Fields, draw: _Draw, found: dict[str, Devices]) -> Non
 
 
 class _Draw:
-    """Who owns a device, and how large their own is; drawn once by the scenario's seed."""
+    """Draw of the owners of a device and of its sizes; made once by the scenario's seed."""
 
     def __init__(self, points: pd.DataFrame, pv: pd.Series, seed: int):
         self._points, self._pv, self._seed = points, pv, seed
 
     def owners(self, table: Fields, kind: str, read: Reader[T]) -> dict[str, T]:
-        """By point, what `read(table, own)` makes of the table for each owner."""
+        """Device of each owner by point: the result of `read(table, own)`."""
         spread = table.number("spread", most=0.9, default=0.0)
         minutes = table.integer("spread_minutes", most=720, default=0)
         make = read(table, self._capacity(table))
@@ -322,7 +322,7 @@ def _shiftable(name: str, table: Fields, require: Require) -> Maker[Shiftable]:
 
 
 def _minute(table: Fields, key: str) -> int:
-    """A time such as 07:30 as minutes of the day."""
+    """Time such as 07:30 as minutes of the day."""
     text: str = table.text(key)
     hour, colon, minute = text.partition(":")
     if not (colon and hour.isdigit() and minute.isdigit() and len(minute) == 2):

@@ -1,7 +1,7 @@
-"""What the scenario package refuses."""
+"""Errors of the scenario package."""
 
 from gridbourse.errors import GridbourseError
 
 
 class ScenarioError(GridbourseError):
-    """A scenario or one of its data files breaks a rule; names file, key and rule."""
+    """Scenario or data file that breaks a rule; names file, key and rule."""

@@ -17,11 +17,11 @@ from gridbourse.times import as_utc, parse_iso
 REQUIRED: Any = object()
 MAX_INT = 2**63 - 1
 LABEL_BYTES = 32
-"""What the chain has for the name of an area or a zone, in UTF-8."""
+"""Space on the chain for the name of an area or a zone, in UTF-8."""
 
 
 class Fields:
-    """One table of a file.  ``with Fields(...) as f`` refuses, at the end, the keys nobody read."""
+    """One table of a file.  ``with Fields(...) as f`` refuses, at the end, the keys not read."""
 
     def __init__(self, where: str, values: Mapping[str, Any], prefix: str = ""):
         self._where, self._prefix = where, prefix
@@ -57,7 +57,7 @@ class Fields:
         return self.table(key) if self.has(key) else None
 
     def has(self, key: str) -> bool:
-        """Whether a key that may be left out is there and not yet read."""
+        """True where an optional key is present and not yet read."""
         self._asked[key] = None
         return key in self._values
 
@@ -78,7 +78,7 @@ class Fields:
         ]
 
     def unread(self) -> list[str]:
-        """The keys nobody has read yet, for a table whose keys are names of the user's."""
+        """Keys not read yet, for a table whose keys are names given by the user."""
         return list(self._values)
 
     def text(self, key: str, default: Any = REQUIRED) -> Any:
@@ -89,7 +89,7 @@ class Fields:
         return value
 
     def label(self, key: str) -> str:
-        """A text the chain holds in one word."""
+        """A text that fits in one word of the chain."""
         value: str = self.text(key)
         self.require_label(key, value)
         return value
@@ -132,7 +132,7 @@ class Fields:
     def integers(
         self, key: str, count: int, least: int = 0, most: int = MAX_INT, default: Any = REQUIRED
     ) -> list[int]:
-        """So many whole numbers in least..most."""
+        """This many whole numbers in least..most."""
         values: list[int] = self._take(key, list, "a list", default)
         if len(values) != count:
             self.refuse(key, f"has {len(values)} values, not {count}")

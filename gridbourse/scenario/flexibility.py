@@ -1,8 +1,8 @@
-"""The table [flexibility] of a scenario: what is on offer as a product, who buys what, and what sellers ask.
+"""Table [flexibility] of a scenario: the products, their buyers, and the sellers' prices.
 
-The DSO buys what its power flow says is needed. The TSO calls by a series in a file. Participants buy for
-themselves. Sellers are homes with devices, by the schedules they declare, and producers that let themselves
-be curtailed, by the meter. Source: [Talari-nd] §3.2, [Khajeh2022] §2.4.
+The DSO buys what its power flow shows to be needed. The TSO requests by a series in a file. Participants
+buy for themselves. Sellers are homes with devices, by the schedules they declare, and producers that allow
+curtailment, by the meter. Source: [Talari-nd] §3.2, [Khajeh2022] §2.4.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CALL_COLUMNS: Final = ("time", "direction", "wh", "ceiling_micro_eur_per_wh")
 
 @dataclass(frozen=True)
 class Call:
-    """What somebody asks for in one period. buyer: "tso" or a connection point; product: its number."""
+    """Flexibility request in one period. buyer: "tso" or a connection point; product: its number."""
 
     buyer: str
     period: int
@@ -51,9 +51,9 @@ class Call:
 
 @dataclass(frozen=True)
 class DsoBuys:
-    """products: numbers, in the order the DSO buys by them: the next for what is still missing.
+    """products: numbers, in the order in which the DSO requests them: the next for what is still missing.
 
-    reserve: how much more than the need, as a share of it: sellers are not where it takes least, and not
+    reserve: quantity above the need, as a share of it: sellers are not where the least is needed, and not
     all deliver.
     """
 
@@ -64,9 +64,9 @@ class DsoBuys:
 
 @dataclass(frozen=True)
 class Curtailment:
-    """Of producers without devices: share of them, and what each asks per Wh, drawn once in low..high.
+    """Producers without devices: share that offers, and each one's price per Wh, drawn once in low..high.
 
-    most: of its expected injection that a producer offers.
+    most: part of its expected injection that a producer offers.
     """
 
     share: float
@@ -77,10 +77,10 @@ class Curtailment:
 
 @dataclass(frozen=True)
 class FlexibilityTable:
-    """Everything [flexibility] says.
+    """Content of [flexibility].
 
-    band: prices of flexibility; products: by number. markup: the most a home asks above its cost, its
-    own drawn once. calls: of the TSO and of participants.
+    band: prices of flexibility; products: by number. markup: the most a home asks above its cost, each
+    home's drawn once. calls: of the TSO and of participants.
     """
 
     band: Band
@@ -94,7 +94,7 @@ class FlexibilityTable:
 
     @property
     def steps(self) -> int:
-        """How often in a period something is asked for: by each of the DSO's products, then by the rest."""
+        """Number of requests in a period: one for each of the DSO's products, and one for all the others."""
         return (len(self.dso.products) if self.dso else 0) + bool(self.calls)
 
     def opens_s(self, before_s: int) -> int:
@@ -106,7 +106,7 @@ class FlexibilityTable:
         return max(before_s, latest) + self.steps
 
     def calls_in(self, period: int) -> list[Call]:
-        """What TSO and participants ask for in a period."""
+        """Requests of TSO and participants in a period."""
         return [call for call in self.calls if call.period == period]
 
 
@@ -114,7 +114,7 @@ def flexibility(
     fields: Fields, folder: Path, points: pd.DataFrame, zones: Mapping[str, str | None], mtu: Mtu,
     first_period: int, start: int, before_s: int,
 ) -> FlexibilityTable | None:  # fmt: skip
-    """The table, None where there is none.
+    """Table [flexibility], None where there is none.
 
     points: as in a scenario; first_period: of the season, from which purchases count; start: of the
     replay; before_s: seconds before delivery at which everything else is traded. Raises ScenarioError.
@@ -210,7 +210,7 @@ def _curtailment(table: Fields) -> Curtailment | None:
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads who buys what."""
+    """Reader of the buyers' requests."""
 
     band: Band
     names: tuple[str, ...]
@@ -230,7 +230,7 @@ class _Reader:
             return DsoBuys(numbers, self._tick(inner), reserve)
 
     def series(self, table: Fields, folder: Path, products: Mapping[str, Product]) -> list[Call]:
-        """The TSO's calls, from a file, as far as they are in the replay or after it."""
+        """Requests of the TSO, from a file, as far as they are in the replay or after it."""
         inner = table.table_or_none("tso")
         if inner is None:
             return []
@@ -270,7 +270,7 @@ class _Reader:
     def purchases(
         self, table: Fields, first_period: int, products: Mapping[str, Product]
     ) -> list[Call]:
-        """What participants buy for themselves: in a number of periods, counted from the season's start."""
+        """Requests of participants: in a number of periods, counted from the season's start."""
         if not table.has("purchases"):
             return []
         found = []
@@ -301,7 +301,7 @@ class _Reader:
         return found
 
     def _zone(self, inner: Fields) -> str:
-        """Where flexibility is looked for; by default everywhere, in the one zone above all others."""
+        """Zone of the request; by default everywhere, the one zone above all others."""
         top = [name for name, parent in self.zones.items() if parent is None]
         zone: str = inner.text("zone", top[0])
         if zone not in self.zones:
@@ -316,7 +316,7 @@ class _Reader:
 
 
 def _read_calls(path: Path) -> list[dict[str, Any]]:
-    """A file with CALL_COLUMNS; times with their offset, whole numbers; place: of the row."""
+    """Rows of a file with CALL_COLUMNS; times with their offset, whole numbers; place: of the row."""
     table = read_rows(path, CALL_COLUMNS)
     time = utc_times(path, table, "time")
     for column in ("wh", "ceiling_micro_eur_per_wh"):

@@ -1,4 +1,4 @@
-"""The markets of a scenario file: ``[market]`` and one table for each kind that needs one."""
+"""Markets of a scenario file: ``[market]`` and one table for each kind that needs one."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from gridbourse.scenario.rules import (
 )
 
 MOST_GATE_CLOSURE_S = 7 * DAY_S
-"""No market closes longer before delivery; the chain's clock has to stay above zero."""
+"""Longest time between gate closure and delivery; the chain's clock has to stay above zero."""
 MAX_TICKS = 256
-"""A clearing walks the band; the contract refuses a longer one."""
+"""Most ticks of a band that one clearing goes through; the contract refuses more."""
 MAX_BOOK_TICKS = 224
-"""The order book keeps one bit a tick in a word."""
+"""Most ticks of an order book: it keeps one bit a tick in a word."""
 MAX_STRIP = 2**16 - 1
 MAX_SOURCES = 64
-"""A bit for each on-chain."""
+"""Most sources: each is one bit on-chain."""
 
 
 def market(fields: Fields, tariff: TariffTable) -> MarketRules:
@@ -69,7 +69,7 @@ def market(fields: Fields, tariff: TariffTable) -> MarketRules:
 
 
 def order_book(fields: Fields, rules: MarketRules) -> OrderBookRules | None:
-    """The continuous market, where there is one."""
+    """Rules of the order book, None without one."""
     if not _wanted(fields, "order_book", rules):
         return None
     with fields.table("order_book") as table:
@@ -95,7 +95,7 @@ def order_book(fields: Fields, rules: MarketRules) -> OrderBookRules | None:
 
 
 def bilateral(fields: Fields, rules: MarketRules, mtu: Mtu) -> BilateralRules | None:
-    """The market of neighbours, where there is one."""
+    """Rules of the bilateral market, None without one."""
     if not _wanted(fields, "bilateral", rules):
         return None
     with fields.table("bilateral") as table:
@@ -140,7 +140,7 @@ def _sources(bilateral: Fields) -> dict[str, float]:
 def over_the_counter(
     fields: Fields, rules: MarketRules, points: pd.DataFrame, since_season: int, periods: int
 ) -> tuple[OtcContract, ...]:
-    """The contracts agreed in private, as far as the replay has their periods.
+    """Contracts agreed in private, as far as the replay has their periods.
 
     points: as in a scenario; since_season: periods from the season's start to that of the replay.
     """
@@ -170,7 +170,7 @@ def _contract(table: Fields, points: pd.DataFrame) -> OtcContract:
 
 
 def _within(contract: OtcContract, since_season: int, periods: int) -> OtcContract | None:
-    """What of a contract the replay has, counted from its start; None if nothing."""
+    """Part of a contract that the replay has, counted from its start; None if nothing."""
     first = max(contract.first - since_season, 0)
     last = min(contract.first + contract.count - since_season, periods)
     return replace(contract, first=first, count=last - first) if first < last else None
@@ -186,7 +186,7 @@ def _participant(table: Fields, side: str, points: pd.DataFrame) -> str:
 
 
 def aggregator_auction(fields: Fields, rules: MarketRules, mtu: Mtu) -> AuctionRules | None:
-    """The aggregators' auctions, where there are any."""
+    """Rules of the aggregators' auctions, None without any."""
     if not _wanted(fields, _AUCTION, rules):
         return None
     with fields.table(_AUCTION) as table:
@@ -198,7 +198,7 @@ def aggregator_auction(fields: Fields, rules: MarketRules, mtu: Mtu) -> AuctionR
                     table.refuse(key, "is of sealed answers, and these are open")
             return AuctionRules(answers, pricing, 0, 0)
         bond = table.integer("bond_micro_eur", most=MOST_BOND_MICRO_EUR)
-        # Answers are committed to while no earlier period takes any, one second before the reveal.
+        # Answers are committed while no earlier period takes any, one second before the reveal.
         reveal_s = table.integer("reveal_s", least=LEAST_REVEAL_SECONDS, most=mtu.seconds - 2)
         return AuctionRules(answers, pricing, bond, reveal_s)
 
@@ -210,7 +210,7 @@ MOST_BOND_MICRO_EUR = 10**12
 def aggregators(
     fields: Fields, rules: MarketRules, points: pd.DataFrame, tariff: TariffTable
 ) -> tuple[Aggregator, ...]:
-    """The aggregators, by name; needed where they hold auctions.
+    """Aggregators by name; needed where they hold auctions.
 
     points: as in a scenario.
     """
@@ -253,7 +253,7 @@ def _aggregator(
 
 
 def _wanted(fields: Fields, kind: str, rules: MarketRules) -> bool:
-    """Whether a kind's table is needed; one that nobody will read is refused."""
+    """True where a kind's table is needed; one that nothing would read is refused."""
     if kind in rules.kinds:
         return True
     if kind in fields.unread():

@@ -4,7 +4,7 @@ The approximation: a yearly mean of 27 °C at the equator less 0.35 K for each d
 yearly swing of ±0.2 K for each degree, coldest on 15 January in the north and on 16 July in the south;
 a daily swing of ±4 K, coldest at 03:00, warmest at 15:00 local time. At 51° it gives 9.2 °C in the
 mean, −1.0 °C in January and 19.4 °C in July: about the long-term means of Kassel (Deutscher
-Wetterdienst, 1991-2020: 9.7, 1.2 and 18.8 °C). It has no weather: give a file for that.
+Wetterdienst, 1991-2020: 9.7, 1.2 and 18.8 °C). It has no weather: for that, give a file.
 """
 
 from __future__ import annotations

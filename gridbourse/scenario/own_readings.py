@@ -1,9 +1,9 @@
 """Profiles from a user's own meter data: any column names, by the scenario's table ``[columns]``.
 
-What meters measure at a connection is its net energy, so that is what most users have, as one
-column or as two registers, import and export.  What was produced and consumed behind the meter is
+Meters measure the net energy of a connection, so most users have that, as one
+column or as two registers, import and export.  Production and consumption behind the meter are
 then unknown: a net surplus counts as production and a net shortage as consumption.  Where both were
-metered they are read as ``load`` and ``pv``, and only then the PV can be scaled.
+metered they are read as ``load`` and ``pv``, and only then can the PV be scaled.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from gridbourse.model.periods import Mtu
 from gridbourse.scenario.data import Profiles, require_capacity
 
 POWER_FACTOR: Final = 0.95
-"""Inductive, of all consumption: residential loads of the European low-voltage benchmark network of
-CIGRE Task Force C6.04.02 (Technical Brochure 575, 2014), as in pandapower's
+"""Power factor, inductive, of all consumption: residential loads of the European low-voltage benchmark
+network of CIGRE Task Force C6.04.02 (Technical Brochure 575, 2014), as in pandapower's
 ``create_cigre_network_lv``."""
 BOTH_WAYS: Final = ("net", "reactive")
 GROSS: Final = ("load", "pv")
@@ -32,14 +32,14 @@ GROSS: Final = ("load", "pv")
 
 @dataclass(frozen=True)
 class ReadingColumns:
-    """How a scenario's profile files are written.
+    """Layout of a scenario's profile files.
 
     file: times, points, unit and numbers; its ``value`` is none of the quantities yet.
-    quantities: what is read -> its column, None for the net energy of a wide file.  Either net, or
+    quantities: quantity -> its column, None for the net energy of a wide file.  Either net, or
         import and export, or load and pv; reactive may come with each, in the same unit (Wh means
         varh), consumption of an inductive load positive.
-    consumption_positive: whether a positive net value was taken from the grid.
-    power_factor: of what is consumed, inductive, where there is no reactive; feeding in has 1.
+    consumption_positive: True where a positive net value was taken from the grid.
+    power_factor: of consumption, inductive, where there is no reactive; feeding in has 1.
     """
 
     file: Columns
@@ -49,17 +49,17 @@ class ReadingColumns:
 
     @property
     def gross(self) -> bool:
-        """Whether production and consumption are known each for itself."""
+        """True where production and consumption are known separately."""
         return GROSS[0] in self.quantities
 
 
 def read_readings(
     path: Path, columns: ReadingColumns, points: pd.DataFrame, mtu: Mtu, pv_factor: float
 ) -> Profiles:
-    """Profiles of every point of ``points``, for every period the file has.
+    """Profiles of every point of ``points``, for every period in the file.
 
-    Raises ReadingError naming file, row, column and rule: see ``metering.validation``; and, beyond
-    that, for a point the file does not have at all.
+    Raises ReadingError naming file, row, column and rule: see ``metering.validation``; and also
+    for a point that is not in the file at all.
     """
     wh = {name: _read(path, columns, name, points, mtu) for name in columns.quantities}
     if columns.gross:
@@ -82,7 +82,7 @@ def read_readings(
 def _read(
     path: Path, columns: ReadingColumns, quantity: str, points: pd.DataFrame, mtu: Mtu
 ) -> pd.DataFrame:
-    """Wh of one quantity, not rounded: that comes after scaling; rows = period, columns = point."""
+    """Wh of one quantity, rounded only after scaling; rows = period, columns = point."""
     others = [name for name in columns.quantities.values() if name is not None]
     raw = read(path, replace(columns.file, value=columns.quantities[quantity]), others)
     capacity_w = points["capacity_w"]

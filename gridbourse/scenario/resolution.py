@@ -12,7 +12,7 @@ from gridbourse.scenario.errors import ScenarioError
 
 
 def in_longer_periods(path: Path, profiles: Profiles, data: Mtu, market: Mtu) -> Profiles:
-    """The energy of the data's periods that make up each of the market's: the mean of their powers.
+    """Energy of the data's periods within each of the market's: the mean of their powers.
 
     market is a whole multiple of data.  Raises ScenarioError for a period that lacks one of them.
     """

@@ -1,4 +1,4 @@
-"""What a scenario says besides its data: market, tariff, limits, strategies, parties."""
+"""Rules of a scenario besides its data: market, tariff, limits, strategies, parties."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ DAY_S: Final = 86_400
 KINDS: Final = (
     "call_auction", "order_book", "bilateral", "over_the_counter", "aggregator_auction",
 )  # fmt: skip
-"""The kinds of market a scenario may run side by side."""
+"""Kinds of market that a scenario may run side by side."""
 
 
 @dataclass(frozen=True)
 class MarketRules:
-    """kinds: which markets there are.  gate_closure_s: seconds before delivery begins.
+    """kinds: the markets in use.  gate_closure_s: seconds before delivery begins.
 
     pricing ("uniform" or "pay_as_bid") and max_rounds are of the call auction; without one they
     have no effect.
@@ -36,13 +36,13 @@ class MarketRules:
 
 @dataclass(frozen=True)
 class OrderBookRules:
-    """The continuous market, and how its participants quote.
+    """Rules of the order book, and how its participants quote.
 
     min_wh: least energy of an order; max_fills: most makers an incoming order meets; max_open: most
     orders a participant may bring to rest in a period without taking one back.
-    rounds: how often participants come by before gate closure, each time in another order;
-    revised_share: of the zero-intelligence, who give a resting order another price when they come
-    by again; withdrawn_share: of all, who take it out for good; immediate_share, fill_or_kill_share:
+    rounds: visits of participants before gate closure, each time in another order;
+    revised_share: of the zero-intelligence traders, which give a resting order another price at a
+    later visit; withdrawn_share: of all, which cancel it for good; immediate_share, fill_or_kill_share:
     of the orders placed, which never rest.
     """
 
@@ -58,9 +58,9 @@ class OrderBookRules:
 
 @dataclass(frozen=True)
 class PremiumLimits:
-    """What buyers find a wish worth at most, µEUR/Wh; each buyer's own is drawn between 0 and it.
+    """Greatest worth of a preference to a buyer, µEUR/Wh; each buyer's is drawn between 0 and it.
 
-    source: energy from the source it likes; favourite: from its favourite seller; own_zone: from
+    source: energy from its preferred source; favourite: from its preferred seller; own_zone: from
     its own zone; per_hop: less for each hop of distance.
     """
 
@@ -72,13 +72,13 @@ class PremiumLimits:
 
 @dataclass(frozen=True)
 class BilateralRules:
-    """The market of neighbours, and what they wish.
+    """Rules of the bilateral market, and its buyers' preferences.
 
     pricing: "seller" (the least price of the offer, so the market adds no margin) or "midpoint".
     choice: "preferences" (everybody is matched anew each period) or "standing" (each consumer has
-    picked a producer and buys from nobody else).
+    picked a producer and buys only from it).
     sources: share of the sellers whose energy is attested to be of a source; they sum to 1.
-    strict_share: of the buyers, who take energy from no other source than the one they like.
+    strict_share: of the buyers, which accept energy from their preferred source only.
     """
 
     pricing: str
@@ -91,7 +91,7 @@ class BilateralRules:
     premiums: PremiumLimits
 
     def subscription_micro_eur_per_period(self, mtu: Mtu) -> int:
-        """What each participant pays for a delivery period."""
+        """Subscription of each participant for a delivery period."""
         return self.subscription_micro_eur_per_day * mtu.seconds // DAY_S
 
 
@@ -112,7 +112,7 @@ class OtcContract:
 
 @dataclass(frozen=True)
 class AuctionRules:
-    """The aggregators' auctions.
+    """Rules of the aggregators' auctions.
 
     answers: "open", or "sealed": then each is bonded, and revealed in the last reveal_s seconds
     before gate closure. pricing: "uniform" or "pay_as_bid".
@@ -125,15 +125,15 @@ class AuctionRules:
 
     @property
     def is_sealed(self) -> bool:
-        """Whether nobody sees an answer while others still answer."""
+        """True where nobody sees an answer while others still answer."""
         return self.answers == "sealed"
 
 
 @dataclass(frozen=True)
 class Aggregator:
-    """An aggregator, its own connection point, and the contracts it offers.
+    """Aggregator, its connection point, and the contracts it offers.
 
-    share: of the other participants who have a contract with it, drawn once; control ("direct",
+    share: of the other participants, which have a contract with it, drawn once; control ("direct",
     "indirect" or "mixed"), resources and permille (of flexibility revenue, to the prosumer) are the
     terms of each; mandate_share: of the contracts, which let it trade for the prosumer.
     ceiling, floor: the most it bids for its shortage and the least it takes for its surplus, µEUR/Wh.
@@ -161,7 +161,7 @@ class ZoneFees:
 
 @dataclass(frozen=True)
 class TariffTable:
-    """Energy prices of the supplier, without fees, and the grid fees that come on top, by zone."""
+    """Energy prices of the supplier, without fees, and the grid fees added to them, by zone."""
 
     retail_micro_eur_per_wh: int
     feed_in_micro_eur_per_wh: int
@@ -169,7 +169,7 @@ class TariffTable:
 
     @property
     def prices(self) -> Prices:
-        """As settlement has them; fees: arrays, one a zone."""
+        """Prices for settlement; fees: arrays, one a zone."""
         zones = [astuple(fees) for fees in self.fees.values()]
         imports, local, exports = np.array(zones, dtype=np.int64).reshape(-1, 3).T
         return Prices(
@@ -179,7 +179,7 @@ class TariffTable:
 
 @dataclass(frozen=True)
 class StrategySpec:
-    """truthful_share of the participants order at their valuation, the rest zero-intelligence."""
+    """Strategies: truthful_share of the participants order at their valuation, the rest zero-intelligence."""
 
     truthful_share: float
     seed: int
@@ -187,10 +187,10 @@ class StrategySpec:
 
 @dataclass(frozen=True)
 class Curtailment:
-    """What the DSO pays for what its caps hold back: the feed-in tariff less the export fee.
+    """Compensation by the DSO for what its caps hold back: the feed-in tariff less the export fee.
 
-    reach_permille: of the cap, what a reading has to reach; levy_micro_eur_per_wh: what every Wh drawn
-    pays towards it, in the import and the local fee; 0: the fees as they are pay for it.
+    reach_permille: of the cap, that a reading has to reach; levy_micro_eur_per_wh: paid for every Wh drawn
+    towards it, in the import and the local fee; 0: the fees pay for it unchanged.
     """
 
     reach_permille: int
@@ -199,10 +199,10 @@ class Curtailment:
 
 @dataclass(frozen=True)
 class Parties:
-    """Who takes part and how they reach the market.
+    """Participants and their access to the market.
 
     participation: share of the connection points that trade; the others are metered and supplied.
-    own_share: of the participants, who send their own transactions; signed_share: who sign each
+    own_share: of the participants, which send their own transactions; signed_share: which sign each
     order for the gateway; the rest has given the gateway a mandate. supplier_deposit_micro_eur: the
     supplier's guarantee: it pays feed-in and what customers owe, and beyond it credits wait.
     """
@@ -216,10 +216,10 @@ class Parties:
 
 @dataclass(frozen=True)
 class SettlementRules:
-    """How settlement treats silence, and how long what it paid can be disputed.
+    """Treatment of missing readings in settlement, and time in which payments can be disputed.
 
     dispute_window_s: block time between the announcement of a withdrawal and its payment.
-    silent_permille: part of its connection's capacity that a meter without a reading is taken to draw.
+    silent_permille: part of its connection's capacity that a meter without a reading is assumed to draw.
     """
 
     dispute_window_s: int = 259_200

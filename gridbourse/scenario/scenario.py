@@ -1,7 +1,7 @@
-"""A scenario: one area's points, profiles, grid and rules, and the periods to replay.
+"""Scenario: one area's points, profiles, grid and rules, and the periods to replay.
 
-``load`` reads a TOML file and refuses everything that is not as it should be.  Time is UTC
-throughout; the time zone only says what a local day is.
+``load`` reads a TOML file and refuses everything that breaks a rule.  Time is UTC
+throughout; the time zone only defines the local days.
 """
 
 from __future__ import annotations
@@ -53,20 +53,20 @@ from gridbourse.text import one_line
 DAY = timedelta(days=1)
 PRESETS = Path(__file__).resolve().parents[2] / "scenarios"
 CLOSE = 0.6
-"""How alike a name has to be for it to be the one that was meant; 1 = the same."""
+"""Least similarity of a name for it to be suggested; 1 = the same."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scenario:
-    """Everything a run needs; arrays over points are in the order of ``points``.
+    """Inputs of a run; arrays over points are in the order of ``points``.
 
     points: index point_id, columns node, zone, capacity_w (W, both directions), participant.
     zones: grid zone -> its parent zone, None where the upstream grid begins.
-    pandapower_file: the same grid for a second opinion; the grid file itself where that is a
-        pandapower net, None if the scenario has none.
-    crowdsale: a campaign for a panel, which the profiles have in them; panel_days: what that does
-        on the mean day of each season.
-    curtailment: what the DSO pays for it, with the levy in ``tariff``; None: who is capped bears it.
+    pandapower_file: the same grid for an independent check; the grid file itself where that is a
+    pandapower net, None if the scenario has none.
+    crowdsale: a campaign for a panel, which the profiles include; panel_days: the panel's energy
+    on the mean day of each season.
+    curtailment: compensation by the DSO, with the levy in ``tariff``; None: capped points get nothing.
     """
 
     name: str
@@ -102,7 +102,7 @@ class Scenario:
 
     @property
     def levy_micro_eur_per_wh(self) -> int:
-        """What the import and local fees hold for the compensation of curtailment."""
+        """Part of the import and local fees for the compensation of curtailment."""
         return self.curtailment.levy_micro_eur_per_wh if self.curtailment else 0
 
     @property
@@ -112,52 +112,52 @@ class Scenario:
 
     @property
     def band(self) -> Band:
-        """The price band, feed-in tariff to retail price."""
+        """Price band, feed-in tariff to retail price."""
         low, high = self.tariff.feed_in_micro_eur_per_wh, self.tariff.retail_micro_eur_per_wh
         tick = self.market.tick_micro_eur_per_wh
         return Band(low, tick, (high - low) // tick + 1)
 
     @property
     def book_rules(self) -> OrderBookRules:
-        """Of the order book; ScenarioError where there is none."""
+        """Rules of the order book; ScenarioError where there is none."""
         if self.order_book is None:
             raise ScenarioError(f"{self.name}: order_book is not one of market.kinds")
         return self.order_book
 
     @property
     def bilateral_rules(self) -> BilateralRules:
-        """Of the market of neighbours; ScenarioError where there is none."""
+        """Rules of the bilateral market; ScenarioError where there is none."""
         if self.bilateral is None:
             raise ScenarioError(f"{self.name}: bilateral is not one of market.kinds")
         return self.bilateral
 
     @property
     def auction_rules(self) -> AuctionRules:
-        """Of the aggregators' auctions; ScenarioError where there are none."""
+        """Rules of the aggregators' auctions; ScenarioError where there are none."""
         if self.aggregator_auction is None:
             raise ScenarioError(f"{self.name}: aggregator_auction is not one of market.kinds")
         return self.aggregator_auction
 
     @property
     def reveal_s(self) -> int:
-        """How long before gate closure the last sealed answer is revealed; 0 where none is sealed."""
+        """Seconds before gate closure at which the last sealed answer is revealed; 0 where none is sealed."""
         return self.aggregator_auction.reveal_s if self.aggregator_auction else 0
 
     @property
     def flexibility_table(self) -> FlexibilityTable:
-        """Of the flexibility market; ScenarioError where there is none."""
+        """Rules of the flexibility market; ScenarioError where there is none."""
         if self.flexibility is None:
             raise ScenarioError(f"{self.name}: has no table flexibility")
         return self.flexibility
 
     @property
     def opens_s(self) -> int:
-        """How long before delivery the first flexibility is asked for, and else the first energy traded."""
+        """Seconds before delivery of the first flexibility request, or without one the first trading."""
         return _opens_s(self.flexibility, self.market.gate_closure_s + 1 + self.reveal_s)
 
     @cached_property
     def producers(self) -> pd.Series:
-        """Whether each point is known to produce when the first period opens; index point_id."""
+        """Mask of the points known to produce when the first period opens; index point_id."""
         opens = self.mtu.start(self.first_period) - timedelta(seconds=self.opens_s)
         return self.profiles.producers(self.mtu.period_at(opens))
 
@@ -167,7 +167,7 @@ class Scenario:
         return range(self.first_period, self.first_period + self.periods)
 
     def periods_of_local_day(self, day: date) -> range:
-        """The periods of a calendar day in the scenario's time zone: 23, 24 or 25 hours."""
+        """Periods of a calendar day in the scenario's time zone: 23, 24 or 25 hours."""
         return self.mtu.local_day(day, self.timezone)
 
     def net_w(self, period: int) -> NDArray[np.float64]:
@@ -180,7 +180,7 @@ class Scenario:
         return np.rint(self.net_w(period) * self.mtu.hours).astype(np.int64)
 
     def forecast_wh(self, period: int) -> NDArray[np.int64]:
-        """What each point expects: its net energy in the same quarter-hour 24 hours before."""
+        """Forecast of each point: its net energy in the same quarter-hour 24 hours before."""
         return self.net_wh(self.day_before(period))
 
     def reactive_var(self, period: int) -> NDArray[np.float64]:
@@ -189,11 +189,11 @@ class Scenario:
         return -self.profiles.load_var.loc[period].to_numpy()
 
     def forecast_var(self, period: int) -> NDArray[np.float64]:
-        """What the DSO expects of the reactive injection: that of 24 hours before, as of the net energy."""
+        """DSO's forecast of the reactive injection: that of 24 hours before, as for the net energy."""
         return self.reactive_var(self.day_before(period))
 
     def day_before(self, period: int) -> int:
-        """The period 24 hours before, which forecasts are made of."""
+        """Period 24 hours before, on which forecasts are based."""
         return period - int(DAY.total_seconds()) // self.mtu_seconds
 
     def _require_data(self, period: int) -> None:
@@ -204,7 +204,7 @@ class Scenario:
 def load(path: Path | str, overrides: Mapping[str, Any] | None = None) -> Scenario:
     """Read a scenario file.
 
-    overrides: values put in the place of the file's, e.g. ``{"pv_factor": 1, "season": "winter",
+    overrides: values that replace the file's, e.g. ``{"pv_factor": 1, "season": "winter",
     "market.pricing": "pay_as_bid"}``; a table is named before the dot, or given as a mapping.
     Raises ScenarioError naming file, key and rule, ReadingError naming file, row, column and rule
     for the user's own readings.
@@ -316,7 +316,7 @@ def _profiles(
     data_mtu: Mtu,
     mtu: Mtu,
 ) -> Profiles:
-    """Of one season's file, in the market's periods."""
+    """Profiles of one season's file, in the market's periods."""
     if columns is None:
         profiles = read_profiles(path, points, data_mtu, pv_factor)
     else:
@@ -331,7 +331,7 @@ def _opens_s(flexible: FlexibilityTable | None, before_s: int) -> int:
 def _require_replayable(
     fields: Fields, season: str, profiles: Profiles, mtu: Mtu, replayed: range
 ) -> None:
-    """Data for every period replayed and, for the forecast, 24 hours earlier."""
+    """Require data for every period replayed and, for the forecast, 24 hours earlier."""
     day = int(DAY.total_seconds()) // mtu.seconds
     needed = range(replayed.start - day, replayed.stop)
     held = profiles.periods
@@ -353,7 +353,7 @@ def _require_replayable(
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """A path without a file is one that was meant otherwise."""
+    """Content of a scenario file; a path without a file gets a suggestion."""
     try:
         return read_toml(path)
     except ScenarioError as error:
@@ -363,7 +363,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _meant(path: Path) -> str:
-    """The scenario file that may have been meant, of those beside the path and of the presets."""
+    """Scenario file that may have been meant, of those beside the path and of the presets."""
     known = {file.stem: file for folder in (PRESETS, path.parent) for file in folder.glob("*.toml")}
     close = get_close_matches(path.stem, known, n=1, cutoff=CLOSE)
     if not close:
@@ -378,7 +378,7 @@ def _override(values: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _merge(values: dict[str, Any], key: str, value: Any) -> None:
-    """Below the top a key is taken as it is: zones have dots in their names."""
+    """Replace a value; below the top a key is not split: names of zones have dots."""
     if isinstance(value, Mapping) and isinstance(values.get(key), dict):
         for inner, one in value.items():
             _merge(values[key], inner, one)

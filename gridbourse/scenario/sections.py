@@ -1,4 +1,4 @@
-"""The sections of a scenario file, each read into what it means; see ``scenario.load``."""
+"""Sections of a scenario file, each read into its rules; see ``scenario.load``."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from gridbourse.scenario.rules import (
 from gridbourse.times import parser
 
 MAX_PRICE = 2**16 - 1
-"""Retail price plus fee is held in 16 bits on-chain."""
+"""Greatest retail price plus fee: 16 bits on-chain."""
 MAX_WINDOW_S = 366 * 86_400
-"""A withdrawal that waits longer is none."""
+"""Longest dispute window: a withdrawal must be paid within a year."""
 MOST_LEVY = 1_000
 """µEUR per Wh: 1 EUR per kWh."""
 
@@ -40,7 +40,7 @@ def mtu(fields: Fields) -> Mtu:
 
 
 def profile_mtu(fields: Fields, mtu: Mtu) -> Mtu:
-    """The periods the data are of: those of the market, or shorter ones that make them up."""
+    """Periods of the data: those of the market, or shorter ones that make them up."""
     seconds = fields.integer("profile_seconds", least=1, default=mtu.seconds)
     if mtu.seconds % seconds:
         fields.refuse("profile_seconds", f"{seconds} must divide mtu_seconds = {mtu.seconds}")
@@ -48,7 +48,7 @@ def profile_mtu(fields: Fields, mtu: Mtu) -> Mtu:
 
 
 def timezone(fields: Fields) -> str:
-    """The name of the time zone local days are in."""
+    """Name of the time zone of local days."""
     return _zone(fields, fields.text("timezone"))
 
 
@@ -73,7 +73,7 @@ MEASURED = ({"net"}, {"import", "export"}, {"load", "pv"})
 
 
 def columns(fields: Fields) -> ReadingColumns | None:
-    """How the profile files are written; None = as ``data.read_profiles`` has them."""
+    """Layout of the profile files; None = that of ``data.read_profiles``."""
     table = fields.table_or_none("columns")
     if table is None:
         return None
@@ -118,7 +118,7 @@ def _time_format(table: Fields) -> str | None:
 
 
 def pv_factor(fields: Fields, columns: ReadingColumns | None) -> float:
-    """What the profiles' PV is multiplied by; net readings do not tell what the PV was."""
+    """Factor on the profiles' PV; refused with net readings, which do not show the PV."""
     factor = fields.number("pv_factor")
     if factor != 1 and columns is not None and not columns.gross:
         fields.refuse("pv_factor", f"{factor:g} must be 1: net readings hide what the PV produced")
@@ -169,13 +169,13 @@ def tariff(fields: Fields, fees: dict[str, ZoneFees]) -> TariffTable:
 
 
 def strategy(fields: Fields) -> StrategySpec:
-    """How participants price."""
+    """Price strategies of the participants."""
     with fields.table("strategy") as table:
         return StrategySpec(table.number("truthful_share", most=1), table.integer("seed"))
 
 
 def curtailment(fields: Fields) -> Curtailment | None:
-    """What is paid for curtailment; None: nothing, who is capped bears it."""
+    """Compensation of curtailment; None: nothing is paid to capped points."""
     table = fields.table_or_none("curtailment")
     if table is None:
         return None
@@ -183,7 +183,7 @@ def curtailment(fields: Fields) -> Curtailment | None:
         is_paid = table.choice("compensation", "none", "feed_in") == "feed_in"
         reach = table.integer("reach_permille", least=1, most=1000, default=950)
         levy = 0
-        # One key switches it off: the others may stay, and are read as strictly.
+        # One key switches it off: the others may stay, and are read just as strictly.
         if (is_paid or table.has("paid_by")) and (
             table.choice("paid_by", "dso", "consumption") == "consumption"
         ):
@@ -192,7 +192,7 @@ def curtailment(fields: Fields) -> Curtailment | None:
 
 
 def levied(fees: dict[str, ZoneFees], levy: int) -> dict[str, ZoneFees]:
-    """With what every Wh drawn pays for curtailment."""
+    """Fees with the levy for curtailment on every Wh drawn."""
     return {
         zone: replace(of, import_=of.import_ + levy, local=of.local + levy)
         for zone, of in fees.items()
@@ -200,7 +200,7 @@ def levied(fees: dict[str, ZoneFees], levy: int) -> dict[str, ZoneFees]:
 
 
 def parties(fields: Fields) -> Parties:
-    """Who takes part, by which way, with how much money."""
+    """Participants, their ways of access, and their money."""
     with fields.table("parties") as table:
         parties = Parties(
             participation=table.number("participation", most=1),
@@ -215,7 +215,7 @@ def parties(fields: Fields) -> Parties:
 
 
 def settlement(fields: Fields) -> SettlementRules:
-    """How settlement treats silence and disputes; its defaults where the file has no such table."""
+    """Treatment of missing readings and disputes; its defaults where the file has no such table."""
     table = fields.table_or_none("settlement")
     if table is None:
         return SettlementRules()

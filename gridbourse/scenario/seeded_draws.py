@@ -1,4 +1,4 @@
-"""Seeded draws that do not depend on who else is there or in what order they are made."""
+"""Seeded draws that do not depend on which others are made or in what order."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 
 def generator(seed: int, purpose: str, point_id: str, period: int = 0) -> np.random.Generator:
-    """A generator of its own for one purpose, point and period."""
+    """Separate generator for one purpose, point and period."""
     return np.random.default_rng([seed, _number(purpose), _number(point_id), period])
 
 
 def share(wanted: float, seed: int, purpose: str, point_id: str) -> bool:
-    """Whether the point is of the share ``wanted``; a larger share only adds points."""
+    """True where the point is of the share ``wanted``; a larger share only adds points."""
     return bool(generator(seed, purpose, point_id).random() < wanted)
 
 

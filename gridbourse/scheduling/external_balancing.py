@@ -1,14 +1,14 @@
-"""Pooled demand response of a community, sold to the balancing market by its aggregator.
+"""Demand response of a community, sold as one bid to the balancing market by its aggregator.
 
 [Mendes2020] §4.2.1: demand turn-up "requires a minimum bid of 1MW, but aggregators can participate if the
 minimum site aggregation is of at least 0,1MW"; §4.2.2: two system operators' areas are two markets, and
-no bid pools both.  A bid asks the dearest of its members' prices, is accepted where the market's price
-is no lower, and is paid that price (pay-as-cleared).  What the pool delivers counts, so members stand
-in for each other; what is missing is penalised.  [Mendes2020] §2.2.1.2 names the ways of sharing: equal,
-by contribution, by marginal contribution.
+no bid may cover both.  A bid asks the highest of its members' prices, is accepted where the market's price
+is no lower, and is paid that price (pay-as-cleared).  The delivery of all members together counts, so they
+cover for each other; what is missing is penalised.  [Mendes2020] §2.2.1.2 names the ways of sharing:
+equal, by contribution, by marginal contribution.
 
-Energy Wh; prices µEUR per MWh (EUR/MWh with six decimals) that are paid to who delivers, < 0 where
-it pays; money µEUR.  A fraction of a µEUR of a bid's pay stays with the system operator.
+Energy Wh; prices µEUR per MWh (EUR/MWh with six decimals), paid to the party that delivers, < 0 where
+it pays; money µEUR.  The fraction of a µEUR of a bid's pay stays with the system operator.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class AreasPooled(ModelError):
 
 
 class BidTooSmall(ModelError):
-    """A bid below the product's minimum."""
+    """Bid below the product's minimum."""
 
 
 @dataclass(frozen=True)
 class BalancingProduct:
-    """minimum_bid_w: of a bid; minimum_site_w: of all members at one aggregated site, W.
+    """Balancing product. minimum_bid_w: of a bid; minimum_site_w: of all members at one aggregated site, W.
 
     penalty_percent: of the market's price, for each Wh that is missing.
     """
@@ -56,12 +56,12 @@ class BalancingProduct:
 
 
 DEMAND_TURN_UP: Final = BalancingProduct("demand turn-up", 1_000_000, 100_000, penalty_percent=100)
-"""Great Britain's; sizes from [Mendes2020] §4.2.1, the penalty is ours."""
+"""Demand turn-up of Great Britain; sizes from [Mendes2020] §4.2.1, the penalty is an assumption."""
 
 
 @dataclass(frozen=True)
 class MemberOffer:
-    """Wh > 0 a member offers in one period at its site, asking so much, µEUR/MWh."""
+    """Offer of a member in one period at its site: Wh > 0, at a price in µEUR/MWh."""
 
     member: str
     site: str
@@ -76,7 +76,7 @@ class MemberOffer:
 
 @dataclass(frozen=True)
 class Bid:
-    """What an aggregator offers a balancing market in one period, in one direction.
+    """Bid of an aggregator to a balancing market in one period, in one direction.
 
     Raises AreasPooled, ModelError for no offer, or two of one member.
     """
@@ -98,30 +98,30 @@ class Bid:
 
     @property
     def area(self) -> str:
-        """Of the system operator it is offered to."""
+        """Area of the system operator that gets the bid."""
         return self.offers[0].area
 
     @property
     def wh(self) -> int:
-        """Its energy."""
+        """Energy of the bid, Wh."""
         return sum(offer.wh for offer in self.offers)
 
     @property
     def price_micro_eur_per_mwh(self) -> int:
-        """What it asks: its dearest member's price, so that nobody sells below its own."""
+        """Price asked: its dearest member's, so that nobody sells below its own price."""
         return max(offer.price_micro_eur_per_mwh for offer in self.offers)
 
 
 @dataclass(frozen=True)
 class Qualified:
-    """A bid the market takes; left_out: the sites below the product's minimum, with their W."""
+    """Bid that the market takes; left_out: the sites below the product's minimum, with their W."""
 
     bid: Bid
     left_out: Mapping[str, int]
 
 
 def qualify(bid: Bid, product: BalancingProduct, mtu: Mtu) -> Qualified:
-    """The bid without its small sites.  Raises BidTooSmall where what stays is too little."""
+    """Bid without its small sites.  Raises BidTooSmall where the rest is too little."""
     by_site = sorted(bid.offers, key=lambda offer: offer.site)
     sums = {
         site: sum(offer.wh for offer in offers)
@@ -142,24 +142,24 @@ def qualify(bid: Bid, product: BalancingProduct, mtu: Mtu) -> Qualified:
 
 
 def accepted(bid: Bid, market_micro_eur_per_mwh: int) -> bool:
-    """Whether the market takes a qualified bid at its price of the period."""
+    """True where the market takes a qualified bid at its price of the period."""
     return bid.price_micro_eur_per_mwh <= market_micro_eur_per_mwh
 
 
 class Sharing(Enum):
-    """How a bid's pay is divided among its members."""
+    """Rule by which a bid's pay is divided among its members."""
 
     CONTRIBUTION = "contribution"
     """By delivered Wh."""
     EQUAL = "equal"
-    """The same for everybody who delivered."""
+    """The same for every member that delivered."""
     MARGINAL = "marginal"
-    """By what the pool's pay would be less without the member."""
+    """By the loss of the community's pay without the member."""
 
 
 @dataclass(frozen=True)
 class Terms:
-    """account: who gets the commission (permille of the pay), and what no member has a claim to."""
+    """account: receives the commission (permille of the pay), and the part that no member has a claim to."""
 
     sharing: Sharing
     account: str
@@ -172,7 +172,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Response:
-    """A member's period, net Wh, + injects: what it would have been, and what the meter shows."""
+    """Response of a member in a period, net Wh, + injects: its baseline, and its reading."""
 
     baseline_wh: int
     metered_wh: int
@@ -180,7 +180,7 @@ class Response:
 
 @dataclass(frozen=True)
 class Share:
-    """Of a member: Wh that count as its own delivery and that it lacks; µEUR of pay and penalty."""
+    """Share of a member: Wh that count as its own delivery and that it lacks; µEUR of pay and penalty."""
 
     member: str
     delivered_wh: int
@@ -190,16 +190,16 @@ class Share:
 
     @property
     def net_micro_eur(self) -> int:
-        """What it gets (- pays)."""
+        """Net receipt of the member (- pays)."""
         return self.pay_micro_eur - self.penalty_micro_eur
 
 
 @dataclass(frozen=True)
 class Proceeds:
-    """Of an accepted bid.  shares: one per member, in the bid's order.
+    """Proceeds of an accepted bid.  shares: one per member, in the bid's order.
 
-    delivered_wh: of the pool, 0 to what was sold; in sum as much counts as the members' delivery.
-    Members and the named account together get what the system operator pays.
+    delivered_wh: of all members, 0 to what was sold; the members' counted delivery has the same sum.
+    Members and the named account together get the payment of the system operator.
     """
 
     bid: Bid
@@ -210,12 +210,12 @@ class Proceeds:
 
     @property
     def net_micro_eur(self) -> int:
-        """What the system operator pays (- gets)."""
+        """Net payment of the system operator (- gets)."""
         return self.pay_micro_eur - self.penalty_micro_eur
 
     @property
     def account_micro_eur(self) -> int:
-        """What the named account gets."""
+        """Receipt of the named account."""
         return self.net_micro_eur - sum(share.net_micro_eur for share in self.shares)
 
 
@@ -227,7 +227,7 @@ def proceeds(
     responses: Mapping[str, Response],
     terms: Terms,
 ) -> Proceeds:
-    """What an accepted bid earns and who gets it; a member without a response delivers nothing.
+    """Proceeds of an accepted bid and their division; a member without a response delivers nothing.
 
     bid: qualified.  Raises ModelError for a bid the market has not accepted.
     """
@@ -272,14 +272,14 @@ def _response_wh(
 
 
 def _delivered_wh(bid: Bid, answered: Sequence[int]) -> int:
-    """Of the pool: members stand in for each other, and who goes the other way takes from it."""
+    """Delivery of all members: they cover for each other, and a response the other way is deducted."""
     return max(0, min(sum(answered), bid.wh))
 
 
 def _counted_wh(bid: Bid, answered: Sequence[int]) -> list[int]:
-    """Whose delivery it is: each its own up to its offer, then who did more fills what is missing.
+    """Delivery counted for each: its own up to its offer, then those that did more fill what is missing.
 
-    Where somebody went the other way, what is left of the sum is shared by what the others did.
+    Where a member went the other way, the rest of the sum is divided by what the others did.
     """
     delivered = _delivered_wh(bid, answered)
     own = [max(0, min(wh, offer.wh)) for wh, offer in zip(answered, bid.offers, strict=True)]
@@ -299,7 +299,7 @@ def _weights(
         return [int(wh > 0) for wh in counted]
 
     def earned(without: int | None) -> int:
-        """Of the pool without one member: nothing where it is too small to bid."""
+        """Delivery without one member: nothing where the rest is too small to bid."""
         kept = [i for i in range(len(bid.offers)) if i != without]
         if not kept:
             return 0
@@ -315,7 +315,7 @@ def _weights(
 
 
 def _divided(amount: int, weights: Sequence[int]) -> list[int]:
-    """By weight, by cumulative rounding in the bid's order; nothing where nobody has a weight."""
+    """Amount divided by weight, by cumulative rounding in the bid's order; zeros without any weight."""
     total = sum(weights)
     if not total:
         return [0] * len(weights)

@@ -1,11 +1,11 @@
-"""The home energy manager: a home's devices against prices, with comfort kept.
+"""Home energy manager: a home's devices against prices, with comfort kept.
 
 One linear programme over all storages of a home (see `storage`); a shiftable load, which runs as a
 block, adds a whole number for each of its possible starts. Comfort that cannot be kept is missed by
-as little as possible: a Wh of it costs `COMFORT` times the highest price there is, so no money buys
-it. Set-points a home was given by its aggregator come next (`TARGET`), then money.
+as little as possible: a Wh of it costs `COMFORT` times the highest price, so no saving outweighs
+it. Set-points that the aggregator gave to a home come next (`TARGET`), then money.
 
-HiGHS computes with floats; what comes out is rounded by `storage.whole_path`, and costs are counted
+HiGHS computes with floats; its result is rounded by `storage.whole_path`, and costs are counted
 on the whole Wh, so they are whole µEUR.
 
 Source: [Khajeh2022] §1.1 (home energy management), [Mendes2020] §2.1.4.2.
@@ -28,18 +28,18 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 COMFORT: Final = 1_000.0
-"""What a Wh of comfort is worth, in highest prices. A warm building loses a few percent of its heat in
+"""Worth of a Wh of comfort, in highest prices. A warm building loses a few percent of its heat in
 a period, so keeping a Wh for hours costs far less than this."""
 TARGET: Final = 50.0
-"""The same for a Wh beside a set-point given from outside."""
+"""Worth of a Wh of deviation from a set-point given from outside, in highest prices."""
 _TIE: Final = 1e-3
-"""µEUR/Wh: of equal schedules the one that moves least energy, holds it no day longer than it must,
+"""µEUR/Wh: breaks ties towards the schedule that moves least energy, holds it no day longer than it must,
 and moves it early in the day, counted from the window's start."""
 
 
 @dataclass(frozen=True, eq=False)
 class Prices:
-    """µEUR for each Wh, shape (periods,). A Wh sold never earns more than one bought costs."""
+    """Prices of each Wh, µEUR, shape (periods,). A Wh sold never earns more than one bought costs."""
 
     buy_micro_eur_per_wh: Ints
     sell_micro_eur_per_wh: Ints
@@ -56,19 +56,19 @@ class Prices:
                 raise ModelError(f"prices, period {int(np.argmax(bad))}: {rule}")
 
     def cost_micro_eur(self, net_wh: Ints) -> int:
-        """What this net injection costs: bought less sold."""
+        """Cost of this net injection: bought less sold, µEUR."""
         bought, sold = np.maximum(-net_wh, 0), np.maximum(net_wh, 0)
         return int(bought @ self.buy_micro_eur_per_wh - sold @ self.sell_micro_eur_per_wh)
 
     @property
     def top(self) -> float:
-        """The highest price, at least 1."""
+        """Highest price, at least 1."""
         return float(max(self.buy_micro_eur_per_wh.max(initial=0), 1))
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """A load that runs once, as a whole: `load_wh` in as many periods in a row, begun in one of
+    """Load that runs once, as a whole: `load_wh` in as many periods in a row, begun in one of
     the periods `first`..`last` of the window, so that it ends within it."""
 
     name: str
@@ -85,9 +85,9 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Home:
-    """What a schedule needs of one home; arrays have the shape (periods,).
+    """Inputs of a schedule for one home; arrays have the shape (periods,).
 
-    base_wh: net injection of all that is not scheduled. max_export_wh, max_import_wh: of its
+    base_wh: net injection of everything not scheduled. max_export_wh, max_import_wh: of its
     connection, for each period. targets_wh: set-points from outside by storage's name, drawn Wh,
     NaN where there is none. day: periods in 24 hours, 0 where the window is no longer.
     """
@@ -122,7 +122,7 @@ class Home:
 
 @dataclass(frozen=True)
 class Shortfall:
-    """Comfort that a schedule does not keep. period: of the window.
+    """Comfort that a schedule misses. period: of the window.
 
     wh: of the storage's state, below its band negative; for a block its energy, when it never runs.
     """
@@ -139,10 +139,10 @@ class Shortfall:
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """A home's schedule in whole Wh.
+    """Schedule of a home in whole Wh.
 
     paths: by storage. starts: by block, None where it never runs. net_wh: the home's net injection,
-    shape (periods,). wear_micro_eur: of all storages. shortfalls: what comfort it does not keep.
+    shape (periods,). wear_micro_eur: of all storages. shortfalls: the comfort it misses.
     worth_micro_eur_per_wh: by storage, what one more Wh in it at the end of each period would save.
     """
 
@@ -156,19 +156,19 @@ class Schedule:
 
     @property
     def drawn_wh(self) -> Ints:
-        """By all storages together."""
+        """Wh drawn by all storages together."""
         total: Ints = np.zeros_like(self.net_wh)
         for path in self.paths.values():
             total = total + path.drawn_wh
         return total
 
     def cost_micro_eur(self, prices: Prices) -> int:
-        """Energy and wear."""
+        """Cost of energy and wear, µEUR."""
         return prices.cost_micro_eur(self.net_wh) + self.wear_micro_eur
 
 
 def manage(home: Home, prices: Prices) -> Schedule:
-    """The home's cheapest schedule that keeps its comfort, or misses it least."""
+    """Cheapest schedule of the home that keeps its comfort, or misses it least."""
     programme = Programme()
     member = Member(programme, home, prices.top)
     _trade(programme, member, prices)
@@ -178,11 +178,11 @@ def manage(home: Home, prices: Prices) -> Schedule:
 def moved(
     home: Home, prices: Prices, at: int, net_wh: int, moves_wh: Sequence[int]
 ) -> list[tuple[float, dict[str, float]]]:
-    """A home that injects so much more than `net_wh` in period `at`, for each of the moves: what that
-    costs it, µEUR, and what each storage then draws in the period, Wh.
+    """Costs of injecting so much more than `net_wh` in period `at`, for each of the moves, µEUR, with the
+    Wh that each storage then draws in the period.
 
-    The cost is losses, wear, and what the home buys again, or sells less, in other periods. The energy
-    of the period itself is not in it: whoever called for the move has paid for that.
+    The cost is losses, wear, and the energy that the home buys again, or sells less, in other periods. The
+    energy of the period itself is left out: the party that asked for the move has paid for it.
     Blocks must be part of `base_wh`.  A move that the home cannot make costs infinitely much.
     """
     programme = Programme()
@@ -204,13 +204,13 @@ def moved(
 
 
 def _trade(programme: Programme, member: Member, prices: Prices) -> None:
-    """A home on its own: what it injects it sells, what it lacks it buys."""
+    """Add a home on its own: it sells what it injects and buys what it lacks."""
     bought, sold = exchange(programme, prices)
     balance(programme, [member], np.zeros_like(member.home.base_wh), [(sold, 1.0), (bought, -1.0)])
 
 
 def exchange(programme: Programme, prices: Prices) -> tuple[Places, Places]:
-    """Columns of what is bought and sold, shape (periods,) each."""
+    """Columns of the energy bought and sold, shape (periods,) each."""
     periods = len(prices.buy_micro_eur_per_wh)
     bought = programme.columns(periods, prices.buy_micro_eur_per_wh)
     return bought, programme.columns(periods, -prices.sell_micro_eur_per_wh)
@@ -222,7 +222,7 @@ def balance(
     error_wh: Ints,
     exchanged: Sequence[tuple[Places, float]],
 ) -> None:
-    """Σ net + error = Σ sign × column over what is exchanged, in each period."""
+    """Add the rows Σ net + error = Σ sign × column over what is exchanged, in each period."""
     rows = programme.rows(len(error_wh), -error_wh.astype(np.float64), -error_wh.astype(np.float64))
     for member in members:
         programme.put(rows, member.net, 1.0)
@@ -250,11 +250,11 @@ class Member:
         self._starts = {block.name: self._block(block, top_price) for block in home.blocks}
 
     def drawn(self, values: Floats, at: int) -> dict[str, float]:
-        """What each storage draws in a period, Wh."""
+        """Wh that each storage draws in a period."""
         return {n: float(values[i[at]] - values[o[at]]) for n, (i, o) in self._flows.items()}
 
     def schedule(self, solution: Solution) -> Schedule:
-        """The solution of the programme as this home's schedule in whole Wh."""
+        """Schedule of this home in whole Wh by the solution of the programme."""
         values = solution.values
         net = self.home.base_wh.copy()
         paths, shortfalls, wear = {}, [], 0
@@ -318,7 +318,7 @@ class Member:
         return into, out
 
     def _aim(self, target_wh: Floats, into: Places, out: Places, penalty: float) -> None:
-        """in − out = target, at a price for what is beside it."""
+        """Add the rows in − out = target, with a price on the deviation."""
         given = np.flatnonzero(~np.isnan(target_wh))
         rows = self._programme.rows(len(given), target_wh[given], target_wh[given])
         for columns, sign in (

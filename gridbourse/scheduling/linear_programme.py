@@ -1,4 +1,4 @@
-"""A linear (or mixed-integer) programme put together block by block and solved by HiGHS.
+"""Linear (or mixed-integer) programme, built block by block and solved by HiGHS.
 
 One thread and the simplex method, so that the same programme has the same answer each time.
 """
@@ -21,8 +21,8 @@ INFINITE = highspy.kHighsInf
 
 @dataclass(frozen=True)
 class Solution:
-    """values: of each column; objective: Σ cost × value; duals: what one more on the right side of each
-    row adds to the objective, with the whole columns as they are."""
+    """values: of each column; objective: Σ cost × value; duals: change of the objective for one more on the
+    right side of each row, with the whole columns as they are."""
 
     values: Floats
     objective: float
@@ -30,7 +30,7 @@ class Solution:
 
 
 class Programme:
-    """min cost·x, rows low ≤ A x ≤ high, columns low ≤ x ≤ high, some of them whole."""
+    """Programme: min cost·x, rows low ≤ A x ≤ high, columns low ≤ x ≤ high, some of them whole."""
 
     def __init__(self) -> None:
         self._cost: list[Floats] = []
@@ -63,7 +63,7 @@ class Programme:
         return places
 
     def rows(self, count: int, low: ArrayLike, high: ArrayLike) -> Places:
-        """Add rows, empty as yet; returns their places."""
+        """Add rows, empty at first; returns their places."""
         for store, values in ((self._row_low, low), (self._row_high, high)):
             store.append(np.broadcast_to(np.asarray(values, dtype=np.float64), (count,)))
         places = np.arange(self._rows, self._rows + count)
@@ -76,7 +76,7 @@ class Programme:
         self._entries.append((r.ravel(), c.ravel(), v.ravel()))
 
     def solve(self, what: str) -> Solution:
-        """The optimum. ModelError, naming `what`, where HiGHS finds none."""
+        """Optimum. ModelError, naming `what`, where HiGHS finds none."""
         if self._highs is None:
             self._highs = self._passed()
         found = self._run(self._highs, what)
@@ -85,7 +85,7 @@ class Programme:
     def solve_again(
         self, what: str, columns: ArrayLike, low: ArrayLike, high: ArrayLike
     ) -> Solution:
-        """The optimum with other bounds on some columns, from the last basis; the bounds stay."""
+        """Optimum with other bounds on some columns, from the last basis; the bounds stay."""
         if self._highs is None:
             self._highs = self._passed()
         places = np.asarray(columns, dtype=np.int32)
@@ -107,7 +107,7 @@ class Programme:
         return Solution(values, float(highs.getInfo().objective_function_value), duals)
 
     def _whole_as_found(self, highs: highspy.Highs, what: str, found: Solution) -> Solution:
-        """The same with the whole columns fixed: a linear programme, which has duals."""
+        """Solution with the whole columns fixed: a linear programme, which has duals."""
         places = np.concatenate(self._whole).astype(np.int32)
         fixed = np.rint(found.values[places])
         linear = np.full(len(places), highspy.HighsVarType.kContinuous)

@@ -1,8 +1,8 @@
-"""The aggregator's (or virtual power plant's) schedule over all its members.
+"""Schedule of an aggregator (or virtual power plant) over all its members.
 
-The members' devices are those of `home`; what they exchange is netted first, and the rest is bought
-and sold on the market. On top come the limits of the area's grid, linear around a reference state,
-and what forecasts miss: the aggregator takes a position, and each scenario of the members' error is
+The members' devices are those of `home`; their exchange is netted first, and the rest is bought
+and sold on the market. Added are the limits of the area's grid, linear around a reference state,
+and forecast errors: the aggregator takes a position, and each scenario of the members' error is
 settled against it at the prices of imbalance, weighted by its probability.
 
 Source: [Khajeh2022] §1.2 ("optimally schedule and coordinate their resources … distribution network
@@ -27,10 +27,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class GridLimits:
-    """Σ per_wh · (net − base) + value ≤ limit in each period, for each of `names`.
+    """Limits Σ per_wh · (net − base) + value ≤ limit in each period, for each of `names`.
 
     value: shape (periods, limits), of the grid when every member injects its base_wh.  per_wh: shape
-    (members, limits), what one more Wh injected by a member adds (a sensitivity per W times the
+    (members, limits), change for one more Wh injected by a member (a sensitivity per W times the
     periods in an hour).  limit: shape (limits,).  A lower limit is an upper one of the negated value.
     worth_micro_eur: of one unit beyond a limit; far above any price, below comfort.
     """
@@ -55,11 +55,11 @@ class GridLimits:
 
 @dataclass(frozen=True, eq=False)
 class ForecastError:
-    """Scenarios of what the members together inject beside their schedule, and what it costs.
+    """Scenarios of the members' joint injection beyond their schedule, and its cost.
 
     error_wh: shape (scenarios, periods).  weight: shape (scenarios,), sums to 1.
     short_micro_eur_per_wh: paid for what the position lacks, not below the buy price;
-    long_micro_eur_per_wh: received for what is beyond it, not above the sell price; (periods,).
+    long_micro_eur_per_wh: received for what exceeds it, not above the sell price; (periods,).
     """
 
     error_wh: Ints
@@ -68,7 +68,7 @@ class ForecastError:
     long_micro_eur_per_wh: Ints
 
     def require(self, prices: Prices) -> None:
-        """ModelError where imbalance would pay, or the weights are none."""
+        """ModelError where imbalance would pay, or the weights are not valid."""
         if not np.isclose(self.weight.sum(), 1) or np.any(self.weight < 0):
             raise ModelError(f"forecast error: the weights sum to {self.weight.sum():g}, not to 1")
         for bad, rule in (
@@ -85,7 +85,7 @@ class ForecastError:
                 raise ModelError(f"forecast error, period {int(np.argmax(bad))}: {rule}")
 
     def cost_micro_eur(self, beside_wh: Ints) -> float:
-        """Expected cost of being so far beside the position: + more injected; (scenarios, periods)."""
+        """Expected cost of this deviation from the position: + more injected; (scenarios, periods)."""
         short, long = np.maximum(-beside_wh, 0), np.maximum(beside_wh, 0)
         each = short @ self.short_micro_eur_per_wh - long @ self.long_micro_eur_per_wh
         return float(self.weight @ each)
@@ -93,11 +93,11 @@ class ForecastError:
 
 @dataclass(frozen=True, eq=False)
 class Portfolio:
-    """Set-points of every member, and what the aggregator trades.
+    """Set-points of every member, and the aggregator's trade.
 
     schedules: by member's name.  position_wh: net energy traded, + sold, shape (periods,).
-    net_wh: what all members together inject by their schedules.
-    over: limits exceeded by more than whole Wh do, name -> most beyond in any period.
+    net_wh: injection of all members together by their schedules.
+    over: limits exceeded by more than the rounding to whole Wh, name -> most beyond in any period.
     """
 
     schedules: Mapping[str, Schedule]
@@ -106,7 +106,7 @@ class Portfolio:
     over: Mapping[str, float]
 
     def cost_micro_eur(self, prices: Prices, error: ForecastError | None = None) -> float:
-        """Energy, wear, and the expected cost of imbalance; whole without forecast error."""
+        """Cost of energy, wear and expected imbalance, µEUR; whole without forecast error."""
         wear = sum(schedule.wear_micro_eur for schedule in self.schedules.values())
         cost = float(prices.cost_micro_eur(self.position_wh) + wear)
         if error is not None:
@@ -120,10 +120,10 @@ def schedule(
     grid: GridLimits | None = None,
     error: ForecastError | None = None,
 ) -> Portfolio:
-    """The cheapest schedule of all members together that keeps comfort, then the grid's limits.
+    """Cheapest schedule of all members together that keeps comfort, then the grid's limits.
 
     prices: of the market, where bought energy never costs less than sold energy earns; so together
-    the members never pay more than each on its own.  Raises ModelError naming what is wrong.
+    the members never pay more than each would alone.  Raises ModelError naming the fault.
     """
     if not homes:
         raise ModelError("portfolio: has no member")
@@ -156,7 +156,7 @@ def _imbalance(
     error: ForecastError,
     position: Sequence[tuple[Places, float]],
 ) -> None:
-    """In each scenario: Σ net + error = position + long − short."""
+    """Add for each scenario the rows Σ net + error = position + long − short."""
     periods = error.error_wh.shape[1]
     for error_wh, weight in zip(error.error_wh, error.weight, strict=True):
         long = programme.columns(periods, -weight * error.long_micro_eur_per_wh)
@@ -184,7 +184,7 @@ def _over(
     moved = np.array([schedules[home.name].net_wh - home.base_wh for home in homes])
     beyond = grid.value + moved.T @ grid.per_wh - grid.limit
     worst = beyond.max(axis=0)
-    # Set-points are whole Wh: one for each member is not a limit broken.
+    # Set-points are whole Wh: one Wh for each member is no broken limit.
     rounding = np.abs(grid.per_wh).sum(axis=0)
     return {
         name: float(most)

@@ -1,15 +1,15 @@
-"""What a home stores energy in: battery, electric vehicle, and the heat of the building.
+"""Energy storages of a home: battery, electric vehicle, and the heat of the building.
 
-All three are one thing, a state in Wh that follows
+All three have the same form, a state in Wh that follows
 
     state[t] = retain[t] · state[t-1] + gain[t] · in[t] − drain · out[t] + inflow[t]
 
 with bounds low[t] ≤ state[t] ≤ high[t] at the end of each period. A battery retains everything, a
-vehicle leaves with what its trip takes as a negative inflow, a building retains the warmth its walls
-let it (first-order model) and gains the pump's coefficient of performance.
+vehicle leaves with the energy of its trip as a negative inflow, a building retains the warmth that its
+walls keep (first-order model) and gains the pump's coefficient of performance.
 
-Set-points are whole Wh. From any state the whole numbers that keep every later bound within reach are
-one interval, because a single state has an interval of viable values ([Aubin1991]): `Viable` computes
+Set-points are whole Wh. The whole numbers that keep every later bound within reach form one interval
+for any state, because a single state has an interval of viable values ([Aubin1991]): `Viable` computes
 it backwards, and `whole_path` rounds a schedule inside it, carrying the remainder on, so that no
 rounding ever breaks a bound that could be kept.
 
@@ -31,8 +31,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 Bounds = Literal["hard", "made_good", "soft"]
-"""hard: physics, never broken. made_good: what lacks at `low` comes from elsewhere, as a vehicle that
-charges on its way. soft: comfort; the state is then outside of its band."""
+"""hard: physics, never broken. made_good: the shortfall at `low` comes from elsewhere, as for a vehicle
+that charges on its way. soft: comfort; the state is then outside its band."""
 
 _TOLERANCE: Final = 1e-6
 
@@ -41,7 +41,7 @@ _TOLERANCE: Final = 1e-6
 class Storage:
     """One storage over a window of periods; arrays have the shape (periods,).
 
-    name, kind: for people ("battery", "ev", "heat_pump"). state_wh: before the first period.
+    name, kind: for display ("battery", "ev", "heat_pump"). state_wh: before the first period.
     retain, gain: see above; inflow_wh: Wh of state. drain: Wh of state for each Wh given back.
     low_wh, high_wh: of the state at the end of each period.
     max_in_wh, max_out_wh: most Wh drawn and given back in each period, whole.
@@ -81,7 +81,7 @@ class Storage:
         return len(self.retain)
 
     def step(self, at: int, state_wh: float, drawn_wh: int) -> float:
-        """The state at the end of period `at` when so much is drawn in it (negative: given back)."""
+        """State at the end of period `at` when this much is drawn in it (negative: given back)."""
         moved = self.gain[at] * drawn_wh if drawn_wh > 0 else self.drain * drawn_wh
         after = float(self.retain[at] * state_wh + moved + self.inflow_wh[at])
         if self.bounds == "made_good":
@@ -98,14 +98,14 @@ class Storage:
         return least, max(least, most)
 
     def physical(self, at: int, state_wh: float) -> tuple[int, int]:
-        """What could be drawn whatever it means for comfort and for later."""
+        """Least and most Wh that could be drawn, whatever it means for comfort and for later."""
         if self.bounds == "soft":
             return -int(self.max_out_wh[at]), int(self.max_in_wh[at])
         floor = float(self.low_wh[at]) if self.bounds == "hard" else float(self.low_wh.min())
         return self.drawn_between(at, state_wh, floor, float(self.high_wh[at]))
 
     def off_wh(self, at: int, state_wh: float, drawn_wh: int) -> float:
-        """How far period `at` ends below (negative) or above its band, Wh of state; 0 = inside."""
+        """Distance of the end of period `at` below (negative) or above its band, Wh of state; 0 = inside."""
         moved = self.gain[at] * drawn_wh if drawn_wh > 0 else self.drain * drawn_wh
         after = float(self.retain[at] * state_wh + moved + self.inflow_wh[at])
         off = min(after - float(self.low_wh[at]), 0) + max(after - float(self.high_wh[at]), 0)
@@ -125,7 +125,7 @@ class Viable:
 
     @classmethod
     def of(cls, storage: Storage) -> Viable:
-        """Backwards from the last period. A bound out of reach counts as far as it can be reached."""
+        """Viable states, computed backwards. An unreachable bound becomes the nearest in reach."""
         low, high = storage.low_wh.copy(), storage.high_wh.copy()
         for at in range(len(storage) - 1, 0, -1):
             most = storage.gain[at] * storage.max_in_wh[at] + storage.inflow_wh[at]
@@ -146,9 +146,9 @@ def allowed(storage: Storage, viable: Viable, at: int, state_wh: float) -> tuple
 
 @dataclass(frozen=True, eq=False)
 class Path:
-    """A schedule in whole Wh and what it comes to; arrays have the shape (periods,).
+    """Schedule in whole Wh and its results; arrays have the shape (periods,).
 
-    drawn_wh: + drawn, − given back. state_wh: at the end of each period. off_wh: how far it is below
+    drawn_wh: + drawn, − given back. state_wh: at the end of each period. off_wh: distance below
     (−) or above (+) its band, Wh of state.
     """
 
@@ -193,7 +193,7 @@ def battery(
     wear_micro_eur_per_wh: int,
     end_value_micro_eur_per_wh: float = 0.0,
 ) -> Storage:
-    """A battery; losses are half on the way in, half on the way out (√round_trip each).
+    """Battery; losses are half on the way in, half on the way out (√round_trip each).
 
     power_wh: most Wh in a period, either way.
     """
@@ -224,10 +224,10 @@ def vehicle(
     wear_micro_eur_per_wh: int = 0,
     end_value_micro_eur_per_wh: float = 0.0,
 ) -> Storage:
-    """An electric vehicle: charges while at home and leaves with `needed_wh`, of which its trip takes
-    `trip_wh`. What it lacks when it leaves it charges elsewhere; that is told as a shortfall.
+    """Electric vehicle: charges while at home and leaves with `needed_wh`, of which its trip takes
+    `trip_wh`. What it lacks on leaving it charges elsewhere; that counts as a shortfall.
 
-    at_home: shape (periods,). to_grid: whether it gives back, at the charger's power.
+    at_home: shape (periods,). to_grid: True where it gives back, at the charger's power.
     """
     if not trip_wh <= needed_wh <= battery_wh:
         raise ModelError(
@@ -268,7 +268,7 @@ class Building:
         return self.capacity_wh_per_k * (temperature_c - self.low_c)
 
     def temperature_c(self, state_wh: ArrayLike) -> Floats:
-        """The inverse."""
+        """Temperature for a state; the inverse of `state_wh`."""
         return self.low_c + np.asarray(state_wh, dtype=np.float64) / self.capacity_wh_per_k
 
 
@@ -280,7 +280,7 @@ def heat_pump(
     outdoor_c: Floats,
     hours: float,
 ) -> Storage:
-    """A heat pump and the building it warms; outdoor_c: mean of each period, shape (periods,).
+    """Heat pump and the building it warms; outdoor_c: mean of each period, shape (periods,).
 
     The exact solution of the first-order model for constant power and outdoor temperature in each
     period. Without a cooler a hot day ends above the band, whatever the schedule.

@@ -119,7 +119,7 @@ def test_an_honest_log_is_rebuilt_through_reviews(lived: Lived, content: Content
 def test_logs_that_are_not_the_chains_are_said_to_be(lived: Lived, content: Content) -> None:
     """Somebody's copy of the log lacks the reviews, and has another baseline."""
     dropped("FlexibilityReview", "LegReviewed")(content)
-    altered("FlexibilityDelivery", "LegVerified", _in("finding", 2, 5))(content)
+    altered("FlexibilityDelivery", "LegVerified", _in("result", 2, 5))(content)
     market, found = lived.street.market, rebuilt(lived, content)
     with pytest.raises(ProofError, match=f"period {P}: the log does not give"):
         book_reviews(market, found, market.keys["operator"])

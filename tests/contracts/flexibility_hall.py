@@ -103,7 +103,7 @@ class FlexibilityHall:
         self.market = c.FlexibilityMarket.deploy((anchors(market), *grid, GROUP_SIZE), by)
         lists = (self.products, self.schedules)
         rules = (self.agents, BAND.ticks, REVEAL)
-        self.board = c.FlexibilityBoard.deploy((*base, self.market, *lists, *rules), by)
+        self.requests = c.FlexibilityRequests.deploy((*base, self.market, *lists, *rules), by)
         self.token = c.FlexibilityToken.deploy(market.registry, self.market, by)
         self.delivery = c.FlexibilityDelivery.deploy(
             (
@@ -113,8 +113,8 @@ class FlexibilityHall:
         )  # fmt: skip
         reviewed = (market.house, market.settlement, self.delivery)
         self.review = c.FlexibilityReview.deploy(*reviewed, by)
-        self.market.connect(self.board, self.delivery, self.token, by)
-        self.schedules.connect(self.board, by)
+        self.market.connect(self.requests, self.delivery, self.token, by)
+        self.schedules.connect(self.requests, by)
         market.house.revokeModule(market.auction, by)
         authorise(market, self.market)
         market.house.proposeModule(self.schedules, ORACLE, by)
@@ -155,7 +155,7 @@ class FlexibilityHall:
         **other: Any,
     ) -> Posted:
         terms = self.terms(product, way, wh, tick, **other)
-        tx = self.board.request(area, P, terms, {"from": self.account(buyer)})
+        tx = self.requests.request(area, P, terms, {"from": self.account(buyer)})
         house = isinstance(buyer, int)
         request = Request(product, way, wh, tick, other.get("pay_as_bid", False), house)
         number = fact(tx, "RequestPosted")[2]
@@ -170,7 +170,7 @@ class FlexibilityHall:
         """By its own account unless another one is given; agents: the gateway's is bit 32 and its number."""
         declared = posted.request.product.declared
         lot = salt_commitment(salt) if declared else NO_SEED
-        tx = self.board.offer(
+        tx = self.requests.offer(
             0, P, posted.number, [(who.number, tick, wh)], lot, {"from": by or who.account}
         )
         agent = fact(tx, "FlexibilityOffered")[6]
@@ -194,14 +194,14 @@ class FlexibilityHall:
         by = {"from": self.whole.supplier}
         if not posted.request.product.declared:
             return
-        self.board.showSeed(0, P, posted.number, posted.seed, by)
+        self.requests.showSeed(0, P, posted.number, posted.seed, by)
         for agent, salt in posted.salts.items():
             if agent not in withheld:
-                self.board.showSalt(0, P, posted.number, agent, salt, by)
+                self.requests.showSalt(0, P, posted.number, agent, salt, by)
 
     def clear(self, posted: Posted, groups: int = 99) -> Any:
         while True:
-            tx = self.board.clear(0, P, posted.number, groups, {"from": self.whole.supplier})
+            tx = self.requests.clear(0, P, posted.number, groups, {"from": self.whole.supplier})
             if self.phase(posted) != OPEN:
                 return tx
 
@@ -285,5 +285,5 @@ def findings(tx: Any) -> list[tuple]:
 def all_findings(tx: Any) -> list[tuple]:
     """As `findings`, and last what the buyer gets of the penalty."""
     events = tx.events["LegVerified"]
-    found = [tuple(event["finding"]) for event in events]
+    found = [tuple(event["result"]) for event in events]
     return [(f[0], *map(int, f[4:9]), int(f[11])) for f in found]

@@ -87,7 +87,7 @@ def test_nobody_takes_a_place_that_was_not_proposed_for_it(market, registry, ali
     taken = refusal(registry.proposeAccount, alice.number, bob.account, by=alice.account)
     assert taken == ("AccountTaken", bob.account, bob.number)
     office = refusal(registry.proposeAccount, alice.number, market.dso, by=alice.account)
-    assert office == ("HoldsOffice", market.dso, 1)
+    assert office == ("HoldsOffice", market.dso, 3)
     unknown = refusal(registry.proposeAccount, 4_000, fresh, by=market.operator)
     assert unknown == ("UnknownNumber", 4_000)
     registry.proposeAccount(alice.number, fresh, alice.sends)

@@ -88,7 +88,7 @@ def test_a_gateway_cannot_take_more_than_it_was_allowed_nor_turn_it_to_its_buyer
         refused = refused_offer(hall, posted, victim, TOP, wh + 1, gateway)
         assert refused[:3] == ("BeyondAllowance", victim.number, GATEWAY)
         hall.offer(posted, victim, TOP, wh, gateway)
-        assert hall.board.atRiskOf(victim.number, P) == wh * TOP * 10 * 2
+        assert hall.requests.atRiskOf(victim.number, P) == wh * TOP * 10 * 2
     supplier = hall.balance(SUPPLIER)
     assert hall.run(posted) == []
     hall.deliver({})
@@ -120,13 +120,13 @@ def test_an_agent_cannot_use_an_allowance_twice_in_a_period(hall, people):
     assert refused == ("BeyondAllowance", ann.number, GATEWAY, 101 * 100, 100 * 100)
     hall.offer(second, ann, 4, 40, gateway)
     hall.offer(first, ann, 4, 0, gateway)
-    assert hall.board.atRiskOf(ann.number, P) == 40 * 100
+    assert hall.requests.atRiskOf(ann.number, P) == 40 * 100
     hall.agents.allow(GATEWAY, 30 * 100, ann.sends)
     hall.offer(second, ann, 4, 35, gateway)  # less than before passes
     refused = refused_offer(hall, second, ann, 4, 36, gateway)
     assert refused[0] == "BeyondAllowance"
     hall.offer(second, ann, 4, 5_000)  # its own offer is its own affair
-    assert hall.board.atRiskOf(ann.number, P) == 0
+    assert hall.requests.atRiskOf(ann.number, P) == 0
 
 
 def test_an_agent_cannot_sell_its_principals_to_itself(hall, people, agent):

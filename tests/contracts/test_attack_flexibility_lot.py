@@ -141,11 +141,11 @@ def test_a_seller_cannot_gain_by_keeping_its_salt(hall, people):
     hall.show(posted, withheld={ann.number})
     shown_at = hall.whole.clock.timestamp()
     clear = (0, P, posted.number, 9)
-    waits = refusal(hall.board.clear, *clear, by=hall.whole.stranger)
+    waits = refusal(hall.requests.clear, *clear, by=hall.whole.stranger)
     assert waits == ("SaltAwaited", posted.number, ann.number, shown_at + REVEAL)
     hall.whole.clock.advanceTo(shown_at + REVEAL, hall.by)
     late = (0, P, posted.number, ann.number, SALT)
-    refused = refusal(hall.board.showSalt, *late, by=ann.account)
+    refused = refusal(hall.requests.showSalt, *late, by=ann.account)
     assert refused == ("ShownTooLate", posted.number, shown_at + REVEAL, shown_at + REVEAL)
     hall.clear(posted)
     tx = hall.market.award(0, P, posted.number, 99, hall.by)
@@ -179,11 +179,11 @@ def test_a_buyer_cannot_gain_by_keeping_its_seed(hall, people):
     before, supplier = hall.balance(DSO), hall.balance(SUPPLIER)
     posted = offered(hall, people)
     refused = refusal(
-        hall.board.showSalt, 0, P, posted.number, people[0].number, SALT, by=people[0].account
+        hall.requests.showSalt, 0, P, posted.number, people[0].number, SALT, by=people[0].account
     )
     assert refused == ("SeedAwaited", posted.number, P * MTU - 800 + REVEAL)
     hall.whole.clock.advanceTo(P * MTU - 800 + REVEAL, hall.by)
-    hall.board.clear(0, P, posted.number, 1, {"from": hall.whole.stranger})
+    hall.requests.clear(0, P, posted.number, 1, {"from": hall.whole.stranger})
     assert hall.award(posted) == []
     assert [hall.balance(who) for who in people[:3]] == [PURSE] * 3
     assert hall.balance(DSO) == before - 500 * 100
@@ -214,13 +214,15 @@ def test_a_copied_commitment_does_not_copy_the_lot(hall, people):
 def test_a_salt_is_bound_before_the_seed_is_known(hall, people):
     ann = people[0]
     posted = offered(hall, people)
-    hall.board.showSeed(0, P, posted.number, posted.seed, hall.by)
+    hall.requests.showSeed(0, P, posted.number, posted.seed, hall.by)
     chosen = next(s for s in salts() if calls(posted.seed, ann, s))
     lot = salt_commitment(chosen)
     rows = [(ann.number, TICK, 500)]
-    refused = refusal(hall.board.offer, 0, P, posted.number, rows, lot, by=ann.account)
+    refused = refusal(hall.requests.offer, 0, P, posted.number, rows, lot, by=ann.account)
     assert refused[0] == "RequestClosed"
-    refused = refusal(hall.board.showSalt, 0, P, posted.number, ann.number, chosen, by=ann.account)
+    refused = refusal(
+        hall.requests.showSalt, 0, P, posted.number, ann.number, chosen, by=ann.account
+    )
     assert refused[:3] == ("OtherSalt", posted.number, ann.number)
 
 

@@ -150,7 +150,7 @@ def test_promises_are_the_models(hall, people):
 def refused_offer(hall, posted, who, tick, wh, by=None, area=0):
     rows = [(who.number, tick, wh)]
     lot = salt_commitment(SALT) if posted.request.product.declared else NO_SEED
-    return refusal(hall.board.offer, area, P, posted.number, rows, lot, by=by or who.account)
+    return refusal(hall.requests.offer, area, P, posted.number, rows, lot, by=by or who.account)
 
 
 def test_reactive_power_is_promised_once_too_and_takes_no_energy(hall, people):
@@ -300,11 +300,11 @@ def test_a_seed_that_nobody_shows_ends_the_request_in_time_and_costs_its_buyer(h
     hall.close_requests()
     closed, by = P * MTU - 800, hall.whole.stranger
     clear = (0, P, posted.number, 9)
-    assert refusal(hall.board.clear, *clear, by=by) == (
+    assert refusal(hall.requests.clear, *clear, by=by) == (
         "SeedAwaited", posted.number, closed + REVEAL,
     )  # fmt: skip
     hall.whole.clock.advanceTo(closed + REVEAL, hall.by)
-    late = refusal(hall.board.showSeed, 0, P, posted.number, posted.seed, by=by)
+    late = refusal(hall.requests.showSeed, 0, P, posted.number, posted.seed, by=by)
     assert late == ("ShownTooLate", posted.number, closed + REVEAL, closed + REVEAL)
     hall.clear(posted)
     assert hall.award(posted) == []

@@ -62,7 +62,7 @@ def people(hall):
 
 def refused_request(hall, product, way, wh=100, tick=5, by=None, area=0, period=P, **other):
     terms = hall.terms(product, way, wh, tick, **other)
-    return refusal(hall.board.request, area, period, terms, by=by or hall.whole.dso)
+    return refusal(hall.requests.request, area, period, terms, by=by or hall.whole.dso)
 
 
 # --- products ----------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def test_requests_are_of_their_product_and_within_the_grid_of_prices(hall):
     refused = refused_request(hall, CONGESTION_METERED, Way.UP, zone=9)
     assert refused == ("UnknownZone", 9)
     terms = (99, *hall.terms(CONGESTION_METERED, Way.UP, 100, 5)[1:])
-    refused = refusal(hall.board.request, 0, P, terms, by=hall.whole.dso)
+    refused = refusal(hall.requests.request, 0, P, terms, by=hall.whole.dso)
     assert refused == ("UnknownProduct", 99)
 
 
@@ -172,7 +172,7 @@ def test_a_lot_belongs_to_declared_schedules_alone(hall, people):
     offers, salt = [(ann.number, 4, 10)], salt_commitment(SALT)
     for product, given in ((CONGESTION, NO_SEED), (CONGESTION_METERED, salt)):
         posted = hall.request(product, Way.UP, 100, 5)
-        refused = refusal(hall.board.offer, 0, P, posted.number, offers, given, by=ann.account)
+        refused = refusal(hall.requests.offer, 0, P, posted.number, offers, given, by=ann.account)
         assert refused == ("LotMismatch", NUMBER[product.name], given)
 
 
@@ -269,11 +269,11 @@ def test_offers_of_a_request_stay_countable(hall, people):
     posted = hall.request(CONGESTION_METERED, Way.UP, 1_000, 0)
     entry = lambda who: who << 88 | MOST_WH << 40 | MOST_WH << 8  # noqa: E731
     entries = [entry(who.number) for who in people[:2]]
-    refused = refusal(hall.market.enter, 0, P, posted.number, entries, by=hall.board.address)
+    refused = refusal(hall.market.enter, 0, P, posted.number, entries, by=hall.requests.address)
     assert refused[0] == "AboveConnectionCapacity"
     limit = (1 << 32) - 1
     many = [entry(100_000 + i) for i in range(17)]
-    refused = refusal(hall.market.enter, 0, P, posted.number, many, by=hall.board.address)
+    refused = refusal(hall.market.enter, 0, P, posted.number, many, by=hall.requests.address)
     assert refused == ("TooMuchOffered", posted.number, 17 * MOST_WH, limit)
 
 
@@ -303,7 +303,7 @@ def test_only_the_board_brings_in_what_it_has_checked(hall, people):
         (hall.market.conclude, (0, P, 0, 0)),
         (hall.market.annul, (0, P, 0, True)),
     ):
-        assert refusal(method, *arguments, by=ann) == ("OnlyBoard", ann)
+        assert refusal(method, *arguments, by=ann) == ("OnlyRequests", ann)
 
 
 # --- clearing and awards -----------------------------------------------------------------------
@@ -316,9 +316,9 @@ def test_each_step_has_its_time(hall, people):
     salt = (0, P, posted.number, people[0].number, SALT)
     closes_at, now = P * MTU - 800, hall.whole.clock.timestamp()
     for method, arguments in (
-        (hall.board.clear, clear),
-        (hall.board.showSeed, seed),
-        (hall.board.showSalt, salt),
+        (hall.requests.clear, clear),
+        (hall.requests.showSeed, seed),
+        (hall.requests.showSalt, salt),
     ):
         refused = refusal(method, *arguments, by=by)
         assert refused == ("RequestOpen", posted.number, closes_at, now)
@@ -327,27 +327,27 @@ def test_each_step_has_its_time(hall, people):
     wrong = lambda phase: ("WrongPhase", 0, P, posted.number, phase)  # noqa: E731
     assert refusal(hall.market.award, 0, P, posted.number, 9, by=by) == wrong(OPEN)
     hall.close_requests()
-    refused = refusal(hall.board.showSalt, *salt, by=by)
+    refused = refusal(hall.requests.showSalt, *salt, by=by)
     assert refused == ("SeedAwaited", posted.number, closes_at + REVEAL)
-    refused = refusal(hall.board.showSeed, 0, P, posted.number, bytes(32), by=by)
+    refused = refusal(hall.requests.showSeed, 0, P, posted.number, bytes(32), by=by)
     given = lot_commitment(bytes(32))
     assert refused == ("OtherSeed", posted.number, lot_commitment(SEED), given)
-    hall.board.showSeed(*seed, {"from": by})
+    hall.requests.showSeed(*seed, {"from": by})
     shown_at = hall.whole.clock.timestamp()
-    assert refusal(hall.board.showSeed, *seed, by=by) == ("ShownBefore", posted.number, DSO)
+    assert refusal(hall.requests.showSeed, *seed, by=by) == ("ShownBefore", posted.number, DSO)
     who = people[0].number
-    refused = refusal(hall.board.clear, *clear, by=by)
+    refused = refusal(hall.requests.clear, *clear, by=by)
     assert refused == ("SaltAwaited", posted.number, who, shown_at + REVEAL)
-    refused = refusal(hall.board.showSalt, 0, P, posted.number, who, bytes(16), by=by)
+    refused = refusal(hall.requests.showSalt, 0, P, posted.number, who, bytes(16), by=by)
     committed, other = (salt_commitment(salt)[:27] for salt in (SALT, bytes(16)))
     assert refused == ("OtherSalt", posted.number, who, committed, other)
     nobody = (0, P, posted.number, people[1].number, SALT)
-    refused = refusal(hall.board.showSalt, *nobody, by=by)
+    refused = refusal(hall.requests.showSalt, *nobody, by=by)
     assert refused[:3] == ("OtherSalt", posted.number, people[1].number)
-    hall.board.showSalt(*salt, {"from": by})
-    assert refusal(hall.board.showSalt, *salt, by=by) == ("ShownBefore", posted.number, who)
+    hall.requests.showSalt(*salt, {"from": by})
+    assert refusal(hall.requests.showSalt, *salt, by=by) == ("ShownBefore", posted.number, who)
     hall.clear(posted)
-    assert refusal(hall.board.clear, *clear, by=by) == ("ClearedBefore", 0, P, posted.number)
+    assert refusal(hall.requests.clear, *clear, by=by) == ("ClearedBefore", 0, P, posted.number)
     assert hall.phase(posted) == CLEARED
     hall.award(posted)
     ended = 3  # awarded: it stands by or waits for its verdict
@@ -375,7 +375,7 @@ def test_nobody_ends_a_request_by_another_number_of_its_area(hall, people):
     alias, by = (P % RING) << 64, hall.whole.stranger
     out_of_range = ("AreaOutOfRange", alias)
     clear = (alias, P, posted.number, 9)
-    assert refusal(hall.board.clear, *clear, by=by) == out_of_range
+    assert refusal(hall.requests.clear, *clear, by=by) == out_of_range
     hall.clear(posted)
     assert refusal(hall.market.award, alias, P, posted.number, 9, by=by) == out_of_range
     assert len(hall.award(posted)) == 1
@@ -411,7 +411,7 @@ def test_only_the_market_fixes_schedules(hall, people):
     for method in (hall.schedules.fix, hall.schedules.release):
         assert refusal(method, P, ann.number, by=ann.account) == ("OnlyMarket", ann.account)
     refused = refusal(hall.schedules.connect, ann.account, by=operator)
-    assert refused == ("MarketIsSet", hall.board.address)
+    assert refused == ("MarketIsSet", hall.requests.address)
     assert refusal(hall.schedules.connect, ann.account, by=ann.account)[0] == "MissingRole"
 
 

@@ -141,7 +141,7 @@ def test_only_verification_mints_and_only_tokens_are_paid(hall, people):
     operator = hall.whole.operator
     refused = refusal(hall.market.connect, ann, ann, ann, by=operator)
     assert refused == (
-        "ConnectedBefore", hall.board.address, hall.delivery.address, hall.token.address,
+        "ConnectedBefore", hall.requests.address, hall.delivery.address, hall.token.address,
     )  # fmt: skip
     assert refusal(hall.market.connect, ann, ann, ann, by=ann)[0] == "MissingRole"
 
@@ -212,7 +212,7 @@ def test_a_receiver_that_refuses_keeps_no_period_from_being_settled(hall, hostil
     number, contract = hostile
     arm(contract, accounts, refuses=True)
     posted = hall.request(CONGESTION_METERED, Way.UP, 500, 10)
-    run(contract, accounts, hall.board.offer, 0, P, posted.number, [(number, 4, 500)], NO_SEED)
+    run(contract, accounts, hall.requests.offer, 0, P, posted.number, [(number, 4, 500)], NO_SEED)
     hall.judge(hall.run(posted))
     hall.deliver({number: 500})
     hall.verify(posted, {number: 0})

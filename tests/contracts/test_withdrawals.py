@@ -114,7 +114,7 @@ def test_a_revoked_payment_module_gets_nothing_more(waiting, module):
 
 def test_the_desk_holds_nothing_of_its_own(waiting):
     """Its functions are the clearing house's: on its own storage it has neither money nor modules."""
-    desk = waiting.contracts.HouseDesk.at(waiting.house.desk())
+    desk = waiting.contracts.ClearingHouseDesk.at(waiting.house.desk())
     alice = waiting.members[0]
 
     refused = refusal(desk.withdraw, 1, by=alice.account)

@@ -191,7 +191,7 @@ def differences(ran: Ran, honest: Run) -> Callable[[Content], list[Difference]]:
 
 
 def in_finding(place: int, more: int) -> Callable[[dict[str, Any]], None]:
-    return lambda values: values["finding"].__setitem__(place, values["finding"][place] + more)
+    return lambda values: values["result"].__setitem__(place, values["result"][place] + more)
 
 
 def in_terms(place: int, more: int) -> Callable[[dict[str, Any]], None]:
@@ -211,51 +211,51 @@ def with_evidence(alter: Callable[[dict[str, Any]], None]) -> Callable[[Content]
 
 FORGERIES = {
     "a larger request": (
-        altered("FlexibilityBoard", "RequestPosted", in_terms(4, 100)), "transfer", "request 0",
+        altered("FlexibilityRequests", "RequestPosted", in_terms(4, 100)), "transfer", "request 0",
     ),
     "a higher ceiling": (
-        altered("FlexibilityBoard", "RequestPosted", in_terms(5, 1)), "transfer", "request 0",
+        altered("FlexibilityRequests", "RequestPosted", in_terms(5, 1)), "transfer", "request 0",
     ),
     "another product": (
-        altered("FlexibilityBoard", "RequestPosted", in_terms(0, 1)), "flexibility", "not this way",
+        altered("FlexibilityRequests", "RequestPosted", in_terms(0, 1)), "flexibility", "not this way",
     ),
-    "a lost request": (dropped("FlexibilityBoard", "RequestPosted"), "flexibility", "no such request"),
+    "a lost request": (dropped("FlexibilityRequests", "RequestPosted"), "flexibility", "no such request"),
     "a call the TSO did not make": (
-        altered("FlexibilityBoard", "RequestPosted", in_terms(4, 1), -1), "scenario", "asked for by",
+        altered("FlexibilityRequests", "RequestPosted", in_terms(4, 1), -1), "scenario", "asked for by",
     ),
     "a cheaper offer": (
-        altered("FlexibilityBoard", "FlexibilityOffered", plus("tick", -1)), "flexibility", "margin",
+        altered("FlexibilityRequests", "FlexibilityOffered", plus("tick", -1)), "flexibility", "margin",
     ),
     "an offer beyond the ceiling": (
-        altered("FlexibilityBoard", "FlexibilityOffered", plus("tick", 90)),
+        altered("FlexibilityRequests", "FlexibilityOffered", plus("tick", 90)),
         "flexibility offer",
         "beyond the ceiling",
     ),
     "a larger offer": (
-        altered("FlexibilityBoard", "FlexibilityOffered", plus("wh", 100)), "transfer", "participant",
+        altered("FlexibilityRequests", "FlexibilityOffered", plus("wh", 100)), "transfer", "participant",
     ),
     "an offer of another's": (
-        altered("FlexibilityBoard", "FlexibilityOffered", plus("agent", 1)),
+        altered("FlexibilityRequests", "FlexibilityOffered", plus("agent", 1)),
         "flexibility offer",
         "nobody who may bring it",
     ),
-    "a lost offer": (dropped("FlexibilityBoard", "FlexibilityOffered"), "transfer", "participant"),
+    "a lost offer": (dropped("FlexibilityRequests", "FlexibilityOffered"), "transfer", "participant"),
     "an offer after the close": (
-        repeated("FlexibilityBoard", "FlexibilityOffered"), "market time", "it is closed",
+        repeated("FlexibilityRequests", "FlexibilityOffered"), "market time", "it is closed",
     ),
     "another seed": (
-        altered("FlexibilityBoard", "SeedShown", lambda v: v.update(seed=b"\1" * 32)), "lot", "request 0",
+        altered("FlexibilityRequests", "SeedShown", lambda v: v.update(seed=b"\1" * 32)), "lot", "request 0",
     ),
-    "a lost seed": (dropped("FlexibilityBoard", "SeedShown"), "lot", "the seed is not shown"),
+    "a lost seed": (dropped("FlexibilityRequests", "SeedShown"), "lot", "the seed is not shown"),
     "another salt": (
-        altered("FlexibilityBoard", "SaltShown", lambda v: v.update(salt=b"\1" * 16)), "lot", "request 0",
+        altered("FlexibilityRequests", "SaltShown", lambda v: v.update(salt=b"\1" * 16)), "lot", "request 0",
     ),
-    "a lost salt": (dropped("FlexibilityBoard", "SaltShown"), "market time", "it is not closed"),
+    "a lost salt": (dropped("FlexibilityRequests", "SaltShown"), "market time", "it is not closed"),
     "a lost commitment": (
-        dropped("FlexibilityBoard", "SaltCommitted"), "flexibility offer", "no salt was committed to",
+        dropped("FlexibilityRequests", "SaltCommitted"), "flexibility offer", "no salt was committed to",
     ),
     "a clearing": (
-        altered("FlexibilityBoard", "RequestCleared", plus("volumeWh", 1)), "flexibility", "Wh, area",
+        altered("FlexibilityRequests", "RequestCleared", plus("volumeWh", 1)), "flexibility", "Wh, area",
     ),
     "an award": (
         altered("FlexibilityMarket", "FlexibilityAwarded", plus("trades", 1 << 16, at=0)),
@@ -297,7 +297,7 @@ FORGERIES = {
         with_evidence(in_finding(2, 1)), "baseline", "comes to",
     ),
     "evidence nobody published": (
-        with_evidence(lambda v: v["finding"].__setitem__(10, b"\1" * 32)),
+        with_evidence(lambda v: v["result"].__setitem__(10, b"\1" * 32)),
         "baseline",
         "cannot be read",
     ),
@@ -346,11 +346,11 @@ def test_forged_log_is_named(
 
 UNBOUND: dict[tuple[str, str], set[str]] = {
     # how long what is over at delivery is looked for, and by whom: nothing in a replay depends on it
-    ("FlexibilityMarket", "Connected"): {"board", "delivery", "token"},
+    ("FlexibilityMarket", "Connected"): {"requests", "delivery", "token"},
     ("Schedules", "MarketSet"): {"market"},
     ("FlexibilityToken", "TransferSingle"): {"operator"},
     # on a declared schedule there is no evidence
-    ("FlexibilityDelivery", "LegVerified"): {"finding.evidence", "finding.evidenceSeconds"},
+    ("FlexibilityDelivery", "LegVerified"): {"result.evidence", "result.evidenceSeconds"},
 }
 """Fields of the first such event that an honest log could have otherwise; all others are bound."""
 TOLD = [

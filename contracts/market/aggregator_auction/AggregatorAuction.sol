@@ -18,7 +18,7 @@ import {SealedAnswers} from "./SealedAnswers.sol";
 ///         quantity is covered. In an offer auction it sells: the dearest bids down to its floor price win. The last
 ///         price tick that wins is shared pro rata in participant order, so nothing depends on who came first. Winners
 ///         trade at the price of that tick (uniform) or at their own. The reference is
-///         `gridbourse.model.aggregator_auction`; this is its equal. Source: seed 001 §2.2, Fig. 5.4.
+///         `gridbourse.model.aggregator_auction`; this is its equal. Source: [Talari-nd] §2.2, Fig. 5.4.
 contract AggregatorAuction is SealedAnswers {
     using TickEnergy for TickEnergy.Book;
 
@@ -60,6 +60,7 @@ contract AggregatorAuction is SealedAnswers {
     /// @notice Every answer of an auction is awarded or given back
     event AuctionEnded(uint256 indexed area, uint256 indexed period, uint256 indexed auction);
 
+    /// @notice The auction is in a phase in which this cannot be done
     error WrongPhase(uint256 area, uint256 period, uint256 auction, Phase phase);
 
     constructor(Settings memory settings) AuctionBoard(settings) InParts(address(new AnswerSplitter())) {}

@@ -122,19 +122,33 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand, InParts {
     event AnswerLeftOut(
         uint256 indexed area, uint256 indexed period, uint256 indexed auction, uint256 word, bytes reason
     );
+    /// @notice Only an aggregator holds auctions
     error NotAnAggregator(uint256 participant);
+    /// @notice The area has as many auctions in the period as there may be
     error TooManyAuctions(uint256 area, uint256 period, uint256 maximum);
+    /// @notice An auction is for no less and no more than this, in Wh of the period
     error QuantityOutOfRange(uint256 participant, uint256 wh, uint256 minimumWh, uint256 maximumWh);
+    /// @notice Least energy and most auctions are above zero, and within what the words hold
     error BadLimits(uint256 minWh, uint256 maxPosted);
+    /// @notice The aggregator has as many auctions in the period as one may have
     error TooManyOfOne(uint256 aggregator, uint256 period, uint256 maximum);
+    /// @notice This market leaves too little time to reveal sealed answers: it holds no sealed auctions
     error NoTimeToReveal(uint256 revealSeconds, uint256 leastSeconds);
+    /// @notice The area has no auction of this number in the period
     error NoAuction(uint256 area, uint256 period, uint256 auction);
+    /// @notice An aggregator cannot answer its own auction
     error OwnAuction(uint256 participant, uint256 auction);
+    /// @notice The participant is of another area than the auction
     error OtherArea(uint256 participant, uint256 itsArea, uint256 area);
+    /// @notice The participant is suspended or has left (see Profile)
     error ParticipantNotActive(uint256 participant, uint256 status);
+    /// @notice The lane holds more than energy and tick (see OrderLane)
     error MalformedAnswer(uint256 participant, uint256 lane);
+    /// @notice The price is above the ceiling of a bid auction, or below the floor of an offer auction
     error BeyondLimit(uint256 participant, uint256 tick, uint256 limitTick);
+    /// @notice A sealed auction takes commitments, an open one answers
     error UnderSeal(uint256 auction, bool isSealed);
+    /// @notice Gate closure of the period has not come yet
     error GateStillOpen(uint256 period);
 
     constructor(Settings memory settings)

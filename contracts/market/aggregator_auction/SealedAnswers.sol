@@ -41,9 +41,13 @@ abstract contract SealedAnswers is AuctionBoard {
         uint256 indexed area, uint256 indexed period, uint256 indexed auction, uint256 participant, uint256 amountMicroEur
     );
 
+    /// @notice Commitments are taken until `from`; unix seconds of market time
     error RevealHasBegun(uint256 period, uint256 from, uint256 timestamp);
+    /// @notice Answers are revealed from `from` on; unix seconds of market time
     error RevealNotBegun(uint256 period, uint256 from, uint256 timestamp);
+    /// @notice The participant committed to an answer already, and it stands
     error CommittedBefore(uint256 participant, uint256 auction);
+    /// @notice What is revealed is not what was committed to, or nothing was
     error NotCommitted(uint256 participant, uint256 auction, bytes28 committed, bytes28 given);
 
     /// @notice Commits the caller to an answer it will reveal, and sets its bond aside

@@ -60,16 +60,27 @@ contract BilateralMarket is Listings {
         uint256 indexed area, uint256 indexed period, uint256 offer, uint256 request, uint256 wh
     );
 
+    /// @notice A pairing is for some energy
     error EmptyPairing(uint256 offer, uint256 request);
+    /// @notice The listing that is named as the offer is a request
     error NotAnOffer(uint256 listing);
+    /// @notice The listing that is named as the request is an offer
     error NotARequest(uint256 listing);
+    /// @notice There is no pairing in the call
     error NothingPaired(uint256 area, uint256 period);
+    /// @notice Nobody trades with itself
     error SelfTrade(uint256 participant);
+    /// @notice The listing is for one partner only, and the other side is not it
     error OtherPartner(uint256 listing, uint256 partner, uint256 named);
+    /// @notice The price is below the least of the offer
     error PriceBelowOffer(uint256 offer, uint256 priceMicroEurPerWh, uint256 leastMicroEurPerWh);
+    /// @notice The price is above the most of the request
     error PriceAboveRequest(uint256 request, uint256 priceMicroEurPerWh, uint256 mostMicroEurPerWh);
+    /// @notice By this market's rule a pairing costs exactly the least price of the offer
     error NotTheSellersPrice(uint256 offer, uint256 priceMicroEurPerWh, uint256 leastMicroEurPerWh);
+    /// @notice None of the seller's attested sources is one that the request accepts; one bit a source
     error SourceNotAccepted(uint256 request, uint256 seller, uint256 attested, uint256 accepted);
+    /// @notice The seller is neither in the zone that the request names nor below it
     error OutsideZone(uint256 request, uint256 seller, uint256 sellerZone, uint256 zone);
 
     constructor(Settings memory settings)

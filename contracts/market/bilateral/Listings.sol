@@ -91,15 +91,25 @@ abstract contract Listings is Subscriptions, GatewayOrders {
     /// @notice After gate closure, what was left of the listings `from` .. `until - 1` was given back
     event ListingsReleased(uint256 indexed area, uint256 indexed period, uint256 from, uint256 until);
 
+    /// @notice Least energy and most open listings are above zero, and within what the words hold
     error BadLimits(uint256 minWh, uint256 maxOpen);
+    /// @notice A listing is for no less and no more than this, in Wh of the period
     error QuantityOutOfRange(uint256 participant, uint256 wh, uint256 minimumWh, uint256 maximumWh);
+    /// @notice The limit is above the retail price of the period
     error PriceAboveRetail(uint256 participant, uint256 priceMicroEurPerWh, uint256 retailMicroEurPerWh);
+    /// @notice An offer states no zone and no sources: they are known of its seller
     error ClaimedBySeller(uint256 participant, uint256 zone, uint256 sources);
+    /// @notice The participant has as many listings open in the period as one may have
     error TooManyOpen(uint256 participant, uint256 period, uint256 maximum);
+    /// @notice Only the participant itself or its gateway may do this; `caller` is 0 where it is no participant
     error NotForAnother(uint256 participant, uint256 caller);
+    /// @notice The area has no listing of this number in the period
     error NoListing(uint256 area, uint256 period, uint256 listing);
+    /// @notice Gate closure of the period has not come yet
     error GateStillOpen(uint256 period);
+    /// @notice Groups of the period are settled already: listings give back nothing any more
     error SettlementBegun(uint256 area, uint256 period);
+    /// @notice All listings of the area and period are released
     error NothingToRelease(uint256 area, uint256 period);
 
     constructor(ITariff tariff_, uint256 minWh_, uint256 maxOpen_) {

@@ -16,7 +16,9 @@ abstract contract Subscriptions is CheckedTrades {
     /// @notice A participant paid for the delivery periods `fromPeriod` .. `untilPeriod - 1`
     event Subscribed(uint256 indexed participant, uint256 fromPeriod, uint256 untilPeriod, uint256 feeMicroEur);
 
+    /// @notice No periods are asked for, or this market costs nothing
     error NothingToSubscribe(uint256 participant, uint256 periods, uint256 feeMicroEurPerPeriod);
+    /// @notice The participant's subscription does not reach this period; `untilPeriod` is the first without
     error NotSubscribed(uint256 participant, uint256 period, uint256 untilPeriod);
 
     constructor(uint256 feeMicroEurPerPeriod) {

@@ -78,11 +78,17 @@ contract CallAuction is IPoolMarket, OrderBatches {
     /// @notice Every trade is booked
     event Booked(uint256 indexed area, uint256 indexed period, uint256 matchedWh, uint256 spreadMicroEur);
 
+    /// @notice Gate closure of the period has not come yet
     error GateStillOpen(uint256 period);
+    /// @notice The auction is in a phase in which this cannot be done
     error WrongPhase(uint256 area, uint256 period, Phase phase);
+    /// @notice The DSO has not accepted the book as it was cleared in this round
     error NotAccepted(uint256 area, uint256 period, IGridOracle.Verdict verdict, uint8 verdictRound, uint8 round);
+    /// @notice Only the grid oracle has a book cleared again
     error OnlyGridOracle(address caller);
+    /// @notice An auction is cleared once at least and 255 times at most
     error BadRounds(uint256 maxRounds);
+    /// @notice The DSO still has time for its verdict, until this unix second of block time
     error VerdictAwaited(uint256 area, uint256 period, uint256 deadline);
 
     constructor(Settings memory settings)

@@ -66,9 +66,13 @@ abstract contract CallAuctionBook is GatewayOrders, PriceBand {
     /// @notice Caps of the DSO shrank the orders of a group to these lanes
     event OrdersShrunk(uint256 indexed area, uint256 indexed period, uint256 group, uint256 orders);
 
+    /// @notice An order is for some energy; it is taken back by `cancelOrder`
     error ZeroQuantity(uint256 participant);
+    /// @notice The order is not one as OrderLane has it, or its energy is beyond 28 bits
     error MalformedOrder(uint256 participant, uint256 lane);
+    /// @notice The sequence numbers of the period are used up: the order can only be lowered or cancelled
     error SequenceExhausted(uint256 participant);
+    /// @notice The participant has no order in the period
     error NoOrder(uint256 participant, uint256 period);
 
     constructor(

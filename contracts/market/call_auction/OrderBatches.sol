@@ -42,7 +42,9 @@ abstract contract OrderBatches is CallAuctionBook {
         uint256 indexed area, uint256 indexed period, address indexed gateway, bool isSigned, uint256 word, bytes reason
     );
 
+    /// @notice Only the market itself calls this, for a part of a batch
     error OnlyItself(address caller);
+    /// @notice Sequence numbers above `maximum` are for the participant's own orders
     error SequenceReserved(uint256 participant, uint256 sequence, uint256 maximum);
 
     // --- by mandate ----------------------------------------------------------------------------

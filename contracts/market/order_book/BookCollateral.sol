@@ -13,6 +13,7 @@ import {RestingOrderLane} from "./RestingOrderLane.sol";
 /// @notice Reserved in the clearing house = orders at rest + trades waiting or accepted + what a participant chose to
 ///         keep reserved for its next orders.
 abstract contract BookCollateral is OrderBookLevels {
+    /// @notice The participant is suspended or has left (see Profile)
     error ParticipantNotActive(uint256 participant, uint256 status);
 
     /// @dev Backs an own order: by what its participant keeps reserved here, and by more where that is not enough. Returns

@@ -15,6 +15,8 @@ abstract contract BookRows {
     /// @notice An order of a gateway's batch (see BookOrder) may not go in and was left out, by the error that refuses it
     event OrderLeftOut(uint256 indexed area, uint256 indexed period, uint256 order, bytes reason);
 
+    /// @notice The word is no order as BookOrder has it, or not of a kind that may be brought in here
     error MalformedOrder(uint256 participant, uint256 order);
+    /// @notice An order is for no less and no more than this
     error EnergyOutOfRange(uint256 participant, uint256 wh, uint256 minWh, uint256 maxWh);
 }

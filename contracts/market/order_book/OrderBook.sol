@@ -73,8 +73,11 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
     /// @param orders As `queueOf` has them
     event BookReleased(uint256 indexed area, uint256 indexed period, uint256[] orders);
 
+    /// @notice Least energy, most fills and most open orders are above zero, and within what the words hold
     error BadRules(uint256 minWh, uint256 maxFills, uint256 maxOpen);
+    /// @notice Gate closure of the period has not come yet
     error GateStillOpen(uint256 period);
+    /// @notice Groups of the period are settled already: the book gives back nothing any more
     error SettlementBegun(uint256 area, uint256 period);
 
     constructor(Settings memory settings)

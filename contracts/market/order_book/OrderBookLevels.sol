@@ -62,8 +62,11 @@ abstract contract OrderBookLevels is CheckedTrades, PriceBand {
         uint256 wh
     );
 
+    /// @notice The participant brought as many orders to rest in the period as it may without taking one back
     error TooManyOrders(uint256 participant, uint256 maxOpen);
+    /// @notice No order rests at this place; `position` counts the lanes of the tick
     error UnknownOrder(uint256 participant, uint256 period, uint256 tick, uint256 position);
+    /// @notice The order at this place is another participant's
     error NotTheOwner(uint256 participant, uint256 owner, uint256 tick, uint256 position);
 
     // --- orders come to rest and go ------------------------------------------------------------

@@ -76,14 +76,23 @@ abstract contract Deals is CheckedTrades, EIP712 {
     /// @notice A deal (its EIP-712 hash) was concluded, its margins are set aside
     event DealConcluded(bytes32 indexed deal, uint256 indexed seller, uint256 indexed buyer, Deal concluded);
 
+    /// @notice No request for quotes has this number; `requests` is how many there are
     error UnknownRequest(uint256 request, uint256 requests);
+    /// @notice The hash of what is asked or quoted is zero: nothing is committed to
     error EmptyCommitment(uint256 participant);
+    /// @notice Nobody trades with itself
     error SelfTrade(uint256 participant);
+    /// @notice The signatures were good until `expiry`; unix seconds of block time
     error SignatureExpired(uint256 participant, uint256 expiry, uint256 timestamp);
+    /// @notice Somebody else signed than the participant, whose account is `account`
     error SignerIsNotParticipant(uint256 participant, address signer, address account);
+    /// @notice The participant is suspended or has left (see Profile)
     error ParticipantNotActive(uint256 participant, uint256 status);
+    /// @notice This deal is concluded already; the hash of what both signed
     error ConcludedBefore(bytes32 deal);
+    /// @notice No deal of this hash was concluded
     error NoDeal(bytes32 deal);
+    /// @notice The deal is closed: nothing of it is performed any more
     error DealClosed(bytes32 deal);
 
     // --- quotes --------------------------------------------------------------------------------

@@ -56,13 +56,21 @@ contract OverTheCounter is Deals {
     /// @notice A deal is over; what was left of the margins went back
     event Closed(bytes32 indexed deal, uint256 sellerMicroEur, uint256 buyerMicroEur);
 
+    /// @notice Only a party of the deal may do this
     error NotAParty(address caller);
+    /// @notice The period is none of the `count` periods of the deal
     error OutsideStrip(bytes32 deal, uint256 period, uint256 firstPeriod, uint256 count);
+    /// @notice The deal is performed for this period already
     error PerformedBefore(bytes32 deal, uint256 period);
+    /// @notice A deal is for no less and no more than this, in Wh of each period
     error QuantityOutOfRange(bytes32 deal, uint256 wh, uint256 minimumWh, uint256 maximumWh);
+    /// @notice Least energy and most performed periods are above zero, and within what the words hold
     error BadLimits(uint256 minWh, uint256 maxPerformed);
+    /// @notice The price is above the retail price of the period
     error PriceAboveRetail(bytes32 deal, uint256 priceMicroEurPerWh, uint256 retailMicroEurPerWh);
+    /// @notice A party of the deal is of another area
     error OtherArea(uint256 participant, uint256 itsArea, uint256 area);
+    /// @notice A period of the deal can still be performed; `untilPeriod` is the first after the last of them
     error StripRuns(bytes32 deal, uint256 untilPeriod, uint256 nextOpenPeriod);
 
     constructor(Anchors memory anchors, ITariff tariff_, uint256 minWh_, uint256 maxPerformed_)

@@ -119,7 +119,7 @@ def rules_of(deployment: DeploymentRecord) -> Rules:
             aggregator_auction=of_market("AggregatorAuction", _aggregator_auction),
             portfolios="Portfolios" in deployment.contracts,
             flexibility=of_market(
-                "FlexibilityMarket", lambda of: _flexibility(of, given("FlexibilityBoard"))
+                "FlexibilityMarket", lambda of: _flexibility(of, given("FlexibilityRequests"))
             ),
             curtailment_reach_permille=of_market("CurtailmentCompensation", _curtailment),
         )  # fmt: skip

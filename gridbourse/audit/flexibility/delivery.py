@@ -62,7 +62,7 @@ class Committed:
 
 @dataclass(frozen=True)
 class Told:
-    """A finding as the log has it; see `Finding` in FlexibilityDelivery.sol."""
+    """A result as the log has it; see `LegResult` in FlexibilityDelivery.sol."""
 
     participant: int
     stood_by: bool

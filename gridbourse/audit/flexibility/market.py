@@ -77,13 +77,13 @@ class FlexibilityMarket(CheckedTrades):
             ("Schedules", "ScheduleDeclared"): requests.schedule_declared,
             ("Schedules", "ScheduleTaken"): requests.schedule_taken,
             ("Schedules", "ScheduleWithdrawn"): requests.schedule_withdrawn,
-            ("FlexibilityBoard", "RequestPosted"): requests.posted,
-            ("FlexibilityBoard", "FlexibilityOffered"): requests.offered,
-            ("FlexibilityBoard", "SaltCommitted"): requests.salt_committed,
-            ("FlexibilityBoard", "SeedShown"): requests.seed_shown,
-            ("FlexibilityBoard", "SaltShown"): requests.salt_shown,
-            ("FlexibilityBoard", "RequestCleared"): requests.cleared,
-            ("FlexibilityBoard", "RequestVoid"): requests.voided,
+            ("FlexibilityRequests", "RequestPosted"): requests.posted,
+            ("FlexibilityRequests", "FlexibilityOffered"): requests.offered,
+            ("FlexibilityRequests", "SaltCommitted"): requests.salt_committed,
+            ("FlexibilityRequests", "SeedShown"): requests.seed_shown,
+            ("FlexibilityRequests", "SaltShown"): requests.salt_shown,
+            ("FlexibilityRequests", "RequestCleared"): requests.cleared,
+            ("FlexibilityRequests", "RequestVoid"): requests.voided,
             ("FlexibilityDelivery", "VerificationAwaited"): self.awaited,
             ("FlexibilityDelivery", "LegVerified"): self.leg_verified,
             ("FlexibilityDelivery", "LegLapsed"): self.leg_lapsed,
@@ -289,7 +289,7 @@ class FlexibilityMarket(CheckedTrades):
 
     def leg_verified(self, event: Event) -> None:
         """LegVerified: found as the model finds it, from schedule or baseline and from the reading."""
-        found = Told(*event["finding"])
+        found = Told(*event["result"])
         where = f"participant {found.participant}, {event.at('area', 'period', 'request')}"
         batch = self._batch_of(event)
         if batch is None:

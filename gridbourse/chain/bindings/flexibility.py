@@ -174,7 +174,7 @@ class Flexibility:
 
     area: int
     market: FlexibilityMarket
-    board: Bound
+    requests: Bound
     products: Bound
     schedules: Bound
     delivery: Bound
@@ -190,7 +190,7 @@ class Flexibility:
         return cls(
             area=area,
             market=FlexibilityMarket(chain, bound["FlexibilityMarket"], area, first_block),
-            board=Bound(chain, bound["FlexibilityBoard"]),
+            requests=Bound(chain, bound["FlexibilityRequests"]),
             products=Bound(chain, bound["FlexibilityProducts"]),
             schedules=Bound(chain, bound["Schedules"]),
             delivery=Bound(chain, bound["FlexibilityDelivery"]),
@@ -202,8 +202,10 @@ class Flexibility:
 
     def request(self, by: LocalAccount, period: int, terms: Terms) -> int:
         """Ask for flexibility, by the account of DSO, TSO or a participant; the request's number."""
-        receipt = self.board.write(by, "flexibility request", "request", self.area, period, terms)
-        return self.board.events_in(receipt, "RequestPosted")[0]["request"]
+        receipt = self.requests.write(
+            by, "flexibility request", "request", self.area, period, terms
+        )
+        return self.requests.events_in(receipt, "RequestPosted")[0]["request"]
 
     def declare(self, by: LocalAccount, period: int, schedules_wh: Mapping[int, int]) -> None:
         """Declare net schedules by participant (+ injects), one's own, or as gateway or aggregator."""
@@ -224,20 +226,22 @@ class Flexibility:
 
         lot: for declared schedules `salt_commitment` of the caller's salt; NO_SEED keeps the one before.
         """
-        self.board.write(
+        self.requests.write(
             by, "flexibility offer", "offer",
             self.area, period, number, list(rows), lot, units=len(rows),
         )  # fmt: skip
 
     def show_seed(self, by: LocalAccount, period: int, number: int, seed: bytes) -> None:
         """Show the buyer's seed of a closed request, by anyone who has it."""
-        self.board.write(by, "flexibility show", "showSeed", self.area, period, number, seed)
+        self.requests.write(by, "flexibility show", "showSeed", self.area, period, number, seed)
 
     def show_salt(
         self, by: LocalAccount, period: int, number: int, agent: int, salt: bytes
     ) -> None:
         """Show an agent's salt once the seed is known, by anyone who has it."""
-        self.board.write(by, "flexibility show", "showSalt", self.area, period, number, agent, salt)
+        self.requests.write(
+            by, "flexibility show", "showSalt", self.area, period, number, agent, salt
+        )
 
     def clear(
         self,
@@ -248,7 +252,7 @@ class Flexibility:
     ) -> None:
         """Gather and clear a closed request in as many calls as it takes; void once delivery has begun."""
         while self.market.phase(period, number) == "open":
-            self.board.write(
+            self.requests.write(
                 by, "flexibility clear", "clear", self.area, period, number, groups_a_call
             )
 
@@ -261,7 +265,7 @@ class Flexibility:
     def verify_declared(
         self, by: LocalAccount, period: int, number: int, participants: Sequence[int]
     ) -> list[dict[str, Any]]:
-        """Verify against declared schedules; the findings (see `Finding` in FlexibilityDelivery.sol)."""
+        """Verify against declared schedules; the findings (see `LegResult` in FlexibilityDelivery.sol)."""
         return self._findings(by, "verifyDeclared", period, number, list(participants))
 
     def verify(
@@ -277,7 +281,7 @@ class Flexibility:
             by, "flexibility verify", function, self.area, period, number, rows, units=len(rows)
         )
         found = self.delivery.events_in(receipt, "LegVerified")
-        return [dict(event["finding"]) for event in found]
+        return [dict(event["result"]) for event in found]
 
     def by_declaration(self, period: int, number: int) -> bool:
         """Whether a request is verified against declared schedules, by anyone."""

@@ -35,7 +35,7 @@ def put_after(
     market, products = addresses["FlexibilityMarket"], addresses["FlexibilityProducts"]
     schedules, rules = addresses["Schedules"], settings.flexibility
     put(
-        "FlexibilityBoard",
+        "FlexibilityRequests",
         [
             at.registry,
             at.clock,
@@ -68,9 +68,9 @@ def wire(flexibility: Flexibility, operator: LocalAccount, settings: MarketSetti
     market = flexibility.market
     market.write(
         operator, "deploy", "connect",
-        flexibility.board.address, flexibility.delivery.address, flexibility.token.address,
+        flexibility.requests.address, flexibility.delivery.address, flexibility.token.address,
     )  # fmt: skip
-    flexibility.schedules.write(operator, "deploy", "connect", flexibility.board.address)
+    flexibility.schedules.write(operator, "deploy", "connect", flexibility.requests.address)
     for product in settings.flexibility.products:
         terms = product_tuple(product, settings.mtu_seconds)
         flexibility.products.write(operator, "deploy", "add", terms)

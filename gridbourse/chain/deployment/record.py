@@ -42,7 +42,7 @@ MARKETS = (
 FLEXIBILITY = (
     "FlexibilityProducts",
     "Schedules",
-    "FlexibilityBoard",
+    "FlexibilityRequests",
     "FlexibilityDelivery",
     "FlexibilityToken",
     "FlexibilityReview",

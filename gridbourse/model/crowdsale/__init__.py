@@ -1,1 +1,1 @@
-"""Crowdsale campaigns: funding, and what equity pays."""
+"""Crowdsale campaigns: funding, and the income from equity."""

@@ -1,9 +1,9 @@
-"""Reference crowdsales; what `contracts/crowdsale` must equal, refusal by refusal ([Talari-nd] §3.4.2).
+"""Reference crowdsales, which `contracts/crowdsale` must equal, refusal by refusal ([Talari-nd] §3.4.2).
 
 A campaign collects money for one project, all of it or nothing, releases it to the property owner by
 milestones, and gives back what was not released. A donation is the campaign alone; a reward is goods for
 money given; equity is in `gridbourse.model.crowdsale.equity`. Accounts are any hashable
-names, money is µEUR, a token is one µEUR given. Nothing here rounds but what is said to.
+names, money is µEUR, a token is one µEUR given. Amounts are exact unless a docstring says "rounded".
 """
 
 from collections import defaultdict
@@ -17,7 +17,7 @@ Account = Hashable
 
 
 class Refused(ModelError):
-    """What the rules do not allow; `rule`: the name of the contract's error."""
+    """Call that the rules do not allow; `rule`: the name of the contract's error."""
 
     def __init__(self, rule: str) -> None:
         self.rule = rule
@@ -30,7 +30,7 @@ def require(holds: bool, rule: str) -> None:
 
 
 class Phase(IntEnum):
-    """Of `Campaign.sol`, in its order."""
+    """Phases of `Campaign.sol`, in its order."""
 
     DRAFT = 0
     OPEN = 1
@@ -44,7 +44,7 @@ class Phase(IntEnum):
 
 @dataclass(frozen=True)
 class Rules:
-    """What does not change: money µEUR, times unix seconds; funding in [start, end)."""
+    """Terms that do not change: money µEUR, times unix seconds; funding in [start, end)."""
 
     goal: int
     cap: int
@@ -58,7 +58,7 @@ class Rules:
 
 @dataclass
 class Campaign:
-    """One campaign. Invariant: `held` = funded - refunded - withdrawn; every token is an account's."""
+    """One campaign. Invariant: `held` = funded - refunded - withdrawn; every token belongs to an account."""
 
     rules: Rules
     owner: Account
@@ -78,7 +78,7 @@ class Campaign:
 
     @property
     def beneficiary(self) -> Account:
-        """Who gets what milestones release."""
+        """Account that receives what milestones release."""
         return self.owner if self.payee is None else self.payee
 
     @property
@@ -111,11 +111,11 @@ class Campaign:
         require(sum(milestones) == self.rules.goal, "MilestonesDiffer")
 
     def _end(self, last: Phase) -> None:
-        """The phase in which it earns nothing more."""
+        """Enter the phase after which nothing more is earned."""
         self.phase = last
 
     def fund(self, funder: Account, amount: int, now: int) -> None:
-        """Give money; the last that fits under the cap may be below the minimum."""
+        """Give money; the last amount that fits under the cap may be below the minimum."""
         self._require_in(Phase.OPEN)
         require(self.rules.start <= now < self.rules.end, "OutsideFunding")
         require(amount > 0, "NothingToMove")
@@ -150,7 +150,7 @@ class Campaign:
         return amount
 
     def withdraw(self, by: Account) -> int:
-        """What was released, to the beneficiary, µEUR."""
+        """Pay what was released to the beneficiary, µEUR."""
         require(by == self.beneficiary, "OnlyBeneficiary")
         amount = self.released - self.withdrawn
         require(amount > 0, "NothingToMove")
@@ -158,13 +158,13 @@ class Campaign:
         return amount
 
     def confirm_built(self, by: Account) -> None:
-        """It is built."""
+        """Confirm that the project is built."""
         self._require_attester(by)
         self._require_in(Phase.SUCCEEDED)
         self.phase = Phase.BUILT
 
     def start_operating(self, by: Account, current_period: int) -> None:
-        """It operates from the next delivery period on."""
+        """Start operating from the next delivery period on."""
         self._require_attester(by)
         self._require_in(Phase.BUILT)
         require(self.confirmed == len(self.milestones), "MilestoneOutOfTurn")
@@ -173,11 +173,11 @@ class Campaign:
 
     @property
     def until_period(self) -> int:
-        """The first delivery period after the term."""
+        """First delivery period after the term."""
         return self.first_period + self.rules.term_periods
 
     def close(self, current_period: int) -> None:
-        """The term is over."""
+        """Close the campaign: the term is over."""
         self._require_in(Phase.OPERATING)
         require(current_period >= self.until_period, "NotOver")
         self._end(Phase.CLOSED)
@@ -185,7 +185,7 @@ class Campaign:
     # --- giving back -------------------------------------------------------------------------
 
     def abandon(self, by: Account, now: int) -> None:
-        """Give it up: the owner while nothing is released, the attester, anyone when it is late."""
+        """Abandon it: the owner while nothing is released, the attester, anyone when it is late."""
         self._require_in(Phase.OPEN, Phase.SUCCEEDED, Phase.BUILT)
         late = self.phase != Phase.OPEN and now >= self.rules.operate_by
         if not (by == self.owner and self.released == 0) and not late:
@@ -198,7 +198,7 @@ class Campaign:
         self._end(Phase.ABANDONED)
 
     def refund_of(self, holder: Account) -> int:
-        """All of it after a failure, its part of the pool (rounded down) after abandonment, µEUR."""
+        """Refund of a holder, µEUR: all after a failure, its part (rounded down) after abandonment."""
         if self.phase == Phase.FAILED:
             return self.tokens[holder]
         if self.phase == Phase.ABANDONED:
@@ -206,7 +206,7 @@ class Campaign:
         return 0
 
     def refund(self, holder: Account) -> int:
-        """Money back for all tokens of a holder, µEUR; the last one leaves the beneficiary the rest."""
+        """Money back for all tokens of a holder, µEUR; the last one leaves the beneficiary the remainder."""
         self._require_in(Phase.FAILED, Phase.ABANDONED)
         require(self.tokens[holder] > 0, "NothingToMove")
         amount = self.refund_of(holder)
@@ -222,7 +222,7 @@ class Campaign:
 
 @dataclass
 class Good:
-    """µEUR given for which one can be picked, and how many are left."""
+    """Amount in µEUR given that entitles to one, and number of goods left."""
 
     price: int
     left: int
@@ -230,7 +230,7 @@ class Good:
 
 @dataclass
 class Voucher:
-    """How many were picked, and how many each side says were handed over."""
+    """Number of goods picked, and number that each side says were handed over."""
 
     picked: int = 0
     handed_over: int = 0
@@ -238,13 +238,13 @@ class Voucher:
 
     @property
     def redeemed(self) -> int:
-        """As many as both sides say."""
+        """Number of goods that both sides confirm as handed over."""
         return min(self.handed_over, self.received)
 
 
 @dataclass
 class Reward(Campaign):
-    """Who gives gets goods, never money; each unit of money given stands for one voucher at most."""
+    """Campaign whose funders get goods, never money; a unit of money given stands for one voucher at most."""
 
     goods: list[Good] = field(default_factory=list)
     vouchers: defaultdict[tuple[Account, int], Voucher] = field(
@@ -284,7 +284,7 @@ class Reward(Campaign):
         return self.vouchers[funder, good]
 
     def refund(self, holder: Account) -> int:
-        """Money back; what was not redeemed is void and goes back to the stock."""
+        """Money back; vouchers not redeemed are void and their goods return to the stock."""
         amount = super().refund(holder)
         self.spoken_for.pop(holder, None)
         for good, stock in enumerate(self.goods):

@@ -1,7 +1,7 @@
-"""Reference equity; what `EquityCampaign.sol` must equal ([Talari-nd] §3.4.2).
+"""Reference equity, which `EquityCampaign.sol` must equal ([Talari-nd] §3.4.2).
 
 Investors share the export income of the panel they paid for, or a rent, by the tokens they hold. Income
-is what the market metered and settled, each sale valued at no less than the feed-in tariff. What was agreed
+is what the market metered and settled, each sale valued at no less than the feed-in tariff. The agreement
 binds the metering point: whoever holds it in a period owes for that period.
 """
 
@@ -15,13 +15,13 @@ from gridbourse.model.crowdsale.campaign import Account, Campaign, Phase, requir
 
 PERMILLE = 1000
 OWNER = "owner"
-"""Who holds the metering point as long as nobody else is named."""
+"""Holder of the metering point as long as nobody else is named."""
 ALWAYS = (0, (1 << 32) - 1)
-"""A stay at the metering point: from this period on, until before that one."""
+"""Stay at the metering point: from the first period on, until before the second."""
 
 
 class Dividends:
-    """What is paid in once, divided among who held shares at that moment; rounded when claimed."""
+    """Payments divided among the holders of shares at that moment; rounded when claimed."""
 
     def __init__(self) -> None:
         self._parts: defaultdict[Account, Fraction] = defaultdict(Fraction)
@@ -29,18 +29,18 @@ class Dividends:
         self.paid_in = 0
 
     def distribute(self, amount: int, shares: Mapping[Account, int]) -> None:
-        """Divide µEUR among those who hold shares now."""
+        """Divide µEUR among the present holders of shares."""
         supply = sum(shares.values())
         for holder, held in shares.items():
             self._parts[holder] += Fraction(amount * held, supply)
         self.paid_in += amount
 
     def claimable(self, holder: Account) -> int:
-        """The exact part over all time, rounded down, less what was claimed, µEUR."""
+        """Exact part over all time, rounded down, less what was claimed, µEUR."""
         return int(self._parts[holder]) - self.claimed_by[holder]
 
     def claim(self, holder: Account) -> int:
-        """Take it out, µEUR."""
+        """Pay out the claim, µEUR."""
         amount = self.claimable(holder)
         require(amount > 0, "NothingToMove")
         self.claimed_by[holder] += amount
@@ -48,12 +48,12 @@ class Dividends:
 
     @property
     def claimed(self) -> int:
-        """µEUR of all holders over all time."""
+        """Claims of all holders over all time, µEUR."""
         return sum(self.claimed_by.values())
 
 
 class Form(IntEnum):
-    """Of `EquityCampaign.sol`: what investors get."""
+    """Income of investors, as `EquityCampaign.sol` numbers it."""
 
     NONE = 0
     PROFIT_SHARE = 1
@@ -62,7 +62,7 @@ class Form(IntEnum):
 
 @dataclass(frozen=True)
 class Agreement:
-    """value: permille of the export income, or µEUR a delivery period."""
+    """Agreement; value: permille of the export income, or µEUR a delivery period."""
 
     form: Form
     value: int
@@ -70,9 +70,9 @@ class Agreement:
 
 @dataclass
 class Export:
-    """Of a settled period: Wh, µEUR per Wh; premium: what the market paid above feed-in, once attested.
+    """Export of a settled period: Wh, µEUR per Wh.
 
-    holder: who was at the metering point, and owes of it.
+    premium: paid by the market above feed-in, once attested. holder: at the metering point, and owes for it.
     """
 
     wh: int
@@ -84,23 +84,23 @@ class Export:
 
 @dataclass
 class Pledges:
-    """What the campaigns at one metering point share of its export: no Wh is promised twice."""
+    """Shares of one metering point's export pledged to its campaigns: no Wh is promised twice."""
 
     permille: int = 0
 
     @property
     def left(self) -> int:
-        """Permille of the export for another campaign."""
+        """Permille of the export that is free for another campaign."""
         return PERMILLE - self.permille
 
 
 @dataclass
 class Equity(Campaign):
-    """Investors get a part of what the new panel earns by exporting, or a rent.
+    """Campaign whose investors get a part of the income from exporting with the new panel, or a rent.
 
     panel_permille: the new panel's part of all panels behind the meter, by installed power.
-    pledges: of the metering point, the same for all its campaigns. taken_from: out of a holder's account,
-    µEUR, and not gone back to it; collected: of that, what has come in and is the shares'.
+    pledges: of the metering point, the same for all its campaigns. taken_from: taken from a holder's account
+    and not returned, µEUR; collected: the part of it that has come in and belongs to the shares.
     """
 
     agreed: Agreement = Agreement(Form.NONE, 0)
@@ -117,7 +117,7 @@ class Equity(Campaign):
         return super().held + self.collected - self.dividends.claimed
 
     def open(self, by: Account, milestones: Sequence[int], now: int) -> None:
-        """As of any campaign, once something is agreed, and while so much of the export is free."""
+        """Open as any campaign, once terms are agreed, and if that much of the export is free."""
         super().open(by, milestones, now)
         self.pledges.permille += self.panel_permille
 
@@ -139,9 +139,9 @@ class Equity(Campaign):
         self.tokens[to] += tokens
 
     def record(self, period: int, export: Export) -> None:
-        """The export of a settled period in the term, once as its reading stands.
+        """Record the export of a settled period in the term, once for each reading.
 
-        After a correction again: what was attested before is void with it.
+        A correction records it again, and makes void what was attested before.
         """
         self._require_in(Phase.OPERATING, Phase.CLOSED)
         require(self.first_period <= period < self.until_period, "OutsideTerm")
@@ -150,7 +150,7 @@ class Equity(Campaign):
         self.exports[period] = export
 
     def attest(self, by: Account, period: int, premium: int) -> None:
-        """What the market paid above the feed-in tariff, at most up to the retail price; once."""
+        """Attest the market's premium over the feed-in tariff, at most up to the retail price; once."""
         self._require_attester(by)
         require(period in self.exports, "NotRecorded")
         export = self.exports[period]
@@ -160,15 +160,15 @@ class Equity(Campaign):
 
     @property
     def taken(self) -> int:
-        """µEUR taken from all holders' accounts."""
+        """Money taken from all holders' accounts, µEUR."""
         return sum(self.taken_from.values())
 
     def due(
         self, current_period: int, holder: Account = OWNER, stay: tuple[int, int] = ALWAYS
     ) -> int:
-        """µEUR a holder of the metering point owed over all time; its part of the income is rounded once.
+        """Debt of a holder of the metering point over all time, µEUR; its part of the income is rounded once.
 
-        stay: the periods [from, until) in which it holds the point; a rent is owed for those.
+        stay: the periods [from, until) in which it holds the point; rent is owed for those.
         """
         if self.agreed.form == Form.PROFIT_SHARE:
             its = [export for export in self.exports.values() if export.holder == holder]
@@ -187,7 +187,7 @@ class Equity(Campaign):
         holder: Account = OWNER,
         stay: tuple[int, int] = ALWAYS,
     ) -> int:
-        """Take what a holder owes out of its free money, as far as there is some, µEUR."""
+        """Take the debt of a holder out of its free money, as far as there is some, µEUR."""
         self._require_in(Phase.OPERATING, Phase.CLOSED)
         arrears = self.due(current_period, holder, stay) - self.taken_from[holder]
         amount = max(0, min(arrears, free))
@@ -195,7 +195,7 @@ class Equity(Campaign):
         return amount
 
     def arrive(self, amount: int) -> None:
-        """What was taken has come in, after the clearing house's dispute window: it is the shares'."""
+        """Money taken has come in, after the clearing house's dispute window: it belongs to the shares."""
         if amount:
             self.collected += amount
             self.dividends.distribute(amount, self.tokens)
@@ -207,22 +207,22 @@ class Equity(Campaign):
         holder: Account = OWNER,
         stay: tuple[int, int] = ALWAYS,
     ) -> int:
-        """Both at once, where the clearing house has no dispute window."""
+        """Take and let arrive at once, where the clearing house has no dispute window."""
         amount = self.take(current_period, free, holder, stay)
         self.arrive(amount)
         return amount
 
     def claim(self, holder: Account) -> int:
-        """What the holder's shares have earned, µEUR."""
+        """Pay out the earnings of the holder's shares, µEUR."""
         return self.dividends.claim(holder)
 
 
 def premium_micro_eur(
     export_wh: int, sold_wh: int, paid_micro_eur: int, retail: int, feed_in: int
 ) -> int:
-    """What a period's contracts paid above the feed-in tariff, for what was exported, µEUR.
+    """Premium over the feed-in tariff in a period's contracts, for what was exported, µEUR.
 
-    sold_wh, paid_micro_eur: of all markets together, net of what was bought. Who sold more than it
+    sold_wh, paid_micro_eur: of all markets together, net of purchases. A participant that sold more than it
     exported is credited the exported part of it, rounded down; no Wh counts above the retail price.
     """
     if sold_wh <= 0:

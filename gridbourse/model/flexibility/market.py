@@ -1,15 +1,15 @@
-"""The local flexibility market: what `contracts/flexibility` must equal.
+"""Local flexibility market, which `contracts/flexibility` must equal.
 
-A buyer asks for a quantity of a product in a grid zone, up or down, under a ceiling price. Sellers in
+A buyer requests a quantity of a product in a grid zone, up or down, under a ceiling price. Sellers in
 that zone or below offer; an offer counts when those of its agent together reach the minimum bid. Against
-declared schedules a lot decides who stands by: f / (1 + f) of the offers are called, where f is the
+declared schedules a lot decides which offers stand by: f / (1 + f) of the offers are called, where f is the
 penalty as a share of the price, so that no false schedule pays (see `baseline.schedule`).
-It is drawn from a seed of the buyer and a salt of who brought the offer, both committed to before either
-is shown. Who stands by keeps up what it might have been awarded, never more than was asked for.
+It is drawn from a seed of the buyer and a salt of the agent that brought the offer, both committed before
+either is revealed. An offer stands by with what it might have been awarded, never more than was requested.
 The cheapest called offers win; the last tick is shared pro rata in participant order. What is delivered
 against the baseline is paid, what is missing is penalised, never beyond the bond: the buyer gets damages
-for what it was sold and did not get, at most the penalty on what it asked for; the rest of a penalty is
-the supplier's, who balances what deviates from a schedule, so that no buyer gains by anybody's error.
+for what it bought and did not get, at most the penalty on what it requested; the rest of a penalty goes to
+the supplier, which balances deviations from a schedule, so that no buyer gains by anybody's error.
 
 Source: [Talari-nd] §3.2, [Khajeh2022] §2.4, [Strang-nd] §II.
 """
@@ -31,19 +31,19 @@ from gridbourse.model.settlement import Prices
 
 PERMILLE = 1000
 LOT_REVEAL_SECONDS = 60
-"""In which the seed of a lot is shown after its request closed, and then again the salts, unless a deployment
-has it otherwise. A salt follows by a program; a minute is thirty blocks."""
+"""Time in which the seed of a lot is revealed after its request closed, and then again the salts, unless a
+deployment sets another. A program follows with a salt; a minute is thirty blocks."""
 LEAST_REQUEST_WH = 100
-"""What a participant asks for at least: settlement waits for its request as for any other."""
+"""Least request of a participant: settlement waits for its request as for any other."""
 
 
 class EvidenceTooCoarse(ModelError):
-    """Evidence of a resolution that does not prove the product."""
+    """Evidence whose resolution does not prove the product."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a buyer asks for; tick: its ceiling. house: whether it is DSO or TSO, not a participant."""
+    """Request of a buyer; tick: its ceiling. house: True where it is DSO or TSO, not a participant."""
 
     product: Product
     way: Way
@@ -54,9 +54,9 @@ class Request:
 
 
 class Offer(NamedTuple):
-    """Of one participant. agent: who brought it; drawn: what the lot has for it, any whole number.
+    """Offer of one participant. agent: brought it; drawn: its draw in the lot, any whole number.
 
-    withheld: whether its agent kept the salt of its lot to itself.
+    withheld: True where its agent did not reveal the salt of its lot.
     """
 
     participant: int
@@ -68,7 +68,7 @@ class Offer(NamedTuple):
 
 
 class Outcome(Enum):
-    """What becomes of an offer once its request is cleared."""
+    """Outcome of an offer once its request is cleared."""
 
     AWARDED = "awarded"
     LOST = "lost"
@@ -79,7 +79,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class Leg:
-    """What a participant owes under a request, or stands by with, Wh, µEUR/Wh and µEUR."""
+    """Obligation of a participant under a request, awarded or standing by, Wh, µEUR/Wh and µEUR."""
 
     participant: int
     wh: int
@@ -90,7 +90,7 @@ class Leg:
 
 @dataclass(frozen=True)
 class Cleared:
-    """volume_wh: awarded; outcomes: one an offer, in its order; legs: who is awarded or stands by."""
+    """Result of a clearing. outcomes: one an offer, in its order; legs: those awarded or standing by."""
 
     volume_wh: int
     margin: Margin | None
@@ -100,9 +100,9 @@ class Cleared:
 
 @dataclass(frozen=True)
 class Finding:
-    """What verification comes to for one leg; off_wh: what is penalised.
+    """Result of verification for one leg; off_wh: the Wh penalised.
 
-    damages_micro_eur: the buyer's part of the penalty, for what it was sold and is shown not to have got.
+    damages_micro_eur: the buyer's part of the penalty, for what it bought and is shown not to have got.
     """
 
     delivered_wh: int
@@ -116,7 +116,7 @@ class Finding:
 
 
 def lot_terms(product: Product, way: Way, price: int, ceiling: int) -> LotTerms:
-    """Of an offer on a declared schedule at a price under a ceiling, µEUR/Wh."""
+    """Terms of an offer on a declared schedule at a price under a ceiling, µEUR/Wh."""
     direction = Direction.UP if way is Way.UP else Direction.DOWN
     percent, compensation = product.penalty_percent, product.compensation_micro_eur_per_wh
     return LotTerms(direction, price, ceiling, percent, compensation)
@@ -125,7 +125,7 @@ def lot_terms(product: Product, way: Way, price: int, ceiling: int) -> LotTerms:
 def require_truthful(product: Product, band: Band, prices: Prices) -> None:
     """UntruthfulTerms where a false schedule could pay under a product at these energy prices and fees.
 
-    Only declared schedules are anybody's word; other methods are bounded by their benchmark alone.
+    Only declared schedules are chosen by the seller; other methods are bounded by their benchmark alone.
     """
     if not product.declared:
         return
@@ -139,7 +139,7 @@ def require_truthful(product: Product, band: Band, prices: Prices) -> None:
 
 
 def lead_seconds(product: Product, reveal_seconds: int) -> int:
-    """How long before delivery a request for a product closes at the latest: its activation, and its lot."""
+    """Least time from closing a request for a product to delivery: its activation, and its lot."""
     return product.full_activation_seconds + 2 * reveal_seconds * product.declared
 
 
@@ -147,7 +147,7 @@ def lead_seconds(product: Product, reveal_seconds: int) -> int:
 
 
 def within(zone: int, asked: int, parents: Mapping[int, int]) -> bool:
-    """Whether a grid zone is the one asked for or lies below it; zone 0 is above all."""
+    """True where a grid zone is the one requested or lies below it; zone 0 is above all."""
     while zone != asked:
         if zone == 0:
             return False
@@ -156,7 +156,7 @@ def within(zone: int, asked: int, parents: Mapping[int, int]) -> bool:
 
 
 def kind(product: Product, way: Way, mtu_seconds: int) -> tuple[Way, bool, bool]:
-    """What a promise is, beside its quantity: direction, by declared schedule, proven by the meter."""
+    """Kind of a promise: direction, by declared schedule, proven by the meter."""
     return way, product.declared, product.metered(mtu_seconds)
 
 
@@ -167,19 +167,19 @@ def may_promise(
     wh: int,
     most_wh: int,
 ) -> bool:
-    """Whether who promised `others_wh` elsewhere in the period may promise `wh` more.
+    """True where a participant that promised `others_wh` elsewhere in the period may promise `wh` more.
 
-    One way, and one kind of proof, or a Wh could be shown twice; a declared schedule stands in one
-    request, or a second lot would call it too often; all together what the connection carries.
+    All one direction and one kind of proof, or a Wh could be shown twice; a declared schedule in one
+    request only, or a second lot would call it too often; all together within the connection's capacity.
     """
     fits = others_wh == 0 or (present == new and not new[1])
     return fits and others_wh + wh <= most_wh
 
 
 def within_allowance(at_risk: int, freed: int, more: int, allowance: int) -> bool:
-    """Whether an agent may put bonds of `more` µEUR in place of `freed` at risk in a participant's name.
+    """True where an agent may put bonds of `more` µEUR in place of `freed` at risk in a participant's name.
 
-    at_risk: of all agents' offers in the period so far; what is lowered always passes.
+    at_risk: of all agents' offers in the period so far; a reduction always passes.
     """
     return more <= freed or at_risk - freed + more <= allowance
 
@@ -188,19 +188,19 @@ def within_allowance(at_risk: int, freed: int, more: int, allowance: int) -> boo
 
 
 def base_micro_eur_per_wh(product: Product, way: Way, price_micro_eur_per_wh: int) -> int:
-    """What a Wh off is penalised by: its price and, downwards, the worth of the energy that comes with it."""
+    """Base of the penalty for a Wh of deviation: its price and, downwards, the worth of its energy."""
     given = product.compensation_micro_eur_per_wh if way is Way.DOWN else 0
     return price_micro_eur_per_wh + given
 
 
 def bond_micro_eur(request: Request, wh: int, band: Band) -> int:
-    """What missing all of an offer would cost at the ceiling price: every penalty is paid from it."""
+    """Cost of missing a whole offer at the ceiling price: every penalty is paid from it."""
     base = base_micro_eur_per_wh(request.product, request.way, band.price(request.tick))
     return penalty_micro_eur(wh, base, request.product.penalty_percent)
 
 
 def escrow_micro_eur(request: Request, band: Band) -> int:
-    """What a request may come to cost, but for what the supplier pays the buyer."""
+    """Greatest cost of a request, without what the supplier pays the buyer."""
     return _cost(request, request.wh, band)
 
 
@@ -211,30 +211,30 @@ def _cost(request: Request, wh: int, band: Band) -> int:
 
 
 def seed_withheld_micro_eur(request: Request, offered_wh: int, band: Band) -> int:
-    """What a buyer loses that keeps the seed of its lot to itself: the most it might have come to pay."""
+    """Loss of a buyer that does not reveal the seed of its lot: the most it might have come to pay."""
     return _cost(request, min(offered_wh, request.wh), band)
 
 
 def salt_withheld_micro_eur(request: Request, wh: int, band: Band) -> int:
-    """What an offer of `wh` loses whose salt is kept back: the most it could lose otherwise."""
+    """Loss of an offer of `wh` whose salt is not revealed: the most it could lose otherwise."""
     return bond_micro_eur(request, stands_by_wh(request, wh, True), band)
 
 
 def stands_by_wh(request: Request, wh: int, might_win: bool) -> int:
-    """What an offer that is not called stands by with: the most that it could have been awarded."""
+    """Quantity with which an offer not called stands by: the most that it could have been awarded."""
     return min(wh, request.wh) if might_win else 0
 
 
 def aggregators_part(paid_micro_eur: int, permille: int) -> int:
-    """Of a payment, where the prosumer gets `permille`; rounded down, the rest is the prosumer's."""
+    """Aggregator's part of a payment, where the prosumer gets `permille`; rounded down."""
     return paid_micro_eur * max(PERMILLE - permille, 0) // PERMILLE
 
 
 def compensation_micro_eur(request: Request, delivered_wh: int, supplier_micro_eur: int) -> int:
-    """What the supplier pays the buyer (< 0: gets from it) for energy moved; never more than it has.
+    """Payment of the supplier to the buyer (< 0: from it) for energy moved; never more than it has.
 
-    Up it was paid for energy it did not send, down it sent energy nobody pays it for. A participant
-    buys the energy itself.
+    Upwards it was paid for energy it did not send, downwards it sent energy that is not paid to it. A
+    participant buys the energy itself.
     """
     if not request.house:
         return 0
@@ -243,7 +243,7 @@ def compensation_micro_eur(request: Request, delivered_wh: int, supplier_micro_e
 
 
 def claim_moved(claim_micro_eur: int, held_wh: int, moved_wh: int) -> int:
-    """The part of a claim that goes with tokens, rounded down; the rest stays."""
+    """Part of a claim that goes with tokens, rounded down; the rest stays."""
     return claim_micro_eur * moved_wh // held_wh if held_wh else 0
 
 
@@ -251,7 +251,7 @@ def claim_moved(claim_micro_eur: int, held_wh: int, moved_wh: int) -> int:
 
 
 def called(drawn: int, percent: int) -> bool:
-    """Whether the lot calls an offer: f / (1 + f) of all draws; see `truthful_share`."""
+    """True where the lot calls an offer: f / (1 + f) of all draws; see `truthful_share`."""
     return drawn % (100 + percent) < percent
 
 
@@ -300,7 +300,7 @@ def clear(request: Request, offers: Sequence[Offer], band: Band, mtu_seconds: in
 
 
 def _price(request: Request, offer: Offer, margin: Margin | None, band: Band) -> int:
-    """Of who stands by what it might have been, never below that: a penalty must not be cheaper."""
+    """Price of a leg; standing by, its possible price at least: a penalty must not be cheaper."""
     uniform = margin is not None and not request.pay_as_bid
     return band.price(max(offer.tick, margin.tick) if margin and uniform else offer.tick)
 
@@ -309,7 +309,7 @@ def _price(request: Request, offer: Offer, margin: Margin | None, band: Band) ->
 
 
 def response_wh(way: Way, baseline_wh: int, metered_wh: int) -> int:
-    """Change of net injection in the direction asked for; < 0 the other way."""
+    """Change of net injection in the requested direction; < 0 in the other."""
     return metered_wh - baseline_wh if way is Way.UP else baseline_wh - metered_wh
 
 
@@ -322,13 +322,12 @@ def verify(
     before_wh: int = 0,
     silent: bool = False,
 ) -> Finding:
-    """Verify a leg by the meter; metered_wh None: it did not come in time, or says more than the connection
-    carries. Then nothing was delivered, and nothing is shown that the buyer missed: the penalty is the
-    supplier's. silent: no meter of the area was read in the period, which is no seller's doing: nothing is
-    penalised.
+    """Verify a leg by the meter; metered_wh None: no reading in time, or one beyond the capacity.
 
-    before_wh: of the response, what earlier legs of the participant in the period wanted and were measured
-    for: one response is paid for once, in that order, whatever the reading comes to be.
+    Then nothing was delivered, and nothing is shown that the buyer missed: the penalty is the
+    supplier's. silent: no meter of the area was read in the period, which is no seller's doing: nothing is
+    penalised. before_wh: part of the response that earlier legs of the participant in the period claimed and
+    were measured for: one response is paid for once, in that order, whatever the reading is.
     """
     wanted = 0 if leg.stands_by else leg.wh
     if metered_wh is None:
@@ -342,9 +341,9 @@ def verify(
 def verify_by_evidence(
     leg: Leg, product: Product, shown_wh: int, evidence_seconds: int, credited_wh: int = 0
 ) -> Finding:
-    """Verify what no meter of energy proves: the evidence says what was delivered. EvidenceTooCoarse.
+    """Verify a product that no energy meter proves: the evidence states the delivery. EvidenceTooCoarse.
 
-    shown_wh: all of it, of which `credited_wh` was paid for under earlier legs of the same quantity.
+    shown_wh: all that is shown, of which `credited_wh` was paid under earlier legs of the same quantity.
     """
     if not 0 < evidence_seconds <= product.evidence_seconds:
         raise EvidenceTooCoarse(

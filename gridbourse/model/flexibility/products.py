@@ -1,11 +1,11 @@
 """Products of the flexibility market, as data: a new one needs no new code.
 
-Local products are this house's ([Talari-nd] §3.2: congestion and voltage, bought by DSO, TSO and small
+Local products are defined here ([Talari-nd] §3.2: congestion and voltage, bought by DSO, TSO and small
 customers). Reserves are those a Nordic TSO buys ([Khajeh2022] §1.5, §2.4), with the figures of the rule
-books named beside each. None of these rule books came with the sources of this house: figures and titles
-are from memory, in parts simplified as said at each product, and want a look at the edition in force
-before anything is sold by them. A minimum bid is a power: in a delivery period it is that power times
-its length.
+books named beside each. None of these rule books was at hand: figures and titles
+are from memory, in parts simplified as stated at each product, and must be compared with the edition in
+force before anything is sold by them. A minimum bid is a power: in a delivery period it is that power
+times its length.
 """
 
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ from gridbourse.model.flexibility.baseline.methods import (
 
 QUARTER_HOUR = 900
 EVIDENCE_ONLY = 255
-"""Method of a product that no baseline of readings proves: the evidence itself says what was delivered."""
+"""Method of a product that no baseline of readings proves: the evidence itself states the delivery."""
 _OF_READINGS = [method for method in METHODS if method is not DECLARED_SCHEDULE]
 BASELINES: dict[int, Method] = dict(enumerate([DECLARED_SCHEDULE, *_OF_READINGS]))
-"""Baseline methods by the number the chain has for them; see `baseline.methods`."""
+"""Baseline methods by their number on the chain; see `baseline.methods`."""
 
 
 class Way(IntEnum):
@@ -35,11 +35,11 @@ class Way(IntEnum):
     DOWN = 2
     """Inject less or withdraw more."""
     BOTH = 3
-    """Either, as it is needed: of symmetric products."""
+    """Either, as needed: of symmetric products."""
 
 
 class Buyers(IntFlag):
-    """Who may ask for a product."""
+    """Buyers that may request a product."""
 
     DSO = 1
     TSO = 2
@@ -47,18 +47,18 @@ class Buyers(IntFlag):
 
 
 class ProductError(ModelError):
-    """A product that cannot be."""
+    """Product outside the rules."""
 
 
 @dataclass(frozen=True)
 class Product:
-    """What is bought; the fields of `Product` in IFlexibility.sol, but for the power of the minimum bid.
+    """Product; the fields of `Product` in IFlexibility.sol, except the power of the minimum bid.
 
     evidence_seconds: resolution evidence must have; at a delivery period or more the meter suffices.
     method: of `BASELINES`, or EVIDENCE_ONLY. penalty_percent: of the price for each Wh of shortfall; by
     a declared schedule for each Wh off it. compensation: between buyer and supplier, µEUR/Wh moved;
-    downwards it counts in bond and penalty as well, and against declared schedules it has to be what
-    energy costs a household or more (`gridbourse.model.flexibility.market.require_truthful`).
+    downwards it counts in bond and penalty as well, and against declared schedules it must be at least
+    the household price of energy (`gridbourse.model.flexibility.market.require_truthful`).
     """
 
     name: str
@@ -75,16 +75,16 @@ class Product:
     compensation_micro_eur_per_wh: int = 0
 
     def metered(self, mtu_seconds: int) -> bool:
-        """Whether the meter's own readings prove it, so that it moves energy positions."""
+        """True where the meter's own readings prove it, so that it moves energy positions."""
         return not self.reactive and self.evidence_seconds >= mtu_seconds
 
     def minimum_bid_wh(self, mtu_seconds: int) -> int:
-        """Of an offer in a delivery period; varh for reactive power."""
+        """Least offer in a delivery period, Wh; varh for reactive power."""
         return -(-self.minimum_bid_w * mtu_seconds // 3600)
 
     @property
     def declared(self) -> bool:
-        """Whether the baseline is the schedule each participant declares."""
+        """True where the baseline is the schedule each participant declares."""
         return BASELINES.get(self.method) is DECLARED_SCHEDULE
 
     def require_sound(self, mtu_seconds: int) -> None:
@@ -119,10 +119,10 @@ CONGESTION = Product(
     method=0, penalty_percent=200, compensation_micro_eur_per_wh=395,
 )  # fmt: skip
 """Local congestion relief ([Talari-nd] §3.2) against declared schedules: with twice the price on every Wh off
-the schedule two of three offers are called, and no false schedule pays. The compensation is what a
-household pays for energy in the scenarios of this house: 300 µEUR/Wh and a fee of 95; elsewhere it is
-another. Whoever fears that a supplier pays too much of it upwards, where energy is worth less to it,
-gives each direction a product of its own."""
+the schedule two of three offers are called, and no false schedule pays. The compensation is the
+household price of energy in the scenarios: 300 µEUR/Wh and a fee of 95; elsewhere it is another.
+A buyer gives each direction its own product if the supplier would pay too much of it upwards, where energy
+is worth less to it."""
 
 CONGESTION_METERED = Product(
     name="congestion-metered", directions=Way.BOTH,
@@ -130,7 +130,7 @@ CONGESTION_METERED = Product(
     full_activation_seconds=300, duration_seconds=QUARTER_HOUR, evidence_seconds=QUARTER_HOUR,
     method=_number(PJM_HIGH_4_OF_5), penalty_percent=100,
 )  # fmt: skip
-"""The same against a baseline of past days: nobody stands by, and no lot is drawn."""
+"""Local congestion relief against a baseline of past days: nobody stands by, and no lot is drawn."""
 
 VOLTAGE = Product(
     name="voltage", directions=Way.BOTH, buyers=Buyers.DSO, reactive=True,
@@ -198,4 +198,4 @@ PRODUCTS: tuple[Product, ...] = (
     MFRR,
     FFR,
 )
-"""In the order of their numbers on a chain."""
+"""Products in the order of their numbers on a chain."""

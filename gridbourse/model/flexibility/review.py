@@ -1,9 +1,9 @@
-"""Verified flexibility measured anew: what `contracts/flexibility/FlexibilityReview.sol` must equal.
+"""Review of verified flexibility, which `contracts/flexibility/FlexibilityReview.sol` must equal.
 
 Verification rests on readings that may be corrected later. Once its period is settled a leg is reviewed by
-the reading that settlement stands on: everything it came to changes to what that reading says, positions
+the reading that settlement used: all its results change to those of that reading, positions
 too, so that energy is paid as flexibility or charged as imbalance, never both and never neither. A leg
-that was ruled without a reading stays as it was ruled.
+that was decided without a reading keeps its result.
 """
 
 from dataclasses import dataclass, replace
@@ -22,11 +22,11 @@ from gridbourse.model.ledger import DSO, Ledger
 
 @dataclass(frozen=True)
 class Verified:
-    """A leg that the meter verified, and what it stands at.
+    """Leg that the meter verified, and its present state.
 
-    before_wh: what earlier legs of the participant in the period wanted of its response; aggregator: 0 =
-    none, else it gets what is missing to 1,000 of `permille`; metered_wh: the reading it stands on;
-    compensated: what supplier and buyer have paid each other for it, µEUR.
+    before_wh: claimed of its response by earlier legs of the participant in the period; aggregator: 0 =
+    none, else it gets what is missing to 1,000 of `permille`; metered_wh: the reading it rests on;
+    compensated: paid between supplier and buyer for it, µEUR.
     """
 
     request: Request
@@ -40,7 +40,7 @@ class Verified:
     compensated: int = 0
 
     def finding(self, metered_wh: int) -> Finding:
-        """What the leg comes to by a reading."""
+        """Result of the leg by a reading."""
         request = self.request
         return verify(
             self.leg, request.product, request.way, self.baseline_wh, metered_wh, self.before_wh
@@ -48,16 +48,16 @@ class Verified:
 
     @property
     def stands(self) -> Finding:
-        """What it comes to by the reading it stands on."""
+        """Result by the reading it rests on."""
         return self.finding(self.metered_wh)
 
 
 @dataclass(frozen=True)
 class Review:
-    """What a review finds, and changes.
+    """Result of a review.
 
-    changes: what accounts receive (− pay), µEUR, in the order in which it is booked; the supplier stands
-    against it. more_wh: delivered beyond what stood before.
+    changes: accounts' receipts (− payments), µEUR, in the order in which they are booked; the supplier is
+    the other side. more_wh: delivered beyond the earlier result.
     """
 
     now: Verified
@@ -68,7 +68,7 @@ class Review:
 
 
 def review(was: Verified, metered_wh: int) -> Review | None:
-    """Review a leg by the reading its period was settled on or corrected to; None where it stands."""
+    """Review a leg by the reading its period was settled on or corrected to; None where it is unchanged."""
     before, found = was.stands, was.finding(metered_wh)
     if (before.delivered_wh, before.off_wh) == (found.delivered_wh, found.off_wh):
         return None
@@ -97,7 +97,7 @@ def review(was: Verified, metered_wh: int) -> Review | None:
 
 
 def _compensated(was: Verified, before_wh: int, now_wh: int) -> int:
-    """Where the supplier could not pay all of it, nothing is given back beyond what was paid."""
+    """Compensation; where the supplier could not pay all of it, no more than was paid is given back."""
     rate = was.request.product.compensation_micro_eur_per_wh if was.request.house else 0
     if now_wh >= before_wh:
         return was.compensated + (now_wh - before_wh) * rate
@@ -105,7 +105,7 @@ def _compensated(was: Verified, before_wh: int, now_wh: int) -> int:
 
 
 def leg_shares(verified: list[Verified], compensated: int) -> list[Verified]:
-    """The legs of one call with what was paid for them all: in their order, each what it moved."""
+    """Legs of one call with the compensation paid for all: in their order, each what it moved."""
     found = []
     for one in verified:
         due = _compensated(replace(one, compensated=0), 0, one.stands.delivered_wh)
@@ -116,7 +116,7 @@ def leg_shares(verified: list[Verified], compensated: int) -> list[Verified]:
 
 
 def book(ledger: Ledger, found: Review) -> None:
-    """Book what a review changes in money; positions are the settlement's to change."""
+    """Book the money of a review; the settlement changes the positions."""
     for account, amount in found.changes:
         if account == DSO:
             ledger.credit({}, -amount, amount)

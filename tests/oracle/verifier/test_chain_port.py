@@ -149,7 +149,7 @@ def test_readings_become_verified_delivery_and_anyone_recomputes_the_baseline(
     assert flex.token.supply(flex.token_of(period, declared))[0] == 200 * len(called)
     assert feed.verify(period) == []
     logs = flex.delivery.contract.events.LegVerified().get_logs(from_block=0)
-    findings = [log["args"]["finding"] for log in logs if log["args"]["request"] == number]
+    findings = [log["args"]["result"] for log in logs if log["args"]["request"] == number]
     assert len(findings) == 2
     for found in findings:
         leg = Committed(

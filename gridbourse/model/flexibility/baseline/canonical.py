@@ -1,4 +1,4 @@
-"""One way to write a method and its evidence down, so that their hash can be committed and checked.
+"""Canonical form of a method and its evidence, so that their hash can be committed and checked.
 
 ASCII JSON with sorted keys and no blanks, numbers whole, shares as "1/5". The hash itself (keccak-256
 on the chain) is the caller's. `read` gives back what was written, for whoever recomputes a baseline.
@@ -26,15 +26,15 @@ VERSION = "gridbourse baseline 1"
 _UNREADABLE = (
     ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError, ModelError,
 )  # fmt: skip
-"""What JSON of another shape comes to."""
+"""Errors that JSON of another shape raises."""
 
 
 MOST_PARTS = 10_000
-"""Lists and objects of one document."""
+"""Greatest number of lists and objects in one document."""
 
 
 def canonical(method: Method, evidence: Evidence) -> bytes:
-    """The bytes to commit to: equal for equal inputs, different for any other."""
+    """Bytes to commit to: equal for equal inputs, different for any other."""
     document = {
         "version": VERSION,
         "method": _plain(method),
@@ -44,7 +44,7 @@ def canonical(method: Method, evidence: Evidence) -> bytes:
 
 
 def read(data: bytes) -> tuple[Method, Evidence]:
-    """What was written by `canonical`. UnreadableEvidence where these are not its bytes."""
+    """Method and evidence written by `canonical`; UnreadableEvidence where these are not its bytes."""
     try:
         if data.count(b"[") + data.count(b"{") > MOST_PARTS:
             raise ValueError(
@@ -61,7 +61,7 @@ def read(data: bytes) -> tuple[Method, Evidence]:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it. A dataclass says which one it is, sets are in order."""
+    """Value as JSON types. A dataclass is tagged with its name, sets are sorted."""
     if is_dataclass(value):
         parts = {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
         return {"is": type(value).__name__, **parts}

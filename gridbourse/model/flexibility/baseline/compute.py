@@ -1,4 +1,4 @@
-"""Baselines, exactly: rational until the end, then rounded so that the sum of the event holds."""
+"""Baselines in exact arithmetic: rational until the end, then rounded so that the sum of the event holds."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from gridbourse.model.periods import Mtu
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """What the point would have done: Wh of each period of the event, + injects.
+    """Expected behaviour of the point without the event: Wh of each period of the event, + injects.
 
     days: the days it was taken from, newest first; none for same-day and declared methods.
     """
@@ -44,7 +44,7 @@ class Baseline:
 
 @dataclass(frozen=True, eq=False)
 class _Reference:
-    """A day to learn from: Wh in the event's hours and in the adjustment's window."""
+    """Reference day: Wh in the event's hours and in the adjustment's window."""
 
     date: date
     event_wh: Ints
@@ -71,7 +71,7 @@ def baseline(method: Method, evidence: Evidence) -> Baseline:
 def rounded(exact: Sequence[Fraction]) -> Ints:
     """Whole Wh whose running sums are the exact ones, rounded to the nearest, halves up.
 
-    So the sum of an event is never more than half a Wh off, and each period less than one.
+    The sum of an event is thus never more than half a Wh off, and each period less than one.
     """
     sums = [floor(total + Fraction(1, 2)) for total in accumulate(exact)]
     whole = [now - last for last, now in pairwise([0, *sums])]
@@ -79,13 +79,13 @@ def rounded(exact: Sequence[Fraction]) -> Ints:
 
 
 def before(first_period: int, window: Window, mtu: Mtu) -> range:
-    """The periods of a window before an event that begins with a period."""
+    """Periods of a window before an event that begins with a period."""
     stop = first_period - _periods(window.gap_seconds, mtu)
     return range(stop - _periods(window.seconds, mtu), stop)
 
 
 def after(last_period: int, window: Window, mtu: Mtu) -> range:
-    """The periods of a window after an event that ends with a period."""
+    """Periods of a window after an event that ends with a period."""
     start = last_period + 1 + _periods(window.gap_seconds, mtu)
     return range(start, start + _periods(window.seconds, mtu))
 
@@ -107,7 +107,7 @@ def _x_of_y(method: XOfY, evidence: Evidence) -> Baseline:
 
 
 def _references(method: XOfY, evidence: Evidence) -> Iterator[_Reference]:
-    """The eligible days, newest first."""
+    """Eligible days, newest first."""
     today = evidence.event_day
     oldest = today.date - timedelta(days=method.lookback_days)
     kinds = method.choice(today.kind).kinds
@@ -138,7 +138,7 @@ def _reference(method: XOfY, evidence: Evidence, day: LocalDay) -> _Reference | 
 def _without_low_use(
     references: list[_Reference], of: int, low_use: Fraction | None
 ) -> list[_Reference]:
-    """The newest, where the lowest gives way as long as it used too little of their mean."""
+    """The newest days, where the lowest is dropped as long as it used too little of their mean."""
     newest, older = references[:of], references[of:]
     while low_use is not None and newest:
         total = sum(day.use_wh for day in newest)
@@ -158,7 +158,7 @@ def _mean(days: list[Ints]) -> list[Fraction]:
 def _adjusted(
     exact: list[Fraction], usual_wh: Fraction, adjustment: Adjustment, evidence: Evidence
 ) -> list[Fraction]:
-    """Fitted to the window before the event, in which `usual_wh` was to be expected."""
+    """Baseline fitted to the window before the event, in which `usual_wh` was to be expected."""
     window = before(evidence.event[0], adjustment.window, evidence.mtu)
     metered_wh = int(evidence.require(window, "same-day adjustment").sum())
     if adjustment.fit is Fit.SCALE:

@@ -1,4 +1,4 @@
-"""Local days: which periods they have, what the clock shows in each, and which days are alike."""
+"""Local days: their periods, the clock time of each, and the days that are alike."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from gridbourse.model.periods import Mtu
 
 
 class DayKind(Enum):
-    """Days people live alike on. A holiday is a Sunday."""
+    """Kind of day by how people live. A holiday counts as a Sunday."""
 
     WORKING = "working"
     SATURDAY = "saturday"
@@ -38,9 +38,9 @@ class LocalDay:
             )
 
     def at_the_time_of(self, period: int, day: "LocalDay") -> int | None:
-        """The period of this day when its clock shows what that of `day` shows in `period`.
+        """Period of this day when its clock shows what that of `day` shows in `period`.
 
-        None where this day's clock skips that time. Of a time that is there twice, the first belongs
+        None where this day's clock skips that time. Where a time occurs twice, the first belongs
         to the first of `day` and the second to the second; a time `day` has once belongs to the first.
         """
         place = day.periods.index(period)

@@ -1,9 +1,9 @@
-"""What a baseline and a reading say was delivered, what it pays, and where it leaves positions.
+"""Delivery by a baseline and a reading: energy, payment, and positions afterwards.
 
 Delivered energy is paid at the activation's price and leaves the seller's position; so it is not paid
 again as imbalance (DESIGN, "Settle"; the same is done in Great Britain by Applicable Balancing
-Services Volume Data, Balancing and Settlement Code Q6.4). Shortfall and, where the baseline is the
-seller's own word, everything off its schedule are penalised by rule.
+Services Volume Data, Balancing and Settlement Code Q6.4). Shortfall and, where the seller declared its
+baseline itself, everything off its schedule are penalised by rule.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class DeliveryError(BaselineError):
 
 
 class Direction(Enum):
-    """Of an activation; the value is the sign of the change in net injection."""
+    """Direction of an activation; the value is the sign of the change in net injection."""
 
     UP = 1
     """Inject more or withdraw less."""
@@ -33,10 +33,10 @@ class Direction(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Delivery:
-    """Wh of each period, ≥ 0 but for `beside_wh`; all shapes (periods,).
+    """Wh of each period, ≥ 0 except `beside_wh`; all shapes (periods,).
 
     requested_wh = delivered_wh + shortfall_wh. beside_wh: response beyond the request, and below 0
-    what went the other way; delivered_wh + beside_wh is the whole response.
+    a response in the other direction; delivered_wh + beside_wh is the whole response.
     """
 
     requested_wh: Ints
@@ -47,7 +47,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Reward:
-    """What an activation pays, and what it costs to be off it.
+    """Payment of an activation, and penalty for deviating from it.
 
     price: µEUR per Wh delivered, beside the energy itself. penalty_percent: of the price, for each
     Wh of shortfall; and, with `schedule`, for each Wh beside the request as well, in every period
@@ -64,7 +64,7 @@ class Reward:
 
 
 def delivered_wh(baseline_wh: Ints, metered_wh: Ints, direction: Direction) -> Ints:
-    """The response: metered against baseline in the direction asked for, Wh, < 0 the other way."""
+    """Response: metered against baseline in the requested direction, Wh, < 0 in the other direction."""
     _require_same_shape(baseline_wh, metered_wh)
     return (metered_wh - baseline_wh) * direction.value
 
@@ -72,7 +72,7 @@ def delivered_wh(baseline_wh: Ints, metered_wh: Ints, direction: Direction) -> I
 def deliver(
     requested_wh: Ints, baseline_wh: Ints, metered_wh: Ints, direction: Direction
 ) -> Delivery:
-    """The response, split into what was asked for and what was not; shapes (periods,).
+    """Split the response into what was requested and what was not; shapes (periods,).
 
     Raises DeliveryError.
     """
@@ -84,12 +84,12 @@ def deliver(
 
 
 def penalty_micro_eur(wh: Amount, price_micro_eur_per_wh: int, percent: int) -> Amount:
-    """What `wh` off cost at `percent` of the price, rounded up, so that no Wh is free."""
+    """Penalty for `wh` of deviation at `percent` of the price, rounded up, so that no Wh is free."""
     return -(-wh * price_micro_eur_per_wh * percent // 100)
 
 
 def reward_micro_eur(delivery: Delivery, reward: Reward) -> Ints:
-    """What the seller gets in each period, µEUR; < 0 where the penalty is more than the pay."""
+    """Pay of the seller in each period, µEUR; < 0 where the penalty exceeds the pay."""
     off = delivery.shortfall_wh
     if reward.schedule:
         off = off + np.abs(delivery.beside_wh)
@@ -109,10 +109,10 @@ class Shift:
 
 
 def shift(positions_wh: Ints, delivered: Ints, direction: Bools, buyer_wh: int) -> Shift:
-    """Move what was delivered in one period from the sellers' positions to the buyer's.
+    """Move the energy delivered in one period from the sellers' positions to the buyer's.
 
     positions_wh, delivered (≥ 0), direction (True = up), shapes (sellers,); buyer_wh: the position
-    before. Who delivers upwards has sold that energy, who delivers downwards has bought it.
+    before. A seller that delivers upwards has sold that energy, one that delivers downwards has bought it.
     Raises DeliveryError.
     """
     _require_same_shape(positions_wh, delivered)

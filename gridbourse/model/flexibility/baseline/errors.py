@@ -1,10 +1,10 @@
-"""What a baseline refuses; every message names the metering point or method and the rule."""
+"""Errors of baselines; every message names the metering point or method and the rule."""
 
 from gridbourse.model.errors import ModelError
 
 
 class BaselineError(ModelError):
-    """A baseline that cannot be had from this evidence by this method."""
+    """Baseline that cannot be computed from this evidence by this method."""
 
 
 class TooFewDays(BaselineError):
@@ -24,7 +24,7 @@ class LateDeclaration(BaselineError):
 
 
 class OppositeSigns(BaselineError):
-    """A baseline is to be scaled by a ratio of what was withdrawn to what was injected."""
+    """Baseline that would be scaled by a ratio of withdrawal to injection."""
 
 
 class ImpossibleEvidence(BaselineError):

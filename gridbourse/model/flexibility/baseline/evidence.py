@@ -1,4 +1,4 @@
-"""What a baseline is computed from: readings, the days they fall on, the event, a declared schedule."""
+"""Inputs of a baseline: readings, the days they fall on, the event, a declared schedule."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -17,7 +17,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Readings:
-    """Net readings of one metering point, Wh, positive = injects: those of `first_period` onwards.
+    """Net readings of one metering point from `first_period` onwards, Wh, positive = injects.
 
     wh, present: shape (periods,); a missing reading has `present` False and 0 Wh.
     """
@@ -50,7 +50,7 @@ class Readings:
 
 @dataclass(frozen=True, eq=False)
 class Declaration:
-    """A schedule a participant declared for its point: Wh of `first_period` onwards, + injects."""
+    """Schedule that a participant declared for its point: Wh from `first_period` onwards, + injects."""
 
     made_at_unix: int
     first_period: int
@@ -62,10 +62,10 @@ class Declaration:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Everything the baseline of one metering point in one event rests on.
+    """All inputs of the baseline of one metering point in one event.
 
     event: the periods of the activation, in one local day. days: that day and the ones before, by
-    date. event_days: days on which this point was activated; they say nothing of its habits.
+    date. event_days: days on which this point was activated; they say nothing about its habits.
     """
 
     point: str

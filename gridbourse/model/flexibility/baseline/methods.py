@@ -1,7 +1,7 @@
-"""The named baseline methods, as data, each with its source and with what is done otherwise here.
+"""Named baseline methods as data, each with its source and with the deviations made here.
 
 Consumption counts as in the rule books, "high" meaning much withdrawn, while readings are
-net with + = injects as everywhere in this house.
+net with + = injects as everywhere else.
 """
 
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ class Window:
 
 
 class Fit(Enum):
-    """How a baseline is fitted to the same day's readings."""
+    """Fit of a baseline to the same day's readings."""
 
     ADD = "add"
     """Every period moves by the mean difference in the window."""
     SCALE = "scale"
-    """Every period is multiplied by the ratio of the sums in the window, unless usually there is none.
+    """Every period is multiplied by the ratio of the sums in the window, unless the usual sum is zero.
     Window, day and event have one sign: a ratio of opposite signs says nothing."""
 
 
@@ -56,7 +56,7 @@ class Adjustment:
 
 @dataclass(frozen=True)
 class Choice:
-    """For events on days of these kinds: the `highest` of the `of` newest, of `least` or more."""
+    """Choice for events on days of these kinds: the `highest` of the `of` newest, of `least` or more."""
 
     kinds: frozenset[DayKind]
     highest: int
@@ -104,7 +104,7 @@ class SameDay:
 
 @dataclass(frozen=True)
 class Declared:
-    """The schedule the participant declared, `lead_seconds` before the event begins or earlier."""
+    """Schedule that the participant declared, `lead_seconds` before the event begins or earlier."""
 
     name: str
     lead_seconds: int
@@ -124,7 +124,7 @@ PJM_HIGH_4_OF_5 = XOfY(
     adjustment=Adjustment(Fit.ADD, Window(3 * HOUR, HOUR), cap=None),
 )
 """PJM Operating Agreement, Schedule 1, 3.3A, and Manual 11, 10.4.2, Customer Baseline Load, with the
-Symmetric Additive Adjustment. Here days of events never step in for days that lack.
+Symmetric Additive Adjustment. Here event days never replace days that are missing.
 """
 
 CAISO_10_OF_10 = XOfY(
@@ -138,10 +138,10 @@ CAISO_10_OF_10 = XOfY(
     adjustment=Adjustment(Fit.SCALE, Window(3 * HOUR, HOUR), cap=Fraction(1, 5)),
 )
 """CAISO Fifth Replacement Tariff, 4.13.4, ten-in-ten methodology, with the same-day adjustment of 20 %
-either way. Here days of events never step in for days that lack. Of a point
-that injects on the whole in one of window, day and event and withdraws in another no baseline is made
-(`OppositeSigns`): the ratio would turn its sign. From memory, not verified: the tariff's baselines are of
-demand, and what is generated behind the meter is measured apart (meter generator output) or left out.
+either way. Here event days never replace days that are missing. No baseline is made for a point that
+on the whole injects in one of window, day and event and withdraws in another
+(`OppositeSigns`): the ratio would change its sign. From memory, not verified: the tariff's baselines are of
+demand, and generation behind the meter is measured apart (meter generator output) or left out.
 Methods that add, or a declared schedule, are for such points.
 """
 
@@ -158,7 +158,7 @@ NYISO_HIGH_5_OF_10 = XOfY(
 )
 """NYISO Manual 7, Emergency Demand Response Program, customer baseline load: average day, with the
 elective in-day adjustment. Here its window ends 2 hours before the event, whenever that was notified.
-Of ratios of opposite signs no baseline is made, as under CAISO's; from memory, not verified: the manual's
+With ratios of opposite signs no baseline is made, as for CAISO; from memory, not verified: the manual's
 baseline is of load, with generation behind the meter metered by itself.
 """
 
@@ -198,7 +198,7 @@ NUMBERED: tuple[Method, ...] = (
     METER_BEFORE_METER_AFTER,
     PJM_SAME_DAY_3_PLUS_2,
 )
-"""By the number a product names its method with. Only ever appended to: products are never changed."""
+"""Methods by the number a product uses. Only ever appended to: products are never changed."""
 
 
 def numbered(number: int) -> Method:

@@ -1,44 +1,44 @@
-"""The declared schedule as a baseline, and why a false one does not pay.
+"""Declared schedule as a baseline, and why a false one does not pay.
 
-Who declares a schedule holds it as a contract with its supplier: withdrawal bought at the retail
+A schedule is a contract of the participant with its supplier: withdrawal bought at the retail
 price, injection sold at the feed-in tariff. An activation moves the contract by what is delivered;
-whatever the meter shows beside it is imbalance, and a penalty on top (`Reward.schedule`).
+any other deviation on the meter is imbalance, with a penalty on top (`Reward.schedule`).
 
 With penalty = f × the activation's price and q the probability, as the seller sees it when it
 declares, that a period is activated: a Wh of false schedule wins at most the price where activated
 and loses f times the price where not, and the energy itself wins nothing on either side as long as
 feed-in ≤ retail. So no false schedule is worth more than the true one while q ≤ f / (1 + f). Without
-such a bound none of these rules can hold: what somebody would have done is known to nobody else
+such a bound none of these rules can hold: only the participant knows what it would have done
 (Muthirayan, Baeyens, Chakraborty, Poolla, Khargonekar 2019, arXiv:1901.02923, also by random selection and
 penalties; Wang, Tang 2021, PES General Meeting, on what remains). A schedule that is kept where it is
 not activated is a true one, for whatever reason it was made.
 
 On the chain there is no contract with the supplier; a schedule is declared for the flexibility market
-alone, and energy settles as everybody's: the price is all there is for a Wh delivered, and the seller's
-position moves by it. Upwards the seller so gives the energy away, downwards it is given the energy.
-Each offer is called with probability q = f / (1 + f), drawn after it can no longer be changed; who is
+alone, and energy is settled as for any participant: a Wh delivered earns the price and nothing else, and it
+moves the seller's position. Upwards the seller thus gives the energy away, downwards it is given the energy.
+Each offer is called with probability q = f / (1 + f), drawn after it can no longer be changed; an offer
 not called stands by, and its schedule is verified all the same (`LotTerms`). Let x > 0 Wh of schedule be
 false in the direction offered, r Wh be the most the offer can be awarded, b be the base of penalties and
 bond: the price p upwards, p + c downwards, with c the product's compensation. The bond is at least r·b·f.
 
-The draw is of two parts: a seed of the buyer and a salt of who brought the offer, hashed together with the
-participant's number. Both are committed to before either is shown, so a seller that chooses its salt, by
-whatever rule, meets a seed it knows nothing of, and its draw is q for it; a buyer that chooses its seed
-meets salts it knows nothing of. One honest side is enough. What is said below holds for whatever the lots
-of all other offers come to, and so in the mean over them too:
+The draw has two parts: a seed of the buyer and a salt of the agent that brought the offer, hashed together
+with the participant's number. Both are committed before either is revealed. A seller that chooses its salt,
+by whatever rule, does not know the seed, and its draw is q for it; a buyer that chooses its seed does not
+know the salts. One honest side is enough. The following holds for any lots of
+all other offers, and so in the mean over them too:
 
-- r is what the offer would have been awarded had it been called, or more: the smaller of what it offers and
-  of what was asked for, nothing where it would have been too dear. So who stands by has at least as much at
-  stake as it could have won, and never more than was asked for.
-- The seed is shown first. Its buyer then knows no salt, nothing of the lot, and can but take back its
-  request: that costs what the request might have come to cost. A salt is shown by who knows its own lot.
-  Kept back it costs the bond of r, r·b·f at the ceiling: the most that any outcome could have cost, while the
-  best that it avoids is the penalty; and no other offer's lot hangs on it.
-- Who gets a penalty does not matter to who pays it. The buyer gets damages for what it was sold and did not
-  get, r·b·f over all awards at most, which come to no more than it asked for; the rest is the supplier's. So
-  neither the choice of who stands by nor anybody's ordinary error brings a buyer anything.
-- A missing reading costs r·b·f, whatever the schedule: no lie is better off unseen. Where no meter of an
-  area is read nothing is paid and nothing lost, which is no outcome of the seller's choosing.
+- r is what the offer would have been awarded had it been called, or more: the smaller of its quantity and
+  the quantity requested, zero where its price would have been too high. A seller standing by thus has at
+  least as much at stake as it could have won, and never more than was requested.
+- The seed is revealed first. Its buyer then knows no salt and nothing of the lot, and can only take back its
+  request: that costs the most the request might have cost. A salt is revealed by the agent that knows its
+  own lot. Withheld, it costs the bond of r, r·b·f at the ceiling: the most that any outcome could have cost,
+  while the best that it avoids is the penalty; and no other offer's lot depends on it.
+- The recipient of a penalty does not matter to the payer. The buyer gets damages for what it bought and did
+  not get, r·b·f over all awards at most, which is no more than it requested; the rest is the supplier's. So
+  neither the choice of those that stand by nor an ordinary error of anybody earns a buyer anything.
+- A missing reading costs r·b·f, whatever the schedule: no lie gains by not being seen. Where no meter of an
+  area is read nothing is paid and nothing lost, and the seller cannot choose that outcome.
 
 Then:
 
@@ -51,8 +51,8 @@ Then:
 
 So no false schedule is expected to earn anything while feed-in tariff ≥ export fee and, downwards,
 c ≥ retail price + import fee (`LotTerms.require_truthful`). Each part is needed: with the price alone as
-base, who offers downwards at 0 risks nothing and is given energy; a bond at the seller's own price is
-too small where a uniform price is paid; and called with certainty a schedule is never verified.
+base, a seller that offers downwards at 0 risks nothing and is given energy; a bond at the seller's own price
+is too small where a uniform price is paid; and a schedule certain to be called is never verified.
 """
 
 from dataclasses import dataclass
@@ -78,7 +78,7 @@ class UntruthfulTerms(BaselineError):
 
 
 def truthful_share(reward: Reward) -> Fraction:
-    """The greatest share of offered periods that may be activated: f / (1 + f); 0 without `schedule`."""
+    """Greatest share of offered periods that may be activated: f / (1 + f); 0 without `schedule`."""
     if not reward.schedule:
         return Fraction(0)
     return Fraction(reward.penalty_percent, 100 + reward.penalty_percent)
@@ -99,7 +99,7 @@ def statement_micro_eur(
     declared_wh: Ints, metered_wh: Ints, delivery: Delivery, direction: Direction,
     prices: Prices, reward: Reward,
 ) -> Ints:  # fmt: skip
-    """All a seller with a declared schedule gets in each period (− pays), µEUR; shapes (periods,)."""
+    """Total income of a seller with a declared schedule in each period (− pays), µEUR; shapes (periods,)."""
     position_wh = declared_wh + delivery.delivered_wh * direction.value
     no_cap = np.full_like(metered_wh, np.iinfo(np.int64).max)
     bought = without_market(position_wh, prices).supplier
@@ -109,9 +109,9 @@ def statement_micro_eur(
 
 @dataclass(frozen=True)
 class LotTerms:
-    """Of an offer on a declared schedule, as the flexibility market has it; prices µEUR per Wh.
+    """Terms of an offer on a declared schedule in the flexibility market; prices µEUR per Wh.
 
-    price: paid if called.  ceiling: of the request, which the bond is measured by.  compensation: of the
+    price: paid if called.  ceiling: of the request, by which the bond is measured.  compensation: of the
     product; it is part of penalties and bond downwards, where the seller is given the energy.
     """
 
@@ -123,11 +123,11 @@ class LotTerms:
 
     @property
     def called_share(self) -> Fraction:
-        """How likely the lot calls an offer."""
+        """Probability that the lot calls an offer."""
         return Fraction(self.penalty_percent, 100 + self.penalty_percent)
 
     def bond_micro_eur(self, offered_wh: int) -> int:
-        """What backs an offer, and the most it can lose."""
+        """Bond of an offer, and the most it can lose."""
         return self._penalty(offered_wh, self.ceiling_micro_eur_per_wh)
 
     def reward_micro_eur(self, delivered_wh: int, off_wh: int, offered_wh: int) -> int:
@@ -164,10 +164,10 @@ def lot_micro_eur(
     terms: LotTerms, prices: Prices, position_wh: int, schedule_wh: int, offered_wh: int,
     called_wh: int, standing_by_wh: int, called_share: Fraction | None = None,
 ) -> Fraction:  # fmt: skip
-    """What a seller expects of a period, settlement included, µEUR.
+    """Expected income of a seller in a period, settlement included, µEUR.
 
-    position_wh: what it has sold (+) or bought elsewhere; called_wh, standing_by_wh: what its meter
-    shows if the lot calls it and if not, net, + injects; called_share: None = as the lot has it.
+    position_wh: sold (+) or bought elsewhere; called_wh, standing_by_wh: net reading, + injects, if
+    the lot calls it and if not; called_share: None = that of the lot.
     """
     delivery = deliver(
         np.array([offered_wh]), np.array([schedule_wh]), np.array([called_wh]), terms.direction

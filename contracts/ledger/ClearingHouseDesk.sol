@@ -18,7 +18,7 @@ import {Withdrawals} from "./Withdrawals.sol";
 /// @notice The code of the clearing house that its markets do not need. One contract may have 24,576 bytes: the clearing
 ///         house deploys this one when it is deployed itself, and runs its functions on its own storage and money ever
 ///         after. Nothing can exchange it, and by itself it holds nothing.
-contract HouseDesk is ModuleDesk {
+contract ClearingHouseDesk is ModuleDesk {
     using SafeERC20 for IERC20;
     using SafeCast for uint256;
 

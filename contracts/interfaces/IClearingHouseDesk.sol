@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 /// @notice What people do at the clearing house, besides what its modules do
-interface IHouseDesk {
+interface IClearingHouseDesk {
     /// @notice Proposes a module by the code it has; it can be authorised once the timelock has run
     function proposeModule(address module, uint8 permissions) external;
 

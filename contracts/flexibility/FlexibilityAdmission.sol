@@ -11,7 +11,7 @@ import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
 import {Roles} from "../libraries/Roles.sol";
-import {FlexibilityEntry} from "./FlexibilityEntry.sol";
+import {FlexibilityOffer} from "./FlexibilityOffer.sol";
 import {FlexibilityLeg} from "./FlexibilityLeg.sol";
 import {FlexibilityLot} from "./FlexibilityLot.sol";
 import {FlexibilityRules} from "./FlexibilityRules.sol";
@@ -21,9 +21,9 @@ import {ProfileLookup} from "./ProfileLookup.sol";
 /// @notice DSO, TSO and participants ask, each for the products that are meant for it. Sellers are in the zone that is
 ///         asked for or below it; an offer is replaced by another, and taken back with 0 Wh, until the request closes. What
 ///         agents put at risk in a participant's name is bounded by its allowance, over all requests of a period.
-///         Source: seed 001 §3.2, seed 003 §2.4.
-abstract contract FlexibilityDesk is FlexibilityLot {
-    /// @notice Where the board is anchored
+///         Source: [Talari-nd] §3.2, [Khajeh2022] §2.4.
+abstract contract FlexibilityAdmission is FlexibilityLot {
+    /// @notice Where requests and offers are anchored
     /// @param ticks Of the market's price grid
     /// @param revealSeconds Of market time in which the seed of a lot is shown, and then its salts
     struct Settings {
@@ -40,7 +40,7 @@ abstract contract FlexibilityDesk is FlexibilityLot {
 
     /// @notice What a buyer asks for; see IFlexibilityMarket.Request
     /// @param lot For declared schedules: keccak-256 of the seed by which it is drawn who stands by; else zero
-    struct Terms {
+    struct RequestTerms {
         uint8 product;
         uint16 zone;
         uint8 direction;
@@ -53,20 +53,20 @@ abstract contract FlexibilityDesk is FlexibilityLot {
     }
 
     /// @notice What is offered under a request; 0 Wh takes it back
-    struct Row {
+    struct Offer {
         uint32 participant;
         uint16 tick;
         uint32 wh;
     }
 
     /// @dev What one call offers
-    struct Bringing {
+    struct OfferBatch {
         uint256 area;
         uint256 number;
         uint256 key;
-        IFlexibilityMarket.Request asked;
+        IFlexibilityMarket.Request posted;
         IFlexibilityMarket.Rules rules;
-        uint256[] entries;
+        uint256[] offers;
         uint256 self;
         uint256 agent;
         uint256[] allowances;
@@ -94,7 +94,7 @@ abstract contract FlexibilityDesk is FlexibilityLot {
     ISchedules public immutable schedules;
 
     /// @dev ring slot | area | buyer, or 0 for all participants => period: 32 | how many requests
-    mapping(uint256 key => uint256) private _asked;
+    mapping(uint256 key => uint256) private _postedBy;
     /// @dev request | place => period: 32 | agent; place 0: how many there are
     mapping(uint256 key => uint256) private _agentAt;
     /// @dev request | agent => period: 32 | its place: 64 | Wh its offers come to: 64
@@ -104,7 +104,7 @@ abstract contract FlexibilityDesk is FlexibilityLot {
 
     /// @notice A buyer asks for flexibility; what it may come to cost is in escrow
     event RequestPosted(
-        uint256 indexed area, uint256 indexed period, uint256 indexed request, uint256 buyer, Terms terms
+        uint256 indexed area, uint256 indexed period, uint256 indexed request, uint256 buyer, RequestTerms terms
     );
     /// @notice Something is offered in a participant's name, in place of what was before; 0 Wh takes it back
     event FlexibilityOffered(
@@ -117,21 +117,37 @@ abstract contract FlexibilityDesk is FlexibilityLot {
         uint256 agent
     );
 
+    /// @notice The product is not meant for a buyer of this kind (see Product.buyers)
     error NotABuyer(address caller, uint256 buyer, uint256 product);
+    /// @notice The product is not asked for in this direction: 1 up, 2 down, 3 both at once
     error BadDirection(uint256 product, uint256 direction);
+    /// @notice The period is not open yet: it would take a ring slot that others still need
     error BeyondHorizon(uint256 period, uint256 lastOpenPeriod);
+    /// @notice A request closes after now and no later than delivery leaves time for; unix seconds of market time
     error BadClosingTime(uint256 closesAt, uint256 timestamp, uint256 latest);
+    /// @notice The request takes no offers any more; unix seconds of market time
     error RequestClosed(uint256 request, uint256 closesAt, uint256 timestamp);
+    /// @notice A buyer cannot offer under its own request
     error OwnRequest(uint256 participant, uint256 request);
+    /// @notice The participant is of another area than the request
     error OtherArea(uint256 participant, uint256 itsArea, uint256 area);
+    /// @notice The participant is neither in the zone that is asked for nor below it
     error OutsideZone(uint256 participant, uint256 itsZone, uint256 zone);
+    /// @notice The request is for the participant `only`
     error AskedOfAnother(uint256 participant, uint256 only);
+    /// @notice The participant is no active member in this period (see Profile)
     error NotAMember(uint256 participant, uint256 status);
+    /// @notice All participants together, or this one, have as many requests in the period as they may
     error TooManyRequests(uint256 area, uint256 period, uint256 maximum);
+    /// @notice The price is above the ceiling of the request
     error BeyondCeiling(uint256 participant, uint256 tick, uint256 ceilingTick);
+    /// @notice A participant asks for this much at least, and at the second price tick or above
     error RequestTooSmall(uint256 buyer, uint256 wh, uint256 leastWh, uint256 tick);
+    /// @notice The participant offered itself under this request: its agent cannot replace that
     error OwnOffer(uint256 participant, uint256 agent);
+    /// @notice The bonds of an agent's offers would come to more than the participant allows it in the period
     error BeyondAllowance(uint256 participant, uint256 agent, uint256 atRiskMicroEur, uint256 allowanceMicroEur);
+    /// @notice The request has offers of as many agents as there may be
     error TooManyAgents(uint256 request, uint256 maximum);
 
     constructor(Settings memory settings)
@@ -147,11 +163,11 @@ abstract contract FlexibilityDesk is FlexibilityLot {
 
     /// @notice Asks for flexibility in an area and period: the DSO, the TSO, or a participant in its own name
     /// @return number Number of the request in its area and period
-    function request(uint256 area, uint32 period, Terms calldata terms) external returns (uint256 number) {
+    function request(uint256 area, uint32 period, RequestTerms calldata terms) external returns (uint256 number) {
         Product memory product = products.productOf(terms.product);
         uint256 buyer = _buyer(area, period, terms, product);
         _requireSound(period, terms, product);
-        IFlexibilityMarket.Request memory asked = IFlexibilityMarket.Request(
+        IFlexibilityMarket.Request memory posted = IFlexibilityMarket.Request(
             period,
             uint32(buyer),
             terms.product,
@@ -172,13 +188,13 @@ abstract contract FlexibilityDesk is FlexibilityLot {
             product.quantity != 0,
             _byDeclaration(product)
         );
-        number = market.post(area, asked, rules);
+        number = market.post(area, posted, rules);
         if (terms.lot != 0) _commitSeed(_requestKey(area, period, number), terms.lot);
         emit RequestPosted(area, period, number, buyer, terms);
     }
 
     /// @dev Number of the account that pays
-    function _buyer(uint256 area, uint256 period, Terms calldata terms, Product memory product)
+    function _buyer(uint256 area, uint256 period, RequestTerms calldata terms, Product memory product)
         private
         returns (uint256 buyer)
     {
@@ -210,12 +226,12 @@ abstract contract FlexibilityDesk is FlexibilityLot {
     }
 
     function _count(uint256 key, uint256 area, uint256 period, uint256 most) private {
-        uint256 asked = Lanes.ofPeriod(_asked[key], period);
-        if (uint32(asked) == most) revert TooManyRequests(area, period, most);
-        _asked[key] = asked + 1;
+        uint256 posted = Lanes.ofPeriod(_postedBy[key], period);
+        if (uint32(posted) == most) revert TooManyRequests(area, period, most);
+        _postedBy[key] = posted + 1;
     }
 
-    function _requireSound(uint256 period, Terms calldata terms, Product memory product) private view {
+    function _requireSound(uint256 period, RequestTerms calldata terms, Product memory product) private view {
         uint256 direction = terms.direction;
         bool one = direction == FlexibilityRules.UP || direction == FlexibilityRules.DOWN;
         if (product.symmetric ? direction != FlexibilityRules.BOTH : !one || direction & product.directions == 0) {
@@ -244,68 +260,68 @@ abstract contract FlexibilityDesk is FlexibilityLot {
     ///         the allowance of each, never where the buyer is one with them, and not over what it offered itself
     /// @param lot For declared schedules: keccak-256 of the salt (16 bytes, abi-encoded) by which the lot of the caller's
     ///        offers is drawn; zero keeps the one before. Else zero
-    function offer(uint256 area, uint32 period, uint256 number, Row[] calldata rows, bytes32 lot) external {
-        Bringing memory brought;
-        brought.asked = market.requestOf(area, period, number);
+    function offer(uint256 area, uint32 period, uint256 number, Offer[] calldata offers, bytes32 lot) external {
+        OfferBatch memory batch;
+        batch.posted = market.requestOf(area, period, number);
         uint256 time = clock.timestamp();
-        if (time >= brought.asked.closesAt) revert RequestClosed(number, brought.asked.closesAt, time);
-        brought.area = area;
-        brought.number = number;
-        brought.key = _requestKey(area, period, number);
-        brought.rules = market.rulesOf(area, period, number);
-        if (lot != 0 && !brought.rules.declared) revert LotMismatch(brought.asked.product, lot);
-        _identify(brought, rows);
-        uint256[] memory replaced = market.enter(area, period, number, brought.entries);
-        if (brought.rules.declared) _fixSchedules(period, rows, replaced);
+        if (time >= batch.posted.closesAt) revert RequestClosed(number, batch.posted.closesAt, time);
+        batch.area = area;
+        batch.number = number;
+        batch.key = _requestKey(area, period, number);
+        batch.rules = market.rulesOf(area, period, number);
+        if (lot != 0 && !batch.rules.declared) revert LotMismatch(batch.posted.product, lot);
+        _identify(batch, offers);
+        uint256[] memory replaced = market.enter(area, period, number, batch.offers);
+        if (batch.rules.declared) _fixSchedules(period, offers, replaced);
         uint256 committed;
-        for (uint256 i; i < rows.length; ++i) {
-            Row calldata row = rows[i];
-            uint256 agent = row.participant == brought.self ? brought.self : brought.agent;
-            if (brought.rules.declared && row.wh != 0 && agent != committed) {
-                _commitSalt(area, brought.asked, number, agent, lot);
+        for (uint256 i; i < offers.length; ++i) {
+            Offer calldata offered = offers[i];
+            uint256 agent = offered.participant == batch.self ? batch.self : batch.agent;
+            if (batch.rules.declared && offered.wh != 0 && agent != committed) {
+                _commitSalt(area, batch.posted, number, agent, lot);
                 committed = agent;
             }
-            if (brought.rules.minimumBidWh != 0) {
-                _pool(brought, row, agent, FlexibilityEntry.formerLeg(replaced[i]));
+            if (batch.rules.minimumBidWh != 0) {
+                _pool(batch, offered, agent, FlexibilityOffer.formerLeg(replaced[i]));
             }
-            emit FlexibilityOffered(area, period, number, row.participant, row.tick, row.wh, agent);
+            emit FlexibilityOffered(area, period, number, offered.participant, offered.tick, offered.wh, agent);
         }
-        _putAtRisk(brought, rows, replaced);
+        _putAtRisk(batch, offers, replaced);
     }
 
     /// @dev What is offered, and by whom, who may
-    function _identify(Bringing memory brought, Row[] calldata rows) private {
-        uint256[] memory participants = new uint256[](rows.length);
-        for (uint256 i; i < rows.length; ++i) {
-            participants[i] = rows[i].participant;
+    function _identify(OfferBatch memory batch, Offer[] calldata offers) private {
+        uint256[] memory participants = new uint256[](offers.length);
+        for (uint256 i; i < offers.length; ++i) {
+            participants[i] = offers[i].participant;
         }
-        uint256 period = brought.asked.period;
+        uint256 period = batch.posted.period;
         uint256[] memory profiles = ProfileLookup.profilesIn(registry, period, participants);
-        (brought.self, brought.agent, brought.allowances) =
-            agents.agentsTowards(msg.sender, period, brought.asked.buyer, participants, profiles);
-        brought.entries = new uint256[](rows.length);
-        uint256 place = brought.agent == 0 ? 0 : _placeOf(brought, brought.agent);
-        for (uint256 i; i < rows.length; ++i) {
-            Row calldata row = rows[i];
-            if (row.wh != 0) _requireMayOffer(brought, row, profiles[i]);
-            uint256 by = row.participant == brought.self ? 0 : place;
-            brought.entries[i] =
-                FlexibilityEntry.pack(row.participant, row.tick, row.wh, Profile.capacityWh(profiles[i]), by);
+        (batch.self, batch.agent, batch.allowances) =
+            agents.agentsTowards(msg.sender, period, batch.posted.buyer, participants, profiles);
+        batch.offers = new uint256[](offers.length);
+        uint256 place = batch.agent == 0 ? 0 : _placeOf(batch, batch.agent);
+        for (uint256 i; i < offers.length; ++i) {
+            Offer calldata offered = offers[i];
+            if (offered.wh != 0) _requireMayOffer(batch, offered, profiles[i]);
+            uint256 by = offered.participant == batch.self ? 0 : place;
+            batch.offers[i] =
+                FlexibilityOffer.pack(offered.participant, offered.tick, offered.wh, Profile.capacityWh(profiles[i]), by);
         }
     }
 
     /// @dev The place of an agent among those of a request; it gets one with its first offer
-    function _placeOf(Bringing memory brought, uint256 agent) private returns (uint256 place) {
-        uint256 period = brought.asked.period;
-        uint256 key = (brought.key << 40) | agent;
+    function _placeOf(OfferBatch memory batch, uint256 agent) private returns (uint256 place) {
+        uint256 period = batch.posted.period;
+        uint256 key = (batch.key << 40) | agent;
         uint256 pool = Lanes.ofPeriod(_pools[key], period);
         place = uint64(pool >> 64);
         if (place != 0) return place;
-        uint256 count = Lanes.ofPeriod(_agentAt[brought.key << 8], period) + 1;
+        uint256 count = Lanes.ofPeriod(_agentAt[batch.key << 8], period) + 1;
         place = uint224(count);
-        if (place > MAX_AGENTS) revert TooManyAgents(brought.number, MAX_AGENTS);
-        _agentAt[brought.key << 8] = count;
-        _agentAt[(brought.key << 8) | place] = Lanes.fresh(period) | agent;
+        if (place > MAX_AGENTS) revert TooManyAgents(batch.number, MAX_AGENTS);
+        _agentAt[batch.key << 8] = count;
+        _agentAt[(batch.key << 8) | place] = Lanes.fresh(period) | agent;
         _pools[key] = pool | (place << 64);
     }
 
@@ -316,11 +332,11 @@ abstract contract FlexibilityDesk is FlexibilityLot {
     }
 
     /// @dev Moves an offer from the pool of the agent that brought it to that of the agent which replaces it
-    function _pool(Bringing memory brought, Row calldata row, uint256 agent, uint256 formerLeg) private {
-        uint256 period = brought.asked.period;
-        uint256 former = _agentOf(brought.key, row.participant, formerLeg);
-        _addToPool(brought.key, period, former, FlexibilityLeg.wh(formerLeg), 0);
-        _addToPool(brought.key, period, agent, 0, row.wh);
+    function _pool(OfferBatch memory batch, Offer calldata offered, uint256 agent, uint256 formerLeg) private {
+        uint256 period = batch.posted.period;
+        uint256 former = _agentOf(batch.key, offered.participant, formerLeg);
+        _addToPool(batch.key, period, former, FlexibilityLeg.wh(formerLeg), 0);
+        _addToPool(batch.key, period, agent, 0, offered.wh);
     }
 
     function _addToPool(uint256 requestKey, uint256 period, uint256 agent, uint256 released, uint256 claimed) private {
@@ -335,14 +351,14 @@ abstract contract FlexibilityDesk is FlexibilityLot {
     }
 
     /// @dev Counts bonds against what each participant allows who brought them; what it offered itself stands and is its own
-    function _putAtRisk(Bringing memory brought, Row[] calldata rows, uint256[] memory replaced) private {
-        uint256 period = brought.asked.period;
+    function _putAtRisk(OfferBatch memory batch, Offer[] calldata offers, uint256[] memory replaced) private {
+        uint256 period = batch.posted.period;
         uint256 group = type(uint256).max;
         uint256 key;
         uint256 four;
-        for (uint256 i; i < rows.length; ++i) {
-            uint256 participant = rows[i].participant;
-            (uint256 freed, uint256 more) = _atStake(brought, i, participant, replaced[i]);
+        for (uint256 i; i < offers.length; ++i) {
+            uint256 participant = offers[i].participant;
+            (uint256 freed, uint256 more) = _atStake(batch, i, participant, replaced[i]);
             if (freed == more) continue;
             if (Lanes.groupOf(participant) != group) {
                 if (key != 0) _atRisk[key] = four;
@@ -351,8 +367,8 @@ abstract contract FlexibilityDesk is FlexibilityLot {
                 four = Lanes.ofPeriod(_atRisk[key], period);
             }
             uint256 atRisk = Lanes.get56(four, Lanes.laneOf(participant)) + more - freed;
-            if (more > freed && atRisk > brought.allowances[i]) {
-                revert BeyondAllowance(participant, brought.agent, atRisk, brought.allowances[i]);
+            if (more > freed && atRisk > batch.allowances[i]) {
+                revert BeyondAllowance(participant, batch.agent, atRisk, batch.allowances[i]);
             }
             four = Lanes.set56(four, Lanes.laneOf(participant), atRisk);
         }
@@ -360,16 +376,16 @@ abstract contract FlexibilityDesk is FlexibilityLot {
     }
 
     /// @dev What of an offer's bonds, the former and the new one, agents put at risk
-    function _atStake(Bringing memory brought, uint256 i, uint256 participant, uint256 replaced)
+    function _atStake(OfferBatch memory batch, uint256 i, uint256 participant, uint256 replaced)
         private
         pure
         returns (uint256 freed, uint256 more)
     {
-        uint256 formerLeg = FlexibilityEntry.formerLeg(replaced);
-        if (FlexibilityLeg.agent(formerLeg) != 0) freed = FlexibilityEntry.formerBond(replaced);
-        if (FlexibilityEntry.agent(brought.entries[i]) == 0) return (freed, 0);
-        if (formerLeg != 0 && FlexibilityLeg.agent(formerLeg) == 0) revert OwnOffer(participant, brought.agent);
-        more = FlexibilityEntry.bond(replaced);
+        uint256 formerLeg = FlexibilityOffer.formerLeg(replaced);
+        if (FlexibilityLeg.agent(formerLeg) != 0) freed = FlexibilityOffer.formerBond(replaced);
+        if (FlexibilityOffer.agent(batch.offers[i]) == 0) return (freed, 0);
+        if (formerLeg != 0 && FlexibilityLeg.agent(formerLeg) == 0) revert OwnOffer(participant, batch.agent);
+        more = FlexibilityOffer.bond(replaced);
     }
 
     /// @notice What agents put at risk in a participant's name in a period, in µEUR: bonds of their offers, less those that
@@ -380,40 +396,40 @@ abstract contract FlexibilityDesk is FlexibilityLot {
     }
 
     /// @dev A schedule that something is offered on stands, until that is taken back
-    function _fixSchedules(uint256 period, Row[] calldata rows, uint256[] memory replaced) private {
-        for (uint256 i; i < rows.length; ++i) {
-            bool offered = rows[i].wh != 0;
-            if (offered == (FlexibilityEntry.formerLeg(replaced[i]) != 0)) continue;
-            if (offered) schedules.fix(period, rows[i].participant);
-            else schedules.release(period, rows[i].participant);
+    function _fixSchedules(uint256 period, Offer[] calldata offers, uint256[] memory replaced) private {
+        for (uint256 i; i < offers.length; ++i) {
+            bool offered = offers[i].wh != 0;
+            if (offered == (FlexibilityOffer.formerLeg(replaced[i]) != 0)) continue;
+            if (offered) schedules.fix(period, offers[i].participant);
+            else schedules.release(period, offers[i].participant);
         }
     }
 
-    function _requireMayOffer(Bringing memory brought, Row calldata row, uint256 profile) private view {
-        IFlexibilityMarket.Request memory asked = brought.asked;
-        uint256 participant = row.participant;
+    function _requireMayOffer(OfferBatch memory batch, Offer calldata offered, uint256 profile) private view {
+        IFlexibilityMarket.Request memory posted = batch.posted;
+        uint256 participant = offered.participant;
         if (Profile.status(profile) != Profile.ACTIVE) {
-            if (_lowers(brought, row)) return;
+            if (_lowers(batch, offered)) return;
             revert NotAMember(participant, Profile.status(profile));
         }
-        _requireArea(participant, profile, brought.area);
-        if (participant == asked.buyer) revert OwnRequest(participant, brought.number);
-        if (asked.only != 0 && asked.only != participant) revert AskedOfAnother(participant, asked.only);
-        if (row.tick > asked.tick) revert BeyondCeiling(participant, row.tick, asked.tick);
+        _requireArea(participant, profile, batch.area);
+        if (participant == posted.buyer) revert OwnRequest(participant, batch.number);
+        if (posted.only != 0 && posted.only != participant) revert AskedOfAnother(participant, posted.only);
+        if (offered.tick > posted.tick) revert BeyondCeiling(participant, offered.tick, posted.tick);
         uint256 zone = Profile.zone(profile);
-        while (zone != asked.zone) {
-            if (zone == 0) revert OutsideZone(participant, Profile.zone(profile), asked.zone);
+        while (zone != posted.zone) {
+            if (zone == 0) revert OutsideZone(participant, Profile.zone(profile), posted.zone);
             zone = registry.parentZone(zone);
         }
     }
 
     /// @dev Whether less is offered than before at the same price: that passes whoever was suspended or has left
-    function _lowers(Bringing memory brought, Row calldata row) private view returns (bool) {
+    function _lowers(OfferBatch memory batch, Offer calldata offered) private view returns (bool) {
         uint256[] memory one = new uint256[](1);
-        one[0] = Lanes.groupOf(row.participant);
-        uint256 four = market.legWordsOf(brought.area, brought.asked.period, brought.number, one)[0];
-        uint256 leg = Lanes.get56(four, Lanes.laneOf(row.participant));
-        return FlexibilityLeg.wh(leg) >= row.wh && FlexibilityLeg.tick(leg) == row.tick;
+        one[0] = Lanes.groupOf(offered.participant);
+        uint256 four = market.legWordsOf(batch.area, batch.posted.period, batch.number, one)[0];
+        uint256 leg = Lanes.get56(four, Lanes.laneOf(offered.participant));
+        return FlexibilityLeg.wh(leg) >= offered.wh && FlexibilityLeg.tick(leg) == offered.tick;
     }
 
     function _requireArea(uint256 participant, uint256 profile, uint256 area) private pure {

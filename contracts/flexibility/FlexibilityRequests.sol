@@ -6,7 +6,7 @@ import {Lanes} from "../libraries/Lanes.sol";
 import {MeritOrder} from "../libraries/MeritOrder.sol";
 import {OrderLane} from "../libraries/OrderLane.sol";
 import {TickEnergy} from "../libraries/TickEnergy.sol";
-import {FlexibilityDesk} from "./FlexibilityDesk.sol";
+import {FlexibilityAdmission} from "./FlexibilityAdmission.sol";
 import {FlexibilityLeg} from "./FlexibilityLeg.sol";
 import {FlexibilityRules} from "./FlexibilityRules.sol";
 
@@ -14,7 +14,7 @@ import {FlexibilityRules} from "./FlexibilityRules.sol";
 /// @notice Once a request is closed its offers are gathered, in pages: what misses the minimum bid is left out, and by
 ///         lot who stands by. Then the cheapest win up to the quantity that is asked for. The reference is
 ///         `gridbourse.model.flexibility.market`; this is its equal.
-contract FlexibilityBoard is FlexibilityDesk {
+contract FlexibilityRequests is FlexibilityAdmission {
     using TickEnergy for TickEnergy.Book;
 
     /// @dev A closed request while its offers are gathered
@@ -53,7 +53,7 @@ contract FlexibilityBoard is FlexibilityDesk {
     ///         back
     event RequestVoid(uint256 indexed area, uint256 indexed period, uint256 indexed request);
 
-    constructor(Settings memory settings) FlexibilityDesk(settings) {
+    constructor(Settings memory settings) FlexibilityAdmission(settings) {
         ticks = settings.ticks;
     }
 
@@ -63,11 +63,11 @@ contract FlexibilityBoard is FlexibilityDesk {
     ///         O(ticks); anyone may, as often as it takes. By declared schedule it takes the buyer's seed and the salts of
     ///         all agents, or the end of their time. Without the seed in time, or once delivery has begun, it is void instead
     function clear(uint256 area, uint32 period, uint256 number, uint256 maxGroups) external {
-        IFlexibilityMarket.Request memory asked = market.requestOf(area, period, number);
-        uint256 time = _requireClosed(area, number, asked);
+        IFlexibilityMarket.Request memory posted = market.requestOf(area, period, number);
+        uint256 time = _requireClosed(area, number, posted);
         Gathering memory gathering = _gatheringOf(area, period, number);
         bool seedless = gathering.rules.declared && gathering.shownAt == 0;
-        uint256 until = asked.closesAt + revealSeconds;
+        uint256 until = posted.closesAt + revealSeconds;
         if (time >= period * clock.mtuSeconds() || (seedless && time >= until)) {
             market.annul(area, period, number, seedless);
             emit RequestVoid(area, period, number);
@@ -78,7 +78,7 @@ contract FlexibilityBoard is FlexibilityDesk {
         gathering.nextGroup += groups.length;
         _gather(gathering, groups);
         _gathered[gathering.key] = Lanes.fresh(period) | gathering.nextGroup;
-        if (gathering.nextGroup >= registry.groupCount(area)) _clear(gathering, asked);
+        if (gathering.nextGroup >= registry.groupCount(area)) _clear(gathering, posted);
     }
 
     function _gatheringOf(uint256 area, uint32 period, uint256 number)
@@ -168,11 +168,11 @@ contract FlexibilityBoard is FlexibilityDesk {
         }
     }
 
-    function _clear(Gathering memory gathering, IFlexibilityMarket.Request memory asked) private {
+    function _clear(Gathering memory gathering, IFlexibilityMarket.Request memory posted) private {
         uint256[] memory offers = _books[gathering.key].load(gathering.period, OrderLane.BID, ticks);
         uint256[] memory wanted = new uint256[](offers.length);
-        wanted[asked.tick / MeritOrder.TICKS_PER_WORD] =
-            uint256(asked.wh) << ((asked.tick % MeritOrder.TICKS_PER_WORD) * 32);
+        wanted[posted.tick / MeritOrder.TICKS_PER_WORD] =
+            uint256(posted.wh) << ((posted.tick % MeritOrder.TICKS_PER_WORD) * 32);
         MeritOrder.Outcome memory outcome = MeritOrder.clear(wanted, offers);
         market.conclude(
             gathering.area, gathering.period, gathering.number, MeritOrder.pack(outcome)
