@@ -5,7 +5,7 @@ import re
 import pytest
 
 from gridbourse.chain.node.compiler import CHECKOUT
-from gridbourse.scenario.scenario import load
+from gridbourse.scenario.areas import load_areas
 
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 PRESETS = sorted((CHECKOUT / "scenarios").glob("*.toml"))
@@ -21,6 +21,6 @@ def test_readme_lists_every_preset() -> None:
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
 def test_a_preset_takes_the_look_that_readme_gives(preset) -> None:
     start, periods = OF_CORBY if preset.stem == "corby" else USUAL
-    scenario = load(preset, {"start": start, "periods": int(periods)})
-    assert f"{scenario.mtu.start(scenario.first_period):%Y-%m-%dT%H:%M:%SZ}" == start
-    assert scenario.periods == int(periods)
+    for scenario in load_areas(preset, {"start": start, "periods": int(periods)}):
+        assert f"{scenario.mtu.start(scenario.first_period):%Y-%m-%dT%H:%M:%SZ}" == start
+        assert scenario.periods == int(periods)
