@@ -11,9 +11,13 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[1]
 PLACES = (
     "gridbourse/agents",
+    "gridbourse/crowdsale",
+    "gridbourse/deployment",
     "gridbourse/grid",
     "gridbourse/metering",
     "gridbourse/model",
+    "gridbourse/onboarding",
+    "gridbourse/report",
     "gridbourse/scenario",
     "gridbourse/scheduling",
 )

@@ -1,4 +1,4 @@
-"""A scenario's market on a chain: deployed, and its participants brought in."""
+"""Market of a scenario on a chain: deployed, and its participants registered."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,12 +29,12 @@ CONTRACTS = {
     "aggregator_auction": "AggregatorAuction",
     "call_auction": "CallAuction",
 }
-"""Contract by kind of market, in the order in which they trade: what was agreed in private first, then
-what finds its partner at once; the auctions, which are cleared when the gate is closed, last."""
+"""Contract by kind of market, in the order in which they trade: private agreements first, then
+immediate matching; the auctions, which are cleared when the gate is closed, last."""
 
 
 def settings_of(scenario: Scenario) -> MarketSettings:
-    """Deployment settings a scenario asks for."""
+    """Deployment settings of a scenario."""
     book, neighbours = scenario.order_book, scenario.bilateral
     rules: dict[str, Any] = {}
     if book is not None:
@@ -77,12 +77,12 @@ def deploy_market(
     about: dict[str, Any],
     aggregators: Sequence[str] = (),
 ) -> Market:
-    """Deploy the scenario's market on a chain, without participants but for these aggregators' roles."""
+    """Deploy the scenario's market on a chain, without participants except these aggregators' roles."""
     return deploy(Chain(w3, load_artifacts()), keys, settings_of(scenario), about, aggregators)
 
 
 def found_market(w3: Web3, scenario: Scenario, about: dict[str, Any]) -> tuple[Market, Membership]:
-    """Deploy the scenario's market on a chain and bring its participants in."""
+    """Deploy the scenario's market on a chain and register its participants."""
     keys = Keyring.for_chain(w3)
     aggregators = [keys.address(account_name(one.point)) for one in scenario.aggregators]
     market = deploy_market(w3, keys, scenario, about, aggregators)
@@ -93,7 +93,7 @@ def found_market(w3: Web3, scenario: Scenario, about: dict[str, Any]) -> tuple[M
 
 
 def desks(market: Market) -> list[TradeDesk]:
-    """The markets whose trades are judged one by one, by their kind."""
+    """Markets whose trades are judged one by one, by their kind."""
     kinds = {name: kind for kind, name in CONTRACTS.items()}
     return [
         TradeDesk(kinds[type(some).__name__], some, market.grid) for some in market.trade_markets
