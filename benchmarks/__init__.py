@@ -1,4 +1,4 @@
-"""What the README's figures come from; each script writes JSON to benchmarks/results."""
+"""Sources of the README's figures; each script writes JSON to benchmarks/results."""
 
 from scripts.environment import require_environment
 

@@ -1,4 +1,4 @@
-"""What an independent checker needs of a run: the logs, the record, the scenario, the chain's storage."""
+"""Files of a run for the audit: the logs, the record, the scenario, the chain's storage."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from gridbourse.chain.operations.withdrawals import under_way
 from replay.period_walk import Walk
 
 AUCTION = "call_auction"
-"""The kind of market that has one price a period."""
+"""Kind of market that has one price a period."""
 
 
 def write(folder: Path, walk: Walk) -> None:
@@ -27,10 +27,10 @@ def write(folder: Path, walk: Walk) -> None:
 
 
 def state(walk: Walk) -> dict[str, Any]:
-    """What the chain's storage holds of the run, by calls: balances, credits that wait, withdrawals under
+    """Storage of the chain after the run, by calls: balances, credits that wait, withdrawals under
     way, and the positions and prices of its periods.
 
-    A period whose ring slot was taken by a later one is left out: its storage is gone.
+    A period whose ring slot was taken by a later one is left out: its storage is overwritten.
     """
     market = walk.market
     house = market.house

@@ -1,4 +1,4 @@
-"""One replay from scenario file to record: deploy, onboard, walk the periods, account, check."""
+"""One replay from scenario file to record: deploy, register, walk the periods, account, check."""
 
 import time
 from collections.abc import Callable
@@ -45,7 +45,7 @@ from replay.record import record_of
 
 @dataclass(frozen=True)
 class Replay:
-    """What a replay ended with."""
+    """Result of a replay."""
 
     record: RunRecord
     walk: Walk
@@ -56,7 +56,7 @@ def replay(
 ) -> Replay:
     """Run the whole scenario on a chain; everything it leaves is below `out`.
 
-    about: what a checker loads the scenario by, its `file` and `overrides`.
+    about: how the audit loads the scenario, its `file` and `overrides`.
     """
     began = time.monotonic()
     network = Network.load(scenario.grid_file, scenario.points)
@@ -102,7 +102,7 @@ def replay(
 
 
 def _venues(judging: Judging) -> list[Venue]:
-    """The scenario's markets, in the order in which they trade."""
+    """Markets of the scenario, in the order in which they trade."""
     makers: dict[str, Callable[[Judging], Venue]] = {
         "over_the_counter": OverTheCounterVenue,
         "bilateral": BilateralVenue,
@@ -146,7 +146,7 @@ def _flexibility_desk(market: Market) -> FlexibilityDesk | None:
 def _flexibility(
     judging: Judging, network: Network, journal: Journal, out: Path
 ) -> FlexibleDelivery | None:
-    """The flexibility market and the oracle that verifies it, where the scenario has one."""
+    """Flexibility market and the oracle that verifies it, where the scenario has one."""
     scenario, market = judging.scenario, judging.market
     if scenario.flexibility is None:
         return None

@@ -1,1 +1,1 @@
-"""Where a period is traded: one module for each kind of market, behind one protocol."""
+"""Markets of a period: one module for each kind, behind one protocol."""

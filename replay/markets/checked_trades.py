@@ -1,4 +1,4 @@
-"""What markets have in common whose trades the DSO judges one by one."""
+"""Common part of the markets whose trades the DSO judges one by one."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ class VenueError(GridbourseError):
 
 @dataclass
 class Placed:
-    """An order or listing, and what its trades come to."""
+    """Order or listing, and the result of its trades."""
 
     point_id: str
     route: str
@@ -47,7 +47,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Match:
-    """A trade, and the two orders it is of."""
+    """Trade, with its two orders."""
 
     trade: TradeWord
     orders: tuple[Placed, Placed]
@@ -55,23 +55,23 @@ class Match:
 
 @dataclass
 class Judged:
-    """What the DSO has said so far of a market's trades in a period.
+    """Verdicts of the DSO so far on a market's trades in a period.
 
-    trades: in order, each with whether it was rejected.
+    trades: in order, each with True where it was rejected.
     """
 
     verdicts: list[Verdict] = field(default_factory=list)
     trades: list[tuple[TradeWord, bool]] = field(default_factory=list)
 
     def add(self, later: "Judged") -> None:
-        """Go on with what it said next."""
+        """Append later verdicts."""
         self.verdicts += later.verdicts
         self.trades += later.trades
 
 
 @dataclass(frozen=True)
 class Judging:
-    """Takes a period's trades of one market to their verdicts, and says what came of them."""
+    """Judging of a period's trades of one market: takes them to their verdicts, and sums up."""
 
     scenario: Scenario
     members: Membership
@@ -80,7 +80,7 @@ class Judging:
     homes: Homes | None = None
 
     def forecast_wh(self, period: int) -> Ints:
-        """What every point expects to inject, its scheduled devices included."""
+        """Expected injection of every point, its scheduled devices included."""
         return forecast_wh(self.scenario, self.homes, period)
 
     def promised(self, trades: Iterable[TradeWord]) -> Ints:
@@ -134,7 +134,7 @@ class Judging:
         judged: Judged,
         transfers: Sequence[Transfer] = (),
     ) -> Trading:
-        """What came of a period, all of whose trades are judged."""
+        """Result of a period, all of whose trades are judged."""
         booked = [trade for trade, rejected in judged.trades if not rejected]
         return Trading(
             kind=kind,
@@ -167,7 +167,7 @@ class Judging:
 def require_same(
     kind: str, period: int, chain: Sequence[TradeWord], model: Sequence[TradeWord]
 ) -> None:
-    """VenueError unless the chain traded what the model did, in the same order."""
+    """VenueError unless the chain made the model's trades, in the same order."""
     for place in range(max(len(chain), len(model))):
         on_chain, by_model = (some[place] if place < len(some) else None for some in (chain, model))
         if on_chain != by_model:
