@@ -2,7 +2,7 @@
 
     python -m benchmarks.aggregator_auction
 
-One auction a period, to which everybody but the aggregator answers. Each figure is {first, recycled}: in
+One auction a period, answered by everybody except the aggregator. Each figure is {first, recycled}: in
 slots never used before, and in a ring slot that an earlier period has left. Gas does not depend on the
 machine; the chain is the embedded one.
 """
@@ -28,17 +28,17 @@ from gridbourse.model.trade import TradeWord
 RESULTS = Path(__file__).parent / "results" / "aggregator_auction.json"
 SIZES = (100, 1_000)
 WHOLE = 1_000
-"""Answers for which a whole auction is summed up, too."""
+"""Number of answers for which a whole auction is summed up, too."""
 ANSWERS_A_CALL, GROUPS_A_CALL = 250, 50
 SEALED = 40
-"""Of the answers, how many are committed and revealed in an auction beside: each by itself."""
+"""Number of the answers that are committed and revealed in a second auction, each by itself."""
 REVEAL_S, BOND, SALT = 60, 5_000, b"s" * 32
 BLOCK_GAS = 16_700_000
-"""Gas limit of a block; every transaction is held against it."""
+"""Greatest gas of one transaction; every one is checked against it."""
 
 
 class Hall(Bench):
-    """A market of nothing but the aggregators' auctions."""
+    """Market with aggregators' auctions only."""
 
     def __init__(self, answers: int) -> None:
         super().__init__(
@@ -54,7 +54,7 @@ class Hall(Bench):
         self.market.registry.write(self.aggregator, "set-up", "giveMandate", 0)
 
     def auction(self, period: int) -> dict[str, GasUse]:
-        """A bid auction every answer of which has a price of its own draw; half of them win."""
+        """Run a bid auction in which every answer draws its own price; half of them win."""
         self.chain.gas.clear()
         auctions, numbers = self.market.aggregator_auction, self.numbers[1:]
         wh = self.rng.integers(10, 30, len(numbers)).tolist()
@@ -78,7 +78,7 @@ class Hall(Bench):
         return used
 
     def _require_the_model(self, period: int, wanted: Auction, answers: dict[int, Answer]) -> None:
-        """The chain awarded every answer as the model does."""
+        """Require that the chain awarded every answer as the model does."""
         tick, wh = np.array([answers[who] for who in sorted(answers)], dtype=np.int64).T
         found = award(wanted, tick, wh, BAND)
         words = [TradeWord.unpack(word) for word in self.market.aggregator_auction.trades(period)]
@@ -92,7 +92,7 @@ class Hall(Bench):
         assert won == {who: (wh, price) for who, wh, price in rows if wh}
 
     def _settle(self, period: int) -> None:
-        """So that a later period gets the slot: the rest is awarded, judged, metered, settled."""
+        """Settle, so that a later period gets the slot: the rest is awarded, judged, metered, settled."""
         auctions, grid = self.market.aggregator_auction, self.market.grid
         auctions.finish(self.operator, period, GROUPS_A_CALL)
         auctions.seal(self.operator, period)
@@ -112,7 +112,7 @@ class Hall(Bench):
             )
 
     def _sealed(self, period: int, answers: dict[int, Answer]) -> None:
-        """A second auction, under seal, which some of them answer as well."""
+        """Run a second auction, sealed, which some of them answer as well."""
         auctions = self.market.aggregator_auction
         number = auctions.post(self.aggregator, period, Auction(False, 900, 0), is_sealed=True)
         some = [(self.keys[f"person/{i}"], self.numbers[i]) for i in range(1, SEALED + 1)]

@@ -1,13 +1,13 @@
-"""Gain of a cheater who inflates each baseline; writes benchmarks/results/baseline_gaming.json.
+"""Gain of a cheater that inflates each baseline; writes benchmarks/results/baseline_gaming.json.
 
     python -m benchmarks.baseline_gaming
 
 For every connection point of the committed profiles: one event, up, from 18 to 20 o'clock local time
-on the last working day of a season's data. `benchmarks.cheating` says what a cheater may do. It offers
-exactly what the method will find, is paid PRICES for it beside the energy, and pays the retail price
-and import fee for energy it burns. Its gain is what it is paid above what the method's own error pays
-who does nothing. A declared schedule is settled by `gridbourse.model.flexibility.baseline.schedule`,
-activated as often as its terms allow; the schedules tried are false by parts of what the connection carries.
+on the last working day of a season's data. `benchmarks.cheating` states what a cheater may do. It offers
+exactly what the method will find, is paid PRICES for it in addition to the energy, and pays the retail price
+and import fee for energy it burns. Its gain is its pay above the pay that the method's own error gives to a
+participant that does nothing. A declared schedule is settled by the model (`baseline.schedule`),
+activated as often as its terms allow; the schedules tried are false by parts of the connection's capacity.
 """
 
 import json
@@ -49,19 +49,19 @@ UP = Direction.UP
 
 
 class Outcome(NamedTuple):
-    """Of one point, method and strategy: Wh found as delivered, Wh burnt for it."""
+    """Outcome of one point, method and strategy: Wh found as delivered, Wh burnt for it."""
 
     strategy: str
     found_wh: int
     burnt_wh: int
 
     def money(self, price: int, burnt_price: int) -> int:
-        """µEUR."""
+        """Gain in µEUR."""
         return self.found_wh * price - self.burnt_wh * burnt_price
 
 
 def points(scenario: Scenario, on: date) -> Iterator[tuple[Evidence, int]]:
-    """Evidence of every connection point, and what its connection carries in a period, Wh."""
+    """Evidence of every connection point, and its capacity in a period, Wh."""
     first, last = (int(scenario.profiles.periods[place]) for place in (0, -1))
     net_wh = np.stack([scenario.net_wh(period) for period in range(first, last + 1)])
     begin = scenario.mtu.start(first).date()
@@ -84,7 +84,7 @@ def _event(day: LocalDay) -> range:
 
 
 def found_wh(method: Method, seen: Evidence) -> int | None:
-    """Phantom: Wh the method takes for delivered, from who offers just that; None: no baseline."""
+    """Phantom: Wh that the method finds delivered, for a seller that offers just that; None: no baseline."""
     metered = seen.require(seen.event, "benchmark")
     try:
         response = delivered_wh(baseline(method, seen).wh, metered, UP)
@@ -94,7 +94,7 @@ def found_wh(method: Method, seen: Evidence) -> int | None:
 
 
 def outcomes(method: Method, evidence: Evidence) -> list[Outcome] | None:
-    """Of doing nothing, first, and of every strategy; None where the point has no baseline."""
+    """Outcomes of doing nothing, first, and of every strategy; None where the point has no baseline."""
     error_wh = found_wh(method, evidence)
     if error_wh is None:
         return None
@@ -102,7 +102,7 @@ def outcomes(method: Method, evidence: Evidence) -> list[Outcome] | None:
     found = [Outcome(NOTHING.name, error_wh, 0)]
     for strategy in strategies(method):
         cheat = Cheat.of(evidence, method, strategy, honest)
-        # Raised days can make the others days of low use: then the cheat has no baseline, no pay.
+        # Raised days can make the others days of low use: then the cheat has no baseline and no pay.
         found.append(Outcome(strategy.name, found_wh(method, cheat.seen) or 0, cheat.burnt_wh))
     return found
 
@@ -140,14 +140,14 @@ def measured(method: Method, given: list[Evidence], burnt_price: int) -> dict[st
 
 
 def withdrawn_wh(evidence: Evidence) -> int:
-    """Energy that the point withdraws during the event, Wh."""
+    """Withdrawal of the point during the event, Wh."""
     return int(np.maximum(-evidence.require(evidence.event, "benchmark"), 0).sum())
 
 
 def declared(given: list[tuple[Evidence, int]], prices: Prices, rule: bool) -> dict[str, Any]:
-    """Figures of schedules that are false by parts of the capacity; what the true one earns is 0.
+    """Figures of schedules that are false by parts of the capacity; the gain of the true one is 0.
 
-    rule: everything off the schedule costs, and activations are as rare as the terms allow; without,
+    rule: every deviation from the schedule costs, and activations are as rare as the terms allow; without,
     shortfall alone costs and the event is certain.
     """
     result = {}
@@ -164,7 +164,7 @@ def declared(given: list[tuple[Evidence, int]], prices: Prices, rule: bool) -> d
 def _best_lie(
     evidence: Evidence, capacity_wh: int, prices: Prices, reward: Reward, share: Fraction
 ) -> int:
-    """The greatest expected gain of a false schedule over the true one, µEUR, rounded up."""
+    """Greatest expected gain of a false schedule over the true one, µEUR, rounded up."""
     truth = evidence.require(evidence.event, "benchmark")
     nothing = np.zeros_like(truth)
 
@@ -218,7 +218,7 @@ def case(name: str, season: str, on: date) -> dict[str, Any]:
 
 
 def show(results: list[dict[str, Any]], console: Console) -> None:
-    """Per method: what doing nothing is paid for, what cheating adds, in % of the event's energy."""
+    """Show per method: pay for doing nothing, and what cheating adds, in % of the event's energy."""
     headings = ("points", "error", "phantom", *(f"EUR at {price}" for price in PRICES))
     for found in results:
         table = Table(title=f"{found['scenario']} {found['season']}, {found['points']} points")

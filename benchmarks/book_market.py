@@ -1,4 +1,4 @@
-"""A market with nothing but an order book, in block time on anvil, for `benchmarks.orderbook`."""
+"""Market with an order book only, in block time on anvil, for `benchmarks.orderbook`."""
 
 from collections.abc import Sequence
 
@@ -22,14 +22,14 @@ LAP = 3
 """Ring size: the period two later recycles the slots of the first."""
 MIN_WH, MAX_FILLS, MAX_OPEN = 1, 32, 250
 CAPACITY_WH = 200_000_000
-"""Of a connection, so that random streams do not end at it."""
+"""Capacity of a connection, so that random streams never reach it."""
 ROWS_A_CALL = 50
 ORDERS_A_CALL = 200
 """Orders that fit into one transaction when every slot is new."""
 
 
 class BookMarket:
-    """`people` participants, funded and under the gateway's mandate."""
+    """Market of `people` participants, funded and under the gateway's mandate."""
 
     def __init__(self, w3: Web3, people: int) -> None:
         self.w3 = w3
@@ -69,7 +69,7 @@ class BookMarket:
         return numbers
 
     def person(self, index: int):  # type: ignore[no-untyped-def]
-        """The account of a participant by its row."""
+        """Account of a participant by its row."""
         return self.keys[f"person/{index}"]
 
     def _pay_in(self, accounts: list[int], each: int) -> None:
@@ -87,16 +87,16 @@ class BookMarket:
         return int(self.w3.eth.get_block("latest")["timestamp"])
 
     def travel(self, to: int) -> None:
-        """The next block is at `to`, unix seconds."""
+        """Set the time of the next block to `to`, unix seconds."""
         self.w3.provider.make_request(RPCEndpoint("evm_setNextBlockTimestamp"), [to])
         self.w3.provider.make_request(RPCEndpoint("evm_mine"), [])
 
     def open(self, period: int) -> None:
-        """The period is the one that takes orders."""
+        """Travel until the period is the one that takes orders."""
         self.travel((period - 1) * MTU - LEAD)
 
     def settle(self, period: int) -> None:
-        """From gate closure to a settled period: no verdict comes, so no trade stands."""
+        """Go from gate closure to a settled period: no verdict comes, so no trade stands."""
         operator = self.operator
         self.travel((period + 1) * MTU)
         self.book.seal(operator, period)
@@ -107,7 +107,7 @@ class BookMarket:
         self.market.settlement.settle(operator, FIRST_AREA, period, 100)
 
     def batch(self, period: int, orders: Sequence[BookOrder]) -> int:
-        """Orders in batches through the gateway; the gas they use."""
+        """Bring orders in batches through the gateway; returns their gas."""
         return sum(
             self.book.place_batch(self.gateway, period, orders[start : start + ORDERS_A_CALL])["gasUsed"]
             for start in range(0, len(orders), ORDERS_A_CALL)

@@ -1,7 +1,7 @@
-"""One seeded stream of orders and cancellations, through our order book on anvil and through peers from PyPI.
+"""Seeded stream of orders and cancellations, through our order book on anvil and through peers from PyPI.
 
-A row is ["place", order id, participant, side, tick, Wh] or ["cancel", order id]. Only what every
-engine knows is in it: limit orders and cancellations of orders at rest, nobody meets its own order,
+A row is ["place", order id, participant, side, tick, Wh] or ["cancel", order id]. It holds only what every
+engine supports: limit orders and cancellations of resting orders, nobody meets its own order,
 no order meets more makers than ours may. So every engine has to make the same trades.
 """
 
@@ -84,7 +84,7 @@ def _order(
 
 
 def ours(market: BookMarket, rows: list[Row]) -> Run:
-    """The stream through the gateway, in batches; the gateway learns positions from the logs."""
+    """Run of the stream through the gateway, in batches; the gateway learns positions from the logs."""
     period = market.now() // MTU + 5
     market.open(period)
     gateway = _Gateway(market, period)
@@ -97,7 +97,7 @@ def ours(market: BookMarket, rows: list[Row]) -> Run:
 
 
 class _Gateway:
-    """Knows where each order rests."""
+    """Gateway that knows where each order rests."""
 
     def __init__(self, market: BookMarket, period: int) -> None:
         self.market, self.period = market, period
@@ -122,7 +122,7 @@ class _Gateway:
         )
 
     def _learn(self, placed: list[Row], resting: list[dict[str, Any]]) -> None:
-        """Orders rest in the order in which they came; those that filled whole have no event."""
+        """Learn the places: orders rest in order of arrival; those that filled whole have no event."""
         rest = iter(resting)
         event = next(rest, None)
         for _, order_id, who, side, tick, wh in placed:
@@ -135,7 +135,7 @@ class _Gateway:
 
 
 def peers(rows: list[Row]) -> tuple[dict[str, Run], dict[str, str]]:
-    """Runs of the peers, and why the others have none; each in a venv of its own below .bench."""
+    """Runs of the peers, and the reasons why others have none; each in its own venv below .bench."""
     runs, failed = {}, {}
     VENVS.mkdir(exist_ok=True)
     (VENVS / ".gitignore").write_text("*\n")

@@ -1,9 +1,9 @@
-"""How a participant may inflate a baseline before an event, for `benchmarks.baseline_gaming`.
+"""Means by which a participant may inflate a baseline before an event, for `benchmarks.baseline_gaming`.
 
 Comfort: in no quarter-hour it moves more than FLEXIBLE of its mean withdrawal of that day, nor more
-than it withdraws. Energy that is moved is used all the same on the same day and costs nothing; energy
+than it withdraws. Energy that is moved is still used on the same day and costs nothing; energy
 that is burnt is bought. It knows the event, the method and its own load beforehand, and does not
-change what it withdraws during the event, so everything a method finds beyond that is phantom.
+change its withdrawal during the event, so everything a method finds beyond that is phantom.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ FLEXIBLE = Fraction(1, 5)
 
 @dataclass(frozen=True)
 class Strategy:
-    """Additional withdrawal of a cheater, and where that energy comes from.
+    """Additional withdrawal, and the origin of that energy.
 
     on_days: in the event's hours of the days the baseline is taken from. on_window: in the window of
     the event's own day. moved: taken from other hours of the same day, else bought in addition;
@@ -50,7 +50,7 @@ INFLATIONS = (
 
 
 def strategies(method: Method) -> Iterator[Strategy]:
-    """Those a method can be cheated with."""
+    """Strategies by which a method can be cheated."""
     for strategy in INFLATIONS:
         days = isinstance(method, XOfY) or not strategy.on_days
         if days and (_windows(method) or not (strategy.on_window or strategy.from_window)):
@@ -59,7 +59,7 @@ def strategies(method: Method) -> Iterator[Strategy]:
 
 @dataclass
 class Cheat:
-    """A participant at work on its readings; `net_wh` is what its meter shows, `burnt_wh` its waste.
+    """Participant that cheats on its readings; `net_wh` is what its meter shows, `burnt_wh` its waste.
 
     flexible: the share of its mean withdrawal it moves or burns in a period.
     """
@@ -87,7 +87,7 @@ class Cheat:
 
     @property
     def seen(self) -> Evidence:
-        """Meter data as the buyer sees them."""
+        """Evidence from the buyer's meter data after the cheat."""
         readings = self.evidence.readings
         return replace(
             self.evidence,
@@ -135,13 +135,13 @@ class Cheat:
         return after(event[-1], size, mtu) if later else before(event[0], size, mtu)
 
     def _places(self, periods: list[int] | range) -> Ints:
-        """Places in the readings of those periods that are there."""
+        """Indices of those periods that are in the readings."""
         places = np.array(periods, dtype=np.int64) - self.evidence.readings.first_period
         return places[(places >= 0) & (places < len(self.net_wh))]
 
 
 def _windows(method: Method) -> list[tuple[Window, bool]]:
-    """Windows a method looks at on the event's own day, and whether they come after the event."""
+    """Windows that a method uses on the event's own day, and True for those after the event."""
     if isinstance(method, XOfY):
         return [(method.adjustment.window, False)] if method.adjustment else []
     if isinstance(method, SameDay):

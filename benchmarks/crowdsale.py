@@ -2,9 +2,9 @@
 
     python -m benchmarks.crowdsale
 
-Claim, transfer and the rest are measured with ten holders and with ten thousand: they cost the same. What
-collecting costs depends on whether the shares divide the amount: a remainder is a word to keep. The chain is
-the embedded one; gas does not depend on the machine. "first" is a call that finds empty slots (an account
+Claim, transfer and the rest are measured with ten holders and with ten thousand: they cost the same. The
+cost of collecting depends on whether shares divide the amount: a remainder is a word to store. The chain
+is the embedded one; gas does not depend on the machine. "first" is a call that finds empty slots (an account
 that never held the currency, a share, a claim), "again" one that does not. A funding is counted without the
 approval before it.
 """
@@ -40,13 +40,13 @@ MTU, LEAD = 900, 300
 FIRST_PERIOD = 1_000
 EVIDENCE = keccak(text="photographs of the roof")
 SHARE = 1_000
-"""µEUR each funder gives."""
+"""Amount that each funder gives, µEUR."""
 PERIODS_A_CALL = 8
 INCOME_WH = 4_000
 
 
 class Bench:
-    """A market of four, whose first participant owns the roof; funders are from outside."""
+    """Market of four, whose first participant owns the roof; funders are from outside."""
 
     def __init__(self) -> None:
         w3 = connect("embedded")
@@ -78,7 +78,7 @@ class Bench:
         self.chain.w3.provider.ethereum_tester.time_travel(until)  # type: ignore[attr-defined]
 
     def start(self, kind: str, name: str, goal: int) -> Campaign:
-        """Open, and its funding begun."""
+        """Campaign, opened, with its funding begun."""
         begin = self.chain.w3.eth.get_block("latest")["timestamp"] + 200_000
         terms = Terms(
             self.numbers[0], EVIDENCE, goal, 10**12, 1, 10**9,
@@ -102,7 +102,7 @@ class Bench:
         return used.gas
 
     def book(self, period: int) -> None:
-        """Book the trades that were judged before delivery, between gate closure and the period."""
+        """Clear, accept and book the period, between gate closure and delivery."""
         market, pool = self.market, self.market.auction
         market.clock.advance_to(self.operator, period * MTU - LEAD)
         pool.clear(self.operator, FIRST_AREA, period)
@@ -111,7 +111,7 @@ class Bench:
         pool.book(self.operator, FIRST_AREA, period, 250)
 
     def receive(self, campaign: EquityCampaign) -> int:
-        """Gas of what brings in that which was collected, when the dispute window is over."""
+        """Gas of receiving what was collected, when the dispute window is over."""
         let_time_pass(self.chain.w3, self.market.house.read("disputeWindowSeconds"))
         finish_due(self.market, self.operator, campaign.address)
         return self.measured("crowdsale collect", lambda: campaign.collect(self.operator))
@@ -138,7 +138,7 @@ class Bench:
 
 
 def figures(holders: int) -> dict[str, int]:
-    """Of a campaign with so many holders, gas by call."""
+    """Gas by call, of a campaign with this many holders."""
     bench = Bench()
     early, late, many = (bench.keys[f"funder/{i}"] for i in range(3))
     campaign = bench.start("equity", "roof", SHARE * holders)
@@ -156,7 +156,7 @@ def figures(holders: int) -> dict[str, int]:
     campaign.confirm_milestone(attester, 0, EVIDENCE)
     campaign.confirm_built(attester, EVIDENCE)
     first = campaign.start_operating(attester, EVIDENCE)
-    for i in range(holders - 3):  # each from the one who gave for them
+    for i in range(holders - 3):  # each from the account that gave for them
         campaign.transfer(many, to_checksum_address(keccak(text=f"holder {i}")[-20:]), SHARE)
     for again, start in enumerate((first, first + PERIODS_A_CALL + 1)):
         when = "again" if again else "first"
@@ -181,7 +181,7 @@ def figures(holders: int) -> dict[str, int]:
 
 
 def refund(holders: int) -> int:
-    """Gas of a refund by a campaign that failed with so many funders."""
+    """Gas of a refund by a campaign that failed with this many funders."""
     bench = Bench()
     people = [bench.keys[f"funder/{i}"] for i in range(holders)]
     campaign = bench.start("donation", "school", 10**9)

@@ -3,9 +3,9 @@
     python -m benchmarks.flexibility
 
 One hundred sellers under two requests, one against declared schedules and one against committed
-baselines, brought in by the gateway, a hundred to a call. Gas is from receipts on the embedded chain:
+baselines, brought by the gateway, a hundred to a call. Gas is from receipts on the embedded chain:
 `first` in ring slots never used, `recycled` in those an earlier period has left. Tokens are new in every
-period, being numbered by it.
+period, as they are numbered by it.
 """
 
 import json
@@ -53,7 +53,7 @@ STEPS = (
 
 
 class Bench:
-    """A market of `PEOPLE` sellers: half of them declare schedules, half have baselines."""
+    """Market of `PEOPLE` sellers: half of them declare schedules, half have baselines."""
 
     def __init__(self, w3: Web3) -> None:
         settings = MarketSettings(
@@ -104,7 +104,7 @@ class Bench:
         self.market.clock.advance_to(self.operator, period * MTU + seconds)
 
     def period(self, period: int) -> dict[str, int]:
-        """Run one through; gas of each step for one of what it handles (a request, leg or token)."""
+        """Run one period; returns the gas of each step for one unit (a request, leg or token)."""
         self.chain.gas.clear()
         self._advance_to(period - 1)
         numbers = [

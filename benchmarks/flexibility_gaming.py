@@ -3,14 +3,14 @@
     python -m benchmarks.flexibility_gaming
 
 The points, days and hours of `benchmarks.baseline_gaming`, and the cheats of `benchmarks.cheating`, each
-tried with several amounts; a cheater takes the best of them for itself.  Here the price is all that a
-delivered Wh pays: the seller's position moves by it, so upwards the energy is given away, and settled
+tried with several amounts; a cheater takes the best of them.  Here a delivered Wh earns the price and
+nothing else: the seller's position moves by it, so upwards the energy is given away, and settled
 with the supplier at retail price and import fee, or at the feed-in tariff.
 
 Baselines from readings: the cheater offers just what the method will find, so no penalty is due; its gain
-is what it earns above who offers what the method's own error finds.  Declared schedules: false by parts of
-the connection's capacity, offered in part, whole and twice, expected over the lot.  And what the parts of
-the rules are for: the same lies without one of them.
+is its pay above that of a seller that offers what the method's own error finds.  Declared schedules: false by
+parts of the connection's capacity, offered in part, whole and twice, expected over the lot.  To show the
+effect of each rule, the same lies without it.
 """
 
 import json
@@ -40,14 +40,14 @@ PRICES = (450, 600)
 DECLARED_PRICES = (0, 100, 450)
 PENALTY_PERCENT = 100
 AMOUNTS = (Fraction(1, 4), Fraction(1, 2), Fraction(3, 4), Fraction(1))
-"""Of what comfort leaves to move or burn."""
+"""Parts of what comfort leaves to move or burn."""
 LIES = (Fraction(1, 100), Fraction(1, 10), Fraction(1, 2), Fraction(1))
 OFFERED = (Fraction(1, 2), Fraction(1), Fraction(2))
 UP, DOWN = Direction.UP, Direction.DOWN
 
 
 class Rules(NamedTuple):
-    """called_share: None = as the lot has it; compensated: whether it is in the base downwards."""
+    """Rules; called_share: None = that of the lot; compensated: True where it is in the base downwards."""
 
     name: str
     called_share: Fraction | None
@@ -79,7 +79,7 @@ def tariff_of(scenario: Scenario) -> Prices:
 
 
 def found_wh(method: Method, seen: Evidence) -> Ints | None:
-    """Wh of each period the method takes for delivered upwards; None: no baseline."""
+    """Wh of each period that the method finds delivered upwards; None: no baseline."""
     metered = seen.require(seen.event, "benchmark")
     try:
         return np.maximum(delivered_wh(baseline(method, seen).wh, metered, UP), 0)
@@ -88,7 +88,7 @@ def found_wh(method: Method, seen: Evidence) -> Ints | None:
 
 
 def earned_micro_eur(found: Ints, metered: Ints, price: int, prices: Prices) -> int:
-    """Pay, and what the moved position changes with the supplier."""
+    """Pay, and the change by the moved position at the supplier."""
 
     def settled(position_wh: Ints) -> int:
         no_cap = np.full_like(metered, np.iinfo(np.int64).max)
@@ -108,7 +108,7 @@ def computed(method: Method, given: list[Evidence], prices: Prices) -> dict[str,
         metered = evidence.require(evidence.event, "benchmark")
         cheats = list(_cheats(method, evidence))
         for price in PRICES:
-            # Who does nothing offers what the method's error finds, where that pays.
+            # A seller that does nothing offers what the method's error finds, where that pays.
             honest = max(0, earned_micro_eur(error, metered, price, prices))
             best = max(
                 (earned_micro_eur(found, metered, price, prices) - burnt * burnt_price
@@ -120,7 +120,7 @@ def computed(method: Method, given: list[Evidence], prices: Prices) -> dict[str,
 
 
 def _cheats(method: Method, evidence: Evidence) -> Iterator[tuple[Ints, int]]:
-    """(what is found, what was burnt for it) of every strategy and amount."""
+    """(Wh found, Wh burnt for it) of every strategy and amount."""
     honest = baseline(method, evidence)
     for strategy in strategies(method):
         for amount in AMOUNTS:
@@ -136,7 +136,7 @@ def _cheats(method: Method, evidence: Evidence) -> Iterator[tuple[Ints, int]]:
 def declared(
     given: list[tuple[Evidence, int]], prices: Prices, rules: Rules, direction: Direction
 ) -> dict[str, Any]:
-    """Figures of false schedules; what the true one earns is 0."""
+    """Figures of false schedules; the gain of the true one is 0."""
     worth = prices.retail + int(prices.import_fee)
     result = {}
     for price in DECLARED_PRICES:
@@ -151,7 +151,7 @@ def declared(
 def _best_lie(
     evidence: Evidence, capacity_wh: int, prices: Prices, terms: LotTerms, share: Fraction | None
 ) -> int:
-    """The greatest expected gain of a false schedule in the event's first period, µEUR, rounded up."""
+    """Greatest expected gain of a false schedule in the event's first period, µEUR, rounded up."""
     truth = int(evidence.require(evidence.event, "benchmark")[0])
     honest = lot_micro_eur(terms, prices, 0, truth, 0, truth, truth)
     gains = []
@@ -202,7 +202,7 @@ def case(name: str, season: str, on: Any) -> dict[str, Any]:
 
 
 def show(results: list[dict[str, Any]], console: Console) -> None:
-    """Sums over all cases."""
+    """Show sums over all cases."""
     table = Table(
         title=f"one event, {sum(found['points'] for found in results)} points, EUR gained"
     )

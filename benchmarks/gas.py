@@ -1,7 +1,7 @@
 """Gas of every step of a delivery period, from receipts; writes benchmarks/results/gas.json.
 
     python -m benchmarks.gas
-    python -m benchmarks.gas --snapshot     only the small market whose figures CI holds fast
+    python -m benchmarks.gas --snapshot     only the small market whose figures CI compares
 
 Each figure is {first, recycled}: in slots never used before, and in a ring slot that an earlier period
 has left. Collateral, energy reservations, deviations and fees are all in place. The chain is the
@@ -50,14 +50,14 @@ TARGETS = {
 }
 FAR = 2**39
 ORDERS_A_CALL, READINGS_A_CALL = 500, 2_100
-"""Rows of one transaction when every slot is new; multiples of a group and of a block."""
+"""Size of a transaction when every slot is new; multiples of a group and of a block."""
 
 
 POOL = MarketSettings(MTU, LEAD, BAND, False, 3, ("bench",), ring_size=LAP)
 
 
 class Bench:
-    """A market with `people` participants who all order in every period."""
+    """Market with `people` participants that all order in every period."""
 
     def __init__(
         self, people: int, settings: MarketSettings = POOL, aggregators: Sequence[str] = ()
@@ -109,7 +109,7 @@ class Bench:
             house.deposit(treasurer, dict.fromkeys(accounts[start : start + 200], each))
 
     def period(self, period: int, own: int, signed: int) -> dict[str, GasUse]:
-        """One whole period: `own` own orders, `signed` signed ones, the rest under mandate."""
+        """Run a whole period: `own` own orders, `signed` signed ones, the rest under mandate."""
         self.chain.gas.clear()
         clock, auction = self.market.clock, self.market.auction
         clock.advance_to(self.operator, period * MTU - LEAD - 1)
@@ -189,7 +189,7 @@ def both(uses: Iterable[dict[str, GasUse]], step: str) -> dict[str, int]:
 
 
 def snapshot() -> dict[str, dict[str, int]]:
-    """Gas of every named step in a market of forty, by transaction: what `SNAPSHOT` holds."""
+    """Gas of every named step in a market of forty, by transaction: the content of `SNAPSHOT`."""
     uses = measure(40, own=4, signed=8)
     return {
         step: dict(zip(("first", "recycled"), (use[step].gas for use in uses), strict=True))

@@ -3,8 +3,8 @@
     python -m benchmarks.orderbook
 
 Gas is from receipts on anvil, in a ring slot that an earlier period has left, with the clock in block
-time; single orders are their owners' own transactions. Figures at the top are of participants who keep
-collateral in the book for their next orders; under "reserving", of those who reserve it order by order.
+time; single orders are their owners' own transactions. The figures at the top are for participants that keep
+collateral in the book for their next orders; those under "reserving" for ones that reserve it order by order.
 Gas does not depend on the machine; orders a second do.
 """
 
@@ -31,7 +31,7 @@ PEOPLE, KEEPERS = 100, range(0, 50)
 KEPT_WH = CAPACITY_WH // 100
 SHALLOW, DEEP, CANCELLED = 10, 5_000, 2_500
 BIDS, OFFERS = (0, 80), (120, 200)
-"""Ticks of the book: orders rest here, and do not meet."""
+"""Ticks of the book: orders rest here, and do not match."""
 SAMPLES = 16
 ORDERS_IN_BATCH = 100
 EVENTS = 10_000
@@ -78,7 +78,7 @@ class GasBench:
         return gas
 
     def _resting(self, count: int) -> list[BookOrder]:
-        """Random orders that meet nobody."""
+        """Random orders that match no other."""
         rng = self.rng
         sides = rng.integers(0, 2, count)
         ticks = np.where(sides, rng.integers(*OFFERS, count), rng.integers(*BIDS, count))
@@ -102,7 +102,7 @@ class GasBench:
         ]
 
     def _at_rest(self, period: int) -> list[BookOrder]:
-        """Everything at rest."""
+        """All resting orders."""
         return [
             order
             for side in Side
@@ -158,7 +158,7 @@ def _gas(receipt: TxReceipt) -> int:
 
 
 def figures(gas: Gas) -> dict[str, Any]:
-    """The means of the samples under the names of the results."""
+    """Means of the samples under the names of the results."""
     means = {step: round(mean(samples)) for step, samples in gas.items()}
 
     def steps(prefix: str) -> dict[str, int]:

@@ -1,6 +1,6 @@
-"""The commands a reader is told to type. They work as printed, from where the reader stands.
+"""Commands that a reader is told to type. They work as printed, from the reader's folder.
 
-What only the reader knows stands in capitals: NAME, FILE, EUR.
+Values that only the reader knows are in capitals: NAME, FILE, EUR.
 """
 
 import os
@@ -12,22 +12,22 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def command(script: str, *words: str) -> str:
-    """The shell command that runs `scripts.SCRIPT`; words: as the shell takes them (see `quoted`)."""
+    """Shell command that runs `scripts.SCRIPT`; words: as the shell takes them (see `quoted`)."""
     return " ".join((interpreter(), "-m", f"scripts.{script}", *(word for word in words if word)))
 
 
 def quoted(value: object) -> str:
-    """A value as one word of a shell command."""
+    """Value as one word of a shell command."""
     return shlex.quote(str(value))
 
 
 def next_line(what: str, remark: str = "") -> str:
-    """`what` comes next; the remark stands below, so that the command's line can be copied whole."""
+    """Line that names `what` as next; the remark is below, so that the command can be copied whole."""
     return f"Next     {what}" + (f"\n         {remark}" if remark else "")
 
 
 def interpreter() -> str:
-    """This Python as a shell finds it: the checkout's environment by its path from here."""
+    """Path of this Python for a shell: the checkout's environment, relative to here."""
     ours = CHECKOUT / ".venv"
     python = Path(sys.executable)
     if ours.is_dir() and ours.resolve() == Path(sys.prefix).resolve():
@@ -39,5 +39,5 @@ def interpreter() -> str:
 
 
 def with_interpreter(text: str) -> str:
-    """A help text whose commands begin with `python -m`, with the Python that runs them."""
+    """Help text whose commands begin with `python -m`, with the Python that runs them."""
     return text.replace("python -m ", f"{interpreter()} -m ")

@@ -1,4 +1,4 @@
-"""The one root of every exception gridbourse raises on purpose."""
+"""Root of every exception that gridbourse raises on purpose."""
 
 
 class GridbourseError(Exception):

@@ -1,4 +1,4 @@
-"""Reading a file whole, whatever lies at its path: a pipe, a folder or a link never holds a reader up."""
+"""Reads a whole file, whatever is at its path: a pipe, a folder or a link never blocks a reader."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _KINDS: Final = (
 
 MOST_NESTED: Final = 200
 _BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]')
-"""Texts, so that a bracket in one is none, and brackets."""
+"""Texts, so that a bracket in one is not counted, and brackets."""
 
 
 class FileError(GridbourseError):
-    """A file that cannot be read; `reason` says why, without the path."""
+    """File that cannot be read; `reason` gives the cause, without the path."""
 
     def __init__(self, path: Path, reason: str) -> None:
         self.reason = reason
@@ -36,7 +36,7 @@ class FileError(GridbourseError):
 
 
 def read_bytes(path: Path) -> bytes:
-    """All of a regular file; FileError for anything else, at once."""
+    """Content of a regular file; FileError for anything else, at once."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
@@ -52,7 +52,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """A text in UTF-8, without its byte-order mark; FileError for another file."""
+    """Text in UTF-8, without its byte-order mark; FileError for another file."""
     data = read_bytes(path)
     if b"\0" in data:
         raise FileError(path, f"is no text: byte {data.index(0)} is NUL")
@@ -65,7 +65,7 @@ def read_text(path: Path) -> str:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file; FileError for one that cannot be read as such."""
+    """TOML file; FileError for one that cannot be read as such."""
     try:
         return tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
@@ -73,7 +73,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def parse_json(text: str) -> Any:
-    """A JSON text; ValueError for another one, or one nested so deep that it would end the process."""
+    """JSON text; ValueError for another one, or one nested so deep that it would end the process."""
     depth = 0
     for found in _BRACKETS.finditer(text):
         depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
@@ -83,15 +83,15 @@ def parse_json(text: str) -> Any:
 
 
 def other_kind(path: Path) -> str | None:
-    """Kind of a path that is no regular file, in words; None for a file.
+    """Kind of what is at a path if it is no regular file, in words; None for a file.
 
-    OSError where nothing can be found out, as of a link to nothing.
+    OSError where the kind cannot be found out, as for a link to nothing.
     """
     return _other_kind(path.stat().st_mode)
 
 
 def why(path: Path, error: Exception) -> str:
-    """Reason of an error of the system on a path, in a few words."""
+    """Cause of an error of the system about a path, in a few words."""
     number = getattr(error, "errno", None)
     if number == errno.ENOENT:
         return "is a link to nothing" if path.is_symlink() else "is missing"

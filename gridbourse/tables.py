@@ -5,8 +5,8 @@ one missing; no word means "missing", so that a zone may be called NA.  Blank li
 lines that begin with # above the header.  A row's place is the line of the file it begins in;
 in a Parquet file it is the row's number, the first being 1.
 
-Columns nobody asked for are treated alike in all files: they are left unread, and one line of the log
-names them; one that is nearly the name of a column that may be there, and is not, is refused.
+Unused columns are treated alike in all files: they are not read, and one line of the log
+names them; one whose name is nearly that of a possible column that is missing is refused.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PARQUET: Final = ".parquet"
 
 
 class TableError(GridbourseError):
-    """A table that cannot be used: `place` of a row, `column` and `reason`, as far as they are known."""
+    """Table that cannot be used: `place` of a row, `column` and `reason`, as far as they are known."""
 
     def __init__(
         self, path: Path, reason: str, column: str | None = None, place: int | None = None
@@ -55,7 +55,7 @@ def kind(path: Path) -> str | None:
 
 
 def place_word(file: str) -> str:
-    """Name of a row's place: the line of a CSV file, the row of a Parquet file."""
+    """Word for a row's place: the line of a CSV file, the row of a Parquet file."""
     return "row" if kind(Path(file)) == PARQUET else "line"
 
 
@@ -104,7 +104,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
 def require_columns(
     path: Path, header: Sequence[str], needed: Collection[str], optional: Collection[str] = ()
 ) -> None:
-    """TableError for a column that lacks, or is nearly one that lacks; a line for what is not used."""
+    """TableError for a missing column, or a name close to one; one log line for unused columns."""
     extra = [name for name in header if name not in (*needed, *optional)]
     for name in needed:
         if name not in header:
@@ -121,7 +121,7 @@ def require_columns(
 
 @lru_cache(maxsize=1024)
 def _say_unused(file: str, extra: tuple[str, ...]) -> None:
-    """Once, however often a mapping is read anew."""
+    """Log unused columns once, however often a mapping is read again."""
     log.warning("%s", one_line(f"{file}: not used: column {', '.join(map(repr, extra))}"))
 
 

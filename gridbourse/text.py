@@ -1,4 +1,4 @@
-"""Text for people: counts, moments, one line whatever is in it, and the name that was probably meant."""
+"""Text for people: counts, moments, one line for any text, and the name that was probably meant."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Final
 
 PLAIN: Final = "gridbourse.plain"
-"""Error handler of encoders: what a terminal cannot show is written with what it can."""
+"""Error handler of encoders: characters that a terminal cannot show are replaced by ones it can."""
 _INSTEAD: Final = {
     "µ": "u", "μ": "u", "€": "EUR", "…": "...", "·": "-", "×": "x", "±": "+/-", "−": "-",
     "–": "-", "—": "-", "°": "deg ", "²": "2", "³": "3", "→": "->", "←": "<-", "≤": "<=", "≥": ">=",
@@ -20,25 +20,25 @@ _INSTEAD: Final = {
 
 
 def many(number: int, noun: str, plural: str = "") -> str:
-    """1 bid, 2 bids; plural: where it is more than an s."""
+    """1 bid, 2 bids; plural: where it is not formed with s."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def moment(timestamp: int) -> str:
-    """Unix seconds for the eye: 2016-07-24 10:00 UTC, with seconds where there are any."""
+    """Unix seconds for display: 2016-07-24 10:00 UTC, with seconds where there are any."""
     form = "%Y-%m-%d %H:%M:%S" if timestamp % 60 else "%Y-%m-%d %H:%M"
     return f"{datetime.fromtimestamp(timestamp, UTC):{form}} UTC"
 
 
 def one_line(text: object) -> str:
-    """The text with everything escaped that ends a line, moves a cursor or cannot be seen."""
+    """Text with everything escaped that ends a line, moves a cursor or cannot be seen."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text)
     )
 
 
 def meant(name: str, known: Iterable[str]) -> str | None:
-    """The one of the known names that is nearly this one; None where none is."""
+    """Known name that is nearly this one; None where there is none."""
     names = {each.casefold(): each for each in known}
     near = get_close_matches(name.casefold(), names, n=1, cutoff=0.7)
     return names[near[0]] if near else None

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 Parser = Callable[[str], datetime | None]
-"""A time, with its UTC offset where the text has one; None for what is no time."""
+"""Parser of a time, with its UTC offset where the text has one; None for anything but a time."""
 
 ZONES: Final = ("UTC", "GMT", "Z")
 """Names of time zones that mean the same offset everywhere."""
@@ -31,8 +31,8 @@ def parse_iso(text: str) -> datetime | None:
 def parser(layout: str | None) -> Parser:
     """Parser of a layout as for strptime; None, or ISO8601: ISO 8601.
 
-    Of names of time zones (%Z) ZONES alone are read: the others mean this here and that there.
-    ValueError for what is no layout.
+    Of names of time zones (%Z) only ZONES are read: the others have different meanings in different places.
+    ValueError for anything but a layout.
     """
     if layout is None or layout == "ISO8601":
         return parse_iso
@@ -54,18 +54,18 @@ def parser(layout: str | None) -> Parser:
 
 
 def names_zone(layout: str | None) -> bool:
-    """Whether a layout has the name of a time zone in it."""
+    """True where a layout contains the name of a time zone."""
     return layout is not None and _ZONE_NAME.search(layout) is not None
 
 
 def parse_utc(text: str) -> datetime | None:
-    """An ISO 8601 time that has its UTC offset, as UTC; None for any other text."""
+    """ISO 8601 time with its UTC offset, as UTC; None for any other text."""
     moment = parse_iso(text)
     return None if moment is None or moment.tzinfo is None else as_utc(moment)
 
 
 def as_utc(moment: datetime) -> datetime | None:
-    """None beyond the years that there are."""
+    """Moment in UTC; None beyond the range of years."""
     try:
         return moment.astimezone(UTC)
     except OverflowError:

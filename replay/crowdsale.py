@@ -1,7 +1,7 @@
-"""A scenario's campaign in a replay: funded and built before the first period, paid after the last.
+"""Campaign of a scenario in a replay: funded and built before the first period, paid after the last.
 
-What the holders get is taken from the owner's account and leaves the market, so the accounts are told
-of it as a transfer; what the chain says is due must be what the model makes of the replay's own figures.
+The holders' income is taken from the owner's account and leaves the market, so the accounts
+record it as a transfer; the sum due on the chain must be the model's from the replay's own figures.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from replay.period_walk import PeriodResult, ReplayError
 
 
 def public_name(name: str) -> str:
-    """Name of the key of somebody who is no participant."""
+    """Name of the key of a person that is no participant."""
     return f"public/{name}"
 
 
 @dataclass
 class CampaignRun:
-    """The campaign of a scenario on a chain.
+    """Campaign of a scenario on a chain.
 
     states: (phase, block time, unix seconds) as it went through them. claims: µEUR by holder.
     """
@@ -56,7 +56,7 @@ class CampaignRun:
 
     @property
     def holders(self) -> Mapping[str, LocalAccount]:
-        """Everybody who gives money, by connection point or name."""
+        """All funders, by connection point or name."""
         keys = self.market.keys
         participants = {point: keys[account_name(point)] for point in self.plan.funders}
         return participants | {name: keys[public_name(name)] for name in self.plan.public}
@@ -64,7 +64,7 @@ class CampaignRun:
     # --- before the first period ---------------------------------------------------------------
 
     def fund(self) -> None:
-        """Agree, open, and take every funder's money."""
+        """Agree on terms, open, and collect every funder's money."""
         plan, campaign = self.plan, self.campaign
         self._note()
         by_owner = plan.offered_by == OWNER
@@ -81,7 +81,7 @@ class CampaignRun:
         self._note()
 
     def build(self) -> None:
-        """Confirm every milestone; it operates from the period after the market clock's on."""
+        """Confirm every milestone; operation begins with the period after the market clock's."""
         attester = self.market.keys["attester"]
         for at, name in enumerate(self.plan.milestones):
             self.campaign.confirm_milestone(attester, at, keccak(text=name))
@@ -93,7 +93,7 @@ class CampaignRun:
         self._note()
 
     def _bring_in(self, name: str, amount: int) -> None:
-        """The treasurer mints against the funder's bank deposit."""
+        """Let the treasurer mint against the funder's bank deposit."""
         reference = keccak(text=f"bank/{self.campaign.address}/{name}")
         self.market.currency.write(
             self.market.keys["treasurer"], "deposit", "mint",
@@ -101,7 +101,7 @@ class CampaignRun:
         )  # fmt: skip
 
     def _start_clock(self) -> None:
-        """Just before the first period's orders, where the walk begins."""
+        """Set the clock to just before the first period's orders, where the walk begins."""
         lead = self.scenario.market.gate_closure_s
         at = self.scenario.first_period * self.scenario.mtu_seconds - lead - 1
         self.market.clock.advance_to(self.market.keys["operator"], at)
@@ -113,10 +113,10 @@ class CampaignRun:
     # --- after the last period -----------------------------------------------------------------
 
     def pay(self, results: Mapping[int, PeriodResult]) -> list[Transfer]:
-        """Record and collect what the periods earned, and claim it after the dispute window; what left the
-        owner's account.
+        """Record and collect the income of the periods, and claim it after the dispute window; returns the
+        payments out of the owner's account.
 
-        ReplayError where the chain has another sum due than the model.
+        ReplayError where the sum due on the chain differs from the model's.
         """
         market, campaign = self.market, self.campaign
         rebuilt = read_history(market).rebuilt
@@ -127,7 +127,7 @@ class CampaignRun:
         collected = campaign.collect(operator)
         let_time_pass(market.chain.w3, market.house.read("disputeWindowSeconds"))
         finish_due(market, operator, campaign.address)
-        campaign.collect(operator)  # what has come in is the shares' from now on
+        campaign.collect(operator)  # what has come in belongs to the shares from now on
         for name, account in self.holders.items():
             self._require_part(name, collected)
             if campaign.claimable(account.address):
@@ -136,7 +136,7 @@ class CampaignRun:
         return [Transfer(self.number, OUTSIDE, kind, collected)] if collected else []
 
     def export_of(self, result: PeriodResult) -> Export:
-        """Income of a period, by the replay's own meters, caps and trades."""
+        """Export of a period, by the replay's own meters, caps and trades."""
         if result.metered_wh is None:
             raise ReplayError(f"period {result.period} was not delivered")
         tariff = self.scenario.tariff
@@ -149,7 +149,7 @@ class CampaignRun:
         return Export(wh, retail, feed_in, premium)
 
     def _require_equal(self, results: Mapping[int, PeriodResult]) -> None:
-        """The model's campaign on the same exports owes what the chain's does."""
+        """Require that the model's campaign owes the same on the same exports as the chain's."""
         plan, terms = self.plan, self.campaign.terms()
         rules = Rules(*terms[2:])
         agreed = Agreement(Form(FORMS.index(plan.form)), plan.value)
@@ -163,7 +163,7 @@ class CampaignRun:
             )
 
     def _require_part(self, name: str, collected: int) -> None:
-        """Of one distribution each holder gets its part by what it gave, rounded down."""
+        """Require of one distribution that each holder gets its part by what it gave, rounded down."""
         stake = {**self.plan.funders, **self.plan.public}[name]
         expected = collected * stake // self.plan.cap
         found = self.campaign.claimable(self.holders[name].address)

@@ -1,9 +1,9 @@
-"""A campaign as the record has it: where its money is, and what each period would have cost without it.
+"""Campaign in the record: use of its money, and cost of each period without it.
 
 **Without the project** the owner's meter shows its consumption alone. Where the panel changed what was
-ordered or delivered, that consumption is settled by the model as bought in the market at the period's
-price, all of it and to the watt-hour, so that no saving is claimed that cheap local energy would have
-brought as well; in a period without trade the supplier sells it. One household moves no price. Where the
+ordered or delivered, the model settles that consumption as bought in the market at the period's
+price, all of it and to the watt-hour, so that savings from cheap local energy are not attributed to the
+panel; in a period without trade the supplier sells it. One household moves no price. Where the
 panel neither produces nor was expected to, nothing differs.
 """
 
@@ -68,7 +68,7 @@ def _price(record: RunRecord, period: int) -> int | None:
 
 
 def _income(run: CampaignRun, result: PeriodResult, price: int | None) -> dict[str, int]:
-    """Income of the panel in a period, and the owner's bill with and without it."""
+    """Energy of the panel in a period, and the owner's bill with and without it."""
     if result.metered_wh is None:
         raise ReplayError(f"period {result.period} was not delivered")
     scenario, point = run.scenario, run.plan.panel.point
@@ -98,13 +98,13 @@ def _income(run: CampaignRun, result: PeriodResult, price: int | None) -> dict[s
 
 
 def _load_wh(run: CampaignRun, period: int) -> int:
-    """Consumption as a negative reading: all that the roof's meter would show without the panel."""
+    """Consumption as a negative reading: the whole reading of the roof's meter without the panel."""
     load_w = _power(run.scenario.profiles.load_w, run, period)
     return round(-load_w * run.scenario.mtu.hours)
 
 
 def _expected_w(run: CampaignRun, period: int) -> float:
-    """Production that the owner expected of the panel: that of 24 hours before."""
+    """Expected production of the panel: its production 24 hours before."""
     return _power(run.scenario.profiles.pv_w, run, run.scenario.day_before(period))
 
 

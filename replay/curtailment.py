@@ -1,4 +1,4 @@
-"""The compensation of a replay: claimed once all is settled, from the fees the DSO has by then."""
+"""Curtailment compensation in a replay: claimed once all is settled, from the fees the DSO has by then."""
 
 from gridbourse.chain.bindings.curtailment import Paid
 from gridbourse.chain.deployment.market import Market
@@ -9,7 +9,7 @@ from replay.markets.market import Transfer
 
 
 def compensate(market: Market) -> list[Transfer]:
-    """Claim everything that was held back; what was paid. Nothing where the market pays for nothing."""
+    """Claim everything that was held back; returns the payments, none in a market without compensation."""
     if market.compensation is None:
         return []
     claims = claim(market, read_history(market).rebuilt, market.keys["operator"])

@@ -1,7 +1,7 @@
-"""The flexibility market of a replay, before energy is traded: needed, asked for, offered, bought, judged.
+"""Flexibility market of a replay, before energy is traded: needs, requests, offers, awards, verdicts.
 
-The DSO buys what its power flow says is missing, by one product after the other; then TSO and
-participants ask. The chain clears as `gridbourse.model.flexibility.market` does, and the DSO judges every
+The DSO buys what its power flow shows to be missing, by one product after the other; then TSO and
+participants request. The chain clears as `gridbourse.model.flexibility.market` does, and the DSO judges every
 trade on the real grid, its own included.
 """
 
@@ -44,11 +44,11 @@ from replay.order_routes import GROUPS_A_CALL
 KIND = "flexibility"
 OFFERS_A_CALL = 60
 BASELINE_BACK = 1
-"""Periods that have to be metered before anything by a baseline of readings is bought."""
+"""Periods that have to be metered before anything against a baseline of readings is bought."""
 
 
 class Bought(NamedTuple):
-    """A leg of a request: a seller's point, what it owes, whether the DSO rejected it."""
+    """Leg of a request: the seller's point, its obligation, and True where the DSO rejected it."""
 
     point_id: str
     leg: model.Leg
@@ -57,9 +57,9 @@ class Bought(NamedTuple):
 
 @dataclass
 class Asked:
-    """A request of a period. account: the buyer's; buyer: "dso", "tso" or a connection point.
+    """Request in a period. account: the buyer's; buyer: "dso", "tso" or a connection point.
 
-    agents: the salt of each whose offers by declared schedules stand under it.
+    agents: the salt of each agent whose offers by declared schedules are under it.
     """
 
     number: int
@@ -76,8 +76,7 @@ class Asked:
 
 @dataclass
 class Session:
-    """Requests and offers of a period. declared_wh: schedules; promised: by participant, of what kind, how
-    much."""
+    """Result of a period. declared_wh: schedules; promised: by participant, kind and quantity."""
 
     asked: list[Asked] = field(default_factory=list)
     needed: list[Need] = field(default_factory=list)
@@ -88,7 +87,7 @@ class Session:
 
 @dataclass
 class FlexibilityMarket:
-    """Takes a period's flexibility from its need to the DSO's verdict. `sessions`: by period."""
+    """Market that takes a period's flexibility from need to DSO verdict. `sessions`: by period."""
 
     judging: Judging
     view: GridView
@@ -115,7 +114,7 @@ class FlexibilityMarket:
     # --- a period ------------------------------------------------------------------------------
 
     def buy(self, period: int) -> None:
-        """All of a period's requests, step by step; the clock goes on by a second in each."""
+        """All requests of a period, step by step; the clock advances by a second in each."""
         session = self.sessions[period] = Session()
         for product in self.table.dso.products if self.table.dso else ():
             found = self._needs(period)
@@ -125,7 +124,7 @@ class FlexibilityMarket:
             self._step(period, self.table.calls_in(period))
 
     def moved_wh(self, period: int) -> Ints:
-        """Energy that was bought, not rejected and moves, over all points of the scenario, + injects."""
+        """Energy moved by what was bought and not rejected, over all points of the scenario, + injects."""
         return self.judging.grid_feed.moved_wh(period)
 
     def _needs(self, period: int) -> list[Need]:
@@ -133,7 +132,7 @@ class FlexibilityMarket:
         return needs(self.view, self._zones, schedule, self.judging.scenario.forecast_var(period))
 
     def _calls_of(self, period: int, product: int, found: Sequence[Need]) -> list[Call]:
-        """Requests of the DSO by a product, need by need."""
+        """Requests of the DSO for a product, need by need."""
         assert self.table.dso is not None
         terms = self.table.products[product]
         metered_before = period - self.judging.scenario.first_period
@@ -156,7 +155,7 @@ class FlexibilityMarket:
         ]
 
     def _step(self, period: int, calls: Sequence[Call]) -> None:
-        """Ask, have it offered, and once all are closed clear, award and judge them."""
+        """Post requests, collect offers, and once all are closed clear, award and judge them."""
         if not calls:
             return
         clock, operator = self.judging.market.clock, self._keys["operator"]
@@ -197,11 +196,11 @@ class FlexibilityMarket:
         return asked
 
     def _seed(self, period: int, place: int) -> bytes:
-        """Known to nobody but who has the deployment's secret, until it is shown."""
+        """Seed of a lot, known only to a holder of the deployment's secret until it is revealed."""
         return keccak(deployment_salt(self._keys) + f"lot/{period}/{place}".encode())
 
     def _offer(self, period: int, asked: Asked) -> None:
-        """Everybody who may and can: schedules first, where the product rests on them."""
+        """Offers of all sellers that may and can: schedules first, where the product rests on them."""
         mine = [able for able in self._able(period, asked) if self._may(period, asked, able)]
         number_of = self.judging.members.number_of
         mine.sort(key=lambda able: number_of[able.point_id])
@@ -228,7 +227,7 @@ class FlexibilityMarket:
             session.promised[who] = (kind, former + able.wh)
 
     def _commit(self, period: int, asked: Asked, key: str, agent: int) -> bytes:
-        """Commitment of an agent's offers by declared schedules: a salt nobody else knows."""
+        """Commitment of an agent's offers by declared schedules, with a salt that nobody else knows."""
         if not asked.request.product.declared:
             return NO_SEED
         place = f"salt/{period}/{asked.number}".encode()
@@ -270,9 +269,9 @@ class FlexibilityMarket:
                 session.declared_wh |= schedules
 
     def _agent_key(self, point: str, asked: Asked) -> str:
-        """By whom an offer comes: the aggregator with a mandate, the participant, or the gateway.
+        """Key of the agent that brings an offer: the aggregator with a mandate, the participant, the gateway.
 
-        The gateway has everybody's mandate, so to a participant each sells itself.
+        The gateway has everybody's mandate, so to a participant each seller offers itself.
         """
         if not asked.request.house:
             return account_name(point)
@@ -293,7 +292,7 @@ class FlexibilityMarket:
     # --- cleared, awarded, judged --------------------------------------------------------------
 
     def _clear(self, period: int, asked: Asked) -> list[model.Leg]:
-        """Cleared and awarded on the chain as by the model; the legs that are called."""
+        """Legs that are called, cleared and awarded on the chain as by the model."""
         operator = self._keys["operator"]
         if asked.request.product.declared:
             self.chain.show_seed(operator, period, asked.number, asked.seed)
@@ -317,7 +316,7 @@ class FlexibilityMarket:
         return called
 
     def _release(self, period: int, asked: Asked, who: int, wh: int) -> None:
-        """It may be promised again; where a schedule is declared its one promise stands."""
+        """Release a promise, to be made again; where a schedule is declared its one promise stays."""
         if not asked.request.product.declared:
             promised = self.sessions[period].promised
             kind, others = promised[who]
@@ -347,7 +346,7 @@ class FlexibilityMarket:
     def _judge(
         self, period: int, trades: Sequence[TradeWord], owners: Sequence[tuple[Asked, model.Leg]]
     ) -> None:
-        """The DSO's verdicts; what it lets through is called."""
+        """Bring the DSO's verdicts; legs not rejected are called."""
         judging = self.judging
         schedule, reactive = judging.forecast_wh(period), judging.scenario.forecast_var(period)
         verdicts = judging.grid_feed.check_flexibility(period, schedule, reactive)

@@ -1,8 +1,8 @@
-"""Flexibility as it is delivered in a replay: sellers obey, the oracle verifies, the chain pays as the model.
+"""Delivery of flexibility in a replay: sellers follow, the oracle verifies, the chain pays as the model.
 
-Whoever was called for curtailment holds its meter that much below the reading before; homes have their
-set-points already. After the readings are in, every leg is verified, the tokens it was minted as are
-compared with what the model says was delivered, and at the end of the run they are redeemed.
+A producer called for curtailment holds its meter that much below the reading before; homes have their
+set-points already. After the readings are in, every leg is verified, the tokens minted for it are
+compared with the delivery by the model, and at the end of the run they are redeemed.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ SUMMED = (
     "bought_wh", "rejected_wh", "standing_by_wh", "delivered_wh", "off_wh", "paid_micro_eur",
     "shared_micro_eur", "penalty_micro_eur",
 )  # fmt: skip
-"""Columns of a request that its legs add up to."""
+"""Columns of a request that are sums over its legs."""
 
 
 @dataclass(frozen=True)
 class Delivered:
     """Result of a period's flexibility.
 
-    contracts_wh: what it moves of every point's position, + sold; transfers: of its money; requests: a
-    row each, as a record has them.
+    contracts_wh: change of every point's position, + sold; transfers: of its money; requests: a
+    row each, as in a record.
     """
 
     contracts_wh: Ints
@@ -53,7 +53,7 @@ class Delivered:
 
 @dataclass
 class FlexibleDelivery:
-    """From what was bought to what is paid. `tokens`: (Wh, claim) by token that were minted."""
+    """Delivery from awards to payments. `tokens`: (Wh, claim) by token minted."""
 
     market: FlexibilityMarket
     feed: FlexibilityFeed
@@ -70,8 +70,7 @@ class FlexibleDelivery:
     # --- sellers obey --------------------------------------------------------------------------
 
     def obeyed(self, period: int, metered: Mapping[int, Ints]) -> Caps:
-        """Part of each connection's injection that sold curtailment leaves; metered: earlier periods'
-        readings."""
+        """Limits of each connection after curtailment sold; metered: earlier periods' readings."""
         caps = Caps.none(len(self._scenario.points))
         sold: dict[int, int] = defaultdict(int)
         for asked in self.market.sessions[period].asked:
@@ -91,7 +90,7 @@ class FlexibleDelivery:
         return caps
 
     def _base_wh(self, period: int, who: int, metered: Mapping[int, Ints]) -> int:
-        """The reading before it was first called: what its meter is compared with."""
+        """Reading before the point was first called, with which its meter is compared."""
         first, today = period, self._calendar.day_of(period).periods
         while first - 1 in self._called[who] and first - 1 in today:
             first -= 1
@@ -100,8 +99,8 @@ class FlexibleDelivery:
     # --- verified and paid ---------------------------------------------------------------------
 
     def verify(self, period: int, metered: Mapping[int, Ints]) -> Delivered:
-        """Every leg of a metered period. VenueError where one cannot be verified, or the chain finds
-        anything else than the model."""
+        """Verify every leg of a metered period. VenueError where one cannot be verified, or the result on the
+        chain differs from the model's."""
         asked = self.market.sessions[period].asked
         contracts: Ints = np.zeros(len(self._scenario.points), dtype=np.int64)
         if not asked:
@@ -127,7 +126,7 @@ class FlexibleDelivery:
         metered: Mapping[int, Ints], credited: dict[int, int], supplier: int, contracts: Ints,
         transfers: list[Transfer],
     ) -> dict[str, object]:  # fmt: skip
-        """A request, leg by leg, in the order in which the chain verifies them."""
+        """Row of a request, leg by leg, in the order in which the chain verifies them."""
         sums: dict[str, int] = defaultdict(int)
         for bought in sorted(asked.bought, key=lambda b: b.leg.participant):
             leg, who = bought.leg, bought.leg.participant
@@ -160,7 +159,7 @@ class FlexibleDelivery:
         self, period: int, asked: Asked, leg: model.Leg, told: dict[str, Any],
         metered: Mapping[int, Ints], credited: int,
     ) -> model.Finding:  # fmt: skip
-        """By the model, from what was declared or metered before and what is metered now."""
+        """Finding by the model, from what was declared or metered before and what is metered now."""
         who, product = leg.participant, asked.request.product
         reading = int(metered[period][self._members.row_of[who]])
         if product.declared:
@@ -168,7 +167,7 @@ class FlexibleDelivery:
         elif BASELINES[product.method] is METER_BEFORE_METER_AFTER:
             baseline = self._base_wh(period, who, metered)
         else:
-            baseline = told["baselineWh"]  # recomputed from its evidence by the checker
+            baseline = told["baselineWh"]  # recomputed from its evidence by the audit
         finding = model.verify(leg, product, asked.request.way, baseline, reading, credited)
         expected = {
             "stoodBy": leg.stands_by,
@@ -234,7 +233,7 @@ class FlexibleDelivery:
     # --- the chain -----------------------------------------------------------------------------
 
     def _findings(self, period: int, since: int) -> dict[tuple[int, int], dict[str, Any]]:
-        """Results on the chain in these blocks, by request and participant."""
+        """Findings of the chain in these blocks, by request and participant."""
         chain = self.market.chain
         event = chain.delivery.contract.events.LegVerified()
         last = self._judging.market.chain.w3.eth.block_number
@@ -247,7 +246,7 @@ class FlexibleDelivery:
         }
 
     def _require_ended(self, period: int, asked: Sequence[Asked]) -> None:
-        """Every request is over, and of its tokens there is what was delivered."""
+        """Require that every request is over, and its tokens equal the delivery."""
         chain = self.market.chain
         for one in asked:
             where = f"{KIND}, period {period}, request {one.number}"
@@ -259,7 +258,7 @@ class FlexibleDelivery:
                 raise VenueError(f"{where}: tokens {found} on the chain, {expected} by the model")
 
     def redeem(self) -> None:
-        """Everybody redeems what it holds; then there is no token left."""
+        """Let everybody redeem its tokens; then there is no token left."""
         token = self.market.chain.token
         for point, mine in self._holders.items():
             account = self._judging.market.keys[account_name(point)]

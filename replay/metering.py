@@ -1,4 +1,4 @@
-"""The meters of a replay: each signs its reading, the metering system drops a file a period, and the
+"""Meters of a replay: each signs its reading, the metering system drops a file a period, and the
 oracle's own path reads it: source, validation, feed."""
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ COLUMNS = Columns(time="time", point="point", value="wh", unit="Wh", signature="
 
 @dataclass
 class MeterDrop:
-    """A folder with one CSV file a period, readings of the participants' meters."""
+    """Folder with one CSV file a period, readings of the participants' meters."""
 
     folder: Path
     scenario: Scenario
@@ -36,7 +36,7 @@ class MeterDrop:
         )
 
     def collect(self, period: int, readings_wh: NDArray[np.int64]) -> dict[int, int]:
-        """Net Wh by participant number, after a file was written, read back and found good."""
+        """Net Wh by participant number, after a file was written, read back and found valid."""
         path = self._drop(period, readings_wh)
         good = validate(
             read(path, COLUMNS), self.meters, self.scenario.mtu, range(period, period + 1)

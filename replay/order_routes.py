@@ -1,4 +1,4 @@
-"""How orders reach a market: by mandate, signed one by one, or each with its own transaction."""
+"""Routes of orders to a market: by mandate, signed one by one, or each with its own transaction."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -14,7 +14,7 @@ GROUPS_A_CALL = 150
 
 
 class Placed(NamedTuple):
-    """A row of the orders that are placed, in types of the chain."""
+    """Row of the orders that are placed, in types of the chain."""
 
     point_id: str
     number: int
@@ -24,12 +24,12 @@ class Placed(NamedTuple):
 
 
 def placed_rows(orders: pd.DataFrame) -> Iterator[Placed]:
-    """The rows of a frame that has these columns."""
+    """Rows of a frame that has these columns."""
     columns = (orders[name].tolist() for name in Placed._fields)
     return (Placed(*row) for row in zip(*columns, strict=True))
 
 
 def slices(frame: pd.DataFrame, rows: int) -> Iterator[pd.DataFrame]:
-    """The frame, so many rows at a time."""
+    """Slices of the frame of at most this many rows."""
     for start in range(0, len(frame), rows):
         yield frame.iloc[start : start + rows]

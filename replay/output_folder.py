@@ -1,4 +1,4 @@
-"""The folder a replay leaves: all of it at once, or what was there before; never another run's unasked."""
+"""Output folder of a replay: written as a whole or not at all; never over another run unasked."""
 
 import shutil
 import tempfile
@@ -9,14 +9,14 @@ from pathlib import Path
 from gridbourse.errors import GridbourseError
 
 LATER = ("check.json",)
-"""Files that other commands add to a run's folder: they say nothing of the next run."""
+"""Files that other commands add to a run's folder: they do not belong to the next run."""
 OF_A_RUN = ("summary.json", "deployment.json", "record")
-"""By these a folder is known to hold a run."""
+"""Names by which a folder is known to hold a run."""
 OUT = Path("out")
 
 
 class FolderError(GridbourseError):
-    """A folder cannot take a run."""
+    """Folder that cannot take a run."""
 
 
 def folder_for(name: str) -> Path:
@@ -29,7 +29,7 @@ def folder_for(name: str) -> Path:
 
 
 def require_room(out: Path, overwrite: bool) -> None:
-    """Refuse to put a run in the place of another one, unless that is wanted."""
+    """Refuse to replace another run, unless that is wanted."""
     if not overwrite and any((out / name).exists() for name in OF_A_RUN):
         raise FolderError(
             f"{out}: holds a run; --overwrite puts the new one in its place, --out names another"
@@ -39,7 +39,7 @@ def require_room(out: Path, overwrite: bool) -> None:
 
 @contextmanager
 def whole_or_not_at_all(out: Path) -> Iterator[Path]:
-    """A folder to fill; what is in it goes to `out` when the block ends well, else nowhere.
+    """Folder to fill; its content goes to `out` when the block ends well, else nowhere.
 
     A former run's files there are replaced, other files stay. FolderError when `out` cannot be.
     """

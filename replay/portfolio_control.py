@@ -1,11 +1,11 @@
-"""The aggregator of homes that are not left to price signals alone: it plans for all of them together.
+"""Aggregator that steers homes not left to price signals alone: it plans for all of them together.
 
-Where a scenario has aggregators each plans for its own portfolio: the members its contracts give it, with
+Where a scenario has aggregators each plans for its own portfolio: the members under its contracts, with
 its own assets, so that devices move into the hours in which the portfolio itself has a surplus.
-At the start of every local day it takes its members as they are, keeps the area's grid inside its
-limits as far as a linear picture of it says, and hands out set-points ([Talari-nd] §2.3, [Khajeh2022] §1.2).
-The picture: voltages and signed loadings of the expected state of every period, and how they answer
-to each member around the state of greatest exchange. The DSO checks what is traded all the same.
+At the start of every local day it takes its members in their present state, keeps the area's grid inside its
+limits by a linear model, and gives out set-points ([Talari-nd] §2.3, [Khajeh2022] §1.2).
+The model: voltages and signed loadings of the expected state of every period, and their sensitivities
+to each member around the state of greatest exchange. The DSO still checks every trade.
 """
 
 from collections.abc import Mapping
@@ -26,15 +26,15 @@ from gridbourse.scheduling.portfolio import GridLimits, Portfolio, schedule
 Floats = NDArray[np.float64]
 
 WATCHED: Final = 3
-"""Branches of greatest loading, and nodes of highest and of lowest voltage, that it looks at."""
+"""Branches of greatest loading, and nodes of highest and of lowest voltage, that are modelled."""
 WORTH_MICRO_EUR: Final = 1e8
-"""Of a unit beyond a limit (1 pu of voltage, 100 % of loading): above any price, below comfort."""
+"""Worth of a unit beyond a limit (1 pu of voltage, 100 % of loading): above any price, below comfort."""
 
 
 @dataclass(frozen=True)
 class Contracted:
-    """Contracts of an aggregator. points: its own and those of its members; kinds: the storages it may
-    steer."""
+    """Portfolio by an aggregator's contracts. points: its own and those of its members; kinds: the
+    storages it may steer."""
 
     points: tuple[str, ...]
     kinds: frozenset[str]
@@ -44,7 +44,7 @@ class Contracted:
 class Aggregator:
     """Steers the homes of a scenario, or those under contract with it.
 
-    portfolios: what it decided, by the period it did.
+    portfolios: its decisions, by period.
     """
 
     homes: Homes
@@ -54,7 +54,7 @@ class Aggregator:
     _day: date | None = None
 
     def steer(self, period: int) -> None:
-        """Before anything of the period is traded: set-points from here on, once a local day."""
+        """Set the set-points before anything of the period is traded: from here on, once a local day."""
         day = self.homes.world.local_date(period)
         if day == self._day or not self.homes.world.rules.direct_kinds:
             return
@@ -82,7 +82,7 @@ class Aggregator:
             )
 
     def _steered(self) -> tuple[dict[str, Home], set[str]]:
-        """The homes it steers, and by which storages."""
+        """Homes that it steers, and by which storages."""
         members, kinds = self.homes.members(), set(self.homes.world.rules.direct_kinds)
         if self.contracted is None:
             return members, kinds
@@ -90,7 +90,7 @@ class Aggregator:
         return {p: home for p, home in members.items() if p in mine}, kinds & self.contracted.kinds
 
     def _beside(self, periods: range, members: Mapping[str, Home]) -> dict[str, Home]:
-        """Net energy of the portfolio's points without anything to steer."""
+        """Members of the portfolio with nothing to steer: their shortage or surplus counts all the same."""
         if self.contracted is None:
             return {}
         expected = self.homes.undisturbed_wh(periods, {})
@@ -101,7 +101,7 @@ class Aggregator:
         }
 
     def _prices(self, periods: range) -> Prices:
-        """Prices for the energy that the area does not cover itself: the dearest of its zones, the least a
+        """Prices of the area for what it does not cover itself: the dearest of its zones, the least a
         surplus earns in one."""
         seen = [self.homes.world.prices(zone, periods) for zone in self.homes.scenario.zones]
         return Prices(
@@ -117,7 +117,7 @@ class Aggregator:
         worst = int(np.abs(expected.sum(axis=1)).argmax())
         rows = np.array([self.homes.row_of(point) for point in members])
         answer = sensitivities(self.network, expected[worst], reactive, rows)
-        # Loadings have no sign, but a branch that is relieved by injections while the area draws is
+        # Loadings have no sign, but a branch that injections relieve while the area draws is
         # loaded by them while it feeds out: signed, they are linear through zero.
         sign = np.sign(expected.sum(axis=1))[:, None]
         signed, slope = flow.loading * sign, answer.dl_per_w * sign[worst]
@@ -146,7 +146,7 @@ class Aggregator:
 
 
 def aggregators(homes: Homes, network: Network) -> list[Aggregator]:
-    """Those of the scenario that steer devices; one for all homes where it names none."""
+    """Aggregators of the scenario that steer devices; one for all homes where it names none."""
     scenario = homes.scenario
     if not scenario.aggregators:
         return [Aggregator(homes, network)]

@@ -1,4 +1,4 @@
-"""A finished walk as the record that reports are made of."""
+"""Record of a finished walk, from which reports are made."""
 
 import time
 from typing import Any
@@ -17,7 +17,7 @@ POOL = "call_auction"
 def record_of(
     walk: Walk, accounts: Accounts, network_name: str, money_sum: int, began: float
 ) -> RunRecord:
-    """The record of a finished walk. began: `time.monotonic()` when the run did."""
+    """Record of a finished walk. began: `time.monotonic()` at the start of the run."""
     scenario = walk.scenario
     attribution = scenario.folder / "LICENSE"
     return RunRecord(
@@ -67,7 +67,7 @@ def _homes(walk: Walk) -> pd.DataFrame:
 
 
 def _trades(walk: Walk) -> pd.DataFrame:
-    """Every trade the DSO judged by itself."""
+    """All trades that the DSO judged one by one."""
     frames = [result.trades for result in walk.results.values() if len(result.trades)]
     if not frames:
         return pd.DataFrame(columns=list(TRADE_COLUMNS))
@@ -75,7 +75,7 @@ def _trades(walk: Walk) -> pd.DataFrame:
 
 
 def _verdicts(walk: Walk) -> list[dict[str, Any]]:
-    """Verdicts of the DSO, in order; a pool's last cap is a fallback when no clearing was left."""
+    """Verdicts of the DSO, in order; a call auction's last cap is a fallback when no clearing was left."""
     rows = []
     for period, result in walk.results.items():
         last_caps = [t.verdicts[-1] for t in result.tradings if t.fallback]

@@ -1,4 +1,4 @@
-"""One replay from scenario file to record: deploy, onboard, walk the periods, account, check."""
+"""One replay from scenario file to record: deploy, register, walk the periods, account, check."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -46,7 +46,7 @@ from replay.record import record_of
 
 @dataclass(frozen=True)
 class Replay:
-    """Outcome of a replay in one market area."""
+    """Result of a replay."""
 
     record: RunRecord
     walk: Walk
@@ -78,7 +78,7 @@ def replay(
 ) -> Replay:
     """Run a scenario of one area on a chain; everything it leaves is below `out`.
 
-    about: what an audit loads the scenario by, its `file` and `overrides`.
+    about: how the audit loads the scenario, its `file` and `overrides`.
     """
     return replay_areas(w3, network_name, [scenario], about, out)[0]
 
@@ -167,7 +167,7 @@ def _recorded(run: AreaRun, network_name: str, waiting: Mapping[int, int], began
 
 
 def _venues(judging: Judging) -> list[Venue]:
-    """The scenario's markets, in the order in which they trade."""
+    """Markets of the scenario, in the order in which they trade."""
     makers: dict[str, Callable[[Judging], Venue]] = {
         "over_the_counter": OverTheCounterVenue,
         "bilateral": BilateralVenue,
@@ -211,7 +211,7 @@ def _flexibility_desk(market: Market) -> FlexibilityDesk | None:
 def _flexibility(
     judging: Judging, network: Network, journal: Journal, out: Path
 ) -> FlexibleDelivery | None:
-    """The flexibility market and the oracle that verifies it, where the scenario has one."""
+    """Flexibility market and the oracle that verifies it, where the scenario has one."""
     scenario, market = judging.scenario, judging.market
     if scenario.flexibility is None:
         return None

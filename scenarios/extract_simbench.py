@@ -7,8 +7,8 @@
 
 needs the extra ``extract`` (simbench 1.6.1, whose wheel holds all grids).  The first form writes
 gridbourse's own files, which need neither simbench nor, at run time, pandapower.  ``--as-metered``
-writes what a grid operator has at hand: a pandapower net with everything in it, and the net energy
-of smart meters under column names of its own, in local time.
+writes what a grid operator has at hand: a complete pandapower net, and the net energy
+of smart meters under other column names, in local time.
 
 Time: SimBench labels its 35,136 rows with German wall-clock time.  The labels jump over 02:00 on
 27 March 2016 and count it twice on 30 October, and the profiles follow them, so row i is the
@@ -152,7 +152,7 @@ def connection_points(
 
 
 def zone_of_bus(net: Any) -> dict[int, str]:
-    """Grid zone of every bus: what one transformer feeds, named as SimBench names that subnet.
+    """Grid zone of every bus: the area fed by one transformer, named as SimBench names that subnet.
 
     Prints each zone with its parent, which the scenario's TOML file has to state.
     """
@@ -167,7 +167,7 @@ def zone_of_bus(net: Any) -> dict[int, str]:
 
 
 def write_grid(net: Any, folder: Path) -> None:
-    """The wires for power-grid-model, and the same for pandapower."""
+    """Write the wires for power-grid-model, and the same for pandapower."""
     wires = pp.pandapowerNet(net)
     for table in ("load", "sgen", "storage"):
         wires[table] = wires[table].iloc[:0]
@@ -193,7 +193,7 @@ def write_grid(net: Any, folder: Path) -> None:
 
 
 def write_net(net: Any, path: Path) -> None:
-    """A pandapower net as it is, without its year of profiles."""
+    """Write a pandapower net unchanged, without its year of profiles."""
     net = pp.pandapowerNet(net)
     net.pop("profiles")
     net.pop("loadcases")
@@ -218,7 +218,7 @@ def profiles(frames: dict[str, pd.DataFrame], points: pd.DataFrame) -> pd.DataFr
 
 
 def readings(net_w: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
-    """Readings as a meter operator delivers them: net consumption in kWh, stamped at the quarter-hour's end.
+    """Data of a meter operator: net consumption in kWh, stamped at the quarter-hour's end.
 
     Sorted by time; whole watt-hours.  Times are German local time with their offset, as text.
     """
@@ -232,7 +232,7 @@ def readings(net_w: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
 def check(
     net: Any, points: pd.DataFrame, net_w: np.ndarray, net_var: np.ndarray, folder: Path
 ) -> None:
-    """The extract's power flow against pandapower on the grid as SimBench ships it."""
+    """Compare the extract's power flow with pandapower's on the grid as SimBench ships it."""
     rows = np.random.default_rng(2016).choice(len(net_w), 12, replace=False)
     flow = Network.load(folder / "grid.json", points).run(net_w[rows], net_var[rows])
     worst = 0.0

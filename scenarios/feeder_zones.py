@@ -3,7 +3,7 @@
     python scenarios/feeder_zones.py scenarios/rural3 "LV3.101"
 
 reads ``grid.json`` (power-grid-model) and ``points.csv`` and writes ``points.feeders.csv``: a feeder
-is what hangs together once the transformer's busbar is taken away; the one with most nodes is F1.
+is a part still connected once the transformer's busbar is removed; the one with most nodes is F1.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def main() -> None:
 
 
 def zoned(points: pd.DataFrame, wires: dict[str, Any], zone: str) -> pd.DataFrame:
-    """The points, each in the zone of its feeder."""
+    """Points, each in the zone of its feeder."""
     return points.assign(zone=points["node"].map(feeders(wires)).map(f"{zone} F{{}}".format))
 
 

@@ -1,9 +1,9 @@
 """Draw the TSO's calls of a preset: `python scenarios/make_calls.py NAME > scenarios/rural3/calls.NAME.csv`.
 
 No TSO publishes calls for an area of 118 connections, so they are drawn, seeded by the name: a call begins
-with a chance of one in four in each quarter-hour, down at noon and up in the evening more often than not,
-lasts one to four quarter-hours and asks for 3 to 12 kWh in each. The ceiling is 200 to 400 EUR/MWh, about
-what aFRR energy costs in a tense hour.
+with a chance of one in four in each quarter-hour, mostly down at noon and up in the evening,
+lasts one to four quarter-hours and requests 3 to 12 kWh in each. The ceiling is 200 to 400 EUR/MWh, about
+the cost of aFRR energy in a tense hour.
 """
 
 import sys

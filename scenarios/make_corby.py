@@ -2,13 +2,13 @@
 
     python scenarios/make_corby.py scenarios/corby
 
-needs the extra ``extract`` (demandlib 0.2.2 and pvlib 0.16.1 with h5py); nothing at run time does.  Who
-the members are, their yearly energy, their PV and what of them is flexible is from [Mendes2020] §4.2.1,
+needs the extra ``extract`` (demandlib 0.2.2 and pvlib 0.16.1 with h5py); nothing at run time does.  The
+members, their yearly energy, their PV and their flexible part are from [Mendes2020] §4.2.1,
 Table 4.  The rest is made: load shapes are BDEW's standard load profiles by demandlib, PV is pvlib's
-clear sky above Corby behind clouds that are drawn, the grid is a plausible one.  Every figure that is
-ours is named below and in scenarios/corby/README.md.
+clear sky above Corby behind clouds that are drawn, the grid is a plausible one.  Every figure that was
+chosen here is named below and in scenarios/corby/README.md.
 
-Loads follow the clock on the wall, the sun does not: profiles are looked up by local time and written
+Loads follow local time, the sun does not: profiles are looked up by local time and written
 by UTC.  A member's year adds up to its kWh exactly.
 """
 
@@ -37,7 +37,7 @@ HOLIDAYS = [date(YEAR, *day) for day in
 """Bank holidays in England."""
 SEED = 2019
 WEEKS = {"summer": date(YEAR, 7, 15), "winter": date(YEAR, 1, 14)}
-"""First day (UTC) of seven; the day before, which the forecast needs, comes along."""
+"""First day (UTC) of seven; the day before, which the forecast needs, is included."""
 BALANCING_DAY = date(YEAR, 7, 17)
 POWER_FACTOR = 0.95
 HEADROOM = 1.25
@@ -142,7 +142,7 @@ def home_kwh(what: str, count: int) -> list[int]:
 
 
 def generator(*what: str) -> np.random.Generator:
-    """Draws of their own for every purpose."""
+    """Separate generator for each purpose."""
     return np.random.default_rng([SEED, *"/".join(what).encode()])
 
 
@@ -168,7 +168,7 @@ def loads(members: list[Member], starts: pd.DatetimeIndex) -> dict[str, np.ndarr
 
 
 def as_one_home(name: str, shape: np.ndarray) -> np.ndarray:
-    """A standard profile is the mean of many; one home rises at its own time and is restless."""
+    """Load shape of one home: a standard profile is the mean of many; one home differs in time and varies."""
     random = generator("home", name)
     moved = np.roll(shape, random.integers(-2, 3))
     noise = np.zeros(len(shape))
@@ -179,7 +179,7 @@ def as_one_home(name: str, shape: np.ndarray) -> np.ndarray:
 
 
 def charging(name: str, local: pd.DatetimeIndex) -> np.ndarray:
-    """Cars come by at work: most days one or two, between 8 and 18 o'clock, for one to four hours."""
+    """Charging at work: most days one or two cars, between 8 and 18 o'clock, for one to four hours."""
     random = generator("charger", name)
     power = np.zeros(len(local))
     for day in range(len(local) // 48):
@@ -199,7 +199,7 @@ def exactly(shape: np.ndarray, kwh: int) -> np.ndarray:
 
 
 def reactive(load_w: pd.DataFrame) -> pd.DataFrame:
-    """Inductive, as in CIGRE's European low-voltage benchmark."""
+    """Reactive power, inductive, as in CIGRE's European low-voltage benchmark."""
     return (load_w * np.tan(np.arccos(POWER_FACTOR))).round().astype("int64")
 
 
@@ -207,7 +207,7 @@ def reactive(load_w: pd.DataFrame) -> pd.DataFrame:
 
 
 def plants(members: list[Member], starts: pd.DatetimeIndex) -> dict[str, np.ndarray]:
-    """W of every member's plant: facing south, give or take, behind the same clouds."""
+    """W of every member's plant: facing roughly south, behind the same clouds."""
     middles = starts + pd.Timedelta(PERIOD) / 2
     site = location.Location(LATITUDE, LONGITUDE, "UTC", ALTITUDE_M, "Corby")
     sun = site.get_solarposition(middles)
@@ -240,7 +240,7 @@ def plants(members: list[Member], starts: pd.DatetimeIndex) -> dict[str, np.ndar
 
 
 def clouds(periods: int) -> np.ndarray:
-    """Share of the clear sky's sun: days that are clear, mixed or overcast, by chance."""
+    """Share of the clear sky's sun that passes: days that are clear, mixed or overcast, by chance."""
     random = generator("clouds")
     through = np.empty(periods)
     kind = 1
@@ -259,7 +259,7 @@ def clouds(periods: int) -> np.ndarray:
 
 
 def grid() -> Any:
-    """A primary substation's 11 kV busbar, three secondary substations, mains as in any British street.
+    """Grid: a primary substation's 11 kV busbar, three secondary substations, typical British mains.
 
     Cables are pandapower's standard types; transformer losses are the limits of Regulation (EU)
     548/2014, tier 1, their ratio is 11/0.415 kV: taps for 3.75 % above 400 V at no load.
@@ -362,9 +362,9 @@ def profiles(frames: dict[str, pd.DataFrame], points: pd.DataFrame) -> pd.DataFr
 
 
 def balancing(folder: Path, members: list[Member], net_w: pd.DataFrame) -> None:
-    """A made-up day in the balancing market: demand turned up at noon, and down in the evening.
+    """Write an invented day in the balancing market: demand turned up at noon, and down in the evening.
 
-    Alone the community is below the minimum bid, so its aggregator adds sites of its own elsewhere.
+    Alone the community is below the minimum bid, so its aggregator adds its own sites elsewhere.
     """
     folder.mkdir(exist_ok=True)
     random = generator("balancing")
@@ -424,7 +424,7 @@ def balancing(folder: Path, members: list[Member], net_w: pd.DataFrame) -> None:
 
 
 def check(folder: Path, points: pd.DataFrame, load_w: pd.DataFrame, pv_w: pd.DataFrame) -> None:
-    """The whole year inside the limits, and twelve drawn half-hours as pandapower has them."""
+    """Check the whole year against the limits, and twelve drawn half-hours against pandapower."""
     net_w, net_var = (pv_w - load_w).to_numpy(float), -reactive(load_w).to_numpy(float)
     network = Network.load(folder / "grid.json", points)
     flow = network.run(net_w, net_var)

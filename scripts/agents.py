@@ -1,4 +1,4 @@
-"""Permissions of a participant to its agents: mandate, limits of trades, money put at risk.
+"""Permissions of a participant's agents: mandate, limits of trades, money put at risk.
 
     python -m scripts.agents status --by P0002
     python -m scripts.agents mandate yes --by P0002
@@ -7,10 +7,10 @@
     python -m scripts.agents allow gateway 3.50 --by P0002
     python -m scripts.agents allow P0118 0 --by P0002
 
-WHO is a metering point of the deployment; who has a key of its own gives --keystore instead. A mandate
-lets the gateway order in the participant's name, with its whole connection until `limit` says how far
-it, or an aggregator whose contract lets it trade, may bring what the connection promises in a delivery
-period: kWh sold, kWh bought. `allow` says how much an agent may put at risk by offers of flexibility in
+WHO is a metering point of the deployment; a participant with a key of its own gives --keystore instead.
+A mandate lets the gateway order in the participant's name, with its whole connection until `limit` sets how
+far it, or an aggregator whose contract lets it trade, may raise what the connection promises in a delivery
+period: kWh sold, kWh bought. `allow` sets how much an agent may put at risk by offers of flexibility in
 each period: nothing until then.
 """
 
@@ -38,7 +38,7 @@ Options = argparse.Namespace
 
 
 class Principal:
-    """A participant at a deployed market, with its key."""
+    """Participant at a deployed market, with its key."""
 
     def __init__(self, market: Market, desk: Desk, who: str | None) -> None:
         self.market, self._desk = market, desk
@@ -57,7 +57,7 @@ class Principal:
         return found
 
     def limits(self) -> tuple[int, int]:
-        """How far its agents may bring what its connection promises: Wh sold, Wh bought."""
+        """Limits of its agents on what its connection promises: Wh sold, Wh bought."""
         sell_wh, buy_wh = self.market.registry.read("agentLimitsOf", self.number)
         return sell_wh, buy_wh
 
@@ -68,7 +68,7 @@ class Principal:
         return self.market.agents
 
     def agent(self, name: str) -> int:
-        """As the contract numbers an agent: the gateway, or a participant by its point."""
+        """Number of an agent in the contract: the gateway, or a participant by its point."""
         if name == GATEWAY:
             return GATEWAY_BIT | self.gateway()
         return self._desk.number_of(name)

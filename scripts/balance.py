@@ -1,4 +1,4 @@
-"""Offer pooled demand response to the balancing market: which bids it takes, and who earns what.
+"""Offer a community's demand response to the balancing market: bids accepted, and members' earnings.
 
     python -m scripts.balance scenarios/corby/balancing
 
@@ -42,7 +42,7 @@ def main(*args: str, web3: Web3 | None = None) -> None:
 
 
 def _offer(balancing: Balancing, name: str, table: Table) -> Proceeds | None:
-    """One bid's row; what it earns where the market takes it."""
+    """Row of one bid; its proceeds where the market takes it."""
     bid = next(bid for bid in balancing.bids if bid.name == name)
     mtu, price = balancing.mtu, balancing.prices[bid.period, bid.area, bid.direction]
     found, left_out = None, ""

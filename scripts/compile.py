@@ -1,4 +1,4 @@
-"""Compile the contracts when they have changed, and say how large they are."""
+"""Compile the contracts when they have changed, and print their sizes."""
 
 from web3 import Web3
 

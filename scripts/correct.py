@@ -2,10 +2,10 @@
 
     python -m scripts.correct --network devnet corrections.csv
 
-Columns of the file: participant (number) or point (metering point), period or time (its start, ISO
-8601 with UTC offset), wh (net, + injects). A row that is refused is one line; then nothing is sent,
+Columns of the file: participant (number) or point (metering point), period or time (its start,
+ISO 8601 with UTC offset), wh (net, + injects). Each refused row is one line; then nothing is sent,
 unless --skip-refused lets the others in. Flexibility that was verified on readings of these periods is
-reviewed: what it comes to now is booked too. Done again, it sends what is not corrected or reviewed yet.
+reviewed: its new result is booked too. Run again, it sends what is not corrected or reviewed yet.
 """
 
 import sys
@@ -92,7 +92,7 @@ def _show(differences: Sequence[Difference]) -> None:
 
 
 def show_reviews(reviewed: Sequence[Reviewed]) -> None:
-    """A row for each leg of flexibility that comes to something else now; nothing where none does."""
+    """Show a row for each leg of flexibility whose result changed; nothing where none did."""
     if not reviewed:
         return
     table = Table(title="flexibility reviewed", title_justify="left")

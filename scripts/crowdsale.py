@@ -6,9 +6,9 @@
     python -m scripts.crowdsale claim roof --by P0002
     python -m scripts.crowdsale status
 
-WHO is a metering point of the deployment, or public/NAME for somebody who is none; who has a key of
+WHO is a metering point of the deployment, or public/NAME for a person that is none; a party with a key of
 its own gives --keystore instead. `policy open` lets the public in. Amounts are euros; a share is one
-millionth of a euro given. `status NAME` says what comes next.
+millionth of a euro given. `status NAME` names the next step.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from scripts.party import add_party_options, amount, own_key
 OUT_OF_TURN = (
     "WrongPhase", "NotOver", "OutsideFunding", "TimelockRunning", "NothingAgreed", "MilestoneOutOfTurn",
 )  # fmt: skip
-"""Refusals of a step that comes too early, too late or after another one."""
+"""Errors of a step that is too early, too late or out of order."""
 
 
 def main(*args: str, web3: Web3 | None = None) -> int:

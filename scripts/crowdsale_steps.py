@@ -40,7 +40,7 @@ def _draft(desk: Desk, options: Options) -> None:
 
 
 def _made(desk: Desk, options: Options) -> Campaign:
-    """Deploy by the terms of the command line and keep the record, which has it from now on."""
+    """Deploy by the terms of the command line and save the record, which now includes it."""
     if options.point is None or options.goal is None:
         raise CrowdsaleError(
             f"{options.name!r} is not there yet: a new campaign needs --point and --goal"
@@ -65,7 +65,7 @@ def _made(desk: Desk, options: Options) -> Campaign:
 
 
 def _open(desk: Desk, options: Options) -> None:
-    """Of a new name, all in one: draft, the owner's offer, open."""
+    """Deploy under a new name, make the owner's offer, and open, in one step."""
     campaign = desk.campaigns().get(options.name)
     agreed = _agreement(options)
     kind = KINDS[options.kind] if campaign is None else type(campaign)
@@ -127,7 +127,7 @@ def _conclude(desk: Desk, options: Options) -> None:
 
 
 def _release(desk: Desk, options: Options) -> None:
-    """The attester confirms the next milestone; the owner takes out what it releases."""
+    """Confirm the next milestone as attester; the owner takes out what it releases."""
     campaign = desk.campaign(options.name)
     attester, milestone = desk.market.keys["attester"], campaign.read("confirmed")
     campaign.confirm_milestone(attester, milestone, _hash(options))
@@ -199,7 +199,7 @@ def _record(desk: Desk, options: Options) -> None:
 
 
 def _take_in(desk: Desk, campaign: EquityCampaign) -> None:
-    """Bring to the campaign what was collected and has waited its window."""
+    """Receive what was collected and has waited for its window."""
     operator = desk.market.keys["operator"]
     if amount := finish_due(desk.market, operator, campaign.address):
         OUT.print(f"{euro(amount)} EUR came to the campaign")
@@ -289,7 +289,7 @@ def _say_next(desk: Desk, options: Options) -> None:
 
 
 def _hash(options: Options) -> bytes:
-    """Of a file where there is one of that name, else of the words themselves."""
+    """Hash of a file where there is one of that name, else of the words themselves."""
     path = Path(options.evidence)
     return keccak(path.read_bytes()) if path.is_file() else keccak(text=options.evidence)
 

@@ -1,4 +1,4 @@
-"""Deploy a scenario's market to a network and, on a development chain, bring its participants in.
+"""Deploy a scenario's market to a network and, on a development chain, register its participants.
 
     python -m scripts.devnet up
     python -m scripts.deploy scenarios/rural3.toml --network devnet
@@ -48,7 +48,7 @@ def main(*args: str, web3: Web3 | None = None) -> None:
 
 
 def _require_gone(record: Path, w3: Web3, network: str) -> None:
-    """A record is not overwritten unasked, but one of a development chain that has ended since."""
+    """Refuse to overwrite a record unasked, except that of a development chain that has ended since."""
     if is_development_chain(w3):
         former = DeploymentRecord.load(record)
         if (former.chain_id, former.genesis_hash) != chain_identity(w3):

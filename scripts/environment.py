@@ -1,6 +1,6 @@
-"""Says what to type when a command is started by a Python that lacks the packages.
+"""Advice on what to type when a command is started by a Python that lacks the packages.
 
-Needs nothing but the standard library, and no newer Python than a system may have.
+Needs only the standard library, and no newer Python than a system may have.
 """
 
 import importlib.util
@@ -9,7 +9,7 @@ import shlex
 import sys
 
 NEEDED = ("web3", "eth_account", "solcx", "yaml", "psutil", "numpy", "pandas", "rich", "highspy")
-"""Some package of every part: where these are, `make setup` has run to its end."""
+"""A package of every part: where these are present, `make setup` has run to its end."""
 BAD_INPUT = 2
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -23,7 +23,7 @@ def require_environment() -> None:
 
 
 def advice(missing: str) -> str:
-    """Fault of the environment, and what to type instead."""
+    """Fault and command to type instead."""
     python = os.path.join(CHECKOUT, ".venv", "bin", "python")
     where = os.path.relpath(python) if _within(os.getcwd(), CHECKOUT) else python
     typed = f"{shlex.quote(where)} -m {_module_and_words()}"
@@ -33,7 +33,7 @@ def advice(missing: str) -> str:
 
 
 def _module_and_words() -> str:
-    """Words typed behind `python -m`."""
+    """Words typed after `python -m`."""
     typed = list(getattr(sys, "orig_argv", []))  # from Python 3.10 on
     if "-m" not in typed:
         return "scripts.NAME"
@@ -41,7 +41,7 @@ def _module_and_words() -> str:
 
 
 def _is_ours() -> bool:
-    """Whether it is the checkout's environment itself that lacks the package."""
+    """True where it is the checkout's environment itself that lacks the package."""
     return os.path.realpath(sys.prefix) == os.path.realpath(os.path.join(CHECKOUT, ".venv"))
 
 

@@ -1,10 +1,10 @@
-"""Keys, roles, modules and areas of a deployed market: proposed in public, done when their time has come.
+"""Keys, roles, modules and areas of a deployed market: proposed in public, carried out after a delay.
 
     python -m scripts.offices status
 
 **A key is lost.** The operator suspends the participant and proposes its new account, which takes over
-after a week, by its own signature. Whoever has the present key can object until then. Who still has its
-key, and only changes it, proposes by itself (--by P0002 or its --keystore); nobody needs to be
+after a week, by its own signature. A holder of the present key can object until then. A participant that
+still has its key, and only changes it, proposes by itself (--by P0002 or its --keystore); nobody needs to be
 suspended.
 
     python -m scripts.offices member suspend P0002
@@ -14,35 +14,35 @@ suspended.
 
 **A key is stolen.** Suspend at once: the thief orders nothing. It can still announce withdrawals, which
 holder and thief alike can cancel (`scripts.withdraw status`), propose an account of its own, which the
-operator withdraws as often as it does, and object to the operator's as often as that one is proposed:
-who has the key is never put out against its will. Where the thief does not give up, take the participant
-out (`scripts.onboard leave`) and register its metering point anew. Of a role: drop it at once with an
-admin's key, and propose it for a new account.
+operator withdraws each time, and object to the operator's proposal each time: a holder of
+the key is never removed against its will. Where the thief does not give up, take the participant
+out (`scripts.onboard leave`) and register its metering point anew. If it is a role's key: drop the role at
+once with an admin's key, and propose it for a new account.
 
     python -m scripts.offices account withdraw P0002
     python -m scripts.offices role drop METER_ORACLE ADDRESS
 
 **A role moves** to another account, behind the timelock. ADMIN and OPERATOR are taken up by the account
 that gets them, so with its --keystore; an admin is removed by proposing ADMIN_REMOVAL before `role drop
-ADMIN`, or puts its role down itself. After that the keystore in the folder of the market's keys is
-another, and the service that signs with it is to be started anew.
+ADMIN`, or gives its role up itself. After that the keystore in the folder of the market's keys is
+another, and the service that signs with it has to be restarted.
 
     python -m scripts.offices role propose METER_ORACLE ADDRESS
     python -m scripts.offices role give METER_ORACLE ADDRESS
     python -m scripts.offices role drop METER_ORACLE ADDRESS
 
-**An area is closed** that nobody is a member of any more: periods after its last open one do not wait
+**An area is closed** once it has no members: periods after its last open one do not wait
 for it.
 
     python -m scripts.offices area close NAME
 
-**A pledged metering point changes hands.** Who comes after its holder says that it takes over what is
-pledged to investors; the operator takes the holder out, and registers the successor.
+**A pledged metering point changes hands.** The holder's successor declares that it takes over what is
+pledged to investors; the operator removes the holder, and registers the successor.
 
     python -m scripts.offices pledge take-over P0002 --keystore FILE
 
 ADDRESS has its checksum, or is public/NAME or a party of the deployment such as dso or "meter oracle".
-Who signs is the operator, unless --keystore or --by names somebody else.
+The operator signs, unless --keystore or --by names another party.
 """
 
 import argparse

@@ -19,13 +19,13 @@ from gridbourse.crowdsale.desk import PUBLIC, Desk
 from gridbourse.text import moment
 
 PARTIES = ("operator", "gateway", *SERVICES, *OF_FLEXIBILITY)
-"""Parties of the deployment that have a key."""
+"""Parties that have a key of the deployment's."""
 OUT = Console(highlight=False, markup=False)
 Options = argparse.Namespace
 
 
 class Office:
-    """A deployed market, and who stands before it."""
+    """Deployed market, with the steps at it."""
 
     def __init__(
         self, market: Market, numbers: Mapping[str, tuple[int, ...]], key: LocalAccount | None
@@ -35,18 +35,18 @@ class Office:
         self._points = {number: point for point, found in numbers.items() for number in found}
 
     def signer(self, by: str | None, otherwise: str | None = "operator") -> LocalAccount:
-        """Account that signs: the keystore's, the one named, or the default."""
+        """Signing account: the keystore's, the party named, or the default where none is."""
         who = by or otherwise
         if self._key is None and who in PARTIES:
             return self.market.keys[who]
         return self._desk.party(who)
 
     def number(self, point: str) -> int:
-        """The participant at a metering point."""
+        """Number of the participant at a metering point."""
         return self._desk.number_of(point)
 
     def address(self, text: str) -> str:
-        """An account by its address or name; OfficeError for one whose checksum is wrong or missing."""
+        """Account by its address or name; OfficeError for one whose checksum is wrong or missing."""
         if is_address(text) and not is_checksum_address(text):
             right = to_checksum_address(text)
             raise OfficeError(f"{text}: its checksum is wrong or missing; as typed it is {right}")
@@ -55,11 +55,11 @@ class Office:
         return self._desk.party_address(text)
 
     def name(self, number: int) -> str:
-        """The metering point of a participant."""
+        """Metering point of a participant."""
         return self._points.get(number, f"participant {number}")
 
     def holder(self, point: bytes, log: Log) -> str:
-        """The participant who was registered at a metering point last."""
+        """Participant that was last registered at a metering point."""
         registered = log["ParticipantRegistered"]
         there = [each["participant"] for each in registered if each["meteringPoint"] == point]
         return self.name(there[-1])
@@ -73,7 +73,7 @@ class Office:
 
 
 def show_status(office: Office, options: Options) -> None:
-    """Print roles, proposals, suspended participants, closed areas and pledges."""
+    """Show holders of roles, proposals, suspended participants, and areas or points closed or pledged."""
     market, now = office.market, office.now()
     log = offices.read_log(market)
     _show_holders(offices.holders(market, log))
@@ -114,7 +114,7 @@ def _what(office: Office, proposal: Proposal) -> str:
 def _say_carry_out(
     office: Office, proposal: Proposal, options: Options, typed: str | None = None
 ) -> None:
-    """The command that carries a proposal out; typed: the account as it was typed."""
+    """Print the command that carries a proposal out; typed: the account as it was typed."""
     itself = f" --by {quoted(typed)}" if typed and typed.startswith(PUBLIC) else " --keystore FILE"
     words = {
         offices.ACCOUNT: "account take " + quoted(_point(office, proposal)) + itself,
@@ -316,4 +316,4 @@ STEPS: dict[str, dict[str, tuple[Step, tuple[str, ...], str]]] = {
         "refuse": (_take_over, POINT, "say that you do not"),
     },
 }
-"""Steps by their two names: function, options, and words."""
+"""Step, arguments and help text, by the two words of its name."""

@@ -8,9 +8,9 @@
     python -m scripts.onboard erase ID
 
 Columns of FILE: name, contact, metering_point, zone, connection_kw, meter_address, reading_period,
-reading_wh, reading_signature, credit_limit_eur; and, as wanted, account, mandate (yes or no).
+reading_wh, reading_signature, credit_limit_eur; and optionally account, mandate (yes or no).
 Exit code 1: some rows or people were refused, the rest went in. Names and keys stay in a folder
-beside the deployment record, for its owner alone; the chain sees pseudonyms. Who is registered enters
+beside the deployment record, for its owner alone; the chain sees pseudonyms. Registered people enter
 the deployment's one mapping of metering points to participants, from which the oracles know them.
 """
 
@@ -162,7 +162,7 @@ def _show_refusals(file: Path, refusals: Sequence[Refusal]) -> None:
 
 
 def _show_applicants(people: Sequence[Person], title: str) -> None:
-    """Print what an operator compares with papers and with the meter."""
+    """Show the applicants' data, for an operator to compare with papers and with the meter."""
     table = _table(title, "id", "name", "contact", "point", "meter", "credit EUR")
     for p in people:
         a = p.applied()
@@ -205,7 +205,7 @@ def _say(text: str) -> int:
 
 
 def _check_of(people: Sequence[Person]) -> str:
-    """The step that checks these people."""
+    """Command that checks these people."""
     who = quoted(people[0].id) if len(people) == 1 else "--all"
     return f"check {who} --operator NAME"
 

@@ -1,4 +1,4 @@
-"""The acting party of a command line, and amounts of money."""
+"""Acting party of a command line, and amounts of money."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ from gridbourse.crowdsale.desk import micro_eur
 
 
 def add_party_options(parser: argparse.ArgumentParser) -> None:
-    """Options for numbers of metering points, and for the acting party's own key."""
+    """Add the options for the mapping of metering points, and the acting party's own key."""
     parser.add_argument("--participants", type=Path, help="CSV: point_id, number; default:"
                         " beside the deployment record")  # fmt: skip
     parser.add_argument("--keystore", type=Path, help="key of who acts, instead of WHO")
@@ -19,7 +19,7 @@ def add_party_options(parser: argparse.ArgumentParser) -> None:
 
 
 def own_key(options: argparse.Namespace) -> LocalAccount | None:
-    """The acting party's own key, out of its keystore; None where it gave none."""
+    """The acting party's own key, out of its keystore; None without one."""
     if options.keystore is None:
         return None
     password = find_password(options.password_file)
@@ -27,7 +27,7 @@ def own_key(options: argparse.Namespace) -> LocalAccount | None:
 
 
 def amount(text: str) -> int:
-    """An amount in euros as µEUR; argparse's own error for another text."""
+    """Amount in euros as µEUR; argparse's own error for another text."""
     try:
         return micro_eur(text)
     except ValueError as error:

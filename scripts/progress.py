@@ -1,4 +1,4 @@
-"""Something that takes long and cannot say how far it is: a bar on a terminal, else a line now and then."""
+"""Progress of a long task of unknown length: a bar on a terminal, else a line now and then."""
 
 import sys
 import threading
@@ -14,7 +14,7 @@ EVERY_S = 15.0
 
 @contextmanager
 def working(what: str, every_s: float = EVERY_S) -> Iterator[None]:
-    """Say on stderr what is done for as long as the block lasts, and how long it took."""
+    """Show on stderr what is done for as long as the block lasts, and how long it took."""
     console = Console(stderr=True, highlight=False)
     began = time.monotonic()
     if console.is_terminal:

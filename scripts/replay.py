@@ -1,4 +1,4 @@
-"""Replay a scenario through the whole market and show what came of it.
+"""Replay a scenario through the whole market and show the results.
 
 python -m scripts.replay scenarios/rural3.toml --network devnet-child --out out/demo
 python -m scripts.replay scenarios/rural3.toml --pv-factor 1 --network embedded --periods 16

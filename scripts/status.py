@@ -1,4 +1,4 @@
-"""Show where a deployed market stands.
+"""Show the state of a deployed market.
 
 python -m scripts.status --network devnet
 """
@@ -18,7 +18,7 @@ from gridbourse.text import many, moment
 from scripts import command_parser, on_record, parse, run
 
 LAST = 12
-"""Periods shown."""
+"""Number of periods shown."""
 HEADINGS = (
     "period", "start (UTC)", "pool", "trades waiting", "verdict", "rounds", "readings", "settled",
     "held EUR",
@@ -89,7 +89,7 @@ def _show_periods(out: Console, market: Market, slots: Slots, mtu: int, is_named
 
 
 def _show_money(out: Console, market: Market, limit: int, slots: Slots) -> None:
-    """Print the money held, whether it adds up, and whether what could be withdrawn now is there."""
+    """Show the money held, whether it adds up, and whether what could be withdrawn now is there."""
     found, going = backing(market, slots), under_way(market)
     asked = f"{found.asked / 1e6:,.2f} EUR can be asked for now"
     out.print(f"Currency held {found.held / 1e6:,.2f} EUR")

@@ -5,11 +5,11 @@
     python -m scripts.withdraw finish
     python -m scripts.withdraw cancel 3 --by P0002
 
-WHO is a metering point of the deployment, or dso, supplier, operator, rounding, spread or tso for an
-account of the house; who has a key of its own gives --keystore instead of its point's. What is set
-aside is out of the account; what the account owes when the window is over is paid from it first. Of
-the house only goes out what need not cover what participants owe. `pay-waiting` brings credits that
-wait into their accounts as far as the supplier's money reaches.
+WHO is a metering point of the deployment, or dso, supplier, operator, rounding, spread or tso for a
+house account; a party with a key of its own gives --keystore instead of its point's. Money set
+aside has left the account; debts of the account when the window is over are paid from it first. From
+a house account only money can go out that is not needed to cover what participants owe. `pay-waiting` brings
+credits that wait into their accounts as far as the supplier's money reaches.
 """
 
 import argparse
@@ -33,14 +33,14 @@ from scripts import command_parser, mapping_path, on_record, parse, run
 from scripts.party import add_party_options, amount, own_key
 
 HOUSE = {"dso": 1, "supplier": 2, "operator": 3, "rounding": 4, "spread": 5, "tso": 7}
-"""Account of the house by name, as in `HouseAccounts.sol`."""
+"""House account by name, as in `HouseAccounts.sol`."""
 OPERATORS = ("rounding", "spread")
-"""Those that the operator withdraws from."""
+"""Accounts from which the operator withdraws."""
 Options = argparse.Namespace
 
 
 class Counter:
-    """A deployed market, and who stands before it."""
+    """Deployed market, with the steps at it."""
 
     def __init__(
         self, market: Market, numbers: Mapping[str, tuple[int, ...]], key: LocalAccount | None
@@ -60,13 +60,13 @@ class Counter:
         return number
 
     def key(self, who: str | None) -> LocalAccount:
-        """The key WHO signs with."""
+        """Key with which WHO signs."""
         if self._key is None and who in HOUSE:
             return self.market.keys["operator" if who in OPERATORS else who]
         return self._desk.party(who)
 
     def name(self, account: int) -> str:
-        """Whose account it is."""
+        """Name of the account's holder."""
         return self._names.get(account, f"participant {account}")
 
     def now(self) -> int:
@@ -138,7 +138,7 @@ def _pay_waiting(counter: Counter, options: Options) -> None:
 
 
 def _status(counter: Counter, options: Options) -> None:
-    """Print withdrawals under way, of one account or of all, and what an account could take out."""
+    """Show withdrawals under way, of one account or of all, and what an account could take out."""
     out = Console(highlight=False)
     found = withdrawals.under_way(counter.market)
     if options.by is not None or options.keystore is not None:
@@ -168,7 +168,7 @@ def _status(counter: Counter, options: Options) -> None:
 
 
 def _by(options: Options) -> str:
-    """The acting party, as the command line has it."""
+    """Option of the acting party, as on the command line."""
     if options.keystore is not None:
         return f" --keystore {quoted(options.keystore)}"
     return f" --by {quoted(options.by)}"

@@ -1,4 +1,4 @@
-"""The stream through lightmatchingengine, in its own venv: one call an event, nothing beside it."""
+"""Stream through lightmatchingengine, in its own venv: one call an event, and nothing else."""
 
 import json
 import sys
@@ -24,7 +24,7 @@ def main(stream: str) -> None:
         # A price of zero is a market order there, so tick 0 is 1.
         order, made = engine.add_order("book", tick + 1, wh, (Side.BUY, Side.SELL)[side])
         ids[order_id] = order.order_id
-        # It reports every trade of the taker by price and of each maker: the makers' are ours.
+        # It reports every trade of the taker by price and of each maker: the makers' are counted.
         trades += [trade for trade in made if trade.order_id != order.order_id]
     took = time.perf_counter() - start
     wh = sum(trade.trade_qty for trade in trades)

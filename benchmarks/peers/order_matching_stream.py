@@ -1,4 +1,4 @@
-"""The stream through order-matching, in its own venv: one call an event, nothing beside it."""
+"""Stream through order-matching, in its own venv: one call an event, and nothing else."""
 
 import json
 import sys

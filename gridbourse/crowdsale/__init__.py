@@ -1,1 +1,1 @@
-"""Campaigns as their parties handle them: who does what, where one stands, what comes next."""
+"""Campaigns for their parties: possible steps, present state, next step."""

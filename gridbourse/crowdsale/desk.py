@@ -1,4 +1,4 @@
-"""The campaigns of a deployed market, and the keys of who takes part in them."""
+"""Campaigns of a deployed market, and the keys of the parties to them."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -16,7 +16,7 @@ from gridbourse.chain.node.transactions import Reverted
 from gridbourse.crowdsale.errors import CrowdsaleError
 
 PUBLIC = "public/"
-"""Prefix of names of people who are no participants: their keys are in the keyring."""
+"""Prefix of names of persons that are no participants: their keys are in the keyring."""
 DAY_S = 86_400
 C = TypeVar("C", bound=Campaign)
 
@@ -24,7 +24,7 @@ C = TypeVar("C", bound=Campaign)
 class Desk:
     """numbers: participant numbers by metering point, as `read_numbers` gives them.
 
-    key: an account of its own for whoever acts, in the place of the keyring's.
+    key: account of the acting party, used in place of the keyring's.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class Desk:
     # --- campaigns -----------------------------------------------------------------------------
 
     def campaigns(self) -> dict[str, Campaign]:
-        """By name."""
+        """Campaigns by name."""
         return {key.partition("/")[2]: found for key, found in campaigns(self.market).items()}
 
     def campaign(self, name: str) -> Campaign:
-        """CrowdsaleError for a name no campaign has, with those there are."""
+        """Campaign of a name; CrowdsaleError, with the names there are, for an unknown one."""
         there = self.campaigns()
         if name not in there:
             known = ", ".join(sorted(there)) or "none"
@@ -54,7 +54,7 @@ class Desk:
         return there[name]
 
     def of_kind(self, name: str, kind: type[C]) -> C:
-        """CrowdsaleError where the campaign is of another kind."""
+        """Campaign of a name and kind; CrowdsaleError where it is of another kind."""
         found = self.campaign(name)
         if not isinstance(found, kind):
             wanted, is_ = kind.__name__, type(found).__name__
@@ -77,9 +77,9 @@ class Desk:
         panel_permille: int = 1000,
         beneficiary: str = NOBODY,
     ) -> Campaign:
-        """Deploy a campaign; money in µEUR. It is funded from now on, once the owner opens it.
+        """Deploy a campaign; money in µEUR. It can be funded from now on, once the owner opens it.
 
-        CrowdsaleError for a name that is taken in any kind, or a point that is no participant.
+        CrowdsaleError for a name that a campaign of any kind has, or a point that is no participant.
         """
         if name in self.campaigns():
             raise CrowdsaleError(f"{name!r} is a campaign of this deployment already")
@@ -109,7 +109,7 @@ class Desk:
     # --- people --------------------------------------------------------------------------------
 
     def party(self, name: str | None) -> LocalAccount:
-        """The account of a metering point or of `public/NAME`; any key given takes their place.
+        """Account of a metering point or of `public/NAME`; a given key replaces either.
 
         CrowdsaleError for neither, and for a participant whose key is not in the keyring.
         """
@@ -122,14 +122,14 @@ class Desk:
         return self._participant(self.number_of(name), name)
 
     def owner(self, campaign: Campaign) -> LocalAccount:
-        """The account of the property owner, which the chain knows by its installation."""
+        """Account of the property owner, which the chain knows by its installation."""
         if self._key is not None:
             return self._key
         number = campaign.terms().installation
         return self._participant(number, self._points.get(number, str(number)))
 
     def party_address(self, name: str) -> str:
-        """The address of somebody else, whoever has its key: by point, `public/NAME` or itself."""
+        """Address of another party, whoever has its key: by point, `public/NAME` or itself."""
         if is_checksum_address(name):
             return name
         if name.startswith(PUBLIC) and name != PUBLIC:
@@ -137,10 +137,10 @@ class Desk:
         return self.market.registry.read("accountOf", self.number_of(name))
 
     def name_of(self, address: str) -> str:
-        """The metering point behind an account, where it is one of the mapping's; else the address."""
+        """Metering point of an account, where it is one of the mapping's; else the address."""
         try:
             number = self.market.registry.read("numberOf", address)
-        except Reverted:  # of somebody who is no participant
+        except Reverted:  # the address of no participant
             return address
         return self._points.get(number, address)
 
@@ -159,13 +159,13 @@ class Desk:
         return account
 
     def pay_in(self, to: LocalAccount, amount_micro_eur: int, reference: str) -> None:
-        """The treasurer mints currency against a bank deposit, each reference once."""
+        """Let the treasurer mint currency against a bank deposit, each reference once."""
         treasurer = self.market.keys["treasurer"]
         arguments = (to.address, amount_micro_eur, keccak(text=reference))
         self.market.currency.write(treasurer, "deposit", "mint", *arguments)
 
     def holders(self, campaign: Campaign) -> Iterator[tuple[str, int]]:
-        """(address, tokens) of everybody who has tokens now, in the order they first came."""
+        """(address, tokens) of all present holders of tokens, in the order they first got some."""
         since = min(contract.block for contract in self.market.record.contracts.values())
         last = self.market.chain.w3.eth.block_number
         found = events_of(campaign.contract.events.Transfer(), since, last)
@@ -175,7 +175,7 @@ class Desk:
 
 
 def micro_eur(text: str) -> int:
-    """An amount in euros as µEUR, exactly; ValueError for another text."""
+    """Amount in euros as µEUR, exactly; ValueError for another text."""
     value = Decimal(text) * 1_000_000 if _is_plain(text) else Decimal("NaN")
     if not value.is_finite() or value != int(value) or value <= 0:
         raise ValueError(f"{text!r} is no amount in EUR above 0 with at most six decimals")
@@ -190,7 +190,7 @@ def _is_plain(text: str) -> bool:
 
 
 def shares_of(goal: int, permille: list[int]) -> list[int]:
-    """The goal in parts, µEUR; what rounding leaves over goes with the last. CrowdsaleError unless the
+    """Parts of the goal, µEUR; the rounding remainder goes with the last. CrowdsaleError unless the
     parts make 1000 permille."""
     if sum(permille) != 1000 or min(permille, default=0) <= 0:
         raise CrowdsaleError(f"milestones: {permille} are not permille above 0 that sum to 1000")

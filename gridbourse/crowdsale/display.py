@@ -1,4 +1,4 @@
-"""Campaigns on a terminal: where they stand, as tables and bars, and the command that comes next."""
+"""Campaigns on a terminal: their state, as tables and bars, and the next command."""
 
 from rich.console import Console
 from rich.progress_bar import ProgressBar
@@ -37,7 +37,7 @@ def show_all(out: Console, desk: Desk, network: str) -> None:
 
 
 def show(out: Console, desk: Desk, name: str, network: str) -> None:
-    """One campaign: how far it is, by which terms, and who holds it."""
+    """Show one campaign: its progress, terms and holders."""
     found = standing(desk, name)
     account, terms = found.account, found.terms
     out.print(f"[bold]{name}[/], {found.kind}, {found.phase}; installation of {found.owner}")
@@ -60,14 +60,14 @@ def show(out: Console, desk: Desk, name: str, network: str) -> None:
 
 
 def say_next(out: Console, found: Standing, network: str) -> None:
-    """The phase a campaign is in, and the command that comes next."""
+    """Print the phase of a campaign, and the next command."""
     out.print(f"Phase    {found.phase}")
     if found.next_step[0]:
         out.print(_next(found.next_step, network), soft_wrap=True, markup=False)
 
 
 def what_now(found: Standing, network: str) -> str:
-    """In one line: where a campaign stands, and what comes next."""
+    """State of a campaign and next step, in one line."""
     words, remark = found.next_step
     said = f"{found.name!r} is {found.phase}"
     if not words:
@@ -76,7 +76,7 @@ def what_now(found: Standing, network: str) -> str:
 
 
 def agreement(agreed: tuple[str, int]) -> str:
-    """Agreement with the investors, in words; agreed: as `EquityCampaign.agreed` has it."""
+    """Income of investors, in words; agreed: as returned by `EquityCampaign.agreed`."""
     form, value = agreed
     if form == "profit share":
         return f"{value / 10:g} % of the export income"
@@ -109,7 +109,7 @@ def _facts(found: Standing) -> Table:
 
 
 def _show_holders(out: Console, desk: Desk, name: str) -> None:
-    """Those who hold tokens now; of equity with what they may claim."""
+    """Show the present holders of tokens; of equity with what they may claim."""
     campaign = desk.campaign(name)
     equity = campaign if isinstance(campaign, EquityCampaign) else None
     table = Table(title="holders", title_justify="left")

@@ -1,7 +1,7 @@
-"""Refusals of a campaign's desk, before any contract is asked."""
+"""Errors of a campaign's desk, raised before any contract is called."""
 
 from gridbourse.errors import GridbourseError
 
 
 class CrowdsaleError(GridbourseError):
-    """No such campaign or party, or a step its kind does not have."""
+    """Unknown campaign or party, or a step that its kind does not have."""

@@ -1,4 +1,4 @@
-"""Progress of a campaign, read from the chain, and the next step."""
+"""State of a campaign, read from the chain, and the next step."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,10 @@ WAYS = {"EquityCampaign": "equity", "RewardCampaign": "reward", "DonationCampaig
 
 @dataclass(frozen=True)
 class Standing:
-    """agreed: ("none", 0) where nothing is, or nothing can be. confirmed: of the milestones.
+    """agreed: ("none", 0) where nothing is agreed, or nothing can be. confirmed: of the milestones.
 
-    due, µEUR: of equity, over all time; may_collect: whether the clearing house lets it, and
-    collects_from, unix seconds: from when on its operator may say so. open_offers: not declined.
+    due, µEUR: of equity, over all time; may_collect: True where the clearing house lets it, and
+    collects_from, unix seconds: from which its operator may allow it. open_offers: not declined.
     """
 
     name: str
@@ -37,12 +37,12 @@ class Standing:
 
     @property
     def next_step(self) -> tuple[str, str]:
-        """(step that comes next, remark on it, such as whose it is); empty where nothing is left."""
+        """(next step, remark on it, such as whose it is); empty where nothing is left."""
         return _NEXT[self.phase](self)
 
 
 def standing(desk: Desk, name: str) -> Standing:
-    """Ask the chain."""
+    """Read the state from the chain."""
     campaign = desk.campaign(name)
     equity = campaign if isinstance(campaign, EquityCampaign) else None
     permissions = desk.market.house.read("permissionsOf", campaign.address)

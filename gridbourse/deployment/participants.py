@@ -1,4 +1,4 @@
-"""Brings a scenario's participants, tariff and money into a fresh market."""
+"""Registers a scenario's participants, tariff and money in a new market."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ ROUTES = ("own", "signed", "mandate")
 
 @dataclass(frozen=True)
 class Membership:
-    """Mapping of points to participants, which stays beside the chain.
+    """Mapping of points to participants, kept beside the chain.
 
     table: index point_id, columns number (participant number), account (address), at (row of the
     point in the scenario's arrays). zones: number of each grid zone.
@@ -88,9 +88,9 @@ def zone_prices(scenario: Scenario, zone: str) -> Prices:
 
 
 def _set_tariff(market: Market, scenario: Scenario) -> dict[str, int]:
-    """Zones by name, each with its fees; then the energy prices, which open the tariff.
+    """Add the zones by name, each with its fees; then the energy prices, which open the tariff.
 
-    Nothing has a price before the first period, so nobody can fill the ring with ancient ones.
+    Nothing has a price before the first period, so nobody can fill the ring with past ones.
     """
     operator, dso, supplier = (market.keys[n] for n in ("operator", "dso", "supplier"))
     zones: dict[str, int] = {}
@@ -156,12 +156,12 @@ def _give_mandates(market: Market, table: pd.DataFrame) -> None:
 
 
 def source_bits(people: Neighbours, sources: Collection[str]) -> int:
-    """Sources as the registry has them, one bit each."""
+    """Sources as the registry encodes them, one bit each."""
     return sum(1 << people.sources.index(source) for source in sources)
 
 
 def _attest(market: Market, people: Neighbours) -> None:
-    """The operator attests what each seller's energy is made from."""
+    """Let the operator attest the source of each seller's energy."""
     for seller in people.sellers:
         bits = source_bits(people, [people.source_of(seller)])
         number = people.numbers[seller]
@@ -169,7 +169,7 @@ def _attest(market: Market, people: Neighbours) -> None:
 
 
 def _pay_in(market: Market, scenario: Scenario, table: pd.DataFrame) -> None:
-    """The treasurer mints against bank deposits and brings them into the accounts."""
+    """Let the treasurer mint against bank deposits and pay into the accounts."""
     treasurer = market.keys["treasurer"]
     amounts = {int(number): scenario.parties.deposit_micro_eur for number in table["number"]}
     amounts[SUPPLIER_ACCOUNT] = scenario.parties.supplier_deposit_micro_eur
@@ -191,7 +191,7 @@ def _pay_in(market: Market, scenario: Scenario, table: pd.DataFrame) -> None:
 
 
 def routes_of(scenario: Scenario, members: Membership) -> dict[str, str]:
-    """point_id -> "own", "signed" or "mandate", drawn once by the seed; who has no gateway: own."""
+    """point_id -> "own", "signed" or "mandate", drawn once by the seed; without a gateway: own."""
     points, parties = list(members.table.index), scenario.parties
     draw = np.random.default_rng([scenario.strategy.seed, len(points)]).random(len(points))
     edges = [parties.own_share, parties.own_share + parties.signed_share]

@@ -1,4 +1,4 @@
-"""Brings a scenario's aggregators into service, concludes their contracts, and says what agents may risk."""
+"""Brings a scenario's aggregators into service, concludes their contracts, and sets agents' allowances."""
 
 from gridbourse.agents.portfolios import Portfolios
 from gridbourse.chain.bindings.portfolios import GATEWAY_BIT, sign_acceptance
@@ -33,7 +33,7 @@ def conclude(market: Market, scenario: Scenario, members: Membership) -> None:
 
 
 def allow_agents(market: Market, scenario: Scenario, members: Membership) -> None:
-    """Whoever's flexibility is sold by another lets it put at risk what its connection can come to owe."""
+    """Set allowances: for flexibility sold by an agent, as much as the connection can come to owe."""
     if scenario.flexibility is None:
         return
     assert market.agents is not None, "there is a flexibility market"
@@ -50,7 +50,7 @@ def allow_agents(market: Market, scenario: Scenario, members: Membership) -> Non
 
 
 def most_at_risk(table: FlexibilityTable, wh: int) -> int:
-    """µEUR of bonds in a period, of so many Wh offered at the highest price as often as is asked."""
+    """Bonds in a period, µEUR, for so many Wh offered at the highest price in every request."""
     price = table.band.price(table.band.ticks - 1)
     bonds = (
         penalty_micro_eur(wh, base_micro_eur_per_wh(product, Way.DOWN, price), product.penalty_percent)

@@ -1,1 +1,1 @@
-"""From an application file to verified accounts: people beside the chain, pseudonyms on it."""
+"""From an application file to verified accounts: persons beside the chain, pseudonyms on it."""

@@ -1,4 +1,4 @@
-"""Reads an application file and judges it row by row: every fault is named, the good rows go on."""
+"""Reads an application file and judges it row by row: every fault is named, the good rows are kept."""
 
 import re
 from collections import defaultdict
@@ -24,7 +24,7 @@ UNIQUE = ("metering_point", "meter_address", "account")
 """Fields that no two live applications share."""
 MAX_TEXT = 200
 MAX_CONNECTION_KW = 10_000
-"""Above what any low-voltage connection has: a unit mistaken, W for kW."""
+"""Above the capacity of any low-voltage connection: a unit mistaken, W for kW."""
 
 T = TypeVar("T")
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
@@ -34,12 +34,12 @@ _DECIMAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?")
 
 @dataclass(frozen=True)
 class Application:
-    """A good row. capacity_wh: what the connection carries in one period, either way.
+    """Good row. capacity_wh: capacity of the connection in one period, either way.
 
-    reading_*: one reading of the meter, signed by the meter's key; net, positive = injects. What is
-        signed names the account, if there is one: nobody else's can be put beside the meter.
+    reading_*: one reading of the meter, signed by the meter's key; net, positive = injects. The signed
+    text names the account, if there is one: no other account can be put beside the meter.
     account: the applicant's own address; None = a key is made for it.
-    mandate: whether the gateway orders in the applicant's name.
+    mandate: True where the gateway orders in the applicant's name.
     """
 
     name: str
@@ -58,13 +58,13 @@ class Application:
 
 @dataclass(frozen=True)
 class Terms:
-    """Terms that applications are judged by.
+    """Terms by which applications are judged.
 
     zones: names of the market's grid zones.
-    over_before: readings of periods before this one can exist.
+    over_before: first period whose reading cannot exist yet.
     max_credit_eur: the most that is granted.
-    meters: address of each meter's key as the meter operator has it; None = the stated address
-        counts, and it is for the identity check to see that it is the meter of that point.
+    meters: address of each meter's key in the meter operator's list; None = the stated address
+    counts, and the identity check has to show that it is the meter of that point.
     """
 
     zones: frozenset[str]
@@ -76,14 +76,14 @@ class Terms:
 
 @dataclass(frozen=True)
 class Judged:
-    """Good applications by row of the file, and why the other rows are not among them."""
+    """Good applications by row of the file, and the reasons why the other rows are refused."""
 
     good: dict[int, Application]
     refusals: list[Refusal]
 
 
 def read_applications(path: Path, terms: Terms) -> Judged:
-    """Judge a file; ApplicationError when it is no application file at all."""
+    """Judge a file; ApplicationError when it is not an application file."""
     good: dict[int, Application] = {}
     refusals: list[Refusal] = []
     for row, fields in _rows(path, refusals):
@@ -92,13 +92,13 @@ def read_applications(path: Path, terms: Terms) -> Judged:
         refusals += judge.refusals
         if application is not None:
             good[row] = application
-    # Only among the good: a stranger's row, which no meter signed, takes nobody's place.
+    # Only among the good rows: a row that no meter signed blocks nobody's place.
     good = _without_doubles(good, refusals)
     return Judged(good, sorted(refusals, key=lambda refusal: refusal.row))
 
 
 def read_meters(path: Path) -> dict[str, str]:
-    """The meter operator's list: columns metering_point, meter_address; strict, all or nothing."""
+    """List of the meter operator: columns metering_point, meter_address; strict, all or nothing."""
     meters: dict[str, str] = {}
     faults: list[Refusal] = []
     for row, fields in _rows(path, faults, ("metering_point", "meter_address"), ()):
@@ -144,14 +144,14 @@ class _Fault(Exception):
 
 
 class _Judge:
-    """Goes through one row and notes every fault."""
+    """Judge of one row, which notes every fault."""
 
     def __init__(self, row: int, fields: dict[str, str], terms: Terms) -> None:
         self._row, self._fields, self._terms = row, fields, terms
         self.refusals: list[Refusal] = []
 
     def application(self) -> Application | None:
-        """None when anything is wrong."""
+        """Application of the row; None where it has any fault."""
         capacity = self._take("connection_kw", self._capacity)
         point = self._take("metering_point", _text)
         own = self._take("account", lambda text: _address(text) if text else "")
@@ -294,7 +294,7 @@ def _quoted(text: str) -> str:
 def _without_doubles(
     good: dict[int, Application], refusals: list[Refusal]
 ) -> dict[int, Application]:
-    """An equal row again is refused, of rows that differ all are: nothing says which is right."""
+    """A repeated equal row is refused; of rows that differ all are: nothing says which is right."""
     kept = dict(good)
     first: dict[Application, int] = {}
     for row, application in good.items():

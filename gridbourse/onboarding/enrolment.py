@@ -1,7 +1,7 @@
-"""Steps that touch both the register of people and the chain, each of them safe to be killed in.
+"""Steps that change both the register of people and the chain, each of them safe to interrupt.
 
 The account is on the disk before the chain hears of it, and the chain is asked before anything is
-sent: whatever an interrupted run has brought about is found there and not done again.
+sent: the results of an interrupted run are found there and not produced again.
 """
 
 from gridbourse.chain.keys.keystores import Keystores
@@ -15,7 +15,7 @@ from gridbourse.onboarding.registration import Members
 def enrol(
     people: People, keystores: Keystores, password: str, members: Members, person: Person
 ) -> int:
-    """Register a checked person with its credit limit and its mandate; the participant number."""
+    """Register a checked person with its credit limit and its mandate; returns the participant number."""
     if person.status != Status.CHECKED:
         raise PersonError(f"{person.id}: status is {person.status}, not {Status.CHECKED}")
     application = person.applied()
@@ -34,7 +34,7 @@ def enrol(
 
 
 def leave(people: People, members: Members, person: Person) -> None:
-    """End a membership; what is open is settled and can be withdrawn as before."""
+    """End a membership; open periods are settled and money can be withdrawn as before."""
     if person.status != Status.REGISTERED or person.number is None:
         raise PersonError(f"{person.id}: status is {person.status}, not {Status.REGISTERED}")
     if not members.has_left(person.number):  # else it left by itself, or before an interruption
@@ -43,8 +43,8 @@ def leave(people: People, members: Members, person: Person) -> None:
 
 
 def erase(people: People, keystores: Keystores, members: Members, person: Person) -> int | None:
-    """Forget a person; the number the chain keeps. PersonError while it is a member, owes money, or
-    has a period that is not settled: until then its readings have to find it.
+    """Forget a person; returns the number on the chain. PersonError while it is a member, owes money, or
+    has a period that is not settled: until then its readings must be attributable.
 
     The key of an account that is on the chain stays: it is the only way to the account's money.
     """
@@ -69,7 +69,7 @@ def erase(people: People, keystores: Keystores, members: Members, person: Person
 
 
 def _earlier(people: People, members: Members, application: Application) -> list[int]:
-    """Participants that left the metering point before, of the register and of a scenario."""
+    """Former participants at the metering point, from the register and a scenario."""
     point = application.metering_point
     left = [p for p in people.everyone(Status.LEFT) if p.applied().metering_point == point]
     of_scenario = members.ever_at(pseudonym(deployment_salt(members.market.keys), point))
@@ -77,7 +77,7 @@ def _earlier(people: People, members: Members, application: Application) -> list
 
 
 def _number_on_chain(members: Members, person: Person, account: str) -> int | None:
-    """The person's number; PersonError when account or metering point is another's."""
+    """Number of the person; PersonError when account or metering point is another's."""
     number = members.number_of(account)
     if number is not None:
         if members.pseudonym_of(number) != person.pseudonym:

@@ -1,4 +1,4 @@
-"""Faults of an application, a person's state or a keystore."""
+"""Errors in an application, a person's state or a keystore."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,27 +7,27 @@ from gridbourse.errors import GridbourseError
 
 
 class Rule(StrEnum):
-    """Rule that an application must keep; the word a refusal names."""
+    """Rule for an application; the value is the word that a refusal names."""
 
     SCHEMA = "schema"  # the columns of the file, a field for each of them
-    TEXT = "text"  # something, printable, not longer than a name is
+    TEXT = "text"  # not empty, printable, not longer than a name may be
     NUMBER = "number"  # digits, with a point before a fraction
     ZONE = "zone"  # a grid zone of this market
-    CAPACITY = "capacity"  # what a connection can have and a contract can hold
+    CAPACITY = "capacity"  # possible for a connection and within a contract's range
     ADDRESS = "address"  # an account address, its checksum right
-    ACCOUNT = "account"  # of no contract, and of nobody who runs the market
+    ACCOUNT = "account"  # not of a contract, nor of a party that runs the market
     PERIOD = "period"  # a delivery period that is over
-    RANGE = "range"  # not beyond what the connection carries
+    RANGE = "range"  # not beyond the connection's capacity
     METER = "meter"  # the key the meter operator has on record for the point
     SIGNATURE = "signature"  # of that meter, on this very reading
-    CREDIT = "credit"  # from nothing to the most the treasurer grants
-    MANDATE = "mandate"  # yes or no; given with a key that is made here
+    CREDIT = "credit"  # from zero to the treasurer's limit
+    MANDATE = "mandate"  # yes or no; yes where the key is made here
     DUPLICATE = "duplicate"  # one application per metering point, meter and account
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """One thing wrong with one row; row is the line of the CSV file, whose header is line 1."""
+    """Fault in one row; row is the line of the CSV file, whose header is line 1."""
 
     row: int
     column: str
@@ -36,12 +36,12 @@ class Refusal:
 
 
 class ApplicationError(GridbourseError):
-    """An application file that cannot be read as one: nothing of it goes in."""
+    """Application file that cannot be read as one: none of its rows are taken."""
 
 
 class PersonError(GridbourseError):
-    """A person who is not there, or not where this step begins."""
+    """Person that does not exist, or is not in the state in which this step begins."""
 
 
 class PeopleError(GridbourseError):
-    """The register of people cannot be opened, or is of another deployment."""
+    """Register of people that cannot be opened, or is of another deployment."""

@@ -1,7 +1,7 @@
-"""The one mapping from metering points to participants, as every oracle and command needs it.
+"""Mapping from metering points to participants, for every oracle and command.
 
-It stands beside the deployment record, for its owner alone. A deployment writes those of its scenario,
-onboarding adds and removes its own people: neither touches what the other has written.
+It is kept beside the deployment record, for its owner alone. A deployment writes the rows of its scenario,
+onboarding adds and removes its own people: neither changes what the other has written.
 """
 
 import csv
@@ -20,14 +20,14 @@ Row = Mapping[Any, object]
 
 
 def found_mapping(path: Path, rows: Iterable[Row]) -> None:
-    """Write the mapping of a new deployment; rows: with COLUMNS, and what else is known of them."""
+    """Write the mapping of a new deployment; rows: with COLUMNS, and any further columns."""
     _write(path, list(rows))
 
 
 def update_mapping(path: Path, people: People) -> None:
-    """Bring people into the mapping: members, and who has left, as long as it is settled.
+    """Enter people into the mapping: members, and former members until they are settled.
 
-    Rows of others stay as they are; the rows of who is erased go. Raises ReadingError for a mapping that
+    Other rows stay unchanged; rows of erased persons are removed. Raises ReadingError for a mapping that
     cannot be read, since its rows would be lost.
     """
     everyone = people.everyone()
@@ -45,7 +45,7 @@ def update_mapping(path: Path, people: People) -> None:
 def _rows(path: Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
-    read_numbers(path)  # refuses what is no mapping
+    read_numbers(path)  # refuses a file that is no mapping
     table = read_csv(path).fillna("")
     return [dict(zip(table.columns, row, strict=True)) for row in table.to_numpy().tolist()]
 

@@ -1,7 +1,7 @@
-"""The register of people: who is behind a pseudonym. It stays beside the chain, and can forget.
+"""Register of people: the persons behind pseudonyms. It stays beside the chain, and can forget.
 
-One SQLite file, one process at a time; what a call has returned from survives a power cut. What is
-personal stands in one table, and erasing takes it from the file's bytes, not only from its rows.
+One SQLite file, one process at a time; data are on the disk when a call returns. Personal data
+are in one table, and erasing removes them from the file's bytes, not only from its rows.
 """
 
 import json
@@ -36,7 +36,7 @@ FROM people LEFT JOIN personal USING (id)"""
 
 
 class Status(StrEnum):
-    """How far a person has come."""
+    """State of a person's application."""
 
     APPLIED = "applied"
     CHECKED = "identity checked"
@@ -47,7 +47,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Person:
-    """Someone who applied. id: the beginning of the pseudonym; account, number: None until it has
+    """Applicant. id: the beginning of the pseudonym; account, number: None until it has
     one; checked_at: UTC, ISO 8601; application: None once erased."""
 
     id: str
@@ -60,14 +60,14 @@ class Person:
     application: Application | None
 
     def applied(self) -> Application:
-        """Application of the person; PersonError once that is erased."""
+        """Application of the person; PersonError once it is erased."""
         if self.application is None:
             raise PersonError(f"{self.id}: personal data are erased")
         return self.application
 
 
 class People:
-    """The register in a folder; a second process that opens it is refused."""
+    """Register in a folder; a second process that opens it is refused."""
 
     def __init__(self, folder: Path) -> None:
         """Open or make it; PeopleError where that is not possible."""
@@ -79,8 +79,8 @@ class People:
         except (OSError, sqlite3.Error) as error:
             raise PeopleError(f"{self.path}: cannot be opened ({error})") from error
         try:
-            # The rollback journal holds former pages: emptied with every commit, so that what is
-            # erased is not in it. No temporary files, for the same reason.
+            # The rollback journal holds former pages: emptied with every commit, so that erased
+            # data are not in it. No temporary files, for the same reason.
             for setting in (
                 "locking_mode=EXCLUSIVE", "journal_mode=TRUNCATE", "synchronous=FULL",
                 "secure_delete=ON", "temp_store=MEMORY", "foreign_keys=ON",
@@ -105,7 +105,7 @@ class People:
         self._db.close()
 
     def belong_to(self, identity: str) -> None:
-        """Tie the register to a deployment, once: numbers of another one mean other people."""
+        """Tie the register to a deployment, once: numbers of another one belong to other persons."""
         with self._transaction():
             known = self._db.execute("SELECT identity FROM deployment").fetchone()
             if known is None:
@@ -119,25 +119,25 @@ class People:
     # --- questions ---------------------------------------------------------------------------
 
     def everyone(self, *statuses: Status) -> list[Person]:
-        """All people, or those of the statuses, in the order they applied."""
+        """All persons, or those of the statuses, in the order they applied."""
         rows = self._db.execute(f"{_PERSON} ORDER BY people.rowid").fetchall()
         return [p for p in map(_person, rows) if not statuses or p.status in statuses]
 
     def person(self, id_: str) -> Person:
-        """PersonError when there is none."""
+        """Person of an id; PersonError when there is none."""
         row = self._db.execute(f"{_PERSON} WHERE people.id = ?", (id_,)).fetchone()
         if row is None:
             raise PersonError(f"{id_}: nobody has this id")
         return _person(row)
 
     def log(self) -> list[tuple[str, str, str]]:
-        """(time in UTC, id, what happened), first to last; nothing personal of applicants."""
+        """(time in UTC, id, event), first to last; nothing personal of applicants."""
         return self._db.execute("SELECT at, id, what FROM log ORDER BY rowid").fetchall()
 
     # --- steps -------------------------------------------------------------------------------
 
     def apply(self, applications: Mapping[int, Application]) -> tuple[list[Person], list[Refusal]]:
-        """Take in good rows, in one transaction; refused is who is in the register already."""
+        """Enter good rows, in one transaction; applicants already in the register are refused."""
         new, refusals = [], []
         with self._transaction():
             live = [p for p in self.everyone() if p.status not in (Status.LEFT, Status.ERASED)]
@@ -150,7 +150,7 @@ class People:
         return new, refusals
 
     def check(self, id_: str, operator: str) -> None:
-        """An operator has checked the identity; PersonError unless the person has just applied."""
+        """Note that an operator has checked the identity; PersonError unless the person has just applied."""
         if not operator.strip() or not operator.isprintable():
             raise PersonError("operator: a name is needed, of whoever checked the identity")
         with self._transaction():
@@ -173,7 +173,7 @@ class People:
             self._db.execute("UPDATE people SET account = ? WHERE id = ?", (account, id_))
 
     def registered(self, id_: str, number: int) -> None:
-        """The chain has the person under this number."""
+        """Note the person's number on the chain."""
         with self._transaction():
             self._require(id_, Status.CHECKED)
             self._db.execute(
@@ -183,17 +183,17 @@ class People:
             self._note(id_, f"registered as participant {number}")
 
     def left(self, id_: str) -> None:
-        """The person has left the market."""
+        """Note that the person has left the market."""
         with self._transaction():
             self._require(id_, Status.REGISTERED)
             self._db.execute("UPDATE people SET status = ? WHERE id = ?", (Status.LEFT, id_))
             self._note(id_, "left the market")
 
     def erase(self, id_: str, number: int | None) -> None:
-        """Remove personal data and salt from the file; what stays is what the chain shows anyway.
+        """Remove personal data and salt from the file; what the chain shows anyway stays.
 
-        number: as the chain has it. Whether the person may be forgotten is for the caller to ask.
-        Called again after an interruption, it ends what was begun.
+        number: on the chain. The caller has to check that the person may be forgotten.
+        Called again after an interruption, it completes the erasure.
         """
         with self._transaction():
             if self.person(id_).status != Status.ERASED:
@@ -205,7 +205,7 @@ class People:
                 )
                 kept = "nothing" if number is None else f"account and participant number {number}"
                 self._note(id_, f"personal data and salt erased; the chain keeps {kept}")
-        self._db.execute("VACUUM")  # pages that were once rearranged may hold copies
+        self._db.execute("VACUUM")  # pages rearranged earlier may hold copies
 
     def _add(self, application: Application) -> Person:
         salt = secrets.token_bytes(SALT_BYTES)

@@ -1,4 +1,4 @@
-"""The chain's side of onboarding: what the registry and the clearing house know, and change."""
+"""Onboarding on the chain: reads and changes in the registry and the clearing house."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ from gridbourse.onboarding.errors import PersonError, Refusal, Rule
 from gridbourse.onboarding.pseudonyms import deployment_salt, pseudonym
 
 LEFT = 3
-"""Bits that the status of a profile has for who left and for who was taken out: `Profile.sol`."""
+"""Bits in the status of a profile for participants that left or were removed: `Profile.sol`."""
 SYSTEM_ROLES = ("OPERATOR", "GATEWAY", "AGGREGATOR", *ROLES.values())
-"""`Roles.sol`: whoever has one of them runs the market, and does not trade in it."""
+"""Roles of `Roles.sol`: a holder of one runs the market, and does not trade in it."""
 NO_END = 2**32 - 1
-"""End of a membership nobody has ended: `Memberships.sol`."""
+"""End of a membership that is not ended: `Memberships.sol`."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Members:
 
     @property
     def identity(self) -> str:
-        """Of the deployment: chain id, beginning of the genesis hash, registry."""
+        """Identity of the deployment: chain id, beginning of the genesis hash, registry."""
         record = self.market.record
         return f"{record.chain_id}/{record.genesis_hash[:18]}/{self.market.registry.address}"
 
@@ -46,13 +46,13 @@ class Members:
 
     @cached_property
     def zones(self) -> dict[str, int]:
-        """Grid zones by name, as the registry's log has them; the flat one is not for people."""
+        """Grid zones by name, from the registry's log; the flat one is not for applicants."""
         events = self._events("ZoneAdded")
         named = ((e["args"]["name"].rstrip(b"\0"), e["args"]["zone"]) for e in events)
         return {name.decode(errors="replace"): zone for name, zone in named}
 
     def number_of(self, account: str) -> int | None:
-        """The account's participant number, which it keeps when it leaves."""
+        """Participant number of the account, which it keeps when it leaves."""
         try:
             return self.market.registry.read("numberOf", account)
         except Reverted as refusal:
@@ -61,7 +61,7 @@ class Members:
             return None
 
     def pseudonym_of(self, number: int) -> bytes:
-        """The metering point a number was given for."""
+        """Pseudonym of the metering point for which a number was given."""
         return self.market.registry.read("meteringPointOf", number)
 
     def at(self, known_as: bytes) -> int | None:
@@ -69,12 +69,12 @@ class Members:
         return next((n for n in self.ever_at(known_as) if not self.has_left(n)), None)
 
     def ever_at(self, known_as: bytes) -> list[int]:
-        """Everyone who was registered under the pseudonym."""
+        """All participants ever registered under the pseudonym."""
         events = self._events("ParticipantRegistered", {"meteringPoint": known_as})
         return [e["args"]["participant"] for e in events]
 
     def free_from(self, earlier: Iterable[int]) -> int:
-        """The first period from which on none of these is a member; PersonError while one has no end."""
+        """First period from which on none of these is a member; PersonError while one has no end."""
         free = 0
         for number in earlier:
             end = self.membership(number)[1]
@@ -84,34 +84,34 @@ class Members:
         return free
 
     def membership(self, number: int) -> tuple[int, int]:
-        """(First period, first period no more) of a participant."""
+        """(First period, first period after) of a participant."""
         first, end = self.market.registry.read("membershipOf", number)
         return first, end
 
     def has_left(self, number: int) -> bool:
-        """Whether the participant has left the market."""
+        """True where the participant has left the market."""
         return self.market.registry.read("profileOf", number)[4] & LEFT == LEFT
 
     def unsettled(self, number: int) -> int | None:
-        """The first period of the membership that is not over, or waits for its settlement."""
+        """First period of the membership that is not over, or waits for its settlement."""
         first, end = self.membership(number)
         waiting = [period for period in due(self.market, first) if period < end]
         coming = max(first, self.market.clock.read("currentPeriod"))
         return next(iter(waiting), coming if coming < end else None)
 
     def balance_micro_eur(self, number: int) -> int:
-        """Free money, below zero a debt."""
+        """Free money, negative in debt, µEUR."""
         return self.market.house.read("balanceOf", number)
 
     def account_of(self, number: int) -> str:
-        """The participant's account."""
+        """Account of the participant."""
         return self.market.registry.read("accountOf", number)
 
     def refuse_known(
         self, applications: dict[int, Application]
     ) -> tuple[dict[int, Application], list[Refusal]]:
-        """Leave out whose account or metering point the market has from elsewhere, as a scenario, and
-        whose account can be no applicant's."""
+        """Leave out applications whose account or metering point the market already has, as a scenario's, or
+        whose account cannot be an applicant's."""
         salt = deployment_salt(self.market.keys)
         new, refusals = {}, []
         for row, application in applications.items():
@@ -129,7 +129,7 @@ class Members:
         return new, refusals
 
     def _not_an_applicants(self, account: str) -> str:
-        """Why nobody can apply with the account; empty when somebody can."""
+        """Reason why nobody can apply with the account; empty without one."""
         if self.market.chain.w3.eth.get_code(to_checksum_address(account)):
             return f"{account} is a contract, which signs no orders"
         registry = self.market.registry
@@ -140,10 +140,10 @@ class Members:
     def register(
         self, account: str, known_as: bytes, application: Application, earlier: Iterable[int] = ()
     ) -> int:
-        """A new participant, from the first period on that still takes orders; its number.
+        """Register a participant, from the first period on that still takes orders; returns its number.
 
         earlier: participants whose metering point it was. They stay members as long as energy they
-        promised is not delivered, and nobody is one in their place before: the chain cannot see it
+        promised is not delivered, and nobody replaces them before: the chain cannot see that it
         is the same point, since every person has a pseudonym of its own.
         """
         zones = self.zones
@@ -161,14 +161,14 @@ class Members:
         return self.market.registry.register(self.market.keys["operator"], [row])[0]
 
     def grant_credit(self, number: int, limit_micro_eur: int) -> None:
-        """How far below zero orders may take the account; nothing is sent when it is so already."""
+        """Set how far below zero orders may take the account; nothing is sent when it is so already."""
         house = self.market.house
         if house.read("creditLimitOf", number) != limit_micro_eur:
             treasurer = self.market.keys["treasurer"]
             house.write(treasurer, "credit", "setCreditLimit", number, limit_micro_eur)
 
     def mandated(self, number: int) -> bool:
-        """Whether the participant lets the gateway order."""
+        """True where the participant lets the gateway order."""
         return self.market.registry.read("profileOf", number)[3] == self._gateway
 
     def give_mandate(self, account: LocalAccount) -> None:
@@ -184,7 +184,7 @@ class Members:
         return self.market.registry.read("gatewayNumberOf", self.market.keys["gateway"].address)
 
     def _events(self, name: str, filters: dict[str, Any] | None = None) -> Iterator[Any]:
-        """The registry's events of a name, from its beginning."""
+        """Events of the registry of a name, from its beginning."""
         first = self.market.record.contracts["ParticipantRegistry"].block
         last = self.market.chain.w3.eth.block_number
         return events_of(self.market.registry.contract.events[name](), first, last, filters)

@@ -1,8 +1,8 @@
-"""The order book rebuilt off-chain: one row an order that rested, from the contract's events alone.
+"""Order book rebuilt off-chain: one row an order that rested, from the contract's events alone.
 
-`OrderBook.sol` stores as little as it can; its logs say the rest. What has happened until a moment is
-`frame` of the events until then, and `book_at` is the book that stood at their end. An event is
-checked against the orders it touches: one that is missing or repeated does not pass unseen.
+`OrderBook.sol` stores as little as it can; its logs hold the rest. `frame` of the events up to a moment
+is the history until then, and `book_at` is the book at their end. An event is
+checked against the orders it changes: one that is missing or repeated is found.
 """
 
 from collections import defaultdict
@@ -50,7 +50,7 @@ def frame(events: Iterable[Mapping[str, Any]], band: Band) -> pd.DataFrame:
     """One row an order that rested, in order of time; columns are the fields of `OrderRow`.
 
     events: in chain order, each its values by name and its own name as "event". Events of other
-    names are passed over, but count as rows. band: of the market.
+    names are skipped, but count as rows. band: of the market.
     Raises BookEventsError.
     """
     rebuilt = _Book(band)
@@ -71,7 +71,7 @@ def frame(events: Iterable[Mapping[str, Any]], band: Band) -> pd.DataFrame:
 
 
 def book_at(orders: pd.DataFrame, area: int, period: int) -> pd.DataFrame:
-    """The book of an area and period at the end of a frame's events, best price first.
+    """Order book of an area and period at the end of a frame's events, best price first.
 
     One row a level. Index: side ("bid", "offer"), tick. Columns: price_micro_eur_per_wh, wh, orders.
     """
@@ -86,12 +86,12 @@ def book_at(orders: pd.DataFrame, area: int, period: int) -> pd.DataFrame:
 
 
 class _Impossible(Exception):
-    """An event that the book at hand rules out."""
+    """Event that contradicts the order book."""
 
 
 @dataclass(frozen=True)
 class _Level:
-    """Queue of the orders at one price."""
+    """Price level at which orders queue."""
 
     area: int
     period: int
@@ -100,12 +100,12 @@ class _Level:
 
 
 class _Book:
-    """The orders of all areas and periods; each event changes it as it changed the chain's."""
+    """Orders of all areas and periods; each event changes it as it changed the chain's."""
 
     def __init__(self, band: Band) -> None:
         self.rows: list[OrderRow] = []
         self._band = band
-        # By position, in order of time, the orders that rest.
+        # Resting orders by position, in order of time.
         self._queues: defaultdict[_Level, dict[int, OrderRow]] = defaultdict(dict)
 
     def rested(self, at: int, event: Mapping[str, Any]) -> None:
@@ -191,7 +191,7 @@ class _Book:
             del self._queues[level][row.position]
 
     def _named(self, event: Mapping[str, Any]) -> tuple[_Level, OrderRow]:
-        """The resting order an event names by its place and owner."""
+        """Resting order that an event names by its place and owner."""
         level, position = _level(event), event["position"]
         row = self._queues[level].get(position)
         if row is None or row.participant != event["participant"]:
@@ -219,4 +219,4 @@ _READERS = {
     "OrderReduced": _Book.reduced,
     "BookReleased": _Book.released,
 }
-"""Effect of each event. An order killed left no trace in the book: `OrderKilled` does nothing."""
+"""Reader of each event. An order killed left no trace in the book: `OrderKilled` does nothing."""

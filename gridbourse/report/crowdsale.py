@@ -1,13 +1,13 @@
-"""The figures of a campaign: where its money went, what the panel earned, and when it has paid back.
+"""Figures of a campaign: use of its money, income from the panel, and payback.
 
 **No-project case.** The owner's bill on the same readings less the panel's production, by the reference
-settlement: see `replay.crowdsale_record`. What the project brought is the difference of the two bills,
-before the holders are paid: what the panel's own use did not cost (avoided), what its export earned
-(income, each Wh at no less than feed-in), and the rest, which is what wrong forecasts cost (imbalance).
+settlement: see `replay.crowdsale_record`. The gain from the project is the difference of the two bills,
+before the holders are paid: the cost avoided by the panel's own use (avoided), the income from its export
+(income, each Wh at no less than feed-in), and the rest, which is the cost of wrong forecasts (imbalance).
 
 **A year** is never replayed. Its energy is 365 times the mean over the seasons of each season's mean day
-in the data, so that summer and winter count alike; its money is that energy at what a Wh was worth in
-the periods replayed, own use and export each. Nothing is taken off for running costs, ageing or interest.
+in the data, so that summer and winter count alike; its money is that energy at the worth of a Wh in
+the periods replayed, own use and export each. Running costs, ageing and interest are not deducted.
 """
 
 from typing import Any, Final
@@ -23,10 +23,10 @@ ENERGIES: Final = ("produced_wh", "used_wh", "exported_wh")
 
 
 def campaign_figures(record: RunRecord) -> dict[str, Any] | None:
-    """JSON-ready: Wh, µEUR, years; None of a run without a campaign.
+    """Figures ready for JSON: Wh, µEUR, years; None for a run without a campaign.
 
-    `year` and `payback_years` are None where the data are of one season, or nothing was produced.
-    `payback_years` has None where nothing would ever be paid back.
+    `year` and `payback_years` are None where the data cover one season, or nothing was produced.
+    `payback_years` holds None where nothing would ever be paid back.
     """
     campaign = record.crowdsale
     if campaign is None:
@@ -70,7 +70,7 @@ def campaign_figures(record: RunRecord) -> dict[str, Any] | None:
 
 
 def method(record: RunRecord) -> str:
-    """How a year is made of the replay, in words."""
+    """Method by which a year is derived from the replay, in words."""
     seasons = list(record.crowdsale["panel_days"]) if record.crowdsale else []
     if len(seasons) < 2:
         return "The data are of one season: no year is made of them, and no payback."
@@ -88,7 +88,7 @@ def _sums(campaign: dict[str, Any]) -> dict[str, int]:
 
 
 def _run(sums: dict[str, int]) -> dict[str, int]:
-    """Income of the project in the periods replayed, before the holders are paid."""
+    """Gain from the project in the periods replayed, before the holders are paid."""
     gain = sums["bill_micro_eur"] - sums["without_micro_eur"]
     income = sums["feed_in_micro_eur"] + sums["premium_micro_eur"]
     avoided = sums["avoided_micro_eur"]
@@ -133,7 +133,7 @@ def _year(record: RunRecord, sums: dict[str, int], run: dict[str, int]) -> dict[
 
 
 def _payback(funded: int, year: dict[str, int]) -> dict[str, float | None]:
-    """Years until what was funded has come back: to all together, and to the holders."""
+    """Years until the funded amount has come back: to all together, and to the holders."""
     return {
         "project": _years(funded, year["gain_micro_eur"]),
         "holders": _years(funded, year["to_holders_micro_eur"]),
@@ -145,14 +145,14 @@ def _years(funded: int, a_year: int) -> float | None:
 
 
 def agreement(figures: dict[str, Any]) -> str:
-    """Agreement with the holders, in words."""
+    """Income of the holders, in words."""
     if figures["form"] == "rent":
         return f"a rent of {words.euro(figures['value'])} a period"
     return f"{figures['value'] / 10:g} % of what it earns by exporting"
 
 
 def money_rows(figures: dict[str, Any]) -> list[tuple[str, str]]:
-    """(label, value): where the campaign's money is, and what the panel earned."""
+    """(label, value): use of the campaign's money, and income from the panel."""
     income, energy = figures["income_micro_eur"], figures["energy"]
     return [
         ("Funded", words.euro(figures["funded_micro_eur"])),

@@ -1,4 +1,4 @@
-"""The picture of a campaign, drawn inside `style.drawing()`: its income, the owner's bill, the payback."""
+"""Picture of a campaign, drawn inside `style.drawing()`: its income, the owner's bill, the payback."""
 
 from typing import Any, Final
 
@@ -35,7 +35,7 @@ def campaign(record: RunRecord, figures: dict[str, Any]) -> Figure:
 
 
 def _income(record: RunRecord) -> pd.DataFrame:
-    """By period, without holes."""
+    """Income by period, without gaps."""
     rows = record.crowdsale["income"] if record.crowdsale else []
     table = pd.DataFrame(rows).set_index("period").sort_index()
     every = np.arange(record.periods.index[0], record.periods.index[-1] + 1)
@@ -79,7 +79,7 @@ def _bill(ax: Axes, income: pd.DataFrame, edges: np.ndarray, figures: dict[str, 
 
 
 def _years(ax: Axes, figures: dict[str, Any]) -> None:
-    """Money back by the year, against what was funded."""
+    """Money returned by year, against the amount funded."""
     ax.set_title("Payback by the year", loc="left", fontsize=10)
     year = figures["year"]
     if year is None:

@@ -1,4 +1,4 @@
-"""Flexibility that was asked for, bought and delivered: figures and picture."""
+"""Flexibility requested, bought and delivered: figures and picture."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COLOURS: Final = {"dso": "#1d4ed8", "tso": "#9333ea", "participants": "#0d9488"
 def figures(record: RunRecord) -> dict[str, Any]:
     """Sums over all requests, and a row for each kind of buyer, product and direction.
 
-    Integers in Wh and µEUR; compensation: + from the supplier to buyers. minted_wh: what was verified;
+    Integers in Wh and µEUR; compensation: + from the supplier to buyers. minted_wh: the Wh verified;
     price_micro_eur_per_wh: the mean paid per Wh delivered, None without any.
     """
     table = record.flexibility.assign(buyer=_kinds(record.flexibility["buyer"]))
@@ -45,12 +45,12 @@ def _sums(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _kinds(buyers: pd.Series) -> pd.Series:
-    """Participants as one kind of buyer."""
+    """Kind of each buyer, with the participants as one kind."""
     return buyers.where(buyers.isin(_BUYERS[:2]), _BUYERS[2])
 
 
 def picture(record: RunRecord) -> Figure:
-    """Asked for, bought and delivered in every period, up above the line and down below it; and the
+    """Requested, bought and delivered in every period, up above the line and down below it; and the
     highest loading without and with it, and as delivered."""
     figure = Figure(figsize=(13, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)

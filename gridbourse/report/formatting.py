@@ -1,4 +1,4 @@
-"""Numbers and names as a reader wants them. Data stays in Wh, µEUR and UTC; this is for the eye."""
+"""Numbers and names for display. Data stays in Wh, µEUR and UTC."""
 
 from typing import Final
 
@@ -35,7 +35,7 @@ NAMES: Final = {
 
 
 def name(key: str) -> str:
-    """`import_fee` -> Grid fee, imported; an unknown key gets spaces and a capital."""
+    """Label of a key: `import_fee` -> Grid fee, imported; an unknown key gets spaces and a capital."""
     return NAMES.get(key.lower(), key[:1].upper() + key[1:].replace("_", " "))
 
 
@@ -48,7 +48,7 @@ def euro(micro_eur: float, signed: bool = False) -> str:
 
 
 def energy(wh: float) -> str:
-    """Wh in the unit that keeps it short."""
+    """Wh in the unit that keeps the number short."""
     if abs(wh) < 1_000:
         return f"{wh:,.0f} Wh"
     return f"{wh / 1e3:,.1f} kWh" if abs(wh) < 1e7 else f"{wh / 1e6:,.1f} MWh"
@@ -84,7 +84,7 @@ def clock(moment: pd.Timestamp) -> str:
 
 
 def span(first: pd.Timestamp, last: pd.Timestamp) -> str:
-    """The local days a run covers."""
+    """Local days that a run covers."""
     start = f"{first:%A}, {first.day} {first:%B %Y}"
     if first.date() == last.date():
         return start

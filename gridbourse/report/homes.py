@@ -1,4 +1,4 @@
-"""Homes with scheduled devices, beside the same homes without a manager."""
+"""Homes with scheduled devices, compared with the same homes without a manager."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _COLOURS: Final = {"managed": style.GAIN, "unmanaged": style.MUTED}
 def comparison(record: RunRecord) -> dict[str, Any]:
     """By way, "managed" and "unmanaged": costs, self-consumption and device energy of all homes.
 
-    Integers in Wh and µEUR; self_consumption: share of pv_wh, None without any. Also: homes, how many;
-    better, worse: how many pay less, and more, with the manager, wear included.
+    Integers in Wh and µEUR; self_consumption: share of pv_wh, None without any. Also: homes, their number;
+    better, worse: number of homes that pay less, and more, with the manager, wear included.
     """
     table = record.homes
     pv = int(table["pv_wh"].sum())
@@ -48,7 +48,7 @@ def comparison(record: RunRecord) -> dict[str, Any]:
 
 
 def picture(record: RunRecord) -> Figure:
-    """Energy the devices drew, by kind, and what each home pays with and without the manager."""
+    """Energy drawn by the devices, by kind, and the payment of each home with and without the manager."""
     table = record.homes
     figure = Figure(figsize=(13, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -73,7 +73,7 @@ def picture(record: RunRecord) -> Figure:
 
 
 def _paid(record: RunRecord, way: str) -> Any:
-    """Energy and wear of each home, µEUR."""
+    """Cost of energy and wear of each home, µEUR."""
     return record.homes[f"cost_{way}_micro_eur"] + record.homes[f"wear_{way}_micro_eur"]
 
 

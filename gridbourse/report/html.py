@@ -1,4 +1,4 @@
-"""The run as one HTML file that needs nothing but itself."""
+"""Report of a run as one HTML file that needs no other file."""
 
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,9 @@ from gridbourse.text import many
 
 
 def write(record: RunRecord, path: str | Path, curve_period: int | None = None) -> Path:
-    """Write the report; returns where it is. Folders are made where missing.
+    """Write the report; returns its path. Missing folders are made.
 
-    curve_period: MTU index of the period whose clearing curve is shown; without it the one with
+    curve_period: MTU index of the period whose clearing curve is shown; default the one with
     the largest traded volume. Raises ReportError when the run does not hold it.
     """
     period = pictures.busiest_period(record) if curve_period is None else int(curve_period)
@@ -125,7 +125,7 @@ def _pictures(record: RunRecord, period: int) -> dict[str, Markup]:
 
 
 def _campaign(record: RunRecord) -> dict[str, Any]:
-    """Content of the page on a campaign; no figures without one."""
+    """Content of the page about a campaign; no figures without one."""
     figures = crowdsale.campaign_figures(record)
     if figures is None or record.crowdsale is None:
         return {"campaign": None}
@@ -171,7 +171,7 @@ def _of_homes(record: RunRecord) -> dict[str, tuple[Figure, str]]:
 
 
 def _lives(record: RunRecord) -> list[dict[str, Any]]:
-    """Orders told one by one, with their local time."""
+    """Orders shown one by one, with their local time."""
     rows = markets.lives(record).to_dict("records")
     return [
         {**{str(key): value for key, value in row.items()}, "start": record.local(row["period"])}
@@ -180,7 +180,7 @@ def _lives(record: RunRecord) -> list[dict[str, Any]]:
 
 
 def _curve_facts(record: RunRecord, period: int) -> dict[str, Any]:
-    """Caption of the clearing curve: the facts of its period."""
+    """Facts about its period for the caption of the clearing curve."""
     row = record.periods.loc[period]
     price = row["price_micro_eur_per_wh"]
     book = record.orders[record.orders["period"] == period]
@@ -195,7 +195,7 @@ def _curve_facts(record: RunRecord, period: int) -> dict[str, Any]:
 
 
 def _participants(record: RunRecord) -> list[dict[str, Any]]:
-    """Every participant, who gained most first."""
+    """All participants, by gain, the largest first."""
     table = bills_table(record).sort_values("gain_micro_eur", ascending=False, kind="stable")
     return [{str(k): v for k, v in row.items()} for row in table.reset_index().to_dict("records")]
 

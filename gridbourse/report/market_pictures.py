@@ -60,7 +60,7 @@ def trades(record: RunRecord) -> Figure:
 
 
 def order_life(record: RunRecord) -> Figure:
-    """How much of what was ordered got how far, by market."""
+    """Energy of the orders that reached each stage, by market."""
     rows = by_market(record)
     figure = Figure(figsize=(6.4, 4.3), layout="constrained")
     ax = figure.add_subplot()
@@ -84,6 +84,6 @@ def order_life(record: RunRecord) -> Figure:
 
 
 def _middles(periods: pd.Series, mtu_seconds: int) -> np.ndarray:
-    """The middles of periods as matplotlib dates."""
+    """Middles of periods as matplotlib dates."""
     seconds = (2 * periods.to_numpy("int64") + 1) * mtu_seconds // 2
     return mdates.date2num(pd.to_datetime(seconds, unit="s").to_numpy())

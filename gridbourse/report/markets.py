@@ -1,5 +1,4 @@
-"""Orders of each market by what became of them: placed, traded, let through by the network, delivered,
-paid."""
+"""Outcome of the orders of each market: placed, traded, accepted by the DSO, delivered, paid."""
 
 from typing import Any, Final
 
@@ -8,25 +7,25 @@ import pandas as pd
 from gridbourse.report.record import RunRecord
 
 POOL: Final = "call_auction"
-"""The market whose book is judged as a whole; of all others each trade is."""
+"""Market whose orders are judged as a whole; in all others each trade is judged."""
 OVER_THE_COUNTER: Final = "over_the_counter"
-"""The market that has no orders: what came to no trade was not performed."""
+"""Market without orders: energy that was not traded was not performed."""
 SHOWN: Final = 3
-"""Orders of each kind of life that are told one by one."""
+"""Number of orders shown one by one for each outcome."""
 
 
 def has_trades(record: RunRecord) -> bool:
-    """Whether the run has markets whose trades the DSO judges one by one."""
+    """True where the run has markets whose trades the DSO judges one by one."""
     return any(market != POOL for market in record.markets)
 
 
 def by_market(record: RunRecord) -> list[dict[str, Any]]:
     """One dict a market of the run: counts, and energy of both sides together in Wh.
 
-    ordered_wh: of every order, one that was given another price counts again; traded_wh: found a
-    partner; rejected_wh: of that, what the network refused; booked_wh: the rest; delivered_wh: of
-    that, what meters confirm. trades, rejected: counts, None for a pool. price_micro_eur_per_wh:
-    mean of what was booked, None without any. paid_micro_eur: by buyers.
+    ordered_wh: of every order, again for each change of price; traded_wh: matched with a
+    partner; rejected_wh: of that, rejected by the DSO; booked_wh: the rest; delivered_wh: of
+    that, confirmed by meters. trades, rejected: counts, None for a call auction. price_micro_eur_per_wh:
+    mean of the trades booked, None without any. paid_micro_eur: by buyers.
     """
     return [_market(record, market) for market in record.markets]
 
@@ -53,9 +52,9 @@ def _market(record: RunRecord, market: str) -> dict[str, Any]:
 
 
 def lives(record: RunRecord) -> pd.DataFrame:
-    """Orders worth telling one by one: the largest of each kind of life in each market.
+    """Orders worth showing one by one: the largest of each outcome in each market.
 
-    The columns of `orders`, and `life`: what became of the order, in words.
+    The columns of `orders`, and `life`: the outcome of the order, in words.
     """
     orders = record.orders[record.orders["market"] != POOL]
     told = orders.assign(life=_life(orders)).sort_values("wh", ascending=False, kind="stable")

@@ -18,7 +18,7 @@ _LABEL_HEIGHT: Final = 0.085
 def flows(money: pd.DataFrame) -> pd.DataFrame:
     """One row per payer, payee and kind with a positive amount in µEUR, largest first.
 
-    A negative amount is the same euro the other way round.
+    A negative amount is a positive one in the other direction.
     """
     sums = money.groupby(["payer", "payee", "kind"], as_index=False)["micro_eur"].sum()
     back = sums["micro_eur"] < 0
@@ -30,12 +30,12 @@ def flows(money: pd.DataFrame) -> pd.DataFrame:
 
 
 def colour(kind: str) -> str:
-    """The colour of a kind of payment, in picture and table."""
+    """Colour of a kind of payment, in picture and table."""
     return style.KIND_COLOURS.get(kind, style.OTHER_KIND)
 
 
 def picture(money: pd.DataFrame) -> Figure:
-    """The flow picture of `flows(money)`."""
+    """Flow picture of `flows(money)`."""
     table = flows(money)
     figure = Figure(figsize=(6.4, 4.6), layout="constrained")
     ax = figure.add_subplot()

@@ -1,4 +1,4 @@
-"""The pictures of a run, each a matplotlib figure drawn inside `style.drawing()`."""
+"""Pictures of a run, each a matplotlib figure drawn inside `style.drawing()`."""
 
 from typing import Final
 
@@ -20,7 +20,7 @@ _KILO: Final = 1e-3
 
 
 def busiest_period(record: RunRecord) -> int:
-    """The period with the largest matched volume; on a day without trade, with most ordered."""
+    """Period with the largest matched volume; on a day without trade, with most ordered."""
     periods = record.periods
     column = periods["matched_wh"]
     if not column.any():
@@ -29,7 +29,7 @@ def busiest_period(record: RunRecord) -> int:
 
 
 def clearing_curve(record: RunRecord, period: int) -> Figure:
-    """Demand and supply of one period as placed, and where the market cleared."""
+    """Demand and supply of one period as placed, and the clearing point."""
     row = record.periods.loc[period]
     book = record.orders[record.orders["period"] == period]
     demand = _merit_order(book, "bid")
@@ -51,7 +51,7 @@ def clearing_curve(record: RunRecord, period: int) -> Figure:
             ax.stairs(prices, edges, baseline=None, color=colour, linewidth=2, label=label)
     if pd.notna(price) and matched > 0:
         level = float(price) * _CT
-        # Caps shrink the book after it was placed; these curves then bound nobody's gain.
+        # Caps change the orders after they were placed; these curves then bound nobody's gain.
         whole_book = ((demand, style.DEMAND), (supply, style.SUPPLY))
         for (edges, prices), colour in whole_book if row["verdict"] == "accepted" else ():
             _surplus(ax, edges, prices, matched, level, colour)
@@ -61,7 +61,7 @@ def clearing_curve(record: RunRecord, period: int) -> Figure:
         ax.annotate(
             f"{matched:,.1f} kWh at {words.price(float(price))}",
             (matched, level),
-            # Beside the crossing the curves part: the one place that is always free.
+            # Beside the crossing the curves separate: the one place that is always free.
             xytext=(-16 if rightmost else 16, 0),
             textcoords="offset points",
             ha="right" if rightmost else "left",
@@ -180,7 +180,7 @@ def _merit_order(book: pd.DataFrame, side: str) -> tuple[np.ndarray, np.ndarray]
 def _surplus(
     ax: Axes, edges: np.ndarray, prices: np.ndarray, matched: float, level: float, colour: str
 ) -> None:
-    """Shade what one side gains over the clearing price, up to the traded volume."""
+    """Shade the gain of one side over the clearing price, up to the traded volume."""
     inside = edges[:-1] < matched
     if inside.any():
         cut = np.append(edges[:-1][inside], min(matched, edges[-1]))
@@ -188,7 +188,7 @@ def _surplus(
 
 
 def price_band(ax: Axes, record: RunRecord, right: float, left: float = 0.0) -> None:
-    """The price band: feed-in tariff and retail price, with room for their names."""
+    """Price band: feed-in tariff and retail price, with room for their names."""
     low, high = record.feed_in_micro_eur_per_wh * _CT, record.retail_micro_eur_per_wh * _CT
     room = 0.16 * max(high - low, 1.0)
     for level, label, above in ((high, "Retail price", True), (low, "Feed-in tariff", False)):
@@ -222,7 +222,7 @@ def _limits(ax: Axes, low: float | None, high: float) -> None:
 
 
 def _verdict_strip(ax: Axes, verdicts: pd.Series, edges: np.ndarray) -> None:
-    """The DSO's last word on each period, as a strip above the panel."""
+    """Final verdict of the DSO on each period, as a strip above the panel."""
     present = [kind for kind in style.VERDICT_COLOURS if (verdicts == kind).any()]
     runs = (verdicts != verdicts.shift()).cumsum().to_numpy()
     for kind in present:

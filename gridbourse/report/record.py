@@ -164,8 +164,8 @@ INCOME_KEYS: Final = (
     "used_wh",  # behind the meter
     "exported_wh",
     "feed_in_micro_eur",  # the export at the feed-in tariff
-    "premium_micro_eur",  # what the market paid above it
-    "avoided_micro_eur",  # what used_wh would have cost
+    "premium_micro_eur",  # paid by the market above it
+    "avoided_micro_eur",  # cost that used_wh would have had
     "bill_micro_eur",  # the owner's, for energy and fees, + received
     "without_micro_eur",  # without the panel, at the period's price
     "alone_micro_eur",  # without the panel, from the supplier alone
@@ -173,7 +173,7 @@ INCOME_KEYS: Final = (
 
 
 class ReportError(GridbourseError):
-    """A run record that cannot be read or does not hold what a report needs."""
+    """Run record that cannot be read or does not hold what a report needs."""
 
 
 @dataclass
@@ -187,12 +187,12 @@ class RunRecord:
         matched_wh            energy traded by contract, after the last clearing
         price_micro_eur_per_wh  clearing price, null without a trade. Pay-as-bid has no single
                               price: give the mean paid per Wh, rounded to a tick
-        verdict, rounds       the DSO's last word ("accepted", "capped", "fallback") and how many
-                              rounds it took
-        curtailed_wh          energy the caps kept from being produced
+        verdict, rounds       the DSO's final verdict ("accepted", "capped", "fallback") and the
+                              number of rounds it took
+        curtailed_wh          energy that the caps kept from being produced
         generation_wh, load_wh  gross metered production and consumption, each summed over points
         self_used_wh          sum over points of min(own generation, own load) in the period:
-                              what never crossed a meter
+                              energy that never crossed a meter
         local_bought_wh, local_sold_wh  metered local trade: sum over buyers (over sellers) of
                               min(contract, metered net import (export))
         import_wh, export_wh  exchange at the transformer, split by sign
@@ -204,10 +204,10 @@ class RunRecord:
         gap_wh                generation + import - load - export - losses, by the power flow
 
     `participants`, index `point_id`, sums over the run; money positive = received
-        number, bill_micro_eur (all money changes but what left the market), no_market_micro_eur
+        number, bill_micro_eur (all money changes except payments outside the market), no_market_micro_eur
         (with the supplier alone, nothing curtailed), no_market_capped_micro_eur (with the supplier
-        alone, under the same caps), compensation_micro_eur (of the bill: received for what was
-        curtailed), bought_wh and sold_wh (contract), imported_wh and exported_wh (net at the meter),
+        alone, under the same caps), compensation_micro_eur (of the bill: received for curtailed
+        energy), bought_wh and sold_wh (contract), imported_wh and exported_wh (net at the meter),
         local_bought_wh (metered), fees_micro_eur (paid, positive), curtailed_wh
 
     `orders`: period, market, point_id, route ("mandate", "signed", "own"), side ("bid", "offer"), wh and
@@ -218,15 +218,15 @@ class RunRecord:
     `trades`: of markets whose trades are judged one by one, in the order of each market: period,
         market, seller, buyer, wh, price_micro_eur_per_wh, rejected
 
-    `money`: payer, payee, kind, micro_eur: where each euro went, by group ("buyers", "supplier",
+    `money`: payer, payee, kind, micro_eur: flow of each euro, by group ("buyers", "supplier",
         "dso"). Kinds ending in "_fee" are grid fees
 
-    `homes`, index `point_id`: what homes with scheduled devices did, and would have done without a
-        manager, as `gridbourse.agents.homes_comparison.account` says; no row where there are none
+    `homes`, index `point_id`: homes with scheduled devices, in the run and without a
+        manager, as in `gridbourse.agents.homes_comparison.account`; no row where there are none
 
     `flexibility`: a row a request: period, request (its number), buyer ("dso", "tso" or a connection
         point), product, direction ("up", "down"), zone; asked_wh, offered_wh, bought_wh, of it
-        rejected_wh by the DSO, standing_by_wh by lot, delivered_wh as verified, off_wh: what was
+        rejected_wh by the DSO, standing_by_wh by lot, delivered_wh as verified, off_wh: the Wh
         penalised; paid_micro_eur by the buyer, of it shared_micro_eur with aggregators;
         penalty_micro_eur to the buyer; compensation_micro_eur, + from the supplier to the buyer. No
         row where there is no such market

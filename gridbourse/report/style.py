@@ -1,4 +1,4 @@
-"""One look for every picture, and the way from a matplotlib figure to inline SVG."""
+"""One look for all pictures, and conversion of a matplotlib figure to inline SVG."""
 
 import html
 import io
@@ -90,7 +90,7 @@ _DATELESS: Final = {"Creator": None, "Date": None, "Format": None, "Type": None}
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Inside, figures are made in the report's look, whatever the user's matplotlibrc says."""
+    """Context in which figures have the report's look, whatever the user's matplotlibrc sets."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_RC)
@@ -98,10 +98,10 @@ def drawing() -> Iterator[None]:
 
 
 def inline_svg(figure: Figure, name: str, label: str) -> str:
-    """The figure as an `<svg>` element that scales with the page.
+    """Figure as an `<svg>` element that scales with the page.
 
     name: prefix for its element ids, so that several pictures live in one page.
-    label: what a screen reader says instead of the picture.
+    label: read aloud by a screen reader in place of the picture.
     """
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata=_DATELESS)
@@ -119,7 +119,7 @@ def inline_svg(figure: Figure, name: str, label: str) -> str:
 
 
 def whole_span(record: RunRecord) -> tuple[pd.DataFrame, np.ndarray]:
-    """The periods without holes (missing ones NaN), and their n + 1 edges as matplotlib dates.
+    """Periods without gaps (missing ones NaN), and their n + 1 edges as matplotlib dates.
 
     Edges are instants, so a day of 23 or 25 hours is drawn as long as it was.
     """

@@ -1,9 +1,9 @@
-"""The figures of a run.
+"""Figures of a run.
 
 Self-sufficiency and self-consumption after R. Luthander, J. Widén, D. Nilsson and J. Palm,
-"Photovoltaic self-consumption in buildings: a review", Applied Energy 142 (2015) 80-94: with the
-local generation used locally on top, the former divides by the consumption, the latter by the
-generation. There it is one building; here the site is first each connection point, then the area.
+"Photovoltaic self-consumption in buildings: a review", Applied Energy 142 (2015) 80-94: the local
+generation used locally is divided by the consumption for the former, by the generation for the latter.
+There the site is one building; here it is first each connection point, then the area.
 """
 
 from typing import Any, Final
@@ -29,7 +29,7 @@ _ENERGY: Final = (
 
 
 def summary(record: RunRecord) -> dict[str, Any]:
-    """The run in one JSON-ready dict: integers in Wh, µEUR and µEUR/Wh, shares from 0 to 1, hours.
+    """Run as one JSON-ready dict: integers in Wh, µEUR and µEUR/Wh, shares from 0 to 1, hours.
 
     Shares and prices are None where there is nothing to divide by (no load, no trade).
     """
@@ -88,12 +88,12 @@ def summary(record: RunRecord) -> dict[str, Any]:
 
 
 def locally_used_wh(periods: pd.DataFrame) -> dict[str, int]:
-    """Local generation used locally, in Wh over the run, seen two ways.
+    """Local generation used locally, in Wh over the run, in two views.
 
     before: each connection point alone. In each period a point uses min(its generation, its load)
     behind its own meter; everything else goes to or comes from the supplier, even where the
     electricity physically went to a neighbour.
-    after: that, and what was traded between points and metered on both sides: in each period the
+    after: that, and the trade between points metered on both sides: in each period the
     smaller of the buyers' and the sellers' min(contract, metered).
     """
     before = int(periods["self_used_wh"].sum())
@@ -131,7 +131,7 @@ def price_statistics(periods: pd.DataFrame) -> dict[str, int | float | None]:
 
 
 def outside_limits(record: RunRecord, state: str) -> pd.Series:
-    """Per period: does a voltage or a loading of this state leave the limits? NaN does not."""
+    """Mask of the periods in which a voltage or a loading of this state leaves the limits; NaN does not."""
     p = record.periods
     return (
         (p[f"u_min_{state}"] < record.v_min)
@@ -146,16 +146,16 @@ def hours_outside(record: RunRecord, state: str) -> float:
 
 
 def gains(record: RunRecord) -> pd.Series:
-    """Per participant, µEUR: bill with the market minus the bill with the supplier alone and nothing
+    """Gain per participant, µEUR: bill with the market minus the bill with the supplier alone and nothing
     curtailed; positive = better off."""
     return bills_table(record)["gain_micro_eur"]
 
 
 def bills_table(record: RunRecord) -> pd.DataFrame:
-    """The participants with where their gain comes from, µEUR; gain = by_market - curtailment + compensation.
+    """Participants with the parts of their gain, µEUR; gain = by_market - curtailment + compensation.
 
-    gain_micro_eur: see `gains`; curtailment_micro_eur: what the DSO's caps cost it, by the two bills
-    without a market; by_market_micro_eur: what trading brought under these caps.
+    gain_micro_eur: see `gains`; curtailment_micro_eur: cost of the DSO's caps, by the two bills
+    without a market; by_market_micro_eur: gain from trading under these caps.
     """
     people = record.participants
     curtailment = people["no_market_micro_eur"] - people["no_market_capped_micro_eur"]

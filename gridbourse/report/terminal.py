@@ -1,4 +1,4 @@
-"""The run on a terminal: a progress bar while it lasts, a summary when it is over."""
+"""Run on a terminal: a progress bar while it lasts, a summary when it is over."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -59,7 +59,7 @@ def print_summary(
 ) -> None:
     """Print the run in at most 100 columns.
 
-    html_path: where `html.write` put the report; last_words: said after it.
+    html_path: path of the report by `html.write`; last_words: printed after it.
     """
     out = console or Console()
     width = min(_WIDTH, out.width)
@@ -192,7 +192,7 @@ def _checks(figures: dict[str, Any]) -> Table:
 
 
 def _markets(figures: dict[str, Any]) -> Table:
-    """How far the orders of each market got."""
+    """Progress of the orders of each market."""
     table = _plain_table("Markets, kWh of buyers and sellers together")
     table.add_column("Market", overflow="fold", min_width=10)
     for label in ("Orders", "Placed", "Traded", "Rejected", "Delivered", "ct/kWh", "Paid"):
@@ -210,7 +210,7 @@ def _markets(figures: dict[str, Any]) -> Table:
 
 
 def _flexibility(found: dict[str, Any]) -> Table:
-    """Requests of each kind of buyer by product, and their results, in 80 columns."""
+    """Requests of each kind of buyer by product, and their outcome, in 80 columns."""
     table = _plain_table("Flexibility, kWh")
     table.add_column("Buyer", overflow="fold")
     table.add_column("Product", overflow="fold", min_width=16)
@@ -230,7 +230,7 @@ def _flexibility(found: dict[str, Any]) -> Table:
 
 
 def _participants(record: RunRecord) -> Table:
-    """The three who gained most and the three who gained least."""
+    """The three participants that gained most and the three that gained least."""
     bills = bills_table(record).sort_values("gain_micro_eur", ascending=False, kind="stable")
     shown = bills if len(bills) <= 6 else pd.concat([bills.iloc[:3], bills.iloc[-3:]])
     table = _plain_table(f"Participants, by gain: {len(shown)} of {len(bills)}")

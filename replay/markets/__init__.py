@@ -1,1 +1,1 @@
-"""Markets of a replay: one module for each kind, behind one protocol."""
+"""Markets of a period: one module for each kind, behind one protocol."""

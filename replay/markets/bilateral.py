@@ -1,4 +1,4 @@
-"""The market of neighbours of a replay: listed by everybody, matched by preference, paired on the chain."""
+"""Bilateral market of a replay: listings of all points, matched by preference, paired on the chain."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ PAIRINGS_A_CALL = 80
 
 @dataclass
 class Session:
-    """One period's listings and pairings."""
+    """Listings and pairings of one period."""
 
     placed: list[Placed]
     on_board: list[int]
@@ -45,7 +45,7 @@ class Session:
 
 @dataclass
 class BilateralVenue:
-    """Offers and requests go on the board, the operator pairs them as the model matches them."""
+    """Board on which offers and requests are listed; the operator pairs them as the model matches them."""
 
     judging: Judging
     kind: str = "bilateral"
@@ -82,7 +82,7 @@ class BilateralVenue:
         return self.judging.promised(match_.trade for match_ in matches)
 
     def withdraw(self, period: int) -> None:
-        """The rest of every listing comes off the board: by the gateway, but of who gave it no mandate."""
+        """Take the rest of every listing off the board: by the gateway, or by its owner without a mandate."""
         session = self._sessions[period]
         paired: dict[int, int] = defaultdict(int)
         for match_ in session.matches:
@@ -103,7 +103,7 @@ class BilateralVenue:
             self._contract.withdraw(self._market.keys["gateway"], period, page)
 
     def close(self, period: int) -> Trading:
-        """Give back what backs the rest of the listings, and have the DSO judge each pairing."""
+        """Release the collateral of the remaining listings, and have the DSO judge each pairing."""
         session = self._sessions.pop(period)
         operator = self._market.keys["operator"]
         self._contract.release(operator, period, LISTINGS_A_CALL)
@@ -114,7 +114,7 @@ class BilateralVenue:
     # --- subscriptions -------------------------------------------------------------------------
 
     def _subscribe(self, period: int) -> list[Transfer]:
-        """Both sides pay for the whole replay when its first period opens."""
+        """Pay both sides' subscriptions for the whole replay when its first period opens."""
         each = self._people.rules.subscription_micro_eur_per_period(self._scenario.mtu)
         last = self._scenario.replayed.stop
         if not each or period < self._subscribed_until:
@@ -138,7 +138,7 @@ class BilateralVenue:
     def _list(
         self, period: int, listings: Sequence[Offer | Request], placed: Sequence[Placed]
     ) -> list[int]:
-        """The numbers of the listings on the board, in their order."""
+        """Numbers of the listings on the board, in their order."""
         on_board = [-1] * len(listings)
         drafts = [self._draft(listing) for listing in listings]
         for route, rows in _calls(placed):
@@ -152,7 +152,7 @@ class BilateralVenue:
     def _bring(
         self, period: int, route: str, points: Sequence[str], drafts: Sequence[Draft]
     ) -> list[int]:
-        """One transaction: of the participant itself, or of the gateway."""
+        """List in one transaction, by the participant itself or by the gateway."""
         gateway = self._market.keys["gateway"]
         accounts = [self._market.keys[account_name(point)] for point in points]
         if route == "own":
@@ -196,7 +196,7 @@ class BilateralVenue:
 
 
 def _calls(placed: Sequence[Placed]) -> Iterator[tuple[str, list[int]]]:
-    """Which rows go in one transaction: own ones each by itself, a gateway's by the page."""
+    """Rows of each transaction: own ones each by itself, a gateway's by the page."""
     rows_of: dict[str, list[int]] = {"signed": [], "mandate": []}
     for row, order in enumerate(placed):
         if order.route == "own":

@@ -25,7 +25,7 @@ class VenueError(GridbourseError):
 
 @dataclass
 class Placed:
-    """An order or listing, and what its trades come to."""
+    """Order or listing, and the result of its trades."""
 
     point_id: str
     route: str
@@ -47,7 +47,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Match:
-    """A trade, and the two orders it is of."""
+    """Trade, with its two orders."""
 
     trade: TradeWord
     orders: tuple[Placed, Placed]
@@ -55,23 +55,23 @@ class Match:
 
 @dataclass
 class Judged:
-    """Verdicts so far on a market's trades in a period.
+    """Verdicts of the DSO so far on a market's trades in a period.
 
-    trades: in order, each with whether it was rejected.
+    trades: in order, each with True where it was rejected.
     """
 
     verdicts: list[Verdict] = field(default_factory=list)
     trades: list[tuple[TradeWord, bool]] = field(default_factory=list)
 
     def add(self, later: "Judged") -> None:
-        """Go on with what it said next."""
+        """Append later verdicts."""
         self.verdicts += later.verdicts
         self.trades += later.trades
 
 
 @dataclass(frozen=True)
 class Judging:
-    """Takes a period's trades of one market to their verdicts, and says what came of them."""
+    """Judging of a period's trades of one market: takes them to their verdicts, and sums up."""
 
     scenario: Scenario
     members: Membership
@@ -167,7 +167,7 @@ class Judging:
 def require_same(
     kind: str, period: int, chain: Sequence[TradeWord], model: Sequence[TradeWord]
 ) -> None:
-    """VenueError unless the chain traded what the model did, in the same order."""
+    """VenueError unless the chain made the model's trades, in the same order."""
     for place in range(max(len(chain), len(model))):
         on_chain, by_model = (some[place] if place < len(some) else None for some in (chain, model))
         if on_chain != by_model:

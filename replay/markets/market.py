@@ -1,4 +1,4 @@
-"""Interface of a market to a replay, whatever its rules: trade while the gate is open, then close."""
+"""Protocol of a market in a replay, whatever its rules: trade while the gate is open, then close."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ TRADE_COLUMNS: Final = ("seller", "buyer", "wh", "price_micro_eur_per_wh", "reje
 
 
 OUTSIDE: Final = 0
-"""In the place of an account's number: none of the clearing house, so the money leaves the market."""
+"""Account number outside the clearing house: money moved to it leaves the market."""
 
 
 class Transfer(NamedTuple):
@@ -32,12 +32,12 @@ class Transfer(NamedTuple):
 class Trading:
     """Result of one market's trading in a period; all of it is booked.
 
-    kind: which of the scenario's kinds of market.
+    kind: of the scenario's kinds of market.
     orders: a row an order: period, point_id, number, route, side, wh, price_micro_eur_per_wh as
         placed; fill_wh, paid_micro_eur as booked; rejected_wh: what the DSO rejected of its trades.
     contracts_wh: net energy of every connection point of the scenario, + sells.
     payments_micro_eur: by participant number, + received, for energy alone.
-    verdicts: of the DSO, in order; fallback: whether the last of them left nothing to trade.
+    verdicts: of the DSO, in order; fallback: True where the last of them left nothing to trade.
     matched_wh, paid_micro_eur: energy traded, and what its buyers paid.
     price_micro_eur_per_wh: the one price of an auction, None where nothing was cleared.
     trades: of markets whose trades are judged one by one, seller and buyer as points, in order.
@@ -62,17 +62,17 @@ class Venue(Protocol):
 
     @property
     def kind(self) -> str:
-        """Which of the scenario's kinds of market."""
+        """Kind of market, as the scenario names it."""
 
     def trade(self, period: int, wanted_wh: Ints) -> Ints:
-        """Bring in what participants want of the period; its gate is still open.
+        """Bring in the orders of participants for the period; its gate is still open.
 
-        wanted_wh: net energy each point still has to trade, + has a surplus.  Returns what of it
-        is promised now, whatever the DSO will say.
+        wanted_wh: net energy each point still has to trade, + has a surplus.  Returns the part that
+        is promised now, whatever the DSO's verdict will be.
         """
 
     def withdraw(self, period: int) -> None:
-        """Take out what found nobody, so that it can be promised in the next market."""
+        """Take out orders without a match, so that their energy can be promised in the next market."""
 
     def close(self, period: int) -> Trading:
         """After gate closure: clear or match, have the DSO check it, book it."""

@@ -1,6 +1,6 @@
-"""The continuous market of a replay: several rounds of quoting, each call matched by the model as well.
+"""Order book of a replay: several rounds of quoting, each call matched by the model as well.
 
-The DSO judges what has traded after each round: what it rejects is free again, and may be ordered
+The DSO judges the trades after each round: rejected energy is free again, and may be ordered
 again in the next. The last round is judged between gate closure and delivery.
 """
 
@@ -27,15 +27,15 @@ from replay.markets.checked_trades import Judged, Judging, Match, Placed, requir
 from replay.markets.market import Ints, Trading
 
 ORDERS_A_CALL = 40
-"""Each may take as many resting orders as the rules allow: 16 makers cost 250,000 gas."""
+"""Orders in one call; each may take as many resting orders as the rules allow: 16 makers cost 250,000 gas."""
 SIDES = {"bid": Side.BID, "offer": Side.OFFER}
 PLACING: dict[int, Kind] = {Action(kind): kind for kind in Kind}
-"""The words for the chain that place an order."""
+"""Actions on the chain that place an order."""
 
 
 @dataclass
 class Resting:
-    """An order of ours in the book: by the model's id, and by its place on the chain."""
+    """Resting order, by the model's id and by its place on the chain."""
 
     order_id: int
     placed: Placed
@@ -45,10 +45,10 @@ class Resting:
 
 @dataclass
 class Session:
-    """One period's book as the model has it.
+    """Order book of one period by the model.
 
     elsewhere_wh: net energy of every point promised in other markets, + sells. traded_wh: by
-    participant, what its trades come to that were not rejected. gone: who does not come back.
+    participant, its trades that were not rejected. gone: participants that do not return.
     """
 
     book: OrderBook
@@ -65,7 +65,7 @@ class Session:
 
 @dataclass
 class OrderBookVenue:
-    """Brings every visit to the chain and to the model, and holds the one against the other."""
+    """Order book to which every visit is brought, on the chain and in the model, which are compared."""
 
     judging: Judging
     kind: str = "order_book"
@@ -80,7 +80,7 @@ class OrderBookVenue:
         self._domain = book_domain(chain_id, self._contract.address)
 
     def trade(self, period: int, wanted_wh: Ints) -> Ints:
-        """Every round in which participants come by."""
+        """Run all rounds of participants' visits."""
         rules = self._scenario.book_rules
         ticks = self._scenario.band.ticks
         book = OrderBook(ticks, rules.min_wh, rules.max_fills, rules.max_open)
@@ -96,7 +96,7 @@ class OrderBookVenue:
         return self.judging.promised([*standing, *waiting])
 
     def withdraw(self, period: int) -> None:
-        """Every order at rest is cancelled: by the gateway, but of who gave it no mandate."""
+        """Cancel every resting order: by the gateway, or by its owner without a mandate."""
         session = self._sessions[period]
         left = [mine for mine in session.at_rest.values() if self._left(session, mine)]
         words, alone = [], without_mandate(self._scenario)
@@ -113,7 +113,7 @@ class OrderBookVenue:
             self._contract.place_batch(self._market.keys["gateway"], period, page)
 
     def close(self, period: int) -> Trading:
-        """Give back what backs the orders still at rest, and have the DSO judge the trades."""
+        """Release the collateral of the resting orders, and have the DSO judge the trades."""
         session = self._sessions[period]
         self._contract.release(self._market.keys["operator"], period)
         self._judge(period)
@@ -123,7 +123,7 @@ class OrderBookVenue:
     # --- what the DSO says ---------------------------------------------------------------------
 
     def _judge(self, period: int) -> None:
-        """Have the trades judged that wait; what is rejected is to be traded again."""
+        """Have the waiting trades judged; rejected energy is to be traded again."""
         session = self._sessions[period]
         judged = self.judging.judge(self.kind, self._contract, period, self._waiting(session))
         for trade, rejected in judged.trades:
@@ -136,7 +136,7 @@ class OrderBookVenue:
         return session.matches[len(session.judged.trades) :]
 
     def _left_to_trade(self, session: Session, visit: Visit) -> int:
-        """Of what it has to trade, as far as the caps in force leave room for it, Wh."""
+        """Part of the energy to trade that the caps in force leave room for, Wh."""
         number, selling = self._number_of[visit.point_id], visit.side == "offer"
         left = visit.wh - session.traded_wh[number]
         if number in session.caps:
@@ -148,7 +148,7 @@ class OrderBookVenue:
     # --- who comes in one transaction ----------------------------------------------------------
 
     def _calls(self, arriving: Iterator[Visit]) -> Iterator[tuple[str, list[Visit]]]:
-        """Own orders one by one as they arrive; a gateway brings its own when the last is there."""
+        """Visits of each transaction: own orders one by one as they arrive, a gateway's after the last."""
         batches: dict[str, list[Visit]] = {"signed": [], "mandate": []}
         for visit in arriving:
             route = self._route_of[visit.point_id]
@@ -161,7 +161,7 @@ class OrderBookVenue:
                 yield route, batch[start : start + ORDERS_A_CALL]
 
     def _bring(self, period: int, round_: int, route: str, some: Sequence[Visit]) -> None:
-        """One transaction: the model does the same, and has to find the same."""
+        """Bring one transaction: the model does the same, and must have the same result."""
         session = self._sessions[period]
         orders, rested, before = [], [], len(session.matches)
         for visit in some:
@@ -179,7 +179,7 @@ class OrderBookVenue:
             resting.position = event["position"]
 
     def _order(self, session: Session, visit: Visit) -> BookOrder | None:
-        """Instruction of the visit, as a word for the chain; None where there is nothing to do."""
+        """Order of a visit, as a word for the chain; None where there is nothing to do."""
         number, side = self._number_of[visit.point_id], SIDES[visit.side]
         mine = session.at_rest.get(visit.point_id)
         left = self._left(session, mine)
@@ -201,7 +201,7 @@ class OrderBookVenue:
         )  # fmt: skip
 
     def _left(self, session: Session, mine: Resting | None) -> Order | None:
-        """Energy left of an order at rest."""
+        """Remainder of a resting order; None without one."""
         if mine is None:
             return None
         number = self._number_of[mine.placed.point_id]
@@ -213,7 +213,7 @@ class OrderBookVenue:
     def _execute(
         self, session: Session, visit: Visit, order: BookOrder, route: str
     ) -> list[Resting]:
-        """Do it in the model; the order that came to rest by it, if one did."""
+        """Execute the order in the model; returns the orders that came to rest by it."""
         book = session.book
         if order.action in PLACING:
             placement = book.place(

@@ -24,7 +24,7 @@ from replay.markets.market import Ints, Trading, Transfer
 
 @dataclass
 class Standing:
-    """A concluded deal, and what is left of its margins by the model."""
+    """Concluded deal, and the rest of its margins by the model."""
 
     deal: Deal
     contract: OtcContract
@@ -33,7 +33,7 @@ class Standing:
 
 @dataclass
 class Session:
-    """Deals performed for one period, and what defaults moved."""
+    """Performance for one period, and money that defaults moved."""
 
     placed: list[Placed] = field(default_factory=list)
     matches: list[Match] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Session:
 
 @dataclass
 class OverTheCounterVenue:
-    """Deals are concluded when their first period opens; the seller has each period performed."""
+    """Deals, concluded when their first period opens; the seller has each period performed."""
 
     judging: Judging
     kind: str = "over_the_counter"
@@ -58,7 +58,7 @@ class OverTheCounterVenue:
         )
 
     def trade(self, period: int, wanted_wh: Ints) -> Ints:
-        """Conclude what begins now, and perform the period of every deal that has it."""
+        """Conclude the deals that begin now, and perform the period of every deal that includes it."""
         session = self._sessions[period] = Session()
         for contract in self._scenario.over_the_counter:
             if self._scenario.first_period + contract.first == period:
@@ -87,7 +87,7 @@ class OverTheCounterVenue:
     # --- one deal ------------------------------------------------------------------------------
 
     def _conclude(self, contract: OtcContract, period: int) -> Standing:
-        """The buyer asks, the seller quotes, both sign; only hashes and margins are on the chain."""
+        """Conclude a deal: the buyer asks, the seller quotes, both sign; hashes and margins go on-chain."""
         keys = self._market.keys
         seller, buyer = (keys[account_name(p)] for p in (contract.seller, contract.buyer))
         latest = self._market.chain.w3.eth.get_block("latest")
@@ -101,7 +101,7 @@ class OverTheCounterVenue:
         return Standing(deal, contract, self._contract.verify(deal))
 
     def _terms(self, contract: OtcContract, period: int) -> Terms:
-        """With margins that cover a default in every period."""
+        """Terms with margins that cover a default in every period."""
         number_of = self._members.number_of
         salt = keccak(
             deployment_salt(self._market.keys)
