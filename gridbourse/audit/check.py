@@ -1,4 +1,4 @@
-"""One check of a run: read, rebuild, compare."""
+"""Audit of one run: read, rebuild, compare."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ from gridbourse.scenario.scenario import Scenario
 
 
 def start(deployment: DeploymentRecord, rules: Rules) -> tuple[Decoder, Rebuilt]:
-    """What reads the logs of a deployment, and its market before the first of them."""
+    """Decoder of a deployment's logs, and its market before the first of them."""
     artifacts = load_artifacts()
     names = (*CONTRACTS, *OPTIONAL, *MARKETS, *FLEXIBILITY)
     there = [name for name in names if name in deployment.contracts]
@@ -35,7 +35,7 @@ def start(deployment: DeploymentRecord, rules: Rules) -> tuple[Decoder, Rebuilt]
 
 
 def rebuild(deployment: DeploymentRecord, rules: Rules, logs: Sequence[Log]) -> Rebuilt:
-    """The market as the logs alone give it; AuditError for a log that cannot be read."""
+    """Market as the logs alone give it; AuditError for a log that cannot be read."""
     decoder, rebuilt = start(deployment, rules)
     rebuilt.walk(decoder.decode(logs))
     return rebuilt

@@ -1,4 +1,4 @@
-"""The market as its whole log gives it."""
+"""Market as its whole log gives it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from gridbourse.chain.operations.event_log import deployment_logs
 
 
 class History(NamedTuple):
-    """The market as its logs give it.
+    """Market as its logs give it.
 
-    estimates: what was settled in place of a missing reading, Wh by period and participant number.
+    estimates: energy settled in place of a missing reading, Wh by period and participant number.
     """
 
     rebuilt: Rebuilt

@@ -1,4 +1,4 @@
-"""Committed baselines, computed again by anyone from the published evidence and the chain's hash."""
+"""Committed baselines, computed again from the published evidence and the hash on the chain."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from gridbourse.model.flexibility.products import BASELINES, EVIDENCE_ONLY
 
 
 class EvidenceError(AuditError):
-    """Evidence that is missing, is not what was committed, or says something else."""
+    """Evidence that is missing, differs from what was committed, or gives another baseline."""
 
 
 @dataclass(frozen=True)
 class Committed:
-    """What the chain has of one leg."""
+    """Baseline of one leg as the chain has it."""
 
     period: int
     participant: int
@@ -34,13 +34,13 @@ class Committed:
 
 
 Ever = Callable[[int, int], Collection[int]]
-"""(participant, period) -> every reading the chain ever had of it, Wh."""
+"""Every reading that the chain ever had, Wh, by (participant, period)."""
 
 
 def recomputed(folder: Path, committed: Committed, ever: Ever | None = None) -> Method:
-    """Computes a committed baseline again from the file of its hash; the method it was found by.
+    """Compute a committed baseline again from the file of its hash; the method that found it.
 
-    ever: the chain's readings, which those of the evidence must be among; None = not looked at.
+    ever: the chain's readings, which must include those of the evidence; None = not compared.
     Raises EvidenceError naming the leg and what is wrong.
     """
     leg = f"period {committed.period}, participant {committed.participant}"
@@ -75,7 +75,7 @@ def recomputed(folder: Path, committed: Committed, ever: Ever | None = None) -> 
 
 
 def compare_baselines(rebuilt: Rebuilt, folder: Path) -> None:
-    """Every baseline the verifier committed, from the evidence it published."""
+    """Compare every baseline that the verifier committed with the evidence it published."""
     market = rebuilt.flexibility
     if market is None:
         return
@@ -84,7 +84,7 @@ def compare_baselines(rebuilt: Rebuilt, folder: Path) -> None:
         where = f"period {leg.period}, participant {leg.participant}"
         product = market.requests.products[leg.product]
         if product.method == EVIDENCE_ONLY:
-            continue  # no baseline: the evidence is the meter's own log
+            continue  # no baseline: the meter's own log is the evidence
         of = Committed(
             leg.period, leg.participant, leg.baseline_wh, leg.evidence_seconds, leg.evidence
         )

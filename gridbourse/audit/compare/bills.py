@@ -1,7 +1,7 @@
-"""What the run would have come to without a market, from the logs and the scenario's profiles alone.
+"""Bills of a run without a market, from the logs and the scenario's profiles alone.
 
 Two bills with the supplier alone: uncurtailed, as if the DSO had capped nobody, and under the caps that
-were in force. Their difference is what curtailment cost. Shares no code with the replay's accounts.
+were in force. Their difference is the cost of curtailment. Shares no code with the replay's accounts.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class Baselines(NamedTuple):
 
     @property
     def curtailment(self) -> int:
-        """What the caps cost."""
+        """Cost of the caps, µEUR."""
         return self.no_market - self.no_market_capped
 
 
 def baselines(rebuilt: Rebuilt, scenario: Scenario) -> Baselines | None:
-    """Over all settled periods; None where devices or sold curtailment moved what meters would have
-    shown, which no log tells."""
+    """Bills over all settled periods; None where devices or sold curtailment changed the metered energy,
+    which no log tells."""
     if scenario.homes is not None or scenario.flexibility is not None:
         return None
     points = scenario.points
@@ -54,7 +54,7 @@ def baselines(rebuilt: Rebuilt, scenario: Scenario) -> Baselines | None:
 
 
 def compare_bills(rebuilt: Rebuilt, scenario: Scenario, told: Mapping[str, Any] | None) -> None:
-    """What a run's summary says of its bills without a market; told: `bills_micro_eur` of it."""
+    """Compare a summary's bills without a market with the rebuilt ones; told: its `bills_micro_eur`."""
     found = baselines(rebuilt, scenario)
     if found is None or told is None:
         return
@@ -63,11 +63,11 @@ def compare_bills(rebuilt: Rebuilt, scenario: Scenario, told: Mapping[str, Any] 
 
 
 def _metered(metering: Metering, period: int, who: int) -> tuple[int, int]:
-    """The reading, 0 where there is none, and the export cap, Wh."""
+    """Reading, 0 where there is none, and export cap, Wh."""
     return metering.reading(period, who) or 0, metering.caps_of(period, who)[0]
 
 
 def _bill(wh: int, prices: tuple[int, int], fees: tuple[int, int, int]) -> int:
-    """Of a net reading, all of it with the supplier; µEUR, + received."""
+    """Bill of a net reading with the supplier alone, µEUR, + received."""
     (retail, feed_in), (import_fee, _, export_fee) = prices, fees
     return wh * (feed_in - export_fee) if wh > 0 else wh * (retail + import_fee)

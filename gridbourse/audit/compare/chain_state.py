@@ -1,4 +1,4 @@
-"""The end: the rebuilt market against the chain's own storage, and the identities of both."""
+"""Comparison of the rebuilt market at its end with the chain's storage, and the identities of both."""
 
 from gridbourse.audit.core.money import Position
 from gridbourse.audit.core.rules import Rules
@@ -8,7 +8,7 @@ from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT
 
 
 def compare_end(rebuilt: Rebuilt, rules: Rules, state: State, area: int = 0) -> None:
-    """Every balance, position and price; positions and prices are those of `area`."""
+    """Compare every balance, position and price; positions and prices are those of `area`."""
     findings, money = rebuilt.findings, rebuilt.money
     for account in sorted({*state.balances, *money.free}):
         where = f"µEUR, account {account}"
@@ -27,7 +27,7 @@ def compare_end(rebuilt: Rebuilt, rules: Rules, state: State, area: int = 0) -> 
     newest = {period % rules.ring_size: period for period in there}
     for period in sorted({*state.positions, *money.positions}):
         if period not in state.positions and newest.get(period % rules.ring_size) != period:
-            continue  # a later period has its place in storage
+            continue  # a later period has taken its ring slot
         of_period = state.positions.get(period, {})
         traded = {w for w in money.positions[period] if rebuilt.members.area_of(w) == area}
         for who in sorted({*of_period, *traded}):

@@ -1,4 +1,4 @@
-"""The campaigns of a deployment against the one its scenario plans."""
+"""Comparison of a deployment's crowdsale campaigns with the one its scenario plans."""
 
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.chain.bindings.crowdsale import FORMS
@@ -11,8 +11,8 @@ WHAT = "scenario"
 
 
 def compare_crowdsale(rebuilt: Rebuilt, scenario: Scenario) -> None:
-    """The planned campaign is there, by its terms, and who gave how much; of any other a scenario
-    says nothing. People of the public are told by what they gave: nobody but they know their accounts.
+    """Compare the planned campaign: its terms, and how much each funder gave. A scenario plans no other.
+    Funders from the public are compared by amount, since their accounts are in no scenario.
     """
     plan = scenario.crowdsale
     if plan is None:
@@ -48,7 +48,7 @@ def _compare(rebuilt: Rebuilt, scenario: Scenario, plan: CampaignPlan, found: Ca
 
 
 def _accounts(rebuilt: Rebuilt, scenario: Scenario) -> dict[str, str]:
-    """Account by connection point: points are registered in scenario order."""
+    """Account by connection point; points are registered in scenario order."""
     members = rebuilt.members.participants
     points = scenario.points.index[scenario.points["participant"]]
     numbers = sorted(members)

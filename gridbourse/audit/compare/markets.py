@@ -1,4 +1,4 @@
-"""The markets of a deployment and what they did, against those its scenario names."""
+"""Comparison of a deployment's markets and their events with those its scenario names."""
 
 from collections import Counter
 from dataclasses import astuple, replace
@@ -22,13 +22,13 @@ CONTRACT_OF = {
     "over_the_counter": "OverTheCounter",
     "aggregator_auction": "AggregatorAuction",
 }
-"""By the kind of market, as a scenario names it."""
+"""Contract by kind of market, as a scenario names it."""
 CURTAILMENT = "CurtailmentCompensation"
-"""No market, but a module of their permission: it moves the DSO's money."""
+"""Module with a market's permission that trades nothing: it moves the DSO's money."""
 
 
 def compare_markets(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None:
-    """Which markets there are, by which rules, and what was agreed in private."""
+    """Compare the set of markets, their rules, and the deals made over the counter."""
     findings = rebuilt.findings
     wanted = sorted(
         [
@@ -62,7 +62,7 @@ def compare_markets(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None:
 
 
 def _compare_flexibility(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None:
-    """Band, products, and everything asked for that the scenario names; the DSO's needs it does not."""
+    """Compare band, products and the scenario's requests; needs found by the DSO are in no scenario."""
     table, market = scenario.flexibility, rebuilt.flexibility
     if table is None or market is None or rules.flexibility is None:
         return
@@ -144,7 +144,7 @@ def _aggregator_auction(scenario: Scenario) -> AuctionRules | None:
 
 
 def _compare_portfolios(rebuilt: Rebuilt, scenario: Scenario) -> None:
-    """Every contract of an aggregator, by its terms when it was concluded, and no other."""
+    """Compare every contract of an aggregator by its terms at conclusion; there is no other."""
     concluded = rebuilt.portfolios.concluded if rebuilt.portfolios else []
     number_of = _numbers(rebuilt, scenario)
     everybody = len(number_of) == scenario.points["participant"].sum()
@@ -156,13 +156,13 @@ def _compare_portfolios(rebuilt: Rebuilt, scenario: Scenario) -> None:
 
 
 def _numbers(rebuilt: Rebuilt, scenario: Scenario) -> dict[str, int]:
-    """Participant number by point: they are registered in the order of the points."""
+    """Participant number by connection point; points are registered in scenario order."""
     points = scenario.points[scenario.points["participant"]]
     return dict(zip(points.index, sorted(rebuilt.members.participants), strict=False))
 
 
 def _compare_deals(rebuilt: Rebuilt, market: OverTheCounter, scenario: Scenario) -> None:
-    """Every trade is of a contract; the other periods of a contract ended in a default."""
+    """Compare trades with contracts: a contract's periods each have a trade of it or a default."""
     number_of = _numbers(rebuilt, scenario)
     agreed = Counter(
         (

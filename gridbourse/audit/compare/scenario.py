@@ -1,4 +1,4 @@
-"""The chain's rules, tariff and participants against those of the scenario it claims to replay."""
+"""Comparison of the chain's rules, tariff and participants with those of the scenario."""
 
 from gridbourse.audit.compare.crowdsale import compare_crowdsale
 from gridbourse.audit.compare.markets import compare_markets
@@ -12,7 +12,7 @@ NAME_BYTES = 32
 
 
 def compare_scenario(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None:
-    """Every rule, zone, price and connection point; points are registered in scenario order."""
+    """Compare every rule, zone, price and connection point; points are registered in scenario order."""
     _compare_rules(rebuilt, rules, scenario)
     compare_markets(rebuilt, rules, scenario)
     compare_crowdsale(rebuilt, scenario)
@@ -38,7 +38,7 @@ def _compare_rules(rebuilt: Rebuilt, rules: Rules, scenario: Scenario) -> None:
 
 
 def _compare_tariff(rebuilt: Rebuilt, scenario: Scenario) -> None:
-    """What is due in every period replayed, whatever the versions it comes from."""
+    """Compare prices and fees of every period replayed, whatever version sets them."""
     findings, tariffs, wanted = rebuilt.findings, rebuilt.tariffs, scenario.tariff
     zones = _zone_numbers(rebuilt)
     energy = (wanted.retail_micro_eur_per_wh, wanted.feed_in_micro_eur_per_wh)
@@ -53,7 +53,7 @@ def _compare_tariff(rebuilt: Rebuilt, scenario: Scenario) -> None:
 
 
 def _compare_participants(rebuilt: Rebuilt, scenario: Scenario) -> None:
-    """The metering points themselves are pseudonyms, so points are told by their order."""
+    """Compare participants by the order of their points, since metering points are pseudonyms."""
     findings, zones = rebuilt.findings, _zone_numbers(rebuilt)
     chain = [rebuilt.members.participants[n] for n in sorted(rebuilt.members.participants)]
     points = scenario.points[scenario.points["participant"]]
@@ -76,5 +76,5 @@ def _zone_numbers(rebuilt: Rebuilt) -> dict[bytes, int]:
 
 
 def _label(name: str) -> bytes:
-    """A name as the registry holds it."""
+    """Name as the registry stores it."""
     return name.encode()[:NAME_BYTES].ljust(NAME_BYTES, b"\0")

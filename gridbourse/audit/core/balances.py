@@ -1,4 +1,4 @@
-"""Free money by account, with what all participants together have and owe."""
+"""Free money by account, and the sums that all participants together have and owe."""
 
 from collections import defaultdict
 from typing import NamedTuple
@@ -13,14 +13,14 @@ from gridbourse.chain.bindings.house_accounts import (
 )
 
 EARNERS = (DSO_ACCOUNT, OPERATOR_ACCOUNT, ROUNDING_ACCOUNT, SPREAD_ACCOUNT)
-"""House accounts that earn, and so stand in for debts when the supplier's money does not."""
+"""House accounts that earn, and so cover debts where the supplier's money does not."""
 
 
 class Balances(defaultdict[int, int]):
     """µEUR by account number, negative in debt.
 
-    free_micro_eur, debts_micro_eur: what participants above zero have, and what those below owe, the TSO
-    among these; kept up with every change, since they are asked for after every block.
+    free_micro_eur, debts_micro_eur: sums of the participants above and below zero, the TSO among these; kept
+    up to date with every change, since they are read after every block.
     """
 
     def __init__(self) -> None:
@@ -42,9 +42,9 @@ class Balances(defaultdict[int, int]):
 
 
 class Claims(NamedTuple):
-    """What could be asked of the clearing house at one moment, and what it holds, µEUR.
+    """Money that could be withdrawn from the clearing house at one moment, and money it holds, µEUR.
 
-    participants: free money of those above zero. house: what DSO, supplier, operator, rounding and
+    participants: free money of those above zero. house: sum that DSO, supplier, operator, rounding and
     spread account may withdraw together. held_for_others: margins and the TSO's own money.
     set_aside: withdrawals announced. in_periods: holds and open trades.
     """
@@ -58,5 +58,5 @@ class Claims(NamedTuple):
 
     @property
     def asked(self) -> int:
-        """All of it together."""
+        """Sum of all claims, µEUR."""
         return sum(self[:-1])

@@ -1,4 +1,4 @@
-"""What the checker refuses to read."""
+"""Errors of the audit."""
 
 from gridbourse.errors import GridbourseError
 

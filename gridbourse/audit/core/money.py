@@ -18,11 +18,11 @@ from gridbourse.chain.bindings.house_accounts import (
 )
 
 NO_AREA = -1
-"""Of who was never registered."""
+"""Area of an account that was never registered."""
 
 
 class Rates(NamedTuple):
-    """What one reserved Wh of a period is backed with, µEUR per Wh."""
+    """Prices at which a reserved Wh of a period is backed, µEUR per Wh."""
 
     retail: int
     hold: int
@@ -36,13 +36,13 @@ class Position(NamedTuple):
 
     @property
     def net_wh(self) -> int:
-        """The contract: + sells."""
+        """Net energy by contract, Wh, + sells."""
         return self.sold_wh - self.bought_wh
 
 
 class GroupChange(NamedTuple):
-    """What settlement or a correction changes of a group, µEUR: its participants, in order, the
-    supplier and the DSO."""
+    """Changes that settlement or a correction makes to a group, µEUR: of its participants, in order, of the
+    supplier and of the DSO."""
 
     deltas: dict[int, int]
     supplier: int
@@ -57,22 +57,22 @@ class Settled(NamedTuple):
 
 
 class Backing(NamedTuple):
-    """What is behind the accounts: the supplier's cover, and what the other house accounts have, µEUR."""
+    """Money that backs the accounts, µEUR: the supplier's cover, and that of the other house accounts."""
 
     cover: int
     house: int
 
     @property
     def strength(self) -> int:
-        """What can be credited before credits wait."""
+        """Sum that can be credited before credits wait, µEUR."""
         return self.cover + min(self.house, 0)
 
 
 class Money:
-    """Every account, hold and open trade. Invariant: with what waits and what is set aside, their sum
+    """Every account, hold and open trade. Invariant: with credits that wait and sums set aside, their total
     is the currency held.
 
-    What is of a period is of an area in it (area, period), or of a participant, who is in one.
+    Keys are (area, period), or (period, participant), since a participant is in one area.
     waiting: credit by participant that the supplier's money does not cover. set_aside: withdrawals
     announced and not paid. due: payments of trades by period and participant, made at settlement.
     """
@@ -91,7 +91,7 @@ class Money:
         self.paid: defaultdict[tuple[int, int], int] = defaultdict(int)
         self.credit_limits: defaultdict[int, int] = defaultdict(int)
         self.settling: set[tuple[int, int]] = set()
-        # Of the present block: whose hold drew on credit, and whether anything was settled.
+        # Of the present block: participants whose hold drew on credit, and whether anything was settled.
         self.drawn_on: set[int] = set()
         self.has_settled = False
         self.deposits = self.withdrawals = self.currency_held = 0
@@ -102,19 +102,19 @@ class Money:
         return set(self._rates)
 
     def total(self) -> int:
-        """Σ accounts + what waits + what is set aside + Σ holds + Σ open trades, µEUR."""
+        """Σ accounts + credits that wait + sums set aside + Σ holds + Σ open trades, µEUR."""
         accounts = sum(self.free.values()) + self.waiting_micro_eur + self.set_aside
         return accounts + self._in_periods()
 
     def position(self, period: int, participant: int) -> Position:
-        """What a participant has booked in a period."""
+        """Position of a participant in a period, Wh."""
         return self.positions[period].get(participant, Position())
 
-    # --- what backs what -----------------------------------------------------------------------
+    # --- backing -------------------------------------------------------------------------------
 
     def backing(self) -> Backing:
-        """The supplier's money and the credits that wait for it, less what participants owe; and the rest
-        of the house."""
+        """Supplier's money with the credits that wait for it, less participants' debts; and the money of the
+        other house accounts."""
         cover = self.free[SUPPLIER_ACCOUNT] + self.waiting_micro_eur - self.free.debts_micro_eur
         return Backing(cover, sum(self.free[each] for each in EARNERS))
 
@@ -124,7 +124,7 @@ class Money:
         return sum(self.waiting.values())
 
     def may_leave(self, account: int) -> int:
-        """What may go out of an account now, µEUR: of a house account only what need not cover debts."""
+        """Sum that may leave an account now, µEUR: of a house account only what need not cover debts."""
         own = max(self.free[account], 0)
         if account == SUPPLIER_ACCOUNT:
             cover, house = self.backing()
@@ -135,7 +135,7 @@ class Money:
         return own
 
     def claims(self) -> Claims:
-        """What everybody together could ask for now, and what is held."""
+        """Sum that could be withdrawn now, and the currency held."""
         backing, theirs = self.backing(), sum(max(self.free[each], 0) for each in EARNERS)
         house = min(max(backing.house + min(backing.cover, 0), 0), theirs)
         return Claims(
@@ -148,7 +148,7 @@ class Money:
         )
 
     def periods_short(self) -> dict[tuple[int, int], int]:
-        """By (area, period) where they are below zero: holds and open trades together, µEUR. Never any."""
+        """Sums of holds and open trades below zero, µEUR, by (area, period); none by the rules."""
         sums = defaultdict(int, self.open_trades)
         for (period, who), held in self.holds.items():
             sums[self._area_of(who), period] += held
@@ -178,7 +178,7 @@ class Money:
         self.free[who] += due
 
     def credit_limited(self, event: Event) -> None:
-        """CreditLimitSet: how far below zero orders may take an account."""
+        """CreditLimitSet: how far below zero orders may take an account, µEUR."""
         self.credit_limits[event["participant"]] = event["limitMicroEur"]
 
     def transferred(self, event: Event) -> None:
@@ -188,7 +188,7 @@ class Money:
         )
 
     def activated(self, event: Event) -> None:
-        """PeriodActivated: fixes what orders of the period are backed with."""
+        """PeriodActivated: fixes the prices at which orders of the period are backed."""
         area, period, where = event["area"], event["period"], event.at("area", "period")
         self._findings.require(
             "registry", where, self._members.is_open(area, period), "no area, or one that is closed"
@@ -199,14 +199,14 @@ class Money:
         self._findings.compare("tariff", f"(retail, hold), {where}", chain, tuple(rates))
         self._rates[area, period] = rates
 
-    # --- what orders, trades and settlement do -----------------------------------------------
+    # --- orders, trades and settlement ---------------------------------------------------------
 
     def hold_rate(self, period: int, participant: int) -> int:
-        """What backs each Wh reserved into its connection, µEUR."""
+        """Money that backs each Wh reserved into its connection, µEUR."""
         return self._rates_of(period, participant).hold
 
     def retail(self, period: int, participant: int) -> int:
-        """The retail price that an activated period of its area goes by, µEUR per Wh."""
+        """Retail price of an activated period in the participant's area, µEUR per Wh."""
         return self._rates_of(period, participant).retail
 
     def hold(self, period: int, participant: int, wh: int) -> None:
@@ -218,7 +218,7 @@ class Money:
             self.drawn_on.add(participant)
 
     def book(self, period: int, participant: int, fill: Position, payment: int) -> None:
-        """A trade: its payment is due at settlement, and till then its hold stays."""
+        """Book a trade: its payment is due at settlement, and its hold stays until then."""
         self.due[period, participant] += payment
         self.paid[period, participant] += payment
         held = self.position(period, participant)
@@ -227,12 +227,12 @@ class Money:
         )
 
     def collect_spread(self, area: int, period: int, amount: int) -> None:
-        """What buyers pay above what sellers receive goes to its account."""
+        """Credit the spread account with what buyers pay above what sellers receive."""
         self.open_trades[area, period] -= amount
         self.free[SPREAD_ACCOUNT] += amount
 
     def collect_rest(self, area: int, period: int) -> int:
-        """When all of an area is settled: what the trades of a period leave over is spread too."""
+        """Credit the spread account, once all of an area is settled, with the rest of a period's trades."""
         left = self.open_trades.pop((area, period), 0)
         self.free[SPREAD_ACCOUNT] += left
         return left
@@ -252,7 +252,7 @@ class Money:
                 held, payment = self.holds.pop((period, who), 0), self.due.pop((period, who), 0)
                 self.open_trades[area, period] -= payment
                 given[who] = held + payment
-                if held or group.deltas[who]:  # as the contract looks at whom to name
+                if held or group.deltas[who]:  # as the contract decides which debts to report
                     found.debts[who] = 0
             backing = self._write(group, given, backing, found)
         return self._end(groups, found)
@@ -266,7 +266,7 @@ class Money:
     def _write(
         self, group: GroupChange, given: Mapping[int, int], backing: Backing, found: Settled
     ) -> Backing:
-        """What is behind the accounts once a group is written, but for the credits that have to wait."""
+        """Backing after a group is written, without the credits that have to wait."""
         owed = self.free.debts_micro_eur
         for who, delta in group.deltas.items():
             self.free[who] += given.get(who, 0) + delta
@@ -286,7 +286,7 @@ class Money:
         return backing._replace(cover=backing.cover + sum(waits.values()))
 
     def _end(self, groups: Sequence[GroupChange], found: Settled) -> Settled:
-        """The house's sides; of whose account changed, those who are in debt now."""
+        """Book the house's sides; debts are those of accounts that changed."""
         self.has_settled = True
         self.free[SUPPLIER_ACCOUNT] += sum(group.supplier for group in groups)
         self.free[DSO_ACCOUNT] += sum(group.dso for group in groups)

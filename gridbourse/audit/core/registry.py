@@ -1,4 +1,4 @@
-"""The registry, rebuilt: areas, zones, gateways, and who sits where (`ParticipantRegistry.sol`)."""
+"""Registry, rebuilt: areas, zones, gateways and participants' seats (`ParticipantRegistry.sol`)."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ HOUSE_PARTIES = {
     keccak(text=name): number
     for name, number in (("DSO", 1), ("TSO", 7), ("SUPPLIER", 2), ("OPERATOR", 3))
 }
-"""Roles whose holder has an account of its own, in the order in which the token asks."""
-FIRST_PARTICIPANT = 8  # HouseAccounts.sol: below are the named accounts
+"""Roles whose holder has an account of its own, in the order in which the token reads them."""
+FIRST_PARTICIPANT = 8  # HouseAccounts.sol: numbers below are house accounts
 
 
 @dataclass
 class Participant:
-    """A metering point and its account; `until_period` is None while it stays.
+    """Metering point and its account; `until_period` is None while it stays.
 
-    removed: it was the operator who took it out. proposed: the account that may take over. agents_sell_wh,
-    agents_buy_wh: how far its agents may bring what its connection promises in a period.
+    removed: the operator took it out. proposed: the account that may take over. agents_sell_wh,
+    agents_buy_wh: agent limits of its connection in a period, Wh.
     """
 
     number: int
@@ -44,19 +44,19 @@ class Participant:
     agents_buy_wh: int = MOST_WH
 
     def is_member(self, period: int) -> bool:
-        """Whether the period is metered and settled for it."""
+        """True where the period is metered and settled for it."""
         return self.from_period <= period and (
             self.until_period is None or period < self.until_period
         )
 
     @property
     def held_back(self) -> bool:
-        """Whether the operator keeps it from ordering: what it cannot do is no default of its own."""
+        """True where the operator keeps it from ordering: an order it cannot place is then no default."""
         return not self.active and (self.until_period is None or self.removed)
 
     @property
     def profile(self) -> int:
-        """As the registry packs it (`Profile.sol`): capacity Wh | area | zone | gateway | limits | status."""
+        """Profile word (`Profile.sol`): capacity Wh | area | zone | gateway | limits | status."""
         gone = REMOVED if self.removed else LEFT
         status = ACTIVE if self.active else SUSPENDED if self.until_period is None else gone
         place = self.capacity_wh << 36 | self.area << 28 | self.zone << 16
@@ -66,14 +66,14 @@ class Participant:
 
 @dataclass(frozen=True)
 class Zone:
-    """A grid zone; fees it has not of its own are its parent's."""
+    """Grid zone; a fee that it does not set itself is its parent's."""
 
     parent: int
     name: bytes
 
 
 class Members:
-    """Everyone and every place the registry's log names."""
+    """Participants, areas, zones and gateways that the registry's log names."""
 
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
@@ -96,30 +96,30 @@ class Members:
         return [group for group, its_area in self._area_of_group.items() if its_area == area]
 
     def area_of_group(self, group: int) -> int | None:
-        """The area a group of four belongs to."""
+        """Area that a group of four belongs to."""
         return self._area_of_group.get(group)
 
     def is_open(self, area: int, period: int) -> bool:
-        """Whether there is an area of that number, and it is not closed in a period."""
+        """True where the area exists and is not closed in a period."""
         closed = self.closed_from.get(area)
         return area < len(self.areas) and (closed is None or period < closed)
 
     def holder_at(self, metering_point: bytes, period: int) -> Participant | None:
-        """Who is at a metering point in a period."""
+        """Participant at a metering point in a period."""
         there = self._at_point[metering_point]
         return next((one for one in there if one.is_member(period)), None)
 
     def in_group(self, group: int) -> list[Participant]:
-        """The taken seats of a group, in order."""
+        """Taken seats of a group, in order."""
         seats = range(group * PER_GROUP, (group + 1) * PER_GROUP)
         return [self.participants[seat] for seat in seats if seat in self.participants]
 
     def members_of(self, group: int, period: int) -> list[Participant]:
-        """Who of a group is a member in a period, in order."""
+        """Members of a group in a period, in order."""
         return [seat for seat in self.in_group(group) if seat.is_member(period)]
 
     def profiles(self, group: int, period: int) -> int:
-        """The four profiles of a group as of a period: blank for who is no member in it."""
+        """The four profiles of a group in a period, 0 where the participant is no member in it."""
         return word64({seat.number: seat.profile for seat in self.members_of(group, period)})
 
     def gateway_number(self, account: str) -> int | None:
@@ -139,7 +139,7 @@ class Members:
 
     @property
     def aggregators(self) -> set[int]:
-        """Participants who are aggregators."""
+        """Numbers of the participants who are aggregators."""
         people = self.participants.values()
         return {one.number for one in people if one.account in self.offices.holders[AGGREGATOR]}
 
@@ -159,19 +159,19 @@ class Members:
         return next((one.number for one in people if one.account == address), None)
 
     def holds_house(self, account: int, address: str) -> bool:
-        """Whether an address has the role that a named account goes with; rounding and spread are the
+        """True where an address has the role that a house account goes with; rounding and spread are the
         operator's."""
         of_roles = {number: role for role, number in HOUSE_PARTIES.items()}
         role = of_roles.get(account, OPERATOR)
         return address.lower() in self.offices.holders[role]
 
     def area_of(self, participant: int) -> int | None:
-        """The area a participant is in."""
+        """Area that a participant is in."""
         member = self.participants.get(participant)
         return None if member is None else member.area
 
     def is_within(self, participant: int, zone: int) -> bool:
-        """Whether its grid zone is the given one or below it."""
+        """True where its grid zone is the given one or below it."""
         member = self.participants.get(participant)
         own = 0 if member is None else member.zone
         while own not in (0, zone) and own < len(self.zones):
@@ -181,12 +181,12 @@ class Members:
     # --- events ------------------------------------------------------------------------------
 
     def area_added(self, event: Event) -> None:
-        """AreaAdded: areas are numbered from 0."""
+        """AreaAdded: numbered from 0."""
         self._findings.compare("registry", f"area, {event.where}", event["area"], len(self.areas))
         self.areas.append(event["name"])
 
     def zone_added(self, event: Event) -> None:
-        """ZoneAdded: zones are numbered on from the flat one, each behind the one above it."""
+        """ZoneAdded: numbered on from the flat zone, each after the one above it."""
         zone, parent = len(self.zones), event["parent"]
         self._findings.compare("registry", f"zone, {event.where}", event["zone"], zone)
         place = f"zone {zone}, {event.where}"
@@ -194,13 +194,13 @@ class Members:
         self.zones.append(Zone(parent if parent < zone else 0, event["name"]))
 
     def gateway_added(self, event: Event) -> None:
-        """GatewayAdded: gateways are numbered from 1."""
+        """GatewayAdded: numbered from 1."""
         expected = len(self._gateways) + 1
         self._findings.compare("registry", f"gateway, {event.where}", event["gateway"], expected)
         self._gateways[event["account"].lower()] = expected
 
     def area_ended(self, event: Event) -> None:
-        """AreaEnded: nobody is a member of it from then on, and it has no more periods."""
+        """AreaEnded: from then on it has no members and no periods."""
         area, first, where = event["area"], event["fromPeriod"], event.at("area")
         there = area < len(self.areas) and area not in self.closed_from
         self._findings.require("registry", where, there, "no area, or one that is closed")
@@ -222,7 +222,7 @@ class Members:
         return next((one.number for one in people if one.account == account), None)
 
     def registered(self, event: Event) -> None:
-        """ParticipantRegistered: the next seat of its area."""
+        """ParticipantRegistered: takes the next seat of its area."""
         number = self._take_seat(event["area"])
         self._findings.compare(
             "registry", f"participant, {event.where}", event["participant"], number
@@ -251,7 +251,7 @@ class Members:
         self._findings.require("registry", where, not replaced, f"{account} was replaced before")
 
     def account_proposed(self, event: Event) -> None:
-        """AccountProposed: by the present account, or the operator while the participant is not active."""
+        """AccountProposed: by the present account, or by the operator while the participant is not active."""
         if participant := self._known(event):
             by = event["by"].lower()
             may = by == participant.account or (
@@ -271,7 +271,7 @@ class Members:
             self._compare_proposed(participant, event)
 
     def account_replaced(self, event: Event) -> None:
-        """AccountReplaced: what was proposed and nobody objected to; everything follows the number."""
+        """AccountReplaced: proposed before without objection; balances and contracts stay with the number."""
         if participant := self._known(event):
             where, former = event.at("participant"), event["formerAccount"].lower()
             self._findings.compare("registry", f"account, {where}", former, participant.account)
@@ -288,32 +288,32 @@ class Members:
         participant.proposed = None
 
     def mandated(self, event: Event) -> None:
-        """MandateGiven: the gateway may order in its name."""
+        """MandateGiven: the gateway may order for the participant."""
         if participant := self._known(event):
             participant.gateway = event["gateway"]
 
     def agents_limited(self, event: Event) -> None:
-        """AgentsLimited: how far its agents may bring what its connection promises."""
+        """AgentsLimited: most that agents may bring the connection's promises to, Wh."""
         if participant := self._known(event):
             participant.agents_sell_wh, participant.agents_buy_wh = event["sellWh"], event["buyWh"]
 
     def attested(self, event: Event) -> None:
-        """SourcesAttested: what a participant's energy is made from, one bit a source."""
+        """SourcesAttested: sources of a participant's energy, one bit each."""
         if participant := self._known(event):
             self.sources[participant.number] = event["sources"]
 
     def suspended(self, event: Event) -> None:
-        """ParticipantSuspended: no orders from now on."""
+        """ParticipantSuspended: places no orders from now on."""
         if participant := self._known(event):
             participant.active = False
 
     def reinstated(self, event: Event) -> None:
-        """ParticipantReinstated: orders again."""
+        """ParticipantReinstated: places orders again."""
         if participant := self._known(event):
             participant.active = True
 
     def left(self, event: Event) -> None:
-        """ParticipantLeft: no orders; a member until the given period. By itself, or by the operator."""
+        """ParticipantLeft, by itself or the operator: no orders; a member until the given period."""
         if participant := self._known(event):
             by, where = event["by"].lower(), event.at("participant")
             participant.removed = by != participant.account
@@ -329,7 +329,7 @@ class Members:
         return participant
 
     def _take_seat(self, area: int) -> int:
-        """A group of four belongs to one area, which opens a new one when its last is full."""
+        """Number of an area's next seat: it opens another group of four when its last is full."""
         seat = self._next_seat.get(area, 0)
         if seat % PER_GROUP == 0:
             self._area_of_group[self._next_group] = area
