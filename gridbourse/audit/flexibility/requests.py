@@ -1,4 +1,4 @@
-"""Flexibility that is asked for and offered, rebuilt: products, schedules, promises, requests, offers."""
+"""Flexibility requests and offers, rebuilt, with products, schedules and promises."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from gridbourse.model.trade import MOST_WH
 
 WHAT = "flexibility"
 HOUSE_BUYERS = {1: Buyers.DSO, 7: Buyers.TSO}
-"""What a product says of a buyer, by its account of `HouseAccounts.sol`."""
+"""Buyers that a product names, by account of `HouseAccounts.sol`."""
 FIRST_PARTICIPANT = 8
 MOST_REQUESTS, MOST_OF_PARTICIPANTS, MOST_OF_ONE = 64, 32, 2
 LOT_BYTES = 27
-"""Of a salt's commitment, what the chain keeps."""
+"""Bytes of a salt's commitment that the chain keeps."""
 Kind = tuple[Way, bool, bool]
 
 
 @dataclass
 class Offered:
-    """The offer of a participant under a request; agent: who brought it."""
+    """Offer of a participant under a request; agent: the account that brought it."""
 
     agent: int
     tick: int
@@ -47,12 +47,12 @@ class Offered:
 
 @dataclass
 class Asked:
-    """A request, and how far it has come.
+    """Request and its state.
 
     next_offer: place of the offer, in participant order, that is awarded next. waiting: trades without
-    a verdict; open: legs that are not over. escrow: of the buyer, still there. committed, salts: of the
-    agents, by number; shown_at: market time at which the seed was shown, None = not yet. forfeited: what
-    the log is still to tell of salts that were withheld, by participant.
+    a verdict; legs: those that are not over. escrow: the buyer's, still there. committed, salts: of the
+    agents, by number; shown_at: market time at which the seed was shown, None = not yet. forfeited:
+    losses of salts withheld, by participant, that no award has explained yet.
     """
 
     number: int
@@ -81,28 +81,28 @@ class Asked:
 
     @property
     def offering(self) -> list[int]:
-        """Who offers, in participant order."""
+        """Participants with an offer, in order."""
         return sorted(who for who, offer in self.offers.items() if offer.wh)
 
     @property
     def awarded(self) -> bool:
-        """Whether every offer has found out what became of it."""
+        """True where the result of every offer is known."""
         return (self.cleared is not None or self.is_void) and self.next_offer == len(self.offering)
 
     def energy(self, wh: int) -> Energy:
-        """What so much of an offer promises of a connection; reactive power nothing."""
+        """Energy that an offer of so many Wh promises of a connection; none for reactive power."""
         if self.request.product.reactive:
             return Energy()
         way = self.request.way
         return Energy(wh if way & Way.UP else 0, wh if way & Way.DOWN else 0)
 
     def buyers_energy(self, wh: int) -> Energy:
-        """What so much promises of a buyer's connection."""
+        """Energy that so many Wh promise of a buyer's connection."""
         return Energy.of(BID if self.request.way is Way.UP else OFFER, wh)
 
 
 class Requests:
-    """Everything asked for and offered. `boards`: requests by area and period, in order."""
+    """Requests and offers. `boards`: requests by area and period, in order."""
 
     name = "FlexibilityMarket"
 
@@ -127,7 +127,7 @@ class Requests:
     # --- products and schedules ----------------------------------------------------------------
 
     def product_added(self, event: Event) -> None:
-        """ProductAdded: numbered in order, and sound."""
+        """ProductAdded: numbered in order, and valid."""
         where = event.at("product")
         self._findings.compare("product", f"number, {where}", event["product"], len(self.products))
         product = product_of(event["terms"], self._mtu)
@@ -150,7 +150,7 @@ class Requests:
         self._declared_last = (period, who)
 
     def schedule_taken(self, event: Event) -> None:
-        """ScheduleTaken: of what was declared just now, by the participant itself."""
+        """ScheduleTaken: of the schedule just declared, by the participant itself."""
         told = (event["period"], event["participant"])
         place = f"declared last, {event.at('period', 'participant')}"
         self._findings.compare("schedule", place, told, self._declared_last)
@@ -208,7 +208,7 @@ class Requests:
             self._reservations.claim(period, buyer, energy, where)
 
     def _leaves_room(self, board: list[Asked], buyer: int, period: int) -> bool:
-        """Participants, active members in the period, do not take the place of DSO and TSO."""
+        """True where the board has room: participants, members in the period, leave some to DSO and TSO."""
         if buyer < FIRST_PARTICIPANT:
             return True
         others = [one.buyer for one in board if one.buyer >= FIRST_PARTICIPANT]
@@ -220,13 +220,13 @@ class Requests:
         return member is not None and member.active and member.is_member(period)
 
     def takes_energy(self, asked: Asked) -> bool:
-        """Whether a participant buys what the meter shows, and so the energy itself."""
+        """True where a participant buys energy that the meter shows, and so takes the energy itself."""
         return not asked.request.house and asked.request.product.metered(self._mtu)
 
     # --- offers --------------------------------------------------------------------------------
 
     def offered(self, event: Event) -> None:
-        """FlexibilityOffered: by who may, of who can, before the request closes; bonded and promised."""
+        """FlexibilityOffered: by a permitted agent, of an able seller, before the request closes; bonded."""
         if (asked := self.asked(event)) is None:
             return
         period, who = event["period"], event["participant"]
@@ -270,7 +270,7 @@ class Requests:
     def _put_at_risk(
         self, asked: Asked, period: int, who: int, agent: int, wh: int, where: str
     ) -> None:
-        """Of agents only: what a participant offers itself is its own affair."""
+        """Count an agent's bond against its allowance; a participant's own offers count against none."""
         former = asked.offers.get(who, Offered(who, 0, 0))
         freed = self.bond(asked, former.wh) if former.agent != who else 0
         more = self.bond(asked, wh) if agent != who else 0
@@ -293,15 +293,15 @@ class Requests:
         self._promised[period, product.reactive, who] = (held - former + wh, kind)
 
     def free(self, asked: Asked, period: int, who: int, wh: int, won: int) -> None:
-        """What was promised may be promised again, but for a schedule whose lot was drawn."""
+        """Free promised energy for other requests, except a schedule whose lot was drawn."""
         if asked.request.product.declared and not asked.is_void:
             return
         self._promise(asked, period, who, wh, won, "")
 
-    # --- cleared -------------------------------------------------------------------------------
+    # --- lots and clearing ---------------------------------------------------------------------
 
     def salt_committed(self, event: Event) -> None:
-        """SaltCommitted: by an agent, before the request closes; of declared schedules alone."""
+        """SaltCommitted: by an agent, before the request closes; for declared schedules only."""
         if (asked := self.asked(event)) is None:
             return
         where = event.at("area", "period", "request", "agent")
@@ -310,7 +310,7 @@ class Requests:
         asked.committed[event["agent"]] = event["lot"]
 
     def seed_shown(self, event: Event) -> None:
-        """SeedShown: the one the request was committed to, in time and before any salt."""
+        """SeedShown: the committed one, in time and before any salt."""
         if (asked := self.asked(event)) is None:
             return
         where = event.at("area", "period", "request")
@@ -322,7 +322,7 @@ class Requests:
         asked.seed, asked.shown_at = event["seed"], self._clock.time
 
     def salt_shown(self, event: Event) -> None:
-        """SaltShown: the one its agent was committed to, in time and after the seed."""
+        """SaltShown: the committed one of its agent, in time and after the seed."""
         if (asked := self.asked(event)) is None:
             return
         agent, salt = event["agent"], event["salt"]
@@ -354,11 +354,11 @@ class Requests:
         asked.seed_forfeited = due
 
     def bond_of_withheld(self, asked: Asked, wh: int) -> int:
-        """What an offer loses whose salt is withheld."""
+        """Sum that an offer loses whose salt is withheld, µEUR."""
         return model.salt_withheld_micro_eur(asked.request, wh, self._rules.band)
 
     def cleared(self, event: Event) -> None:
-        """RequestCleared: once, after it closed and before delivery, as the model does."""
+        """RequestCleared: once, after it closed and before delivery, compared with the model."""
         if (asked := self.asked(event)) is None:
             return
         period, where = event["period"], event.at("area", "period", "request")
@@ -386,7 +386,7 @@ class Requests:
 
     @staticmethod
     def _drawn(asked: Asked, area: int, period: int, who: int) -> model.Offer:
-        """An offer with what the lot has for it."""
+        """Offer with its draw of the lot."""
         offer = asked.offers[who]
         if not asked.request.product.declared:
             return model.Offer(who, offer.agent, offer.tick, offer.wh)
@@ -413,25 +413,25 @@ class Requests:
     # -------------------------------------------------------------------------------------------
 
     def asked(self, event: Event) -> Asked | None:
-        """The request an event is of."""
+        """Request that an event names."""
         board = self.boards[event["area"], event["period"]]
         there = event["request"] < len(board)
         self._require(WHAT, event.at("area", "period", "request"), there, "no such request")
         return board[event["request"]] if there else None
 
     def bond(self, asked: Asked, wh: int) -> int:
-        """What backs so much of an offer."""
+        """Bond of an offer of so many Wh, µEUR."""
         return model.bond_micro_eur(asked.request, wh, self._rules.band) if wh else 0
 
     def exchange_bond(self, asked: Asked, who: int, former: int, wh: int, where: str) -> None:
-        """The bond changes with the offer."""
+        """Change the bond with the offer."""
         change = self.bond(asked, wh) - self.bond(asked, former)
         self.move(
             where, (who, MARGIN_ACCOUNT, change) if change > 0 else (MARGIN_ACCOUNT, who, -change)
         )
 
     def move(self, where: str, *expected: tuple[int, int, int]) -> None:
-        """The next transfers of the market must be these (payer, payee, µEUR)."""
+        """Require that the next transfers of the market are these (payer, payee, µEUR)."""
         due = [Transfer(*each) for each in expected]
         self._common.transfers.move_next(self.name, due, where)
 
@@ -440,7 +440,7 @@ class Requests:
 
 
 def product_of(terms: tuple[Any, ...], mtu_seconds: int) -> Product:
-    """A product as the log tells of it."""
+    """Product from the values of its event."""
     (name, directions, symmetric, quantity, minimum, activation, duration, evidence, method,
      penalty, compensation, buyers) = terms  # fmt: skip
     return Product(
