@@ -1,4 +1,4 @@
-"""Accounts of a replay for the report: energy and money by the reference model.
+"""Accounts of a replay, as the report wants them: energy and money by the reference model.
 
 Prices, fills and payments come from the chain, charges from the model on the same readings; the two
 meet in `require_equal`, which refuses a run whose accounts differ from the model's by a micro-euro.
@@ -34,7 +34,7 @@ from replay.period_walk import PeriodResult, ReplayError
 Ints = NDArray[np.int64]
 FEES = ("import_fee", "local_fee", "export_fee")
 COMPENSATION = "curtailment_compensation"
-"""Kind of transfer to curtailed participants."""
+"""Kind of transfer to who was curtailed."""
 HOUSE = {
     SUPPLIER_ACCOUNT: "supplier",
     OPERATOR_ACCOUNT: "operator",
@@ -42,9 +42,7 @@ HOUSE = {
     MARGIN_ACCOUNT: "margin account",
     TSO_ACCOUNT: "tso",
 }
-"""Named accounts to and from which markets move money, by number."""
-PARTIES = HOUSE | {OUTSIDE: "shareholders"}
-"""Payers and payees besides participants; what leaves the market goes to a campaign's shareholders."""
+"""House accounts that markets of every area move money to and from, by number."""
 
 
 @dataclass
@@ -88,7 +86,7 @@ class Accounts:
         self._without_levy = replace(self._prices, import_fee=self._prices.import_fee - levy)
 
     def add(self, result: PeriodResult) -> None:
-        """Add a settled period."""
+        """Take a settled period in."""
         delivery, metered = result.delivery, result.metered_wh
         if delivery is None or metered is None:
             raise ReplayError(f"period {result.period}: is not delivered yet")
@@ -137,8 +135,8 @@ class Accounts:
     def _add_baselines(self, readings: Ints, caps: Ints, delivery: Delivery) -> None:
         """Add the period's bills with the supplier alone: uncurtailed, and under the caps.
 
-        Energy that an import cap kept a participant from drawing is in neither: no meter saw it, and to its
-        owner it was worth more than its cost. Without compensation there is no levy for it.
+        What an import cap kept somebody from drawing is in neither: no meter saw it, and to its owner
+        it was worth more than it would have cost. Without compensation there is no levy for it.
         """
         held_back = np.maximum(delivery.uncurtailed_wh - delivery.readings_wh, 0)[self._rows]
         uncurtailed = readings + held_back
@@ -161,9 +159,9 @@ class Accounts:
             self.money[kind] = self.money.get(kind, 0) + amount
 
     def add_transfers(self, transfers: Iterable[Transfer]) -> None:
-        """Add money that moved for other reasons than energy.
+        """Take money in that moved for other reasons than energy.
 
-        Money that leaves the market is in no bill: it is not a price of the market's energy.
+        What leaves the market is in no bill: it is not what the market's energy came to.
         """
         for transfer in transfers:
             payer, payee = (self._parties.get(each, "participants") for each in transfer[:2])
@@ -221,7 +219,7 @@ class Accounts:
         }
 
     def _rejected_wh(self, trades: pd.DataFrame) -> Ints:
-        """Net energy of every connection point in the trades that the DSO rejected, + sells."""
+        """Net energy of every connection point in the trades the DSO rejected, + sells."""
         net: Ints = np.zeros(len(self.scenario.points), dtype=np.int64)
         if len(trades):
             rejected = trades[trades["rejected"]]
@@ -233,8 +231,8 @@ class Accounts:
     def _gross(self, period: int, delivery: Delivery) -> tuple[Ints, Ints]:
         """Production and consumption behind each meter, Wh, such that their difference is the reading.
 
-        Energy that scheduled devices draw is consumption; energy they give back reduces it, so that energy
-        from a battery does not count as produced a second time.
+        What scheduled devices draw is consumption; what they give back is less of it, so that energy
+        from a battery is not produced a second time.
         """
         hours = self.scenario.mtu.hours
         profile = np.rint(self.scenario.profiles.load_w.loc[period].to_numpy() * hours)
@@ -246,7 +244,7 @@ class Accounts:
         return delivery.readings_wh + load, load
 
     def _price(self, tradings: Sequence[Trading]) -> int | None:
-        """Mean paid per Wh, rounded to a tick: in an auction with one price, that price."""
+        """The mean paid per Wh, rounded to a tick: in an auction with one price, that price."""
         matched = sum(trading.matched_wh for trading in tradings)
         if not matched:
             return None
@@ -255,7 +253,7 @@ class Accounts:
         return round(paid / matched / tick) * tick
 
     def money_table(self) -> pd.DataFrame:
-        """Flow of each euro, by group."""
+        """Flows of money, by group."""
         ways = {
             "energy": ("buyers", "sellers"),
             "spread": ("buyers", "spread account"),
@@ -267,16 +265,13 @@ class Accounts:
         return pd.DataFrame(rows, columns=["payer", "payee", "kind", "micro_eur"])
 
     def flexibility_table(self) -> pd.DataFrame:
-        """A row for each flexibility request."""
+        """A row a request of flexibility."""
         blank = pd.DataFrame(columns=list(FLEXIBILITY_COLUMNS))
         asked = [requests for requests in self.flexibility if len(requests)]
         return pd.concat(asked, ignore_index=True) if asked else blank
 
-    def require_equal(self, before: dict[int, int], after: dict[int, int]) -> None:
-        """ReplayError unless every account changed on the chain as in the model.
-
-        Credits that wait for the supplier's money count as the participant's.
-        """
+    def changes(self) -> dict[int, int]:
+        """Change of every account that the area's energy and transfers come to, µEUR by number."""
         expected = dict(zip(self.people["number"], self.people["bill_micro_eur"], strict=True))
         house = dict.fromkeys(self._house_names, 0) | self._house
         house[SUPPLIER_ACCOUNT] += self.money.get("retail", 0) - self.money.get("feed_in", 0)
@@ -328,7 +323,7 @@ def delivered_wh(orders: pd.DataFrame, readings_wh: pd.Series) -> pd.Series:
 
     orders: of one period, with number, side, fill_wh, in the order in which they were booked.
     readings_wh: net by participant number, + injects. A participant's contract is the net of its
-    trades, so its sales and purchases are netted in it.
+    trades, so what it sold and bought meets in it.
     """
     selling, fills = orders["side"] == "offer", orders["fill_wh"]
     contract = fills.where(selling, -fills).groupby(orders["number"]).transform("sum")

@@ -1,4 +1,4 @@
-"""Files of a run for the audit: the logs, the record, the scenario, the chain's storage."""
+"""Files of a run for an independent audit: the log, the deployment, the scenario, the chain's storage."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from gridbourse.chain.operations.withdrawals import under_way
 from replay.period_walk import Walk
 
 AUCTION = "call_auction"
-"""Kind of market that has one price a period."""
+"""The kind of market that has one price a period."""
 
 
 def write(out: Path, walks: Mapping[Path, Walk]) -> None:
@@ -28,11 +28,11 @@ def write(out: Path, walks: Mapping[Path, Walk]) -> None:
         write_private(folder / "participants.csv", walk.members.table.to_csv())
 
 
-def state(walk: Walk) -> dict[str, Any]:
-    """Storage of the chain after the run, by calls: balances, credits that wait, withdrawals under
-    way, and the positions and prices of its periods.
+def state(walks: Sequence[Walk]) -> dict[str, Any]:
+    """State of the chain's storage, by calls: balances, credits that wait, withdrawals under way, and the
+    positions and prices of every area's periods, by area.
 
-    A period whose ring slot was taken by a later one is left out: its storage is overwritten.
+    A period whose ring slot was taken by a later one is left out: its storage is gone.
     """
     market = walks[0].market
     house = market.house

@@ -34,16 +34,16 @@ from replay.portfolio_control import Aggregator
 
 
 class ReplayError(GridbourseError):
-    """Chain that does not behave as a replay requires."""
+    """The chain does not do what a replay asks of it."""
 
 
 @dataclass
 class PeriodResult:
     """Result of one period; arrays over all connection points of the scenario.
 
-    beyond: the DSO's caps on flows outside all trades, where needed.
-    moved_wh: energy that flexibility bought is to move; flexibility: its result.
-    metered_wh: the readings, participants' as the chain holds them; None before delivery.
+    beyond: the DSO's caps on what flows beside all trades, where it had to.
+    moved_wh: what flexibility that was bought is to move; flexibility: what it came to.
+    metered_wh: what the meters say, participants' as the chain holds it; None before delivery.
     """
 
     period: int
@@ -63,20 +63,20 @@ class PeriodResult:
 
     @property
     def positions_wh(self) -> Ints:
-        """Contracts, with the energy that delivered flexibility moved."""
+        """The contracts, with what flexibility that was delivered moved of them."""
         moved = self.flexibility
         return self.contracts_wh if moved is None else self.contracts_wh + moved.contracts_wh
 
     @property
     def verdicts(self) -> list[Verdict]:
-        """All verdicts of the DSO, in order."""
+        """All of the DSO's, in order."""
         found = [*self.flexibility_verdicts]
         found += [verdict for trading in self.tradings for verdict in trading.verdicts]
         return found if self.beyond is None else [*found, self.beyond]
 
     @property
     def trades(self) -> pd.DataFrame:
-        """Trades that the DSO judged one by one."""
+        """The trades the DSO judged one by one."""
         frames = [
             trading.trades.assign(market=trading.kind, period=self.period)
             for trading in self.tradings
@@ -86,7 +86,7 @@ class PeriodResult:
 
     @property
     def orders(self) -> pd.DataFrame:
-        """Orders of every market, with their fills."""
+        """The orders of every market, with what they came to."""
         return pd.concat([t.orders.assign(market=t.kind) for t in self.tradings], ignore_index=True)
 
 
@@ -158,17 +158,27 @@ class Walk:
             self.flexibility.buy(period)
 
     def _trade(self, period: int) -> None:
-        """Run one market after the other: energy promised in one is not wanted in the next."""
+        """One market after the other: what is promised in one is not wanted in the next."""
         wanted_wh = self._forecast_wh(period)
         for venue in self.venues:
             wanted_wh = wanted_wh - venue.trade(period, wanted_wh)
             if venue is not self.venues[-1]:
                 venue.withdraw(period)
 
-    def _close(self, period: int) -> PeriodResult:
-        """Close every market; flows outside them that still break a limit are capped.
+    def _reveal(self, period: int) -> None:
+        """Sealed answers are shown, the gate still open."""
+        for venue in self.venues:
+            if isinstance(venue, Sealed):
+                venue.reveal(period)
 
-        The verdict on a call auction covers all flows, traded or not.
+    def _close(self, period: int) -> None:
+        """Every market ends, at gate closure."""
+        self.results[period] = self._closed(period)
+
+    def _closed(self, period: int) -> PeriodResult:
+        """Result once every market has ended; untraded energy that breaks a limit is capped.
+
+        A pool's verdict is about all that flows, traded or not.
         """
         tradings = [venue.close(period) for venue in self.venues]
         beyond = None
@@ -186,7 +196,7 @@ class Walk:
         return forecast_wh(self.scenario, self.plant.homes, period)
 
     def _deliver(self, period: int, on_settled: Callable[[int], None]) -> None:
-        """Run a period from delivery by the plant over the readings by the oracle to settlement."""
+        """The plant delivers, the meters tell, the oracle brings it in, and the period is settled."""
         result = self.results[period]
         metered = {
             at: done.metered_wh for at, done in self.results.items() if done.metered_wh is not None
@@ -205,7 +215,7 @@ class Walk:
         on_settled(period)
 
     def _metered(self, delivered_wh: Ints, sent: list[str]) -> Ints:
-        """Readings: of meters unknown to the chain as delivered, of others by the batches on the chain."""
+        """Meters the chain knows nothing of, and of all others what the batches on the chain say."""
         metered = delivered_wh.copy()
         metered[self.members.table["at"].to_numpy()] = 0
         for tx_hash in sent:

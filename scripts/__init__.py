@@ -1,7 +1,7 @@
 """Command lines. Each script has ``main(*args, web3=None)``, so that ``python -m scripts.NAME`` and
-``brownie run NAME`` share their code; the former enters through :func:`run`.
+``brownie run NAME`` share their code; the former comes in through :func:`run`.
 
-``brownie run NAME main -- --option value``: brownie takes what is before the ``--`` for itself.
+``brownie run NAME main -- --option value``: brownie takes what is before the ``--`` for its own.
 """
 
 import argparse
@@ -34,7 +34,7 @@ INTERRUPTED = 130
 
 
 def command_parser(script: str, description: str | None) -> argparse.ArgumentParser:
-    """Parser whose help names the commands as they work from here."""
+    """A parser whose help names the commands as they work from here."""
     return argparse.ArgumentParser(
         prog=command(script),
         description=with_interpreter(description or ""),
@@ -43,9 +43,9 @@ def command_parser(script: str, description: str | None) -> argparse.ArgumentPar
 
 
 def parse(parser: argparse.ArgumentParser, args: Sequence[str]) -> argparse.Namespace:
-    """Options of a command line, without the ``--`` that brownie leaves in front of them.
+    """The options; the ``--`` that brownie leaves in front of them is none.
 
-    The network's address is kept without its secrets: see `node.without_secrets`.
+    Of the network's address they have what may be shown: see `node.without_secrets`.
     """
     options = parser.parse_args(args[1:] if args[:1] == ("--",) else args)
     if "network" in options:
@@ -54,7 +54,7 @@ def parse(parser: argparse.ArgumentParser, args: Sequence[str]) -> argparse.Name
 
 
 def compiled() -> dict[str, Artifact]:
-    """Contracts by name. Prints a line when they have to be compiled first, which takes a minute or so."""
+    """The contracts by name. Where they have to be compiled first, which takes a minute or so, it says so."""
     files = uncompiled()
     if not files:
         return load_artifacts()
@@ -64,7 +64,7 @@ def compiled() -> dict[str, Artifact]:
 
 @contextmanager
 def chain(network: str, given: Web3 | None) -> Iterator[Web3]:
-    """Connection given, else one to the network for as long as the block lasts."""
+    """The connection given, else one to the network for as long as the block lasts."""
     if uncompiled():
         compiled()
     if given is not None:
@@ -76,7 +76,7 @@ def chain(network: str, given: Web3 | None) -> Iterator[Web3]:
 
 @contextmanager
 def on_record(network: str, given: Web3 | None) -> Iterator[Market]:
-    """Market on record for a network, opened on the connection given or on a new one."""
+    """The market on record for a network, opened on the connection given or on one of its own."""
     record = record_path(network)
     with chain(network, given) as w3:
         market = open_market(w3, record)
@@ -84,13 +84,31 @@ def on_record(network: str, given: Web3 | None) -> Iterator[Market]:
             yield market
 
 
-def mapping_path(network: str) -> Path:
-    """Path where `scripts.deploy` leaves the mapping from metering points to participants."""
-    return record_path(network).with_suffix(".participants.csv")
+@contextmanager
+def on_area(network: str, area: str | None, given: Web3 | None) -> Iterator[Market]:
+    """The market on record, bound to the area of this name, or to its only one where none is named."""
+    with on_record(network, given) as market:
+        yield in_area(market, area)
+
+
+def mapping_path(network: str, area: int = 0, name: str = "") -> Path:
+    """Path of the mapping from metering points to participants that `scripts.deploy` writes, area by area."""
+    suffix = f".{name}.participants.csv" if area else ".participants.csv"
+    return record_path(network).with_suffix(suffix)
+
+
+def index_path(network: str) -> Path:
+    """Path of the event index of the deployment on record for a network."""
+    return record_path(network).with_suffix(".index.sqlite")
+
+
+def area_option(parser: argparse.ArgumentParser, default: str) -> None:
+    """--area NAME; default: said in the help."""
+    parser.add_argument("--area", metavar="NAME", help=f"market area; default: {default}")
 
 
 def run(main: Callable[..., int | None]) -> NoReturn:
-    """Call ``main`` with the command line; a refusal by gridbourse is one line and exit code 2."""
+    """Call ``main`` with the command line; what gridbourse refuses is one line and exit code 2."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal of few characters shows what it can
             stream.reconfigure(errors=PLAIN)

@@ -1,4 +1,4 @@
-"""Run an off-chain oracle until it is stopped.
+"""Run an off-chain oracle until it is told to stop.
 
     python -m scripts.oracle meter readings/ --network devnet
     python -m scripts.oracle meter readings/ --once --value kwh --unit kWh --timezone Europe/Berlin
@@ -7,9 +7,9 @@
 meter: watches a folder of meter files (CSV, Parquet), judges each row, and brings the readings to the
 chain, once, whatever happens in between. Readings that come after their period was settled on an
 estimate are booked as corrections. Put files in by renaming them.
-grid: reads what waits for the DSO, runs the power flow on the scenario's grid and forecasts, and brings
-the verdicts to the chain, each once: on call auctions, on groups of trades, on flows besides.
-Every refusal is a line of the log. Exit code 1: some rows were refused, the rest went in.
+grid: looks what waits for the DSO, runs the power flow on the scenario's grid and forecasts, and brings
+the verdicts to the chain, each once: on the pool's book, on groups of trades, on what flows besides.
+Every refusal is a line of the log. Exit code 1: some was refused, the rest went in.
 """
 
 import argparse
@@ -47,7 +47,7 @@ POLL_S = 2.0
 
 
 class OneLine(logging.Formatter):
-    """Formatter of one line for a record, whatever names of files and answers of nodes are in it."""
+    """A line for a record, whatever names of files and answers of nodes are in it."""
 
     def format(self, record: logging.LogRecord) -> str:
         return one_line(super().format(record))
@@ -103,7 +103,7 @@ def _introduce(
     whose: str,
     watches: Sequence[str],
 ) -> None:
-    """Log the identity of this process and its inputs, before it begins."""
+    """Log what this process is and watches, before it starts."""
     lines = (
         f"{whose} of area {market.area_name} on {options.network}, chain {market.record.chain_id},"
         f" commit {market.record.commit}",
@@ -125,7 +125,7 @@ ORACLES = {"meter": _meter, "grid": _grid}
 
 
 def _run(feeds: Sequence[Feed], once: bool) -> None:
-    """Run one cycle, in which an unreachable chain is an error; or all of them, which wait for the chain."""
+    """One cycle, in which a chain that is away is an error; else all of them, which bear with it."""
     if not once:
         return Daemon(feeds, POLL_S).run_until_signal()
     for feed in feeds:
@@ -155,14 +155,15 @@ def _columns(options: argparse.Namespace) -> Columns:
 
 
 def _journal(market: Market, options: argparse.Namespace) -> Journal:
-    """Journal of one oracle; each has a separate one."""
+    """Each oracle has its own."""
     files, whose = _files(market, options), "" if options.oracle == "meter" else "-grid"
     return Journal(options.journal or files.with_name(f"{files.name}{whose}.sqlite"))
 
 
 def _files(market: Market, options: argparse.Namespace) -> Path:
-    """Folder for one deployment: transactions of another do not count here."""
-    name = f"{market.record.genesis_hash[2:10]}-{market.meter.address[2:10]}"
+    """One name a deployment: what was sent to another says nothing here."""
+    of_area = f"-{market.area_name}" if market.area else ""
+    name = f"{market.record.genesis_hash[2:10]}-{market.meter.address[2:10]}{of_area}"
     return record_path(options.network).with_suffix(".oracle") / name
 
 

@@ -1,10 +1,10 @@
-"""Settle every period that is due, and print the flow of each euro and each watt-hour.
+"""Settle every period that is due, and print where each euro and each watt-hour went.
 
     python -m scripts.settle --network devnet
 
-Anyone may: the contracts decide what is due and its result. Flexibility on declared schedules is
-verified, which mints its tokens; those whose keys are here are redeemed. What needs the verifier waits.
-Flexibility verified on a reading that was replaced or corrected since is reviewed.
+Anyone may: the contracts decide what is due and what it comes to. Flexibility on declared schedules is
+verified, which mints its tokens; those whose keys are here are redeemed. What waits for the verifier waits.
+What was verified on a reading that was replaced or corrected since is reviewed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -78,7 +78,7 @@ def _settle_area(market: Market, network: str, is_named: bool) -> int:
 
 
 def settle(market: Market, points: Iterable[str]) -> int:
-    """0 when everything due is settled, 1 when the contracts refused some of it.
+    """0 when all that was due in the market's area is settled, 1 when the contracts refused some of it.
 
     points: metering points of participants, whose tokens are redeemed where their keys are here.
     """
@@ -115,19 +115,29 @@ def _balances(market: Market) -> tuple[int, int]:
 
 
 def _follow_readings(out: Console, market: Market) -> None:
-    """Carry out what readings of settled periods make due: compensation of caps, reviews of flexibility."""
-    if market.compensation is None and market.flexibility_market is None:
-        return
-    rebuilt, operator = read_history(market).rebuilt, market.keys["operator"]
-    if market.compensation is not None:
-        _compensate(out, market, rebuilt, operator)
-    if market.flexibility_market is not None:
-        show_reviews(book_reviews(market, rebuilt, operator))
+    """Book what settled readings make due besides: compensation of caps, reviews of flexibility."""
+    operator = market.keys["operator"]
+    with indexed(market) as index:
+        if market.compensation is not None:
+            periods = index.due("compensation", market.area, ("Settlement",))
+            if periods:
+                waiting = _compensate(
+                    out, market, index.history(periods).rebuilt, operator, periods
+                )
+                index.done("compensation", market.area, waiting)
+        if market.flexibility_market is not None:
+            periods = index.due("review", market.area, ("Settlement", "FlexibilityDelivery"))
+            if periods:
+                rebuilt = index.history(periods).rebuilt
+                show_reviews(book_reviews(market, rebuilt, operator, periods))
+                index.done("review", market.area)
 
 
-def _compensate(out: Console, market: Market, rebuilt: Rebuilt, operator: LocalAccount) -> None:
-    """Claim what caps held back in settled periods; claims without money behind them wait."""
-    claims = claim(market, rebuilt, operator)
+def _compensate(
+    out: Console, market: Market, rebuilt: Rebuilt, operator: LocalAccount, periods: list[int]
+) -> set[int]:
+    """Claim what caps held back in settled periods; those for which there is no money yet."""
+    claims = claim(market, rebuilt, operator, periods)
     for found, what in ((claims.paid, "paid"), (claims.waiting, "waiting for money")):
         if found:
             wh, amount = (sum(of) for of in zip(*((c[2], c[3]) for c in found), strict=True))
@@ -136,9 +146,9 @@ def _compensate(out: Console, market: Market, rebuilt: Rebuilt, operator: LocalA
 
 
 def _settle_period(market: Market, by: LocalAccount, period: int) -> str:
-    """Bring one period to its end; returns the reason when the contracts refuse.
+    """Bring one period to its end; why not, when the contracts refuse.
 
-    Missing readings get their deadline, and are estimated once it has passed.
+    Readings that are missing get their deadline, and are estimated once it has passed.
     """
     try:
         finish(market, by, period)
@@ -155,7 +165,7 @@ def _settle_period(market: Market, by: LocalAccount, period: int) -> str:
 
 
 def _pay_waiting(out: Console, market: Market, by: LocalAccount) -> None:
-    """Pay the waiting credits that the supplier's money covers, and print the rest."""
+    """Pay the credits that wait as far as the supplier's money reaches, and print what is left of them."""
     paid = pay_waiting(market, by)
     left = market.house.read("waitingMicroEur")
     if paid:
@@ -169,8 +179,8 @@ def _pay_waiting(out: Console, market: Market, by: LocalAccount) -> None:
 
 
 def _show(out: Console, market: Market, rebuilt: Rebuilt, periods: Sequence[int]) -> None:
-    """Show payments by payer, payee and kind, and energy by its use."""
-    found = [statement(rebuilt, AREA, period) for period in periods]
+    """Payments by who, to whom, what for; energy by what became of it."""
+    found = [statement(rebuilt, market.area, period) for period in periods]
     money = Table(title="where each euro went", title_justify="left")
     for heading in ("for", "from", "to", "EUR"):
         money.add_column(heading, justify="right" if heading == "EUR" else "left")
@@ -197,7 +207,7 @@ def _flows(found: Sequence[Statement]) -> list[tuple[str, str, str, int]]:
 
 
 def _losses_wh(market: Market, rebuilt: Rebuilt, periods: Sequence[int]) -> int | None:
-    """Losses by power flow on the readings; None without the scenario, or where not all are metered."""
+    """By power flow on the readings; None where the scenario is not at hand, or not all are metered."""
     about = market.record.scenario
     try:
         scenario = [*load_areas(Path(about["file"]), about["overrides"])][market.area]
@@ -223,7 +233,7 @@ def _lost(scenario: Scenario, network: Network, rebuilt: Rebuilt, period: int) -
 
 
 def _redeem(out: Console, market: Market, points: Iterable[str]) -> None:
-    """Redeem the tokens of everybody whose key is here."""
+    """Everybody whose key is here redeems what it holds."""
     if market.flexibility_market is None:
         return
     names = {name: name for name in PARTIES} | {account_name(point): point for point in points}

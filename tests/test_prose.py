@@ -11,17 +11,7 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[1]
 PLACES = (
     "benchmarks/**/*.py",
-    "gridbourse/*.py",
-    "gridbourse/agents/**/*.py",
-    "gridbourse/crowdsale/**/*.py",
-    "gridbourse/deployment/**/*.py",
-    "gridbourse/grid/**/*.py",
-    "gridbourse/metering/**/*.py",
-    "gridbourse/model/**/*.py",
-    "gridbourse/onboarding/**/*.py",
-    "gridbourse/report/**/*.py",
-    "gridbourse/scenario/**/*.py",
-    "gridbourse/scheduling/**/*.py",
+    "gridbourse/**/*.py",
     "replay/**/*.py",
     "scripts/**/*.py",
 )

@@ -1,5 +1,5 @@
-"""The checker: from the chain's logs and the scenario alone, rebuild every balance and position.
+"""Audit of a run: every balance and position, computed again from the chain's logs and the scenario alone.
 
-It sends nothing and asks no node. What it clears and settles, it does with `gridbourse.model`, and
-compares each step with what the contracts wrote into their logs, and the end with their storage.
+It sends nothing and asks no node. It clears and settles with `gridbourse.model`, and compares each step
+with what the contracts wrote into their logs, and the end with their storage.
 """

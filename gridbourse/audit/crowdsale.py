@@ -1,8 +1,8 @@
-"""Campaigns and what they took from owners' accounts, rebuilt by the model (`contracts/crowdsale`).
+"""Campaigns and the money they collect from owners, rebuilt by the model (`contracts/crowdsale`).
 
-Block time is not in the logs: deadlines are taken as kept, and so is the attester's role. Every amount is
-recomputed: refunds, releases, exports from what periods were settled on, premiums from what contracts paid,
-what was due and collected, claims.
+Block time is not in the logs: deadlines are assumed kept, and so is the attester's role. Every amount is
+recomputed: refunds, releases, exports from the readings settled on, premiums from what contracts paid,
+sums due and collected, claims.
 """
 
 from collections import defaultdict
@@ -32,12 +32,12 @@ from gridbourse.model.crowdsale.equity import (
 
 ATTESTER = "the attester"
 SAYS_NOTHING = ("Approval", "Offered", "Declined", "HandOverStated")
-"""Events from which no money follows; who stated a hand-over is in the vouchers, not in the money."""
+"""Events that move no money; who stated a hand-over counts in the vouchers only."""
 Handlers = dict[tuple[str, str], Callable[[Event], None]]
 
 
 class Crowdsales:
-    """Every campaign of the record, by its key there; `campaigns` holds their models."""
+    """Campaigns of the record by key; `campaigns` holds their models."""
 
     def __init__(
         self,
@@ -65,11 +65,11 @@ class Crowdsales:
 
     @property
     def campaigns(self) -> dict[str, Campaign]:
-        """The state of each after the events walked through."""
+        """State of each campaign after the events walked through."""
         return {key: rebuilt.model for key, rebuilt in self._rebuilt.items()}
 
     def export(self, participant: int, period: int) -> int | None:
-        """Wh that a participant exported in a settled period, as it stands; None where none is."""
+        """Wh that a participant exported in a settled period, as last corrected; None: not settled."""
         return _exported(self._common, self._metering, participant, period)
 
     def premium(self, key: str, period: int) -> int:
@@ -78,7 +78,7 @@ class Crowdsales:
         return rebuilt.premium(period, rebuilt.export(period) or 0)
 
     def handlers(self) -> Handlers:
-        """Effect of each event of each campaign."""
+        """Handler of each event of each campaign."""
         of_campaigns = {
             (key, name): handler
             for key, rebuilt in self._rebuilt.items()
@@ -91,16 +91,16 @@ class Crowdsales:
         }
 
     def _note_pledge(self, event: Event, sign: int) -> None:
-        """Looked at in the end: it is told before or after what the campaign says itself."""
+        """Note a pledge for the final check, since it comes before or after the campaign's own event."""
         self._pledged[event["meteringPoint"]] += sign * event["permille"]
 
     def _take_over_stated(self, event: Event) -> None:
-        """TakeOverStated: who may be registered where something is pledged."""
+        """TakeOverStated: who may be registered at a pledged metering point."""
         about = (event["meteringPoint"], event["account"].lower())
         (self._take_over.add if event["takesOver"] else self._take_over.discard)(about)
 
     def registered(self, event: Event) -> None:
-        """ParticipantRegistered: at a pledged metering point only who takes the pledge over."""
+        """ParticipantRegistered: at a pledged metering point only with the pledge taken over."""
         self._members.registered(event)
         point, account = event["meteringPoint"], event["account"].lower()
         may = not self._pledged[point] or (point, account) in self._take_over
@@ -108,7 +108,7 @@ class Crowdsales:
         self._findings.require("crowdsale", place, may, "it has not taken the pledge over")
 
     def left(self, event: Event) -> None:
-        """ParticipantLeft: while something is pledged of its export, only by the operator."""
+        """ParticipantLeft: while its export is pledged, only by the operator."""
         self._members.left(event)
         member = self._members.participants.get(event["participant"])
         if member is not None:
@@ -117,7 +117,7 @@ class Crowdsales:
             self._findings.require("crowdsale", place, may, "its export is pledged")
 
     def announced(self, event: Event) -> None:
-        """WithdrawalAnnounced of the clearing house: what a campaign collects is on its way."""
+        """WithdrawalAnnounced of the clearing house: a campaign collects."""
         if campaign := self._by_address.get(event["recipient"].lower()):
             campaign.took(event)
 
@@ -128,7 +128,7 @@ class Crowdsales:
                 campaign.currency_held += sign * event["value"]
 
     def require_nothing_loose(self) -> None:
-        """At the end: each holds what it has booked, and no event waits for another."""
+        """Final check: each campaign holds what it has booked, and no event waits for another."""
         for rebuilt in self._rebuilt.values():
             rebuilt.require_nothing_loose()
         for point in sorted({*self._pledges, *self._pledged}):
@@ -138,7 +138,7 @@ class Crowdsales:
 
 
 class RebuiltCampaign:
-    """One campaign: its model, driven by its events."""
+    """Campaign rebuilt: its model, driven by its events."""
 
     def __init__(
         self,
@@ -161,9 +161,9 @@ class RebuiltCampaign:
 
     @property
     def model(self) -> Campaign:
-        """The campaign as it stands; made when it is first heard of, its owner being registered by then.
+        """Model of the campaign, made at its first event, when its owner is registered.
 
-        The owner is who has the participant's account at the time.
+        The owner is the holder of the participant's account at that time.
         """
         if self._made is None:
             self._made = self._make()
@@ -173,13 +173,13 @@ class RebuiltCampaign:
 
     @property
     def equity(self) -> Equity:
-        """The same, of equity."""
+        """Model of an equity campaign."""
         assert isinstance(self.model, Equity)
         return self.model
 
     @property
     def reward(self) -> Reward:
-        """The same, of rewards."""
+        """Model of a reward campaign."""
         assert isinstance(self.model, Reward)
         return self.model
 
@@ -204,7 +204,7 @@ class RebuiltCampaign:
             raise AuditError(f"deployment.json: arguments of {self._key}: {error}") from error
 
     def handlers(self) -> dict[str, Callable[[Event], None]]:
-        """Effect of each event of the contract."""
+        """Handler of each event of the contract."""
         of_all: dict[str, Callable[[Event], None]] = {
             "Transfer": self._tokens_moved,
             "Opened": self._opened,
@@ -239,13 +239,13 @@ class RebuiltCampaign:
         }
         return of_all | of_kind.get(self._kind, {})
 
-    # --- what is common to them --------------------------------------------------------------
+    # --- all campaigns -------------------------------------------------------------------------
 
     def _where(self, event: Event) -> str:
         return f"{self._key}, {event.name}, {event.where}"
 
     def _do(self, event: Event, act: Callable[[], Any]) -> Any:
-        """By the model; what it refuses is a difference."""
+        """Act on the model; a refusal by it is a difference."""
         try:
             return act()
         except Refused as refused:
@@ -256,7 +256,7 @@ class RebuiltCampaign:
         self._findings.compare("crowdsale", f"{what}, {self._where(event)}", chain, rebuilt)
 
     def _tokens_moved(self, event: Event) -> None:
-        """Transfer: of shares, at once; what is given or refunded is told next."""
+        """Transfer of shares: moved at once; the gift or refund it belongs to is told next."""
         sender, to = event["from"].lower(), event["to"].lower()
         if NOBODY in (sender, to):
             self._moved.append((sender, to, event["value"]))
@@ -306,7 +306,7 @@ class RebuiltCampaign:
         self._do(event, lambda: self.model.close(current))
 
     def _abandoned(self, event: Event) -> None:
-        """By the owner while it may; else by the attester, or in time by anyone."""
+        """Abandoned by the owner while it may; else by the attester, or after the deadline by anyone."""
         model = self.model
         owner = event["by"].lower() == model.owner and model.released == 0
         by = model.owner if owner else ATTESTER
@@ -322,7 +322,7 @@ class RebuiltCampaign:
         self._compare(event, "µEUR", event["amountMicroEur"], amount)
 
     def _remainder_released(self, event: Event) -> None:
-        """The model has it with the last refund."""
+        """RemainderReleased: the model released it with the last refund."""
         model = self.model
         named = sum(model.milestones[: model.confirmed])
         self._compare(event, "µEUR", event["amountMicroEur"], model.released - named)
@@ -335,17 +335,17 @@ class RebuiltCampaign:
         self.equity.agreed = Agreement(Form(event["form"]), event["value"])
 
     def export(self, period: int) -> int | None:
-        """Wh exported at the metering point in a settled period, as it stands; whoever was there."""
+        """Wh exported at the metering point in a settled period, as last corrected, by any holder."""
         holder = self.holder(period)
         return None if holder is None else _exported(self._common, self._metering, holder, period)
 
     def holder(self, period: int) -> int | None:
-        """Number of who was at the metering point in a period."""
+        """Number of the participant at the metering point in a period."""
         there = self._common.members.holder_at(self.metering_point, period)
         return None if there is None else there.number
 
     def premium(self, period: int, export_wh: int) -> int:
-        """Premium of its contracts of a period above the feed-in tariff, µEUR."""
+        """Premium of its contracts in a period above the feed-in tariff, µEUR."""
         holder = self.holder(period) or 0
         prices = self._prices(period)
         sold = self._money.position(period, holder).net_wh
@@ -353,7 +353,7 @@ class RebuiltCampaign:
         return premium_micro_eur(export_wh, sold, paid, prices.retail, prices.feed_in)
 
     def _prices(self, period: int) -> EnergyPrices:
-        """Of the area the metering point was in then."""
+        """Prices of the area that the metering point was in then."""
         there = self._common.members.holder_at(self.metering_point, period)
         return self._common.tariffs.energy(None if there is None else there.area, period)
 
@@ -375,12 +375,12 @@ class RebuiltCampaign:
             self._compare(event, f"premium µEUR, period {period}", stated, paid)
 
     def _collected(self, event: Event) -> None:
-        """Of what a holder of the point owes: what was set aside just before, and the arrears."""
+        """Collected from a holder of the point: the sum set aside just before, and the arrears."""
         clock, payer, equity = self._common.clock, event["participant"], self.equity
         amount, stay = event["amountMicroEur"], self._stay(payer)
         taken = self._collecting.pop(payer, 0)
         self._compare(event, f"of account {payer}, µEUR", amount, taken)
-        # What an account owed went back to it.
+        # A debt of the account took this part back.
         equity.taken_from[payer] = self._withdrawals.taken[self._address, payer] - taken
         if clock.is_known or equity.agreed.form == Form.PROFIT_SHARE:
             current = clock.current_period
@@ -388,11 +388,11 @@ class RebuiltCampaign:
             self._compare(event, "µEUR", amount, found)
             left = max(0, equity.due(current, payer, stay) - equity.taken_from[payer])
             self._compare(event, "arrears, µEUR", event["arrearsMicroEur"], left)
-        else:  # a rent by block time, which the logs do not tell
+        else:  # a rent by block time, which is not in the logs
             equity.taken_from[payer] += amount
 
     def _stay(self, payer: int) -> tuple[int, int]:
-        """In which periods a participant is at the metering point; none where it never was."""
+        """First period of a participant at the metering point, and the one after its last; (0, 0): none."""
         member = self._common.members.participants.get(payer)
         if member is None or member.metering_point != self.metering_point:
             return (0, 0)
@@ -402,7 +402,7 @@ class RebuiltCampaign:
         )
 
     def _distributed(self, event: Event) -> None:
-        """All that came in since the last time."""
+        """Distributed: all that came in since the last time."""
         since = self._undistributed()
         self._compare(event, "came in, µEUR", event["amountMicroEur"], since)
         self.equity.arrive(since)
@@ -413,7 +413,7 @@ class RebuiltCampaign:
         return self._withdrawals.received[self._address] - self.model.collected
 
     def took(self, event: Event) -> None:
-        """WithdrawalAnnounced, to this campaign: what it says next that it collects."""
+        """WithdrawalAnnounced, to this campaign: its next event tells of the collection."""
         self._collecting[event["account"]] += event["amountMicroEur"]
 
     def _claimed(self, event: Event) -> None:
@@ -439,7 +439,7 @@ class RebuiltCampaign:
             self._do(event, lambda: model.confirm_receipt(funder, good, count))
 
     def require_nothing_loose(self) -> None:
-        """At the end: it holds what it has booked and what came since, and no event waits for another."""
+        """Final check: it holds what it has booked and received since, and no event waits for another."""
         place, since = f"{self._key}, held, µEUR", self._undistributed()
         self._findings.compare("crowdsale", place, self.currency_held, self.model.held + since)
         loose = not self._moved and not self._collecting
@@ -447,7 +447,7 @@ class RebuiltCampaign:
 
 
 def _exported(common: Common, metering: Metering, number: int, period: int) -> int | None:
-    """Wh within its cap, by what the period was settled on or last corrected to."""
+    """Wh within its cap, by the reading that the period was settled on or last corrected to."""
     area = common.members.area_of(number)
     try:
         leaf = metering.evidence.of(area or 0, period).leaf(number // PER_GROUP)

@@ -1,4 +1,4 @@
-"""The whole market, rebuilt by walking through the log: which event does what."""
+"""Market rebuilt by walking through the log, with the handler of each event."""
 
 from collections.abc import Callable, Iterable
 
@@ -27,13 +27,13 @@ from gridbourse.chain.deployment.record import MARKETS, PLEDGES, DeploymentRecor
 
 NO_EFFECT = frozenset(
     {
-        # what the setting up leaves behind: no balance follows from it
+        # deployment events that change no balance
         ("ParticipantRegistry", "RoleAdminChanged"),
         ("ParticipantRegistry", "PolicySet"),
         ("SettlementCurrency", "SystemHolderAdded"),
         ("ClearingHouse", "ModuleProposed"),
         *((market, "EIP712DomainChanged") for market in (*MARKETS, "Portfolios")),
-        # each says again what a Transfer says
+        # each repeats a Transfer
         ("SettlementCurrency", "Approval"),
         ("SettlementCurrency", "Minted"),
         ("SettlementCurrency", "Redeemed"),
@@ -45,8 +45,8 @@ Handlers = dict[tuple[str, str], Callable[[Event], None]]
 class Rebuilt:
     """State of the market after the events walked through; `findings` has what did not fit.
 
-    pool, order_book, bilateral, over_the_counter, aggregator_auction, portfolios, flexibility,
-    curtailment: None where the deployment has none.
+    pool (call auction), order_book, bilateral, over_the_counter, aggregator_auction, portfolios,
+    flexibility, curtailment: None where the deployment has none.
     """
 
     def __init__(self, deployment: DeploymentRecord, rules: Rules) -> None:
@@ -106,12 +106,12 @@ class Rebuilt:
         self._on = self._handlers()
 
     def walk(self, events: Iterable[Event]) -> None:
-        """Take in events in the order of the chain."""
+        """Process events in the order of the chain."""
         for event in events:
             self.events += 1
             key = (event.contract, event.name)
             if self.pool and key != ("GridOracle", "Capped"):
-                self.pool.expire()  # caps are told right after the book they void
+                self.pool.expire()  # caps come right after the void of the book they concern
             if self.flexibility:
                 self.flexibility.before(event)
             self.solvency.before(event.block)
@@ -131,7 +131,7 @@ class Rebuilt:
         self.withdrawals.require_nothing_loose()
         self.crowdsales.require_nothing_loose()
 
-    # --- what the clearing house does in the name of a market ----------------------------------
+    # --- events of the clearing house for a market ---------------------------------------------
 
     def _trades_booked(self, event: Event) -> None:
         if market := self.modules.taking(event):
@@ -158,7 +158,7 @@ class Rebuilt:
         self.crowdsales.announced(event)
 
     def _registry_connected(self, event: Event) -> None:
-        """To the clock and the clearing house of the deployment: with those its timelock binds."""
+        """RegistryConnected: to contracts of the deployment; from now on its timelock binds."""
         for name in ("clock", "clearingHouse", "pledges"):
             place = f"{name} of the registry, {event.where}"
             chain = event[name].lower()

@@ -1,4 +1,4 @@
-"""The files a run leaves behind for the checker, read and refused when damaged."""
+"""Files that a run leaves for the audit, read and refused when damaged."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -19,7 +19,7 @@ BASELINES = "baselines"
 
 @dataclass(frozen=True)
 class State:
-    """State of the chain's own storage at the end; of positions, those that were not overwritten.
+    """State in the chain's own storage at the end; positions only where no later period overwrote them.
 
     balances: free money by account number, µEUR. waiting: credit by participant that waits for the
     supplier's money. under_way: withdrawals by number, as (account, recipient, µEUR, unix seconds from
@@ -39,8 +39,8 @@ class State:
 
 @dataclass(frozen=True)
 class Run:
-    """Everything the audit is given. baselines: folders with the evidence that was published, area by area;
-    bills: of the run's summary by area, nothing without one."""
+    """Inputs of the audit. baselines: folder with the evidence that was published; bills: those of the
+    run's summary, None without one."""
 
     logs: list[Log]
     deployment: DeploymentRecord
@@ -140,7 +140,7 @@ def _state(fields: dict[str, Any]) -> State:
 
 
 def _scenario(fields: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
-    """A relative path is from where the replay ran, which is the checkout as a rule."""
+    """Path of the scenario, if relative from the working folder or the checkout; and its overrides."""
     path = Path(fields["file"])
     return path if path.exists() else CHECKOUT / path, dict(fields["overrides"])
 

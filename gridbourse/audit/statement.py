@@ -1,4 +1,4 @@
-"""Statement of each euro and each watt-hour of a settled period, from the logs alone."""
+"""Statement of the money and energy of a settled period, from the logs alone."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ COLUMNS = ("payer", "payee", "kind", "micro_eur")
 
 @dataclass(frozen=True)
 class Statement:
-    """Of one period. flows: COLUMNS, summed by groups of accounts; energy_wh: Wh by what became of it.
+    """Statement of one period. flows: COLUMNS, summed by groups of accounts; energy_wh: Wh by kind.
 
     energy_wh: metered_out and metered_into: over the meters, by sign; traded: by contract between
-    participants; flexibility_up, flexibility_down: delivered; from_supplier, to_supplier: what
-    contracts did not cover; unpaid: beyond a cap of the DSO; compensated, where the DSO pays for
-    curtailment: what its caps held back, in no meter.
+    participants; flexibility_up, flexibility_down: delivered; from_supplier, to_supplier: imbalance
+    beyond contracts; unpaid: beyond a cap of the DSO; compensated, where the DSO pays for
+    curtailment: energy that its caps held back, in no meter.
     """
 
     period: int
@@ -49,7 +49,7 @@ class Statement:
 
 
 def statement(rebuilt: Rebuilt, area: int, period: int) -> Statement:
-    """The statement of a settled area and period."""
+    """Statement of a settled area and period."""
     members, money, metering = rebuilt.members, rebuilt.money, rebuilt.metering
     seats = [seat for group in members.groups(area) for seat in members.members_of(group, period)]
     contracts = _ints(money.position(period, seat.number).net_wh for seat in seats)

@@ -1,4 +1,4 @@
-"""Market of a scenario on a chain: deployed, and its participants registered."""
+"""A scenario's market on a chain: deployed, and its participants brought in."""
 
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
@@ -30,15 +30,28 @@ CONTRACTS = {
     "aggregator_auction": "AggregatorAuction",
     "call_auction": "CallAuction",
 }
-"""Contract by kind of market, in the order in which they trade: private agreements first, then
-immediate matching; the auctions, which are cleared when the gate is closed, last."""
+"""Contract by kind of market, in the order in which they trade: what was agreed in private first, then
+what finds its partner at once; the auctions, which are cleared when the gate is closed, last."""
 
 CALL_AUCTION: Final = {"pay_as_bid": False, "max_rounds": 1}
 """Rules of a deployment without a call auction, which nothing reads."""
 
-def settings_of(scenario: Scenario) -> MarketSettings:
-    """Deployment settings of a scenario."""
-    book, neighbours = scenario.order_book, scenario.bilateral
+
+class LiveArea(NamedTuple):
+    """A market area on a chain: its scenario, the deployment bound to it, and its participants."""
+
+    scenario: Scenario
+    market: Market
+    members: Membership
+
+
+def settings_of(*areas: Scenario) -> MarketSettings:
+    """Deployment settings that the scenarios of all areas ask for; they agree (see `load_areas`)."""
+    first = areas[0]
+    names = {kind for scenario in areas for kind in scenario.market.kinds}
+    kinds = [name for kind, name in CONTRACTS.items() if kind in names]
+    if any(scenario.flexibility for scenario in areas):
+        kinds.append("FlexibilityMarket")
     rules: dict[str, Any] = {}
     for scenario in areas:
         rules |= _rules(scenario)
@@ -88,12 +101,12 @@ def deploy_market(
     about: dict[str, Any],
     aggregators: Sequence[str] = (),
 ) -> Market:
-    """Deploy the scenario's market on a chain, without participants except these aggregators' roles."""
-    return deploy(Chain(w3, load_artifacts()), keys, settings_of(scenario), about, aggregators)
+    """Deploy the market of all areas on a chain, without participants but for these aggregators' roles."""
+    return deploy(Chain(w3, load_artifacts()), keys, settings_of(*areas), about, aggregators)
 
 
-def found_market(w3: Web3, scenario: Scenario, about: dict[str, Any]) -> tuple[Market, Membership]:
-    """Deploy the scenario's market on a chain and register its participants."""
+def found_areas(w3: Web3, areas: Sequence[Scenario], about: dict[str, Any]) -> list[LiveArea]:
+    """Deploy the market of all areas on a chain and bring their participants in."""
     keys = Keyring.for_chain(w3)
     aggregators = [
         area_keys(keys, number, scenario).address(account_name(one.point))
@@ -125,7 +138,7 @@ def found_market(w3: Web3, scenario: Scenario, about: dict[str, Any]) -> tuple[M
 
 
 def desks(market: Market) -> list[TradeDesk]:
-    """Markets whose trades are judged one by one, by their kind."""
+    """The markets whose trades are judged one by one, by their kind."""
     kinds = {name: kind for kind, name in CONTRACTS.items()}
     return [
         TradeDesk(kinds[type(some).__name__], some, market.grid) for some in market.trade_markets

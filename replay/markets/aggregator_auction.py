@@ -24,7 +24,7 @@ AWARDED_GROUPS_A_CALL = GROUPS_A_CALL // 3
 
 @dataclass
 class Session:
-    """Auctions of one period, and the answers to each in participant order."""
+    """One period's auctions, and the answers to each in participant order."""
 
     posted: list[Posted]
     answers: list[Answer]
@@ -33,7 +33,7 @@ class Session:
 
 @dataclass
 class AggregatorAuctionVenue:
-    """Auctions in which aggregators request and prosumers answer; the rest follows from the model."""
+    """Aggregators ask, prosumers answer, the rest follows from the model."""
 
     judging: Judging
     kind: str = "aggregator_auction"
@@ -50,7 +50,7 @@ class AggregatorAuctionVenue:
         return Portfolios(self._scenario)
 
     def trade(self, period: int, wanted_wh: Ints) -> Ints:
-        """Post and answer; quantities requested and answered are promised until the award."""
+        """Post and answer; what is asked for and answered is promised until the award."""
         posted = self._portfolios.auctions(wanted_wh)
         number_of = self._members.number_of
         answers = sorted(
@@ -99,7 +99,7 @@ class AggregatorAuctionVenue:
     # --- answers -------------------------------------------------------------------------------
 
     def _bring(self, period: int, answers: list[Answer]) -> None:
-        """Own answers each by itself, the rest by the gateway: no aggregator answers its own auction."""
+        """Own ones each by itself, the rest by the gateway: no aggregator answers its own auction."""
         keys, number_of = self._market.keys, self._members.number_of
         batches: dict[int, dict[int, ChainAnswer]] = defaultdict(dict)
         for answer in answers:
@@ -115,8 +115,8 @@ class AggregatorAuctionVenue:
                 some = dict(rows[start : start + ANSWERS_A_CALL])
                 self._contract.answer_batch(keys["gateway"], period, number, some)
 
-    def _seal_and_reveal(self, period: int, answers: list[Answer]) -> None:
-        """Commit and reveal each answer by its participant: a seal that another can break is none."""
+    def _seal(self, period: int, answers: list[Answer]) -> None:
+        """By each itself: a seal that somebody else can break is none."""
         keys, number_of = self._market.keys, self._members.number_of
         for answer in answers:
             commitment = commitment_to(
@@ -128,14 +128,14 @@ class AggregatorAuctionVenue:
             self._contract.commit(account, period, answer.auction, commitment)
 
     def _salt(self, period: int, answer: Answer) -> bytes:
-        """Salt of an answer, known only to a holder of the deployment's secret."""
+        """Known to nobody but who has the deployment's secret."""
         secret = deployment_salt(self._market.keys)
         return keccak(secret + f"{answer.point_id}/{period}/{answer.auction}".encode())
 
     # --- the model -----------------------------------------------------------------------------
 
     def _promised(self, posted: list[Posted], answers: list[Answer]) -> Ints:
-        """Quantities requested and answered, + sells: none of it may be promised again."""
+        """Everything asked for and answered: none of it may be promised once more, + sells."""
         rows = {str(point): row for row, point in enumerate(self._scenario.points.index)}
         values = np.zeros(len(rows), dtype=np.int64)
         for one in posted:
@@ -148,7 +148,7 @@ class AggregatorAuctionVenue:
         return values
 
     def _awarded(self, session: Session, number: int) -> list[Match]:
-        """Trades of an auction by the model, in participant order."""
+        """The trades of an auction by the model, in participant order."""
         posted, band = session.posted[number], self._scenario.band
         auction, point = posted.auction, posted.aggregator.point
         answers = [answer for answer in session.answers if answer.auction == number]

@@ -1,4 +1,4 @@
-"""Call auction of a replay: orders by mandate, signed one by one, or each with its own transaction."""
+"""The call auction of a replay: orders by mandate, signed one by one, or each with its own transaction."""
 
 from dataclasses import dataclass, field
 
@@ -24,7 +24,7 @@ from replay.order_routes import (
 
 @dataclass
 class CallAuctionVenue:
-    """Call auction that takes the orders of a period, clears, and clears again under the DSO's caps."""
+    """Places the orders of a period, clears them, and clears again under the DSO's caps."""
 
     judging: Judging
     kind: str = "call_auction"
@@ -38,13 +38,13 @@ class CallAuctionVenue:
         self._domain = order_domain(chain.w3.eth.chain_id, self.market.auction.address)
 
     def trade(self, period: int, wanted_wh: Ints) -> Ints:
-        """Place the order of every participant; sealed orders promise nothing yet."""
+        """Every participant places its order; what is sealed promises nothing yet."""
         orders = draw_orders(self.scenario, period, wanted_wh)
         self._placed[period] = self.place(period, orders)
         return np.zeros_like(wanted_wh)
 
     def withdraw(self, period: int) -> None:
-        """Sealed orders stand: the call auction is the last market to trade."""
+        """Sealed orders stand: the pool is the last to trade."""
 
     def place(self, period: int, orders: pd.DataFrame) -> pd.DataFrame:
         """Place orders (point_id, side, wh, price_micro_eur_per_wh); returns them with `route`, `number`."""
@@ -62,8 +62,8 @@ class CallAuctionVenue:
         return placed
 
     def clear(self, period: int) -> Outcome:
-        """Clear the orders that stand."""
-        return self.market.auction.clear(self.market.keys["operator"], AREA, period)
+        """Clear the book that stands."""
+        return self.market.auction.clear(self.market.keys["operator"], self.market.area, period)
 
     def close(self, period: int) -> Trading:
         """Clear, let the DSO check, clear again under its caps, and book what it accepted."""
@@ -91,11 +91,11 @@ class CallAuctionVenue:
         )
 
     def _void(self, period: int) -> bool:
-        """True where no clearing is left: the period runs on caps and supplier alone."""
-        return self.market.auction.phase(AREA, period) == "void"
+        """Whether no clearing is left: the period runs on caps and supplier alone."""
+        return self.market.auction.phase(self.market.area, period) == "void"
 
     def _book(self, period: int, fills: int) -> None:
-        """Book every fill of an accepted clearing; `fills` is their number."""
+        """Book every fill of an accepted clearing; `fills` is how many there are."""
         operator = self.market.keys["operator"]
         self.market.auction.book(operator, self.market.area, period, GROUPS_A_CALL, fills)
 
@@ -140,7 +140,7 @@ class CallAuctionVenue:
 
 
 def _filled(orders: pd.DataFrame, fills: dict[int, Fill]) -> pd.DataFrame:
-    """Orders with their fills; in a call auction they shrink under caps, and no trade is rejected."""
+    """The orders with what each of them came to; a pool's shrink, none of its trades is rejected."""
     found = [fills.get(who, Fill(0, 0)) for who in orders["number"]]
     return orders.assign(
         fill_wh=[abs(fill.net_wh) for fill in found],

@@ -1,1 +1,1 @@
-"""The rebuilt market against the scenario and against the chain's own storage."""
+"""Comparisons of the rebuilt market with the scenario and with the chain's own storage."""

@@ -1,4 +1,4 @@
-"""Agents of participants, and the amounts they may risk, rebuilt (`Agents.sol`)."""
+"""Agents, mandates and allowances, rebuilt (`Agents.sol`)."""
 
 from collections import defaultdict
 
@@ -15,7 +15,7 @@ MOST_MICRO_EUR = (1 << 56) - 1
 
 
 class Agents:
-    """Allowances of every participant for its agents. `at_risk`: µEUR by (period, participant)."""
+    """Allowances that participants set for their agents. `at_risk`: µEUR by (period, participant)."""
 
     name = "Agents"
 
@@ -25,7 +25,7 @@ class Agents:
         self.at_risk: defaultdict[tuple[int, int], int] = defaultdict(int)
 
     def handlers(self) -> Handlers:
-        """Effect of each event of the contract."""
+        """Handler of each event of the contract."""
         return {"AllowanceSet": self.allowance_set}
 
     def allowance_set(self, event: Event) -> None:
@@ -37,14 +37,14 @@ class Agents:
         self.allowances[who, event["agent"]] = amount
 
     def agent_of(self, account: str) -> int | None:
-        """As what an account acts for others: a gateway, or an aggregator; None where it is neither."""
+        """Agent number of a gateway's or aggregator's account; None where it is neither."""
         gateway = self._members.gateway_number(account)
         if gateway is not None:
             return GATEWAY_BIT | gateway
         return self._members.aggregator_number(account)
 
     def may_act(self, agent: int, who: int, period: int) -> bool:
-        """Whether somebody acts for itself, by mandate, or by its contract, in service and active."""
+        """True where a participant acts itself, or an agent in service by mandate or contract."""
         member = self._members.participants.get(who)
         if member is None or agent == who:
             return member is not None
@@ -57,7 +57,7 @@ class Agents:
         return in_service and aggregator is not None and aggregator.active and trades
 
     def is_one_with(self, agent: int, counterparty: int, period: int) -> bool:
-        """Whether the other side is the agent, another it acts for, or an account of the house it holds."""
+        """True where the other side is the agent, one it acts for, or a house account whose role it holds."""
         account = self._account_of(agent)
         if not is_participant(counterparty):
             return account is not None and self._members.holds_house(counterparty, account)
@@ -84,7 +84,7 @@ class Agents:
     def put_at_risk(
         self, period: int, who: int, agent: int, freed: int, more: int, where: str
     ) -> None:
-        """A bond of an agent's offer takes the place of another, within what its principal allows it."""
+        """Replace the bond of an agent's offer by another, within the allowance of its participant."""
         allowance = self.allowances.get((who, agent), 0)
         fits = within_allowance(self.at_risk[period, who], freed, more, allowance)
         self._findings.require("allowance", where, fits, "more than it allows its agent")

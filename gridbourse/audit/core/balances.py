@@ -1,4 +1,4 @@
-"""Free money by account, with what all participants together have and owe."""
+"""Free money by account, and the sums that all participants together have and owe."""
 
 from collections import defaultdict
 from typing import NamedTuple
@@ -14,16 +14,14 @@ from gridbourse.chain.bindings.house_accounts import (
 )
 
 EARNERS = (DSO_ACCOUNT, OPERATOR_ACCOUNT, ROUNDING_ACCOUNT, SPREAD_ACCOUNT)
-"""House accounts that earn, and so stand in for debts when the supplier's money does not; with them the DSOs
-of the areas above 0."""
+"""House accounts that earn, and so cover debts where the supplier's money does not."""
 
 
 class Balances(defaultdict[int, int]):
     """µEUR by account number, negative in debt.
 
-    free_micro_eur, debts_micro_eur: what participants above zero have, and what those below owe, the TSO
-    among these; kept up with every change, since they are asked for after every block. earners: the
-    house accounts that stand in for debts.
+    free_micro_eur, debts_micro_eur: sums of the participants above and below zero, the TSO among these; kept
+    up to date with every change, since they are read after every block.
     """
 
     def __init__(self) -> None:
@@ -48,9 +46,9 @@ class Balances(defaultdict[int, int]):
 
 
 class Claims(NamedTuple):
-    """Claims on the clearing house at one moment, and the currency it holds, µEUR.
+    """Money that could be withdrawn from the clearing house at one moment, and money it holds, µEUR.
 
-    participants: free money of those above zero. house: what DSO, supplier, operator, rounding and
+    participants: free money of those above zero. house: sum that DSO, supplier, operator, rounding and
     spread account may withdraw together. held_for_others: margins and the TSO's own money.
     set_aside: withdrawals announced. in_periods: holds and open trades.
     """
@@ -64,5 +62,5 @@ class Claims(NamedTuple):
 
     @property
     def asked(self) -> int:
-        """All of it together."""
+        """Sum of all claims, µEUR."""
         return sum(self[:-1])

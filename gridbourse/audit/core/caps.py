@@ -1,4 +1,4 @@
-"""The DSO's caps, on what trades and what does not alike, rebuilt (`GridOracle.sol`)."""
+"""Caps of the DSO, on traded and on other energy, rebuilt (`GridOracle.sol`)."""
 
 from gridbourse.audit.core.findings import Findings
 from gridbourse.audit.core.registry import Members
@@ -23,7 +23,7 @@ class Caps:
         return self._caps.get((period, participant), UNCAPPED)
 
     def capped(self, period: int) -> set[int]:
-        """Whose export has a cap in the period."""
+        """Participants whose export has a cap in the period."""
         return {
             who
             for (of, who), (export, _) in self._caps.items()
@@ -31,18 +31,18 @@ class Caps:
         }
 
     def word(self, area: int, period: int, group: int) -> int:
-        """The caps of a group as settlement reads them; NO_CAPS where the DSO set none at all."""
+        """Caps of a group as settlement reads them; NO_CAPS where the DSO set none in the period."""
         if (area, period) not in self._in_force:
             return NO_CAPS
         lanes = {seat: energy_lane(*self.of(period, seat)) for seat in seats_of([group])}
         return period << GROUP_SHIFT | word56(lanes)
 
     def enforce(self, area: int, period: int) -> None:
-        """A verdict brings caps, though they may be none: from now on they are asked for."""
+        """Note that a verdict was given: from now on settlement asks for the caps, if there are any."""
         self._in_force.add((area, period))
 
     def lower(self, area: int, period: int, word: int, where: str) -> int:
-        """Bring the caps of a group (its number above four lanes) in; its number."""
+        """Apply the caps of a group, whose number is above four lanes; that number."""
         group = word >> GROUP_SHIFT
         same_area = self._members.area_of_group(group) == area
         self._findings.require("cap", f"group {group}, {where}", same_area, "of another area")

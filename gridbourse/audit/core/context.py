@@ -1,4 +1,4 @@
-"""Context that every market is rebuilt in: participants, rules, money and energy."""
+"""State that every market is rebuilt with: participants, rules, money and energy."""
 
 from gridbourse.audit.core.caps import Caps
 from gridbourse.audit.core.findings import Findings
@@ -25,12 +25,12 @@ class Common:
         self._shares: dict[str, Share] = {}
 
     def reservations_of(self, market: str) -> Share:
-        """Reservations of one market, the same for all who act in its name."""
+        """Reservations of one market, shared by all who act in its name."""
         return self._shares.setdefault(market, Share(market, self.reservations))
 
     def close_books(self, area: int, period: int, in_service: set[str]) -> None:
-        """Before a settlement: a market whose payees get more than its payers pay is not done with the
-        period there; of one that was revoked, what it booked is void."""
+        """Require before a settlement that no market still owes its payees more than its payers paid; of a
+        market that was revoked, void what it booked."""
         for market, share in self._shares.items():
             if share.open_payments[area, period] > 0:
                 revoked = market not in in_service

@@ -1,4 +1,4 @@
-"""Refusals of the audit."""
+"""Errors of the audit."""
 
 from gridbourse.errors import GridbourseError
 

@@ -1,4 +1,4 @@
-"""Logs become events: which contract, which fact, with which values."""
+"""Decoding of logs into events: contract, name and values."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from gridbourse.audit.core.errors import AuditError
 
 @dataclass(frozen=True)
 class Log:
-    """One log as a node gives it."""
+    """Log as a node gives it."""
 
     address: str
     topics: list[bytes]
@@ -23,13 +23,13 @@ class Log:
 
     @property
     def where(self) -> str:
-        """Its place in the chain, for humans."""
+        """Place in the chain, for humans."""
         return f"block {self.block} log {self.index}"
 
 
 @dataclass(frozen=True)
 class Event:
-    """One fact a contract of the deployment wrote down; structs and tuples are plain tuples."""
+    """Event of a contract of the deployment; structs and tuples are plain tuples."""
 
     contract: str
     name: str
@@ -47,7 +47,7 @@ class Event:
 
 
 class Decoder:
-    """Decodes the logs of a deployment's contracts, named by address."""
+    """Decoder of the logs of a deployment's contracts, named by address."""
 
     def __init__(self, names: Mapping[str, str], abis: Mapping[str, list[dict[str, Any]]]) -> None:
         """`names`: contract name by lower-case address; `abis`: by contract name."""

@@ -1,4 +1,4 @@
-"""Comparisons and differences; no difference stops the audit."""
+"""Comparisons made and differences found; no difference stops the audit."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Difference:
-    """One fact on which the chain and the rebuilt market disagree."""
+    """Difference between the chain and the rebuilt market in one value."""
 
     what: str
     where: str
@@ -32,18 +32,18 @@ class Findings:
             self.differences.append(Difference(what, where, _shown(chain), _shown(rebuilt)))
 
     def require(self, what: str, where: str, holds: bool, rule: str) -> None:
-        """Count one rule the chain must have kept; a difference when it let the breach through."""
+        """Count one rule the chain must have kept; a difference where it was broken."""
         self.compared[what] += 1
         if not holds:
             self.differences.append(Difference(what, where, "allowed", f"refused, {rule}"))
 
     def by_kind(self) -> Counter[str]:
-        """How many differences there are of each kind."""
+        """Number of differences by kind."""
         return Counter(difference.what for difference in self.differences)
 
 
 def _shown(value: Any) -> str:
-    """A value as a difference shows it."""
+    """Value as a difference shows it."""
     if isinstance(value, bytes):
         return f"0x{value.hex()}"
     return "nothing" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""Which markets the clearing house serves, rebuilt (`Modules.sol`): settlement asks each of them."""
+"""Markets that the clearing house serves, rebuilt (`Modules.sol`): settlement asks each of them."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -16,34 +16,34 @@ class Market(Protocol):
     name: str
 
     def is_booked(self, area: int, period: int) -> bool:
-        """Whether every trade of the area and period is booked, or never will be."""
+        """True where every trade of the area and period is booked, or never will be."""
 
     def handlers(self) -> Handlers:
-        """Effect of each event of its contract."""
+        """Handler of each event of its contract."""
 
     def totals(self) -> dict[str, int]:
-        """How much of what the log told of."""
+        """Counts for the audit's summary, by name."""
 
     def trades_booked(self, event: Event) -> None:
         """TradesBooked of the clearing house, in its name."""
 
     def require_nothing_loose(self) -> None:
-        """At the end: no event waits for the one that would explain it."""
+        """Final check: no event waits for the one that would explain it."""
 
 
 class Modules:
-    """The markets of the deployment by lower-case address, and those in service."""
+    """Markets of the deployment by lower-case address, and those in service."""
 
     def __init__(self, markets: Mapping[str, Market], findings: Findings) -> None:
         self.by_address, self._findings = markets, findings
         self.in_service: list[Market] = []
 
     def of(self, event: Event) -> Market | None:
-        """The market an event names; a difference where that is none of the deployment's."""
+        """Market that an event names; a difference where that is none of the deployment's."""
         return self._known(event["market"], event)
 
     def taking(self, event: Event) -> Market | None:
-        """The same, where it moves what is others': a market out of service may only give back."""
+        """The same for an event that takes money or energy: a market out of service may only give back."""
         market = self.of(event)
         if market is not None:
             place = f"{event.name} of {market.name}, {event.where}"
@@ -51,14 +51,14 @@ class Modules:
         return market
 
     def authorised(self, event: Event) -> None:
-        """ModuleAuthorised: whoever may trade is a market whose logs are checked."""
+        """ModuleAuthorised: a module that may trade is a market whose logs are audited."""
         if event["permissions"] & MARKET:
             market = self._known(event["module"], event)
             if market is not None and market not in self.in_service:
                 self.in_service.append(market)
 
     def revoked(self, event: Event) -> None:
-        """ModuleRevoked: settlement asks it no more."""
+        """ModuleRevoked: settlement does not ask it any more."""
         gone = self.by_address.get(event["module"].lower())
         self.in_service = [market for market in self.in_service if market is not gone]
 

@@ -13,7 +13,7 @@ WHAT = "contract"
 
 
 class Portfolios:
-    """Every proposal and contract. `concluded`: terms as they were accepted, in order."""
+    """Proposals and contracts. `concluded`: terms as accepted, in order."""
 
     name = "Portfolios"
 
@@ -23,7 +23,7 @@ class Portfolios:
         self.concluded: list[Contract] = []
 
     def handlers(self) -> Handlers:
-        """Effect of each event of the contract."""
+        """Handler of each event of the contract."""
         return {
             "ContractProposed": self.proposed,
             "ProposalWithdrawn": self.withdrawn,
@@ -32,7 +32,7 @@ class Portfolios:
         }
 
     def may_trade_for(self, aggregator: int | None, participant: int, period: int) -> bool:
-        """Whether a contract lets the aggregator trade for the participant."""
+        """True where a contract lets the aggregator trade for the participant."""
         terms = self.book.contract_of(participant, period)
         return terms is not None and terms.aggregator == aggregator and terms.may_trade
 
@@ -52,13 +52,13 @@ class Portfolios:
         )
 
     def withdrawn(self, event: Event) -> None:
-        """ProposalWithdrawn: one that waits."""
+        """ProposalWithdrawn: of a proposal that is open."""
         self._by_the_rules(
             event.at("proposal"), lambda: self.book.withdraw(event["proposal"])
         )  # fmt: skip
 
     def accepted(self, event: Event) -> None:
-        """ContractAccepted: of a proposal that waits, after the end of the contract before."""
+        """ContractAccepted: of a proposal that is open, after the end of the former contract."""
         number, where = event["proposal"], event.at("proposal", "participant")
         terms = self.book.proposals.get(number)
         place = self._by_the_rules(

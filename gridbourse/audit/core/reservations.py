@@ -1,5 +1,4 @@
-"""Energy that each connection has promised in a period over all markets, rebuilt
-(`ClearingHouse.reserve`)."""
+"""Energy promised of each connection in a period over all markets, rebuilt (`ClearingHouse.reserve`)."""
 
 from collections import defaultdict
 from typing import NamedTuple
@@ -25,7 +24,7 @@ class Energy(NamedTuple):
 
 NOTHING = Energy()
 Place = tuple[int, int]
-"""An area and a period."""
+"""Area and period."""
 
 
 class Reservations:
@@ -34,7 +33,7 @@ class Reservations:
     def __init__(self, members: Members, money: Money, findings: Findings) -> None:
         self._members, self._money, self._findings = members, money, findings
         self.reserved: defaultdict[tuple[int, int], Energy] = defaultdict(Energy)
-        # By period and participant: what may be reserved beyond that, but the log does not tell.
+        # By period and participant: energy that may be reserved beyond that, which the log does not tell.
         self.doubt: dict[tuple[int, int], Energy] = {}
 
     def claim(self, period: int, participant: int, claimed: Energy, where: str) -> None:
@@ -46,7 +45,7 @@ class Reservations:
         self._change(period, participant, released, NOTHING)
 
     def take_back(self, period: int, participant: int, released: Energy) -> None:
-        """Undo what was given back a moment ago, and was only half of an exchange."""
+        """Undo a release of a moment ago that was one half of an exchange."""
         self._change(period, participant, NOTHING, released)
 
     def exchange(
@@ -58,9 +57,9 @@ class Reservations:
         where: str,
         by: str | None = None,
     ) -> None:
-        """Give back and promise anew; what grows on either side needs leave.
+        """Give back and promise anew; more on either side has to be allowed.
 
-        by: the account that acts for the participant, or None where that is not known or it acts itself.
+        by: the account that acts for the participant, or None where that is unknown or is the participant.
         """
         if by is not None:
             self._require_within_limit(period, participant, released, claimed, where, by)
@@ -83,7 +82,7 @@ class Reservations:
         self._findings.require("reservation", place, within, "more than it lets its agents promise")
 
     def most(self, period: int, participant: int, side: int) -> int:
-        """The most Wh the participant could promise more just now, without a doubt."""
+        """Most Wh that the participant could surely promise more now."""
         member = self._members.participants.get(participant)
         if member is None or not (member.active and member.is_member(period)):
             return 0
@@ -112,7 +111,7 @@ class Reservations:
     def _refusal(
         self, period: int, participant: int, released: Energy, claimed: Energy
     ) -> str | None:
-        """Why the clearing house would not let it, in its order of asking."""
+        """Reason of the clearing house to refuse, in its order of checks; None where it allows."""
         member = self._members.participants.get(participant)
         if member is None or not member.is_member(period):
             return "no member in the period"
@@ -126,7 +125,7 @@ class Reservations:
 
 
 class Fill(NamedTuple):
-    """Fill that a market booked of one participant in a period; payment in µEUR, + received."""
+    """Booking of a market for one participant in a period; payment in µEUR, + received."""
 
     energy: Energy
     payment: int
@@ -136,8 +135,8 @@ NO_FILL = Fill(NOTHING, 0)
 
 
 class Share(Reservations):
-    """The part of one market: a connection is promised once over all of them, but each gives back, and
-    books, what it reserved itself and nothing of another's."""
+    """Part of one market: a connection is promised once over all of them, but each market gives back and
+    books only what it reserved itself."""
 
     def __init__(self, market: str, whole: Reservations) -> None:
         super().__init__(whole._members, whole._money, whole._findings)
@@ -146,10 +145,10 @@ class Share(Reservations):
         self._own: defaultdict[tuple[int, int], Energy] = defaultdict(Energy)
         self._booked: defaultdict[Place, dict[int, Fill]] = defaultdict(dict)
         self.open_payments: defaultdict[Place, int] = defaultdict(int)
-        """By area and period, µEUR: what payees get above what payers pay, with the spread; 0 at the end."""
+        """By area and period, µEUR: due to payees, with the spread, less due from payers; 0 at the end."""
 
     def book(self, period: int, participant: int, fill: Position, payment: int) -> None:
-        """A trade, of what this market has reserved and not booked yet."""
+        """Book a trade, of energy that this market has reserved and not booked yet."""
         key = (self._area_of(participant), period)
         booked = self._booked[key].get(participant, NO_FILL)
         self._booked[key][participant] = Fill(
@@ -165,7 +164,7 @@ class Share(Reservations):
         self._money.book(period, participant, fill, payment)
 
     def collect_spread(self, area: int, period: int, amount: int) -> None:
-        """Of what its payers pay above what its payees get."""
+        """Collect a spread, from what its payers pay above what its payees get."""
         self.open_payments[area, period] += amount
         place = f"{self._market}, area {area}, period {period}"
         paid = self.open_payments[area, period] <= 0
@@ -173,7 +172,7 @@ class Share(Reservations):
         self._money.collect_spread(area, period, amount)
 
     def void(self, area: int, period: int) -> None:
-        """Take off what it booked."""
+        """Undo its bookings of an area and period."""
         for participant, fill in self._booked.pop((area, period), {}).items():
             energy = Position(fill.energy.out_wh, fill.energy.into_wh)
             self._money.take_off(period, participant, energy, fill.payment)
@@ -194,7 +193,7 @@ class Share(Reservations):
         return NO_AREA if area is None else area
 
     def _require_backed(self, period: int, participant: int) -> None:
-        """Refuse a booking beyond what the market reserved itself and has not given back."""
+        """Require that its bookings are within its own reservations that it has not given back."""
         own, booked = (
             self._own[period, participant],
             self._booked[self._area_of(participant), period].get(participant, NO_FILL).energy,

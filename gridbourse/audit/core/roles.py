@@ -1,6 +1,6 @@
-"""Holders of each role, rebuilt: given behind the timelock, taken at once, never all gone (`Offices.sol`).
+"""Roles and their holders, rebuilt: given after the timelock, taken at once, never all gone (`Offices.sol`).
 
-Block time is not in the logs: that a timelock has run is taken as kept, that a role was proposed is not.
+Block time is not in the logs: that a timelock has run is assumed, that a role was proposed is checked.
 """
 
 from collections import defaultdict
@@ -30,11 +30,11 @@ class Offices:
         self._proposed: set[tuple[bytes, str]] = set()
 
     def holds_office(self, account: str) -> bool:
-        """Whether an account is of the market's service; an aggregator is a participant."""
+        """True where an account holds a role of the market's service; an aggregator is a participant."""
         return any(account in who for role, who in self.holders.items() if role != AGGREGATOR)
 
     def seal(self, event: Event) -> None:
-        """Sealed of the clearing house: from now on roles are proposed before they are given."""
+        """Sealed, of the clearing house: from now on roles are proposed before they are given."""
         self._require(event, self.connected, "the registry is not connected: nothing would bind it")
         self.sealed = True
 
@@ -49,7 +49,7 @@ class Offices:
         self._proposed.discard(_about(event))
 
     def granted(self, event: Event, is_participant: bool) -> None:
-        """RoleGranted: once sealed, of what was proposed; never an office to a participant."""
+        """RoleGranted: once sealed, only if proposed; never a service role to a participant."""
         role, account = _about(event)
         if self.sealed:
             self._use(event, (role, account))
@@ -68,7 +68,7 @@ class Offices:
         self._require(event, stays, f"{account} was the last")
 
     def follow(self, former: str, account: str) -> None:
-        """An aggregator's role goes with its number to another account."""
+        """Move an aggregator's role to the account that takes over its number."""
         if former in self.holders[AGGREGATOR]:
             self._proposed.add((AGGREGATOR, account))
 

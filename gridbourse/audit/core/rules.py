@@ -1,4 +1,4 @@
-"""Rules that the constructors of a deployment fixed, from the arguments in its record."""
+"""Rules fixed by the constructors of a deployment, from the arguments in its record."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PoolRules:
-    """Of the call auction."""
+    """Rules of the call auction."""
 
     band: Band
     pay_as_bid: bool
@@ -23,7 +23,7 @@ class PoolRules:
 
 @dataclass(frozen=True)
 class BookRules:
-    """Of the order book; group_size: trades one verdict is about."""
+    """Rules of the order book; group_size: trades of one verdict."""
 
     band: Band
     group_size: int
@@ -34,7 +34,7 @@ class BookRules:
 
 @dataclass(frozen=True)
 class BoardRules:
-    """Of the bilateral market; seller_price: every pairing at the least price of the offer."""
+    """Rules of the bilateral market; seller_price: every pairing at the least price of the offer."""
 
     seller_price: bool
     min_wh: int
@@ -44,7 +44,7 @@ class BoardRules:
 
 @dataclass(frozen=True)
 class AuctionRules:
-    """Of the aggregators' auctions; group_size: trades one verdict is about."""
+    """Rules of the aggregators' auctions; group_size: trades of one verdict."""
 
     band: Band
     group_size: int
@@ -56,7 +56,7 @@ class AuctionRules:
 
 @dataclass(frozen=True)
 class DealRules:
-    """Of deals over the counter; max_performed: of a seller in a period."""
+    """Rules of deals over the counter; max_performed: most deals a seller performs in a period."""
 
     min_wh: int
     max_performed: int
@@ -64,7 +64,7 @@ class DealRules:
 
 @dataclass(frozen=True)
 class FlexibilityRules:
-    """Of the flexibility market; group_size: trades one verdict is about; reveal_seconds: of its lots."""
+    """Rules of the flexibility market; group_size: trades of one verdict; reveal_seconds: of its lots."""
 
     band: Band
     group_size: int
@@ -73,11 +73,12 @@ class FlexibilityRules:
 
 @dataclass(frozen=True)
 class Rules:
-    """Rules of all markets, and of each there is; None: there is none.
+    """Rules of all markets together, and of each; None where the deployment has no such market.
 
     ring_size: periods storage has room for. dispute_window_seconds: of a withdrawal. silent_permille:
-    part of its connection's capacity that a meter without a reading has drawn. portfolios: whether there
-    are such. curtailment_reach_permille: how much of a cap a reading has to reach to be compensated.
+    share of its connection's capacity that a meter without a reading is taken to draw. portfolios: True
+    where there are aggregators' contracts. curtailment_reach_permille: share of a cap that a reading has
+    to reach to be compensated.
     """
 
     replay: bool

@@ -1,7 +1,7 @@
-"""Whether what can be withdrawn is there, looked at after every block of the log.
+"""Solvency of the clearing house, checked after every block of the log.
 
 Conservation is not enough: accounts may add up to the currency held while one of them is so far below
-zero that another's money cannot be paid. What everybody together could take out must be held.
+zero that another's money cannot be paid. All that could be withdrawn together must be held.
 """
 
 from gridbourse.audit.core.findings import Difference, Findings
@@ -9,7 +9,7 @@ from gridbourse.audit.core.money import Money
 
 
 class Solvency:
-    """Looks once a block; `first_broken` is the first block whose end is not solvent."""
+    """Check once a block; `first_broken` is the first block that does not end solvent."""
 
     def __init__(self, money: Money, findings: Findings) -> None:
         self._money, self._findings = money, findings
@@ -17,13 +17,13 @@ class Solvency:
         self.first_broken: int | None = None
 
     def before(self, block: int) -> None:
-        """Ahead of an event: with it the block before has ended, when this is another."""
+        """Check the former block ahead of the first event of another."""
         if self._block is not None and block != self._block:
             self.look()
         self._block = block
 
     def look(self) -> None:
-        """At the end of a block; only the first that is not solvent is a difference."""
+        """Check at the end of a block; only the first that is not solvent is a difference."""
         if self._block is None:
             return
         self._look_at_credit()
@@ -43,7 +43,7 @@ class Solvency:
             )
 
     def _look_at_credit(self) -> None:
-        """Orders on credit are lent by the supplier's cover; settlement in the same block may use that up."""
+        """Check that the supplier's cover backs orders on credit, unless the block settled and used it."""
         money, drawn = self._money, sorted(self._money.drawn_on)
         if drawn and not money.has_settled:
             place = f"credit of participants {drawn}, block {self._block}"

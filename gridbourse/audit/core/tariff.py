@@ -13,7 +13,7 @@ Dated = TypeVar("Dated")
 
 
 class EnergyPrices(NamedTuple):
-    """The supplier's prices, µEUR per Wh."""
+    """Prices of the supplier, µEUR per Wh."""
 
     retail: int
     feed_in: int
@@ -28,7 +28,7 @@ class Fees(NamedTuple):
 
 
 class Tariffs:
-    """Tariff of an area and period, from the newest change at or before it."""
+    """Prices and fees of an area and period, by the newest change at or before it."""
 
     def __init__(self, members: Members) -> None:
         self._members = members
@@ -61,7 +61,7 @@ class Tariffs:
             versions.pop()
 
     def highest_fee(self, area: int, period: int) -> int:
-        """The highest import or local fee of any zone in an area and period: what orders are backed for."""
+        """Highest import or local fee of an area's zones, µEUR per Wh, at which its orders are backed."""
         held = [_newest(found, period) for (its, _), found in self._fees.items() if its == area]
         return max((max(fees.import_fee, fees.local_fee) for fees in held if fees), default=0)
 
@@ -71,7 +71,7 @@ class Tariffs:
         return _newest(prices, period) or EnergyPrices(0, 0)
 
     def fees(self, area: int, zone: int, period: int) -> Fees:
-        """A zone's own fees in an area, else those of the zone above it, else the flat ones of the area."""
+        """Fees a zone sets itself in an area, else those of the zone above, else the area's flat ones."""
         while True:
             fees = _newest(self._fees.get((area, zone), []), period)
             if fees is not None:
@@ -82,7 +82,7 @@ class Tariffs:
 
 
 class Clock:
-    """Market time of a replay. Block time is not in the logs: with it, every moment is allowed."""
+    """Market time of a replay. Block time is not in the logs: where it counts, every moment is allowed."""
 
     def __init__(self, rules: Rules, findings: Findings) -> None:
         self._rules, self._findings, self._time = rules, findings, 0
@@ -96,7 +96,7 @@ class Clock:
 
     @property
     def is_known(self) -> bool:
-        """Whether the logs tell market time."""
+        """True where the logs tell market time."""
         return self._rules.replay
 
     @property
@@ -106,45 +106,45 @@ class Clock:
 
     @property
     def next_open_period(self) -> int:
-        """The first period that takes orders; 0 while market time is not known."""
+        """First period that takes orders; 0 while market time is not known."""
         return (self._time + self._rules.gate_closure_seconds) // self._rules.mtu_seconds + 1
 
     @property
     def current_period(self) -> int:
-        """The period market time is in; 0 while it is not known."""
+        """Period that market time is in; 0 while it is not known."""
         return self._time // self._rules.mtu_seconds
 
     def require_open(self, period: int, where: str) -> None:
-        """Orders: before gate closure, and not beyond the horizon."""
+        """Require, of orders, a period before gate closure and not beyond the horizon."""
         open_ = self._time < self._closure(period) and self._within_horizon(period)
         self._require(open_, where, "the period takes no orders")
 
     def require_revealing(self, period: int, seconds: int, where: str, begun: bool) -> None:
-        """Sealed answers: revealed in the last seconds before gate closure, committed to before."""
+        """Require the time to reveal sealed answers, the last seconds before gate closure; or to commit."""
         in_time = (self._time >= self._closure(period) - seconds) == begun
         self._require(in_time, where, "too early" if begun else "answers are being revealed")
 
     def require_before(self, time: int, where: str) -> None:
-        """Check that something with a closing time of its own is not yet closed."""
+        """Require that a closing time has not come yet."""
         self._require(self._time < time, where, "it is closed")
 
     def require_since(self, time: int, where: str) -> None:
-        """Check that something with a closing time of its own is closed."""
+        """Require that a closing time has come."""
         self._require(self._time >= time, where, "it is not closed")
 
     def require_undelivered(self, period: int, where: str) -> None:
-        """Caps: before delivery begins, and not beyond the horizon."""
+        """Require, of caps, a period before delivery and not beyond the horizon."""
         coming = self._time < period * self._rules.mtu_seconds
         self._require(
             coming and self._within_horizon(period), where, "delivery has begun, or is too far off"
         )
 
     def require_closed(self, period: int, where: str) -> None:
-        """Clearing, and giving back what was not traded: after gate closure."""
+        """Require gate closure, for clearing and for giving back what did not trade."""
         self._require(self._time >= self._closure(period), where, "the gate is open")
 
     def require_delivered(self, period: int, where: str) -> None:
-        """Readings and settlement: after delivery."""
+        """Require the end of delivery, for readings and settlement."""
         delivered = self._time >= (period + 1) * self._rules.mtu_seconds
         self._require(delivered, where, "the period is not over")
 

@@ -1,4 +1,4 @@
-"""Money that markets move between accounts beside trades: fees and margins, rebuilt."""
+"""Money that markets move between accounts besides trades, rebuilt: fees and margins."""
 
 from collections import defaultdict
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT
 
 
 class Transfer(NamedTuple):
-    """µEUR from one account to another."""
+    """Payment of µEUR from one account to another."""
 
     payer: int
     payee: int
@@ -18,25 +18,25 @@ class Transfer(NamedTuple):
 
 
 class Transfers:
-    """Each is told ahead of the event of its market that says what for."""
+    """Transfers of each market, each ahead of the event that explains it."""
 
     def __init__(self, money: Money, findings: Findings) -> None:
         self._money, self._findings = money, findings
         self._unexplained: defaultdict[str, list[Transfer]] = defaultdict(list)
         self.margins: defaultdict[str, int] = defaultdict(int)
-        """µEUR on the margin account by the market that put it there."""
+        """µEUR on the margin account, by the market that put it there."""
 
     def transferred(self, market: str, event: Event) -> None:
-        """Transferred: kept until its market says what for."""
+        """Transferred: kept until an event of its market explains it."""
         moved = Transfer(event["from"], event["to"], event["amountMicroEur"])
         self._unexplained[market].append(moved)
 
     def waiting(self, market: str) -> list[Transfer]:
-        """Movements of a market that no event has explained yet, in order."""
+        """Transfers of a market that are not explained yet, in order."""
         return self._unexplained[market]
 
     def move_next(self, market: str, expected: list[Transfer], where: str) -> None:
-        """The same of a market that tells later what more of it was for."""
+        """The same where later events explain more of what it moved."""
         count = sum(transfer.micro_eur != 0 for transfer in expected)
         rest = self._unexplained[market][count:]
         del self._unexplained[market][count:]
@@ -44,7 +44,7 @@ class Transfers:
         self._unexplained[market] = rest
 
     def move(self, market: str, expected: list[Transfer], where: str) -> None:
-        """Compare what a market has moved with what it had to, and move that; zero is not moved."""
+        """Compare the transfers of a market with those due, and book them; a zero amount is not moved."""
         due = [transfer for transfer in expected if transfer.micro_eur]
         chain = self._unexplained.pop(market, [])
         self._findings.compare("transfer", f"{market}, {where}", _shown(chain), _shown(due))
@@ -63,7 +63,7 @@ class Transfers:
                 self._findings.require("attribution", place, own, "of another market")
 
     def require_nothing_loose(self) -> None:
-        """At the end: no money was moved for nothing."""
+        """Final check: every transfer is explained."""
         for market, transfers in self._unexplained.items():
             for transfer in transfers:
                 place = f"{market}, {_shown([transfer])}"

@@ -1,6 +1,6 @@
-"""Money on its way out: set aside, and paid, kept for debts or put back (`Withdrawals.sol`).
+"""Withdrawals, rebuilt: set aside, then paid, kept for debts or put back (`Withdrawals.sol`).
 
-Block time is not in the logs: that a dispute window was over when money left is taken as kept.
+Block time is not in the logs: that a dispute window was over when money left is assumed.
 """
 
 from collections import defaultdict
@@ -14,7 +14,7 @@ from gridbourse.chain.bindings.house_accounts import SUPPLIER_ACCOUNT, is_partic
 
 
 class Withdrawal(NamedTuple):
-    """One that is under way; ready_at: unix seconds of block time."""
+    """Withdrawal under way; ready_at: unix seconds of block time."""
 
     account: int
     recipient: str
@@ -23,7 +23,7 @@ class Withdrawal(NamedTuple):
 
 
 class Payment(NamedTuple):
-    """Payment due of a withdrawal that ended, and its recipient; told by the next Withdrawn."""
+    """Payment that an ended withdrawal owes, and its recipient; told by the next Withdrawn."""
 
     account: int
     recipient: str
@@ -31,7 +31,7 @@ class Payment(NamedTuple):
 
 
 class Withdrawals:
-    """Those under way by number; campaigns: addresses that collect what owners agreed to pay."""
+    """Withdrawals under way by number; campaigns: addresses that collect what owners agreed to pay."""
 
     def __init__(
         self, money: Money, members: Members, findings: Findings, campaigns: set[str]
@@ -41,14 +41,14 @@ class Withdrawals:
         self._count = 0
         self._unpaid: Payment | None = None
         self.under_way: dict[int, Withdrawal] = {}
-        self._put_back: dict[str, int] = {}  # of what a campaign took a part of, the rest goes on
+        self._put_back: dict[str, int] = {}  # ready_at of what was last put back, by campaign
         self.taken: defaultdict[tuple[str, int], int] = defaultdict(int)
         """µEUR set aside by recipient and account, without what went back to the account."""
         self.received: defaultdict[str, int] = defaultdict(int)
         """µEUR paid by recipient."""
 
     def announced(self, event: Event) -> None:
-        """WithdrawalAnnounced: of what may leave the account, by who holds it or by a campaign."""
+        """WithdrawalAnnounced: of what may leave the account, by its holder or by a campaign."""
         self._count += 1
         account, amount = event["account"], event["amountMicroEur"]
         recipient, where = event["recipient"].lower(), f"withdrawal, {event.at('account')}"
@@ -87,7 +87,7 @@ class Withdrawals:
         self._unpaid = Payment(account, taken.recipient, paid)
 
     def paid(self, event: Event) -> None:
-        """Withdrawn: what the withdrawal that has just ended pays."""
+        """Withdrawn: the payment of the withdrawal that has just ended."""
         chain = Payment(event["account"], event["to"].lower(), event["amountMicroEur"])
         where = f"(account, to, µEUR), {event.where}"
         due, self._unpaid = self._unpaid, None
@@ -97,7 +97,7 @@ class Withdrawals:
         self._money.withdrawals += 0 if due is None else due.micro_eur
 
     def cancelled(self, event: Event) -> None:
-        """WithdrawalCancelled: everything goes back to its account."""
+        """WithdrawalCancelled: all of it goes back to its account."""
         taken = self._take(event)
         if taken is None:
             return
@@ -124,6 +124,6 @@ class Withdrawals:
         return member is not None and member.account == address
 
     def require_nothing_loose(self) -> None:
-        """At the end: what a withdrawal had to pay was paid."""
+        """Final check: every payment that a withdrawal owes was made."""
         loose = self._unpaid is None
         self._findings.require("withdrawal", "the last that ended", loose, "nothing was paid")

@@ -1,4 +1,4 @@
-"""Delivery verified, rebuilt: what each leg comes to, by schedule, baseline or evidence and by the meter."""
+"""Verification of delivery, rebuilt: each leg by schedule, baseline or evidence, and by the meter."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from gridbourse.model.flexibility import market as model
 from gridbourse.model.flexibility.review import Verified
 
 MISSING_WH = -(1 << 31)
-"""Stands for a reading that is not there."""
+"""Stands for a missing reading."""
 
 
 @dataclass(frozen=True)
 class Closing:
-    """A leg that ends: what was delivered, paid, shared with an aggregator, and lost of the bond."""
+    """Leg that ends: energy delivered, sums paid and shared with an aggregator, and loss of the bond."""
 
     participant: int
     delivered_wh: int = 0
@@ -31,12 +31,12 @@ class Closing:
     penalty: int = 0
     damages: int = 0
     verified: Verified | None = None
-    """By which a review measures it anew; None where no meter was read."""
+    """Measurement that a review starts from; None where no meter was read."""
 
 
 @dataclass
 class Batch:
-    """The legs that one transaction ends, and what it says of their request."""
+    """Legs that one transaction ends, and the event by which it ends their request."""
 
     area: int
     period: int
@@ -50,7 +50,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Committed:
-    """A baseline that was committed by the verifier."""
+    """Baseline that the verifier committed."""
 
     period: int
     participant: int
@@ -62,7 +62,7 @@ class Committed:
 
 @dataclass(frozen=True)
 class Told:
-    """A result as the log has it; see `LegResult` in FlexibilityDelivery.sol."""
+    """Result as the log has it; see `LegResult` in FlexibilityDelivery.sol."""
 
     participant: int
     stood_by: bool
@@ -80,7 +80,7 @@ class Told:
 
 @dataclass
 class Verification:
-    """Finds what the chain should have found. `verified` counts legs; `committed`: baselines."""
+    """Verification by the model. `verified` counts legs; `committed`: baselines."""
 
     requests: Requests
     metering: Metering
@@ -97,7 +97,7 @@ class Verification:
     def closing(
         self, asked: Asked, period: int, leg: model.Leg, found: Told, where: str
     ) -> Closing:
-        """Result of a leg, compared with what the log says of it."""
+        """Result of a leg by the model, compared with the log."""
         self.verified += 1
         before = self._credited[period, found.participant, asked.request.product.reactive]
         finding, metered = self._find(asked, period, leg, found, where)
@@ -133,7 +133,7 @@ class Verification:
     def _find(
         self, asked: Asked, period: int, leg: model.Leg, found: Told, where: str
     ) -> tuple[model.Finding, int]:
-        """The finding, and the reading it rests on."""
+        """Finding, and the reading it rests on, Wh."""
         product, who = asked.request.product, leg.participant
         if not product.metered(self.mtu_seconds):
             self._commit(asked, period, found)
@@ -171,14 +171,14 @@ class Verification:
         return finding, MISSING_WH if reading is None else reading
 
     def _plausible(self, period: int, who: int) -> int | None:
-        """Its reading; None where it is missing, or more than its connection carries."""
+        """Reading, Wh; None where it is missing, or more than the connection carries."""
         reading, member = self.metering.reading(period, who), self.members.participants.get(who)
         if reading is None or member is None or not member.is_member(period):
             return None
         return reading if abs(reading) <= member.capacity_wh else None
 
     def _is_silent(self, period: int, who: int) -> bool:
-        """Whether no meter of its area was read."""
+        """True where no meter of its area was read."""
         area = self.members.area_of(who)
         mine = (one for one in self.members.participants.values() if one.area == area)
         return all(self.metering.reading(period, one.number) is None for one in mine)
@@ -192,7 +192,7 @@ class Verification:
         )  # fmt: skip
 
     def _shared(self, who: int, period: int, paid: int) -> tuple[int, int]:
-        """(aggregator, its part of what is paid)."""
+        """Aggregator, and its part of the payment, µEUR."""
         terms = self.portfolios.book.contract_of(who, period) if self.portfolios else None
         if terms is None or not paid:
             return 0, 0

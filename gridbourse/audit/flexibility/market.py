@@ -1,7 +1,7 @@
 """The flexibility market, rebuilt: awards, verdicts, verification, money and positions.
 
-Sums move before the events that say what for, and a request that ends by a verdict or a verification is
-told of within it. So both are kept until what they belong to is complete.
+Sums move before the events that explain them, and the end of a request by a verdict or a verification
+is told within it. So both are kept until the event they belong to is complete.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from gridbourse.model.trade import TradeWord
 
 
 class FlexibilityMarket(CheckedTrades):
-    """Requests, their trades and what became of them."""
+    """Requests, their trades and deliveries."""
 
     name = "FlexibilityMarket"
 
@@ -59,7 +59,7 @@ class FlexibilityMarket(CheckedTrades):
         self.delivered: defaultdict[int, tuple[int, int, int]] = defaultdict(lambda: (0, 0, 0))
 
     def handlers(self) -> Handlers:
-        """Effect of each event of the market's own contract."""
+        """Handler of each event of the market's own contract."""
         return super().handlers() | {
             "Connected": lambda _: None,
             "FlexibilityAwarded": self.awarded,
@@ -69,7 +69,7 @@ class FlexibilityMarket(CheckedTrades):
         }
 
     def handlers_beside(self) -> dict[tuple[str, str], Callable[[Event], None]]:
-        """Effect of each event of the contracts around it."""
+        """Handler of each event of its other contracts."""
         requests = self.requests
         return {
             ("FlexibilityProducts", "ProductAdded"): requests.product_added,
@@ -92,7 +92,7 @@ class FlexibilityMarket(CheckedTrades):
         }
 
     def totals(self) -> dict[str, int]:
-        """How much of what the log told of."""
+        """Counts for the audit's summary, by name."""
         return {
             "flexibility_requests": sum(map(len, self.requests.boards.values())),
             "flexibility_trades": self.trades,
@@ -102,13 +102,13 @@ class FlexibilityMarket(CheckedTrades):
         }
 
     def is_booked(self, area: int, period: int) -> bool:
-        """Whether every request has ended and no trade waits for a verdict."""
+        """True where every request has ended and no trade waits for a verdict."""
         ended = all(asked.ended for asked in self.requests.boards[area, period])
         return ended and super().is_booked(area, period)
 
     @property
     def kept_micro_eur(self) -> int:
-        """Amount that the margin account has to hold: escrows, bonds of open offers and legs, claims."""
+        """Sum that the margin account has to hold: escrows, bonds of open offers and legs, claims, µEUR."""
         kept = self.tokens.kept_micro_eur
         for asked in (one for board in self.requests.boards.values() for one in board):
             kept += asked.escrow + sum(leg.bond_micro_eur for leg in asked.legs.values())
@@ -117,7 +117,7 @@ class FlexibilityMarket(CheckedTrades):
         return kept
 
     def before(self, event: Event) -> None:
-        """Step before each event: it may complete what was told of in parts."""
+        """Complete what earlier events told in part, ahead of each event."""
         if event.contract == "ClearingHouse" and event.name in ("Transferred", "TradesBooked"):
             return
         batch, of_batch = self._batch, event.contract in ("FlexibilityDelivery", self.name)
@@ -137,7 +137,7 @@ class FlexibilityMarket(CheckedTrades):
             self._award_unseen()
 
     def _tells_of_a_page(self, event: Event) -> bool:
-        """Whether what was moved before it belongs to the page of awards or the verdict it tells of."""
+        """True where sums moved before it belong to its page of awards or its verdict."""
         if event.contract != self.name:
             return False
         if event.name == "LotWithheld":
@@ -148,7 +148,7 @@ class FlexibilityMarket(CheckedTrades):
     # --- awards --------------------------------------------------------------------------------
 
     def awarded(self, event: Event) -> None:
-        """FlexibilityAwarded: the next offers in participant order; what won waits for its verdict."""
+        """FlexibilityAwarded: the next offers in participant order; awards wait for their verdict."""
         asked = self.requests.asked(event)
         where = event.at("area", "period", "request")
         if asked is None or asked.cleared is None:
@@ -170,7 +170,7 @@ class FlexibilityMarket(CheckedTrades):
             self._compare_seal(ledger, group)
 
     def _award_unseen(self, but: Asked | None = None) -> None:
-        """Pages without a trade leave no event: what they gave back says how far they came."""
+        """Follow pages without a trade, which leave no event, by the sums they gave back."""
         for (_, period), board in self.requests.boards.items():
             for asked in board:
                 done = asked is but or asked.awarded
@@ -181,9 +181,9 @@ class FlexibilityMarket(CheckedTrades):
     def _award(
         self, asked: Asked, period: int, where: str, trades: int, exactly: bool = False
     ) -> list[TradeWord]:
-        """Go on through the offers as far as trades and sums given back reach.
+        """Go on through the offers as far as trades and sums given back reach; the trades.
 
-        exactly: where it is not sure that the sums are of this request, they have to be those it gives back.
+        exactly: compare amounts too, where the sums may be of another request.
         """
         legs = {} if asked.cleared is None else {leg.participant: leg for leg in asked.cleared.legs}
         offering = asked.offering
@@ -216,7 +216,7 @@ class FlexibilityMarket(CheckedTrades):
         return due
 
     def _forfeited(self, asked: Asked, who: int) -> int:
-        """Amount that an offer loses because its salt was withheld."""
+        """Sum that an offer loses because its salt was withheld, µEUR."""
         if asked.cleared is None:
             return 0
         outcome = asked.cleared.outcomes[asked.next_offer]
@@ -226,7 +226,7 @@ class FlexibilityMarket(CheckedTrades):
     def _given_back(
         self, asked: Asked, who: int, leg: model.Leg | None
     ) -> list[tuple[int, int, int]]:
-        """The part of a bond that an offer needs no more, and what was forfeited by a salt withheld."""
+        """Transfers of the part of a bond that goes back, and of that forfeited by a salt withheld."""
         wh = asked.offers[who].wh
         lost = self._forfeited(asked, who)
         kept = lost if leg is None else self.requests.bond(asked, leg.wh)
@@ -246,7 +246,7 @@ class FlexibilityMarket(CheckedTrades):
     # --- verdicts ------------------------------------------------------------------------------
 
     def group_decided(self, event: Event) -> None:
-        """GroupDecided: what is accepted waits for its delivery, what is not gives back its bond."""
+        """GroupDecided: accepted trades wait for their delivery, rejected ones give back their bonds."""
         area, period, group = event["area"], event["period"], event["group"]
         asked = self._request_of.get((area, period, group))
         where = event.at("area", "period", "group")
@@ -278,17 +278,17 @@ class FlexibilityMarket(CheckedTrades):
             self.requests.free(asked, period, who, wh, 0)
 
     def _compare_booked(self, ledger: Ledger, accepted: list[TradeWord], where: str) -> None:
-        """A verdict books nothing here: what flexibility moves is known when it is delivered."""
+        """Require that a verdict books nothing: flexibility is booked when it is delivered."""
         self._compare_fills((ledger.area, ledger.period), [], where)
 
     # --- verification --------------------------------------------------------------------------
 
     def awaited(self, event: Event) -> None:
-        """VerificationAwaited: from then on a missing reading may come to be nothing delivered."""
+        """VerificationAwaited: from then on a missing reading may count as nothing delivered."""
         self._clock.require_delivered(event["period"], event.at("area", "period"))
 
     def leg_verified(self, event: Event) -> None:
-        """LegVerified: found as the model finds it, from schedule or baseline and from the reading."""
+        """LegVerified: compared with the model's result, from schedule or baseline and the reading."""
         found = Told(*event["result"])
         where = f"participant {found.participant}, {event.at('area', 'period', 'request')}"
         batch = self._batch_of(event)
@@ -304,7 +304,7 @@ class FlexibilityMarket(CheckedTrades):
         batch.closings.append(self.verification.closing(asked, period, leg, found, where))
 
     def leg_lapsed(self, event: Event) -> None:
-        """LegLapsed: nobody verified it in time; everything that backs it goes back."""
+        """LegLapsed: nobody verified it in time; its money and energy go back."""
         where = event.at("area", "period", "request", "participant")
         batch = self._batch_of(event)
         if batch is None:
@@ -387,7 +387,7 @@ class FlexibilityMarket(CheckedTrades):
         return () if asked.cleared is None else asked.cleared.legs
 
     def _shift(self, area: int, period: int, fills: list[tuple[int, Energy]], where: str) -> None:
-        """Turn delivered flexibility into a position, at no price of its own."""
+        """Book deliveries as positions, at no price of their own."""
         rebuilt = [Fill({who: tuple(e)} if any(e) else {}, {}) for who, e in fills]  # type: ignore[dict-item]
         self._compare_fills((area, period), rebuilt, where)
         for who, energy in fills:
@@ -395,7 +395,7 @@ class FlexibilityMarket(CheckedTrades):
                 self._reservations.book(period, who, Position(energy.out_wh, energy.into_wh), 0)
 
     def _compensate(self, batch: Batch, delivered: int) -> int:
-        """Compensation between supplier and buyer, µEUR."""
+        """Compensation between supplier and buyer, in either direction, µEUR."""
         asked, supplier = batch.asked, self._money.may_leave(SUPPLIER_ACCOUNT)
         amount = model.compensation_micro_eur(asked.request, delivered, supplier)
         self._findings.compare("compensation", f"µEUR, {batch.where}", batch.compensated, amount)
@@ -413,7 +413,7 @@ class FlexibilityMarket(CheckedTrades):
     # --- the end -------------------------------------------------------------------------------
 
     def request_ended(self, event: Event) -> None:
-        """RequestEnded: kept, where it ends by the verdict or the verification that is under way."""
+        """RequestEnded: kept where the verdict or verification that ends it is incomplete."""
         if (asked := self.requests.asked(event)) is None:
             return
         if self._batch is not None:
@@ -426,7 +426,7 @@ class FlexibilityMarket(CheckedTrades):
             self._end_if_due(asked, event["period"], event, where)
 
     def _end_if_due(self, asked: Asked, period: int, ended: Event | None, where: str) -> None:
-        """Nothing is open any more: the buyer gets back what it did not come to pay or take."""
+        """End a request with nothing open: the buyer gets back the money and energy it did not use."""
         over = asked.awarded and not asked.waiting and not asked.legs and not asked.ended
         self._findings.compare(WHAT, f"ended, {where}", ended is not None, over)
         if not over or ended is None:
@@ -444,7 +444,7 @@ class FlexibilityMarket(CheckedTrades):
         self.requests.move(where, (MARGIN_ACCOUNT, asked.buyer, left))
 
     def require_nothing_loose(self) -> None:
-        """At the end: every verification is complete, every end has what it is of."""
+        """Final check: every verification is complete, every end of a request explained."""
         if self._batch is not None:
             self._close(self._batch)
         for area, period, number in self._ending:
@@ -455,5 +455,5 @@ class FlexibilityMarket(CheckedTrades):
 
 
 def _begins(told: Transfer, due: tuple[int, int, int], exactly: bool) -> bool:
-    """Whether a transfer is the one that is due, by its amount too or by its parties alone."""
+    """True where a transfer is the one due, by parties and, where exactly, by amount."""
     return tuple(told) == due if exactly else tuple(told)[:2] == due[:2]

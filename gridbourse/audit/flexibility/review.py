@@ -1,7 +1,7 @@
-"""Verified legs and what reviews make of them, rebuilt (`FlexibilityReview.sol`).
+"""Verified legs and their reviews, rebuilt (`FlexibilityReview.sol`).
 
-A leg stands as it was verified until its period is settled; then anyone has it measured by the reading
-that settlement stands on.
+A leg stands as it was verified until its period is settled; then anyone may have it measured by the
+reading that settlement stands on.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Key = tuple[int, int, int, int]
 
 
 class Due(NamedTuple):
-    """A leg that comes to something else by the reading its period stands on."""
+    """Leg with another result by the reading its period stands on."""
 
     leg: VerifiedLeg
     found: Review
@@ -37,7 +37,7 @@ class Due(NamedTuple):
 
 @dataclass
 class Reviews:
-    """legs: as verified; stand: what each stands at. `count`: reviews in the log."""
+    """legs: as verified; stand: last result of each. `count`: reviews in the log."""
 
     common: Common
     metering: Metering
@@ -52,7 +52,7 @@ class Reviews:
     def verified(
         self, area: int, period: int, asked: Asked, found: Sequence[Verified], compensated: int
     ) -> None:
-        """One call verified these legs by the meter; for all of them this was paid, µEUR."""
+        """Note the legs that one call verified by the meter; compensated: sum paid for all of them, µEUR."""
         shares = leg_shares(list(found), compensated)
         legs = [leg_of(area, period, asked.number, one) for one in shares]
         self.commitments[area, period].extend(legs)
@@ -61,7 +61,7 @@ class Reviews:
             self.legs[key], self.stand[key] = leg, one
 
     def due(self, area: int, period: int) -> list[Due]:
-        """Legs of a settled period that still have to be reviewed, in order."""
+        """Reviews that a settled period still needs, in the order of its legs."""
         if not self.metering.is_settled(area, period):
             return []
         found = []
@@ -76,11 +76,11 @@ class Reviews:
         return None if reading is None else review(self.stand[key], reading)
 
     def book(self, leg: VerifiedLeg, found: Review) -> None:
-        """A leg stands at what a review found."""
+        """Set a leg to the result of its review."""
         self.stand[leg.area, leg.period, leg.number, leg.participant] = found.now
 
     def reviewed(self, event: Event) -> None:
-        """LegReviewed: as the model finds it; its positions and its money are told of next."""
+        """LegReviewed: compared with the model; its positions and its money are told next."""
         area, period, who = event["area"], event["period"], event["participant"]
         key = (area, period, event["request"], who)
         where = event.at("area", "period", "request", "participant")
@@ -111,7 +111,7 @@ class Reviews:
 
 
 def leg_of(area: int, period: int, number: int, one: Verified) -> VerifiedLeg:
-    """A leg as the contracts commit it; direction: as their number of it."""
+    """Leg as the contracts commit it; direction: by its number there."""
     product, leg = one.request.product, one.leg
     return VerifiedLeg(
         area, period, number, leg.participant, one.buyer, one.aggregator, one.permille,
@@ -122,7 +122,7 @@ def leg_of(area: int, period: int, number: int, one: Verified) -> VerifiedLeg:
 
 
 def _moves(leg: VerifiedLeg, more_wh: int) -> list[Move]:
-    """Delivered up is sold and delivered down is bought; a participant that buys takes the other side."""
+    """Moves of positions: up is sold, down is bought, and a participant that buys takes the other side."""
     if not more_wh:
         return []
     sold, bought = (more_wh, 0) if leg.direction == Way.UP else (0, more_wh)
@@ -133,7 +133,7 @@ def _moves(leg: VerifiedLeg, more_wh: int) -> list[Move]:
 
 
 def _booked(found: Review) -> list[tuple[int, GroupChange]]:
-    """Group by group, with the supplier on the other side."""
+    """Changes of groups in order, with the supplier on the other side."""
     return [
         (0, GroupChange({}, -amount, amount))
         if is_dso(account)

@@ -1,4 +1,4 @@
-"""Tokens for verified flexibility, rebuilt: minted, moved with their claims, redeemed."""
+"""Tokens of verified flexibility, rebuilt: minted, moved with their claims, redeemed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WHAT = "flexibility token"
 
 @dataclass(frozen=True)
 class Minted:
-    """Token that verification is to mint: for a participant, of a token id, so many Wh with a claim."""
+    """Token that a verification has to mint: participant, token, Wh and claim."""
 
     participant: int
     token: int
@@ -28,7 +28,7 @@ class Minted:
 
 @dataclass
 class Tokens:
-    """Holdings as (token, address): Wh and claims in µEUR. due: what is still to be minted."""
+    """Holdings by (token, address): Wh, and claims in µEUR. due: tokens still to be minted."""
 
     common: Common
     market: str
@@ -40,7 +40,7 @@ class Tokens:
     _redeeming: tuple[str, int] | None = None
 
     def handlers(self) -> Handlers:
-        """Effect of each event of the contract."""
+        """Handler of each event of the contract."""
         return {
             "TransferSingle": self.moved,
             "ClaimMoved": self.claim_moved,
@@ -49,7 +49,7 @@ class Tokens:
         }
 
     def moved(self, event: Event) -> None:
-        """TransferSingle: minted as verified, burnt, or given to somebody with an account."""
+        """TransferSingle: minted as verified, burnt, or given to the holder of an account."""
         self.redeemed()
         sender, receiver = event["from"].lower(), event["to"].lower()
         token, wh, where = event["id"], event["value"], event.where
@@ -69,13 +69,13 @@ class Tokens:
         self._moving = (token, sender, receiver, claim, where)
 
     def _may_move(self, sender: str, receiver: str) -> bool:
-        """Allow a token of a replaced account to move to its participant's present one, and nowhere else."""
+        """True unless tokens leave a replaced account for another than its participant's present one."""
         members = self.common.members
         former = members.formerly.get(sender)
         return former is None or members.participants[former].account == receiver
 
     def _mint(self, event: Event) -> int:
-        """The claim of what verification found; the next of what is due."""
+        """Compare a mint with the next that is due; its claim, µEUR."""
         due = self.due.pop(0) if self.due else None
         found = (
             self.common.members.account_number(event["to"]), event["id"], event["value"],
@@ -105,7 +105,7 @@ class Tokens:
             self._redeeming = (who, owed + claim)
 
     def redeemed(self) -> None:
-        """Something else happens: what the last holder redeemed was paid to it, all at once.
+        """Compare the payment of the last holder that redeemed, which is made all at once.
 
         Called before each event but those of the currency; does nothing while more may be redeemed.
         """
@@ -123,7 +123,7 @@ class Tokens:
 
     @property
     def kept_micro_eur(self) -> int:
-        """Amount that the margin account holds for all claims."""
+        """Sum that the margin account holds for all claims, µEUR."""
         return sum(self.claims.values())
 
     def supply_wh(self) -> dict[int, int]:
@@ -134,7 +134,7 @@ class Tokens:
         return dict(found)
 
     def require_nothing_loose(self) -> None:
-        """At the end: everything verified was minted, and everything redeemed paid."""
+        """Final check: every verified delivery was minted, and every redemption paid."""
         if self._redeeming is not None:
             self._pay()
         for due in self.due:

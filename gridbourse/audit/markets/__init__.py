@@ -1,1 +1,1 @@
-"""Energy markets, rebuilt and compared: one file for each kind."""
+"""Energy markets, rebuilt and compared, one file for each kind."""

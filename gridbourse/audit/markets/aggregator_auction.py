@@ -1,4 +1,4 @@
-"""The aggregators' auctions: asked, answered, cleared and awarded, rebuilt (`AggregatorAuction.sol`)."""
+"""Aggregator auctions, rebuilt: posted, answered, cleared and awarded (`AggregatorAuction.sol`)."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ MASK224 = (1 << 224) - 1
 
 @dataclass
 class Asked:
-    """An auction, and how far it has come; committed: what waits to be revealed, by participant."""
+    """Auction and its state; committed: answers not revealed yet, by participant."""
 
     aggregator: int
     auction: Auction
@@ -42,26 +42,26 @@ class Asked:
 
     @property
     def answering(self) -> list[int]:
-        """Participants that answer, in participant order."""
+        """Participants with an answer, in order."""
         return sorted(self.answers)
 
     def energy(self, wh: int) -> Energy:
-        """Energy that so much of the aggregator's side promises."""
+        """Energy that so many Wh of the aggregator's side promise."""
         return Energy.of(BID if self.auction.buys else OFFER, wh)
 
     def answered(self, wh: int) -> Energy:
-        """Energy that so much of an answer promises."""
+        """Energy that so many Wh of an answer promise."""
         return Energy.of(OFFER if self.auction.buys else BID, wh)
 
     def trade(self, participant: int, wh: int, price: int) -> TradeWord:
-        """Trade that an answer came to."""
+        """Trade of an answer."""
         parties = (participant, self.aggregator)
         seller, buyer = parties if self.auction.buys else parties[::-1]
         return TradeWord(seller, buyer, wh, price)
 
 
 class AggregatorAuction(CheckedTrades):
-    """The auctions of every area and period. `asked` counts them."""
+    """Auctions of every area and period. `asked` counts them."""
 
     name = "AggregatorAuction"
 
@@ -75,7 +75,7 @@ class AggregatorAuction(CheckedTrades):
         self.asked = 0
 
     def handlers(self) -> Handlers:
-        """Effect of each event of the contract."""
+        """Handler of each event of the contract."""
         return super().handlers() | {
             "AuctionPosted": self.posted,
             "Answered": self.answered,
@@ -91,21 +91,21 @@ class AggregatorAuction(CheckedTrades):
         }
 
     def totals(self) -> dict[str, int]:
-        """How much of what the log told of."""
+        """Counts for the audit's summary, by name."""
         return {"aggregator_auctions": self.asked, "auction_trades": self.trades}
 
     @property
     def bonds_micro_eur(self) -> int:
-        """Amount that the margin account has to hold for answers that are neither revealed nor forfeited."""
+        """Sum that the margin account has to hold for answers neither revealed nor forfeited, µEUR."""
         waiting = sum(len(one.committed) for board in self._boards.values() for one in board)
         return waiting * self._rules.bond_micro_eur
 
     def is_booked(self, area: int, period: int) -> bool:
-        """Whether every auction has ended and no trade waits for a verdict."""
+        """True where every auction has ended and no trade waits for a verdict."""
         ended = all(one.ended for one in self._boards[area, period])
         return ended and super().is_booked(area, period)
 
-    # --- asked and answered --------------------------------------------------------------------
+    # --- auctions and answers ------------------------------------------------------------------
 
     def posted(self, event: Event) -> None:
         """AuctionPosted: numbered in order, within the rules, and backed."""
@@ -137,7 +137,7 @@ class AggregatorAuction(CheckedTrades):
             self._answer(event, asked, event["participant"], answer)
 
     def brought(self, event: Event) -> None:
-        """AnswersBrought: by the gateway each has given its mandate, or by its aggregator; none that acts for
+        """AnswersBrought: by the gateway each has given its mandate, or by its aggregator; by none acting for
         the auction's aggregator too."""
         if (asked := self._open(event, is_sealed=False)) is None:
             return
@@ -153,7 +153,7 @@ class AggregatorAuction(CheckedTrades):
                 self._answer(event, asked, who, answer, event["by"])
 
     def left_out(self, event: Event) -> None:
-        """AnswerLeftOut: of a batch, well formed and within the auction's limit, and it changed nothing."""
+        """AnswerLeftOut: of a batch, well formed and within the auction's limit; changes nothing."""
         if (asked := self._open(event, is_sealed=False)) is None:
             return
         found = [*self._lanes(event, event["word"])]
@@ -175,7 +175,7 @@ class AggregatorAuction(CheckedTrades):
             yield who, answer
 
     def _require_terms(self, event: Event, asked: Asked, who: int, answer: Answer) -> str:
-        """Check the terms that every answer has to keep to; where: its place."""
+        """Require the rules of every answer, whoever brings it; its place."""
         where = f"participant {who}, {event.at('area', 'period', 'auction')}"
         limit = asked.auction.tick
         within = answer.tick <= limit if asked.auction.buys else answer.tick >= limit
@@ -203,7 +203,7 @@ class AggregatorAuction(CheckedTrades):
             event["period"], who, asked.answered(former.wh), asked.answered(answer.wh), where, by
         )
 
-    # --- under seal ----------------------------------------------------------------------------
+    # --- sealed answers ------------------------------------------------------------------------
 
     def committed(self, event: Event) -> None:
         """AnswerCommitted: bonded, before answers are revealed."""
@@ -221,7 +221,7 @@ class AggregatorAuction(CheckedTrades):
         asked.committed[who] = event["commitment"]
 
     def revealed(self, event: Event) -> None:
-        """AnswerRevealed: what was committed to; the bond goes back."""
+        """AnswerRevealed: the committed one; the bond goes back."""
         who, where = event["participant"], event.at("area", "period", "auction", "participant")
         if (asked := self._open(event, is_sealed=True)) is None:
             return
@@ -238,7 +238,7 @@ class AggregatorAuction(CheckedTrades):
         self._answer(event, asked, who, answer)
 
     def returned(self, event: Event) -> None:
-        """BondReturned: who may not answer any more, by what others decided, gets the bond back."""
+        """BondReturned: to a participant that may not answer any more, by others' decision."""
         who, where = event["participant"], event.at("area", "period", "auction", "participant")
         if (asked := self._open(event, is_sealed=True)) is None:
             return
@@ -253,7 +253,7 @@ class AggregatorAuction(CheckedTrades):
         self._transfers.move(self.name, [Transfer(MARGIN_ACCOUNT, who, bond)], where)
 
     def forfeited(self, event: Event) -> None:
-        """BondForfeited: after gate closure, of who never revealed, to the aggregator."""
+        """BondForfeited: after gate closure, of an answer never revealed, to the aggregator."""
         who, where = event["participant"], event.at("area", "period", "auction", "participant")
         if (asked := self._auction(event)) is None:
             return
@@ -264,10 +264,10 @@ class AggregatorAuction(CheckedTrades):
         self._findings.compare("seal", f"bond, µEUR, {where}", event["amountMicroEur"], bond)
         self._transfers.move(self.name, [Transfer(MARGIN_ACCOUNT, asked.aggregator, bond)], where)
 
-    # --- cleared and awarded -------------------------------------------------------------------
+    # --- clearing and awards -------------------------------------------------------------------
 
     def cleared(self, event: Event) -> None:
-        """AuctionCleared: once, after gate closure, as the model does."""
+        """AuctionCleared: once, after gate closure, compared with the model."""
         where = event.at("area", "period", "auction")
         if (asked := self._auction(event)) is None:
             return
@@ -291,7 +291,7 @@ class AggregatorAuction(CheckedTrades):
             return None
 
     def awarded(self, event: Event) -> None:
-        """Awarded: the next groups of the area, what won as trades, the rest given back."""
+        """Awarded: the next groups of the area, winners as trades, the rest given back."""
         area, period = event["area"], event["period"]
         where = event.at("area", "period", "auction")
         asked = self._auction(event)
@@ -323,7 +323,7 @@ class AggregatorAuction(CheckedTrades):
             self.record(area, period, trade)
 
     def ended(self, event: Event) -> None:
-        """AuctionEnded: all groups awarded; the aggregator gets back what it did not trade."""
+        """AuctionEnded: all groups awarded; the aggregator gets back the energy it did not trade."""
         where = event.at("area", "period", "auction")
         asked = self._auction(event)
         if asked is None or asked.award is None or asked.ended:
@@ -351,7 +351,7 @@ class AggregatorAuction(CheckedTrades):
         return board[event["auction"]] if there else None
 
     def _open(self, event: Event, is_sealed: bool) -> Asked | None:
-        """The auction an answer is for, while its gate is open."""
+        """Auction that an answer is for; its gate has to be open."""
         asked = self._auction(event)
         where = f"{event.name}, {event.at('area', 'period', 'auction')}"
         self._clock.require_open(event["period"], where)

@@ -1,4 +1,4 @@
-"""The bilateral market: its board, pairings and subscriptions, rebuilt (`BilateralMarket.sol`)."""
+"""Bilateral market, rebuilt: listings, pairings and subscriptions (`BilateralMarket.sol`)."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -18,26 +18,26 @@ from gridbourse.model.trade import MOST_WH, TradeWord
 
 @dataclass
 class Listing:
-    """An offer or a request; `left_wh` is neither paired nor withdrawn."""
+    """Offer or request; `left_wh` is neither paired nor withdrawn."""
 
     draft: Draft
     left_wh: int
 
     def energy(self, wh: int) -> Energy:
-        """Energy that so much of it promises of the connection."""
+        """Energy that so many Wh of it promise of the connection."""
         return Energy.of(BID if self.draft.is_request else OFFER, wh)
 
 
 @dataclass
 class Board:
-    """The listings of an area and period by number; the first `released` have been given back."""
+    """Listings of an area and period by number; the first `released` have been given back."""
 
     listings: dict[int, Listing]
     released: int = 0
 
 
 class BilateralMarket(CheckedTrades):
-    """The boards of every area and period. `listings` counts what was put on them."""
+    """Listings of every area and period. `listings` counts them."""
 
     name = "BilateralMarket"
 
@@ -46,14 +46,14 @@ class BilateralMarket(CheckedTrades):
         self._rules, self._transfers = rules, common.transfers
         self._boards: defaultdict[tuple[int, int], Board] = defaultdict(lambda: Board({}))
         self._subscribed_until: defaultdict[int, int] = defaultdict(int)
-        # Listings with something left, by period and participant.
+        # Number of listings with energy left, by period and participant.
         self._open: Counter[tuple[int, int]] = Counter()
         self.listings = 0
         self.pairings: list[tuple[str, int, int, int]] = []
-        """(where, least, most, price) of each, µEUR per Wh."""
+        """(place, least, most, price) of each, µEUR per Wh."""
 
     def handlers(self) -> Handlers:
-        """Effect of each event of the contract."""
+        """Handler of each event of the contract."""
         return super().handlers() | {
             "Subscribed": self.subscribed,
             "Listed": self.listed,
@@ -64,7 +64,7 @@ class BilateralMarket(CheckedTrades):
         }
 
     def totals(self) -> dict[str, int]:
-        """How much of what the log told of."""
+        """Counts for the audit's summary, by name."""
         return {"listings": self.listings, "pairings": self.trades}
 
     # --- subscriptions -----------------------------------------------------------------------
@@ -83,7 +83,7 @@ class BilateralMarket(CheckedTrades):
         self._transfers.move(self.name, [Transfer(participant, OPERATOR_ACCOUNT, fee)], where)
         self._subscribed_until[participant] = until
 
-    # --- on and off the board ----------------------------------------------------------------
+    # --- listings ----------------------------------------------------------------------------
 
     def listed(self, event: Event) -> None:
         """Listed: numbered in order, within the rules, and backed."""
@@ -117,7 +117,7 @@ class BilateralMarket(CheckedTrades):
             self._require("listing", where, holds, rule)
 
     def withdrawn(self, event: Event) -> None:
-        """ListingWithdrawn: what was left of it."""
+        """ListingWithdrawn: with the energy left of it."""
         area, period, number = event["area"], event["period"], event["listing"]
         where = event.at("area", "period", "listing")
         self._clock.require_open(period, f"withdrawal, {where}")
@@ -129,7 +129,7 @@ class BilateralMarket(CheckedTrades):
             self._give_back(period, listing)
 
     def released(self, event: Event) -> None:
-        """ListingsReleased: after gate closure the next of the board."""
+        """ListingsReleased: the next ones in order, after gate closure."""
         area, period, until = event["area"], event["period"], event["until"]
         where = event.at("area", "period")
         board = self._boards[area, period]
@@ -149,7 +149,7 @@ class BilateralMarket(CheckedTrades):
         self._take(period, listing, listing.left_wh)
 
     def _take(self, period: int, listing: Listing, wh: int) -> None:
-        """Take energy off a listing; one with nothing left is open no more."""
+        """Take energy off a listing; without any left it is not open any more."""
         if 0 < listing.left_wh <= wh:
             self._open[period, listing.draft.participant] -= 1
         listing.left_wh -= wh
@@ -180,7 +180,7 @@ class BilateralMarket(CheckedTrades):
         self.record(area, period, parties)
 
     def stale(self, event: Event) -> None:
-        """PairingStale: left out, for there is less than its energy left of one of its listings."""
+        """PairingStale: left out, for one of its listings has less than its energy left."""
         where = event.at("area", "period", "offer", "request")
         self._clock.require_open(event["period"], f"pairing, {where}")
         listings = self._boards[event["area"], event["period"]].listings
@@ -212,5 +212,5 @@ class BilateralMarket(CheckedTrades):
 
 
 def _within(attested: int, accepted: int) -> bool:
-    """Whether something was attested, and all of it is accepted."""
+    """True where sources are attested, and all of them are accepted."""
     return attested != 0 and attested & ~accepted == 0

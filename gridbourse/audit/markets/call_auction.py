@@ -1,4 +1,4 @@
-"""The call auction: orders, caps, clearings, trades, rebuilt and compared (`CallAuction.sol`)."""
+"""Call auction, rebuilt and compared: orders, caps, clearings, trades (`CallAuction.sol`)."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ MOST_SEQUENCE, MOST_GATEWAY_SEQUENCE = 255, 247
 
 
 class Pool:
-    """The books of every area and period, and what the log says became of them."""
+    """Books of the call auction of every area and period."""
 
     name = "CallAuction"
 
@@ -28,7 +28,7 @@ class Pool:
         self._members, self._clock, self._caps = common.members, common.clock, common.caps
         self._money, self._reservations = common.money, common.reservations_of(self.name)
         self._tariffs = common.tariffs
-        # Events that come before the one they belong to, until that one has been seen.
+        # Events kept until the one that explains them.
         self._shrinks: defaultdict[tuple[int, int], dict[int, int]] = defaultdict(dict)
         self._reopened: dict[tuple[int, int], tuple[str, int]] = {}
         self._spreads: dict[tuple[int, int], int] = {}
@@ -36,7 +36,7 @@ class Pool:
         self.orders_placed = 0
 
     def handlers(self) -> Handlers:
-        """Effect of each event of the auction."""
+        """Handler of each event of the auction."""
         return {
             "OrderPlaced": self.order_placed,
             "OrdersPlaced": self.orders_placed_by_gateway,
@@ -49,15 +49,15 @@ class Pool:
         }
 
     def totals(self) -> dict[str, int]:
-        """How much of what the log told of."""
+        """Counts for the audit's summary, by name."""
         return {"orders": self.orders_placed, "books": len(self.books)}
 
     def book(self, area: int, period: int) -> Book:
-        """The book of an area and period."""
+        """Book of an area and period."""
         return self.books.setdefault((area, period), Book(area, period))
 
     def is_booked(self, area: int, period: int) -> bool:
-        """Whether every trade is booked, or never will be."""
+        """True where every trade is booked, or never will be."""
         book = self.books.get((area, period))
         return book is not None and book.phase is Phase.BOOKED
 
@@ -95,7 +95,7 @@ class Pool:
             book.extend_root(group)
 
     def order_left_out(self, event: Event) -> None:
-        """OrderLeftOut: of a gateway's batch; why is not in the log but as an error, and changes nothing."""
+        """OrderLeftOut: of a gateway's batch; the log has the reason as an error only. Changes nothing."""
         where = f"{event.at('area', 'period')}, {event.where}"
         gateway = self._members.gateway_number(event["gateway"])
         self._require("order", where, gateway is not None, "not a gateway")
@@ -108,7 +108,7 @@ class Pool:
     def _place(
         self, book: Book, participant: int, order: Order, log: str, by: str | None = None
     ) -> None:
-        """Every rule the contracts check that can be seen in the log; by: whoever acts for it."""
+        """Check the rules of an order that the log can show; by: the account that acts for it, or None."""
         where = f"{book.where}, participant {participant}, {log}"
         self.orders_placed += 1
         former = book.order(participant)
@@ -174,7 +174,7 @@ class Pool:
         self._reopened[event["area"], event["period"]] = ("voided", self._rules.max_rounds)
 
     def expire(self) -> None:
-        """Void the books that no caps voided. When is not in the logs, so any moment is allowed."""
+        """Void the books that no caps voided, at any moment, since the logs do not tell when."""
         for key in [key for key, (end, _) in self._reopened.items() if end == "voided"]:
             del self._reopened[key]
             book = self.book(*key)
@@ -183,13 +183,13 @@ class Pool:
             book.void()
 
     def capped(self, event: Event) -> None:
-        """Capped: shrink the orders from the caps alone, and compare with what the auction did."""
+        """Capped: shrink the orders from the caps alone, and compare with the auction's own."""
         book = self.book(event["area"], event["period"])
         where = f"{book.where}, {event.where}"
         key = (book.area, book.period)
         judged = book.phase is Phase.CLEARED and not book.accepted
         self._require("verdict", f"caps, {where}", judged, f"the book is {book.phase.value}")
-        if not book.capping:  # later pages bind the root the verdict began with
+        if not book.capping:  # later pages bind the root that the verdict began with
             self._compare_binding(book, event)
         book.capping = True
         self._bring_under_caps(book, event["groups"], where)
@@ -202,14 +202,14 @@ class Pool:
         )
 
     def cap_schedule(self, area: int, period: int, words: Sequence[int], where: str) -> None:
-        """Caps on what flows in any market, set while no cleared book of the pool is to be judged."""
+        """Apply caps set while no cleared book waits for its verdict, and so for energy of any market."""
         book = self.book(area, period)
         judged = not (book.takes_caps and book.phase is Phase.CLEARED)
         self._require("verdict", where, judged, "the pool is unjudged")
         self._bring_under_caps(book, words, where)
 
     def _bring_under_caps(self, book: Book, words: Sequence[int], where: str) -> None:
-        """Shrink orders by the caps alone, and compare with what the auction did."""
+        """Shrink orders by the caps alone, and compare with the auction's own."""
         self._clock.require_undelivered(book.period, f"caps, {where}")
         self._caps.enforce(book.area, book.period)
         chain = self._shrinks.pop((book.area, book.period), {})
@@ -222,7 +222,7 @@ class Pool:
             self._findings.compare("cap", f"shrunk orders, group {group}, {where}", orders, None)
 
     def _shrink(self, book: Book, group: int) -> int | None:
-        """The orders of a group as they are now; None where none had to shrink."""
+        """Orders of a group after shrinking, as a word; None where none had to shrink."""
         shrunk = book.shrink(group, partial(self._caps.of, book.period))
         for participant, (before, after) in shrunk.items():
             self._reservations.exchange(
@@ -272,7 +272,7 @@ class Pool:
         self._spreads[event["area"], event["period"]] = event["amountMicroEur"]
 
     def booked(self, event: Event) -> None:
-        """Booked: every group of the area was booked, and the spread is what is left over."""
+        """Booked: every group of the area is booked, and the spread is the rest of the payments."""
         book = self.book(event["area"], event["period"])
         where = f"{book.where}, {event.where}"
         judged = book.phase is Phase.VOID or (book.phase is Phase.CLEARED and book.accepted)
@@ -294,7 +294,7 @@ class Pool:
         book.phase = Phase.BOOKED
 
     def require_nothing_loose(self) -> None:
-        """At the end: no event waits for the one that would explain it."""
+        """Final check: no event waits for the one that would explain it."""
         for area, period in {*self._shrinks, *self._reopened}:
             self._require(
                 "cap", f"area {area}, period {period}", False, "no caps in the log explain it"

@@ -1,4 +1,4 @@
-"""The auction's book of one area and period, rebuilt from the orders and caps in the log."""
+"""Book of the call auction for one area and period, rebuilt from the orders and caps in the log."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ ORDER_BITS = 53
 
 
 class Order(NamedTuple):
-    """A limit order; 0 Wh with a sequence is a cancelled one."""
+    """Limit order; 0 Wh with a sequence: cancelled."""
 
     side: int = 0
     tick: int = 0
@@ -25,18 +25,18 @@ class Order(NamedTuple):
     sequence: int = 0
 
     def lowers(self, former: "Order") -> bool:
-        """Whether it asks for less than a former one, at the same price or not at all."""
+        """True where it asks for less than a former one, at the same price, or for nothing."""
         same = (self.side, self.tick) == (former.side, former.tick)
         return self.wh == 0 or (same and self.wh < former.wh)
 
     @classmethod
     def from_lane(cls, lane: int) -> "Order":
-        """`OrderLane.sol`: Wh: 28 | tick: 16 | side: 1 | sequence: 8."""
+        """Unpack `OrderLane.sol`: Wh: 28 | tick: 16 | side: 1 | sequence: 8."""
         return cls(lane >> 8 & 1, lane >> 9 & 0xFFFF, lane >> 25, lane & 0xFF)
 
     @property
     def lane(self) -> int:
-        """The order packed."""
+        """Packed order."""
         return order_lane(self.side, self.tick, self.wh, self.sequence)
 
     @property
@@ -50,7 +50,7 @@ Shrunk = dict[int, tuple[Order, Order]]
 
 
 class Phase(Enum):
-    """Phase of the auction of an area and period."""
+    """State of the auction of an area and period."""
 
     OPEN = "open"
     CLEARED = "cleared"
@@ -62,8 +62,8 @@ class Phase(Enum):
 class Book:
     """Orders and the clearing that stands.
 
-    fills, payments: by participant, Wh and µEUR (+ received). root: running hash of all that was
-    ever put into the book. fallback: caps left no round in which it fits the grid.
+    fills, payments: by participant, Wh and µEUR (+ received). root: running hash of all orders that
+    ever entered the book. fallback: no round was left in which its trades fit the grid.
     """
 
     area: int
@@ -82,7 +82,7 @@ class Book:
 
     @property
     def where(self) -> str:
-        """Its place, for humans."""
+        """Place, for humans."""
         return f"area {self.area}, period {self.period}"
 
     @property
@@ -92,15 +92,15 @@ class Book:
 
     @property
     def matched_wh(self) -> int:
-        """Energy that trades."""
+        """Energy that trades, Wh."""
         return self.clearing.crossing.volume_wh if self.clearing else 0
 
     def order(self, participant: int) -> Order:
-        """The participant's order, the empty one when it has none."""
+        """Order of the participant, the empty one when it has none."""
         return self.orders.get(participant, Order())
 
     def word(self, group: int) -> int:
-        """The orders of a group as the contract stores them."""
+        """Orders of a group as the contract stores them."""
         lanes = {seat: self.order(seat).lane for seat in seats_of([group])}
         return self.period << 224 | word56(lanes)
 
@@ -110,7 +110,7 @@ class Book:
         self.root = keccak(self.root.ljust(32, b"\0") + b"".join(words))[:20]
 
     def shrink(self, group: int, caps: Callable[[int], tuple[int, int]]) -> Shrunk:
-        """Bring a group's orders under (export, import) caps; (before, after) of those that shrink."""
+        """Shrink a group's orders to (export, import) caps; (before, after) of those that change."""
         shrunk = {}
         for participant in seats_of([group]):
             before = self.order(participant)
@@ -149,10 +149,10 @@ class Book:
 
     @property
     def takes_caps(self) -> bool:
-        """Whether orders still come under caps: not what was accepted, nor a book caps have voided."""
+        """True while orders still shrink to caps: not once accepted, nor after caps voided the book."""
         return not (self.accepted or self.fallback)
 
     def void(self) -> None:
-        """Drop the clearing that no verdict came for: the period trades nothing."""
+        """Drop the clearing that got no verdict: the period trades nothing."""
         self.clearing, self.fills, self.payments = None, {}, {}
         self.phase = Phase.VOID

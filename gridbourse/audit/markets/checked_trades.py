@@ -18,7 +18,7 @@ from gridbourse.model.trade import TradeWord
 
 
 class Seal(NamedTuple):
-    """Seal of a group: what it says of its trades."""
+    """Size and root that a group is sealed with."""
 
     size: int
     root: bytes
@@ -33,10 +33,10 @@ class Fill(NamedTuple):
 
 @dataclass
 class Ledger:
-    """The trades of an area and period in order, in groups.
+    """Trades of an area and period in order, in groups.
 
-    told: seals in the log whose trades have not come yet; untold: the other way round.
-    decided: rejected trades of each group that found its verdict, one bit each.
+    told: seals in the log whose trades have not come yet; untold: full groups without a seal in the log.
+    decided: rejected trades of each group with a verdict, one bit each.
     """
 
     area: int
@@ -49,7 +49,7 @@ class Ledger:
 
     @property
     def where(self) -> str:
-        """Its place, for humans."""
+        """Place, for humans."""
         return f"area {self.area}, period {self.period}"
 
     def seal(self) -> int:
@@ -59,7 +59,7 @@ class Ledger:
         return len(self.sealed) - 1
 
     def seal_of(self, group: int) -> Seal | None:
-        """Expected seal of a group; None where none was sealed."""
+        """Seal that a group has to have; None where none was sealed."""
         if group >= len(self.sealed):
             return None
         return Seal(len(self.sealed[group]), root_of(self.sealed[group]))
@@ -74,7 +74,7 @@ def root_of(trades: list[int]) -> bytes:
 
 
 class CheckedTrades:
-    """Base of every market of checked trades: it tells of trades, which are then judged."""
+    """Base of the markets of checked trades, whose trades are recorded first and judged then."""
 
     name = ""
 
@@ -84,30 +84,30 @@ class CheckedTrades:
         self._money, self._reservations = common.money, common.reservations_of(self.name)
         self._findings = common.findings
         self._ledgers: dict[tuple[int, int], Ledger] = {}
-        # Events that come before the one they belong to, until that one has been seen.
+        # Events kept until the one that explains them.
         self._booked: list[Event] = []
         self._unjudged: dict[tuple[int, int, int], int] = {}
         self.trades = 0
 
     def handlers(self) -> Handlers:
-        """Effect of each event of the contract."""
+        """Handler of each event of the contract."""
         return {"GroupSealed": self.group_sealed, "GroupDecided": self.group_decided}
 
     def totals(self) -> dict[str, int]:
-        """How much of what the log told of."""
+        """Counts for the audit's summary, by name."""
         return {"trades": self.trades}
 
     def ledger(self, area: int, period: int) -> Ledger:
-        """The trades of an area and period."""
+        """Trades of an area and period."""
         return self._ledgers.setdefault((area, period), Ledger(area, period))
 
     def is_booked(self, area: int, period: int) -> bool:
-        """Whether no trade waits for a verdict."""
+        """True where no trade waits for a verdict."""
         ledger = self.ledger(area, period)
         return not ledger.open and len(ledger.decided) == len(ledger.sealed)
 
     def record(self, area: int, period: int, trade: TradeWord) -> None:
-        """A trade, rebuilt: what backs it stays reserved until its verdict."""
+        """Record a trade, rebuilt: its money and energy stay reserved until its verdict."""
         ledger = self.ledger(area, period)
         ledger.open.append(trade.pack())
         self.trades += 1
@@ -117,13 +117,13 @@ class CheckedTrades:
             self._compare_seal(ledger, group)
 
     def next_group(self, area: int, period: int) -> int:
-        """The number of the open group."""
+        """Number of the open group."""
         return len(self.ledger(area, period).sealed)
 
     # --- groups ------------------------------------------------------------------------------
 
     def group_sealed(self, event: Event) -> None:
-        """GroupSealed: of a full group, it may come just before or after its last trade."""
+        """GroupSealed: of a full group, just before or after its last trade."""
         ledger = self.ledger(event["area"], event["period"])
         group, seal = event["group"], Seal(event["count"], event["root"])
         if seal.size != self._group_size and ledger.open and group == len(ledger.sealed):
@@ -147,7 +147,7 @@ class CheckedTrades:
         self._booked.append(event)
 
     def group_decided(self, event: Event) -> None:
-        """GroupDecided: groups in order; of this one, book what was accepted and nothing else."""
+        """GroupDecided: groups in order; of this one, book accepted trades only."""
         ledger = self.ledger(event["area"], event["period"])
         group, rejected, expired = event["group"], event["rejected"], event["expired"]
         where = f"{self.name}, group {group}, {event.at('area', 'period')}"
@@ -173,7 +173,7 @@ class CheckedTrades:
         self._refund(ledger.period, refused)
 
     def judged(self, event: Event) -> None:
-        """TradesJudged: the DSO's own words, right behind the decision."""
+        """TradesJudged: the DSO's verdict, right after the decision."""
         where = f"{self.name}, {event.at('area', 'period', 'group')}"
         decided = self._unjudged.pop((event["area"], event["period"], event["group"]), None)
         self._findings.compare("verdict", f"rejected, {where}", event["rejected"], decided)
@@ -208,7 +208,7 @@ class CheckedTrades:
             self._reservations.give_back(period, buyer, Energy.of(BID, wh))
 
     def require_nothing_loose(self) -> None:
-        """At the end: every seal has its trades, every booking its decision, which has its verdict."""
+        """Final check: every seal has its trades, every booking its decision, every decision its verdict."""
         for ledger in self._ledgers.values():
             for group in sorted(ledger.told):
                 place = f"{self.name}, group {group}, {ledger.where}"
@@ -228,7 +228,7 @@ class CheckedTrades:
 
 
 def _fills_of(event: Event) -> Iterator[Fill]:
-    """Fills that the clearing house booked, entry by entry."""
+    """Bookings of the clearing house, one for each entry."""
     for group, fills, payments in zip(
         event["groups"], event["fills"], event["payments"], strict=True
     ):
@@ -246,7 +246,7 @@ def _sides_of(trade: TradeWord) -> tuple[Fill, Fill]:
 
 
 def trade_of(word: int) -> TradeWord | None:
-    """The trade of a word in the log; None where it cannot be one."""
+    """Trade of a word in the log; None where the word is invalid."""
     try:
         return TradeWord.unpack(word)
     except ModelError:
@@ -254,7 +254,7 @@ def trade_of(word: int) -> TradeWord | None:
 
 
 def shown(trade: TradeWord | None) -> str:
-    """A trade as a difference shows it."""
+    """Trade as a difference shows it."""
     if trade is None:
         return "no trade"
     seller, buyer, wh, price = trade

@@ -1,4 +1,4 @@
-"""The name of a deal on the chain: its EIP-712 hash, from the open part alone (`Deals.sol`)."""
+"""Hash of a deal, its name on the chain: by EIP-712, from the open part alone (`Deals.sol`)."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _DOMAIN = "EIP712Domain(string name,string version,uint256 chainId,address verif
 
 
 def deal_hash(chain_id: int, market: str, concluded: tuple[Any, ...]) -> bytes:
-    """Hash that both parties signed; the hidden terms are in it as their hash."""
+    """Hash that both parties signed; the hidden terms enter it as their own hash."""
     domain = deal_domain(chain_id, market)
     separator = keccak(
         encode(

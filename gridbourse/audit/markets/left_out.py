@@ -1,4 +1,4 @@
-"""Rows a batch went in without: they changed nothing, and the error that refused them says whose they are."""
+"""Rows that a batch leaves out: they change nothing, and the error that refused each names whose it is."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -21,14 +21,14 @@ _OF_PARTICIPANT: Final = (
     "SignerIsNotParticipant(uint256,address,address)",
     "TooManyOrders(uint256,uint256)",
 )
-"""Errors that name the participant first: who may not, or may no more."""
+"""Errors that name the participant first, which may not act, or not any more."""
 _OF_OTHERS: Final = (
     "LevelFull(uint256)",
     "TickFull(uint256,uint256,uint256,uint256)",
     "CreditNotCovered(uint256,uint256,int256)",
     "TowardsItself(uint256,uint256)",
 )
-"""Errors of what participants share: a tick, the supplier's cover, their agent."""
+"""Errors of shared limits: a tick, the supplier's cover, their agent."""
 
 
 def _selectors(signatures: Iterable[str]) -> frozenset[bytes]:
@@ -42,7 +42,7 @@ _KNOWN: Final = _NAMES_WHO | _selectors(_OF_OTHERS)
 def require_left_out(
     findings: Findings, what: str, where: str, participant: int, reason: bytes
 ) -> None:
-    """A difference where a row of the participant is not what that error refuses.
+    """Require that a row of the participant was left out by an error that leaves rows out.
 
     reason: the error as the contract has it, selector and values.
     """

@@ -1,4 +1,4 @@
-"""The order book: every incoming order met again by the model, and compared (`OrderBook.sol`)."""
+"""Order book, rebuilt: every incoming order matched by the model, and compared (`OrderBook.sol`)."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -30,11 +30,11 @@ KILLED = {
     3: (Kind.LIMIT, Ending.FILL_LIMIT),
     4: (Kind.FILL_OR_KILL, Ending.KILLED),
 }
-"""By `Matching.Ending`: a kind of order that can end so, and how the model says it."""
+"""By `Matching.Ending`: a kind of order that can end so, and the model's name of the ending."""
 
 
 class Incoming(NamedTuple):
-    """An order as the log tells of it; trades: words. tick: None where it filled whole."""
+    """Order from the log; trades: words. tick: None where it filled whole."""
 
     area: int
     period: int
@@ -48,7 +48,7 @@ class Incoming(NamedTuple):
 
 
 class OrderBookMarket(CheckedTrades):
-    """The books of every area and period. `orders_placed` counts what came in."""
+    """Books of every area and period. `orders_placed` counts incoming orders."""
 
     name = "OrderBook"
 
@@ -56,15 +56,15 @@ class OrderBookMarket(CheckedTrades):
         super().__init__(rules.group_size, common)
         self._rules = rules
         self._books: dict[tuple[int, int], RestingBook] = {}
-        # An order that traded, until the log says what became of the rest of it.
+        # An order that traded, until the log tells the ending of its rest.
         self._unfinished: Incoming | None = None
-        # What was just cancelled, as the first half of a replacement is: (block, whose, energy).
+        # Last cancellation, as the first half of a replacement: (block, (area, period, participant), energy).
         self._cancelled: tuple[int, tuple[int, int, int], Energy] | None = None
         self._collateral = Collateral(common.members, self._reservations, common.findings)
         self.orders_placed = 0
 
     def handlers(self) -> Handlers:
-        """Effect of each event of the contract."""
+        """Handler of each event of the contract."""
         return super().handlers() | {
             "OrdersMatched": self.matched,
             "OrderRested": self.rested,
@@ -78,18 +78,18 @@ class OrderBookMarket(CheckedTrades):
         }
 
     def totals(self) -> dict[str, int]:
-        """How much of what the log told of."""
+        """Counts for the audit's summary, by name."""
         return {"book_orders": self.orders_placed, "book_trades": self.trades}
 
     def book(self, area: int, period: int) -> RestingBook:
-        """The book of an area and period."""
+        """Book of an area and period."""
         band = self._rules.band.in_use(self._tariffs.energy(area, period).retail)
         return self._books.setdefault((area, period), RestingBook(replace(self._rules, band=band)))
 
-    # --- orders come in ----------------------------------------------------------------------
+    # --- incoming orders ---------------------------------------------------------------------
 
     def matched(self, event: Event) -> None:
-        """OrdersMatched: what is left of the order is told right behind."""
+        """OrdersMatched: the rest of the order is told right after."""
         self._finish()
         taker, words = event["taker"], list(event["trades"])
         first = trade_of(words[0]) if words else None
@@ -101,7 +101,7 @@ class OrderBookMarket(CheckedTrades):
             self._unfinished = order
 
     def rested(self, event: Event) -> None:
-        """OrderRested: an incoming order, or what is left of one."""
+        """OrderRested: an incoming order, or the rest of one."""
         order = self._rest_of(event)
         placement = self._place(order, Kind.LIMIT, Ending.RESTED)
         if placement is None or placement.order_id is None:
@@ -115,7 +115,7 @@ class OrderBookMarket(CheckedTrades):
         )
 
     def killed(self, event: Event) -> None:
-        """OrderKilled: what was left neither traded nor came to rest."""
+        """OrderKilled: the rest of an order, neither traded nor resting."""
         order = self._rest_of(event)
         kind, ending = KILLED.get(event["ending"], (Kind.LIMIT, None))
         placement = self._place(order, kind, ending)
@@ -136,7 +136,7 @@ class OrderBookMarket(CheckedTrades):
         return Incoming(*place, wh, trades, event.block, event.where, tick)
 
     def _rest_of(self, event: Event) -> Incoming:
-        """The whole order of an event that tells of its rest."""
+        """Whole order, from the event about its rest."""
         last, whose = self._unfinished, (event["area"], event["period"], event["participant"])
         if last is not None and last[:4] == (*whose, event["side"]):
             self._unfinished = None
@@ -147,21 +147,21 @@ class OrderBookMarket(CheckedTrades):
         return self._incoming(event, event["participant"], side, event["wh"], [], event["tick"])
 
     def _finish(self) -> None:
-        """The rest of the last order was not told: nothing but its trades is known."""
+        """Place an order whose rest was not told: only its trades are known."""
         if self._unfinished is not None:
             order, self._unfinished = self._unfinished, None
             self._require("order", order.where, False, "what became of its rest is not in the log")
             self._place(order, Kind.IMMEDIATE_OR_CANCEL, Ending.FILLED)
 
     def _place(self, order: Incoming, kind: Kind, ending: Ending | None) -> Placement | None:
-        """Place an order with the model, compare what it does, and record its trades."""
+        """Place an order with the model, compare the outcome, and record its trades."""
         self.orders_placed += 1
         place = f"area {order.area}, period {order.period}"
         where = f"participant {order.participant}, {place}, {order.where}"
         self._require_takes(order, where)
         self._back(order, where)
         book = self.book(order.area, order.period)
-        # One that filled whole would have filled so at any higher limit as well.
+        # An order that filled whole would have filled at any higher limit as well.
         farthest = book.orders.ticks - 1 if order.side is Side.BID else 0
         tick = farthest if order.tick is None else order.tick
         try:
@@ -184,7 +184,7 @@ class OrderBookMarket(CheckedTrades):
         self._require("order", where, in_area, "of another area")
 
     def _back(self, order: Incoming, where: str) -> None:
-        """Reserve its energy; a replacement gives back for it what its former self had."""
+        """Reserve its energy; a replacement gives back that of its former order."""
         last, self._cancelled = self._cancelled, None
         claimed = Energy.of(order.side, order.wh)
         period, who = order.period, order.participant
@@ -204,10 +204,10 @@ class OrderBookMarket(CheckedTrades):
     def _give_back(self, order: Incoming, wh: int) -> None:
         self._collateral.free(order.period, order.participant, Energy.of(order.side, wh))
 
-    # --- orders at rest ----------------------------------------------------------------------
+    # --- resting orders ----------------------------------------------------------------------
 
     def cancelled(self, event: Event) -> None:
-        """OrderCancelled: by its owner, with what was left of it."""
+        """OrderCancelled: by its owner, with the energy left of it."""
         if (order := self._named(event)) is None:
             return
         where = event.at("area", "period", "participant")
@@ -218,7 +218,7 @@ class OrderBookMarket(CheckedTrades):
         self._cancelled = (event.block, whose, energy)
 
     def reduced(self, event: Event) -> None:
-        """OrderReduced: less energy keeps its place."""
+        """OrderReduced: keeps its place with less energy."""
         if (order := self._named(event)) is None:
             return
         where = event.at("area", "period", "participant")
@@ -234,7 +234,7 @@ class OrderBookMarket(CheckedTrades):
         self._collateral.free(event["period"], order.participant, gone)
 
     def gone(self, event: Event) -> None:
-        """OrderGone: a gateway's cancellation or replacement, whose order is not at rest."""
+        """OrderGone: a gateway's cancellation or replacement of an order that is not at rest."""
         self._finish()
         self._cancelled = None
         word, where = BookOrder.unpack(event["order"]), event.at("area", "period")
@@ -247,7 +247,7 @@ class OrderBookMarket(CheckedTrades):
         self._require("order", place, not rests, "is at rest")
 
     def left_out(self, event: Event) -> None:
-        """OrderLeftOut: of a gateway's batch, which changed nothing."""
+        """OrderLeftOut: of a gateway's batch; changes nothing."""
         self._finish()
         self._cancelled = None
         participant = BookOrder.unpack(event["order"]).participant
@@ -272,7 +272,7 @@ class OrderBookMarket(CheckedTrades):
         self._collateral.kept(event)
 
     def released(self, event: Event) -> None:
-        """BookReleased: after gate closure the next of what rests, tick by tick."""
+        """BookReleased: after gate closure the next resting orders, tick by tick."""
         self._finish()
         area, period, where = event["area"], event["period"], event.at("area", "period")
         self._clock.require_closed(period, f"release, {where}")
@@ -287,7 +287,7 @@ class OrderBookMarket(CheckedTrades):
             self._reservations.give_back(period, order.participant, _energy(order))
 
     def _named(self, event: Event) -> Order | None:
-        """The order an event names by its place, which has to be of that owner and side."""
+        """Order that an event names by its place; owner and side have to be the same."""
         self._finish()
         self._cancelled = None
         where = event.at("area", "period", "tick", "position")
@@ -303,7 +303,7 @@ class OrderBookMarket(CheckedTrades):
         book.forget_filled(order.order_id)
 
     def require_nothing_loose(self) -> None:
-        """At the end: what became of every order is known."""
+        """Final check: the ending of every order is known."""
         self._finish()
         super().require_nothing_loose()
 

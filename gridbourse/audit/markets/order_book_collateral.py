@@ -1,10 +1,9 @@
-"""Collateral that participants keep reserved in an order book for orders to come, rebuilt
-(`OrderBook.keep`).
+"""Reservations that participants keep in an order book for orders to come, rebuilt (`OrderBook.keep`).
 
 The log does not say whether an order came from its participant or through a gateway. Only the former
-draws on what is kept, and only what the participant cancels itself comes back to it. So what is kept
-lies between two bounds, the closer the less a gateway does for whoever keeps; each `keep` makes them
-one again. Nobody is blamed for what one of them allows.
+draws on the reservation, and only the participant's own cancellations return to it. So it lies between
+two bounds, which are closer the less a gateway does for the participant; each `keep` makes them equal.
+Nobody is blamed for an order that one of the bounds allows.
 """
 
 from typing import NamedTuple
@@ -16,7 +15,7 @@ from gridbourse.audit.core.reservations import NOTHING, Energy, Reservations
 
 
 class Kept(NamedTuple):
-    """Collateral kept: at least, which is what counts as reserved, and at most."""
+    """Least reservation kept, which counts as reserved, and most."""
 
     least: Energy
     most: Energy
@@ -30,11 +29,11 @@ class Collateral:
         self._kept: dict[tuple[int, int], Kept] = {}
 
     def kept(self, event: Event) -> None:
-        """CollateralKept: in place of what was kept; nothing at all ends it."""
+        """CollateralKept: in place of the former reservation; 0 ends it."""
         period, participant = event["period"], event["participant"]
         claimed = Energy(event["sellWh"], event["buyWh"])
         former = self._kept.pop((period, participant), Kept(NOTHING, NOTHING))
-        # What the most allows needs no leave; what is reserved afterwards is the same either way.
+        # The upper bound is allowed already; the energy reserved afterwards is the same either way.
         doubt = _minus(former.most, former.least)
         self._reservations.take_back(period, participant, doubt)
         where = event.at("area")
@@ -44,7 +43,7 @@ class Collateral:
             self._kept[period, participant] = Kept(claimed, claimed)
 
     def claim(self, period: int, participant: int, claimed: Energy, where: str) -> None:
-        """Back an order: its participant's own by what is kept, and by more where that is not enough."""
+        """Back an order: a participant's own by the kept reservation, and beyond it by more."""
         kept = self._kept.get((period, participant))
         if kept is None:
             self._reservations.claim(period, participant, claimed, where)
@@ -62,7 +61,7 @@ class Collateral:
         self._set(period, participant, Kept(_minus(kept.least, drawn), kept.most))
 
     def free(self, period: int, participant: int, released: Energy) -> None:
-        """Give back what backed an order: to what is kept, or free."""
+        """Give back the backing of an order, to the kept reservation or free."""
         self._reservations.give_back(period, participant, released)
         kept = self._kept.get((period, participant))
         if kept is not None:
@@ -71,7 +70,7 @@ class Collateral:
     def replace(
         self, period: int, participant: int, freed: Energy, claimed: Energy, where: str
     ) -> None:
-        """Back an order whose former self was freed a moment ago: what is claimed anew needs leave."""
+        """Back an order whose former self was freed a moment ago: more than that has to be allowed."""
         if (period, participant) in self._kept:
             self.claim(period, participant, claimed, where)
             return

@@ -1,7 +1,7 @@
 """Deals over the counter, their margins and defaults, rebuilt (`OverTheCounter.sol`).
 
-The log hides a deal's terms until a period of it becomes a trade. What a default before that cost is
-compared once they are known; who defaulted in every period keeps them hidden for good.
+The log hides a deal's terms until a period of it becomes a trade. The costs of defaults before that are
+compared once the terms are known; a deal with defaults in every period stays hidden.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ from gridbourse.model.trade import TradeWord
 
 @dataclass(frozen=True)
 class Default:
-    """A party that did not do its part; most_wh: what it could have promised at that moment."""
+    """Default of one party; most_wh: energy it could have promised at that moment."""
 
     period: int
     participant: int
@@ -35,9 +35,9 @@ class Default:
 
 @dataclass
 class Deal:
-    """A concluded deal; left: of the margins by party, µEUR; terms: once a period was performed.
+    """Concluded deal; left: of the margins by party, µEUR; terms: once a period was performed.
 
-    unexplained: of the defaults, those whose cost was not compared yet.
+    unexplained: defaults whose cost was not compared yet.
     """
 
     seller: int
@@ -51,31 +51,31 @@ class Deal:
 
     @property
     def last_period(self) -> int:
-        """The last one that something is known of; 0 where none is."""
+        """Last period with a trade or a default; 0 without any."""
         return max({*self.performed, *(default.period for default in self.defaults)}, default=0)
 
     def other(self, participant: int) -> int:
-        """The other party."""
+        """The other party's number."""
         return self.buyer if participant == self.seller else self.seller
 
 
 class OverTheCounter(CheckedTrades):
-    """Every deal by its hash. `requests` counts the requests for quote."""
+    """Deals by hash. `requests` counts the requests for quote."""
 
     name = "OverTheCounter"
 
     def __init__(self, rules: DealRules, domain: tuple[int, str], common: Common) -> None:
-        """`domain`: chain id and address of the contract, which the names of deals are bound to."""
+        """`domain`: chain id and address of the contract, which the hashes of deals are bound to."""
         super().__init__(1, common)
         self._rules, self._domain, self._transfers = rules, domain, common.transfers
-        # Deals performed as their seller, by period and participant.
+        # Number of deals performed as their seller, by period and participant.
         self._sold: Counter[tuple[int, int]] = Counter()
         self.deals: dict[bytes, Deal] = {}
         self.performed: list[tuple[int, TradeWord]] = []
         self.requests = 0
 
     def handlers(self) -> Handlers:
-        """Effect of each event of the contract."""
+        """Handler of each event of the contract."""
         return super().handlers() | {
             "QuoteRequested": self.quote_requested,
             "Quoted": self.quoted,
@@ -86,12 +86,12 @@ class OverTheCounter(CheckedTrades):
         }
 
     def totals(self) -> dict[str, int]:
-        """How much of what the log told of."""
+        """Counts for the audit's summary, by name."""
         return {"deals": len(self.deals), "deal_trades": self.trades}
 
     @property
     def margins_left(self) -> int:
-        """Amount that the margin account has to hold, µEUR."""
+        """Sum that the margin account has to hold, µEUR."""
         return sum(sum(deal.left.values()) for deal in self.deals.values())
 
     # --- quotes and deals --------------------------------------------------------------------
@@ -138,7 +138,7 @@ class OverTheCounter(CheckedTrades):
         self._transfers.move(self.name, margins, where)
 
     def closed(self, event: Event) -> None:
-        """Closed: what is left of the margins goes back, once no period of it can be performed."""
+        """Closed: the rest of the margins goes back, once no period of it can be performed."""
         if (deal := self._open_deal(event)) is None:
             return
         where = f"deal {_short(event['deal'])}, {event.where}"
@@ -151,7 +151,7 @@ class OverTheCounter(CheckedTrades):
         self._transfers.move(self.name, back, where)
         deal.left, deal.closed = dict.fromkeys(deal.left, 0), True
 
-    # --- its periods -------------------------------------------------------------------------
+    # --- periods of a deal -------------------------------------------------------------------
 
     def deal_performed(self, event: Event) -> None:
         """DealPerformed: both sides are backed; the only trade of the next group."""
@@ -182,7 +182,7 @@ class OverTheCounter(CheckedTrades):
         self.record(area, period, parties)
 
     def defaulted(self, event: Event) -> None:
-        """Defaulted: of what is owed, the margin pays as much as there is left of it."""
+        """Defaulted: the margin pays the damages as far as it reaches."""
         if (deal := self._open_deal(event)) is None:
             return
         who, period, owed = event["participant"], event["period"], event["owedMicroEur"]
@@ -215,7 +215,7 @@ class OverTheCounter(CheckedTrades):
         return deal if open_ else None
 
     def _require_new(self, deal: Deal, period: int, where: str, by: int | None = None) -> None:
-        """Each period once, before its gate closure; both parties may be in default in one."""
+        """Require that each period is done once, before its gate closure; in one both parties may default."""
         self._clock.require_open(period, f"deal, {where}")
         others = [d for d in deal.defaults if d.period == period]
         new = period not in deal.performed and all(
@@ -224,7 +224,7 @@ class OverTheCounter(CheckedTrades):
         self._require("deal", where, new, "performed before")
 
     def _agreed(self, deal: Deal, trade: TradeWord, period: int) -> TradeWord:
-        """The trade by the terms, which the first one opens."""
+        """Trade by the terms of the deal, which its first trade shows."""
         if deal.terms is None:
             deal.terms = Terms(
                 deal.seller, deal.buyer, period, 1, trade.wh, trade.price_micro_eur_per_wh,
@@ -234,7 +234,7 @@ class OverTheCounter(CheckedTrades):
         return TradeWord(deal.seller, deal.buyer, terms.wh, terms.price_micro_eur_per_wh)
 
     def require_nothing_loose(self) -> None:
-        """At the end: every default cost what the model says, as far as the terms are open."""
+        """Final check: every default cost what the model says, as far as terms are known."""
         super().require_nothing_loose()
         for deal in self.deals.values():
             unexplained = []
@@ -253,7 +253,7 @@ class OverTheCounter(CheckedTrades):
         return sum(default.period == period for default in deal.defaults) > 1
 
     def _compare_default(self, deal: Deal, terms: Terms, default: Default) -> None:
-        """By the model, and that the party could not do its part."""
+        """Compare the cost with the model, and require that the party could not perform."""
         outcome = (
             Outcome.BOTH_DEFAULT
             if self._both_defaulted(deal, default.period)

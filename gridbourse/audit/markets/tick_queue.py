@@ -1,7 +1,7 @@
-"""Place of a resting order in the queue of its tick, rebuilt (`LevelQueue.sol`).
+"""Positions of resting orders in the queues of their ticks, rebuilt (`LevelQueue.sol`).
 
 The model names orders by their time, the chain by a tick and a position there. Positions are those of a
-chain of words of four: a new word is the first that holds no order, and is used again.
+list of words of four: a new word is the first that holds no order, and is used again.
 """
 
 from gridbourse.chain.encoding.lanes import PER_GROUP
@@ -10,23 +10,23 @@ WORDS = 208
 
 
 class TickQueue:
-    """The positions of the orders of one tick."""
+    """Positions of the orders of one tick."""
 
     def __init__(self) -> None:
         self.orders: dict[int, int] = {}
-        """Order of the model by position."""
+        """Number of the model's order by position."""
         # Words that hold orders, the first to trade first.
         self._words: list[int] = []
 
     def append(self, order: int) -> int | None:
-        """The position behind all others; None where every word holds an order."""
+        """Position after all others; None where every word holds an order."""
         position = self._behind()
         if position is not None:
             self.orders[position] = order
         return position
 
     def remove(self, position: int) -> int:
-        """Take an order out; a word goes from the chain once it has none left. The order."""
+        """Take an order out, and its word from the list once that is empty; the order."""
         order = self.orders.pop(position)
         word = position // PER_GROUP
         if not any(at in self.orders for at in _positions(word)):

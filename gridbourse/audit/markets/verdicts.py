@@ -1,4 +1,4 @@
-"""Verdicts of the DSO on trades, and on flows without any, rebuilt (`GridOracle.sol`)."""
+"""Verdicts of the DSO on trades, and its caps without trades, rebuilt (`GridOracle.sol`)."""
 
 from gridbourse.audit.core.context import Common
 from gridbourse.audit.core.events import Event
@@ -8,14 +8,14 @@ from gridbourse.audit.markets.checked_trades import CheckedTrades
 
 
 class Verdicts:
-    """Verdicts on trades one by one; those on a cleared book are the pool's."""
+    """Verdicts on trades one by one; those on a cleared book are with the call auction."""
 
     def __init__(self, common: Common, modules: Modules, pool: Pool | None) -> None:
         self._caps, self._clock, self._findings = common.caps, common.clock, common.findings
         self._modules, self._pool = modules, pool
 
     def trades_judged(self, event: Event) -> None:
-        """TradesJudged: the decision of its market was told just before, the caps came with it."""
+        """TradesJudged: just after the decision of its market and the caps."""
         if event["groups"]:
             self.schedule_capped(event)
         market = self._modules.of(event)
@@ -26,7 +26,7 @@ class Verdicts:
             self._findings.require("verdict", place, False, "a pool has no trades to judge")
 
     def schedule_capped(self, event: Event) -> None:
-        """ScheduleCapped: before delivery, and not over the head of a cleared book."""
+        """ScheduleCapped: before delivery, and not while a cleared book waits for its verdict."""
         area, period = event["area"], event["period"]
         where = f"caps, {event.at('area', 'period')}"
         if self._pool:

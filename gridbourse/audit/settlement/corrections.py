@@ -15,7 +15,7 @@ NOTHING = GroupChange({}, 0, 0)
 
 
 class Move(NamedTuple):
-    """Change of a participant's trades in a settled period, Wh."""
+    """Change of a participant's position in a settled period, Wh, − less."""
 
     area: int
     period: int
@@ -25,9 +25,9 @@ class Move(NamedTuple):
 
 
 class Corrections:
-    """Leaves settled on before and after each correction; the difference is booked.
+    """Readings and positions before and after each correction; the difference is booked.
 
-    A review of flexibility says beforehand which positions it moves and what it books besides.
+    A review of flexibility tells beforehand which positions it moves and which other changes it books.
     """
 
     def __init__(self, common: Common, metering: Metering) -> None:
@@ -40,7 +40,7 @@ class Corrections:
         self.count = 0
 
     def readings_corrected(self, event: Event) -> None:
-        """ReadingsCorrected: of what stands, to what is committed from now on."""
+        """ReadingsCorrected: of the readings that stand, to new ones that are committed."""
         area, period, group = event["area"], event["period"], event["group"]
         where = event.at("area", "period", "group")
         settled = self._metering.is_settled(area, period)
@@ -72,12 +72,12 @@ class Corrections:
         booked: Sequence[tuple[int, GroupChange]],
         where: str,
     ) -> None:
-        """A review moves these positions, then books these changes of groups, in this order."""
+        """Expect a review to move these positions, then to book these changes of groups, in this order."""
         self._moves.extend((move, where) for move in moves)
         self._booked.extend((area, period, group, change, where) for group, change in booked)
 
     def positions_corrected(self, event: Event) -> None:
-        """PositionsCorrected: as the review before it says, and nothing else moves a position."""
+        """PositionsCorrected: as the review before it says; nothing else moves a position."""
         area, period, group = event["area"], event["period"], event["group"]
         where = event.at("area", "period", "group")
         move = self._moves[0][0] if self._moves else None
@@ -96,7 +96,7 @@ class Corrections:
         self._differences[area, period, group] = self._difference(before, after)
 
     def _difference(self, before: Leaf, after: Leaf) -> GroupChange:
-        """By the model, settled twice; who was a member in the period does not change."""
+        """Difference of two settlements by the model; members of the period stay the same."""
         seats = self._members.members_of(before.group, before.period)
         was, is_ = (
             self._metering.changes(before.period, seats, leaf.readings_wh, _contracts(leaf))
@@ -106,7 +106,7 @@ class Corrections:
         return GroupChange(deltas, is_.supplier - was.supplier, is_.dso - was.dso)
 
     def group_corrected(self, event: Event) -> None:
-        """GroupCorrected: compare what it moves with the model, and book that."""
+        """GroupCorrected: compare the changes with the model, and book them."""
         key = (event["area"], event["period"], event["group"])
         area, period, group = key
         where = event.at("area", "period", "group")
@@ -117,13 +117,13 @@ class Corrections:
         self._metering.compare_ends(period, self._money.correct(area, rebuilt), where)
 
     def _next(self, key: tuple[int, int, int]) -> GroupChange:
-        """Next booking of a review, where it is of this area, period and group."""
+        """Next change of a review, where it is of this area, period and group."""
         if self._booked and self._booked[0][:3] == key:
             return self._booked.popleft()[3]
         return NOTHING
 
     def require_nothing_loose(self) -> None:
-        """At the end: every correction has moved its money, every review its positions and its money."""
+        """Final check: every correction has moved its money, every review its positions and its money."""
         for _, where in self._moves:
             self._findings.require("position", where, False, "no position was moved for it")
         for *_, where in self._booked:

@@ -1,4 +1,4 @@
-"""Payments of the DSO for curtailment, rebuilt (`CurtailmentCompensation.sol`)."""
+"""Curtailment compensation, rebuilt (`CurtailmentCompensation.sol`)."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -18,8 +18,8 @@ GROUP_SHIFT = 224
 
 @dataclass
 class Curtailment:
-    """schedules_wh: stated, paid_wh: paid for, by (period, participant); paid_micro_eur and held_back_wh:
-    by period, what came back left out."""
+    """Compensation by the DSO. schedules_wh: stated, paid_wh: paid for, by (period, participant);
+    paid_micro_eur and held_back_wh: by period, without what came back."""
 
     reach_permille: int
     common: Common
@@ -31,11 +31,11 @@ class Curtailment:
     paid_wh: defaultdict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
 
     def is_booked(self, area: int, period: int) -> bool:
-        """It trades nothing."""
+        """Always True: it trades nothing."""
         return True
 
     def handlers(self) -> Handlers:
-        """Effect of each event of the contract."""
+        """Handler of each event of the contract."""
         return {
             "SchedulesStated": self.stated,
             "Compensated": self.compensated,
@@ -43,7 +43,7 @@ class Curtailment:
         }
 
     def totals(self) -> dict[str, int]:
-        """How much of what the log told of."""
+        """Counts for the audit's summary, by name."""
         return {"schedules_stated": len(self.schedules_wh), "compensations": len(self.paid_wh)}
 
     def stated(self, event: Event) -> None:
@@ -57,15 +57,15 @@ class Curtailment:
                     self.schedules_wh[period, who] = lane
 
     def compensated(self, event: Event) -> None:
-        """Compensated: what cap and reading say beyond what was paid, from the DSO's account."""
+        """Compensated: due by cap and reading beyond earlier payments, from the DSO's account."""
         self._pay(event, event["heldBackWh"])
 
     def returned(self, event: Event) -> None:
-        """CompensationReturned: what was paid beyond what is due now, as far as it is free."""
+        """CompensationReturned: paid beyond the sum due now, as far as it is free."""
         self._pay(event, -event["returnedWh"])
 
     def _pay(self, event: Event, told_wh: int) -> None:
-        """Compare and move; told_wh: + to the participant, − back to the DSO."""
+        """Compare and book a payment; told_wh: + to the participant, − back to the DSO."""
         period, who = event["period"], event["participant"]
         where = f"participant {who}, {event.at('period')}"
         area = self.common.members.area_of(who)
@@ -109,8 +109,8 @@ class Curtailment:
         )
 
     def trades_booked(self, event: Event) -> None:
-        """It trades nothing."""
+        """Require that it books no trades."""
         self.common.findings.require(WHAT, event.where, False, "it books no trades")
 
     def require_nothing_loose(self) -> None:
-        """Nothing waits here."""
+        """Final check: nothing waits here."""

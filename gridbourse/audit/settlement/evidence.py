@@ -1,4 +1,4 @@
-"""Evidence that every period was settled on, as leaves of its commitment (`Commitment.sol`), from the log."""
+"""Evidence of the settlement of every period: leaves of its commitment (`Commitment.sol`), from the log."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ class Evidence:
         return self._commitments[area, period]
 
     def reading_wh(self, area: int, period: int, participant: int) -> int | None:
-        """Reading that a participant was settled on, or last corrected to; None where it was not settled."""
+        """Reading that a participant was settled on or last corrected to, Wh; None: not settled."""
         commitment = self.of(area, period)
         if not commitment.has(participant):
             return None
@@ -31,7 +31,7 @@ class Evidence:
     def settled(
         self, area: int, period: int, groups: Sequence[int], readings_wh: Mapping[int, int]
     ) -> None:
-        """One call settled these groups of an area on readings by seat and all else as it is."""
+        """Append the groups of an area that one call settled, on readings by seat and the present state."""
         if groups:
             leaves = [self._leaf(area, period, group, readings_wh) for group in groups]
             self.of(area, period).extend(leaves)

@@ -32,7 +32,7 @@ class SupplierEnergy:
 
 
 class Refusal(NamedTuple):
-    """A reading that its connection cannot carry, as the log has it."""
+    """Reading that its connection cannot carry, as the log has it."""
 
     wh: int
     capacity_wh: int
@@ -58,7 +58,7 @@ class Metering:
         self._waits: defaultdict[int, dict[int, int]] = defaultdict(dict)
         self.readings: defaultdict[int, dict[int, int]] = defaultdict(dict)
         self.settled_wh: defaultdict[int, dict[int, int]] = defaultdict(dict)
-        """Energy that each member was settled on, Wh by period: its reading, or the estimate in its place."""
+        """Wh by period that each member was settled on: its reading, or the estimate in its place."""
         self.ever: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
         self.energy: defaultdict[tuple[int, int], SupplierEnergy] = defaultdict(SupplierEnergy)
         self.finished: set[tuple[int, int]] = set()
@@ -67,7 +67,7 @@ class Metering:
     # --- readings ----------------------------------------------------------------------------
 
     def submitted(self, event: Event) -> None:
-        """ReadingsSubmitted: the next version; nothing a settlement rests on may change."""
+        """ReadingsSubmitted: the next version; readings that a settlement stands on may not change."""
         area, period, where = event["area"], event["period"], event.at("area", "period")
         self._clock.require_delivered(period, f"readings, {where}")
         self._versions[area, period] += 1
@@ -85,7 +85,7 @@ class Metering:
             self.ever[participant, period].add(wh)
 
     def reading(self, period: int, participant: int) -> int | None:
-        """The reading that stands; None where there is none."""
+        """Reading that stands, Wh; None where there is none."""
         return self.readings[period].get(participant)
 
     def caps_of(self, period: int, participant: int) -> tuple[int, int]:
@@ -97,7 +97,7 @@ class Metering:
         return self._caps.capped(period)
 
     def awaited(self, event: Event) -> None:
-        """ReadingsAwaited: from then on a missing reading may come to be estimated."""
+        """ReadingsAwaited: from then on a missing reading may be estimated."""
         self._awaited.add((event["area"], event["period"]))
 
     def estimated(self, event: Event) -> None:
@@ -166,7 +166,7 @@ class Metering:
         readings_wh: Mapping[int, int],
         contracts_wh: Mapping[int, int] | None = None,
     ) -> GroupChange:
-        """Changes of the accounts, µEUR, that the model makes of readings (Wh by seat).
+        """Changes of the accounts by the model, µEUR, from readings (Wh by seat).
 
         contracts_wh: net, + sells, where it is not what was booked.
         """
@@ -193,7 +193,7 @@ class Metering:
     def compare_changes(
         self, what: str, chain: GroupChange, rebuilt: GroupChange, where: str
     ) -> None:
-        """Every account's change, and that those of the chain sum to zero."""
+        """Compare the change of every account, and require that those of the chain sum to zero."""
         for participant, delta in chain.deltas.items():
             place = f"µEUR, participant {participant}, {where}"
             self._findings.compare(what, place, delta, rebuilt.deltas.get(participant, 0))
@@ -203,7 +203,7 @@ class Metering:
         self._findings.compare("identity", f"changes of a {what} sum to 0, {where}", total, 0)
 
     def compare_ends(self, period: int, settled: Settled, where: str) -> None:
-        """Compare debts and waiting credits with what the log said just before."""
+        """Compare debts and credits that wait with those the log told just before."""
         for what, told, rebuilt in (
             ("debt", self._debts.pop(period, {}), settled.debts),
             ("credit that waits", self._waits.pop(period, {}), settled.waits),
@@ -224,7 +224,7 @@ class Metering:
             energy.beyond_contracts_wh += paid - contract
 
     def _reading(self, period: int, seat: Participant, where: str) -> int:
-        """The reading of a member; where it is missing, or its connection cannot carry it, the estimate."""
+        """Reading of a member, Wh; where it is missing or beyond the connection, the estimate."""
         place = f"participant {seat.number}, {where}"
         told = self._estimates[period].pop(seat.number, None)
         refused = self._refused[period].pop(seat.number, None)
@@ -246,8 +246,7 @@ class Metering:
         return estimate
 
     def estimate_wh(self, period: int, seat: Participant) -> int:
-        """Estimate that is worst for a silent meter: its part of the capacity drawn, and never above its
-        contract."""
+        """Estimate for a silent meter, Wh: its share of the capacity drawn, and never above its contract."""
         contract_wh = self._money.position(period, seat.number).net_wh
         return min(contract_wh, -(seat.capacity_wh * self._silent_permille // PERMILLE))
 
@@ -266,7 +265,7 @@ class Metering:
         self._findings.compare("commitment", place, event["commitment"], committed)
 
     def is_settled(self, area: int, period: int) -> bool:
-        """Whether the area and period are settled to the end."""
+        """True where the area and period are settled to the end."""
         return (area, period) in self._settled
 
     def finished_in(self, area: int) -> set[int]:
@@ -274,7 +273,7 @@ class Metering:
         return {period for its_area, period in self.finished if its_area == area}
 
     def period_finished(self, event: Event) -> None:
-        """PeriodFinished: nothing of it is held or open any more, and its energy adds up."""
+        """PeriodFinished: no hold or trade of it is open any more, and its energy adds up."""
         area, period, where = event["area"], event["period"], event.at("area", "period")
         self.finished.add((area, period))
         held = sum(
@@ -295,7 +294,7 @@ class Metering:
         )
 
     def require_nothing_loose(self) -> None:
-        """At the end: no event waits for its settlement, and no period is finished by half."""
+        """Final check: no event waits for its settlement, and no period is finished by half."""
         for what, loose in (
             ("estimate", self._estimates), ("reading", self._refused),
             ("debt", self._debts), ("credit that waits", self._waits),
