@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from web3 import Web3
@@ -40,18 +40,23 @@ def _follow(store: Store, market: Market, w3: Web3) -> int:
     head = int(w3.eth.block_number)
     reader = _Reader(w3, decoder_of(market.record))
     begun = {c.address.lower(): c.block for c in market.record.contracts.values()}
-    new = begun.keys() - store.contracts()
-    if last is not None and new:  # campaigns, which are deployed later
-        rows, at = [], last
-        for _, stop, hash_, found in reader.ranges(new, min(begun[each] for each in new), last):
-            rows += found
-            at, last_hash = stop, hash_
-        store.add(last, at, last_hash, rows, new)
+    if last is not None:
+        _add_passed(store, reader, begun, last)
     first = min(begun.values()) if last is None else last + 1
     for _, stop, hash_, rows in reader.ranges(begun.keys(), first, head):
         store.add(last, stop, hash_, rows, begun.keys())
         last = stop
     return head
+
+
+def _add_passed(store: Store, reader: _Reader, begun: Mapping[str, int], last: int) -> None:
+    """Add the logs of contracts, such as campaigns, that the index went past without knowing them."""
+    new = {each for each in begun.keys() - store.contracts() if begun[each] <= last}
+    if not new:
+        return
+    ranges_ = [*reader.ranges(new, min(begun[each] for each in new), last)]
+    rows = [row for _, _, _, found in ranges_ for row in found]
+    store.add(last, last, ranges_[-1][2], rows, new)
 
 
 class _Reader:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from eth_utils.address import is_address, to_checksum_address
+
 from gridbourse.audit.check import decoder_of
 from gridbourse.audit.core.events import Event, Log
 from gridbourse.audit.core.rules import rules_of
@@ -45,7 +47,7 @@ class EventIndex:
         """(name, values) of a contract's events of these names, in order."""
         self._follow()
         for event in self._decoder.decode(self._store.named(contract, names)):
-            yield event.name, event.values
+            yield event.name, {name: _checksummed(value) for name, value in event.values.items()}
 
     def open_subjects(self, contract: str, begins: str, ends: Collection[str]) -> list[int]:
         """Numbers that an event of one name told of and none of the others since, in order."""
@@ -122,6 +124,11 @@ class EventIndex:
             rebuilt.metering.evidence.of(area, period).value == settlement.commitment(area, period)
             for period in periods
         )
+
+
+def _checksummed(value: Any) -> Any:
+    """A value as web3 gives it: addresses with their checksum."""
+    return to_checksum_address(value) if isinstance(value, str) and is_address(value) else value
 
 
 def _of(task: str, area: int | None) -> str:

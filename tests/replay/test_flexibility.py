@@ -157,7 +157,7 @@ def test_delivered_energy_is_not_paid_again_as_imbalance(ran: Ran) -> None:
 
 
 def test_house_accounts_end_as_the_log_says(ran: Ran) -> None:
-    rebuilt = check_run(load_run(ran.folder), ran.scenario)
+    rebuilt = check_run(load_run(ran.folder), [ran.scenario])
     assert rebuilt.findings.differences == []
     assert rebuilt.flexibility is not None
     assert rebuilt.flexibility.kept_micro_eur == 0
@@ -185,7 +185,7 @@ def differences(ran: Ran, honest: Run) -> Callable[[Content], list[Difference]]:
 
     def of(content: Content) -> list[Difference]:
         run = replace(honest, logs=logs_from(content["logs"]))
-        return check_run(run, ran.scenario).findings.differences
+        return check_run(run, [ran.scenario]).findings.differences
 
     return of
 

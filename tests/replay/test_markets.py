@@ -73,7 +73,7 @@ def test_money_and_energy_add_up_and_something_trades(run_of, mix: str) -> None:
 def test_the_checker_finds_the_same_from_the_logs_alone(run_of, mix: str) -> None:
     _, out = run_of(mix)
     given = load_run(out)
-    rebuilt = check(given, load(given.scenario_file, given.overrides))
+    rebuilt = check(given, [load(given.scenario_file, given.overrides)])
     assert rebuilt.findings.differences == []
     assert rebuilt.findings.compared["position"] > 0
 

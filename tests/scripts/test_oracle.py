@@ -101,7 +101,7 @@ def test_a_late_file_makes_the_accounts_what_they_would_have_been(
     assert once() == 0
     contract = market.market.meter
     told = "\n".join(caplog.messages)
-    assert "meter oracle of area 0 on devnet, chain " in told
+    assert "meter oracle of area two streets on devnet, chain " in told
     assert f"contract {contract.address}, signs as {contract.account.address}" in told
     assert f"watches {folder} for files .csv and .parquet" in told
     assert "early.csv, period " in told.partition("journal ")[2], "it is said before work begins"

@@ -240,7 +240,7 @@ def test_a_period_that_cannot_be_booked_keeps_no_other_waiting(
             booked.append(period)
             self._journal.confirm(LATE, period, 1)
 
-    monkeypatch.setattr("oracle.meter.corrections.read_history", lambda market: None)
+    monkeypatch.setattr("oracle.meter.corrections.read_history", lambda market, periods: None)
     with Journal(tmp_path / "j.sqlite") as journal:
         for period in (1, 2, 3):
             journal.prepare(LATE, period, 1, b"[[8,5]]")
