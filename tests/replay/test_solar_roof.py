@@ -168,7 +168,7 @@ def rerun(folder: Path, scenario: Scenario) -> Callable[[Callable[[Content], Non
     def spoilt(forge: Callable[[Content], None]) -> list[Any]:
         content = json.loads((folder / "logs.json").read_text())
         forge(content)
-        return audit(replace(whole, logs=logs_of(content["logs"])), scenario).findings.differences
+        return audit(replace(whole, logs=logs_of(content["logs"])), [scenario]).findings.differences
 
     return spoilt
 
@@ -198,7 +198,7 @@ def test_a_campaign_that_is_not_the_scenarios_is_named(
         (point,) = list(preset[1])[:1]
         change = change | {"crowdsale.funders": {**preset[1], point: preset[1][point] + 1_300_000}}
     wanted = load(preset[0], {"start": START, "periods": PERIODS, **change})
-    found = audit(load_run(folder), wanted).findings.differences
+    found = audit(load_run(folder), [wanted]).findings.differences
     assert any(said in difference.where for difference in found), found
 
 
