@@ -81,7 +81,10 @@ def on_record(network: str, given: Web3 | None) -> Iterator[Market]:
     with chain(network, given) as w3:
         market = open_market(w3, record)
         with closing(EventIndex(market, index_path(network))) as market.log:
-            yield market
+            try:
+                yield market
+            finally:
+                market.log = None
 
 
 @contextmanager
