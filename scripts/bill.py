@@ -54,10 +54,13 @@ def main(*args: str, web3: Web3 | None = None) -> None:
 def _number(
     market: Market, point: str, numbers: dict[str, tuple[int, ...]], chosen: int | None
 ) -> int:
-    """Participant number of a point; `chosen` where several held it one after the other."""
-    if point.isdecimal():
-        return int(point)
+    """Participant number of a point; `chosen` where several held it one after the other.
+
+    The mapping comes first: points of real meters (EAN) are decimal too.
+    """
     held = numbers.get(point)
+    if held is None and point.isdecimal():
+        return int(point)
     if held is None:
         near = meant(point, numbers)
         hint = f"; did you mean {near!r}?" if near else ""

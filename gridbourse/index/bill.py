@@ -95,14 +95,16 @@ class _Sums:
 
 
 def bill(index: EventIndex, market: Market, point: str, number: int, month: Month) -> Bill:
-    """Bill of a participant of the market's area for a month."""
+    """Bill of a participant of the market's area for a month; BillError for a number that is none."""
     settled = index.settled(market.area, month.periods)
-    rebuilt = index.history(settled).rebuilt if settled else None
+    rebuilt = index.history(settled).rebuilt
+    if number not in rebuilt.members.participants:
+        raise BillError(one_line(f"point: {point!r} is no participant of the deployment"))
     sums = _Sums()
-    if rebuilt is not None:
+    if settled:
         _add_trades(sums, index, market, number, settled)
-        for period in settled:
-            _add_settlement(sums, rebuilt, number, period)
+    for period in settled:
+        _add_settlement(sums, rebuilt, number, period)
     for event in _moves(index, market, number, month):
         _add_movement(sums, market, event, number)
     return Bill(
@@ -117,14 +119,19 @@ def _add_trades(
     names = {c.address.lower(): name for name, c in market.record.contracts.items()}
     group, lane = divmod(number, PER_GROUP)
     for event in index.of_periods("ClearingHouse", ("TradesBooked",), periods):
-        if event["area"] != market.area or group not in event["groups"]:
+        if event["area"] != market.area:
             continue
-        place = list(event["groups"]).index(group)
-        sold, bought = pair([energy for _, energy in lanes56(group, event["fills"][place])][lane])
-        paid = [amount for _, amount in lanes64(group, event["payments"][place])][lane]
         kind = MARKETS[names[event["market"].lower()]]
-        side, wh = ("sold", sold) if sold else ("bought", bought)
-        sums.add(ENERGY, f"{side}, {kind}", paid, wh)
+        # A group is named as often as it is worked through: once for each side of each trade.
+        for named, fills, payments in zip(
+            event["groups"], event["fills"], event["payments"], strict=True
+        ):
+            if named != group:
+                continue
+            sold, bought = pair([energy for _, energy in lanes56(group, fills)][lane])
+            paid = [amount for _, amount in lanes64(group, payments)][lane]
+            side, wh = ("sold", sold) if sold else ("bought", bought)
+            sums.add(ENERGY, f"{side}, {kind}", paid, wh)
 
 
 def _add_settlement(sums: _Sums, rebuilt: Rebuilt, number: int, period: int) -> None:
