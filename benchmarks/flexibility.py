@@ -24,7 +24,6 @@ from gridbourse.chain.bindings.flexibility import (
     lot_commitment,
     salt_commitment,
 )
-from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT
 from gridbourse.chain.bindings.portfolios import GATEWAY_BIT
 from gridbourse.chain.bindings.registry import Registration
 from gridbourse.chain.deployment.deploy import deploy
@@ -36,6 +35,7 @@ from gridbourse.chain.node.connect import session
 from gridbourse.chain.node.transactions import Chain
 from gridbourse.model.call_auction import Band
 from gridbourse.model.flexibility.products import CONGESTION, CONGESTION_METERED, PRODUCTS, Way
+from gridbourse.model.house_accounts import DSO_ACCOUNT
 
 RESULTS = Path(__file__).parent / "results" / "flexibility.json"
 MTU, FIRST, RING = 900, 1_630_368, 3

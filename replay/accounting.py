@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from gridbourse.agents.homes import forecast_wh
 from gridbourse.agents.plant import Delivery, Plant, energy_gap_wh
-from gridbourse.chain.bindings.house_accounts import (
+from gridbourse.deployment.participants import Membership
+from gridbourse.grid.network import Flow
+from gridbourse.model.house_accounts import (
     DSO_ACCOUNT,
     MARGIN_ACCOUNT,
     OPERATOR_ACCOUNT,
@@ -22,8 +24,6 @@ from gridbourse.chain.bindings.house_accounts import (
     SUPPLIER_ACCOUNT,
     TSO_ACCOUNT,
 )
-from gridbourse.deployment.participants import Membership
-from gridbourse.grid.network import Flow
 from gridbourse.model.settlement import Charges, Prices, settle, without_market
 from gridbourse.report.record import FLEXIBILITY_COLUMNS, ORDER_COLUMNS
 from gridbourse.scenario.scenario import Scenario

@@ -26,11 +26,11 @@ from gridbourse.chain.bindings.flexibility import (
     lot_drawn,
     salt_commitment,
 )
-from gridbourse.chain.bindings.house_accounts import TSO_ACCOUNT
 from gridbourse.chain.bindings.portfolios import GATEWAY_BIT
 from gridbourse.deployment.participants import account_name, routes_of
 from gridbourse.model.flexibility import market as model
 from gridbourse.model.flexibility.products import Way
+from gridbourse.model.house_accounts import TSO_ACCOUNT
 from gridbourse.model.trade import TradeWord
 from gridbourse.onboarding.pseudonyms import deployment_salt
 from gridbourse.scenario.flexibility import DSO, TSO, Call

@@ -16,13 +16,13 @@ import numpy as np
 import pandas as pd
 
 from gridbourse.agents.portfolios import Portfolios
-from gridbourse.chain.bindings.house_accounts import SUPPLIER_ACCOUNT
 from gridbourse.chain.node.block_ranges import events_of
 from gridbourse.deployment.participants import account_name
 from gridbourse.model.caps import Caps
 from gridbourse.model.flexibility import market as model
 from gridbourse.model.flexibility.baseline.methods import METER_BEFORE_METER_AFTER
 from gridbourse.model.flexibility.products import BASELINES, Way
+from gridbourse.model.house_accounts import SUPPLIER_ACCOUNT
 from gridbourse.report.record import FLEXIBILITY_COLUMNS
 from oracle.verifier.evidence import Calendar
 from oracle.verifier.feed import FlexibilityFeed

@@ -20,7 +20,6 @@ from web3 import Web3
 from gridbourse.audit.flexibility.market import FlexibilityMarket
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.statement import Statement, statement
-from gridbourse.chain.bindings.house_accounts import SUPPLIER_ACCOUNT
 from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.node.transactions import Reverted
 from gridbourse.chain.operations.market_areas import each_area, in_area
@@ -32,6 +31,7 @@ from gridbourse.errors import GridbourseError
 from gridbourse.grid.network import Network
 from gridbourse.index.history import indexed, read_history
 from gridbourse.metering.points import read_numbers
+from gridbourse.model.house_accounts import SUPPLIER_ACCOUNT
 from gridbourse.report import formatting as words
 from gridbourse.scenario.areas import load_areas
 from gridbourse.scenario.scenario import Scenario

@@ -20,7 +20,6 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
-from gridbourse.chain.bindings.house_accounts import FIRST_PARTICIPANT
 from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.operations import withdrawals
 from gridbourse.chain.operations.withdrawals import Withdrawal
@@ -28,6 +27,7 @@ from gridbourse.commands import command, next_line, quoted
 from gridbourse.crowdsale.desk import Desk
 from gridbourse.crowdsale.display import euro
 from gridbourse.metering.points import read_numbers
+from gridbourse.model.house_accounts import FIRST_PARTICIPANT
 from gridbourse.text import moment
 from scripts import command_parser, mapping_path, on_record, parse, run
 from scripts.party import add_party_options, amount, own_key

@@ -22,8 +22,8 @@ from gridbourse.audit.markets.verdicts import Verdicts
 from gridbourse.audit.settlement.corrections import Corrections
 from gridbourse.audit.settlement.curtailment import Curtailment
 from gridbourse.audit.settlement.metering import Metering
-from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT
 from gridbourse.chain.deployment.record import MARKETS, PLEDGES, DeploymentRecord
+from gridbourse.model.house_accounts import MARGIN_ACCOUNT
 
 NO_EFFECT = frozenset(
     {

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.chain.bindings.house_accounts import (
+from gridbourse.model.house_accounts import (
     DSO_ACCOUNT,
     MARGIN_ACCOUNT,
     OPERATOR_ACCOUNT,

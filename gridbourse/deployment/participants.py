@@ -8,9 +8,9 @@ import pandas as pd
 from eth_utils import keccak
 
 from gridbourse.agents.listings import Neighbours
-from gridbourse.chain.bindings.house_accounts import SUPPLIER_ACCOUNT, TSO_ACCOUNT
 from gridbourse.chain.bindings.registry import Registration
 from gridbourse.chain.deployment.market import Market
+from gridbourse.model.house_accounts import SUPPLIER_ACCOUNT, TSO_ACCOUNT
 from gridbourse.model.settlement import Prices
 from gridbourse.onboarding.pseudonyms import deployment_salt, pseudonym
 from gridbourse.scenario.scenario import Scenario

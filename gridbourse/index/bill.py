@@ -19,11 +19,11 @@ import numpy as np
 
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT
 from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.encoding.lanes import PER_GROUP, lanes56, lanes64, pair
 from gridbourse.errors import GridbourseError
 from gridbourse.index.history import EventIndex
+from gridbourse.model.house_accounts import MARGIN_ACCOUNT
 from gridbourse.model.periods import Mtu
 from gridbourse.model.settlement import Prices, settle
 from gridbourse.report.bill import (

@@ -12,23 +12,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from gridbourse.model.errors import ModelError
+from gridbourse.model.house_accounts import (
+    AREA_DSOS,
+    DSO_ACCOUNT,
+    MARGIN_ACCOUNT,
+    OPERATOR_ACCOUNT,
+    ROUNDING_ACCOUNT,
+    SPREAD_ACCOUNT,
+    SUPPLIER_ACCOUNT,
+    TSO_ACCOUNT,
+    dso_account,
+)
 
-DSO, SUPPLIER, OPERATOR, ROUNDING, SPREAD, MARGIN, TSO = range(1, 8)
-HOUSE = (DSO, OPERATOR, ROUNDING, SPREAD)
+HOUSE = (DSO_ACCOUNT, OPERATOR_ACCOUNT, ROUNDING_ACCOUNT, SPREAD_ACCOUNT)
 """Accounts that, besides the supplier's and every DSO's, have to cover what participants owe."""
-FIRST_PARTICIPANT = 8
-AREA_DSOS = 0xFFFFFF00
-"""With an area's number, the account of its DSO; DSO is that of area 0. No participant has as high a one."""
-
-
-def dso_of(area: int) -> int:
-    """The account of an area's DSO."""
-    return DSO if area == 0 else AREA_DSOS + area
 
 
 def is_house(account: int) -> bool:
     """Whether an account has to cover what participants owe; the TSO's and margins are of others."""
-    return account < MARGIN or account > AREA_DSOS
+    return account < MARGIN_ACCOUNT or account > AREA_DSOS
 
 
 class Refused(ModelError):
@@ -78,13 +80,17 @@ class Ledger:
     @property
     def debts(self) -> int:
         """Debts of participants and the TSO, µEUR."""
-        owed = (money for who, money in self.balances.items() if who >= TSO and not is_house(who))
+        owed = (
+            money
+            for who, money in self.balances.items()
+            if who >= TSO_ACCOUNT and not is_house(who)
+        )
         return -sum(min(money, 0) for money in owed)
 
     @property
     def cover(self) -> int:
         """Supplier's account and its waiting credits, less what is owed, µEUR."""
-        return self.balances[SUPPLIER] + sum(self.waiting.values()) - self.debts
+        return self.balances[SUPPLIER_ACCOUNT] + sum(self.waiting.values()) - self.debts
 
     @property
     def house(self) -> int:
@@ -116,16 +122,16 @@ class Ledger:
         held = sum(self.holds.values()) + sum(self.trades.values())
         house = max(min(self.cover, 0) + self.house, 0) if self.house >= 0 else 0
         if self.house >= 0 and self.cover > 0:
-            house += min(self.cover, max(self.balances[SUPPLIER], 0))
+            house += min(self.cover, max(self.balances[SUPPLIER_ACCOUNT], 0))
         return free + house + self.set_aside + held - (self.deposits - self.withdrawals)
 
     def spendable(self, account: int) -> int:
         """Money that an account may give away now, µEUR."""
         money = self.balances[account]
-        if account == MARGIN:
+        if account == MARGIN_ACCOUNT:
             return 0
         if is_house(account):
-            if account == SUPPLIER:
+            if account == SUPPLIER_ACCOUNT:
                 money = min(money, self.cover if self.house >= 0 else 0)
             else:
                 money = min(money, min(self.cover, 0) + self.house)
@@ -139,10 +145,10 @@ class Ledger:
 
     def transfer(self, module: str, source: int, target: int, amount: int) -> None:
         """Moves free money for a market; out of the margin account only what the market put there."""
-        if source == MARGIN and amount > self.margins[module]:
+        if source == MARGIN_ACCOUNT and amount > self.margins[module]:
             raise Refused("MarginOfOthers")
         self._require_spendable(source, amount)
-        self.margins[module] += amount * ((target == MARGIN) - (source == MARGIN))
+        self.margins[module] += amount * ((target == MARGIN_ACCOUNT) - (source == MARGIN_ACCOUNT))
         self.balances[source] -= amount
         self.balances[target] += amount
 
@@ -189,11 +195,11 @@ class Ledger:
     def _covers(self, account: int, amount: int) -> bool:
         """True where what participants owe is still covered when a house account gives an amount away."""
         cover, house = self.cover, self.house
-        if account == SUPPLIER:
+        if account == SUPPLIER_ACCOUNT:
             cover -= amount
         else:
             house -= amount
-        return min(cover, 0) + house >= 0 and (account != SUPPLIER or cover >= 0)
+        return min(cover, 0) + house >= 0 and (account != SUPPLIER_ACCOUNT or cover >= 0)
 
     # --- periods -------------------------------------------------------------------------------
 
@@ -214,7 +220,7 @@ class Ledger:
 
     def collect_spread(self, period: int, amount: int) -> None:
         self.trades[period] -= amount
-        self.balances[SPREAD] += amount
+        self.balances[SPREAD_ACCOUNT] += amount
 
     def settle(
         self, period: int, group: Mapping[int, Settling], supplier: int, area: int = 0
@@ -238,8 +244,8 @@ class Ledger:
             raise Refused("SumNotZero")
         for account, delta in deltas.items():
             self.balances[account] += delta
-        self.balances[SUPPLIER] += supplier
-        self.balances[dso_of(area)] += dso
+        self.balances[SUPPLIER_ACCOUNT] += supplier
+        self.balances[dso_account(area)] += dso
         if self.strength >= 0:
             return {}
         waits = {
@@ -268,7 +274,7 @@ class Ledger:
         """Moves what trades leave to the spread account, once all payments are made."""
         if self.holds[period] != 0:
             raise Refused("PeriodHasOpenMoney")
-        self.balances[SPREAD] += self.trades.pop(period, 0)
+        self.balances[SPREAD_ACCOUNT] += self.trades.pop(period, 0)
         del self.holds[period]
 
 

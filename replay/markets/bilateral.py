@@ -15,7 +15,6 @@ from gridbourse.chain.bindings.bilateral import (
     listing_domain,
     sign_listing,
 )
-from gridbourse.chain.bindings.house_accounts import OPERATOR_ACCOUNT
 from gridbourse.deployment.participants import (
     SIGNATURE_LIFE_S,
     account_name,
@@ -24,6 +23,7 @@ from gridbourse.deployment.participants import (
     without_mandate,
 )
 from gridbourse.model.bilateral import Offer, Pairing, Request, match
+from gridbourse.model.house_accounts import OPERATOR_ACCOUNT
 from gridbourse.model.trade import TradeWord
 from replay.markets.checked_trades import Judging, Match, Placed
 from replay.markets.market import Ints, Trading, Transfer

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
 from gridbourse.chain.deployment.deploy import deploy
 from gridbourse.chain.deployment.market import FIRST_AREA, Market
 from gridbourse.chain.encoding.lanes import BID, OFFER, lanes56, order_lane, pair
@@ -22,6 +21,7 @@ from gridbourse.deployment.live_market import settings_of
 from gridbourse.deployment.participants import account_name, onboard
 from gridbourse.deployment.portfolios import conclude
 from gridbourse.model.caps import NO_CAP
+from gridbourse.model.house_accounts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
 from gridbourse.model.trade import MOST_WH
 from gridbourse.scenario.scenario import Scenario, load
 

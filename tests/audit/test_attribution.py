@@ -12,8 +12,8 @@ from gridbourse.audit.core.findings import Difference, Findings
 from gridbourse.audit.core.money import Money, Position, Rates
 from gridbourse.audit.core.reservations import Energy, Reservations, Share
 from gridbourse.audit.core.transfers import Transfer, Transfers
-from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT
 from gridbourse.chain.deployment.record import DeploymentRecord
+from gridbourse.model.house_accounts import MARGIN_ACCOUNT
 from tests.audit.forging import entry_of, logs_of
 
 Forging = Callable[[str, Callable[[Any], None]], list[Difference]]

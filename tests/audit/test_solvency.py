@@ -15,7 +15,7 @@ from gridbourse.audit.core.solvency import Solvency
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.run_folder import load_run
 from gridbourse.audit.statement import statement
-from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
+from gridbourse.model.house_accounts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
 from gridbourse.scenario.scenario import load
 from tests.audit.forging import altered, altered_topic, logs_of, plus
 

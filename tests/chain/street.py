@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 
-from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, TSO_ACCOUNT
 from gridbourse.chain.bindings.registry import Registration
 from gridbourse.chain.deployment.deploy import deploy
 from gridbourse.chain.deployment.market import FIRST_AREA, Market
@@ -17,6 +16,7 @@ from gridbourse.chain.node.compiler import load_artifacts
 from gridbourse.chain.node.connect import session
 from gridbourse.chain.node.transactions import Chain
 from gridbourse.model.call_auction import Band
+from gridbourse.model.house_accounts import DSO_ACCOUNT, TSO_ACCOUNT
 
 MTU, FIRST = 900, 1_630_368
 CAPACITY_WH, PURSE = 5_000, 10_000_000

@@ -14,7 +14,6 @@ from gridbourse.chain.bindings.flexibility import (
     product_tuple,
     salt_commitment,
 )
-from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, MARGIN_ACCOUNT, TSO_ACCOUNT
 from gridbourse.chain.deployment.deploy import deploy
 from gridbourse.chain.deployment.market import FIRST_AREA
 from gridbourse.chain.deployment.record import FLEXIBILITY, DeploymentError, DeploymentRecord
@@ -23,6 +22,7 @@ from gridbourse.chain.node.transactions import Reverted
 from gridbourse.model.call_auction import Band
 from gridbourse.model.flexibility.baseline.schedule import UntruthfulTerms
 from gridbourse.model.flexibility.products import PRODUCTS, Buyers, Product, ProductError, Way
+from gridbourse.model.house_accounts import DSO_ACCOUNT, MARGIN_ACCOUNT, TSO_ACCOUNT
 from gridbourse.model.settlement import Prices
 from tests.chain.street import FIRST, MTU, Street, open_street
 

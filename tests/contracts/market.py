@@ -23,7 +23,8 @@ from gridbourse.chain.encoding.lanes import (
     pack_readings,
 )
 from gridbourse.chain.encoding.roles import role
-from gridbourse.model.ledger import Ledger, Withdrawal, dso_of
+from gridbourse.model.house_accounts import dso_account
+from gridbourse.model.ledger import Ledger, Withdrawal
 from gridbourse.model.settlement import Prices
 from tests.contracts.refusal import ask
 from tests.model.books import BAND, Book
@@ -41,8 +42,8 @@ MAX_ROUNDS = 3
 VERDICT_WINDOW = 7_200
 
 DSO, SUPPLIER, OPERATOR, ROUNDING, SPREAD = 1, 2, 3, 4, 5
-FIRST_PARTICIPANT = 8
 MARGIN, TSO = 6, 7
+FIRST_PARTICIPANT = 8
 MARKET, SETTLEMENT, ORACLE, PAYMENT = 1, 2, 4, 8
 ACTIVE, SUSPENDED, LEFT = 1, 2, 3
 OPEN, CLEARED, BOOKED, VOID = 0, 1, 2, 3
@@ -380,7 +381,7 @@ class Market:
         """The money of the chain as the model keeps it: who waits for what is one sum."""
         house, seats = self.house, self.registry.seatLimit()
         areas = sorted({member.area for member in self.members})
-        dsos = [dso_of(area) for area in areas if area]
+        dsos = [dso_account(area) for area in areas if area]
         *read, free, waiting, aside, deposits, withdrawals = ask(
             *((house.periodAt, area, slot) for area in areas for slot in range(RING)),
             *((house.balanceOf, account) for account in dsos),

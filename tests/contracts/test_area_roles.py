@@ -11,7 +11,7 @@ from gridbourse.chain.encoding.lanes import (
     pack_readings,
 )
 from gridbourse.model.caps import NO_CAP
-from gridbourse.model.ledger import AREA_DSOS, dso_of
+from gridbourse.model.house_accounts import AREA_DSOS, dso_account
 from tests.contracts.market import (
     ALGORITHM,
     DSO,
@@ -28,7 +28,7 @@ from tests.contracts.refusal import fact, refusal
 
 P = FIRST + 2
 NEXT = FIRST + HORIZON + 1
-DSO_1 = dso_of(1)
+DSO_1 = dso_account(1)
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def settled(market, other):
 def test_fees_go_to_the_dso_of_their_area(market, other):
     settled(market, other)
     house = market.house
-    fees = [house.balanceOf(dso_of(area)) for area in (0, 1)]
+    fees = [house.balanceOf(dso_account(area)) for area in (0, 1)]
     zones = [[m.zone for m in market.in_area(area)] for area in (0, 1)]
     assert fees == [sum(1_000 * (60, 50, 50)[zone] for zone in of_area) for of_area in zones]
     assert market.money_sum() == 0

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from web3 import Web3
 
-from gridbourse.chain.bindings.house_accounts import SUPPLIER_ACCOUNT
 from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.deployment.record import DeploymentRecord
 from gridbourse.chain.keys.accounts import Keyring
@@ -19,6 +18,7 @@ from gridbourse.chain.operations.withdrawals import announce
 from gridbourse.index.bill import BillError, bill, month_of
 from gridbourse.index.history import indexed, read_history
 from gridbourse.metering.points import read_numbers
+from gridbourse.model.house_accounts import SUPPLIER_ACCOUNT
 from gridbourse.report.bill import CORRECTIONS, ENERGY, FEES, MONEY, verdict, write_bill
 from gridbourse.report.record import RunRecord
 from gridbourse.scenario.scenario import load

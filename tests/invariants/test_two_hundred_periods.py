@@ -19,7 +19,8 @@ from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.chain.node.connect import session
 from gridbourse.chain.node.transactions import Reverted
 from gridbourse.model.caps import NO_CAP
-from gridbourse.model.ledger import DSO, SUPPLIER, Refused
+from gridbourse.model.house_accounts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
+from gridbourse.model.ledger import Refused
 from tests.invariants.model_market import NO_ORDER, ModelMarket, Order, Seat
 from tests.invariants.ring_market import (
     CAPACITY_WH,
@@ -281,7 +282,9 @@ class Life:
         if self.chance(0.1):
             self.withdraw(who, who, self.draw.randint(1, PURSE))
         if self.chance(0.3):
-            party, account = self.draw.choice((("supplier", SUPPLIER), ("dso", DSO)))
+            party, account = self.draw.choice(
+                (("supplier", SUPPLIER_ACCOUNT), ("dso", DSO_ACCOUNT))
+            )
             most = self.model.ledger.spendable(account)
             self.withdraw(party, account, most + self.draw.choice((0, 0, 1)))
         if self.model.ledger.on_the_way and self.chance(0.4):

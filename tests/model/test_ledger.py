@@ -6,18 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridbourse.model.ledger import (
-    DSO,
-    MARGIN,
-    OPERATOR,
-    SPREAD,
-    SUPPLIER,
-    TSO,
-    Ledger,
-    Refused,
-    Settling,
-    dso_of,
-)
+from gridbourse.model.house_accounts import DSO_ACCOUNT as DSO
+from gridbourse.model.house_accounts import MARGIN_ACCOUNT as MARGIN
+from gridbourse.model.house_accounts import OPERATOR_ACCOUNT as OPERATOR
+from gridbourse.model.house_accounts import SPREAD_ACCOUNT as SPREAD
+from gridbourse.model.house_accounts import SUPPLIER_ACCOUNT as SUPPLIER
+from gridbourse.model.house_accounts import TSO_ACCOUNT as TSO
+from gridbourse.model.house_accounts import dso_account
+from gridbourse.model.ledger import Ledger, Refused, Settling
 
 ALICE, BOB, CAROL, DAVE = GROUP = range(8, 12)
 P = 100
@@ -133,7 +129,7 @@ def test_every_areas_dso_earns_and_covers():
     money.deposit(ALICE, 50)
     money.settle(P, {ALICE: Settling(delta=-30)}, 0, area=0)
     money.settle(P, {ALICE: Settling(delta=-170)}, 0, area=3)
-    dso = dso_of(3)
+    dso = dso_account(3)
     assert (money.balances[DSO], money.balances[dso], money.debts) == (30, 170, 150)
     assert (money.cover, money.house, money.money_sum) == (-50, 200, 0)
     assert (money.spendable(DSO), money.spendable(dso)) == (30, 150)

@@ -15,12 +15,12 @@ from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.run_folder import load_run
 from gridbourse.audit.settlement.curtailment import Curtailment
 from gridbourse.audit.statement import statement
-from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT
 from gridbourse.chain.deployment.market import FIRST_AREA
 from gridbourse.chain.deployment.record import DeploymentRecord
 from gridbourse.chain.encoding.lanes import PER_GROUP
 from gridbourse.model.caps import NO_CAP
 from gridbourse.model.curtailment import compensation_micro_eur, held_back_wh, outstanding_wh
+from gridbourse.model.house_accounts import DSO_ACCOUNT
 from gridbourse.report.record import RunRecord
 from gridbourse.report.summary import bills_table
 from gridbourse.scenario.errors import ScenarioError

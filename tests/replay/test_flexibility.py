@@ -16,12 +16,12 @@ from gridbourse.audit.check import check as check_run
 from gridbourse.audit.core.findings import Difference
 from gridbourse.audit.run_folder import Run, load_run
 from gridbourse.audit.run_folder import logs_of as logs_from
-from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT, TSO_ACCOUNT
 from gridbourse.chain.deployment.record import FLEXIBILITY
 from gridbourse.chain.node.compiler import CHECKOUT, load_artifacts
 from gridbourse.chain.node.connect import session
 from gridbourse.grid.pandapower_check import PandapowerNetwork
 from gridbourse.model.flexibility.products import Way
+from gridbourse.model.house_accounts import DSO_ACCOUNT, TSO_ACCOUNT
 from gridbourse.scenario.scenario import Scenario, load
 from oracle.dso.grid_check import expected_wh
 from replay.run import Replay, replay

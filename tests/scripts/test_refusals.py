@@ -63,7 +63,8 @@ def scenario_with(folder: Path, former: str, wanted: str) -> Path:
 def test_a_scenario_that_is_not_there(refused: Refused, tmp_path: Path, script: object) -> None:
     line = refused(script, tmp_path / "none.toml")
     assert "none.toml: is missing" in line
-    assert line.endswith("tennet-vandebron, trader, vandebron")
+    presets = sorted(file.stem for file in SCENARIO.parent.glob("*.toml"))
+    assert line.endswith(f"; presets: {', '.join(presets)}")
 
 
 @pytest.mark.parametrize("script", [replay, deploy])

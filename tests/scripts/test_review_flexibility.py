@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gridbourse.chain.bindings.house_accounts import TSO_ACCOUNT
 from gridbourse.index.history import read_history
+from gridbourse.model.house_accounts import TSO_ACCOUNT
 from oracle.meter.corrections import book_corrections
 from scripts.correct import _correct
 from scripts.settle import settle

@@ -4,7 +4,7 @@ from gridbourse.audit.core.money import Position
 from gridbourse.audit.core.rules import Rules
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.run_folder import State
-from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT
+from gridbourse.model.house_accounts import MARGIN_ACCOUNT
 
 
 def compare_end(rebuilt: Rebuilt, rules: Rules, state: State) -> None:

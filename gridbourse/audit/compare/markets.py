@@ -8,10 +8,10 @@ from gridbourse.agents.portfolios import Portfolios
 from gridbourse.audit.core.rules import AuctionRules, BoardRules, BookRules, PoolRules, Rules
 from gridbourse.audit.markets.over_the_counter import OverTheCounter
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.chain.bindings.house_accounts import TSO_ACCOUNT, dso_account
 from gridbourse.chain.deployment.market_kinds import GROUP_SIZE
 from gridbourse.chain.deployment.settings import MOST_POSTED
 from gridbourse.model.call_auction import Band
+from gridbourse.model.house_accounts import TSO_ACCOUNT, dso_account
 from gridbourse.model.trade import LEAST_WH
 from gridbourse.scenario.flexibility import TSO
 from gridbourse.scenario.scenario import Scenario

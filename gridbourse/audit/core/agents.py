@@ -7,9 +7,9 @@ from gridbourse.audit.core.findings import Findings
 from gridbourse.audit.core.modules import Handlers
 from gridbourse.audit.core.portfolios import Portfolios
 from gridbourse.audit.core.registry import Members
-from gridbourse.chain.bindings.house_accounts import is_participant
 from gridbourse.chain.bindings.portfolios import GATEWAY_BIT
 from gridbourse.model.flexibility.market import within_allowance
+from gridbourse.model.house_accounts import is_participant
 
 MOST_MICRO_EUR = (1 << 56) - 1
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from typing import NamedTuple
 
-from gridbourse.chain.bindings.house_accounts import (
+from gridbourse.model.house_accounts import (
     AREA_DSOS,
     DSO_ACCOUNT,
     OPERATOR_ACCOUNT,

@@ -9,7 +9,7 @@ from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.findings import Findings
 from gridbourse.audit.core.registry import Members
 from gridbourse.audit.core.tariff import Tariffs
-from gridbourse.chain.bindings.house_accounts import (
+from gridbourse.model.house_accounts import (
     MARGIN_ACCOUNT,
     SPREAD_ACCOUNT,
     SUPPLIER_ACCOUNT,

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.findings import Findings
 from gridbourse.audit.core.roles import AGGREGATOR, GATEWAY, OPERATOR, Offices
-from gridbourse.chain.bindings.house_accounts import (
+from gridbourse.chain.encoding.lanes import PER_GROUP, word64
+from gridbourse.chain.encoding.roles import role
+from gridbourse.model.house_accounts import (
     FIRST_PARTICIPANT,
     OPERATOR_ACCOUNT,
     SUPPLIER_ACCOUNT,
@@ -15,8 +17,6 @@ from gridbourse.chain.bindings.house_accounts import (
     dso_account,
     is_dso,
 )
-from gridbourse.chain.encoding.lanes import PER_GROUP, word64
-from gridbourse.chain.encoding.roles import role
 from gridbourse.model.trade import MOST_WH
 
 ACTIVE, SUSPENDED, LEFT, REMOVED = 1, 2, 3, 7  # Profile.sol

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.findings import Findings
 from gridbourse.audit.core.money import Money
-from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT
+from gridbourse.model.house_accounts import MARGIN_ACCOUNT
 
 
 class Transfer(NamedTuple):

@@ -10,7 +10,7 @@ from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.findings import Findings
 from gridbourse.audit.core.money import Money
 from gridbourse.audit.core.registry import Members
-from gridbourse.chain.bindings.house_accounts import SUPPLIER_ACCOUNT, is_participant
+from gridbourse.model.house_accounts import SUPPLIER_ACCOUNT, is_participant
 
 
 class Withdrawal(NamedTuple):

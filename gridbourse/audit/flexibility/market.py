@@ -26,9 +26,9 @@ from gridbourse.audit.markets.checked_trades import CheckedTrades, Fill, Ledger,
 from gridbourse.audit.settlement.corrections import Corrections
 from gridbourse.audit.settlement.metering import Metering
 from gridbourse.chain.bindings.flexibility import token_id
-from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT, SUPPLIER_ACCOUNT
 from gridbourse.model.flexibility import market as model
 from gridbourse.model.flexibility.products import Way
+from gridbourse.model.house_accounts import MARGIN_ACCOUNT, SUPPLIER_ACCOUNT
 from gridbourse.model.trade import TradeWord
 
 

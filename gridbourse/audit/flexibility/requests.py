@@ -19,15 +19,15 @@ from gridbourse.chain.bindings.flexibility import (
     lot_drawn,
     salt_commitment,
 )
-from gridbourse.chain.bindings.house_accounts import (
-    MARGIN_ACCOUNT,
-    SUPPLIER_ACCOUNT,
-    is_participant,
-)
 from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.model.errors import ModelError
 from gridbourse.model.flexibility import market as model
 from gridbourse.model.flexibility.products import Buyers, Product, Way
+from gridbourse.model.house_accounts import (
+    MARGIN_ACCOUNT,
+    SUPPLIER_ACCOUNT,
+    is_participant,
+)
 from gridbourse.model.trade import MOST_WH
 
 WHAT = "flexibility"

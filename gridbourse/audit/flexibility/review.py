@@ -18,10 +18,10 @@ from gridbourse.audit.flexibility.requests import Asked
 from gridbourse.audit.settlement.corrections import Corrections, Move
 from gridbourse.audit.settlement.metering import Metering
 from gridbourse.chain.bindings.flexibility_review import VerifiedLeg, VerifiedLegs
-from gridbourse.chain.bindings.house_accounts import is_dso, is_participant
 from gridbourse.chain.encoding.lanes import PER_GROUP
 from gridbourse.model.flexibility.products import Way
 from gridbourse.model.flexibility.review import Review, Verified, leg_shares, review
+from gridbourse.model.house_accounts import is_dso, is_participant
 
 WHAT = "review"
 Key = tuple[int, int, int, int]

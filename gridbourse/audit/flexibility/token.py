@@ -9,9 +9,9 @@ from gridbourse.audit.core.context import Common
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.modules import Handlers
 from gridbourse.audit.core.transfers import Transfer
-from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT
 from gridbourse.chain.encoding.arguments import NOBODY
 from gridbourse.model.flexibility.market import claim_moved
+from gridbourse.model.house_accounts import MARGIN_ACCOUNT
 
 WHAT = "flexibility token"
 

@@ -16,11 +16,11 @@ from gridbourse.audit.core.transfers import Transfer
 from gridbourse.audit.markets.checked_trades import CheckedTrades, shown, trade_of
 from gridbourse.audit.markets.left_out import require_left_out
 from gridbourse.chain.bindings.aggregator_auction import FIRST_ANSWER, Answer, commitment_to
-from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT
 from gridbourse.chain.encoding.lanes import BID, OFFER, PER_GROUP, lanes56, order_lane
 from gridbourse.model.aggregator_auction import LEAST_REVEAL_SECONDS, Auction, Award, award
 from gridbourse.model.call_auction import Band
 from gridbourse.model.errors import ModelError
+from gridbourse.model.house_accounts import MARGIN_ACCOUNT
 from gridbourse.model.trade import MOST_WH, TradeWord
 
 MOST_AUCTIONS = 256

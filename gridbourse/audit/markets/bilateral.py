@@ -11,8 +11,8 @@ from gridbourse.audit.core.rules import BoardRules
 from gridbourse.audit.core.transfers import Transfer
 from gridbourse.audit.markets.checked_trades import CheckedTrades, shown, trade_of
 from gridbourse.chain.bindings.bilateral import ANY_SOURCE, ANYONE, ANYWHERE, Draft
-from gridbourse.chain.bindings.house_accounts import OPERATOR_ACCOUNT
 from gridbourse.chain.encoding.lanes import BID, OFFER
+from gridbourse.model.house_accounts import OPERATOR_ACCOUNT
 from gridbourse.model.trade import MOST_WH, TradeWord
 
 

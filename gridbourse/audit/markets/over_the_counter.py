@@ -15,8 +15,8 @@ from gridbourse.audit.core.rules import DealRules
 from gridbourse.audit.core.transfers import Transfer
 from gridbourse.audit.markets.checked_trades import CheckedTrades, shown, trade_of
 from gridbourse.audit.markets.deal_hash import deal_hash
-from gridbourse.chain.bindings.house_accounts import MARGIN_ACCOUNT
 from gridbourse.chain.encoding.lanes import BID, OFFER
+from gridbourse.model.house_accounts import MARGIN_ACCOUNT
 from gridbourse.model.over_the_counter import SALT_BYTES, Outcome, SupplierPrices, Terms, damages
 from gridbourse.model.trade import TradeWord
 

@@ -8,9 +8,9 @@ from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.modules import Handlers
 from gridbourse.audit.core.transfers import Transfer
 from gridbourse.audit.settlement.metering import Metering
-from gridbourse.chain.bindings.house_accounts import dso_account
 from gridbourse.chain.encoding.lanes import MASK56, lanes56
 from gridbourse.model.curtailment import compensation_micro_eur, held_back_wh, outstanding_wh
+from gridbourse.model.house_accounts import dso_account
 
 WHAT = "curtailment"
 GROUP_SHIFT = 224

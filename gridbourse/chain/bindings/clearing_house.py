@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from eth_account.signers.local import LocalAccount
 
 from gridbourse.chain.bindings.contract import Bound
-from gridbourse.chain.bindings.house_accounts import FIRST_PARTICIPANT, dso_account
 from gridbourse.chain.encoding.lanes import (
     lanes56,
     pair,
 )
+from gridbourse.model.house_accounts import FIRST_PARTICIPANT, dso_account
 
 
 def lanes_set(

@@ -8,7 +8,6 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 
 from gridbourse.chain.bindings.contract import Bound
-from gridbourse.chain.bindings.house_accounts import is_participant
 from gridbourse.chain.encoding.commitment import (
     NOTHING_SETTLED,
     Commitment,
@@ -20,6 +19,7 @@ from gridbourse.chain.encoding.commitment import (
 )
 from gridbourse.chain.encoding.lanes import PER_GROUP
 from gridbourse.model.flexibility.products import Way
+from gridbourse.model.house_accounts import is_participant
 
 NAME = "FlexibilityReview"
 NO_LEAF = Leaf(0, 0, 0, 0, 0)

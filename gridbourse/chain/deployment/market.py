@@ -17,7 +17,6 @@ from gridbourse.chain.bindings.contract import Bound
 from gridbourse.chain.bindings.curtailment import CurtailmentCompensation
 from gridbourse.chain.bindings.flexibility import Flexibility
 from gridbourse.chain.bindings.grid_oracle import GridOracle
-from gridbourse.chain.bindings.house_accounts import dso_account
 from gridbourse.chain.bindings.market_clock import MarketClock
 from gridbourse.chain.bindings.meter_oracle import MeterOracle
 from gridbourse.chain.bindings.order_book import OrderBook
@@ -37,6 +36,7 @@ from gridbourse.chain.keys.accounts import Keyring, Keys
 from gridbourse.chain.keys.area_keys import AreaKeys
 from gridbourse.chain.node.compiler import load_artifacts
 from gridbourse.chain.node.transactions import Chain
+from gridbourse.model.house_accounts import dso_account
 
 T = TypeVar("T", bound=CheckedTrades)
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gridbourse.chain.bindings.grid_oracle import VERDICTS
-from gridbourse.chain.bindings.house_accounts import AREA_DSOS, SUPPLIER_ACCOUNT, is_participant
 from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.encoding.lanes import ALL_GROUPS
+from gridbourse.model.house_accounts import AREA_DSOS, SUPPLIER_ACCOUNT, is_participant
 
 EARNERS, HELD_FOR_OTHERS = (1, 3, 4, 5), (6, 7)
 """Of `HouseAccounts.sol`: area 0's DSO, operator, rounding and spread account; margins and the TSO's."""

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from eth_account.signers.local import LocalAccount
 
-from gridbourse.chain.bindings.house_accounts import FIRST_PARTICIPANT
 from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.operations.event_log import events
+from gridbourse.model.house_accounts import FIRST_PARTICIPANT
 
 CREDITS_A_CALL = 100
 """Credits paid in one transaction."""

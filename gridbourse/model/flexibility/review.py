@@ -17,7 +17,8 @@ from gridbourse.model.flexibility.market import (
     verify,
 )
 from gridbourse.model.flexibility.products import Way
-from gridbourse.model.ledger import DSO, Ledger
+from gridbourse.model.house_accounts import area_of_dso, is_dso
+from gridbourse.model.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def leg_shares(verified: list[Verified], compensated: int) -> list[Verified]:
 def book(ledger: Ledger, found: Review) -> None:
     """Book the money of a review; the settlement changes the positions."""
     for account, amount in found.changes:
-        if account == DSO:
-            ledger.credit({}, -amount, amount)
+        if is_dso(account):
+            ledger.credit({}, -amount, amount, area_of_dso(account))
         else:
             ledger.credit({account: amount}, -amount, 0)

@@ -8,7 +8,11 @@ import pytest
 from gridbourse.model.flexibility.market import Leg, Request, aggregators_part, verify
 from gridbourse.model.flexibility.products import CONGESTION, CONGESTION_METERED, Way
 from gridbourse.model.flexibility.review import Verified, book, leg_shares, review
-from gridbourse.model.ledger import DSO, SUPPLIER, TSO, Ledger
+from gridbourse.model.house_accounts import DSO_ACCOUNT as DSO
+from gridbourse.model.house_accounts import SUPPLIER_ACCOUNT as SUPPLIER
+from gridbourse.model.house_accounts import TSO_ACCOUNT as TSO
+from gridbourse.model.house_accounts import dso_account
+from gridbourse.model.ledger import Ledger
 
 COMPENSATED = replace(CONGESTION_METERED, compensation_micro_eur_per_wh=90)
 SELLER, AGGREGATOR, BUYER = 8, 9, 10
@@ -127,3 +131,20 @@ def test_booking_reviews_makes_no_money_and_pays_out_no_one_elses() -> None:
                     money.withdraw(account, free, 0)
             assert money.money_sum == 0
             assert money.gap <= 0
+
+
+def test_the_dso_of_another_area_is_credited_as_a_house_account_never_as_who_may_wait() -> None:
+    """The supplier's money does not reach: a participant's credit would wait, a DSO's does not."""
+    money, dso = Ledger(), dso_account(3)
+    money.deposit(dso, 1_000)
+    was = replace(verified(), buyer=dso)
+    found = review(was, 0)
+    assert found is not None
+    earned = dict(found.changes)[dso]
+    assert earned < 0, "the compensation that came back to the supplier"
+    book(money, found)
+    other = review(found.now, 500)
+    assert other is not None
+    book(money, other)
+    assert not money.waiting.get(dso)
+    assert (money.balances[dso], money.money_sum) == (1_000, 0)

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from gridbourse.chain.bindings.house_accounts import SUPPLIER_ACCOUNT
 from gridbourse.chain.deployment.market import FIRST_AREA, Market
 from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.chain.node.connect import connect
 from gridbourse.chain.node.transactions import Chain
+from gridbourse.model.house_accounts import SUPPLIER_ACCOUNT
 from oracle.common.journal import Journal
 from oracle.meter.corrections import LateReadings, SettledPeriods
 from oracle.meter.feed import MeterFeed

@@ -17,7 +17,6 @@ from gridbourse.chain.bindings.flexibility import (
     lot_drawn,
     salt_commitment,
 )
-from gridbourse.chain.bindings.house_accounts import DSO_ACCOUNT
 from gridbourse.chain.bindings.registry import Registration
 from gridbourse.chain.deployment.deploy import deploy
 from gridbourse.chain.deployment.market import FIRST_AREA, Market
@@ -29,6 +28,7 @@ from gridbourse.chain.node.transactions import Chain
 from gridbourse.model.call_auction import Band
 from gridbourse.model.flexibility.baseline.methods import METER_BEFORE_METER_AFTER, NUMBERED
 from gridbourse.model.flexibility.products import Buyers, Product, Way
+from gridbourse.model.house_accounts import DSO_ACCOUNT
 from gridbourse.model.periods import Mtu
 from oracle.common.journal import Journal
 from oracle.meter.feed import MeterFeed
