@@ -136,13 +136,14 @@ def test_booking_reviews_makes_no_money_and_pays_out_no_one_elses() -> None:
 def test_the_dso_of_another_area_is_credited_as_a_house_account_never_as_who_may_wait() -> None:
     """The seller has nothing to give back: a participant's credit would wait, a DSO's does not."""
     money, dso = Ledger(), dso_account(3)
-    was = replace(
-        verified(), buyer=dso, request=replace(verified().request, product=CONGESTION_METERED)
-    )
+    bought = verified()
+    request = replace(bought.request, product=CONGESTION_METERED)
+    was = replace(bought, buyer=dso, request=request, compensated=0)
     found = review(was, 0)
     assert found is not None
     earned = dict(found.changes)[dso]
     assert earned > 0
     book(money, found)
-    assert money.strength < 0 and not money.waiting.get(dso)
+    assert money.strength < 0
+    assert not money.waiting.get(dso)
     assert (money.balances[dso], money.money_sum) == (earned, 0)
