@@ -24,13 +24,15 @@ from gridbourse.chain.node.answers import without_secrets
 from gridbourse.chain.node.compiler import Artifact, compiler_settings, load_artifacts, uncompiled
 from gridbourse.chain.node.connect import session
 from gridbourse.chain.operations.market_areas import in_area
-from gridbourse.commands import command, with_interpreter
+from gridbourse.commands import command, quoted, with_interpreter
 from gridbourse.errors import GridbourseError
 from gridbourse.index.history import EventIndex
+from gridbourse.metering.points import read_numbers
 from gridbourse.text import PLAIN, many, one_line
 from scripts.progress import working
 
 INTERRUPTED = 130
+Numbers = dict[str, tuple[int, ...]]
 
 
 def command_parser(script: str, description: str | None) -> argparse.ArgumentParser:
@@ -94,15 +96,44 @@ def on_area(network: str, area: str | None, given: Web3 | None) -> Iterator[Mark
         yield in_area(market, area)
 
 
+def numbers_in(market: Market, network: str, named: Path | None = None) -> Numbers:
+    """Participant numbers by metering point, of the market's area.
+
+    named: the mapping to read instead of the one beside the record; without either, nobody is known.
+    """
+    mapping = named or mapping_of(market, network)
+    return read_numbers(mapping) if mapping.exists() else {}
+
+
+def mapping_of(market: Market, network: str) -> Path:
+    """Path of the mapping from metering points to participants of the market's area."""
+    return mapping_path(network, market.area, market.area_name)
+
+
 def mapping_path(network: str, area: int = 0, name: str = "") -> Path:
     """Path of the mapping from metering points to participants that `scripts.deploy` writes, area by area."""
-    suffix = f".{name}.participants.csv" if area else ".participants.csv"
-    return record_path(network).with_suffix(suffix)
+    return _beside_record(network, "participants.csv", area, name)
+
+
+def onboarding_folder(network: str, area: int = 0, name: str = "") -> Path:
+    """Folder of an area's people, their keystores and the register of them."""
+    return _beside_record(network, "onboarding", area, name)
+
+
+def _beside_record(network: str, what: str, area: int, name: str) -> Path:
+    return record_path(network).with_suffix(f".{name}.{what}" if area else f".{what}")
 
 
 def index_path(network: str) -> Path:
     """Path of the event index of the deployment on record for a network."""
     return record_path(network).with_suffix(".index.sqlite")
+
+
+def said_again(options: argparse.Namespace) -> tuple[str, ...]:
+    """Words of a next command that name the network and area of this one."""
+    network = () if options.network == "devnet" else ("--network", quoted(options.network))
+    area = () if options.area is None else ("--area", quoted(options.area))
+    return (*network, *area)
 
 
 def area_option(parser: argparse.ArgumentParser, default: str) -> None:

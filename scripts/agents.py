@@ -28,10 +28,9 @@ from gridbourse.commands import command, next_line, quoted
 from gridbourse.crowdsale.desk import Desk
 from gridbourse.crowdsale.display import euro
 from gridbourse.crowdsale.errors import CrowdsaleError
-from gridbourse.metering.points import read_numbers
 from gridbourse.model.trade import MOST_WH
-from scripts import command_parser, mapping_path, on_record, parse, run
-from scripts.party import add_party_options, amount, own_key
+from scripts import command_parser, parse, run, said_again
+from scripts.party import add_party_options, amount, party_at
 
 GATEWAY = "gateway"
 Options = argparse.Namespace
@@ -77,10 +76,8 @@ class Principal:
 def main(*args: str, web3: Web3 | None = None) -> int:
     """One step on `web3` when given, else on the network the arguments name."""
     options = parse(_parser(), args)
-    mapping = options.participants or mapping_path(options.network)
-    numbers = read_numbers(mapping) if mapping.exists() else {}
-    with on_record(options.network, web3) as market:
-        desk = Desk(market, numbers, own_key(options))
+    with party_at(options, web3) as (market, numbers, key):
+        desk = Desk(market, numbers, key)
         STEPS[options.command](Principal(market, desk, options.by), options)
     return 0
 
@@ -134,9 +131,8 @@ def _shown(wh: int) -> str:
 
 
 def _say_next(out: Console, step: str, options: Options, remark: str) -> None:
-    where = () if options.network == "devnet" else ("--network", quoted(options.network))
     by = ("--by", options.by) if options.keystore is None else ("--keystore", options.keystore)
-    words = (*step.split(), by[0], quoted(by[1]), *where)
+    words = (*step.split(), by[0], quoted(by[1]), *said_again(options))
     out.print(next_line(command("agents", *words), remark), soft_wrap=True)
 
 
@@ -151,7 +147,6 @@ STEPS: dict[str, Callable[[Principal, Options], None]] = {
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser("agents", __doc__)
     everywhere = argparse.ArgumentParser(add_help=False)
-    everywhere.add_argument("--network", default="devnet", help="devnet or an RPC address")
     add_party_options(everywhere)
     everywhere.add_argument("--by", metavar="WHO", help="the participant, by its metering point")
     steps = parser.add_subparsers(dest="command", required=True, metavar="STEP")

@@ -17,20 +17,16 @@ from gridbourse.chain.deployment.market import Market
 from gridbourse.commands import command, next_line, quoted
 from gridbourse.index.bill import BillError, bill, month_of
 from gridbourse.index.history import indexed
-from gridbourse.metering.points import read_numbers
 from gridbourse.report.bill import as_json, print_bill, write_bill
 from gridbourse.text import meant, one_line
-from scripts import area_option, command_parser, mapping_path, on_area, parse, run
+from scripts import area_option, command_parser, numbers_in, on_area, parse, run
 
 
 def main(*args: str, web3: Web3 | None = None) -> None:
     """Print the bill, from `web3` when given, else from the network the arguments name."""
     options = parse(_parser(), args)
     with on_area(options.network, options.area, web3) as market:
-        mapping = options.participants or mapping_path(
-            options.network, market.area, market.area_name
-        )
-        numbers = read_numbers(mapping) if mapping.exists() else {}
+        numbers = numbers_in(market, options.network, options.participants)
         number = _number(market, options.point, numbers, options.number)
         month = month_of(options.month, options.timezone, market.clock.read("mtuSeconds"))
         with indexed(market) as index:

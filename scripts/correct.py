@@ -20,15 +20,13 @@ from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.chain.deployment.market import Market
 from gridbourse.index.history import read_history
 from gridbourse.metering.corrections import Known, periods_in, read_corrections
-from gridbourse.metering.points import read_numbers
 from gridbourse.model.periods import Mtu
 from gridbourse.text import many
 from oracle.meter.corrections import Difference, book_corrections
 from oracle.verifier.reviews import Reviewed, book_reviews
-from scripts import BAD_INPUT, area_option, command_parser, mapping_path, on_area, parse, run
+from scripts import BAD_INPUT, Numbers, area_option, command_parser, numbers_in, on_area, parse, run
 
 SOME_REFUSED = 1
-Numbers = dict[str, tuple[int, ...]]
 
 
 def main(*args: str, web3: Web3 | None = None) -> int:
@@ -42,10 +40,7 @@ def main(*args: str, web3: Web3 | None = None) -> int:
     area_option(parser, "the only one")
     options = parse(parser, args)
     with on_area(options.network, options.area, web3) as market:
-        mapping = options.participants or mapping_path(
-            options.network, market.area, market.area_name
-        )
-        numbers = read_numbers(mapping) if mapping.exists() else {}
+        numbers = numbers_in(market, options.network, options.participants)
         return _correct(market, options.file, numbers, options.skip_refused)
 
 

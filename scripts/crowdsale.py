@@ -23,10 +23,9 @@ from gridbourse.chain.node.transactions import Reverted
 from gridbourse.crowdsale.desk import Desk
 from gridbourse.crowdsale.display import what_now
 from gridbourse.crowdsale.progress import standing
-from gridbourse.metering.points import read_numbers
-from scripts import command_parser, mapping_path, on_record, parse, run
+from scripts import command_parser, parse, run, said_again
 from scripts.crowdsale_steps import STEPS
-from scripts.party import add_party_options, amount, own_key
+from scripts.party import add_party_options, amount, party_at
 
 OUT_OF_TURN = (
     "WrongPhase", "NotOver", "OutsideFunding", "TimelockRunning", "NothingAgreed", "MilestoneOutOfTurn",
@@ -37,16 +36,14 @@ OUT_OF_TURN = (
 def main(*args: str, web3: Web3 | None = None) -> int:
     """One step on `web3` when given, else on the network the arguments name."""
     options = parse(_parser(), args)
-    mapping = options.participants or mapping_path(options.network)
-    numbers = read_numbers(mapping) if mapping.exists() else {}
-    with on_record(options.network, web3) as market:
-        desk = Desk(market, numbers, own_key(options))
+    with party_at(options, web3) as (market, numbers, key):
+        desk = Desk(market, numbers, key)
         try:
             STEPS[options.command](desk, options)
         except Reverted as refusal:
             if refusal.name in OUT_OF_TURN and getattr(options, "name", None) in desk.campaigns():
                 found = standing(desk, options.name)
-                raise refusal.advised(what_now(found, options.network)) from refusal
+                raise refusal.advised(what_now(found, said_again(options))) from refusal
             raise
     return 0
 
@@ -54,7 +51,6 @@ def main(*args: str, web3: Web3 | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser("crowdsale", __doc__)
     everywhere = argparse.ArgumentParser(add_help=False)
-    everywhere.add_argument("--network", default="devnet", help="devnet or an RPC address")
     add_party_options(everywhere)
     steps = parser.add_subparsers(dest="command", required=True, metavar="STEP")
 

@@ -279,13 +279,13 @@ def _wait(desk: Desk, options: Options) -> None:
 
 def _status(desk: Desk, options: Options) -> None:
     if options.name is None:
-        showing.show_all(OUT, desk, options.network)
+        showing.show_all(OUT, desk, scripts.said_again(options))
     else:
-        showing.show(OUT, desk, options.name, options.network)
+        showing.show(OUT, desk, options.name, scripts.said_again(options))
 
 
 def _say_next(desk: Desk, options: Options) -> None:
-    showing.say_next(OUT, standing(desk, options.name), options.network)
+    showing.say_next(OUT, standing(desk, options.name), scripts.said_again(options))
 
 
 def _hash(options: Options) -> bytes:

@@ -41,6 +41,7 @@ pledged to investors; the operator removes the holder, and registers the success
 
     python -m scripts.offices pledge take-over P0002 --keystore FILE
 
+DSO, METER_ORACLE, GRID_ORACLE and VERIFIER are those of the area named, and so are points.
 ADDRESS has its checksum, or is public/NAME or a party of the deployment such as dso or "meter oracle".
 The operator signs, unless --keystore or --by names another party.
 """
@@ -49,11 +50,11 @@ import argparse
 
 from web3 import Web3
 
+from gridbourse.chain.deployment.market import FIRST_AREA
 from gridbourse.chain.node.refusals import PERMISSIONS
-from gridbourse.metering.points import read_numbers
-from scripts import command_parser, mapping_path, on_record, parse, run
+from scripts import command_parser, parse, run
 from scripts.offices_steps import STEPS, Office, show_status
-from scripts.party import add_party_options, own_key
+from scripts.party import add_party_options, party_at
 
 SUBJECTS = {
     "account": "another account for a participant whose key is lost or stolen",
@@ -68,18 +69,15 @@ SUBJECTS = {
 def main(*args: str, web3: Web3 | None = None) -> int:
     """One step on `web3` when given, else on the network the arguments name."""
     options = parse(_parser(), args)
-    mapping = options.participants or mapping_path(options.network)
-    numbers = read_numbers(mapping) if mapping.exists() else {}
-    with on_record(options.network, web3) as market:
-        options.act(Office(market, numbers, own_key(options)), options)
+    with party_at(options, web3, FIRST_AREA) as (market, numbers, key):
+        options.act(Office(market, numbers, key), options)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser("offices", __doc__)
     everywhere = argparse.ArgumentParser(add_help=False)
-    everywhere.add_argument("--network", default="devnet", help="devnet or an RPC address")
-    add_party_options(everywhere)
+    add_party_options(everywhere, "the first one")
     everywhere.add_argument("--by", metavar="WHO", help="who signs: a point, public/NAME or a"
                             " party of the deployment")  # fmt: skip
     subjects = parser.add_subparsers(required=True, metavar="SUBJECT")

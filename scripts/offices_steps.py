@@ -13,10 +13,11 @@ from gridbourse.chain.deployment.flexibility import ROLES as OF_FLEXIBILITY
 from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.operations import market_areas as places
 from gridbourse.chain.operations import proposals as offices
-from gridbourse.chain.operations.proposals import Log, OfficeError, Proposal
+from gridbourse.chain.operations.proposals import Log, OfficeError, Proposal, Role
 from gridbourse.commands import command, next_line, quoted
 from gridbourse.crowdsale.desk import PUBLIC, Desk
 from gridbourse.text import moment
+from scripts import said_again
 
 PARTIES = ("operator", "gateway", *SERVICES, *OF_FLEXIBILITY)
 """Parties that have a key of the deployment's."""
@@ -108,6 +109,8 @@ def _show_proposal(office: Office, proposal: Proposal, now: int) -> None:
 def _what(office: Office, proposal: Proposal) -> str:
     if proposal.kind == offices.ACCOUNT:
         return f"place of {office.name(int(proposal.what))}"
+    if proposal.kind == offices.ROLE:
+        return f"role {offices.Role(proposal.what, proposal.area)}"
     return f"{proposal.kind} {proposal.what}"
 
 
@@ -126,6 +129,8 @@ def _say_carry_out(
     if proposal.what == offices.ADMIN_REMOVAL:
         words = f"role drop {offices.ADMIN} {proposal.address}"
     when = f"from {moment(proposal.ready_at)} until {moment(proposal.expires_at)}"
+    if proposal.area:
+        options = Options(**vars(options) | {"area": proposal.area})
     _say_next(options, words, f"{proposal.carried_out_by}, {when}")
 
 
@@ -182,23 +187,24 @@ def _reinstate(office: Office, options: Options) -> None:
 def _propose_role(office: Office, options: Options) -> None:
     role, address = offices.role_named(options.role), office.address(options.address)
     proposal = offices.propose_role(office.market, office.signer(options.by), role, address)
-    OUT.print(f"{role} for {address}: proposed")
+    OUT.print(f"{offices.role_at(office.market, role)} for {address}: proposed")
     _say_carry_out(office, proposal, options, options.address)
 
 
 def _withdraw_role(office: Office, options: Options) -> None:
     role, address = offices.role_named(options.role), office.address(options.address)
     offices.withdraw_role(office.market, office.signer(options.by), role, address)
-    OUT.print(f"{role} for {address}: withdrawn")
+    OUT.print(f"{offices.role_at(office.market, role)} for {address}: withdrawn")
     _say_next(options, "status")
 
 
 def _give_role(office: Office, options: Options) -> None:
     role, address = _held(options), office.address(options.address)
     offices.give_role(office.market, office.signer(options.by), role, address)
-    OUT.print(f"{role}: {address} has it")
+    given = offices.role_at(office.market, role)
+    OUT.print(f"{given}: {address} has it")
     held = offices.holders(office.market, offices.read_log(office.market))
-    others = [who for each, who in held if each == role and who != address]
+    others = [who for each, who in held if each == given and who != address]
     removal = f"propose {offices.ADMIN_REMOVAL}" if role == offices.ADMIN else f"drop {role}"
     if others:
         _say_next(options, f"role {removal} {others[0]}", "an admin, where the role has moved")
@@ -208,11 +214,11 @@ def _give_role(office: Office, options: Options) -> None:
 
 def _drop_role(office: Office, options: Options) -> None:
     role, address = _held(options), office.address(options.address)
-    had = offices.holds(office.market, role, address)
-    if not had:
-        raise OfficeError(f"{address} does not hold {role}")
+    held = offices.role_at(office.market, role)
+    if not offices.holds(office.market, role, address):
+        raise OfficeError(f"{address} does not hold {held}")
     offices.drop_role(office.market, office.signer(options.by), role, address)
-    OUT.print(f"{role}: {address} has it no more")
+    OUT.print(f"{held}: {address} has it no more")
     _say_next(options, "status")
 
 
@@ -270,18 +276,17 @@ def _take_over(office: Office, options: Options) -> None:
 # --- showing --------------------------------------------------------------------------------------
 
 
-def _show_holders(found: Sequence[tuple[str, str]]) -> None:
+def _show_holders(found: Sequence[tuple[Role, str]]) -> None:
     table = Table(title="offices", title_justify="left")
     table.add_column("role")
     table.add_column("account", no_wrap=True)  # to be copied
-    for row in found:
-        table.add_row(*row)
+    for role, account in found:
+        table.add_row(str(role), account)
     OUT.print(table)
 
 
 def _say_next(options: Options, step: str, remark: str = "") -> None:
-    where = () if options.network == "devnet" else ("--network", quoted(options.network))
-    OUT.print(next_line(command("offices", step, *where), remark), soft_wrap=True)
+    OUT.print(next_line(command("offices", step, *said_again(options)), remark), soft_wrap=True)
 
 
 Step = Callable[[Office, Options], None]

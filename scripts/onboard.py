@@ -11,7 +11,7 @@ Columns of FILE: name, contact, metering_point, zone, connection_kw, meter_addre
 reading_wh, reading_signature, credit_limit_eur; and optionally account, mandate (yes or no).
 Exit code 1: some rows or people were refused, the rest went in. Names and keys stay in a folder
 beside the deployment record, for its owner alone; the chain sees pseudonyms. Registered people enter
-the deployment's one mapping of metering points to participants, from which the oracles know them.
+the mapping of metering points to participants of their area, from which the oracles know them.
 """
 
 import argparse
@@ -23,7 +23,6 @@ from rich.console import Console
 from rich.table import Table
 from web3 import Web3
 
-from gridbourse.chain.deployment.record import record_path
 from gridbourse.chain.keys.keystores import PASSWORD_VARIABLE, Keystores, find_password
 from gridbourse.chain.node.connect import NetworkError
 from gridbourse.commands import command, next_line, quoted
@@ -35,29 +34,44 @@ from gridbourse.onboarding.mapping import update_mapping
 from gridbourse.onboarding.people import People, Person, Status
 from gridbourse.onboarding.registration import Members
 from gridbourse.text import many
-from scripts import command_parser, mapping_path, on_record, parse, run
+from scripts import (
+    area_option,
+    command_parser,
+    mapping_of,
+    on_area,
+    onboarding_folder,
+    parse,
+    run,
+)
 
 SOME_REFUSED = 1
+WITHOUT_CHAIN = ("check", "status")
+"""Steps that need no node, unless for the name of an area."""
 MAX_CREDIT_EUR = 1_000
 
 
 def main(*args: str, web3: Web3 | None = None) -> int:
     """Entry of ``python -m scripts.onboard``; on `web3` when given, else on the network named."""
     options = parse(_parser(), args)
-    record = record_path(options.network)
-    folder = options.folder or record.with_suffix(".onboarding")
-    if options.command == "status" and not folder.exists():
-        return _say(f"Nobody has applied.\n{_next('apply FILE', options)}")
-    with People(folder) as people:
-        if options.command == "check":
-            return _check(people, options)
-        if options.command == "status":
-            return _status(people, options)
-        with on_record(options.network, web3) as market:
+    if options.command in WITHOUT_CHAIN and options.area is None:
+        return _act_without_chain(options, options.folder or onboarding_folder(options.network))
+    with on_area(options.network, options.area, web3) as market:
+        of_area = onboarding_folder(options.network, market.area, market.area_name)
+        folder = options.folder or of_area
+        if options.command in WITHOUT_CHAIN:
+            return _act_without_chain(options, folder)
+        with People(folder) as people:
             members = Members(market)
             people.belong_to(members.identity)
             act = {"apply": _apply, "register": _register, "leave": _leave, "erase": _erase}
             return act[options.command](people, members, options)
+
+
+def _act_without_chain(options: argparse.Namespace, folder: Path) -> int:
+    if options.command == "status" and not folder.exists():
+        return _say(f"Nobody has applied.\n{_next('apply FILE', options)}")
+    with People(folder) as people:
+        return _check(people, options) if options.command == "check" else _status(people, options)
 
 
 def _apply(people: People, members: Members, options: argparse.Namespace) -> int:
@@ -106,7 +120,7 @@ def _register(people: People, members: Members, options: argparse.Namespace) -> 
             raise  # of the node, not of the person
         except GridbourseError as error:
             refused.append(f"{person.id}: {error}")
-    mapping = mapping_path(options.network)
+    mapping = mapping_of(members.market, options.network)
     update_mapping(mapping, people)
     _show_people(registered, "registered")
     for line in refused:
@@ -129,7 +143,7 @@ def _leave(people: People, members: Members, options: argparse.Namespace) -> int
 def _erase(people: People, members: Members, options: argparse.Namespace) -> int:
     person = people.person(options.id)
     number = enrolment.erase(people, _keystores(people), members, person)
-    update_mapping(mapping_path(options.network), people)
+    update_mapping(mapping_of(members.market, options.network), people)
     kept = "nothing" if number is None else f"the account and the number {number}, of nobody known"
     _say(f"{options.id}: personal data and salt erased, and the log says so; the chain has {kept}")
     _say("Backups, application files and shell history are yours to erase")
@@ -211,15 +225,17 @@ def _check_of(people: Sequence[Person]) -> str:
 
 
 def _next(words: str, options: argparse.Namespace, remark: str = "") -> str:
+    area = () if options.area is None else ("--area", quoted(options.area))
     folder = ("--folder", quoted(options.folder)) if options.folder else ()
     return next_line(
-        command("onboard", words, "--network", quoted(options.network), *folder), remark
+        command("onboard", words, "--network", quoted(options.network), *area, *folder), remark
     )
 
 
 def _parser() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--network", default="devnet", help="devnet or an RPC address")
+    area_option(shared, "the only one")
     shared.add_argument("--folder", type=Path, help="default: beside the deployment record")
     parser = command_parser("onboard", __doc__)
     commands = parser.add_subparsers(dest="command", required=True)

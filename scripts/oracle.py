@@ -38,7 +38,7 @@ from oracle.dso.watch import Connected, GridWatch
 from oracle.meter.corrections import LateReadings, SettledPeriods
 from oracle.meter.feed import MeterFeed
 from oracle.meter.folder import KnownPoints, MeterFolder
-from scripts import area_option, command_parser, mapping_path, on_area, parse, run
+from scripts import area_option, command_parser, mapping_of, on_area, parse, run
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ def _introduce(
 
 
 def _mapping(market: Market, options: argparse.Namespace) -> Path:
-    return options.participants or mapping_path(options.network, market.area, market.area_name)
+    return options.participants or mapping_of(market, options.network)
 
 
 ORACLES = {"meter": _meter, "grid": _grid}

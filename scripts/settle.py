@@ -30,7 +30,6 @@ from gridbourse.deployment.participants import account_name
 from gridbourse.errors import GridbourseError
 from gridbourse.grid.network import Network
 from gridbourse.index.history import indexed, read_history
-from gridbourse.metering.points import read_numbers
 from gridbourse.model.house_accounts import SUPPLIER_ACCOUNT
 from gridbourse.report import formatting as words
 from gridbourse.scenario.areas import load_areas
@@ -38,7 +37,7 @@ from gridbourse.scenario.scenario import Scenario
 from gridbourse.text import many
 from oracle.claims.curtailment import claim
 from oracle.verifier.reviews import book_reviews
-from scripts import area_option, command_parser, mapping_path, on_record, parse, run
+from scripts import area_option, command_parser, numbers_in, on_record, parse, run
 from scripts.correct import show_reviews
 
 PARTIES = ("dso", "tso", "supplier", "operator")
@@ -70,8 +69,7 @@ def main(*args: str, web3: Web3 | None = None) -> int:
 
 def _settle_area(market: Market, network: str, is_named: bool) -> int:
     """One area after the other: none waits for another's books, readings or DSO."""
-    mapping = mapping_path(network, market.area, market.area_name)
-    points = read_numbers(mapping) if mapping.exists() else {}
+    points = numbers_in(market, network)
     if is_named:
         print(f"Area {market.area_name}")
     return settle(market, points)
@@ -214,14 +212,16 @@ def _losses_wh(market: Market, rebuilt: Rebuilt, periods: Sequence[int]) -> int 
     except (GridbourseError, KeyError, IndexError):
         return None
     points = scenario.points
-    if not points["participant"].all() or len(points) != len(rebuilt.members.participants):
+    numbers = rebuilt.members.numbers_in(market.area)
+    if not points["participant"].all() or len(points) != len(numbers):
         return None
     network = Network.load(scenario.grid_file, points)
-    return sum(_lost(scenario, network, rebuilt, period) for period in periods)
+    return sum(_lost(scenario, network, rebuilt, numbers, period) for period in periods)
 
 
-def _lost(scenario: Scenario, network: Network, rebuilt: Rebuilt, period: int) -> int:
-    numbers = sorted(rebuilt.members.participants)
+def _lost(
+    scenario: Scenario, network: Network, rebuilt: Rebuilt, numbers: list[int], period: int
+) -> int:
     readings = [rebuilt.metering.reading(period, who) or 0 for who in numbers]
     flow = network.run(
         np.array([readings]) / scenario.mtu.hours, scenario.reactive_var(period)[None]
@@ -239,13 +239,13 @@ def _redeem(out: Console, market: Market, points: Iterable[str]) -> None:
     names = {name: name for name in PARTIES} | {account_name(point): point for point in points}
     holders = {market.keys[key].address.lower(): key for key in names}
     with indexed(market) as index:
-        periods = index.due("redemption", None, ("FlexibilityDelivery", "FlexibilityToken"))
+        periods = index.due("redemption", market.area, ("FlexibilityDelivery", "FlexibilityToken"))
         if not periods:
             return
         tokens = index.history(periods).rebuilt.flexibility
         assert tokens is not None, "the record has a flexibility market"
         _redeem_held(out, market, tokens, names, holders)
-        index.done("redemption", None)
+        index.done("redemption", market.area)
 
 
 def _redeem_held(

@@ -26,14 +26,23 @@ from gridbourse.chain.operations.withdrawals import Withdrawal
 from gridbourse.commands import command, next_line, quoted
 from gridbourse.crowdsale.desk import Desk
 from gridbourse.crowdsale.display import euro
-from gridbourse.metering.points import read_numbers
-from gridbourse.model.house_accounts import FIRST_PARTICIPANT
+from gridbourse.model.house_accounts import (
+    OPERATOR_ACCOUNT,
+    ROUNDING_ACCOUNT,
+    SPREAD_ACCOUNT,
+    SUPPLIER_ACCOUNT,
+    TSO_ACCOUNT,
+    is_participant,
+)
 from gridbourse.text import moment
-from scripts import command_parser, mapping_path, on_record, parse, run
-from scripts.party import add_party_options, amount, own_key
+from scripts import command_parser, parse, run, said_again
+from scripts.party import add_party_options, amount, party_at
 
-HOUSE = {"dso": 1, "supplier": 2, "operator": 3, "rounding": 4, "spread": 5, "tso": 7}
-"""House account by name, as in `HouseAccounts.sol`."""
+HOUSE = {
+    "supplier": SUPPLIER_ACCOUNT, "operator": OPERATOR_ACCOUNT, "rounding": ROUNDING_ACCOUNT,
+    "spread": SPREAD_ACCOUNT, "tso": TSO_ACCOUNT,
+}  # fmt: skip
+"""House account by name; besides these, dso is that of the area's DSO."""
 OPERATORS = ("rounding", "spread")
 """Accounts from which the operator withdraws."""
 Options = argparse.Namespace
@@ -47,13 +56,14 @@ class Counter:
     ) -> None:
         self.market, self._key = market, key
         self._desk = Desk(market, numbers, key)
-        self._names = {account: name for name, account in HOUSE.items()}
+        self._house = HOUSE | {"dso": market.dso_account}
+        self._names = {account: name for name, account in self._house.items()}
         self._names |= {found[-1]: point for point, found in numbers.items()}
 
     def account(self, who: str | None) -> int:
         """Account number of WHO, or of the key given."""
-        if who in HOUSE:
-            return HOUSE[who]
+        if who in self._house:
+            return self._house[who]
         if who is not None:
             return self._desk.number_of(who)
         number: int = self.market.registry.read("numberOf", self._desk.party(None).address)
@@ -61,7 +71,7 @@ class Counter:
 
     def key(self, who: str | None) -> LocalAccount:
         """Key with which WHO signs."""
-        if self._key is None and who in HOUSE:
+        if self._key is None and who in self._house:
             return self.market.keys["operator" if who in OPERATORS else who]
         return self._desk.party(who)
 
@@ -77,10 +87,8 @@ class Counter:
 def main(*args: str, web3: Web3 | None = None) -> int:
     """One step on `web3` when given, else on the network the arguments name."""
     options = parse(_parser(), args)
-    mapping = options.participants or mapping_path(options.network)
-    numbers = read_numbers(mapping) if mapping.exists() else {}
-    with on_record(options.network, web3) as market:
-        STEPS[options.command](Counter(market, numbers, own_key(options)), options)
+    with party_at(options, web3) as (market, numbers, key):
+        STEPS[options.command](Counter(market, numbers, key), options)
     return 0
 
 
@@ -148,7 +156,7 @@ def _status(counter: Counter, options: Options) -> None:
         out.print(f"{counter.name(account)}")
         out.print(f"Free     {euro(house.read('balanceOf', account))} EUR")
         out.print(f"May go   {euro(withdrawals.may_leave(counter.market, account))} EUR")
-        if account >= FIRST_PARTICIPANT and (credit := house.read("waitingOf", account)):
+        if is_participant(account) and (credit := house.read("waitingOf", account)):
             out.print(f"Waits    {euro(credit)} EUR, until the supplier pays in")
     table = Table(title="withdrawals under way", title_justify="left")
     for heading in ("number", "account", "EUR", "paid from"):
@@ -180,8 +188,7 @@ def _say_first(out: Console, waiting: list[Withdrawal], options: Options) -> Non
 
 
 def _say_next(out: Console, step: str, options: Options, remark: str) -> None:
-    where = () if options.network == "devnet" else ("--network", quoted(options.network))
-    out.print(next_line(command("withdraw", step, *where), remark), soft_wrap=True)
+    out.print(next_line(command("withdraw", step, *said_again(options)), remark), soft_wrap=True)
 
 
 STEPS: dict[str, Callable[[Counter, Options], None]] = {
@@ -196,7 +203,6 @@ STEPS: dict[str, Callable[[Counter, Options], None]] = {
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser("withdraw", __doc__)
     everywhere = argparse.ArgumentParser(add_help=False)
-    everywhere.add_argument("--network", default="devnet", help="devnet or an RPC address")
     add_party_options(everywhere)
     everywhere.add_argument("--by", metavar="WHO", help="whose account; a point or a house account")
     steps = parser.add_subparsers(dest="command", required=True, metavar="STEP")

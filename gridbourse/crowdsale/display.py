@@ -5,17 +5,19 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from gridbourse.chain.bindings.crowdsale import EquityCampaign
-from gridbourse.commands import command, next_line, quoted
+from gridbourse.commands import command, next_line
 from gridbourse.crowdsale.desk import Desk
 from gridbourse.crowdsale.progress import Standing, standing
 from gridbourse.text import moment
 
 BAR = 24
+Words = tuple[str, ...]
+"""Options of the next command, which name network and area."""
 
 
-def show_all(out: Console, desk: Desk, network: str) -> None:
+def show_all(out: Console, desk: Desk, where: Words) -> None:
     """One row a campaign."""
-    table = Table(title=f"campaigns on {network}, EUR", title_justify="left", padding=0)
+    table = Table(title="campaigns, EUR", title_justify="left", padding=0)
     for heading in ("name", "kind", "owner"):
         table.add_column(heading, overflow="fold")
     table.add_column("phase", no_wrap=True)
@@ -29,14 +31,14 @@ def show_all(out: Console, desk: Desk, network: str) -> None:
         table.add_row(name, found.kind, found.owner, found.phase, *money)
     if table.row_count:
         out.print(table)
-        out.print(_next(("status NAME", ""), network), soft_wrap=True, markup=False)
+        out.print(_next(("status NAME", ""), where), soft_wrap=True, markup=False)
     else:
         out.print("No campaign yet.")
         first = "open NAME --point POINT --goal EUR --profit-share PERMILLE"
-        out.print(_next((first, ""), network), soft_wrap=True, markup=False)
+        out.print(_next((first, ""), where), soft_wrap=True, markup=False)
 
 
-def show(out: Console, desk: Desk, name: str, network: str) -> None:
+def show(out: Console, desk: Desk, name: str, where: Words) -> None:
     """Show one campaign: its progress, terms and holders."""
     found = standing(desk, name)
     account, terms = found.account, found.terms
@@ -56,23 +58,23 @@ def show(out: Console, desk: Desk, name: str, network: str) -> None:
     out.print(bars)
     out.print(_facts(found))
     _show_holders(out, desk, name)
-    say_next(out, found, network)
+    say_next(out, found, where)
 
 
-def say_next(out: Console, found: Standing, network: str) -> None:
+def say_next(out: Console, found: Standing, where: Words) -> None:
     """Print the phase of a campaign, and the next command."""
     out.print(f"Phase    {found.phase}")
     if found.next_step[0]:
-        out.print(_next(found.next_step, network), soft_wrap=True, markup=False)
+        out.print(_next(found.next_step, where), soft_wrap=True, markup=False)
 
 
-def what_now(found: Standing, network: str) -> str:
+def what_now(found: Standing, where: Words) -> str:
     """State of a campaign and next step, in one line."""
     words, remark = found.next_step
     said = f"{found.name!r} is {found.phase}"
     if not words:
         return f"{said}, and nothing is left to do"
-    return f"{said}; next: {_command(words, network)}" + (f" ({remark})" if remark else "")
+    return f"{said}; next: {_command(words, where)}" + (f" ({remark})" if remark else "")
 
 
 def agreement(agreed: tuple[str, int]) -> str:
@@ -123,11 +125,10 @@ def _show_holders(out: Console, desk: Desk, name: str) -> None:
         out.print(table)
 
 
-def _next(step: tuple[str, str], network: str) -> str:
+def _next(step: tuple[str, str], where: Words) -> str:
     words, remark = step
-    return next_line(_command(words, network), remark)
+    return next_line(_command(words, where), remark)
 
 
-def _command(words: str, network: str) -> str:
-    where = () if network == "devnet" else ("--network", quoted(network))
+def _command(words: str, where: Words) -> str:
     return command("crowdsale", words, *where)

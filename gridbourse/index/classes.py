@@ -4,7 +4,7 @@ A walk through a few periods takes the state of the deployment (participants, mo
 parties), the tariff in force, and everything that happened in the transactions of those periods.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -47,21 +47,21 @@ class Place(NamedTuple):
     subject: int | None
 
 
-def places(events: Iterable[Event], transactions: Mapping[int, int]) -> list[Place]:
-    """Place of each event; transactions: position of each event's transaction, by its number here.
+def places(events: Sequence[Event], transactions: Sequence[int]) -> list[Place]:
+    """Place of each event; transactions: position of each event's transaction on the chain.
 
     A movement of money without a period takes that of its transaction.
     """
     found = [_place(event) for event in events]
     of_transaction: dict[int, int] = {}
-    for number, place in enumerate(found):
+    for place, transaction in zip(found, transactions, strict=True):
         if place.period is not None:
-            of_transaction.setdefault(transactions[number], place.period)
+            of_transaction.setdefault(transaction, place.period)
     return [
-        place._replace(period=of_transaction.get(transactions[number]))
+        place._replace(period=of_transaction.get(transaction))
         if place.kind is Kind.MONEY
         else place
-        for number, place in enumerate(found)
+        for place, transaction in zip(found, transactions, strict=True)
     ]
 
 

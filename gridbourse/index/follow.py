@@ -102,11 +102,7 @@ def _rows(decoder: Decoder, logs: Sequence[Any]) -> list[Row]:
         for log in logs
     ]
     events = list(decoder.decode(plain))
-    transactions = {
-        number: log["blockNumber"] << 32 | log["transactionIndex"]
-        for number, log in enumerate(logs)
-    }
-    found = places(events, transactions)
+    found = places(events, [log["blockNumber"] << 32 | log["transactionIndex"] for log in logs])
     return [
         Row(log, event.contract, event.name, place)
         for log, event, place in zip(plain, events, found, strict=True)

@@ -90,15 +90,16 @@ class EventIndex:
             return self._walked(self._store.logs())
         return found
 
-    def due(self, task: str, area: int | None, contracts: Collection[str]) -> list[int]:
+    def due(self, task: str, area: int, contracts: Collection[str]) -> list[int]:
         """Periods that contracts told something of since `done` was said of the task, and those it left.
 
-        area: of the events, None for those of every area. What is told after this call is due next time.
+        area: of the events; those that name none are of every area. What is told after this call is due
+        next time.
         """
         self._asked[_of(task, area)] = self._follow()
         return self._store.due(_of(task, area), area, contracts)
 
-    def done(self, task: str, area: int | None, left: Collection[int] = ()) -> None:
+    def done(self, task: str, area: int, left: Collection[int] = ()) -> None:
         """The task has followed what `due` told of, but for some periods."""
         self._store.done(_of(task, area), self._asked[_of(task, area)], left)
 
@@ -131,8 +132,8 @@ def _checksummed(value: Any) -> Any:
     return to_checksum_address(value) if isinstance(value, str) and is_address(value) else value
 
 
-def _of(task: str, area: int | None) -> str:
-    return task if area is None else f"{task} of area {area}"
+def _of(task: str, area: int) -> str:
+    return f"{task} of area {area}"
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -188,19 +188,17 @@ class Store:
             return self._logs("1")
         if not periods:
             return self._logs("kind = ?", Kind.STATE)
-        self._db.execute("CREATE TEMP TABLE IF NOT EXISTS wanted (period INTEGER PRIMARY KEY)")
-        self._db.execute("DELETE FROM wanted")
-        self._db.executemany("INSERT INTO wanted VALUES (?)", [(period,) for period in periods])
+        wanted = json.dumps(sorted(periods))
         [(first, last)] = self._rows(
             "SELECT min(block), max(block) FROM logs WHERE kind = ?"
-            " AND period IN (SELECT period FROM wanted)",
-            Kind.PERIOD,
-        )
+            " AND period IN (SELECT value FROM json_each(?))",
+            Kind.PERIOD, wanted,
+        )  # fmt: skip
         return self._logs(
-            "kind = ?1 OR (kind IN (?2, ?3) AND period IN (SELECT period FROM wanted))"
+            "kind = ?1 OR (kind IN (?2, ?3) AND period IN (SELECT value FROM json_each(?10)))"
             " OR (kind = ?4 AND block BETWEEN ?5 AND ?6) OR (kind = ?7 AND period <= ?8 AND period >= ?9)",
             Kind.STATE, Kind.PERIOD, Kind.MONEY, Kind.CLOCK, first or 0, last or 0,
-            Kind.TARIFF, max(periods), self._tariff_since(min(periods)),
+            Kind.TARIFF, max(periods), self._tariff_since(min(periods)), wanted,
         )  # fmt: skip
 
     def _tariff_since(self, period: int) -> int:
@@ -230,9 +228,12 @@ class Store:
         self, contract: str, names: Collection[str], periods: Collection[int]
     ) -> list[Log]:
         """Logs of a contract's events of these names that tell of some periods."""
-        marks, places = (", ".join("?" * len(some)) for some in (names, periods))
-        condition = f"kind = ? AND contract = ? AND name IN ({marks}) AND period IN ({places})"
-        return self._logs(condition, Kind.PERIOD, contract, *names, *periods)
+        marks = ", ".join("?" * len(names))
+        condition = (
+            f"kind = ? AND contract = ? AND name IN ({marks})"
+            " AND period IN (SELECT value FROM json_each(?))"
+        )
+        return self._logs(condition, Kind.PERIOD, contract, *names, json.dumps(sorted(periods)))
 
     def settled(self, area: int, periods: range) -> list[int]:
         """Periods of a range whose settlement in an area is complete."""
@@ -273,17 +274,17 @@ class Store:
 
     # --- what is still to be done --------------------------------------------------------------
 
-    def due(self, task: str, area: int | None, contracts: Collection[str]) -> list[int]:
+    def due(self, task: str, area: int, contracts: Collection[str]) -> list[int]:
         """Periods that contracts told something of since the task was done, and those it left.
 
-        area: of the events, None for those of every area.
+        area: of the events; those that name none, such as a token's, are of every area.
         """
         marks = ", ".join("?" * len(contracts))
         rows = self._rows(
             "SELECT period FROM pending WHERE task = ? UNION SELECT DISTINCT period FROM logs"
             " WHERE block > coalesce((SELECT block FROM cursors WHERE task = ?), -1)"
-            f" AND period IS NOT NULL AND (? IS NULL OR area = ?) AND contract IN ({marks})",
-            task, task, area, area, *contracts,
+            f" AND period IS NOT NULL AND (area IS NULL OR area = ?) AND contract IN ({marks})",
+            task, task, area, *contracts,
         )  # fmt: skip
         return sorted(period for (period,) in rows)
 
@@ -293,13 +294,6 @@ class Store:
             db.execute("DELETE FROM pending WHERE task = ?", (task,))
             db.executemany("INSERT INTO pending VALUES (?, ?)", [(task, each) for each in left])
             db.execute("INSERT OR REPLACE INTO cursors VALUES (?, ?)", (task, block))
-
-    def check(self) -> None:
-        """IndexFileError where the file is damaged."""
-        with closing(self._db.cursor()) as cursor:
-            [(verdict,)] = cursor.execute("PRAGMA quick_check").fetchall()
-        if verdict != "ok":
-            raise self._unusable(sqlite3.DatabaseError(verdict))
 
 
 def _values(row: Row) -> tuple[object, ...]:

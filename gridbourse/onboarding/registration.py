@@ -1,17 +1,18 @@
 """Onboarding on the chain: reads and changes in the registry and the clearing house."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
-from eth_utils.crypto import keccak
 
+from gridbourse.chain.bindings.contract import Bound
 from gridbourse.chain.bindings.registry import Registration
 from gridbourse.chain.deployment.deploy import ROLES
 from gridbourse.chain.deployment.market import Market
+from gridbourse.chain.encoding.roles import role
 from gridbourse.chain.node.block_ranges import events_of
 from gridbourse.chain.node.transactions import Reverted
 from gridbourse.chain.operations.market_state import due
@@ -35,9 +36,11 @@ class Members:
 
     @property
     def identity(self) -> str:
-        """Identity of the deployment: chain id, beginning of the genesis hash, registry."""
+        """Identity of deployment and area: chain id, beginning of the genesis hash, registry, and the
+        number of an area above 0."""
         record = self.market.record
-        return f"{record.chain_id}/{record.genesis_hash[:18]}/{self.market.registry.address}"
+        whole = f"{record.chain_id}/{record.genesis_hash[:18]}/{self.market.registry.address}"
+        return f"{whole}/{self.market.area}" if self.market.area else whole
 
     @property
     def mtu_seconds(self) -> int:
@@ -46,10 +49,21 @@ class Members:
 
     @cached_property
     def zones(self) -> dict[str, int]:
-        """Grid zones by name, from the registry's log; the flat one is not for applicants."""
-        events = self._events("ZoneAdded")
-        named = ((e["args"]["name"].rstrip(b"\0"), e["args"]["zone"]) for e in events)
-        return {name.decode(errors="replace"): zone for name, zone in named}
+        """Grid zones of the area by name, from the log; the flat one is not for applicants.
+
+        A zone is of the areas that have fees for it, or else for the nearest zone above it: in another
+        area's zone nobody would pay this DSO's fees. Zones without any fees are of every area.
+        """
+        added = [event["args"] for event in self._events("ZoneAdded")]
+        parents = {zone["zone"]: zone["parent"] for zone in added}
+        charged: dict[int, set[int]] = {}
+        for fees in self._told("Tariff", self.market.tariff, "GridFeesSet"):
+            charged.setdefault(fees["args"]["zone"], set()).add(fees["args"]["area"])
+        return {
+            zone["name"].rstrip(b"\0").decode(errors="replace"): zone["zone"]
+            for zone in added
+            if self.market.area in _areas_of(zone["zone"], parents, charged, {self.market.area})
+        }
 
     def number_of(self, account: str) -> int | None:
         """Participant number of the account, which it keeps when it leaves."""
@@ -133,9 +147,10 @@ class Members:
         if self.market.chain.w3.eth.get_code(to_checksum_address(account)):
             return f"{account} is a contract, which signs no orders"
         registry = self.market.registry
-        held = (r for r in SYSTEM_ROLES if registry.read("hasRole", keccak(text=r), account))
-        role = next(held, None)
-        return f"{account} has the role {role}" if role else ""
+        areas = range(registry.read("areaCount"))
+        roles = [(name, role(name, area)) for name in SYSTEM_ROLES for area in areas]
+        held = next((name for name, word in roles if registry.read("hasRole", word, account)), None)
+        return f"{account} has the role {held}" if held else ""
 
     def register(
         self, account: str, known_as: bytes, application: Application, earlier: Iterable[int] = ()
@@ -185,6 +200,21 @@ class Members:
 
     def _events(self, name: str, filters: dict[str, Any] | None = None) -> Iterator[Any]:
         """Events of the registry of a name, from its beginning."""
-        first = self.market.record.contracts["ParticipantRegistry"].block
+        return self._told("ParticipantRegistry", self.market.registry, name, filters)
+
+    def _told(
+        self, of: str, contract: Bound, name: str, filters: dict[str, Any] | None = None
+    ) -> Iterator[Any]:
+        """A contract's events of a name, from its beginning."""
+        first = self.market.record.contracts[of].block
         last = self.market.chain.w3.eth.block_number
-        return events_of(self.market.registry.contract.events[name](), first, last, filters)
+        return events_of(contract.contract.events[name](), first, last, filters)
+
+
+def _areas_of(
+    zone: int, parents: Mapping[int, int], charged: Mapping[int, set[int]], otherwise: set[int]
+) -> set[int]:
+    """Areas that have fees for a zone, or else for the nearest one above it."""
+    while zone and zone not in charged:
+        zone = parents[zone]
+    return charged[zone] if zone else otherwise

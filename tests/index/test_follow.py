@@ -166,11 +166,11 @@ def test_a_contract_that_the_record_gains_later_is_read_from_its_first_block(str
 def test_a_task_is_due_for_what_was_told_since_and_for_what_it_left(street, path):
     index = EventIndex(street.market, path)
     try:
-        assert index.due("task", None, ("Settlement",)) == []
-        index.done("task", None, left=[7, 9])
-        assert index.due("task", None, ("Settlement",)) == [7, 9]
-        index.done("task", None, left=[9])
-        assert index.due("task", None, ("Settlement",)) == [9]
+        assert index.due("task", 0, ("Settlement",)) == []
+        index.done("task", 0, left=[7, 9])
+        assert index.due("task", 0, ("Settlement",)) == [7, 9]
+        index.done("task", 0, left=[9])
+        assert index.due("task", 0, ("Settlement",)) == [9]
         assert index.due("task", 1, ("Settlement",)) == []  # each area has its own
     finally:
         index.close()

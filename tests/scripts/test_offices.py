@@ -109,7 +109,7 @@ def keystore(tmp_path: Path) -> Callable[[str], tuple[str, str]]:
 
 
 def held(market: Market) -> list[tuple[str, str]]:
-    return library.holders(market, library.read_log(market))
+    return [(str(role), who) for role, who in library.holders(market, library.read_log(market))]
 
 
 def typed(line: str, **filled: str) -> list[str]:

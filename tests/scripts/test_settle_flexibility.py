@@ -64,7 +64,9 @@ def sell(market: Market, members: Membership, period: int) -> list[int]:
     closes = start - CLOSES_S
     market.clock.advance_to(keys["operator"], closes - 60)
     lot = lot_commitment(SEED)
-    terms = Terms(0, 1, Way.DOWN, False, len(numbers) * OFFERED, 20, closes, lot=lot)
+    terms = Terms(
+        0, min(members.zones.values()), Way.DOWN, False, len(numbers) * OFFERED, 20, closes, lot=lot
+    )
     with pytest.raises(Reverted, match="BadClosingTime"):
         flex.request(keys["dso"], period, terms._replace(closes_at=closes + 1))
     number = flex.request(keys["dso"], period, terms)
@@ -81,7 +83,7 @@ def sell(market: Market, members: Membership, period: int) -> list[int]:
         market.grid.judge(flex.market.address, period, group.number, words, [], {}, bytes(32))
     legs = flex.market.legs(period, number, numbers)
     called = [who for who, leg in sorted(legs.items()) if not leg.stands_by]
-    draws = {who: lot_drawn(SEED, SALT, FIRST_AREA, period, number, who) for who in numbers}
+    draws = {who: lot_drawn(SEED, SALT, market.area, period, number, who) for who in numbers}
     assert called == [who for who, drawn in draws.items() if drawn % 300 < 200]
     return called
 

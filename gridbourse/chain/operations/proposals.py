@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from eth_account.signers.local import LocalAccount
-from eth_utils import keccak
 
 from gridbourse.chain.deployment.market import Market
+from gridbourse.chain.encoding.roles import role as role_of
 from gridbourse.chain.node.refusals import PERMISSIONS
 from gridbourse.chain.operations.event_log import events
 from gridbourse.errors import GridbourseError
@@ -19,15 +19,17 @@ from gridbourse.text import meant
 
 ADMIN, OPERATOR, GATEWAY, ADMIN_REMOVAL = "ADMIN", "OPERATOR", "GATEWAY", "ADMIN_REMOVAL"
 ROLES: Final = {ADMIN: bytes(32)} | {
-    name: keccak(text=name)
+    name: role_of(name)
     for name in (
         OPERATOR, "DSO", "TSO", "SUPPLIER", GATEWAY, "AGGREGATOR", "METER_ORACLE", "GRID_ORACLE",
         "VERIFIER", "ATTESTER", "TREASURER",
     )
 }  # fmt: skip
 """Roles by name, as the chain has them: `Roles.sol`, and the admin's of OpenZeppelin's AccessControl."""
-PROPOSED: Final = ROLES | {ADMIN_REMOVAL: keccak(text=ADMIN_REMOVAL)}
+PROPOSED: Final = ROLES | {ADMIN_REMOVAL: role_of(ADMIN_REMOVAL)}
 """Proposals for an account: a role, or that an admin's is taken."""
+OF_AREA: Final = ("DSO", "METER_ORACLE", "GRID_ORACLE", "VERIFIER")
+"""Roles that hold in one area: `Roles.inArea`."""
 ROLE, ACCOUNT, MODULE = "role", "account", "module"
 WAITS, READY, EXPIRED = "waits", "ready", "expired"
 TOLD: Final = (
@@ -40,18 +42,27 @@ SUSPENDED: Final = 2
 Log = Mapping[str, Sequence[Mapping[str, Any]]]
 """Values of the registry's events by name, each in order."""
 _BITS: Final = {name: bit for bit, name in PERMISSIONS.items()}
-_NAMES: Final = {word: name for name, word in PROPOSED.items()}
 
 
 class OfficeError(GridbourseError):
     """A role or a permission of which there is none."""
 
 
+class Role(NamedTuple):
+    """Role by its name, and its area where it holds in one besides area 0."""
+
+    name: str
+    area: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} of area {self.area}" if self.area else self.name
+
+
 class Proposal(NamedTuple):
     """One that can be carried out from ready_at on and before expires_at: block time, unix seconds.
 
     what: name of the role, permissions of the module, or number of the participant; address: whose it
-    is to be.
+    is to be; area: of the role, where that is not area 0's.
     """
 
     kind: str
@@ -59,6 +70,7 @@ class Proposal(NamedTuple):
     address: str
     ready_at: int
     expires_at: int
+    area: str = ""
 
     def state(self, now: int) -> str:
         """Whether its time is to come, is now, or is over; now: unix seconds of a block."""
@@ -105,19 +117,41 @@ def read_log(market: Market) -> Log:
 # --- roles -----------------------------------------------------------------------------------------
 
 
+def role_at(market: Market, name: str) -> Role:
+    """The role of a name that an account has, or is to have, in the market's area."""
+    return Role(name, market.area_name if market.area and name in OF_AREA else "")
+
+
+def _word(market: Market, name: str) -> bytes:
+    """The role as the chain has it."""
+    return role_of(name, market.area) if name in OF_AREA else PROPOSED[name]
+
+
+def _roles(log: Log) -> dict[bytes, Role]:
+    """Every role, those of each area among them, as the chain has it; in the order to show."""
+    found = {word: Role(name) for name, word in PROPOSED.items()}
+    for area in (values for values in log["AreaAdded"] if values["area"]):
+        name = area["name"].rstrip(b"\0").decode(errors="replace")
+        found |= {role_of(role, area["area"]): Role(role, name) for role in OF_AREA}
+    return found
+
+
 def propose_role(market: Market, by: LocalAccount, role: str, address: str) -> Proposal:
     """Propose a role, or ADMIN_REMOVAL, for an account."""
     if role == ADMIN_REMOVAL:
         receipt = market.registry.write(by, "propose role", "proposeRemoval", address)
     else:
-        receipt = market.registry.write(by, "propose role", "proposeRole", ROLES[role], address)
+        receipt = market.registry.write(
+            by, "propose role", "proposeRole", _word(market, role), address
+        )
     [told] = market.registry.events_in(receipt, "RoleProposed")
-    return Proposal(ROLE, role, address, told["executableAt"], told["expiresAt"])
+    area = role_at(market, role).area
+    return Proposal(ROLE, role, address, told["executableAt"], told["expiresAt"], area)
 
 
 def withdraw_role(market: Market, by: LocalAccount, role: str, address: str) -> None:
     """Withdraw what was proposed for an account."""
-    market.registry.write(by, "withdraw role", "withdrawRole", PROPOSED[role], address)
+    market.registry.write(by, "withdraw role", "withdrawRole", _word(market, role), address)
 
 
 def give_role(market: Market, by: LocalAccount, role: str, address: str) -> None:
@@ -125,30 +159,31 @@ def give_role(market: Market, by: LocalAccount, role: str, address: str) -> None
     if role == GATEWAY and not holds(market, ADMIN, by.address):
         market.registry.write(by, "give role", "addGateway", address)
         return
-    market.registry.write(by, "give role", "grantRole", ROLES[role], address)
+    market.registry.write(by, "give role", "grantRole", _word(market, role), address)
 
 
 def drop_role(market: Market, by: LocalAccount, role: str, address: str) -> None:
     """Take a role at once; who has it may put it down itself."""
     function = "renounceRole" if by.address == address else "revokeRole"
-    market.registry.write(by, "drop role", function, ROLES[role], address)
+    market.registry.write(by, "drop role", function, _word(market, role), address)
 
 
 def holds(market: Market, role: str, address: str) -> bool:
-    """Whether an account has a role now."""
-    found: bool = market.registry.read("hasRole", ROLES[role], address)
+    """Whether an account has a role now, in the market's area."""
+    found: bool = market.registry.read("hasRole", _word(market, role), address)
     return found
 
 
-def holders(market: Market, log: Log) -> list[tuple[str, str]]:
+def holders(market: Market, log: Log) -> list[tuple[Role, str]]:
     """(role, account) of everyone who has one, role by role in the order it was given."""
-    given = dict.fromkeys(
-        (_NAMES[values["role"]], values["account"]) for values in log["RoleGranted"]
-    )
-    order = list(ROLES)
-    return sorted(
-        (each for each in given if holds(market, *each)), key=lambda each: order.index(each[0])
-    )
+    roles = _roles(log)
+    order = list(roles)
+    given = dict.fromkeys((values["role"], values["account"]) for values in log["RoleGranted"])
+    held = (each for each in given if market.registry.read("hasRole", *each))
+    return [
+        (roles[word], account)
+        for word, account in sorted(held, key=lambda each: order.index(each[0]))
+    ]
 
 
 # --- another account for a participant -------------------------------------------------------------
@@ -232,11 +267,13 @@ def _role_proposals(market: Market, log: Log) -> list[Proposal]:
     life = registry.read("PROPOSAL_LIFE_SECONDS")
     ever = dict.fromkeys((values["role"], values["account"]) for values in log["RoleProposed"])
     due = {each: registry.read("roleExecutableAt", *each) for each in ever}
-    return [
-        Proposal(ROLE, _NAMES.get(role, f"0x{role.hex()}"), account, at, at + life)
-        for (role, account), at in due.items()
-        if at
-    ]
+    roles = _roles(log)
+    found = []
+    for (word, account), at in due.items():
+        role = roles.get(word, Role(f"0x{word.hex()}"))
+        if at:
+            found.append(Proposal(ROLE, role.name, account, at, at + life, role.area))
+    return found
 
 
 def _successions(market: Market, log: Log) -> list[Proposal]:

@@ -10,7 +10,7 @@ from eth_account.signers.local import LocalAccount
 
 from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.operations.event_log import events
-from gridbourse.model.house_accounts import FIRST_PARTICIPANT
+from gridbourse.model.house_accounts import is_participant
 
 CREDITS_A_CALL = 100
 """Credits paid in one transaction."""
@@ -40,10 +40,10 @@ def announce(market: Market, by: LocalAccount, account: int, micro_eur: int) -> 
     Reverted for more than may leave the account, and for who does not hold it.
     """
     house, step = market.house, "withdraw"
-    if account < FIRST_PARTICIPANT:
-        receipt = house.write(by, step, "withdrawHouse", account, micro_eur)
-    else:
+    if is_participant(account):
         receipt = house.write(by, step, "withdraw", micro_eur)
+    else:
+        receipt = house.write(by, step, "withdrawHouse", account, micro_eur)
     number: int = house.events_in(receipt, "WithdrawalAnnounced")[0]["id"]
     return number
 
