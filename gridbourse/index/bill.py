@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -37,6 +37,7 @@ from gridbourse.report.bill import (
 )
 from gridbourse.text import one_line
 
+MONTH: Final = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
 MARKETS: Final = {
     "CallAuction": "call auction",
     "OrderBook": "order book",
@@ -55,10 +56,23 @@ MOVEMENTS: Final = {
 }
 """Transfers by the contract that made them."""
 ASIDE: Final = "set aside as margin or bond, and given back"
-TRANSFERS: Final = (
-    "Transferred", "Deposited", "WithdrawalAnnounced", "WithdrawalCancelled", "WithdrawalFinished",
-    "CreditWaits", "WaitingPaid", "GroupCorrected",
-)  # fmt: skip
+
+
+WAITS: Final = "credit that waits for the supplier"
+MONEY_MOVES: Final = {
+    "Deposited": ("paid in", "amountMicroEur", 1),
+    "WithdrawalAnnounced": ("withdrawn", "amountMicroEur", -1),
+    "WithdrawalCancelled": ("withdrawn", "amountMicroEur", 1),
+    "WithdrawalFinished": ("kept of a withdrawal for what was owed", "keptMicroEur", 1),
+    "CreditWaits": (WAITS, "amountMicroEur", -1),
+    "WaitingPaid": (WAITS, "amountMicroEur", 1),
+}
+"""Words, value and sign of a movement of the account, by its event."""
+MOVES: Final = ("Transferred", "GroupCorrected", *MONEY_MOVES)
+
+
+class BillError(GridbourseError):
+    """No bill: the point, the month or the time zone is none."""
 
 
 class Month(NamedTuple):
@@ -100,28 +114,33 @@ def bill(index: EventIndex, market: Market, point: str, number: int, month: Mont
     rebuilt = index.history(settled).rebuilt
     if number not in rebuilt.members.participants:
         raise BillError(one_line(f"point: {point!r} is no participant of the deployment"))
-    sums = _Sums()
+    sums, contracts = _Sums(), _contracts(market)
     if settled:
-        _add_trades(sums, index, market, number, settled)
+        booked = index.of_periods("ClearingHouse", ("TradesBooked",), settled)
+        of_area = (event for event in booked if event["area"] == market.area)
+        _add_trades(sums, contracts, of_area, number)
     for period in settled:
         _add_settlement(sums, rebuilt, number, period)
     for event in _moves(index, market, number, month):
-        _add_movement(sums, market, event, number)
+        _add_movement(sums, contracts, event, number)
     return Bill(
         point, number, market.area_name, month.name, len(month.periods), len(settled), sums.lines()
     )
 
 
+def _contracts(market: Market) -> dict[str, str]:
+    """Name of each contract, as the record has it, by address in lower case; a campaign's is its kind."""
+    contracts = market.record.contracts
+    return {each.address.lower(): name.partition("/")[0] for name, each in contracts.items()}
+
+
 def _add_trades(
-    sums: _Sums, index: EventIndex, market: Market, number: int, periods: list[int]
+    sums: _Sums, contracts: Mapping[str, str], booked: Iterable[Event], number: int
 ) -> None:
     """Energy sold and bought in each market, with what it paid."""
-    names = {c.address.lower(): name for name, c in market.record.contracts.items()}
     group, lane = divmod(number, PER_GROUP)
-    for event in index.of_periods("ClearingHouse", ("TradesBooked",), periods):
-        if event["area"] != market.area:
-            continue
-        kind = MARKETS[names[event["market"].lower()]]
+    for event in booked:
+        kind = MARKETS[contracts[event["market"].lower()]]
         # A group is named as often as it is worked through: once for each side of each trade.
         for named, fills, payments in zip(
             event["groups"], event["fills"], event["payments"], strict=True
@@ -157,40 +176,28 @@ def _add_settlement(sums: _Sums, rebuilt: Rebuilt, number: int, period: int) -> 
         sums.add(section, what, -amount, abs(amount) // rate if rate else None)
 
 
-def _add_movement(sums: _Sums, market: Market, event: Event, number: int) -> None:
+def _add_movement(sums: _Sums, contracts: Mapping[str, str], event: Event, number: int) -> None:
     """One movement of the account, by its event."""
-    values = event.values
-    match event.name:
-        case "GroupCorrected":
-            change = dict(lanes64(values["group"], values["deltas"]))[number]
-            sums.add(CORRECTIONS, f"delivery period {values['period']}", change)
-        case "Transferred":
-            _add_transfer(sums, market, values, number)
-        case "Deposited":
-            sums.add(MONEY, "paid in", values["amountMicroEur"])
-        case "WithdrawalAnnounced":
-            sums.add(MONEY, "withdrawn", -values["amountMicroEur"])
-        case "WithdrawalFinished":
-            sums.add(MONEY, "kept of a withdrawal for what was owed", values["keptMicroEur"])
-        case "WithdrawalCancelled":
-            sums.add(MONEY, "withdrawn", values["amountMicroEur"])
-        case "CreditWaits":
-            sums.add(MONEY, "credit that waits for the supplier", -values["amountMicroEur"])
-        case "WaitingPaid":
-            sums.add(MONEY, "credit that waits for the supplier", values["amountMicroEur"])
+    if event.name == "GroupCorrected":
+        change = dict(lanes64(event["group"], event["deltas"]))[number]
+        sums.add(CORRECTIONS, f"delivery period {event['period']}", change)
+    elif event.name == "Transferred":
+        _add_transfer(sums, contracts.get(event["market"].lower(), ""), event, number)
+    else:
+        words, value, sign = MONEY_MOVES[event.name]
+        sums.add(MONEY, words, sign * event[value])
 
 
-def _add_transfer(sums: _Sums, market: Market, values: Mapping[str, object], number: int) -> None:
-    kinds = {c.address.lower(): name for name, c in market.record.contracts.items()}
-    kind = kinds.get(str(values["market"]).lower(), "").partition("/")[0]
-    amount = int(str(values["amountMicroEur"]))
-    for side, sign in (("from", -1), ("to", 1)):
-        if values[side] == number:
-            other = values["to" if side == "from" else "from"]
-            if other == MARGIN_ACCOUNT and kind != "FlexibilityMarket":
-                sums.add(MONEY, ASIDE, sign * amount)
-            else:
-                sums.add(PAYMENTS, MOVEMENTS.get(kind, "other"), sign * amount)
+def _add_transfer(sums: _Sums, kind: str, event: Event, number: int) -> None:
+    """What a contract of a kind moved from or to the account."""
+    for side, other, sign in (("from", "to", -1), ("to", "from", 1)):
+        if event[side] != number:
+            continue
+        amount = sign * event["amountMicroEur"]
+        if event[other] == MARGIN_ACCOUNT and kind != "FlexibilityMarket":
+            sums.add(MONEY, ASIDE, amount)
+        else:
+            sums.add(PAYMENTS, MOVEMENTS.get(kind, "other"), amount)
 
 
 def _moves(index: EventIndex, market: Market, number: int, month: Month) -> Iterator[Event]:
@@ -201,14 +208,9 @@ def _moves(index: EventIndex, market: Market, number: int, month: Month) -> Iter
         for _, values in index.events("ClearingHouse", ("WithdrawalAnnounced",))
         if values["account"] == number
     }
-    for event in index.between("ClearingHouse", TRANSFERS, first, last):
+    for event in index.between("ClearingHouse", MOVES, first, last):
         values = event.values
-        parties = (
-            values.get("participant"),
-            values.get("account"),
-            values.get("from"),
-            values.get("to"),
-        )
+        parties = [values.get(name) for name in ("participant", "account", "from", "to")]
         is_group = event.name == "GroupCorrected" and values["group"] == number // PER_GROUP
         if number in parties or is_group or values.get("id") in own:
             yield event
@@ -239,13 +241,6 @@ def _blocks(index: EventIndex, market: Market, month: Month) -> tuple[int, int]:
 
 def _block_at(moved: list[tuple[int, int]], place: int, head: int) -> int:
     return moved[place][1] if place < len(moved) else head + 1
-
-
-MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
-
-
-class BillError(GridbourseError):
-    """No bill: the point, the month or the time zone is none."""
 
 
 def month_of(text: str, timezone: str, mtu_seconds: int) -> Month:

@@ -1,14 +1,9 @@
 """Bookings of a market that names a group once for each side of each trade."""
 
-from types import SimpleNamespace
-
 from gridbourse.chain.encoding.lanes import PER_GROUP, energy_lane
 from gridbourse.index.bill import _add_trades, _Sums
 
 BOOK = "0xB00C"
-MARKET = SimpleNamespace(
-    area=0, record=SimpleNamespace(contracts={"OrderBook": SimpleNamespace(address=BOOK)})
-)
 MASK64 = (1 << 64) - 1
 GROUP = 2
 SELLER, BUYER, OTHER = 8, 9, 12
@@ -22,13 +17,12 @@ def entry(who: int, sold: int, bought: int, paid: int) -> tuple[int, int, int]:
 
 def booked(*entries: tuple[int, int, int]) -> dict:
     groups, fills, payments = zip(*entries, strict=True)
-    return {"area": 0, "market": BOOK, "groups": groups, "fills": fills, "payments": payments}
+    return {"market": BOOK, "groups": groups, "fills": fills, "payments": payments}
 
 
 def bill_of(who: int, event: dict) -> dict[str, tuple[int | None, int]]:
     sums = _Sums()
-    index = SimpleNamespace(of_periods=lambda *_: [event])
-    _add_trades(sums, index, MARKET, who, [7])
+    _add_trades(sums, {BOOK.lower(): "OrderBook"}, [event], who)
     return {line.what: (line.wh, line.micro_eur) for line in sums.lines()}
 
 
