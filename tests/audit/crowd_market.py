@@ -13,6 +13,7 @@ from gridbourse.chain.bindings.crowdsale import Campaign, EquityCampaign, Reward
 from gridbourse.chain.deployment.crowdsale import authorise, launch, set_open
 from gridbourse.chain.deployment.market import FIRST_AREA
 from gridbourse.chain.encoding.lanes import BID, OFFER, PER_GROUP
+from gridbourse.chain.node.connect import let_time_pass
 from gridbourse.chain.operations.event_log import deployment_logs
 from gridbourse.chain.operations.withdrawals import finish_due
 from gridbourse.scenario.scenario import load
@@ -32,7 +33,7 @@ class CrowdMarket(SmallMarket):
         return self.chain.w3.eth.get_block("latest")["timestamp"]
 
     def wait(self, until: int) -> None:
-        self.chain.w3.provider.ethereum_tester.time_travel(until)  # type: ignore[attr-defined]
+        let_time_pass(self.chain.w3, until - self.seconds())
 
     def purse(self, who: LocalAccount, amount: int) -> None:
         treasurer, reference = self.keys["treasurer"], keccak(text=f"{who.address} {amount}")

@@ -12,6 +12,7 @@ from gridbourse.chain.bindings.over_the_counter import Deal
 from gridbourse.chain.deployment.market import FIRST_AREA
 from gridbourse.chain.encoding.book_order import Action, BookOrder
 from gridbourse.chain.encoding.lanes import BID, OFFER
+from gridbourse.chain.node.connect import let_time_pass
 from gridbourse.model.aggregator_auction import Auction
 from gridbourse.model.caps import NO_CAP
 from gridbourse.model.order_book import Kind, Side
@@ -241,6 +242,7 @@ def run_book_alone(scenario_file: Path, folder: Path) -> MixedMarket:
     m.close(period)
     m.market.grid.cap_schedule(period, {m.numbers[0]: (400, NO_CAP)}, REPORT)
     book.seal(m.keys["operator"], period)
+    let_time_pass(m.chain.w3, 1)  # the window is of no length
     book.expire(m.keys["gateway"], period)
     m.traded.add(period)
     m.at((period + 1) * m.scenario.mtu_seconds)
@@ -373,6 +375,7 @@ def _go_wrong(m: MixedMarket, period: int, strip: Deal, spot: Deal) -> Iterator[
     m.accept(period)
     m.book(period, price)
     book.seal(m.keys["operator"], period)
+    let_time_pass(m.chain.w3, 1)  # the window is of no length
     book.expire(m.keys["gateway"], period)
     yield
     m.meter(period, 1, dict(enumerate((390, 0, -380, 5, 0, -300, 0, 0, 12))))

@@ -13,7 +13,7 @@ from gridbourse.chain.encoding.lanes import BID, OFFER, lanes56, order_lane, pai
 from gridbourse.chain.encoding.signed_orders import OrderTerms, order_domain, sign_order
 from gridbourse.chain.keys.accounts import Keyring
 from gridbourse.chain.node.compiler import CHECKOUT, load_artifacts
-from gridbourse.chain.node.connect import connect, let_time_pass
+from gridbourse.chain.node.connect import let_time_pass
 from gridbourse.chain.node.transactions import Chain
 from gridbourse.chain.operations.event_log import deployment_logs
 from gridbourse.chain.operations.withdrawals import announce, cancel, finish, pay_waiting, under_way
@@ -24,6 +24,7 @@ from gridbourse.model.caps import NO_CAP
 from gridbourse.model.house_accounts import DSO_ACCOUNT, SUPPLIER_ACCOUNT
 from gridbourse.model.trade import MOST_WH
 from gridbourse.scenario.scenario import Scenario, load
+from tests.chains import own_chain
 
 REPORT = bytes(32)
 PERIODS = 4
@@ -65,7 +66,7 @@ class SmallMarket:
 
     def __init__(self, scenario: Scenario, groups_a_call: int) -> None:
         self.scenario, self.groups_a_call = scenario, groups_a_call
-        self.chain = Chain(connect("embedded"), load_artifacts())
+        self.chain = Chain(own_chain(), load_artifacts())
         self.keys = Keyring.for_chain(self.chain.w3)
         settings = replace(
             settings_of(scenario), reading_window_seconds=0, verdict_window_seconds=0
@@ -294,6 +295,7 @@ def _estimate(m: SmallMarket, period: int) -> Iterator[None]:
     yield
     m.meter(period, 1, {0: 10, 1: 0, 2: -100, 3: 0, 4: -1, 5: 7, 6: 3, 7: 2_000_000})
     m.market.settlement.write(m.keys["operator"], "await", "awaitReadings", FIRST_AREA, period)
+    let_time_pass(m.chain.w3, 1)  # the window is of no length
     m.settle(period)
     house, waiting = m.market.house, m.market.house.waiting(m.limit)
     assert waiting == {m.numbers[5]: 7 * 80, m.numbers[6]: 3 * 80}, "of the group with the debt"

@@ -59,7 +59,7 @@ def open_street() -> Iterator[Street]:
         MTU, 0, Band(80, 4, 50), False, 1, ("street",), horizon_periods=4, ring_size=6,
         markets=("OverTheCounter", "FlexibilityMarket"), flexibility=FlexibilityRules(Band(0, 10, 50)),
     )  # fmt: skip
-    with session("embedded") as w3:
+    with session("devnet-child") as w3:
         market = deploy(Chain(w3, load_artifacts()), Keyring.for_chain(w3), settings)
         street, keys = Street(market), market.keys
         market.tariff.write(keys["supplier"], "set-up", "setEnergyPrices", FIRST_AREA, 0, 300, 80)

@@ -22,6 +22,7 @@ from gridbourse.model.call_auction import Band
 from gridbourse.model.over_the_counter import Margins, Terms, TermsError
 from gridbourse.model.trade import TradeWord
 from tests.chain.street import fund
+from tests.chains import forgotten
 
 MTU, FIRST = 900, 1_630_368
 P = FIRST + 1
@@ -63,7 +64,7 @@ def empty_street() -> Iterator[Street]:
         markets=("BilateralMarket", "OverTheCounter"),
         bilateral=BilateralRules(subscription_micro_eur_per_period=5),
     )  # fmt: skip
-    with session("embedded") as w3:
+    with session("devnet-child") as w3:
         market = deploy(Chain(w3, load_artifacts()), Keyring.for_chain(w3), settings)
         street, keys = Street(market), market.keys
         market.tariff.write(
@@ -84,11 +85,8 @@ def empty_street() -> Iterator[Street]:
 @pytest.fixture
 def street(empty_street) -> Iterator[Street]:
     """As it was before the test."""
-    w3 = empty_street.market.chain.w3
-    snapshot = w3.provider.ethereum_tester.take_snapshot()
-    yield empty_street
-    w3.provider.ethereum_tester.revert_to_snapshot(snapshot)
-    empty_street.market.chain._nonces.clear()
+    with forgotten(empty_street.market.chain):
+        yield empty_street
 
 
 # --- the file of a deal ------------------------------------------------------------------------

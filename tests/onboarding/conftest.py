@@ -6,16 +6,16 @@ from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.keys.accounts import DEVELOPMENT_SECRET, Keyring
 from gridbourse.chain.keys.keystores import Keystores
 from gridbourse.chain.node.compiler import load_artifacts
-from gridbourse.chain.node.connect import connect
 from gridbourse.chain.node.transactions import Chain
 from gridbourse.onboarding.people import People
 from gridbourse.onboarding.registration import Members
+from tests.chains import own_chain
 from tests.onboarding.founding import found
 
 
 @pytest.fixture(scope="session")
 def market() -> Market:
-    return found(Chain(connect("embedded"), load_artifacts()), Keyring(DEVELOPMENT_SECRET))
+    return found(Chain(own_chain(), load_artifacts()), Keyring(DEVELOPMENT_SECRET))
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from gridbourse.onboarding.mapping import update_mapping
 from gridbourse.onboarding.people import People, Person, Status
 from gridbourse.onboarding.pseudonyms import deployment_salt, pseudonym
 from oracle.meter.folder import KnownPoints
+from tests.chains import forgotten
 from tests.onboarding.applying import TERMS, ZONE, judge, row
 from tests.onboarding.founding import IMPORT_FEE, NOW, RETAIL
 
@@ -47,13 +48,10 @@ def settle(members, period: int) -> None:
 def later(members):
     """Moves the clock to a period; the session's chain is set back afterwards."""
     market = members.market
-    tester = market.chain.w3.provider.ethereum_tester
-    before = tester.take_snapshot()
-    yield lambda period: market.clock.advance_to(
-        market.keys["operator"], period * TERMS.mtu_seconds
-    )
-    tester.revert_to_snapshot(before)
-    market.chain._nonces.clear()
+    with forgotten(market.chain):
+        yield lambda period: market.clock.advance_to(
+            market.keys["operator"], period * TERMS.mtu_seconds
+        )
 
 
 def checked(people: People, folder: Path, **other) -> Person:
@@ -86,7 +84,7 @@ def test_a_checked_person_becomes_a_participant(people, keystores, members, tmp_
     _, zone, capacity_wh, gateway, status = market.registry.read("profileOf", number)
     assert (zone, capacity_wh, gateway, status) == (members.zones[ZONE], 7_500, 1, 1)
     assert market.house.read("creditLimitOf", number) == 12_500_000
-    market.clock.contract.functions.requireOpen(NOW + 1).call()  # the first that takes orders
+    assert market.clock.read("nextOpenPeriod") == NOW + 1, "the first that takes orders"
 
 
 def test_nobody_is_registered_before_the_identity_is_checked(people, keystores, members, tmp_path):

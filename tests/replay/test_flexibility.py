@@ -38,8 +38,8 @@ class Ran:
     def __init__(self, folder: Path) -> None:
         self.folder, self.scenario = folder, load(FILE, OVERRIDES)
         about = {"file": str(FILE), "overrides": OVERRIDES}
-        with session("embedded") as w3, contextlib.redirect_stdout(io.StringIO()):
-            self.done: Replay = replay(w3, "embedded", self.scenario, about, folder)
+        with session("devnet-child") as w3, contextlib.redirect_stdout(io.StringIO()):
+            self.done: Replay = replay(w3, "devnet-child", self.scenario, about, folder)
             self.market = self.done.walk.market
             self.tso_tokens = self.market.house.read("balanceOf", TSO_ACCOUNT)
 

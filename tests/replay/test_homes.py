@@ -67,7 +67,7 @@ def out(scenario_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     with contextlib.redirect_stdout(io.StringIO()):
         replay.main(
-            str(scenario_file), "--network", "embedded", "--out", str(folder),
+            str(scenario_file), "--network", "devnet-child", "--out", str(folder),
             "--start", "2016-07-24T10:00Z", "--periods", str(PERIODS),
         )  # fmt: skip
         check.main(str(folder))

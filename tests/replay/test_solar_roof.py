@@ -32,7 +32,7 @@ def run(path: Path, out: Path) -> dict[str, Any]:
     """summary.json of a replay on the embedded chain."""
     with contextlib.redirect_stdout(io.StringIO()):
         replay.main(
-            str(path), "--network", "embedded", "--out", str(out),
+            str(path), "--network", "devnet-child", "--out", str(out),
             "--start", START, "--periods", str(PERIODS),
         )  # fmt: skip
     return json.loads((out / "summary.json").read_text())

@@ -126,7 +126,7 @@ def test_alone_it_is_below_the_minimum_bid_and_with_partners_it_is_not(capsys, m
 def test_eight_periods_from_orders_to_the_checkers_word(tmp_path):
     with contextlib.redirect_stdout(io.StringIO()):
         replay.main(
-            str(CORBY), "--network", "embedded", "--out", str(tmp_path / "out"),
+            str(CORBY), "--network", "devnet-child", "--out", str(tmp_path / "out"),
             "--start", "2019-07-21T09:00Z", "--periods", "8",
         )  # fmt: skip
         check.main(str(tmp_path / "out"))

@@ -15,7 +15,7 @@ from tests.scenario import own_area
 
 def test_from_a_users_files_to_settled_accounts(tmp_path):
     path, out = own_area.write(tmp_path), tmp_path / "out"
-    replay.main(str(path), "--network", "embedded", "--out", str(out))
+    replay.main(str(path), "--network", "devnet-child", "--out", str(out))
     figures = json.loads((out / "summary.json").read_text())
     assert (figures["money_sum_microeur"], figures["energy_gap_wh"]) == (0, 0)
     assert (figures["periods"], figures["participants"], figures["readings"]) == (4, 4, 16)

@@ -38,7 +38,7 @@ def areas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, LiveAr
         + "".join(f'[areas.{name}]\nfile = "{noon.name}"\n' for name in NAMES)
     )
     scenarios = load_areas(path, OVERRIDES)
-    with session("embedded") as w3:
+    with session("devnet-child") as w3:
         there = found_areas(w3, [*scenarios], {"file": str(path), "overrides": OVERRIDES})
         record = folder / "here.json"
         there[0].market.record.save(record)

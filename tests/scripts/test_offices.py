@@ -29,7 +29,7 @@ Step = Callable[..., str]
 
 @pytest.fixture(scope="module")
 def market() -> Iterator[Market]:
-    with session("embedded") as w3:
+    with session("devnet-child") as w3:
         chain, keys = Chain(w3, load_artifacts()), Keyring.for_chain(w3)
         settings = MarketSettings(900, 300, BAND, False, 2, ("one street",), ring_size=6)
         market = deploy(chain, keys, settings)

@@ -20,6 +20,7 @@ from gridbourse.scenario.scenario import load
 from oracle.common.errors import JournalError
 from oracle.common.journal import Journal
 from scripts import oracle
+from tests.chains import back_to, forgotten, snapshot
 from tests.guard import GUARD_S
 from tests.invariants.model_market import FEED_IN, FEES, RETAIL
 from tests.invariants.ring_market import CAPACITY_WH, FIRST, MTU, NUMBERS
@@ -51,9 +52,8 @@ def delivered() -> LateMarket:
 
 @pytest.fixture
 def market(delivered: LateMarket) -> Iterator[LateMarket]:
-    before = delivered.snapshot()
-    yield delivered
-    delivered.back_to(before)
+    with forgotten(delivered.chain):
+        yield delivered
 
 
 @pytest.fixture
@@ -91,11 +91,11 @@ def refusals(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_a_late_file_makes_the_accounts_what_they_would_have_been(
     market: LateMarket, folder: Path, once: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = market.snapshot()
+    before = snapshot(market.chain)
     market.meter(FIRST, TRUE)
     market.settle_groups(FIRST, ALL)
     in_time = market.accounts()
-    market.back_to(before)
+    back_to(market.chain, before)
 
     write(folder / "early.csv", FIRST, by_point(without(TRUE, *LATE_ONES)))
     assert once() == 0

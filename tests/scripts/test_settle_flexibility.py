@@ -48,7 +48,7 @@ PRICE, OFFERED = 50, 100
 def founded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
     monkeypatch.setenv("COLUMNS", "200")
     scenario = load(without_pool(write_scenario(tmp_path, 0.07)), OVERRIDES)
-    with session("embedded") as w3:
+    with session("devnet-child") as w3:
         market, members = found_market(w3, scenario, {"file": "none", "overrides": {}})
         yield market, members, scenario.first_period
 
@@ -144,7 +144,7 @@ def test_what_waits_for_the_verifier_waits(
     scenario = load(
         without_pool(write_scenario(tmp_path, 0.07)), OVERRIDES | {"flexibility": table}
     )
-    with session("embedded") as w3:
+    with session("devnet-child") as w3:
         market, members = found_market(w3, scenario, {"file": "none", "overrides": {}})
         flex, keys, period = market.flexibility, market.keys, scenario.first_period
         start = period * scenario.mtu_seconds

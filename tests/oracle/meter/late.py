@@ -1,4 +1,4 @@
-"""A market whose readings come late, and the meter oracle that finds them so, on the embedded chain."""
+"""A market whose readings come late, and the meter oracle that finds them so."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -6,12 +6,13 @@ from pathlib import Path
 
 from gridbourse.chain.deployment.market import FIRST_AREA, Market
 from gridbourse.chain.encoding.lanes import BID, OFFER
-from gridbourse.chain.node.connect import connect
+from gridbourse.chain.node.connect import let_time_pass
 from gridbourse.chain.node.transactions import Chain
 from gridbourse.model.house_accounts import SUPPLIER_ACCOUNT
 from oracle.common.journal import Journal
 from oracle.meter.corrections import LateReadings, SettledPeriods
 from oracle.meter.feed import MeterFeed
+from tests.chains import own_chain
 from tests.invariants.model_market import Order
 from tests.invariants.ring_market import CAPACITY_WH, FIRST, MTU, NUMBERS, RingMarket
 from tests.oracle.fake_chain import DeathClock, Killing, raise_killed
@@ -29,7 +30,7 @@ class LateMarket(RingMarket):
     """One period traded and delivered, none of it metered."""
 
     def __init__(self) -> None:
-        super().__init__(connect("embedded"))
+        super().__init__(own_chain())
         self.deposit(dict.fromkeys(NUMBERS, 4_000_000) | {SUPPLIER_ACCOUNT: 10_000_000})
         self.trade(FIRST)
 
@@ -43,9 +44,10 @@ class LateMarket(RingMarket):
         self.market.clock.advance_to(self.keys["operator"], (period + 1) * MTU)
 
     def deadline_passes(self, period: int) -> None:
-        """Its window is of no length, and no block is as old as the one before."""
+        """Its window is of no length: the next second is after it."""
         by = self.keys["gateway"]
         self.market.settlement.write(by, "await", "awaitReadings", FIRST_AREA, period)
+        let_time_pass(self.chain.w3, 1)
 
     def settle_groups(self, period: int, groups: int) -> None:
         by = self.keys["operator"]
@@ -55,13 +57,6 @@ class LateMarket(RingMarket):
         house = self.market.house
         assert house.money_sum(self.limit) == 0
         return house.balances(self.limit)
-
-    def snapshot(self) -> object:
-        return self.chain.w3.provider.ethereum_tester.take_snapshot()  # type: ignore[attr-defined]
-
-    def back_to(self, snapshot: object) -> None:
-        self.chain.w3.provider.ethereum_tester.revert_to_snapshot(snapshot)  # type: ignore[attr-defined]
-        self.chain._nonces.clear()
 
 
 @contextmanager

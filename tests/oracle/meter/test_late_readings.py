@@ -12,6 +12,7 @@ from oracle.common.errors import FeedError, SettledError
 from oracle.common.journal import Journal
 from oracle.meter.corrections import LateReadings, book_corrections
 from oracle.meter.feed import LATE
+from tests.chains import back_to, forgotten, snapshot
 from tests.invariants.ring_market import FIRST, NUMBERS, RING
 from tests.oracle.fake_chain import DeathClock, Killed, raise_killed
 from tests.oracle.meter.late import (
@@ -36,19 +37,18 @@ def delivered() -> LateMarket:
 @pytest.fixture
 def market(delivered: LateMarket) -> Iterator[LateMarket]:
     """One period delivered and not metered, on a chain that forgets each test."""
-    before = delivered.snapshot()
-    yield delivered
-    delivered.back_to(before)
+    with forgotten(delivered.chain):
+        yield delivered
 
 
 @pytest.fixture(scope="module")
 def in_time(delivered: LateMarket, tmp_path_factory: pytest.TempPathFactory) -> dict[int, int]:
     """Every account where no reading is late."""
-    before = delivered.snapshot()
+    before = snapshot(delivered.chain)
     assert bring(delivered.market, tmp_path_factory.mktemp("in_time"), TRUE) == 0
     delivered.settle_groups(FIRST, ALL)
     accounts = delivered.accounts()
-    delivered.back_to(before)
+    back_to(delivered.chain, before)
     return accounts
 
 
@@ -121,7 +121,7 @@ def test_killed_at_every_instant_it_is_booked_once(
     market.deadline_passes(FIRST)
     market.settle_groups(FIRST, 1)
     undisturbed = DeathClock(0, raise_killed)
-    half_settled = market.snapshot()
+    marks = [snapshot(market.chain)]
 
     def life(folder: Path, clock: DeathClock) -> None:
         """The period is settled to its end while the oracle has its hands full."""
@@ -133,7 +133,7 @@ def test_killed_at_every_instant_it_is_booked_once(
                 late.step()
 
     def start(folder: Path) -> Path:
-        market.back_to(half_settled)
+        marks.append(back_to(market.chain, marks.pop()))
         folder.mkdir()
         (folder / "meters.sqlite").write_bytes((tmp_path / "template/meters.sqlite").read_bytes())
         return folder

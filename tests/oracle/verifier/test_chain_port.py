@@ -23,7 +23,7 @@ from gridbourse.chain.deployment.market import FIRST_AREA, Market
 from gridbourse.chain.deployment.settings import FlexibilityRules, MarketSettings
 from gridbourse.chain.keys.accounts import Keyring
 from gridbourse.chain.node.compiler import load_artifacts
-from gridbourse.chain.node.connect import session
+from gridbourse.chain.node.connect import let_time_pass, session
 from gridbourse.chain.node.transactions import Chain
 from gridbourse.model.call_auction import Band
 from gridbourse.model.flexibility.baseline.methods import METER_BEFORE_METER_AFTER, NUMBERED
@@ -99,7 +99,7 @@ def street() -> Iterator[Street]:
         markets=("OverTheCounter", "FlexibilityMarket"),
         flexibility=FlexibilityRules(Band(0, 10, 50), products=PRODUCTS),
     )  # fmt: skip
-    with session("embedded") as w3:
+    with session("devnet-child") as w3:
         market = deploy(Chain(w3, load_artifacts()), Keyring.for_chain(w3), settings)
         street, keys = Street(market), market.keys
         market.tariff.write(keys["supplier"], "set-up", "setEnergyPrices", FIRST_AREA, 0, 300, 80)
@@ -172,9 +172,7 @@ def test_too_few_days_end_with_everything_given_back(street, oracle):
     assert unverified.error == "TooFewDays"
     flex.await_verification(street.market.keys["operator"], period)
     assert feed.expire(period) == []
-    tester = street.market.house.chain.w3.provider.ethereum_tester
-    tester.time_travel(tester.get_block_by_number()["timestamp"] + 40 * 86_400)
-    tester.mine_block()
+    let_time_pass(street.market.house.chain.w3, 40 * 86_400)
     assert len(feed.expire(period)) == 1
     assert flex.market.phase(period, number) == "ended"
     assert street.market.house.balances(9)[8] > before, "the bond"
