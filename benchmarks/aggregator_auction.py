@@ -20,7 +20,7 @@ from benchmarks.gas import BAND, FIRST_PERIOD, LAP, LEAD, MTU, Bench
 from gridbourse.chain.bindings.aggregator_auction import Answer, commitment_to
 from gridbourse.chain.deployment.deploy import MarketSettings
 from gridbourse.chain.deployment.market import FIRST_AREA
-from gridbourse.chain.deployment.settings import AuctionRules
+from gridbourse.chain.deployment.markets.aggregator_auction import Rules
 from gridbourse.chain.node.transactions import GasUse
 from gridbourse.model.aggregator_auction import Auction, award
 from gridbourse.model.trade import TradeWord
@@ -44,8 +44,8 @@ class Hall(Bench):
         super().__init__(
             answers + 1,
             MarketSettings(
-                MTU, LEAD, BAND, False, 3, ("bench",), ring_size=LAP, markets=("AggregatorAuction",),
-                aggregator_auction=AuctionRules(REVEAL_S, BOND), portfolios=True,
+                MTU, LEAD, BAND, ("bench",), ring_size=LAP, markets=("AggregatorAuction",),
+                rules={"aggregator_auction": Rules(REVEAL_S, BOND)}, portfolios=True,
             ),
             aggregators=["person/0"],
         )  # fmt: skip

@@ -9,7 +9,8 @@ from web3.types import RPCEndpoint
 from gridbourse.chain.bindings.registry import Registration
 from gridbourse.chain.deployment.deploy import deploy
 from gridbourse.chain.deployment.market import FIRST_AREA
-from gridbourse.chain.deployment.settings import MarketSettings, OrderBookRules
+from gridbourse.chain.deployment.markets.order_book import Rules
+from gridbourse.chain.deployment.settings import MarketSettings
 from gridbourse.chain.encoding.book_order import BookOrder
 from gridbourse.chain.keys.accounts import Keyring
 from gridbourse.chain.node.compiler import load_artifacts
@@ -36,9 +37,9 @@ class BookMarket:
         self.keys = Keyring.for_chain(w3)
         self.chain = Chain(w3, load_artifacts())
         settings = MarketSettings(
-            MTU, LEAD, BAND, False, 3, ("bench",),
+            MTU, LEAD, BAND, ("bench",),
             markets=("OrderBook",),
-            order_book=OrderBookRules(MIN_WH, MAX_FILLS, MAX_OPEN),
+            rules={"order_book": Rules(MIN_WH, MAX_FILLS, MAX_OPEN)},
             replay=False, horizon_periods=1, ring_size=LAP, reading_window_seconds=0,
             verdict_window_seconds=0,
         )  # fmt: skip

@@ -52,7 +52,7 @@ class Bench:
         w3 = connect("embedded")
         self.keys = Keyring.for_chain(w3)
         self.chain = Chain(w3, load_artifacts())
-        settings = MarketSettings(MTU, LEAD, Band(45, 1, 256), False, 3, ("bench",), ring_size=16)
+        settings = MarketSettings(MTU, LEAD, Band(45, 1, 256), ("bench",), ring_size=16)
         self.market = deploy(self.chain, self.keys, settings)
         market, keys = self.market, self.keys
         self.owner, self.operator = keys["person/0"], keys["operator"]

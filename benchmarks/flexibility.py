@@ -57,7 +57,7 @@ class Bench:
 
     def __init__(self, w3: Web3) -> None:
         settings = MarketSettings(
-            MTU, 0, Band(80, 4, 50), False, 1, ("bench",),
+            MTU, 0, Band(80, 4, 50), ("bench",),
             markets=("OverTheCounter", "FlexibilityMarket"), horizon_periods=2, ring_size=RING,
         )  # fmt: skip
         self.chain, self.keys = Chain(w3, load_artifacts()), Keyring.for_chain(w3)

@@ -53,7 +53,7 @@ ORDERS_A_CALL, READINGS_A_CALL = 500, 2_100
 """Size of a transaction when every slot is new; multiples of a group and of a block."""
 
 
-POOL = MarketSettings(MTU, LEAD, BAND, False, 3, ("bench",), ring_size=LAP)
+POOL = MarketSettings(MTU, LEAD, BAND, ("bench",), ring_size=LAP)
 
 
 class Bench:

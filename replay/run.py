@@ -1,7 +1,7 @@
 """One replay from scenario file to record: deploy, register, walk the periods, account, check."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,9 +12,10 @@ from web3 import Web3
 from gridbourse.agents.plant import Plant
 from gridbourse.chain.bindings.flexibility_trades import FlexibilityDesk
 from gridbourse.chain.deployment.market import Market
-from gridbourse.deployment.live_market import CONTRACTS, LiveArea, desks, found_areas
+from gridbourse.deployment.live_market import LiveArea, desks, found_areas
 from gridbourse.deployment.participants import Membership
 from gridbourse.grid.network import Network
+from gridbourse.market_kinds import REPLAY, by_turn, part
 from gridbourse.report.record import RunRecord
 from gridbourse.report.terminal import over_periods
 from gridbourse.scenario.scenario import Scenario
@@ -31,13 +32,8 @@ from replay.crowdsale import CampaignRun
 from replay.crowdsale_record import campaign_record
 from replay.flexibility import FlexibilityMarket
 from replay.flexibility_delivery import FlexibleDelivery
-from replay.markets.aggregator_auction import AggregatorAuctionVenue
-from replay.markets.bilateral import BilateralVenue
-from replay.markets.call_auction import CallAuctionVenue
 from replay.markets.checked_trades import Judging
 from replay.markets.market import Venue
-from replay.markets.order_book import OrderBookVenue
-from replay.markets.over_the_counter import OverTheCounterVenue
 from replay.metering import MeterDrop
 from replay.period_walk import Walk, in_step
 from replay.portfolio_control import aggregators
@@ -168,15 +164,8 @@ def _recorded(run: AreaRun, network_name: str, waiting: Mapping[int, int], began
 
 def _venues(judging: Judging) -> list[Venue]:
     """Markets of the scenario, in the order in which they trade."""
-    makers: dict[str, Callable[[Judging], Venue]] = {
-        "over_the_counter": OverTheCounterVenue,
-        "bilateral": BilateralVenue,
-        "order_book": OrderBookVenue,
-        "aggregator_auction": AggregatorAuctionVenue,
-        "call_auction": CallAuctionVenue,
-    }
-    kinds = judging.scenario.market.kinds
-    return [makers[kind](judging) for kind in CONTRACTS if kind in kinds]
+    kinds = [kind.name for kind in by_turn() if kind.name in judging.scenario.market.kinds]
+    return [part(REPLAY, kind, "{contract}Venue")(judging) for kind in kinds]
 
 
 def _grid_feed(

@@ -1,6 +1,7 @@
 """Market rebuilt by walking through the log, with the handler of each event."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from gridbourse.audit.core.agents import Agents
 from gridbourse.audit.core.context import Common
@@ -16,6 +17,7 @@ from gridbourse.audit.flexibility.market import FlexibilityMarket
 from gridbourse.audit.markets.aggregator_auction import AggregatorAuction
 from gridbourse.audit.markets.bilateral import BilateralMarket
 from gridbourse.audit.markets.call_auction import Pool
+from gridbourse.audit.markets.market_place import MarketPlace
 from gridbourse.audit.markets.order_book import OrderBookMarket
 from gridbourse.audit.markets.over_the_counter import OverTheCounter
 from gridbourse.audit.markets.verdicts import Verdicts
@@ -23,6 +25,7 @@ from gridbourse.audit.settlement.corrections import Corrections
 from gridbourse.audit.settlement.curtailment import Curtailment
 from gridbourse.audit.settlement.metering import Metering
 from gridbourse.chain.deployment.record import MARKETS, PLEDGES, DeploymentRecord
+from gridbourse.market_kinds import KINDS, REBUILD, part
 from gridbourse.model.house_accounts import MARGIN_ACCOUNT
 
 NO_EFFECT = frozenset(
@@ -45,8 +48,8 @@ Handlers = dict[tuple[str, str], Callable[[Event], None]]
 class Rebuilt:
     """State of the market after the events walked through; `findings` has what did not fit.
 
-    pool (call auction), order_book, bilateral, over_the_counter, aggregator_auction, portfolios,
-    flexibility, curtailment: None where the deployment has none.
+    of_kind: energy markets by kind; portfolios, flexibility, curtailment: None where the deployment has
+    none.
     """
 
     def __init__(self, deployment: DeploymentRecord, rules: Rules) -> None:
@@ -59,26 +62,16 @@ class Rebuilt:
         self.common = common = Common(rules, at["ClearingHouse"])
         self.findings, self.members, self.money = common.findings, common.members, common.money
         self.tariffs = common.tariffs
-        self.pool = Pool(rules.pool, common) if rules.pool else None
-        self.order_book = OrderBookMarket(rules.order_book, common) if rules.order_book else None
-        self.bilateral = BilateralMarket(rules.bilateral, common) if rules.bilateral else None
-        self.over_the_counter = (
-            OverTheCounter(
-                rules.over_the_counter, (deployment.chain_id, at["OverTheCounter"]), common
-            )
-            if rules.over_the_counter
-            else None
-        )
         self.portfolios = (
             Portfolios(self.members, common.clock, self.findings) if rules.portfolios else None
         )
         self.agents = Agents(self.members, self.portfolios, self.findings)
         self.modules = Modules({}, common.findings)
-        self.aggregator_auction = (
-            AggregatorAuction(rules.aggregator_auction, common, self.modules, self.agents)
-            if rules.aggregator_auction
-            else None
-        )
+        self.of_kind: dict[str, Any] = {}
+        for kind, its_rules in rules.markets.items():
+            address = at[KINDS[kind].contract]
+            about = MarketPlace(common, self.modules, self.agents, deployment.chain_id, address)
+            self.of_kind[kind] = part(REBUILD, kind, "rebuild")(its_rules, about)
         self.metering = Metering(common, self.modules, rules.silent_permille)
         self.corrections = Corrections(common, self.metering)
         self.flexibility = (
@@ -91,10 +84,7 @@ class Rebuilt:
         )  # fmt: skip
         reach = rules.curtailment_reach_permille
         self.curtailment = None if reach is None else Curtailment(reach, common, self.metering)
-        found = (
-            self.pool, self.order_book, self.bilateral, self.over_the_counter,
-            self.aggregator_auction, self.flexibility, self.curtailment,
-        )  # fmt: skip
+        found = (*self.of_kind.values(), self.flexibility, self.curtailment)
         self.markets: list[Market] = [market for market in found if market is not None]
         self.modules.by_address = {at[market.name].lower(): market for market in self.markets}
         self.verdicts = Verdicts(common, self.modules, self.pool)
@@ -104,6 +94,31 @@ class Rebuilt:
         self.solvency = Solvency(self.money, common.findings)
         self.events = 0
         self._on = self._handlers()
+
+    @property
+    def pool(self) -> Pool | None:
+        """The call auction, where the deployment has one."""
+        return self.of_kind.get("call_auction")
+
+    @property
+    def order_book(self) -> OrderBookMarket | None:
+        """The order book, where the deployment has one."""
+        return self.of_kind.get("order_book")
+
+    @property
+    def bilateral(self) -> BilateralMarket | None:
+        """The bilateral market, where the deployment has one."""
+        return self.of_kind.get("bilateral")
+
+    @property
+    def over_the_counter(self) -> OverTheCounter | None:
+        """Trades over the counter, where the deployment has them."""
+        return self.of_kind.get("over_the_counter")
+
+    @property
+    def aggregator_auction(self) -> AggregatorAuction | None:
+        """The aggregators' auctions, where the deployment has them."""
+        return self.of_kind.get("aggregator_auction")
 
     def walk(self, events: Iterable[Event]) -> None:
         """Process events in the order of the chain."""

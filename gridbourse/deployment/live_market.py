@@ -1,40 +1,22 @@
 """A scenario's market on a chain: deployed, and its participants brought in."""
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from web3 import Web3
 
 from gridbourse.chain.bindings.checked_trades import TradeDesk
 from gridbourse.chain.deployment.deploy import deploy
 from gridbourse.chain.deployment.market import Market
-from gridbourse.chain.deployment.settings import (
-    AuctionRules,
-    BilateralRules,
-    FlexibilityRules,
-    MarketSettings,
-    OrderBookRules,
-)
+from gridbourse.chain.deployment.settings import FlexibilityRules, MarketSettings
 from gridbourse.chain.keys.accounts import Keyring, Keys
 from gridbourse.chain.keys.area_keys import AreaKeys
 from gridbourse.chain.node.compiler import load_artifacts
 from gridbourse.chain.node.transactions import Chain
 from gridbourse.deployment import portfolios
 from gridbourse.deployment.participants import Membership, account_name, onboard
+from gridbourse.market_kinds import DEPLOYMENT, SCENARIO, by_turn, of_contract, part
 from gridbourse.scenario.scenario import Scenario
-
-CONTRACTS = {
-    "over_the_counter": "OverTheCounter",
-    "bilateral": "BilateralMarket",
-    "order_book": "OrderBook",
-    "aggregator_auction": "AggregatorAuction",
-    "call_auction": "CallAuction",
-}
-"""Contract by kind of market, in the order in which they trade: what was agreed in private first, then
-what finds its partner at once; the auctions, which are cleared when the gate is closed, last."""
-
-CALL_AUCTION: Final = {"pay_as_bid": False, "max_rounds": 1}
-"""Rules of a deployment without a call auction, which nothing reads."""
 
 
 class LiveArea(NamedTuple):
@@ -49,12 +31,14 @@ def settings_of(*areas: Scenario) -> MarketSettings:
     """Deployment settings that the scenarios of all areas ask for; they agree (see `load_areas`)."""
     first = areas[0]
     names = {kind for scenario in areas for kind in scenario.market.kinds}
-    kinds = [name for kind, name in CONTRACTS.items() if kind in names]
+    kinds = [kind.contract for kind in by_turn() if kind.name in names]
     if any(scenario.flexibility for scenario in areas):
         kinds.append("FlexibilityMarket")
     rules: dict[str, Any] = {}
+    of_modules: dict[str, Any] = {}
     for scenario in areas:
         rules |= _rules(scenario)
+        of_modules |= _of_modules(scenario)
     return MarketSettings(
         mtu_seconds=first.mtu_seconds,
         gate_closure_seconds=first.market.gate_closure_s,
@@ -65,33 +49,31 @@ def settings_of(*areas: Scenario) -> MarketSettings:
         markets=tuple(kinds),
         dispute_window_seconds=first.settlement.dispute_window_s,
         silent_permille=first.settlement.silent_permille,
-        **(CALL_AUCTION | rules),
+        rules=rules,
+        **of_modules,
     )
 
 
 def _rules(scenario: Scenario) -> dict[str, Any]:
-    """Rules of the markets and payments that one area has."""
-    book, bilateral = scenario.order_book, scenario.bilateral
-    rules: dict[str, Any] = {}
-    if "call_auction" in scenario.market.kinds:
-        rules["pay_as_bid"] = scenario.market.pricing == "pay_as_bid"
-        rules["max_rounds"] = scenario.market.max_rounds
-    if book is not None:
-        rules["order_book"] = OrderBookRules(book.min_wh, book.max_fills, book.max_open)
-    if bilateral is not None:
-        rules["bilateral"] = BilateralRules(
-            bilateral.pricing == "seller",
-            bilateral.min_wh,
-            bilateral.max_open,
-            bilateral.subscription_micro_eur_per_period(scenario.mtu),
-        )
-    if (auction := scenario.aggregator_auction) is not None:
-        rules["aggregator_auction"] = AuctionRules(auction.reveal_s, auction.bond_micro_eur)
+    """Rules of the kinds of market that an area has."""
+    deployed = {
+        kind: part(SCENARIO, kind, "of_contract")(scenario) for kind in scenario.market.kinds
+    }
+    return {
+        kind: part(DEPLOYMENT, kind, "Rules")(*rules)
+        for kind, rules in deployed.items()
+        if rules is not None
+    }
+
+
+def _of_modules(scenario: Scenario) -> dict[str, Any]:
+    """Settings of what an area has beside its energy markets."""
+    settings: dict[str, Any] = {}
     if (table := scenario.flexibility) is not None:
-        rules["flexibility"] = FlexibilityRules(table.band, table.products)
+        settings["flexibility"] = FlexibilityRules(table.band, table.products)
     if (paid := scenario.curtailment) is not None:
-        rules["curtailment_reach_permille"] = paid.reach_permille
-    return rules
+        settings["curtailment_reach_permille"] = paid.reach_permille
+    return settings
 
 
 def deploy_market(
@@ -139,7 +121,7 @@ def found_market(w3: Web3, scenario: Scenario, about: dict[str, Any]) -> tuple[M
 
 def desks(market: Market) -> list[TradeDesk]:
     """The markets whose trades are judged one by one, by their kind."""
-    kinds = {name: kind for kind, name in CONTRACTS.items()}
     return [
-        TradeDesk(kinds[type(some).__name__], some, market.grid) for some in market.trade_markets
+        TradeDesk(of_contract(type(some).__name__).name, some, market.grid)
+        for some in market.trade_markets
     ]

@@ -23,6 +23,7 @@ from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.encoding.lanes import PER_GROUP, lanes56, lanes64, pair
 from gridbourse.errors import GridbourseError
 from gridbourse.index.history import EventIndex
+from gridbourse.market_kinds import KINDS
 from gridbourse.model.house_accounts import MARGIN_ACCOUNT
 from gridbourse.model.periods import Mtu
 from gridbourse.model.settlement import Prices, settle
@@ -38,18 +39,11 @@ from gridbourse.report.bill import (
 from gridbourse.text import one_line
 
 MONTH: Final = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
-MARKETS: Final = {
-    "CallAuction": "call auction",
-    "OrderBook": "order book",
-    "BilateralMarket": "bilateral market",
-    "OverTheCounter": "over the counter",
-    "AggregatorAuction": "aggregator auction",
-    "FlexibilityMarket": "flexibility",
+MARKETS: Final = {kind.contract: kind.title for kind in KINDS.values()} | {
+    "FlexibilityMarket": "flexibility"
 }
-MOVEMENTS: Final = {
-    "BilateralMarket": "subscription",
-    "OverTheCounter": "damages of deals",
-    "AggregatorAuction": "aggregator auction",
+"""Words for a market by its contract."""
+MOVEMENTS: Final = {kind.contract: kind.transfers for kind in KINDS.values()} | {
     "FlexibilityMarket": "flexibility",
     "CurtailmentCompensation": "compensation for curtailment",
     "EquityCampaign": "campaign",
@@ -140,7 +134,7 @@ def _add_trades(
     """Energy sold and bought in each market, with what it paid."""
     group, lane = divmod(number, PER_GROUP)
     for event in booked:
-        kind = MARKETS[contracts[event["market"].lower()]]
+        kind = MARKETS[contracts[event["market"].lower()]].lower()
         # A group is named as often as it is worked through: once for each side of each trade.
         for named, fills, payments in zip(
             event["groups"], event["fills"], event["payments"], strict=True
@@ -189,7 +183,7 @@ def _add_movement(sums: _Sums, contracts: Mapping[str, str], event: Event, numbe
 
 
 def _add_transfer(sums: _Sums, kind: str, event: Event, number: int) -> None:
-    """What a contract of a kind moved from or to the account."""
+    """Movement from or to the account by a contract of a kind."""
     for side, other, sign in (("from", "to", -1), ("to", "from", 1)):
         if event[side] != number:
             continue

@@ -4,8 +4,10 @@ from typing import Final
 
 import pandas as pd
 
+from gridbourse.market_kinds import KINDS
+
 NOTHING: Final = "–"
-NAMES: Final = {
+NAMES: Final = {kind.name: kind.title for kind in KINDS.values()} | {
     "energy": "Local energy",
     "retail": "Energy at retail price",
     "feed_in": "Feed-in tariff",
@@ -21,11 +23,6 @@ NAMES: Final = {
     "aggregator_share": "Aggregator's share",
     "compensation": "Supplier's compensation",
     "curtailment_compensation": "Compensation for curtailment",
-    "call_auction": "Call auction",
-    "order_book": "Order book",
-    "bilateral": "Neighbour to neighbour",
-    "over_the_counter": "Over the counter",
-    "aggregator_auction": "Aggregators' auctions",
     "schedule": "Without a trade",
     "managed": "With the manager",
     "unmanaged": "Without it",

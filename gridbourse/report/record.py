@@ -10,14 +10,13 @@ import pandas as pd
 from pandas.api.types import pandas_dtype
 
 from gridbourse.errors import GridbourseError
+from gridbourse.market_kinds import KINDS
 
 STATES: Final = ("unchecked", "checked", "delivered")
 VERDICTS: Final = ("accepted", "capped", "fallback")
 ROUTES: Final = ("mandate", "signed", "own")
 SIDES: Final = ("bid", "offer")
-MARKETS: Final = (
-    "call_auction", "order_book", "bilateral", "over_the_counter", "aggregator_auction",
-)  # fmt: skip
+MARKETS: Final = tuple(KINDS)
 
 _INTEGER: Final = "int64"
 _NULLABLE: Final = "Int64"

@@ -14,6 +14,7 @@ from matplotlib import dates as mdates
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gridbourse.market_kinds import KINDS
 from gridbourse.report.record import RunRecord
 
 INK: Final = "#1e293b"
@@ -34,13 +35,7 @@ VERDICT_COLOURS: Final = {
     "capped": "#f5b041",
     "fallback": "#dc2626",
 }
-MARKET_COLOURS: Final = {
-    "call_auction": "#0f766e",
-    "order_book": "#2563eb",
-    "bilateral": "#ea7a0c",
-    "over_the_counter": "#9333ea",
-    "aggregator_auction": "#be123c",
-}
+MARKET_COLOURS: Final = {kind.name: kind.colour for kind in KINDS.values()}
 KIND_COLOURS: Final = {
     "energy": "#0d9488",
     "retail": "#64748b",

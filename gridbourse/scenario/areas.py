@@ -13,6 +13,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NoReturn
 
+from gridbourse.market_kinds import KINDS, SCENARIO, part
 from gridbourse.scenario.errors import ScenarioError
 from gridbourse.scenario.fields import Fields
 from gridbourse.scenario.scenario import Scenario, read_scenario
@@ -32,9 +33,7 @@ IN_STEP = {
     "settlement": "settlement",
 } | {f"market.{key}": f"market.{key}" for key in ("gate_closure_s", "tick_micro_eur_per_wh")}
 """Keys whose values all areas share, each with the attribute of the scenario that holds it."""
-RULES = (
-    "call_auction", "order_book", "bilateral", "aggregator_auction", "flexibility", "curtailment",
-)  # fmt: skip
+RULES = (*KINDS, "flexibility", "curtailment")
 """Markets and tables whose contract serves every area that has one."""
 
 
@@ -111,8 +110,8 @@ def _area(
         table.refuse("file", f"{file} has areas itself")
     named = {"name": area, "description": f"market area {area}"}
     named |= {key: values[key] for key in OF_THE_WHOLE if key in values}
-    for part in (common, named, own, {"market": {"area": area}}, overrides):
-        values = merged(values, part)
+    for more in (common, named, own, {"market": {"area": area}}, overrides):
+        values = merged(values, more)
     where = f"{path}, area {area}" if file is None else f"{base} of {path}, area {area}"
     return read_scenario(base, values, where)
 
@@ -142,23 +141,12 @@ def _require_same_rules(
 
 def _contract_rules(scenario: Scenario, key: str) -> object:
     """Part of a table that the contract is deployed with; None where the area has none."""
-    if key == "call_auction":
-        market = scenario.market
-        return (market.pricing, market.max_rounds) if key in market.kinds else None
+    if key in KINDS:
+        return part(SCENARIO, key, "of_contract")(scenario)
     table = getattr(scenario, key)
     if table is None:
         return None
-    match key:
-        case "order_book":
-            return table.min_wh, table.max_fills, table.max_open
-        case "bilateral":
-            subscription = table.subscription_micro_eur_per_period(scenario.mtu)
-            return table.pricing, table.min_wh, table.max_open, subscription
-        case "aggregator_auction":
-            return table.reveal_s, table.bond_micro_eur
-        case "flexibility":
-            return table.band, tuple(table.products)
-    return table.reach_permille
+    return (table.band, tuple(table.products)) if key == "flexibility" else table.reach_permille
 
 
 def _refuse(path: Path, area: Scenario, key: str, rule: str) -> NoReturn:

@@ -12,10 +12,6 @@ from gridbourse.model.periods import Mtu
 from gridbourse.model.settlement import Prices
 
 DAY_S: Final = 86_400
-KINDS: Final = (
-    "call_auction", "order_book", "bilateral", "over_the_counter", "aggregator_auction",
-)  # fmt: skip
-"""Kinds of market that a scenario may run side by side."""
 
 
 @dataclass(frozen=True)

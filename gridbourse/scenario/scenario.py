@@ -31,6 +31,7 @@ from gridbourse.scenario.devices import HomeRules, homes
 from gridbourse.scenario.errors import ScenarioError
 from gridbourse.scenario.fields import Fields
 from gridbourse.scenario.flexibility import FlexibilityTable, flexibility
+from gridbourse.scenario.market_place import MarketPlace
 from gridbourse.scenario.own_readings import ReadingColumns, read_readings
 from gridbourse.scenario.resolution import in_longer_periods
 from gridbourse.scenario.rules import (
@@ -63,6 +64,7 @@ class Scenario:
     zones: grid zone -> its parent zone, None where the upstream grid begins.
     pandapower_file: the same grid for an independent check; the grid file itself where that is a
     pandapower net, None if the scenario has none.
+    tables: rules of each kind of market in use, by its name.
     crowdsale: a campaign for a panel, which the profiles include; panel_days: the panel's energy
     on the mean day of each season.
     curtailment: compensation by the DSO, with the levy in ``tariff``; None: capped points get nothing.
@@ -81,10 +83,7 @@ class Scenario:
     profiles: Profiles
     pv_factor: float
     market: MarketRules
-    order_book: OrderBookRules | None
-    bilateral: BilateralRules | None
-    over_the_counter: tuple[OtcContract, ...]
-    aggregator_auction: AuctionRules | None
+    tables: Mapping[str, Any]
     aggregators: tuple[Aggregator, ...]
     tariff: TariffTable
     limits: Limits
@@ -115,6 +114,26 @@ class Scenario:
         low, high = self.tariff.feed_in_micro_eur_per_wh, self.tariff.retail_micro_eur_per_wh
         tick = self.market.tick_micro_eur_per_wh
         return Band(low, tick, (high - low) // tick + 1)
+
+    @property
+    def order_book(self) -> OrderBookRules | None:
+        """Rules of the order book, None without one."""
+        return self.tables.get("order_book")
+
+    @property
+    def bilateral(self) -> BilateralRules | None:
+        """Rules of the bilateral market, None without one."""
+        return self.tables.get("bilateral")
+
+    @property
+    def over_the_counter(self) -> tuple[OtcContract, ...]:
+        """Contracts agreed in private."""
+        return self.tables.get("over_the_counter", ())
+
+    @property
+    def aggregator_auction(self) -> AuctionRules | None:
+        """Rules of the aggregators' auctions, None without any."""
+        return self.tables.get("aggregator_auction")
 
     @property
     def book_rules(self) -> OrderBookRules:
@@ -269,7 +288,9 @@ def _scenario(path: Path, fields: Fields) -> Scenario:
         fields.refuse("start", f"{_show(start)} is not the start of a period")
     first = mtu.period_at(start)
     _require_replayable(fields, season, profiles, mtu, range(first, first + periods))
-    auctions = markets.aggregator_auction(fields, market, mtu)
+    place = MarketPlace(market, mtu, points, first - mtu.period_at(season_start), periods)
+    tables = markets.tables(fields, place)
+    auctions = tables.get("aggregator_auction")
     before_s = market.gate_closure_s + 1 + (auctions.reveal_s if auctions else 0)
     flexible = flexibility(
         fields, folder, points, zones, mtu, mtu.period_at(season_start), first, before_s
@@ -289,12 +310,7 @@ def _scenario(path: Path, fields: Fields) -> Scenario:
         profiles=profiles,
         pv_factor=pv_factor,
         market=market,
-        order_book=markets.order_book(fields, market),
-        bilateral=markets.bilateral(fields, market, mtu),
-        over_the_counter=markets.over_the_counter(
-            fields, market, points, first - mtu.period_at(season_start), periods
-        ),
-        aggregator_auction=auctions,
+        tables=tables,
         aggregators=markets.aggregators(fields, market, points, tariff),
         tariff=tariff,
         limits=limits,

@@ -44,7 +44,7 @@ class Session:
 
 
 @dataclass
-class BilateralVenue:
+class BilateralMarketVenue:
     """Board on which offers and requests are listed; the operator pairs them as the model matches them."""
 
     judging: Judging

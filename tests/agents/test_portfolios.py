@@ -162,4 +162,4 @@ def test_auctions_need_aggregators_and_rules(scenario: Scenario, tmp_path) -> No
     with pytest.raises(ScenarioError, match="aggregators: is missing"):
         load(copy)
     with pytest.raises(ScenarioError, match=r"aggregator_auction is not one of market\.kinds"):
-        _ = replace(scenario, aggregator_auction=None).auction_rules
+        _ = replace(scenario, tables={}).auction_rules

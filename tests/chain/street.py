@@ -56,7 +56,7 @@ def fund(market: Market, accounts: Sequence[int], each_micro_eur: int) -> None:
 def open_street() -> Iterator[Street]:
     """Everybody, DSO and TSO with the same money, at the first period."""
     settings = MarketSettings(
-        MTU, 0, Band(80, 4, 50), False, 1, ("street",), horizon_periods=4, ring_size=6,
+        MTU, 0, Band(80, 4, 50), ("street",), horizon_periods=4, ring_size=6,
         markets=("OverTheCounter", "FlexibilityMarket"), flexibility=FlexibilityRules(Band(0, 10, 50)),
     )  # fmt: skip
     with session("devnet-child") as w3:

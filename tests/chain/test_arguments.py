@@ -83,7 +83,7 @@ def test_a_name_is_one_word_or_refused() -> None:
 
 def test_an_area_of_too_long_a_name_is_not_deployed() -> None:
     chain = Chain(connect("embedded"), load_artifacts())
-    settings = MarketSettings(900, 300, Band(80, 1, 2), False, 2, ("x" * 33,))
+    settings = MarketSettings(900, 300, Band(80, 1, 2), ("x" * 33,))
     with pytest.raises(ArgumentError, match=r"addArea: name: 'x+' is not within 32 bytes"):
         deploy(chain, Keyring(DEVELOPMENT_SECRET), settings)
     assert chain.w3.eth.block_number == 0

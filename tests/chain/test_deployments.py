@@ -26,7 +26,7 @@ from gridbourse.chain.node.transactions import Chain
 from gridbourse.model.call_auction import Band
 from gridbourse.model.trade import LEAST_WH
 
-SETTINGS = MarketSettings(900, 300, Band(80, 1, 221), False, 3, ("somewhere",))
+SETTINGS = MarketSettings(900, 300, Band(80, 1, 221), ("somewhere",))
 
 
 def deployed_on(w3: Web3) -> Market:

@@ -126,7 +126,7 @@ def test_an_unsound_product_is_refused_before_it_is_sent():
 
 def test_no_market_is_deployed_whose_products_reward_a_lie(street):
     settings = MarketSettings(
-        MTU, 0, Band(80, 4, 50), False, 1, ("street",), markets=("FlexibilityMarket",),
+        MTU, 0, Band(80, 4, 50), ("street",), markets=("FlexibilityMarket",),
         energy_prices=(Prices(301, 80, 95, 40, 0),),
     )  # fmt: skip
     w3 = street.market.chain.w3

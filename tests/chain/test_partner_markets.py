@@ -13,7 +13,8 @@ from gridbourse.chain.bindings.over_the_counter import Deal, DealError
 from gridbourse.chain.bindings.registry import Registration
 from gridbourse.chain.deployment.deploy import deploy
 from gridbourse.chain.deployment.market import FIRST_AREA, Market
-from gridbourse.chain.deployment.settings import BilateralRules, MarketSettings
+from gridbourse.chain.deployment.markets import bilateral
+from gridbourse.chain.deployment.settings import MarketSettings
 from gridbourse.chain.keys.accounts import Keyring
 from gridbourse.chain.node.compiler import load_artifacts
 from gridbourse.chain.node.connect import session
@@ -60,9 +61,9 @@ class Street:
 @pytest.fixture(scope="module")
 def empty_street() -> Iterator[Street]:
     settings = MarketSettings(
-        MTU, 0, Band(FEED_IN, 4, 50), False, 1, ("street",), horizon_periods=4, ring_size=6,
+        MTU, 0, Band(FEED_IN, 4, 50), ("street",), horizon_periods=4, ring_size=6,
         markets=("BilateralMarket", "OverTheCounter"),
-        bilateral=BilateralRules(subscription_micro_eur_per_period=5),
+        rules={"bilateral": bilateral.Rules(subscription_micro_eur_per_period=5)},
     )  # fmt: skip
     with session("devnet-child") as w3:
         market = deploy(Chain(w3, load_artifacts()), Keyring.for_chain(w3), settings)

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from gridbourse.chain.deployment.settings import AuctionRules, MarketSettings, SettingsError
+from gridbourse.chain.deployment.markets.aggregator_auction import Rules
+from gridbourse.chain.deployment.settings import MarketSettings, SettingsError
 from gridbourse.model.call_auction import Band
 
 LIVE = MarketSettings(
-    900, 300, Band(80, 1, 221), False, 3, ("street",),
+    900, 300, Band(80, 1, 221), ("street",),
     markets=("CallAuction", "FlexibilityMarket"), replay=False,
 )  # fmt: skip
 
@@ -36,6 +37,6 @@ def test_a_dispute_window_shorter_than_the_replacement_of_a_meter_key_is_refused
 def test_no_time_to_reveal_is_refused() -> None:
     auctions = replace(LIVE, markets=("AggregatorAuction",))
     for seconds in (0, 60):  # without any the contract posts no sealed auction
-        replace(auctions, aggregator_auction=AuctionRules(seconds, 500)).require_fits()
+        replace(auctions, rules={"aggregator_auction": Rules(seconds, 500)}).require_fits()
     with pytest.raises(SettingsError, match="59 leave no time to reveal"):
-        replace(auctions, aggregator_auction=AuctionRules(59, 500)).require_fits()
+        replace(auctions, rules={"aggregator_auction": Rules(59, 500)}).require_fits()

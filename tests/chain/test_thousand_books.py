@@ -36,7 +36,7 @@ def market(books: list[Book]) -> Iterator[tuple[Market, list[int]]]:
         chain, keys = Chain(w3, load_artifacts()), Keyring.for_chain(w3)
         periods = len(books) + 1
         settings = MarketSettings(
-            MTU, 0, BAND, False, 1, ("books",), horizon_periods=periods, ring_size=periods + 1
+            MTU, 0, BAND, ("books",), horizon_periods=periods, ring_size=periods + 1
         )
         opened = deploy(chain, keys, settings)
         operator, treasurer = keys["operator"], keys["treasurer"]

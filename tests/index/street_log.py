@@ -13,9 +13,7 @@ from gridbourse.chain.node.transactions import Chain
 from gridbourse.chain.operations.event_log import deployment_logs
 from gridbourse.model.call_auction import Band
 
-SETTINGS = MarketSettings(
-    900, 300, Band(80, 1, 2), False, 1, ("street",), ring_size=6, horizon_periods=2
-)
+SETTINGS = MarketSettings(900, 300, Band(80, 1, 2), ("street",), ring_size=6, horizon_periods=2)
 
 
 @dataclass

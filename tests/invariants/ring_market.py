@@ -19,6 +19,7 @@ from gridbourse.audit.run_folder import logs_of, rules_of
 from gridbourse.chain.bindings.registry import Registration
 from gridbourse.chain.deployment.deploy import MarketSettings, deploy
 from gridbourse.chain.deployment.market import FIRST_AREA, Market
+from gridbourse.chain.deployment.markets.call_auction import Rules
 from gridbourse.chain.encoding.lanes import PER_GROUP, lanes64, order_lane
 from gridbourse.chain.keys.accounts import Keyring
 from gridbourse.chain.node.compiler import load_artifacts
@@ -59,9 +60,10 @@ class RingMarket:
         self.chain = WatchedChain(w3)
         self.keys = Keyring.for_chain(self.chain.w3)
         settings = MarketSettings(
-            MTU, GATE_CLOSURE, BAND, False, ROUNDS, ("two streets",),
+            MTU, GATE_CLOSURE, BAND, ("two streets",),
             horizon_periods=2, ring_size=RING, reading_window_seconds=0, verdict_window_seconds=0,
             dispute_window_seconds=DISPUTE_WINDOW, silent_permille=SILENT_PERMILLE,
+            rules={"call_auction": Rules(max_rounds=ROUNDS)},
         )  # fmt: skip
         self.market: Market = deploy(self.chain, self.keys, settings)
         self._bring_in()

@@ -19,8 +19,6 @@ def found(chain: Chain, keys: Keyring) -> Market:
         mtu_seconds=TERMS.mtu_seconds,
         gate_closure_seconds=300,
         band=Band(FEED_IN, 1, RETAIL - FEED_IN + 1),
-        pay_as_bid=False,
-        max_rounds=3,
         areas=("test",),
     )
     market = deploy(chain, keys, settings)

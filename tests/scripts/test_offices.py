@@ -31,7 +31,7 @@ Step = Callable[..., str]
 def market() -> Iterator[Market]:
     with session("devnet-child") as w3:
         chain, keys = Chain(w3, load_artifacts()), Keyring.for_chain(w3)
-        settings = MarketSettings(900, 300, BAND, False, 2, ("one street",), ring_size=6)
+        settings = MarketSettings(900, 300, BAND, ("one street",), ring_size=6)
         market = deploy(chain, keys, settings)
         rows = [
             Registration(

@@ -90,8 +90,10 @@ def hall(command: Command, checkout: Path, devnet: str) -> Hall:
     market, whole = open_market(connect(devnet), record), load(file)
     scenario = replace(
         whole,
-        order_book=replace(whole.book_rules, rounds=1),
-        over_the_counter=(OtcContract("P0080", "P0083", NOON, 2, 150, 140),),
+        tables={
+            "order_book": replace(whole.book_rules, rounds=1),
+            "over_the_counter": (OtcContract("P0080", "P0083", NOON, 2, 150, 140),),
+        },
     )
     table = pd.read_csv(record.with_suffix(".participants.csv"), index_col=0)
     judging = Judging(scenario, Membership(table), market, None)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from gridbourse.audit.compare.scenario_points import numbers_by_point
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.chain.bindings.crowdsale import FORMS
 from gridbourse.model.crowdsale.campaign import Campaign, Phase
@@ -52,10 +53,7 @@ def _compare(
 
 
 def _accounts(rebuilt: Rebuilt, area: int, scenario: Scenario) -> dict[str, str]:
-    """Account by connection point: points are registered in scenario order."""
+    """Account by connection point."""
     members = rebuilt.members.participants
-    points = scenario.points.index[scenario.points["participant"]]
-    numbers = rebuilt.members.numbers_in(area)
-    return {
-        str(point): members[n].account.lower() for point, n in zip(points, numbers, strict=False)
-    }
+    numbers = numbers_by_point(rebuilt, area, scenario)
+    return {str(point): members[number].account.lower() for point, number in numbers.items()}

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from gridbourse.audit.compare.all_markets import compare_markets
 from gridbourse.audit.compare.crowdsale import compare_crowdsale
-from gridbourse.audit.compare.markets import compare_markets
 from gridbourse.audit.core.rules import Rules
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.scenario.scenario import Scenario

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -11,10 +12,10 @@ from gridbourse.audit.core.context import Common
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.modules import Handlers, Modules
 from gridbourse.audit.core.reservations import Energy
-from gridbourse.audit.core.rules import AuctionRules
 from gridbourse.audit.core.transfers import Transfer
 from gridbourse.audit.markets.checked_trades import CheckedTrades, shown, trade_of
 from gridbourse.audit.markets.left_out import require_left_out
+from gridbourse.audit.markets.market_place import MarketPlace
 from gridbourse.chain.bindings.aggregator_auction import FIRST_ANSWER, Answer, commitment_to
 from gridbourse.chain.encoding.lanes import BID, OFFER, PER_GROUP, lanes56, order_lane
 from gridbourse.model.aggregator_auction import LEAST_REVEAL_SECONDS, Auction, Award, award
@@ -25,6 +26,18 @@ from gridbourse.model.trade import MOST_WH, TradeWord
 
 MOST_AUCTIONS = 256
 MASK224 = (1 << 224) - 1
+
+
+@dataclass(frozen=True)
+class AuctionRules:
+    """Rules of the aggregators' auctions; group_size: trades of one verdict."""
+
+    band: Band
+    group_size: int
+    reveal_seconds: int
+    bond_micro_eur: int
+    min_wh: int
+    max_posted: int
 
 
 @dataclass
@@ -359,3 +372,14 @@ class AggregatorAuction(CheckedTrades):
             fits = asked.is_sealed == is_sealed
             self._require("auction answer", where, fits, "sealed" if asked.is_sealed else "open")
         return asked
+
+
+def rules_of(arguments: list[Any]) -> AuctionRules:
+    """Rules of its constructor."""
+    [[_, _, _, floor, tick, ticks, group_size, *rules]] = arguments
+    return AuctionRules(Band(floor, tick, ticks), group_size, *rules)
+
+
+def rebuild(rules: AuctionRules, about: MarketPlace) -> AggregatorAuction:
+    """The market of a deployment, before its first event."""
+    return AggregatorAuction(rules, about.common, about.modules, about.agents)

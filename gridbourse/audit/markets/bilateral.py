@@ -2,18 +2,30 @@
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from typing import Any
 
 from gridbourse.audit.core.context import Common
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.modules import Handlers
 from gridbourse.audit.core.reservations import Energy
-from gridbourse.audit.core.rules import BoardRules
 from gridbourse.audit.core.transfers import Transfer
 from gridbourse.audit.markets.checked_trades import CheckedTrades, shown, trade_of
+from gridbourse.audit.markets.market_place import MarketPlace
 from gridbourse.chain.bindings.bilateral import ANY_SOURCE, ANYONE, ANYWHERE, Draft
+from gridbourse.chain.deployment.markets.bilateral import SELLERS_PRICE
 from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.model.house_accounts import OPERATOR_ACCOUNT
 from gridbourse.model.trade import MOST_WH, TradeWord
+
+
+@dataclass(frozen=True)
+class BoardRules:
+    """Rules of the bilateral market; seller_price: every pairing at the least price of the offer."""
+
+    seller_price: bool
+    min_wh: int
+    max_open: int
+    subscription_micro_eur_per_period: int
 
 
 @dataclass
@@ -214,3 +226,14 @@ class BilateralMarket(CheckedTrades):
 def _within(attested: int, accepted: int) -> bool:
     """True where sources are attested, and all of them are accepted."""
     return attested != 0 and attested & ~accepted == 0
+
+
+def rules_of(arguments: list[Any]) -> BoardRules:
+    """Rules of its constructor."""
+    [[_, _, price_rule, min_wh, max_open, subscription]] = arguments
+    return BoardRules(price_rule == SELLERS_PRICE, min_wh, max_open, subscription)
+
+
+def rebuild(rules: BoardRules, about: MarketPlace) -> BilateralMarket:
+    """The market of a deployment, before its first event."""
+    return BilateralMarket(rules, about.common)

@@ -2,20 +2,31 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from gridbourse.audit.core.caps import GROUP_SHIFT
 from gridbourse.audit.core.context import Common
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.modules import Handlers
 from gridbourse.audit.core.money import Position
-from gridbourse.audit.core.rules import PoolRules
 from gridbourse.audit.markets.call_auction_orders import ORDER_BITS, Book, Order, Phase
+from gridbourse.audit.markets.market_place import MarketPlace
 from gridbourse.chain.encoding.lanes import lanes56, lanes64, pair
-from gridbourse.model.call_auction import Margin
+from gridbourse.model.call_auction import Band, Margin
 
 NO_MARGIN = (0, 0, 0)
 MOST_SEQUENCE, MOST_GATEWAY_SEQUENCE = 255, 247
+
+
+@dataclass(frozen=True)
+class PoolRules:
+    """Rules of the call auction."""
+
+    band: Band
+    pay_as_bid: bool
+    max_rounds: int
 
 
 class Pool:
@@ -309,3 +320,14 @@ class Pool:
 
 def _tuple(margin: Margin | None) -> tuple[int, int, int]:
     return (margin.tick, margin.accepted_wh, margin.offered_wh) if margin else NO_MARGIN
+
+
+def rules_of(arguments: list[Any]) -> PoolRules:
+    """Rules of its constructor."""
+    [[*_, floor, tick, ticks, pay_as_bid, max_rounds, _]] = arguments
+    return PoolRules(Band(floor, tick, ticks), pay_as_bid, max_rounds)
+
+
+def rebuild(rules: PoolRules, about: MarketPlace) -> Pool:
+    """The market of a deployment, before its first event."""
+    return Pool(rules, about.common)

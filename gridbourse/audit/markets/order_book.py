@@ -1,7 +1,7 @@
 """Order book, rebuilt: every incoming order matched by the model, and compared (`OrderBook.sol`)."""
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gridbourse.audit.core.context import Common
 from gridbourse.audit.core.events import Event
@@ -10,9 +10,11 @@ from gridbourse.audit.core.reservations import Energy
 from gridbourse.audit.core.rules import BookRules
 from gridbourse.audit.markets.checked_trades import CheckedTrades, shown, trade_of
 from gridbourse.audit.markets.left_out import require_left_out
+from gridbourse.audit.markets.market_place import MarketPlace
 from gridbourse.audit.markets.order_book_collateral import Collateral
 from gridbourse.audit.markets.resting_orders import RestingBook
 from gridbourse.chain.encoding.book_order import BookOrder
+from gridbourse.model.call_auction import Band
 from gridbourse.model.order_book import (
     Ending,
     Kind,
@@ -310,3 +312,14 @@ class OrderBookMarket(CheckedTrades):
 
 def _energy(order: Order) -> Energy:
     return Energy.of(order.side, order.wh)
+
+
+def rules_of(arguments: list[Any]) -> BookRules:
+    """Rules of its constructor."""
+    [[_, _, floor, tick, ticks, group_size, min_wh, max_fills, max_open]] = arguments
+    return BookRules(Band(floor, tick, ticks), group_size, min_wh, max_fills, max_open)
+
+
+def rebuild(rules: BookRules, about: MarketPlace) -> OrderBookMarket:
+    """The market of a deployment, before its first event."""
+    return OrderBookMarket(rules, about.common)

@@ -6,19 +6,28 @@ compared once the terms are known; a deal with defaults in every period stays hi
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from gridbourse.audit.core.context import Common
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.modules import Handlers
 from gridbourse.audit.core.reservations import Energy
-from gridbourse.audit.core.rules import DealRules
 from gridbourse.audit.core.transfers import Transfer
 from gridbourse.audit.markets.checked_trades import CheckedTrades, shown, trade_of
 from gridbourse.audit.markets.deal_hash import deal_hash
+from gridbourse.audit.markets.market_place import MarketPlace
 from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.model.house_accounts import MARGIN_ACCOUNT
 from gridbourse.model.over_the_counter import SALT_BYTES, Outcome, SupplierPrices, Terms, damages
 from gridbourse.model.trade import TradeWord
+
+
+@dataclass(frozen=True)
+class DealRules:
+    """Rules of deals over the counter; max_performed: most deals a seller performs in a period."""
+
+    min_wh: int
+    max_performed: int
 
 
 @dataclass(frozen=True)
@@ -269,3 +278,14 @@ class OverTheCounter(CheckedTrades):
 
 def _short(deal: bytes) -> str:
     return f"0x{deal[:4].hex()}"
+
+
+def rules_of(arguments: list[Any]) -> DealRules:
+    """Rules of its constructor."""
+    [_, _, min_wh, max_performed] = arguments
+    return DealRules(min_wh, max_performed)
+
+
+def rebuild(rules: DealRules, about: MarketPlace) -> OverTheCounter:
+    """The market of a deployment, before its first event."""
+    return OverTheCounter(rules, (about.chain_id, about.address), about.common)

@@ -10,7 +10,7 @@ from gridbourse.chain.bindings.clearing_house import MARKET, ORACLE, SETTLEMENT
 from gridbourse.chain.bindings.contract import Bound
 from gridbourse.chain.deployment import flexibility
 from gridbourse.chain.deployment.market import Market
-from gridbourse.chain.deployment.market_kinds import Anchors, arguments
+from gridbourse.chain.deployment.market_place import Anchors, MarketPlace
 from gridbourse.chain.deployment.record import (
     PLEDGES,
     DeployedContract,
@@ -26,6 +26,7 @@ from gridbourse.chain.keys.accounts import Keys
 from gridbourse.chain.keys.area_keys import OF_THE_DEPLOYMENT, AreaKeys
 from gridbourse.chain.node.connect import fund
 from gridbourse.chain.node.transactions import Chain
+from gridbourse.market_kinds import DEPLOYMENT, of_contract, part
 
 AGENTS_ACT = ("AggregatorAuction", "FlexibilityMarket")
 """Markets that ask `Agents` who may act for whom."""
@@ -97,10 +98,9 @@ def deploy(
     anchors = Anchors(registry, clock, house, grid)
     portfolios = put("Portfolios", registry, clock) if settings.portfolios else NOBODY
     agents = put("Agents", registry, portfolios) if {*AGENTS_ACT} & {*settings.markets} else NOBODY
-    modules = {
-        put(name, *arguments(name, anchors, tariff, settings, agents)): MARKET
-        for name in settings.markets
-    }
+    window = settings.verdict_window_seconds
+    place = MarketPlace(anchors, tariff, agents, settings.band, window)
+    modules = {put(name, *_arguments(name, settings, place)): MARKET for name in settings.markets}
     if "FlexibilityMarket" in settings.markets:
         modules[flexibility.put_before(put, anchors, agents)] = (
             ORACLE  # schedules take ring slots, no more
@@ -132,6 +132,15 @@ def deploy(
         flexibility.wire(market.flexibility_market, operator, settings)
     market.house.write(operator, "deploy", "seal")
     return market
+
+
+def _arguments(contract: str, settings: MarketSettings, place: MarketPlace) -> list[Any]:
+    """Constructor arguments of a market, by the name of its contract."""
+    if contract == "FlexibilityMarket":
+        return flexibility.arguments(settings.flexibility, place)
+    kind = of_contract(contract).name
+    arguments: list[Any] = part(DEPLOYMENT, kind, "arguments")(settings.rules_of(kind), place)
+    return arguments
 
 
 def _offices(

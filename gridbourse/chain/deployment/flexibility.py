@@ -1,13 +1,14 @@
 """Deployment of the flexibility market's contracts."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
 from gridbourse.chain.bindings.flexibility import Flexibility, product_tuple
 from gridbourse.chain.bindings.flexibility_review import NAME as REVIEW
-from gridbourse.chain.deployment.market_kinds import Anchors
-from gridbourse.chain.deployment.settings import MarketSettings
+from gridbourse.chain.deployment.market_place import GROUP_SIZE, Anchors, MarketPlace
+from gridbourse.chain.deployment.settings import FlexibilityRules, MarketSettings
 from gridbourse.chain.encoding.arguments import NOBODY
 
 ROLES = {"tso": "TSO", "verifier": "VERIFIER"}
@@ -16,6 +17,13 @@ ROLES = {"tso": "TSO", "verifier": "VERIFIER"}
 
 Put = Callable[..., str]
 """Deploys a contract by name with its arguments; its address."""
+
+
+def arguments(rules: FlexibilityRules, place: MarketPlace) -> list[Any]:
+    """Constructor arguments of the market's own contract."""
+    grid = rules.band
+    steps = (grid.floor_micro_eur_per_wh, grid.tick_micro_eur_per_wh, grid.ticks)
+    return [[place.anchors, *steps, GROUP_SIZE]]
 
 
 def put_before(put: Put, at: Anchors, agents: str) -> str:

@@ -1,6 +1,6 @@
 """A deployed market: its contracts, bound to a chain and to the keys of its parties."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -36,18 +36,10 @@ from gridbourse.chain.keys.accounts import Keyring, Keys
 from gridbourse.chain.keys.area_keys import AreaKeys
 from gridbourse.chain.node.compiler import load_artifacts
 from gridbourse.chain.node.transactions import Chain
+from gridbourse.market_kinds import BINDINGS, KINDS, part
 from gridbourse.model.house_accounts import dso_account
 
 T = TypeVar("T", bound=CheckedTrades)
-
-
-TRADE_MARKETS: dict[str, type[CheckedTrades]] = {
-    "OrderBook": OrderBook,
-    "BilateralMarket": BilateralMarket,
-    "OverTheCounter": OverTheCounter,
-    "AggregatorAuction": AggregatorAuction,
-}
-"""Markets whose trades are judged one by one, by the name of their contract."""
 
 
 class EventLog(Protocol):
@@ -114,8 +106,8 @@ class Market:
             settlement=Settlement(chain, at["Settlement"]),
             pool=pool,
             trade_markets=tuple(
-                kind(chain, at[name], area, record.contracts[name].block)
-                for name, kind in TRADE_MARKETS.items()
+                bound(chain, at[name], area, record.contracts[name].block)
+                for name, bound in _trade_markets()
                 if name in at
             ),
             portfolios=Portfolios(chain, at["Portfolios"]) if "Portfolios" in at else None,
@@ -179,6 +171,14 @@ class Market:
             if isinstance(market, kind):
                 return market
         raise DeploymentError(f"{kind.__name__}: this deployment has none")
+
+
+def _trade_markets() -> Iterator[tuple[str, type[CheckedTrades]]]:
+    """Markets whose trades are judged one by one, by the name of their contract."""
+    for kind in KINDS.values():
+        bound = part(BINDINGS, kind.name, "{contract}")
+        if issubclass(bound, CheckedTrades):
+            yield kind.contract, bound
 
 
 def _flexibility(chain: Chain, record: DeploymentRecord, area: int) -> Flexibility | None:

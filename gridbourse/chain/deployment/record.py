@@ -14,6 +14,7 @@ from gridbourse.chain.node.compiler import CHECKOUT, compiler_settings
 from gridbourse.chain.node.connect import PASSING
 from gridbourse.commands import command
 from gridbourse.errors import GridbourseError
+from gridbourse.market_kinds import KINDS
 
 FOLDER = CHECKOUT / "deployments"
 CONTRACTS = (
@@ -30,14 +31,7 @@ CONTRACTS = (
 """Contracts of every deployment."""
 OPTIONAL = ("Portfolios", "Agents", "CurtailmentCompensation")
 """Contracts of some deployments."""
-MARKETS = (
-    "CallAuction",
-    "OrderBook",
-    "BilateralMarket",
-    "OverTheCounter",
-    "AggregatorAuction",
-    "FlexibilityMarket",
-)
+MARKETS = (*(kind.contract for kind in KINDS.values()), "FlexibilityMarket")
 """Of these a deployment has one or more."""
 FLEXIBILITY = (
     "FlexibilityProducts",

@@ -1,66 +1,23 @@
 """Settings that are fixed for the life of a deployment."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from gridbourse.errors import GridbourseError
-from gridbourse.model.aggregator_auction import LEAST_REVEAL_SECONDS
+from gridbourse.market_kinds import DEPLOYMENT, KINDS, part
 from gridbourse.model.call_auction import Band
 from gridbourse.model.flexibility.market import LOT_REVEAL_SECONDS, require_truthful
 from gridbourse.model.flexibility.products import PRODUCTS, Product
 from gridbourse.model.settlement import Prices
-from gridbourse.model.trade import LEAST_WH
 
 FLEXIBILITY_BAND = Band(0, 5, 120)
-MOST_POSTED = 16
 TIME_TO_ACT_SECONDS = 86_400
 """Between a theft and the proposal of another key, and from its taking up to the correction."""
-"""Of the 256 auctions of an area and period, those of one aggregator where nobody sets another number."""
 
 
 class SettingsError(GridbourseError):
     """Settings that contradict each other."""
-
-
-@dataclass(frozen=True)
-class OrderBookRules:
-    """Of the continuous double auction; see `gridbourse.model.order_book`."""
-
-    min_wh: int = LEAST_WH
-    max_fills: int = 32
-    max_open: int = 16
-
-
-@dataclass(frozen=True)
-class BilateralRules:
-    """Of full P2P; seller_price: every trade at the offer's price, else anything within both limits."""
-
-    seller_price: bool = False
-    min_wh: int = LEAST_WH
-    max_open: int = 16
-    subscription_micro_eur_per_period: int = 0
-
-
-@dataclass(frozen=True)
-class AuctionRules:
-    """Of the aggregators' auctions: seconds in which sealed answers are revealed, 0:
-    there are none, and their bond.
-
-    min_wh: least energy of an auction; max_posted: most auctions of an aggregator in a period, of the
-    256 of all.
-    """
-
-    reveal_seconds: int = 0
-    bond_micro_eur: int = 0
-    min_wh: int = LEAST_WH
-    max_posted: int = MOST_POSTED
-
-
-@dataclass(frozen=True)
-class OverTheCounterRules:
-    """Of deals: least energy in a period, and most deals of a seller that are performed in one."""
-
-    min_wh: int = LEAST_WH
-    max_performed: int = 16
 
 
 @dataclass(frozen=True)
@@ -87,6 +44,7 @@ class FlexibilityRules:
 class MarketSettings:
     """Settings that are fixed for the life of a deployment; markets: which of `record.MARKETS` it has.
 
+    rules: of each kind of market by its name; a kind without any has its own standard.
     portfolios: whether there are contracts between aggregators and prosumers.
     dispute_window_seconds: block time from the announcement of a withdrawal to its payment; on block time
     longer than it takes to give the meter oracle's role to another key, which alone corrects.
@@ -102,14 +60,9 @@ class MarketSettings:
     mtu_seconds: int
     gate_closure_seconds: int
     band: Band
-    pay_as_bid: bool
-    max_rounds: int
     areas: tuple[str, ...]
     markets: tuple[str, ...] = ("CallAuction",)
-    order_book: OrderBookRules = OrderBookRules()
-    bilateral: BilateralRules = BilateralRules()
-    aggregator_auction: AuctionRules = AuctionRules()
-    over_the_counter: OverTheCounterRules = OverTheCounterRules()
+    rules: Mapping[str, Any] = field(default_factory=dict)
     portfolios: bool = False
     flexibility: FlexibilityRules = FlexibilityRules()
     curtailment_reach_permille: int | None = None
@@ -122,6 +75,10 @@ class MarketSettings:
     verdict_window_seconds: int = 86_400
     dispute_window_seconds: int = 259_200
     silent_permille: int = 1000
+
+    def rules_of(self, kind: str) -> Any:
+        """Rules of a kind of market, by its name."""
+        return self.rules.get(kind) or part(DEPLOYMENT, kind, "Rules")()
 
     @property
     def needed_seconds(self) -> int:
@@ -136,12 +93,9 @@ class MarketSettings:
 
         A replay's clock waits for its windows; of block time no ring does.
         """
-        sealed = self.aggregator_auction.reveal_seconds
-        if "AggregatorAuction" in self.markets and 0 < sealed < LEAST_REVEAL_SECONDS:
-            raise SettingsError(
-                f"reveal_seconds: {sealed} leave no time to reveal a sealed answer: 0 (no sealed"
-                f" auctions) or at least {LEAST_REVEAL_SECONDS}"
-            )
+        for kind in KINDS.values():
+            if kind.contract in self.markets:
+                getattr(self.rules_of(kind.name), "require_fits", lambda: None)()
         least_window = self.timelock_seconds + TIME_TO_ACT_SECONDS
         if not self.replay and self.dispute_window_seconds < least_window:
             raise SettingsError(

@@ -95,7 +95,7 @@ class Street:
 @pytest.fixture(scope="module")
 def street() -> Iterator[Street]:
     settings = MarketSettings(
-        MTU, 0, Band(80, 4, 50), False, 1, ("street",), horizon_periods=4, ring_size=12,
+        MTU, 0, Band(80, 4, 50), ("street",), horizon_periods=4, ring_size=12,
         markets=("OverTheCounter", "FlexibilityMarket"),
         flexibility=FlexibilityRules(Band(0, 10, 50), products=PRODUCTS),
     )  # fmt: skip

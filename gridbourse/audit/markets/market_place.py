@@ -1,0 +1,17 @@
+"""Place of a market in its deployment: what it is rebuilt with besides its own rules."""
+
+from typing import NamedTuple
+
+from gridbourse.audit.core.agents import Agents
+from gridbourse.audit.core.context import Common
+from gridbourse.audit.core.modules import Modules
+
+
+class MarketPlace(NamedTuple):
+    """What a market stands on; chain_id and address are those of its contract."""
+
+    common: Common
+    modules: Modules
+    agents: Agents
+    chain_id: int
+    address: str
