@@ -100,7 +100,7 @@ class Hall(Bench):
             words = [trade.pack() for trade in group.trades]
             grid.judge(auctions.address, period, group.number, words, [], {}, bytes(32))
         self.market.clock.advance_to(self.operator, (period + 1) * MTU)
-        self._meter(period)
+        self.meter(period)
         self.market.settlement.settle(self.operator, FIRST_AREA, period, 250)
 
     def _own(self, period: int, number: int, answers: dict[int, Answer]) -> None:

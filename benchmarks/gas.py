@@ -19,6 +19,7 @@ import numpy as np
 from eth_utils import keccak
 from rich.console import Console
 from rich.table import Table
+from web3 import Web3
 
 from gridbourse.chain.bindings.registry import Registration
 from gridbourse.chain.deployment.deploy import MarketSettings, deploy
@@ -60,18 +61,24 @@ class Bench:
     """Market with `people` participants that all order in every period."""
 
     def __init__(
-        self, people: int, settings: MarketSettings = POOL, aggregators: Sequence[str] = ()
+        self,
+        people: int,
+        settings: MarketSettings = POOL,
+        aggregators: Sequence[str] = (),
+        w3: Web3 | None = None,
+        since: int = 0,
     ) -> None:
-        w3 = connect("embedded")
+        """w3: the chain, else the embedded one; since: first period of which all are members."""
+        w3 = w3 or connect("embedded")
         self.keys = Keyring.for_chain(w3)
         self.chain = Chain(w3, load_artifacts())
         addresses = [self.keys.address(name) for name in aggregators]
         self.market = deploy(self.chain, self.keys, settings, aggregators=addresses)
         self.operator = self.keys["operator"]
-        self.numbers = self._register(people)
+        self.numbers = self._register(people, since)
         self.rng = np.random.default_rng(7)
 
-    def _register(self, people: int) -> list[int]:
+    def _register(self, people: int, since: int) -> list[int]:
         market, operator = self.market, self.operator
         market.registry.write(operator, "set-up", "addZone", b"zone".ljust(32, b"\0"), 0)
         market.tariff.write(
@@ -87,7 +94,7 @@ class Bench:
                 FIRST_AREA,
                 1,
                 20_000,
-                0,
+                since,
             )
             for i in range(people)
         ]
@@ -113,18 +120,22 @@ class Bench:
         self.chain.gas.clear()
         clock, auction = self.market.clock, self.market.auction
         clock.advance_to(self.operator, period * MTU - LEAD - 1)
-        self._order(period, own, signed)
+        self.order(period, own, signed)
         clock.advance_to(self.operator, period * MTU - LEAD)
         auction.clear(self.operator, FIRST_AREA, period)
-        grid = self.market.grid
-        grid.accept(period, grid.round(period), grid.book_root(period), keccak(text="report"))
+        self.accept(period)
         clock.advance_to(self.operator, (period + 1) * MTU)
         auction.book(self.operator, FIRST_AREA, period, 250, len(self.numbers))
-        self._meter(period)
+        self.meter(period)
         self.market.settlement.settle(self.operator, FIRST_AREA, period, 250, len(self.numbers))
         return dict(self.chain.gas)
 
-    def _order(self, period: int, own: int, signed: int) -> None:
+    def accept(self, period: int) -> None:
+        """The DSO's word that the cleared book fits."""
+        grid = self.market.grid
+        grid.accept(period, grid.round(period), grid.book_root(period), keccak(text="report"))
+
+    def order(self, period: int, own: int, signed: int) -> None:
         auction, gateway = self.market.auction, self.keys["gateway"]
         domain = order_domain(self.chain.w3.eth.chain_id, auction.address)
         count = len(self.numbers)
@@ -155,7 +166,7 @@ class Bench:
         for i, (_, side, tick, wh) in enumerate(orders[:own]):
             auction.place(self.keys[f"person/{i}"], period, side, tick, wh)
 
-    def _meter(self, period: int) -> None:
+    def meter(self, period: int) -> None:
         wh = self.rng.integers(-5_000, 5_000, len(self.numbers)).tolist()
         readings = zip(self.numbers, wh, strict=True)
         for version, some in enumerate(batched(readings, READINGS_A_CALL), start=1):
