@@ -114,9 +114,9 @@ def main(*args: str) -> None:
     table = Table(title="cost of a step by the age of the chain", title_justify="left")
     for heading in ("periods", "step", "rows", "seconds"):
         table.add_column(heading, justify="left" if heading == "step" else "right")
-    for age, steps in found.items():
+    for periods, steps in found.items():
         for name, one in steps.items():
-            table.add_row(age, name, f"{one['rows']:,.0f}", f"{one['seconds']:.3f}")
+            table.add_row(periods, name, f"{one['rows']:,.0f}", f"{one['seconds']:.3f}")
     Console().print(table)
     RESULTS.write_text(json.dumps(found, indent=1) + "\n")
 

@@ -17,9 +17,9 @@ from gridbourse.audit.flexibility.market import FlexibilityMarket
 from gridbourse.audit.markets.aggregator_auction import AggregatorAuction
 from gridbourse.audit.markets.bilateral import BilateralMarket
 from gridbourse.audit.markets.call_auction import Pool
-from gridbourse.audit.markets.market_place import MarketPlace
 from gridbourse.audit.markets.order_book import OrderBookMarket
 from gridbourse.audit.markets.over_the_counter import OverTheCounter
+from gridbourse.audit.markets.rebuild_context import RebuildContext
 from gridbourse.audit.markets.verdicts import Verdicts
 from gridbourse.audit.settlement.corrections import Corrections
 from gridbourse.audit.settlement.curtailment import Curtailment
@@ -70,7 +70,7 @@ class Rebuilt:
         self.of_kind: dict[str, Any] = {}
         for kind, its_rules in rules.markets.items():
             address = at[KINDS[kind].contract]
-            about = MarketPlace(common, self.modules, self.agents, deployment.chain_id, address)
+            about = RebuildContext(common, self.modules, self.agents, deployment.chain_id, address)
             self.of_kind[kind] = part(REBUILD, kind, "rebuild")(its_rules, about)
         self.metering = Metering(common, self.modules, rules.silent_permille)
         self.corrections = Corrections(common, self.metering)

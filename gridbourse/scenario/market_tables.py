@@ -11,8 +11,8 @@ import pandas as pd
 from gridbourse.market_kinds import KINDS, SCENARIO, part
 from gridbourse.model.portfolio_contract import WHOLE_PERMILLE, Control, Resource
 from gridbourse.scenario.fields import Fields
-from gridbourse.scenario.market_place import MarketPlace, participant_at
 from gridbourse.scenario.rules import DAY_S, Aggregator, MarketRules, TariffTable
+from gridbourse.scenario.table_context import TableContext, participant_at
 
 MOST_GATE_CLOSURE_S = 7 * DAY_S
 """Longest time between gate closure and delivery; the chain's clock has to stay above zero."""
@@ -57,12 +57,12 @@ def _most_ticks(kind: str) -> int:
     return getattr(import_module(f"{SCENARIO}.{kind}"), "MAX_TICKS", MAX_TICKS)
 
 
-def tables(fields: Fields, place: MarketPlace) -> dict[str, Any]:
+def tables(fields: Fields, context: TableContext) -> dict[str, Any]:
     """Rules by kind of market; a table that nothing would read is refused."""
     found = {}
     for kind in KINDS:
-        if kind in place.rules.kinds:
-            found[kind] = part(SCENARIO, kind, "read")(fields, place)
+        if kind in context.rules.kinds:
+            found[kind] = part(SCENARIO, kind, "read")(fields, context)
         elif kind in fields.unread():
             fields.refuse(kind, f"{kind} is not one of market.kinds")
     return found

@@ -31,7 +31,6 @@ from gridbourse.scenario.devices import HomeRules, homes
 from gridbourse.scenario.errors import ScenarioError
 from gridbourse.scenario.fields import Fields
 from gridbourse.scenario.flexibility import FlexibilityTable, flexibility
-from gridbourse.scenario.market_place import MarketPlace
 from gridbourse.scenario.own_readings import ReadingColumns, read_readings
 from gridbourse.scenario.resolution import in_longer_periods
 from gridbourse.scenario.rules import (
@@ -47,6 +46,7 @@ from gridbourse.scenario.rules import (
     StrategySpec,
     TariffTable,
 )
+from gridbourse.scenario.table_context import TableContext
 from gridbourse.scenario.values import merged, read_values
 from gridbourse.text import one_line
 
@@ -288,7 +288,7 @@ def _scenario(path: Path, fields: Fields) -> Scenario:
         fields.refuse("start", f"{_show(start)} is not the start of a period")
     first = mtu.period_at(start)
     _require_replayable(fields, season, profiles, mtu, range(first, first + periods))
-    place = MarketPlace(market, mtu, points, first - mtu.period_at(season_start), periods)
+    place = TableContext(market, mtu, points, first - mtu.period_at(season_start), periods)
     tables = markets.tables(fields, place)
     auctions = tables.get("aggregator_auction")
     before_s = market.gate_closure_s + 1 + (auctions.reveal_s if auctions else 0)

@@ -15,7 +15,7 @@ from gridbourse.audit.core.reservations import Energy
 from gridbourse.audit.core.transfers import Transfer
 from gridbourse.audit.markets.checked_trades import CheckedTrades, shown, trade_of
 from gridbourse.audit.markets.left_out import require_left_out
-from gridbourse.audit.markets.market_place import MarketPlace
+from gridbourse.audit.markets.rebuild_context import RebuildContext
 from gridbourse.chain.bindings.aggregator_auction import FIRST_ANSWER, Answer, commitment_to
 from gridbourse.chain.encoding.lanes import BID, OFFER, PER_GROUP, lanes56, order_lane
 from gridbourse.model.aggregator_auction import LEAST_REVEAL_SECONDS, Auction, Award, award
@@ -380,6 +380,6 @@ def rules_of(arguments: list[Any]) -> AuctionRules:
     return AuctionRules(Band(floor, tick, ticks), group_size, *rules)
 
 
-def rebuild(rules: AuctionRules, about: MarketPlace) -> AggregatorAuction:
+def rebuild(rules: AuctionRules, about: RebuildContext) -> AggregatorAuction:
     """The market of a deployment, before its first event."""
     return AggregatorAuction(rules, about.common, about.modules, about.agents)

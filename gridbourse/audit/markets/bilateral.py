@@ -10,7 +10,7 @@ from gridbourse.audit.core.modules import Handlers
 from gridbourse.audit.core.reservations import Energy
 from gridbourse.audit.core.transfers import Transfer
 from gridbourse.audit.markets.checked_trades import CheckedTrades, shown, trade_of
-from gridbourse.audit.markets.market_place import MarketPlace
+from gridbourse.audit.markets.rebuild_context import RebuildContext
 from gridbourse.chain.bindings.bilateral import ANY_SOURCE, ANYONE, ANYWHERE, Draft
 from gridbourse.chain.deployment.markets.bilateral import SELLERS_PRICE
 from gridbourse.chain.encoding.lanes import BID, OFFER
@@ -234,6 +234,6 @@ def rules_of(arguments: list[Any]) -> BoardRules:
     return BoardRules(price_rule == SELLERS_PRICE, min_wh, max_open, subscription)
 
 
-def rebuild(rules: BoardRules, about: MarketPlace) -> BilateralMarket:
+def rebuild(rules: BoardRules, about: RebuildContext) -> BilateralMarket:
     """The market of a deployment, before its first event."""
     return BilateralMarket(rules, about.common)

@@ -12,7 +12,7 @@ from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.modules import Handlers
 from gridbourse.audit.core.money import Position
 from gridbourse.audit.markets.call_auction_orders import ORDER_BITS, Book, Order, Phase
-from gridbourse.audit.markets.market_place import MarketPlace
+from gridbourse.audit.markets.rebuild_context import RebuildContext
 from gridbourse.chain.encoding.lanes import lanes56, lanes64, pair
 from gridbourse.model.call_auction import Band, Margin
 
@@ -328,6 +328,6 @@ def rules_of(arguments: list[Any]) -> PoolRules:
     return PoolRules(Band(floor, tick, ticks), pay_as_bid, max_rounds)
 
 
-def rebuild(rules: PoolRules, about: MarketPlace) -> Pool:
+def rebuild(rules: PoolRules, about: RebuildContext) -> Pool:
     """The market of a deployment, before its first event."""
     return Pool(rules, about.common)

@@ -10,8 +10,8 @@ from gridbourse.audit.core.reservations import Energy
 from gridbourse.audit.core.rules import BookRules
 from gridbourse.audit.markets.checked_trades import CheckedTrades, shown, trade_of
 from gridbourse.audit.markets.left_out import require_left_out
-from gridbourse.audit.markets.market_place import MarketPlace
 from gridbourse.audit.markets.order_book_collateral import Collateral
+from gridbourse.audit.markets.rebuild_context import RebuildContext
 from gridbourse.audit.markets.resting_orders import RestingBook
 from gridbourse.chain.encoding.book_order import BookOrder
 from gridbourse.model.call_auction import Band
@@ -320,6 +320,6 @@ def rules_of(arguments: list[Any]) -> BookRules:
     return BookRules(Band(floor, tick, ticks), group_size, min_wh, max_fills, max_open)
 
 
-def rebuild(rules: BookRules, about: MarketPlace) -> OrderBookMarket:
+def rebuild(rules: BookRules, about: RebuildContext) -> OrderBookMarket:
     """The market of a deployment, before its first event."""
     return OrderBookMarket(rules, about.common)

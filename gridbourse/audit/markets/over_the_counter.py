@@ -15,7 +15,7 @@ from gridbourse.audit.core.reservations import Energy
 from gridbourse.audit.core.transfers import Transfer
 from gridbourse.audit.markets.checked_trades import CheckedTrades, shown, trade_of
 from gridbourse.audit.markets.deal_hash import deal_hash
-from gridbourse.audit.markets.market_place import MarketPlace
+from gridbourse.audit.markets.rebuild_context import RebuildContext
 from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.model.house_accounts import MARGIN_ACCOUNT
 from gridbourse.model.over_the_counter import SALT_BYTES, Outcome, SupplierPrices, Terms, damages
@@ -286,6 +286,6 @@ def rules_of(arguments: list[Any]) -> DealRules:
     return DealRules(min_wh, max_performed)
 
 
-def rebuild(rules: DealRules, about: MarketPlace) -> OverTheCounter:
+def rebuild(rules: DealRules, about: RebuildContext) -> OverTheCounter:
     """The market of a deployment, before its first event."""
     return OverTheCounter(rules, (about.chain_id, about.address), about.common)

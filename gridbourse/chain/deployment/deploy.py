@@ -9,8 +9,8 @@ from gridbourse.chain.bindings import curtailment
 from gridbourse.chain.bindings.clearing_house import MARKET, ORACLE, SETTLEMENT
 from gridbourse.chain.bindings.contract import Bound
 from gridbourse.chain.deployment import flexibility
+from gridbourse.chain.deployment.deployment_context import Anchors, DeploymentContext
 from gridbourse.chain.deployment.market import Market
-from gridbourse.chain.deployment.market_place import Anchors, MarketPlace
 from gridbourse.chain.deployment.record import (
     PLEDGES,
     DeployedContract,
@@ -99,7 +99,7 @@ def deploy(
     portfolios = put("Portfolios", registry, clock) if settings.portfolios else NOBODY
     agents = put("Agents", registry, portfolios) if {*AGENTS_ACT} & {*settings.markets} else NOBODY
     window = settings.verdict_window_seconds
-    place = MarketPlace(anchors, tariff, agents, settings.band, window)
+    place = DeploymentContext(anchors, tariff, agents, settings.band, window)
     modules = {put(name, *_arguments(name, settings, place)): MARKET for name in settings.markets}
     if "FlexibilityMarket" in settings.markets:
         modules[flexibility.put_before(put, anchors, agents)] = (
@@ -134,7 +134,7 @@ def deploy(
     return market
 
 
-def _arguments(contract: str, settings: MarketSettings, place: MarketPlace) -> list[Any]:
+def _arguments(contract: str, settings: MarketSettings, place: DeploymentContext) -> list[Any]:
     """Constructor arguments of a market, by the name of its contract."""
     if contract == "FlexibilityMarket":
         return flexibility.arguments(settings.flexibility, place)

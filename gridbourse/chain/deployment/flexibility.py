@@ -7,7 +7,7 @@ from eth_account.signers.local import LocalAccount
 
 from gridbourse.chain.bindings.flexibility import Flexibility, product_tuple
 from gridbourse.chain.bindings.flexibility_review import NAME as REVIEW
-from gridbourse.chain.deployment.market_place import GROUP_SIZE, Anchors, MarketPlace
+from gridbourse.chain.deployment.deployment_context import GROUP_SIZE, Anchors, DeploymentContext
 from gridbourse.chain.deployment.settings import FlexibilityRules, MarketSettings
 from gridbourse.chain.encoding.arguments import NOBODY
 
@@ -19,7 +19,7 @@ Put = Callable[..., str]
 """Deploys a contract by name with its arguments; its address."""
 
 
-def arguments(rules: FlexibilityRules, place: MarketPlace) -> list[Any]:
+def arguments(rules: FlexibilityRules, place: DeploymentContext) -> list[Any]:
     """Constructor arguments of the market's own contract."""
     grid = rules.band
     steps = (grid.floor_micro_eur_per_wh, grid.tick_micro_eur_per_wh, grid.ticks)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from gridbourse.model.aggregator_auction import LEAST_REVEAL_SECONDS
 from gridbourse.scenario.fields import Fields
-from gridbourse.scenario.market_place import MarketPlace
 from gridbourse.scenario.rules import AuctionRules
+from gridbourse.scenario.table_context import TableContext
 
 if TYPE_CHECKING:
     from gridbourse.scenario.scenario import Scenario
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MOST_BOND_MICRO_EUR = 10**12
 
 
-def read(fields: Fields, place: MarketPlace) -> AuctionRules:
+def read(fields: Fields, context: TableContext) -> AuctionRules:
     """Rules of the aggregators' auctions."""
     with fields.table("aggregator_auction") as table:
         answers = table.choice("answers", "open", "sealed")
@@ -27,7 +27,9 @@ def read(fields: Fields, place: MarketPlace) -> AuctionRules:
             return AuctionRules(answers, pricing, 0, 0)
         bond = table.integer("bond_micro_eur", most=MOST_BOND_MICRO_EUR)
         # Answers are committed while no earlier period takes any, one second before the reveal.
-        reveal_s = table.integer("reveal_s", least=LEAST_REVEAL_SECONDS, most=place.mtu.seconds - 2)
+        reveal_s = table.integer(
+            "reveal_s", least=LEAST_REVEAL_SECONDS, most=context.mtu.seconds - 2
+        )
         return AuctionRules(answers, pricing, bond, reveal_s)
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from gridbourse.model.trade import MOST_PRICE_MICRO_EUR_PER_WH, MOST_WH
 from gridbourse.scenario.fields import Fields
-from gridbourse.scenario.market_place import MarketPlace
 from gridbourse.scenario.rules import DAY_S, BilateralRules, PremiumLimits
+from gridbourse.scenario.table_context import TableContext
 
 if TYPE_CHECKING:
     from gridbourse.scenario.scenario import Scenario
@@ -17,9 +17,9 @@ MAX_SOURCES = 64
 """Most sources: each is one bit on-chain."""
 
 
-def read(fields: Fields, place: MarketPlace) -> BilateralRules:
+def read(fields: Fields, context: TableContext) -> BilateralRules:
     """Rules of the bilateral market."""
-    mtu = place.mtu
+    mtu = context.mtu
     with fields.table("bilateral") as table:
         per_day = table.integer("subscription_micro_eur_per_day")
         if per_day % (DAY_S // mtu.seconds):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gridbourse.scenario.fields import Fields
-from gridbourse.scenario.market_place import MarketPlace
+from gridbourse.scenario.table_context import TableContext
 
 if TYPE_CHECKING:
     from gridbourse.scenario.scenario import Scenario
@@ -14,7 +14,7 @@ MAX_TICKS = 256
 """Most ticks of a band that one clearing goes through; the contract refuses more."""
 
 
-def read(fields: Fields, place: MarketPlace) -> None:
+def read(fields: Fields, context: TableContext) -> None:
     """Nothing: it has no table of its own."""
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from gridbourse.model.trade import MOST_WH
 from gridbourse.scenario.fields import Fields
-from gridbourse.scenario.market_place import MarketPlace
 from gridbourse.scenario.rules import OrderBookRules
+from gridbourse.scenario.table_context import TableContext
 
 if TYPE_CHECKING:
     from gridbourse.scenario.scenario import Scenario
@@ -16,7 +16,7 @@ MAX_TICKS = 224
 """Most ticks of an order book: it keeps one bit a tick in a word."""
 
 
-def read(fields: Fields, place: MarketPlace) -> OrderBookRules:
+def read(fields: Fields, context: TableContext) -> OrderBookRules:
     """Rules of the order book."""
     with fields.table("order_book") as table:
         found = OrderBookRules(

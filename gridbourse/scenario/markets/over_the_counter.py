@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from gridbourse.model.trade import LEAST_WH, MOST_PRICE_MICRO_EUR_PER_WH, MOST_WH
 from gridbourse.scenario.fields import Fields
-from gridbourse.scenario.market_place import MarketPlace, participant_at
 from gridbourse.scenario.rules import OtcContract
+from gridbourse.scenario.table_context import TableContext, participant_at
 
 if TYPE_CHECKING:
     from gridbourse.scenario.scenario import Scenario
@@ -16,16 +16,18 @@ if TYPE_CHECKING:
 MAX_STRIP = 2**16 - 1
 
 
-def read(fields: Fields, place: MarketPlace) -> tuple[OtcContract, ...]:
+def read(fields: Fields, context: TableContext) -> tuple[OtcContract, ...]:
     """Contracts agreed in private, as far as the replay has their periods."""
-    agreed = [_contract(table, place) for table in fields.list_of_tables("over_the_counter")]
-    replayed = (_within(contract, place.since_season, place.periods) for contract in agreed)
+    agreed = [_contract(table, context) for table in fields.list_of_tables("over_the_counter")]
+    replayed = (_within(contract, context.since_season, context.periods) for contract in agreed)
     return tuple(contract for contract in replayed if contract is not None)
 
 
-def _contract(table: Fields, place: MarketPlace) -> OtcContract:
+def _contract(table: Fields, context: TableContext) -> OtcContract:
     with table:
-        seller, buyer = (participant_at(table, side, place.points) for side in ("seller", "buyer"))
+        seller, buyer = (
+            participant_at(table, side, context.points) for side in ("seller", "buyer")
+        )
         if seller == buyer:
             table.refuse("buyer", f"{buyer!r} is the seller as well")
         return OtcContract(

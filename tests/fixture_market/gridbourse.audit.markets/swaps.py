@@ -1,7 +1,7 @@
 """Swaps, rebuilt."""
 
-from gridbourse.audit.markets.market_place import MarketPlace
 from gridbourse.audit.markets.over_the_counter import DealRules, OverTheCounter, rules_of
+from gridbourse.audit.markets.rebuild_context import RebuildContext
 
 __all__ = ["rebuild", "rules_of"]
 
@@ -12,6 +12,6 @@ class Swaps(OverTheCounter):
     name = "Swaps"
 
 
-def rebuild(rules: DealRules, about: MarketPlace) -> Swaps:
+def rebuild(rules: DealRules, about: RebuildContext) -> Swaps:
     """The market of a deployment, before its first event."""
     return Swaps(rules, (about.chain_id, about.address), about.common)

@@ -2,7 +2,7 @@
 
 from gridbourse.audit.markets.aggregator_auction import AuctionRules
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.chain.deployment.market_place import GROUP_SIZE
+from gridbourse.chain.deployment.deployment_context import GROUP_SIZE
 from gridbourse.chain.deployment.markets.aggregator_auction import MOST_POSTED
 from gridbourse.model.call_auction import Band
 from gridbourse.model.trade import LEAST_WH

@@ -2,7 +2,7 @@
 
 from gridbourse.audit.core.rules import BookRules
 from gridbourse.audit.rebuild import Rebuilt
-from gridbourse.chain.deployment.market_place import GROUP_SIZE
+from gridbourse.chain.deployment.deployment_context import GROUP_SIZE
 from gridbourse.model.call_auction import Band
 from gridbourse.scenario.scenario import Scenario
 

@@ -1,5 +1,5 @@
 """Markets of a deployment, one file for each kind.
 
 Each has `Rules`, what its contract is deployed with beside the settings of the whole, and
-`arguments(rules, place)`, those of its constructor.
+`arguments(rules, context)`, those of its constructor.
 """

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from gridbourse.chain.deployment.market_place import GROUP_SIZE, MarketPlace
+from gridbourse.chain.deployment.deployment_context import GROUP_SIZE, DeploymentContext
 from gridbourse.chain.deployment.settings import SettingsError
 from gridbourse.model.aggregator_auction import LEAST_REVEAL_SECONDS
 from gridbourse.model.trade import LEAST_WH
@@ -35,9 +35,9 @@ class Rules:
             )
 
 
-def arguments(rules: Rules, place: MarketPlace) -> list[Any]:
+def arguments(rules: Rules, context: DeploymentContext) -> list[Any]:
     """Constructor arguments."""
     sealing = (rules.reveal_seconds, rules.bond_micro_eur)
     posting = (rules.min_wh, rules.max_posted)
     own = (GROUP_SIZE, *sealing, *posting)
-    return [[place.anchors, place.tariff, place.agents, *place.prices, *own]]
+    return [[context.anchors, context.tariff, context.agents, *context.prices, *own]]

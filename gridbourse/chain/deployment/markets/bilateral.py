@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from gridbourse.chain.deployment.market_place import MarketPlace
+from gridbourse.chain.deployment.deployment_context import DeploymentContext
 from gridbourse.model.trade import LEAST_WH
 
 SELLERS_PRICE, WITHIN_LIMITS = 0, 1
@@ -20,8 +20,8 @@ class Rules:
     subscription_micro_eur_per_period: int = 0
 
 
-def arguments(rules: Rules, place: MarketPlace) -> list[Any]:
+def arguments(rules: Rules, context: DeploymentContext) -> list[Any]:
     """Constructor arguments."""
     price_rule = SELLERS_PRICE if rules.seller_price else WITHIN_LIMITS
     limits = (rules.min_wh, rules.max_open, rules.subscription_micro_eur_per_period)
-    return [[place.anchors, place.tariff, price_rule, *limits]]
+    return [[context.anchors, context.tariff, price_rule, *limits]]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from gridbourse.chain.deployment.market_place import MarketPlace
+from gridbourse.chain.deployment.deployment_context import DeploymentContext
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Rules:
     max_rounds: int = 3
 
 
-def arguments(rules: Rules, place: MarketPlace) -> list[Any]:
+def arguments(rules: Rules, context: DeploymentContext) -> list[Any]:
     """Constructor arguments."""
-    own = (rules.pay_as_bid, rules.max_rounds, place.verdict_window_seconds)
-    return [[*place.at, place.tariff, *place.prices, *own]]
+    own = (rules.pay_as_bid, rules.max_rounds, context.verdict_window_seconds)
+    return [[*context.at, context.tariff, *context.prices, *own]]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from gridbourse.chain.deployment.market_place import GROUP_SIZE, MarketPlace
+from gridbourse.chain.deployment.deployment_context import GROUP_SIZE, DeploymentContext
 from gridbourse.model.trade import LEAST_WH
 
 
@@ -16,7 +16,7 @@ class Rules:
     max_open: int = 16
 
 
-def arguments(rules: Rules, place: MarketPlace) -> list[Any]:
+def arguments(rules: Rules, context: DeploymentContext) -> list[Any]:
     """Constructor arguments."""
     limits = (rules.min_wh, rules.max_fills, rules.max_open)
-    return [[place.anchors, place.tariff, *place.prices, GROUP_SIZE, *limits]]
+    return [[context.anchors, context.tariff, *context.prices, GROUP_SIZE, *limits]]

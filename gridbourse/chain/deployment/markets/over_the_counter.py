@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from gridbourse.chain.deployment.market_place import MarketPlace
+from gridbourse.chain.deployment.deployment_context import DeploymentContext
 from gridbourse.model.trade import LEAST_WH
 
 
@@ -15,6 +15,6 @@ class Rules:
     max_performed: int = 16
 
 
-def arguments(rules: Rules, place: MarketPlace) -> list[Any]:
+def arguments(rules: Rules, context: DeploymentContext) -> list[Any]:
     """Constructor arguments."""
-    return [place.anchors, place.tariff, rules.min_wh, rules.max_performed]
+    return [context.anchors, context.tariff, rules.min_wh, rules.max_performed]

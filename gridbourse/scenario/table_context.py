@@ -1,4 +1,4 @@
-"""Place of a market in its scenario: what a market's table is read with."""
+"""Context of a market's table in a scenario file."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from gridbourse.scenario.fields import Fields
 from gridbourse.scenario.rules import MarketRules
 
 
-class MarketPlace(NamedTuple):
+class TableContext(NamedTuple):
     """What all markets of a scenario share.
 
     points: as in a scenario; since_season: periods from the season's start to that of the replay; periods:

@@ -1,4 +1,4 @@
-"""Place of a market in its deployment: what its constructor is told besides its own rules."""
+"""Context of a market in its deployment: arguments of its constructor besides its own rules."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ class Anchors(NamedTuple):
     grid: str
 
 
-class MarketPlace(NamedTuple):
+class DeploymentContext(NamedTuple):
     """What all markets of a deployment share.
 
     tariff, agents: addresses; verdict_window_seconds: block time in which a verdict is awaited.

@@ -1,4 +1,4 @@
-"""Place of a market in its deployment: what it is rebuilt with besides its own rules."""
+"""Context in which a market is rebuilt, besides its own rules."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from gridbourse.audit.core.context import Common
 from gridbourse.audit.core.modules import Modules
 
 
-class MarketPlace(NamedTuple):
+class RebuildContext(NamedTuple):
     """What a market stands on; chain_id and address are those of its contract."""
 
     common: Common
