@@ -19,7 +19,7 @@ from eth_utils import keccak, to_checksum_address
 from rich.console import Console
 from rich.table import Table
 
-from gridbourse.chain.bindings.crowdsale import Campaign, EquityCampaign, Terms
+from gridbourse.chain.bindings.crowdsale import Campaign, CampaignTerms, EquityCampaign
 from gridbourse.chain.bindings.registry import Registration
 from gridbourse.chain.deployment.crowdsale import authorise, launch, set_open
 from gridbourse.chain.deployment.deploy import MarketSettings, deploy
@@ -80,7 +80,7 @@ class Bench:
     def start(self, kind: str, name: str, goal: int) -> Campaign:
         """Campaign, opened, with its funding begun."""
         begin = self.chain.w3.eth.get_block("latest")["timestamp"] + 200_000
-        terms = Terms(
+        terms = CampaignTerms(
             self.numbers[0], EVIDENCE, goal, 10**12, 1, 10**9,
             begin, begin + 10**6, begin + 2 * 10**6, 1_000,
         )  # fmt: skip

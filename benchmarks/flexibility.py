@@ -19,8 +19,8 @@ from web3 import Web3
 from gridbourse.chain.bindings.flexibility import (
     NO_SEED,
     Report,
+    RequestTerms,
     Row,
-    Terms,
     lot_commitment,
     salt_commitment,
 )
@@ -136,7 +136,7 @@ class Bench:
 
     def _request(self, period: int, product, lot: bytes) -> int:  # type: ignore[no-untyped-def]
         wh, closes_at = OFFERED_WH * PEOPLE // 2, period * MTU - LEAD
-        terms = Terms(PRODUCTS.index(product), 0, Way.UP, False, wh, 10, closes_at, 0, lot)
+        terms = RequestTerms(PRODUCTS.index(product), 0, Way.UP, False, wh, 10, closes_at, 0, lot)
         return self.flex.request(self.keys["dso"], period, terms)
 
     def _judge(self, period: int) -> None:

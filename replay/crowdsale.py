@@ -13,7 +13,7 @@ from typing import cast
 from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 
-from gridbourse.chain.bindings.crowdsale import FORMS, PURPOSES, EquityCampaign, Terms
+from gridbourse.chain.bindings.crowdsale import FORMS, PURPOSES, CampaignTerms, EquityCampaign
 from gridbourse.chain.deployment.crowdsale import authorise, launch, set_open
 from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.node.connect import let_time_pass
@@ -181,7 +181,7 @@ def begin(market: Market, scenario: Scenario, members: Membership) -> CampaignRu
         return None
     number = members.number_of[plan.panel.point]
     now = market.chain.w3.eth.get_block("latest")["timestamp"]
-    terms = Terms(
+    terms = CampaignTerms(
         installation=number,
         project=keccak(text=f"{plan.name}: {plan.panel.watt_peak} W"),
         goal=plan.goal,

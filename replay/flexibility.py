@@ -15,13 +15,13 @@ from typing import NamedTuple
 from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 
-from gridbourse.agents.flexibility_offers import Able, Sellers
+from gridbourse.agents.flexibility_offers import PossibleOffer, Sellers
 from gridbourse.agents.portfolios import Portfolios
 from gridbourse.chain.bindings.flexibility import (
     NO_SALT,
     NO_SEED,
+    RequestTerms,
     Row,
-    Terms,
     lot_commitment,
     lot_drawn,
     salt_commitment,
@@ -33,7 +33,7 @@ from gridbourse.model.flexibility.products import Way
 from gridbourse.model.house_accounts import TSO_ACCOUNT
 from gridbourse.model.trade import TradeWord
 from gridbourse.onboarding.pseudonyms import deployment_salt
-from gridbourse.scenario.flexibility import DSO, TSO, Call
+from gridbourse.scenario.flexibility import DSO, TSO, PlannedRequest
 from oracle.dso.flexibility_need import Need, Zones, needs
 from oracle.dso.grid_check import GridView
 from oracle.dso.verdict import Verdict
@@ -56,7 +56,7 @@ class Bought(NamedTuple):
 
 
 @dataclass
-class Asked:
+class PlacedRequest:
     """Request in a period. account: the buyer's; buyer: "dso", "tso" or a connection point.
 
     agents: the salt of each agent whose offers by declared schedules are under it.
@@ -75,10 +75,10 @@ class Asked:
 
 
 @dataclass
-class Session:
+class FlexibilityPeriod:
     """Result of a period. declared_wh: schedules; promised: by participant, kind and quantity."""
 
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[PlacedRequest] = field(default_factory=list)
     needed: list[Need] = field(default_factory=list)
     declared_wh: dict[int, int] = field(default_factory=dict)
     promised: dict[int, tuple[tuple[Way, bool, bool], int]] = field(default_factory=dict)
@@ -91,7 +91,7 @@ class FlexibilityMarket:
 
     judging: Judging
     view: GridView
-    sessions: dict[int, Session] = field(default_factory=dict)
+    sessions: dict[int, FlexibilityPeriod] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         scenario, members = self.judging.scenario, self.judging.members
@@ -115,7 +115,7 @@ class FlexibilityMarket:
 
     def buy(self, period: int) -> None:
         """All requests of a period, step by step; the clock advances by a second in each."""
-        session = self.sessions[period] = Session()
+        session = self.sessions[period] = FlexibilityPeriod()
         for product in self.table.dso.products if self.table.dso else ():
             found = self._needs(period)
             session.needed = session.needed or found
@@ -131,7 +131,7 @@ class FlexibilityMarket:
         schedule = self.judging.forecast_wh(period) + self.moved_wh(period)
         return needs(self.view, self._zones, schedule, self.judging.scenario.forecast_var(period))
 
-    def _calls_of(self, period: int, product: int, found: Sequence[Need]) -> list[Call]:
+    def _calls_of(self, period: int, product: int, found: Sequence[Need]) -> list[PlannedRequest]:
         """Requests of the DSO for a product, need by need."""
         assert self.table.dso is not None
         terms = self.table.products[product]
@@ -141,7 +141,7 @@ class FlexibilityMarket:
         ways = {1: Way.UP, -1: Way.DOWN}
         share = 1 + self.table.dso.reserve
         return [
-            Call(
+            PlannedRequest(
                 DSO,
                 period,
                 product,
@@ -154,7 +154,7 @@ class FlexibilityMarket:
             if ways[need.direction.value] & terms.directions
         ]
 
-    def _step(self, period: int, calls: Sequence[Call]) -> None:
+    def _step(self, period: int, calls: Sequence[PlannedRequest]) -> None:
         """Post requests, collect offers, and once all are closed clear, award and judge them."""
         if not calls:
             return
@@ -165,7 +165,7 @@ class FlexibilityMarket:
             self._offer(period, one)
         clock.advance_to(operator, closes_at)
         trades: list[TradeWord] = []
-        owners: list[tuple[Asked, model.Leg]] = []
+        owners: list[tuple[PlacedRequest, model.Leg]] = []
         for one in asked:
             awarded = self._clear(period, one)
             trades += [self._word(one, leg) for leg in awarded]
@@ -174,11 +174,11 @@ class FlexibilityMarket:
 
     # --- asked and offered ---------------------------------------------------------------------
 
-    def _ask(self, period: int, call: Call, closes_at: int) -> Asked:
+    def _ask(self, period: int, call: PlannedRequest, closes_at: int) -> PlacedRequest:
         product, session = self.table.products[call.product], self.sessions[period]
         seed = self._seed(period, len(session.asked)) if product.declared else NO_SEED
         lot = lot_commitment(seed) if product.declared else NO_SEED
-        terms = Terms(
+        terms = RequestTerms(
             call.product, self.judging.members.zones[call.zone], call.way, self.table.pay_as_bid,
             call.wh, call.tick, closes_at, lot=lot,
         )  # fmt: skip
@@ -188,7 +188,7 @@ class FlexibilityMarket:
         account = {DSO: self.judging.market.dso_account, TSO: TSO_ACCOUNT}.get(call.buyer)
         if account is None:
             account = self.judging.members.number_of[call.buyer]
-        asked = Asked(
+        asked = PlacedRequest(
             number, call.buyer, account, call.product, call.zone,
             model.Request(product, call.way, call.wh, call.tick, self.table.pay_as_bid, house), seed,
         )  # fmt: skip
@@ -199,12 +199,12 @@ class FlexibilityMarket:
         """Seed of a lot, known only to a holder of the deployment's secret until it is revealed."""
         return keccak(deployment_salt(self._keys) + f"lot/{period}/{place}".encode())
 
-    def _offer(self, period: int, asked: Asked) -> None:
+    def _offer(self, period: int, asked: PlacedRequest) -> None:
         """Offers of all sellers that may and can: schedules first, where the product rests on them."""
         mine = [able for able in self._able(period, asked) if self._may(period, asked, able)]
         number_of = self.judging.members.number_of
         mine.sort(key=lambda able: number_of[able.point_id])
-        by_agent: dict[str, list[Able]] = {}
+        by_agent: dict[str, list[PossibleOffer]] = {}
         for able in mine:
             by_agent.setdefault(self._agent_key(able.point_id, asked), []).append(able)
         if asked.request.product.declared:
@@ -226,7 +226,7 @@ class FlexibilityMarket:
             former = session.promised.get(who, (kind, 0))[1]
             session.promised[who] = (kind, former + able.wh)
 
-    def _commit(self, period: int, asked: Asked, key: str, agent: int) -> bytes:
+    def _commit(self, period: int, asked: PlacedRequest, key: str, agent: int) -> bytes:
         """Commitment of an agent's offers by declared schedules, with a salt that nobody else knows."""
         if not asked.request.product.declared:
             return NO_SEED
@@ -235,7 +235,7 @@ class FlexibilityMarket:
         asked.agents[agent] = salt
         return salt_commitment(salt)
 
-    def _able(self, period: int, asked: Asked) -> list[Able]:
+    def _able(self, period: int, asked: PlacedRequest) -> list[PossibleOffer]:
         able = self._sellers.able(period, asked.request.product, asked.request.way)
         return [
             one
@@ -245,17 +245,17 @@ class FlexibilityMarket:
             and self._zones.holds(asked.zone, one.point_id)
         ]
 
-    def _may(self, period: int, asked: Asked, able: Able) -> bool:
+    def _may(self, period: int, asked: PlacedRequest, able: PossibleOffer) -> bool:
         kind, who = self._kind(asked), self.judging.members.number_of[able.point_id]
         present, others = self.sessions[period].promised.get(who, (kind, 0))
         most = int(self._capacity_wh[able.point_id])
         return model.may_promise(others, present, kind, able.wh, most)
 
-    def _kind(self, asked: Asked) -> tuple[Way, bool, bool]:
+    def _kind(self, asked: PlacedRequest) -> tuple[Way, bool, bool]:
         mtu_seconds = self.judging.scenario.mtu_seconds
         return model.kind(asked.request.product, asked.request.way, mtu_seconds)
 
-    def _declare(self, period: int, by_agent: dict[str, list[Able]]) -> None:
+    def _declare(self, period: int, by_agent: dict[str, list[PossibleOffer]]) -> None:
         expected = self.judging.forecast_wh(period)
         members, session = self.judging.members, self.sessions[period]
         for key, ables in by_agent.items():
@@ -268,7 +268,7 @@ class FlexibilityMarket:
                 self.chain.declare(self._account(key), period, schedules)
                 session.declared_wh |= schedules
 
-    def _agent_key(self, point: str, asked: Asked) -> str:
+    def _agent_key(self, point: str, asked: PlacedRequest) -> str:
         """Key of the agent that brings an offer: the aggregator with a mandate, the participant, the gateway.
 
         The gateway has everybody's mandate, so to a participant each seller offers itself.
@@ -279,7 +279,7 @@ class FlexibilityMarket:
             return account_name(self._mandated[point])
         return account_name(point) if self._route_of[point] == "own" else "gateway"
 
-    def _agent_number(self, point: str, asked: Asked) -> int:
+    def _agent_number(self, point: str, asked: PlacedRequest) -> int:
         number_of = self.judging.members.number_of
         key = self._agent_key(point, asked)
         if key == account_name(point):
@@ -291,7 +291,7 @@ class FlexibilityMarket:
 
     # --- cleared, awarded, judged --------------------------------------------------------------
 
-    def _clear(self, period: int, asked: Asked) -> list[model.Leg]:
+    def _clear(self, period: int, asked: PlacedRequest) -> list[model.Leg]:
         """Legs that are called, cleared and awarded on the chain as by the model."""
         operator = self._keys["operator"]
         if asked.request.product.declared:
@@ -315,14 +315,14 @@ class FlexibilityMarket:
             )
         return called
 
-    def _release(self, period: int, asked: Asked, who: int, wh: int) -> None:
+    def _release(self, period: int, asked: PlacedRequest, who: int, wh: int) -> None:
         """Release a promise, to be made again; where a schedule is declared its one promise stays."""
         if not asked.request.product.declared:
             promised = self.sessions[period].promised
             kind, others = promised[who]
             promised[who] = (kind, others - wh)
 
-    def _require_legs(self, period: int, asked: Asked, legs: Sequence[model.Leg]) -> None:
+    def _require_legs(self, period: int, asked: PlacedRequest, legs: Sequence[model.Leg]) -> None:
         numbers = [offer.participant for offer in asked.offers]
         found = self.chain.market.legs(period, asked.number, numbers)
         chain = {
@@ -338,13 +338,16 @@ class FlexibilityMarket:
                 f" {expected} by the model"
             )
 
-    def _word(self, asked: Asked, leg: model.Leg) -> TradeWord:
+    def _word(self, asked: PlacedRequest, leg: model.Leg) -> TradeWord:
         parties = (leg.participant, asked.account)
         seller, buyer = parties if asked.request.way is Way.UP else parties[::-1]
         return TradeWord(seller, buyer, leg.wh, leg.price_micro_eur_per_wh)
 
     def _judge(
-        self, period: int, trades: Sequence[TradeWord], owners: Sequence[tuple[Asked, model.Leg]]
+        self,
+        period: int,
+        trades: Sequence[TradeWord],
+        owners: Sequence[tuple[PlacedRequest, model.Leg]],
     ) -> None:
         """Bring the DSO's verdicts; legs not rejected are called."""
         judging = self.judging

@@ -26,7 +26,7 @@ from gridbourse.model.house_accounts import SUPPLIER_ACCOUNT
 from gridbourse.report.record import FLEXIBILITY_COLUMNS
 from oracle.verifier.evidence import Calendar
 from oracle.verifier.feed import FlexibilityFeed
-from replay.flexibility import KIND, Asked, FlexibilityMarket
+from replay.flexibility import KIND, FlexibilityMarket, PlacedRequest
 from replay.markets.checked_trades import VenueError
 from replay.markets.market import Ints, Transfer
 
@@ -122,7 +122,7 @@ class FlexibleDelivery:
         return Delivered(contracts, transfers, frame)
 
     def _one(
-        self, period: int, asked: Asked, found: dict[tuple[int, int], dict[str, Any]],
+        self, period: int, asked: PlacedRequest, found: dict[tuple[int, int], dict[str, Any]],
         metered: Mapping[int, Ints], credited: dict[int, int], supplier: int, contracts: Ints,
         transfers: list[Transfer],
     ) -> dict[str, object]:  # fmt: skip
@@ -156,7 +156,7 @@ class FlexibleDelivery:
         }
 
     def _finding(
-        self, period: int, asked: Asked, leg: model.Leg, told: dict[str, Any],
+        self, period: int, asked: PlacedRequest, leg: model.Leg, told: dict[str, Any],
         metered: Mapping[int, Ints], credited: int,
     ) -> model.Finding:  # fmt: skip
         """Finding by the model, from what was declared or metered before and what is metered now."""
@@ -193,7 +193,7 @@ class FlexibleDelivery:
         return 0 if mine is None else model.aggregators_part(paid, mine.permille)
 
     def _pay(
-        self, period: int, asked: Asked, leg: model.Leg, finding: model.Finding,
+        self, period: int, asked: PlacedRequest, leg: model.Leg, finding: model.Finding,
         told: dict[str, Any], contracts: Ints, transfers: list[Transfer], sums: dict[str, int],
     ) -> None:  # fmt: skip
         who, shared = leg.participant, told["sharedMicroEur"]
@@ -224,7 +224,7 @@ class FlexibleDelivery:
             self._holders[self._members.point_of[who]].add(token)
 
     @staticmethod
-    def _compensate(asked: Asked, amount: int, transfers: list[Transfer]) -> None:
+    def _compensate(asked: PlacedRequest, amount: int, transfers: list[Transfer]) -> None:
         if amount > 0:
             transfers.append(Transfer(SUPPLIER_ACCOUNT, asked.account, "compensation", amount))
         elif amount < 0:
@@ -245,7 +245,7 @@ class FlexibleDelivery:
             for log in logs
         }
 
-    def _require_ended(self, period: int, asked: Sequence[Asked]) -> None:
+    def _require_ended(self, period: int, asked: Sequence[PlacedRequest]) -> None:
         """Require that every request is over, and its tokens equal the delivery."""
         chain = self.market.chain
         for one in asked:

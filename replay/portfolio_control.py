@@ -20,7 +20,7 @@ from gridbourse.agents.homes import Homes
 from gridbourse.agents.portfolios import Portfolios
 from gridbourse.grid.network import Network
 from gridbourse.grid.sensitivities import sensitivities
-from gridbourse.scheduling.home import Home, Prices
+from gridbourse.scheduling.home import Home, HomePrices
 from gridbourse.scheduling.portfolio import GridLimits, Portfolio, schedule
 
 Floats = NDArray[np.float64]
@@ -100,11 +100,11 @@ class Aggregator:
             if point not in members
         }
 
-    def _prices(self, periods: range) -> Prices:
+    def _prices(self, periods: range) -> HomePrices:
         """Prices of the area for what it does not cover itself: the dearest of its zones, the least a
         surplus earns in one."""
         seen = [self.homes.world.prices(zone, periods) for zone in self.homes.scenario.zones]
-        return Prices(
+        return HomePrices(
             np.max([prices.buy_micro_eur_per_wh for prices in seen], axis=0),
             np.min([prices.sell_micro_eur_per_wh for prices in seen], axis=0),
         )

@@ -28,7 +28,7 @@ from gridbourse.chain.node.connect import NetworkError
 from gridbourse.commands import command, next_line, quoted
 from gridbourse.errors import GridbourseError
 from gridbourse.onboarding import enrolment
-from gridbourse.onboarding.applications import Terms, read_applications, read_meters
+from gridbourse.onboarding.applications import ApplicationTerms, read_applications, read_meters
 from gridbourse.onboarding.errors import Refusal
 from gridbourse.onboarding.mapping import update_mapping
 from gridbourse.onboarding.people import People, Person, Status
@@ -75,7 +75,7 @@ def _act_without_chain(options: argparse.Namespace, folder: Path) -> int:
 
 
 def _apply(people: People, members: Members, options: argparse.Namespace) -> int:
-    terms = Terms(
+    terms = ApplicationTerms(
         zones=frozenset(members.zones),
         mtu_seconds=members.mtu_seconds,
         over_before=int(time.time()) // members.mtu_seconds,

@@ -1,6 +1,7 @@
 """docs/GLOSSARY.md names places that exist, and every contract that is deployed."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -46,3 +47,19 @@ def test_each_contract_that_is_deployed_has_a_term() -> None:
         for name in re.findall(r"^contract (\w+)", path.read_text("utf-8"), re.MULTILINE)
     }
     assert deployed - named == set()
+
+
+def test_a_word_that_meant_several_things_means_one() -> None:
+    """Each of these was the name of three to five classes; now of one at most."""
+    sources = [
+        path
+        for name in ("gridbourse", "oracle", "replay")
+        for path in (CHECKOUT / name).rglob("*.py")
+    ]
+    defined = Counter(
+        name
+        for path in sources
+        for name in re.findall(r"^class (\w+)", path.read_text(), re.MULTILINE)
+    )
+    parted = ("Session", "Terms", "Asked", "Call", "Able", "Prices", "Finding", "Tender", "Entry")
+    assert {name: defined[name] for name in parted if defined[name] > 1} == {}

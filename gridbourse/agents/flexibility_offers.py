@@ -21,7 +21,7 @@ WORDS: Final = {Way.UP: "up", Way.DOWN: "down"}
 
 
 @dataclass(frozen=True)
-class Able:
+class PossibleOffer:
     """Quantity that a participant can move in a direction, and the tick it asks."""
 
     point_id: str
@@ -38,13 +38,13 @@ class Sellers:
     homes: Homes | None
     _offers: tuple[int, pd.DataFrame] | None = None
 
-    def able(self, period: int, product: Product, way: Way) -> list[Able]:
+    def able(self, period: int, product: Product, way: Way) -> list[PossibleOffer]:
         """Sellers that can deliver a product in a direction, in the order of the points."""
         if product.declared:
             return self._homes(period, way)
         return self._curtailed(period) if way is Way.DOWN else []
 
-    def _homes(self, period: int, way: Way) -> list[Able]:
+    def _homes(self, period: int, way: Way) -> list[PossibleOffer]:
         if self.homes is None:
             return []
         if self._offers is None or self._offers[0] != period:
@@ -54,12 +54,12 @@ class Sellers:
         takes_part = self.scenario.points["participant"]
         rows = mine[["point_id", "wh", "cost_micro_eur_per_wh"]].itertuples(index=False)
         return [
-            Able(point, int(wh), self._tick(max(int(cost), 0) + self._markup(point)))
+            PossibleOffer(point, int(wh), self._tick(max(int(cost), 0) + self._markup(point)))
             for point, wh, cost in rows
             if takes_part[point]
         ]
 
-    def _curtailed(self, period: int) -> list[Able]:
+    def _curtailed(self, period: int) -> list[PossibleOffer]:
         """Part of its expected injection that each producer offers to curtail."""
         terms = self.table.curtailment
         if terms is None:
@@ -77,7 +77,7 @@ class Sellers:
                 rng = draws.generator(seed, "curtailment cost", point)
                 low, high = terms.low_micro_eur_per_wh, terms.high_micro_eur_per_wh
                 cost = int(rng.integers(low, high, endpoint=True))
-                found.append(Able(str(point), wh, self._tick(cost)))
+                found.append(PossibleOffer(str(point), wh, self._tick(cost)))
         return found
 
     def _markup(self, point: str) -> int:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gridbourse.scenario.devices import Devices, HomeRules, Shiftable
 from gridbourse.scenario.errors import ScenarioError
-from gridbourse.scheduling.home import Block, Prices
+from gridbourse.scheduling.home import Block, HomePrices
 from gridbourse.scheduling.storage import Storage, battery, heat_pump, vehicle
 
 if TYPE_CHECKING:
@@ -60,10 +60,10 @@ class Surroundings:
         local = datetime(day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=self._zone)
         return int(local.timestamp())
 
-    def prices(self, zone: str, periods: range) -> Prices:
+    def prices(self, zone: str, periods: range) -> HomePrices:
         """Cost and earnings of a Wh at a meter of the zone, grid fees included."""
         fees, hours = self.scenario.tariff.fees[zone], self._local(periods).hour.to_numpy()
-        return Prices(
+        return HomePrices(
             self.rules.buy_micro_eur_per_wh[hours] + fees.import_,
             self.rules.sell_micro_eur_per_wh[hours] - fees.export,
         )

@@ -14,7 +14,7 @@ from gridbourse.agents.household import Done, Household
 from gridbourse.agents.plant import Delivery
 from gridbourse.agents.unmanaged_homes import Unmanaged, missed_wh
 from gridbourse.scenario.devices import STORAGES
-from gridbourse.scheduling.home import Prices
+from gridbourse.scheduling.home import HomePrices
 
 Ints = NDArray[np.int64]
 
@@ -70,7 +70,7 @@ def _way(
     pv_wh: Ints,
     done: Sequence[Done],
     states: Mapping[str, float],
-    prices: Prices,
+    prices: HomePrices,
 ) -> dict[str, int]:
     began, pv = home.began_with, np.maximum(pv_wh, 0)
     worn = home.devices.wear_micro_eur_per_wh

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gridbourse.agents.home_environment import Surroundings
 from gridbourse.scenario.devices import Devices
 from gridbourse.scenario.errors import ScenarioError
-from gridbourse.scheduling.home import Home, Prices, Schedule, manage, moved
+from gridbourse.scheduling.home import Home, HomePrices, Schedule, manage, moved
 from gridbourse.scheduling.storage import Storage, Viable, allowed
 
 Ints = NDArray[np.int64]
@@ -31,7 +31,7 @@ class Plan:
 
     first: int
     home: Home
-    prices: Prices
+    prices: HomePrices
     viable: Mapping[str, Viable]
     schedule: Schedule
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 from eth_account.signers.local import LocalAccount
 from eth_utils import is_checksum_address, keccak
 
-from gridbourse.chain.bindings.crowdsale import Campaign, Terms
+from gridbourse.chain.bindings.crowdsale import Campaign, CampaignTerms
 from gridbourse.chain.deployment.crowdsale import campaigns, launch
 from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.encoding.arguments import NOBODY
@@ -86,7 +86,7 @@ class Desk:
         now = self.block_time()
         mtu_seconds = self.market.clock.read("mtuSeconds")
         end = now + funding_days * DAY_S
-        terms = Terms(
+        terms = CampaignTerms(
             installation=self.number_of(point),
             project=keccak(text=name),
             goal=goal,

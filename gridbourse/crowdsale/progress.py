@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gridbourse.chain.bindings.clearing_house import PAYMENT
-from gridbourse.chain.bindings.crowdsale import Account, EquityCampaign, Terms
+from gridbourse.chain.bindings.crowdsale import Account, CampaignTerms, EquityCampaign
 from gridbourse.commands import quoted
 from gridbourse.crowdsale.desk import DAY_S, Desk
 from gridbourse.text import moment
@@ -23,7 +23,7 @@ class Standing:
     kind: str
     phase: str
     owner: str
-    terms: Terms
+    terms: CampaignTerms
     account: Account
     milestones: tuple[int, ...]
     confirmed: int

@@ -20,7 +20,7 @@ class TermsError(ModelError):
     """Terms outside the rules."""
 
 
-class Outcome(Enum):
+class DealOutcome(Enum):
     """Outcome of one period of a strip."""
 
     BOOKED = "booked"
@@ -47,7 +47,7 @@ class Margins:
 
 
 @dataclass(frozen=True)
-class Terms:
+class DealTerms:
     """Terms that both parties sign: `wh` in each of `count` periods from `first_period` on.
 
     salt: random bytes that keep the terms' commitment from being guessed.
@@ -106,7 +106,7 @@ class Step:
     """
 
     period: int
-    outcome: Outcome
+    outcome: DealOutcome
     paid: int
     to_buyer: int
     to_seller: int
@@ -126,7 +126,7 @@ class Walk:
     buyer_micro_eur: int
 
 
-def damages(terms: Terms, outcome: Outcome, prices: SupplierPrices) -> int:
+def damages(terms: DealTerms, outcome: DealOutcome, prices: SupplierPrices) -> int:
     """Damages that the party in default owes the other for one period, µEUR.
 
     Without the seller the buyer buys at the retail price; without the buyer the seller is paid
@@ -134,35 +134,35 @@ def damages(terms: Terms, outcome: Outcome, prices: SupplierPrices) -> int:
     """
     price = terms.price_micro_eur_per_wh
     match outcome:
-        case Outcome.SELLER_DEFAULTS:
+        case DealOutcome.SELLER_DEFAULTS:
             return max(prices.retail - price, 0) * terms.wh
-        case Outcome.BUYER_DEFAULTS:
+        case DealOutcome.BUYER_DEFAULTS:
             return max(price - prices.feed_in, 0) * terms.wh
         case _:
             return 0
 
 
-def margins_needed(terms: Terms, prices: SupplierPrices) -> Margins:
+def margins_needed(terms: DealTerms, prices: SupplierPrices) -> Margins:
     """Margins that cover a default in every period at these prices, µEUR."""
     return Margins(
-        seller=terms.count * damages(terms, Outcome.SELLER_DEFAULTS, prices),
-        buyer=terms.count * damages(terms, Outcome.BUYER_DEFAULTS, prices),
+        seller=terms.count * damages(terms, DealOutcome.SELLER_DEFAULTS, prices),
+        buyer=terms.count * damages(terms, DealOutcome.BUYER_DEFAULTS, prices),
     )
 
 
 def step(
-    terms: Terms, period: int, held: Margins, outcome: Outcome, prices: SupplierPrices
+    terms: DealTerms, period: int, held: Margins, outcome: DealOutcome, prices: SupplierPrices
 ) -> Step:
     """One period of a strip, with the margins held before it."""
     if period not in terms.periods:
         raise TermsError(f"period: {period} is not one of the strip's {terms.periods}")
     owed = damages(terms, outcome, prices)
-    to_buyer = min(owed, held.seller) if outcome is Outcome.SELLER_DEFAULTS else 0
-    to_seller = min(owed, held.buyer) if outcome is Outcome.BUYER_DEFAULTS else 0
+    to_buyer = min(owed, held.seller) if outcome is DealOutcome.SELLER_DEFAULTS else 0
+    to_seller = min(owed, held.buyer) if outcome is DealOutcome.BUYER_DEFAULTS else 0
     return Step(
         period=period,
         outcome=outcome,
-        paid=terms.payment_micro_eur if outcome is Outcome.BOOKED else 0,
+        paid=terms.payment_micro_eur if outcome is DealOutcome.BOOKED else 0,
         to_buyer=to_buyer,
         to_seller=to_seller,
         unpaid=owed - to_buyer - to_seller,
@@ -170,7 +170,7 @@ def step(
     )
 
 
-def walk(terms: Terms, course: Sequence[tuple[Outcome, SupplierPrices]]) -> Walk:
+def walk(terms: DealTerms, course: Sequence[tuple[DealOutcome, SupplierPrices]]) -> Walk:
     """Whole strip, given the course of each of its periods, in order.
 
     Raises TermsError when the course is not as long as the strip.

@@ -57,7 +57,7 @@ class Application:
 
 
 @dataclass(frozen=True)
-class Terms:
+class ApplicationTerms:
     """Terms by which applications are judged.
 
     zones: names of the market's grid zones.
@@ -82,7 +82,7 @@ class Judged:
     refusals: list[Refusal]
 
 
-def read_applications(path: Path, terms: Terms) -> Judged:
+def read_applications(path: Path, terms: ApplicationTerms) -> Judged:
     """Judge a file; ApplicationError when it is not an application file."""
     good: dict[int, Application] = {}
     refusals: list[Refusal] = []
@@ -146,7 +146,7 @@ class _Fault(Exception):
 class _Judge:
     """Judge of one row, which notes every fault."""
 
-    def __init__(self, row: int, fields: dict[str, str], terms: Terms) -> None:
+    def __init__(self, row: int, fields: dict[str, str], terms: ApplicationTerms) -> None:
         self._row, self._fields, self._terms = row, fields, terms
         self.refusals: list[Refusal] = []
 

@@ -31,11 +31,11 @@ from gridbourse.scheduling.external_balancing import (
     DEMAND_TURN_UP,
     AreasPooled,
     BalancingProduct,
+    BalancingTerms,
     Bid,
     MemberOffer,
     Response,
     Sharing,
-    Terms,
 )
 
 DIRECTIONS: Final = {"up": Direction.UP, "down": Direction.DOWN}
@@ -65,7 +65,7 @@ class Balancing:
 
     product: BalancingProduct
     mtu: Mtu
-    terms: Terms
+    terms: BalancingTerms
     prices: Prices
     bids: tuple[Bid, ...]
     refused: tuple[Refused, ...]
@@ -121,12 +121,12 @@ def _product(fields: Fields) -> BalancingProduct:
         )
 
 
-def _terms(fields: Fields) -> Terms:
+def _terms(fields: Fields) -> BalancingTerms:
     with fields.table("sharing") as table:
         rule = table.choice("rule", *(sharing.value for sharing in Sharing))
         account = table.text("account")
         commission = table.integer("commission_permille", most=1000, default=0)
-        return Terms(Sharing(rule), account, commission)
+        return BalancingTerms(Sharing(rule), account, commission)
 
 
 def _flexible(path: Path) -> dict[str, int]:

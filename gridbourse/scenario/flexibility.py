@@ -37,7 +37,7 @@ CALL_COLUMNS: Final = ("time", "direction", "wh", "ceiling_micro_eur_per_wh")
 
 
 @dataclass(frozen=True)
-class Call:
+class PlannedRequest:
     """Flexibility request in one period. buyer: "tso" or a connection point; product: its number."""
 
     buyer: str
@@ -87,7 +87,7 @@ class FlexibilityTable:
     products: tuple[Product, ...]
     pay_as_bid: bool
     dso: DsoBuys | None
-    calls: tuple[Call, ...]
+    calls: tuple[PlannedRequest, ...]
     curtailment: Curtailment | None
     markup_micro_eur_per_wh: int
     deposit_micro_eur: int
@@ -105,7 +105,7 @@ class FlexibilityTable:
         latest = max(leads, default=0)
         return max(before_s, latest) + self.steps
 
-    def calls_in(self, period: int) -> list[Call]:
+    def calls_in(self, period: int) -> list[PlannedRequest]:
         """Requests of TSO and participants in a period."""
         return [call for call in self.calls if call.period == period]
 
@@ -229,7 +229,9 @@ class _Reader:
             numbers = tuple(self.names.index(name) for name in named)
             return DsoBuys(numbers, self._tick(inner), reserve)
 
-    def series(self, table: Fields, folder: Path, products: Mapping[str, Product]) -> list[Call]:
+    def series(
+        self, table: Fields, folder: Path, products: Mapping[str, Product]
+    ) -> list[PlannedRequest]:
         """Requests of the TSO, from a file, as far as they are in the replay or after it."""
         inner = table.table_or_none("tso")
         if inner is None:
@@ -249,7 +251,7 @@ class _Reader:
 
     def _call(
         self, row: Mapping[str, Any], named: Mapping[str, str], zone: str, where: str
-    ) -> Call:
+    ) -> PlannedRequest:
         seconds = int(row["time"].timestamp())
         if seconds % self.mtu.seconds:
             raise ScenarioError(f"{where}: time: is not the start of a period")
@@ -265,11 +267,13 @@ class _Reader:
                 f"{where}: ceiling_micro_eur_per_wh: {price} is not on a tick of 0..{most}"
             )
         product, tick = self.names.index(named[direction]), self.band.tick_of(price)
-        return Call(TSO, seconds // self.mtu.seconds, product, WAYS[direction], wh, tick, zone)
+        return PlannedRequest(
+            TSO, seconds // self.mtu.seconds, product, WAYS[direction], wh, tick, zone
+        )
 
     def purchases(
         self, table: Fields, first_period: int, products: Mapping[str, Product]
-    ) -> list[Call]:
+    ) -> list[PlannedRequest]:
         """Requests of participants: in a number of periods, counted from the season's start."""
         if not table.has("purchases"):
             return []
@@ -287,7 +291,7 @@ class _Reader:
                 zone = self._zone(inner)
                 first, count = inner.integer("first"), inner.integer("count", least=1)
                 found += [
-                    Call(
+                    PlannedRequest(
                         point,
                         first_period + first + at,
                         self.names.index(name),

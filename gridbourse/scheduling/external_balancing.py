@@ -158,7 +158,7 @@ class Sharing(Enum):
 
 
 @dataclass(frozen=True)
-class Terms:
+class BalancingTerms:
     """account: receives the commission (permille of the pay), and the part that no member has a claim to."""
 
     sharing: Sharing
@@ -225,7 +225,7 @@ def proceeds(
     mtu: Mtu,
     market_micro_eur_per_mwh: int,
     responses: Mapping[str, Response],
-    terms: Terms,
+    terms: BalancingTerms,
 ) -> Proceeds:
     """Proceeds of an accepted bid and their division; a member without a response delivers nothing.
 

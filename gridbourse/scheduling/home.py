@@ -38,7 +38,7 @@ and moves it early in the day, counted from the window's start."""
 
 
 @dataclass(frozen=True, eq=False)
-class Prices:
+class HomePrices:
     """Prices of each Wh, µEUR, shape (periods,). A Wh sold never earns more than one bought costs."""
 
     buy_micro_eur_per_wh: Ints
@@ -162,12 +162,12 @@ class Schedule:
             total = total + path.drawn_wh
         return total
 
-    def cost_micro_eur(self, prices: Prices) -> int:
+    def cost_micro_eur(self, prices: HomePrices) -> int:
         """Cost of energy and wear, µEUR."""
         return prices.cost_micro_eur(self.net_wh) + self.wear_micro_eur
 
 
-def manage(home: Home, prices: Prices) -> Schedule:
+def manage(home: Home, prices: HomePrices) -> Schedule:
     """Cheapest schedule of the home that keeps its comfort, or misses it least."""
     programme = Programme()
     member = Member(programme, home, prices.top)
@@ -176,7 +176,7 @@ def manage(home: Home, prices: Prices) -> Schedule:
 
 
 def moved(
-    home: Home, prices: Prices, at: int, net_wh: int, moves_wh: Sequence[int]
+    home: Home, prices: HomePrices, at: int, net_wh: int, moves_wh: Sequence[int]
 ) -> list[tuple[float, dict[str, float]]]:
     """Costs of injecting so much more than `net_wh` in period `at`, for each of the moves, µEUR, with the
     Wh that each storage then draws in the period.
@@ -187,7 +187,7 @@ def moved(
     """
     programme = Programme()
     member = Member(programme, home, prices.top)
-    other = Prices(prices.buy_micro_eur_per_wh.copy(), prices.sell_micro_eur_per_wh.copy())
+    other = HomePrices(prices.buy_micro_eur_per_wh.copy(), prices.sell_micro_eur_per_wh.copy())
     other.buy_micro_eur_per_wh[at] = other.sell_micro_eur_per_wh[at] = 0
     _trade(programme, member, other)
     here = member.net[at : at + 1]
@@ -203,13 +203,13 @@ def moved(
     return found
 
 
-def _trade(programme: Programme, member: Member, prices: Prices) -> None:
+def _trade(programme: Programme, member: Member, prices: HomePrices) -> None:
     """Add a home on its own: it sells what it injects and buys what it lacks."""
     bought, sold = exchange(programme, prices)
     balance(programme, [member], np.zeros_like(member.home.base_wh), [(sold, 1.0), (bought, -1.0)])
 
 
-def exchange(programme: Programme, prices: Prices) -> tuple[Places, Places]:
+def exchange(programme: Programme, prices: HomePrices) -> tuple[Places, Places]:
     """Columns of the energy bought and sold, shape (periods,) each."""
     periods = len(prices.buy_micro_eur_per_wh)
     bought = programme.columns(periods, prices.buy_micro_eur_per_wh)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridbourse.model.errors import ModelError
-from gridbourse.scheduling.home import Home, Member, Prices, Schedule, balance, exchange
+from gridbourse.scheduling.home import Home, HomePrices, Member, Schedule, balance, exchange
 from gridbourse.scheduling.linear_programme import Places, Programme
 
 Ints = NDArray[np.int64]
@@ -67,7 +67,7 @@ class ForecastError:
     short_micro_eur_per_wh: Ints
     long_micro_eur_per_wh: Ints
 
-    def require(self, prices: Prices) -> None:
+    def require(self, prices: HomePrices) -> None:
         """ModelError where imbalance would pay, or the weights are not valid."""
         if not np.isclose(self.weight.sum(), 1) or np.any(self.weight < 0):
             raise ModelError(f"forecast error: the weights sum to {self.weight.sum():g}, not to 1")
@@ -105,7 +105,7 @@ class Portfolio:
     net_wh: Ints
     over: Mapping[str, float]
 
-    def cost_micro_eur(self, prices: Prices, error: ForecastError | None = None) -> float:
+    def cost_micro_eur(self, prices: HomePrices, error: ForecastError | None = None) -> float:
         """Cost of energy, wear and expected imbalance, µEUR; whole without forecast error."""
         wear = sum(schedule.wear_micro_eur for schedule in self.schedules.values())
         cost = float(prices.cost_micro_eur(self.position_wh) + wear)
@@ -116,7 +116,7 @@ class Portfolio:
 
 def schedule(
     homes: Sequence[Home],
-    prices: Prices,
+    prices: HomePrices,
     grid: GridLimits | None = None,
     error: ForecastError | None = None,
 ) -> Portfolio:

@@ -22,7 +22,7 @@ from gridbourse.model.trade import TradeWord
 from oracle.common.errors import FeedError
 from oracle.common.journal import Entry, Journal
 from oracle.dso.flexibility_verdict import MovePort, judged_moves, moved_by
-from oracle.dso.grid_check import Finding, GridView, Reals, Whole
+from oracle.dso.grid_check import GridFinding, GridView, Reals, Whole
 from oracle.dso.trade_groups import Sums, TradePort, beyond_caps, net, with_trades
 from oracle.dso.verdict import NumberedCaps, Verdict, read_report, scheduled_wh, write_report
 
@@ -256,7 +256,7 @@ class GridFeed:
 
     def _find(
         self, period: int, schedule_wh: Whole, reactive_var: Reals, positions_wh: Mapping[int, int]
-    ) -> Finding:
+    ) -> GridFinding:
         in_force, moved_wh = self._port.caps(period), self.moved_wh(period)
         return self._view.find(period, schedule_wh, reactive_var, positions_wh, in_force, moved_wh)
 
@@ -288,7 +288,7 @@ class GridFeed:
         found.explanation.extend(self._why(group.trades[at], found, promised) for at in rejected)
         return _verdict(found, kind, group.number, group.root, told)
 
-    def _why(self, trade: TradeWord, found: Finding, promised: Sums) -> str:
+    def _why(self, trade: TradeWord, found: GridFinding, promised: Sums) -> str:
         """The sentence for a rejected trade; numbers before any of the group was rejected."""
         seller, buyer = (self._view.point_of[who] for who in (trade.seller, trade.buyer))
         line = f"{trade.wh:,} Wh from {seller} to {buyer} rejected"
@@ -320,7 +320,7 @@ def _feed(market: str) -> str:
 
 
 def _verdict(
-    found: Finding, kind: str, round_: int, root: bytes, more: Mapping[str, Any] | None = None
+    found: GridFinding, kind: str, round_: int, root: bytes, more: Mapping[str, Any] | None = None
 ) -> Verdict:
     facts = found.facts | {
         "kind": kind,

@@ -129,7 +129,7 @@ class Relief:
 
 
 @dataclass(frozen=True)
-class Leg:
+class SoldLeg:
     """Flexibility of one point that was bought: Wh > 0 in a direction."""
 
     point: str
@@ -175,14 +175,14 @@ def needs(
 
 
 def still_needed(
-    view: GridView, zones: Zones, schedule_wh: Whole, reactive_var: Reals, bought: Iterable[Leg],
+    view: GridView, zones: Zones, schedule_wh: Whole, reactive_var: Reals, bought: Iterable[SoldLeg],
     room: Room | None = None,
 ) -> list[Need]:  # fmt: skip
     """Need that is left once the bought legs are delivered; room: what is left beside them."""
     return needs(view, zones, with_legs(view, schedule_wh, bought), reactive_var, room)
 
 
-def with_legs(view: GridView, schedule_wh: Whole, legs: Iterable[Leg]) -> Whole:
+def with_legs(view: GridView, schedule_wh: Whole, legs: Iterable[SoldLeg]) -> Whole:
     """The schedule when all of the legs are delivered.  Raises FeedError for an unknown point."""
     return schedule_wh + _moves(view, legs).sum(axis=0)
 
@@ -204,7 +204,7 @@ def relieve(
 
 
 def reject_legs(
-    view: GridView, schedule_wh: Whole, reactive_var: Reals, legs: Sequence[Leg]
+    view: GridView, schedule_wh: Whole, reactive_var: Reals, legs: Sequence[SoldLeg]
 ) -> list[int]:
     """The places of the legs, in merit order, that the grid does not bear; ascending.
 
@@ -235,7 +235,7 @@ def _require_shape(view: GridView, **given: Whole | Reals) -> None:
             raise FeedError(f"{name}: {array.shape} must be ({len(view.points)},)")
 
 
-def _moves(view: GridView, legs: Iterable[Leg]) -> Whole:
+def _moves(view: GridView, legs: Iterable[SoldLeg]) -> Whole:
     """One row per leg, shape (legs, points)."""
     place = {point: i for i, point in enumerate(view.points)}
     listed = list(legs)

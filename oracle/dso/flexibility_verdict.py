@@ -22,7 +22,7 @@ from gridbourse.model.periods import Mtu
 from gridbourse.text import many
 from oracle.common.journal import Entry
 from oracle.dso.explanation import all_kept
-from oracle.dso.flexibility_need import Leg, reject_legs, with_legs
+from oracle.dso.flexibility_need import SoldLeg, reject_legs, with_legs
 from oracle.dso.grid_check import GridView, Reals, Whole
 from oracle.dso.trade_groups import TradePort
 from oracle.dso.verdict import NumberedCaps, Verdict, read_report, told, write_report
@@ -46,7 +46,7 @@ def judged_moves(
     moves: as `MovePort.moves` has them; state_wh: what flows without the group.
     """
     legs = [
-        Leg(view.point_of[who], Direction.UP if wh > 0 else Direction.DOWN, abs(wh))
+        SoldLeg(view.point_of[who], Direction.UP if wh > 0 else Direction.DOWN, abs(wh))
         for who, wh in moves
     ]
     merit = sorted(range(len(legs)), key=lambda at: (group.trades[at].price_micro_eur_per_wh, at))
@@ -101,7 +101,7 @@ def _assess(view: GridView, state_wh: Whole, reactive_var: Reals) -> Assessment 
 
 
 def _explained(
-    legs: Sequence[Leg],
+    legs: Sequence[SoldLeg],
     rejected: Sequence[int],
     before: Assessment | None,
     after: Assessment | None,

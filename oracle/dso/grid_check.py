@@ -35,7 +35,7 @@ def expected_wh(schedule_wh: Whole, contract_wh: Whole) -> Whole:
 
 
 @dataclass(frozen=True)
-class Finding:
+class GridFinding:
     """One state of the grid, judged.
 
     caps: all in force after it; wanted_wh: what flows without caps.  before: under the caps so far,
@@ -90,7 +90,7 @@ class GridView:
         positions_wh: Mapping[int, int],
         in_force: NumberedCaps,
         moved_wh: Whole | None = None,
-    ) -> Finding:
+    ) -> GridFinding:
         """Judge a period.
 
         schedule_wh: forecast net injection of every point, Wh (+ injects); reactive_var: var;
@@ -134,7 +134,7 @@ class GridView:
         }
         if moved_wh is not None and moved_wh.any():
             facts["moved_wh"] = [int(wh) for wh in moved_wh]
-        return Finding(
+        return GridFinding(
             caps, caps_by_number, wanted_wh, before, after, proposal, explanation, facts
         )  # fmt: skip
 

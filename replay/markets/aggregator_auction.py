@@ -23,7 +23,7 @@ AWARDED_GROUPS_A_CALL = GROUPS_A_CALL // 3
 
 
 @dataclass
-class Session:
+class AuctionPeriod:
     """One period's auctions, and the answers to each in participant order."""
 
     posted: list[Posted]
@@ -37,7 +37,7 @@ class AggregatorAuctionVenue:
 
     judging: Judging
     kind: str = "aggregator_auction"
-    _sessions: dict[int, Session] = field(default_factory=dict)
+    _sessions: dict[int, AuctionPeriod] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._scenario, self._members = self.judging.scenario, self.judging.members
@@ -57,7 +57,7 @@ class AggregatorAuctionVenue:
             self._portfolios.answers(period, wanted_wh, posted),
             key=lambda answer: (answer.auction, number_of[answer.point_id]),
         )
-        self._sessions[period] = Session(posted, answers)
+        self._sessions[period] = AuctionPeriod(posted, answers)
         sealed = self._scenario.auction_rules.is_sealed
         for one in posted:
             account = self._market.keys[account_name(one.aggregator.point)]
@@ -147,7 +147,7 @@ class AggregatorAuctionVenue:
             values[rows[answer.point_id]] += answer.wh if sells else -answer.wh
         return values
 
-    def _awarded(self, session: Session, number: int) -> list[Match]:
+    def _awarded(self, session: AuctionPeriod, number: int) -> list[Match]:
         """The trades of an auction by the model, in participant order."""
         posted, band = session.posted[number], self._scenario.band
         auction, point = posted.auction, posted.aggregator.point

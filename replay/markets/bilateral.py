@@ -34,7 +34,7 @@ PAIRINGS_A_CALL = 80
 
 
 @dataclass
-class Session:
+class ListingPeriod:
     """Listings and pairings of one period."""
 
     placed: list[Placed]
@@ -49,7 +49,7 @@ class BilateralMarketVenue:
 
     judging: Judging
     kind: str = "bilateral"
-    _sessions: dict[int, Session] = field(default_factory=dict)
+    _sessions: dict[int, ListingPeriod] = field(default_factory=dict)
     _subscribed_until: int = 0
 
     def __post_init__(self) -> None:
@@ -78,7 +78,7 @@ class BilateralMarketVenue:
             Match(_word(pairing), (placed[pairing.offer], placed[len(offers) + pairing.request]))
             for pairing in pairings
         ]
-        self._sessions[period] = Session(placed, on_board, matches, transfers)
+        self._sessions[period] = ListingPeriod(placed, on_board, matches, transfers)
         return self.judging.promised(match_.trade for match_ in matches)
 
     def withdraw(self, period: int) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from gridbourse.agents.bidding import orders as draw_orders
-from gridbourse.chain.bindings.call_auction import Fill, Outcome
+from gridbourse.chain.bindings.call_auction import Clearing, Fill
 from gridbourse.chain.encoding.lanes import BID, OFFER, order_lane
 from gridbourse.chain.encoding.signed_orders import OrderTerms, order_domain, sign_order
 from gridbourse.deployment.participants import ROUTES, SIGNATURE_LIFE_S, account_name, routes_of
@@ -61,7 +61,7 @@ class CallAuctionVenue:
         self._place_mandated(period, by_route["mandate"])
         return placed
 
-    def clear(self, period: int) -> Outcome:
+    def clear(self, period: int) -> Clearing:
         """Clear the book that stands."""
         return self.market.auction.clear(self.market.keys["operator"], self.market.area, period)
 

@@ -44,7 +44,7 @@ class Resting:
 
 
 @dataclass
-class Session:
+class BookPeriod:
     """Order book of one period by the model.
 
     elsewhere_wh: net energy of every point promised in other markets, + sells. traded_wh: by
@@ -69,7 +69,7 @@ class OrderBookVenue:
 
     judging: Judging
     kind: str = "order_book"
-    _sessions: dict[int, Session] = field(default_factory=dict)
+    _sessions: dict[int, BookPeriod] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._scenario, self._members = self.judging.scenario, self.judging.members
@@ -85,7 +85,7 @@ class OrderBookVenue:
         ticks = self._scenario.band.ticks
         book = OrderBook(ticks, rules.min_wh, rules.max_fills, rules.max_open)
         elsewhere_wh = self._scenario.forecast_wh(period) - wanted_wh
-        session = self._sessions[period] = Session(book, elsewhere_wh)
+        session = self._sessions[period] = BookPeriod(book, elsewhere_wh)
         for round_ in range(rules.rounds):
             if round_:
                 self._judge(period)
@@ -132,10 +132,10 @@ class OrderBookVenue:
         session.judged.add(judged)
         session.caps = self._market.grid.caps(period)
 
-    def _waiting(self, session: Session) -> list[Match]:
+    def _waiting(self, session: BookPeriod) -> list[Match]:
         return session.matches[len(session.judged.trades) :]
 
-    def _left_to_trade(self, session: Session, visit: Visit) -> int:
+    def _left_to_trade(self, session: BookPeriod, visit: Visit) -> int:
         """Part of the energy to trade that the caps in force leave room for, Wh."""
         number, selling = self._number_of[visit.point_id], visit.side == "offer"
         left = visit.wh - session.traded_wh[number]
@@ -178,7 +178,7 @@ class OrderBookVenue:
         for resting, event in zip(rested, events, strict=True):
             resting.position = event["position"]
 
-    def _order(self, session: Session, visit: Visit) -> BookOrder | None:
+    def _order(self, session: BookPeriod, visit: Visit) -> BookOrder | None:
         """Order of a visit, as a word for the chain; None where there is nothing to do."""
         number, side = self._number_of[visit.point_id], SIDES[visit.side]
         mine = session.at_rest.get(visit.point_id)
@@ -200,7 +200,7 @@ class OrderBookVenue:
             new_tick=visit.tick,
         )  # fmt: skip
 
-    def _left(self, session: Session, mine: Resting | None) -> Order | None:
+    def _left(self, session: BookPeriod, mine: Resting | None) -> Order | None:
         """Remainder of a resting order; None without one."""
         if mine is None:
             return None
@@ -211,7 +211,7 @@ class OrderBookVenue:
     # --- the model -----------------------------------------------------------------------------
 
     def _execute(
-        self, session: Session, visit: Visit, order: BookOrder, route: str
+        self, session: BookPeriod, visit: Visit, order: BookOrder, route: str
     ) -> list[Resting]:
         """Execute the order in the model; returns the orders that came to rest by it."""
         book = session.book
@@ -230,7 +230,13 @@ class OrderBookVenue:
         )  # fmt: skip
 
     def _took(
-        self, session: Session, visit: Visit, route: str, tick: int, wh: int, placement: Placement
+        self,
+        session: BookPeriod,
+        visit: Visit,
+        route: str,
+        tick: int,
+        wh: int,
+        placement: Placement,
     ) -> list[Resting]:
         price = self._scenario.band.price
         placed = Placed(visit.point_id, route, visit.side, wh, price(tick))

@@ -8,10 +8,10 @@ from eth_utils import keccak
 from gridbourse.chain.bindings.over_the_counter import Deal
 from gridbourse.deployment.participants import SIGNATURE_LIFE_S, account_name
 from gridbourse.model.over_the_counter import (
+    DealOutcome,
+    DealTerms,
     Margins,
-    Outcome,
     SupplierPrices,
-    Terms,
     margins_needed,
     step,
 )
@@ -32,7 +32,7 @@ class Standing:
 
 
 @dataclass
-class Session:
+class DealPeriod:
     """Performance for one period, and money that defaults moved."""
 
     placed: list[Placed] = field(default_factory=list)
@@ -47,7 +47,7 @@ class OverTheCounterVenue:
     judging: Judging
     kind: str = "over_the_counter"
     _deals: list[Standing] = field(default_factory=list)
-    _sessions: dict[int, Session] = field(default_factory=dict)
+    _sessions: dict[int, DealPeriod] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._scenario, self._members = self.judging.scenario, self.judging.members
@@ -59,7 +59,7 @@ class OverTheCounterVenue:
 
     def trade(self, period: int, wanted_wh: Ints) -> Ints:
         """Conclude the deals that begin now, and perform the period of every deal that includes it."""
-        session = self._sessions[period] = Session()
+        session = self._sessions[period] = DealPeriod()
         for contract in self._scenario.over_the_counter:
             if self._scenario.first_period + contract.first == period:
                 self._deals.append(self._conclude(contract, period))
@@ -100,14 +100,14 @@ class OverTheCounterVenue:
         self._contract.conclude(seller, deal, deal.sign(seller, domain), deal.sign(buyer, domain))
         return Standing(deal, contract, self._contract.verify(deal))
 
-    def _terms(self, contract: OtcContract, period: int) -> Terms:
+    def _terms(self, contract: OtcContract, period: int) -> DealTerms:
         """Terms with margins that cover a default in every period."""
         number_of = self._members.number_of
         salt = keccak(
             deployment_salt(self._market.keys)
             + f"{contract.seller}/{contract.buyer}/{period}".encode()
         )
-        terms = Terms(
+        terms = DealTerms(
             number_of[contract.seller], number_of[contract.buyer], period, contract.count,
             contract.wh, contract.price_micro_eur_per_wh, 0, 0, salt,
         )  # fmt: skip
@@ -116,7 +116,7 @@ class OverTheCounterVenue:
             terms, seller_margin_micro_eur=needed.seller, buyer_margin_micro_eur=needed.buyer
         )
 
-    def _perform(self, session: Session, standing: Standing, period: int) -> None:
+    def _perform(self, session: DealPeriod, standing: Standing, period: int) -> None:
         contract, terms = standing.contract, standing.deal.terms
         seller = self._market.keys[account_name(contract.seller)]
         defaulters = self._contract.perform(seller, standing.deal, period)
@@ -131,10 +131,10 @@ class OverTheCounterVenue:
             word = TradeWord(terms.seller, terms.buyer, terms.wh, price)
             session.matches.append(Match(word, (orders[0], orders[1])))
             return
-        outcome = Outcome.BOTH_DEFAULT
+        outcome = DealOutcome.BOTH_DEFAULT
         if len(defaulters) == 1:
             by_seller = defaulters[0] == terms.seller
-            outcome = Outcome.SELLER_DEFAULTS if by_seller else Outcome.BUYER_DEFAULTS
+            outcome = DealOutcome.SELLER_DEFAULTS if by_seller else DealOutcome.BUYER_DEFAULTS
         owed = step(terms, period, standing.margins, outcome, self._prices)
         standing.margins = owed.left
         for payer, payee, amount in (

@@ -9,7 +9,12 @@ from gridbourse.audit.check import rebuild
 from gridbourse.audit.core.rules import rules_of
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.run_folder import logs_of
-from gridbourse.chain.bindings.crowdsale import Campaign, EquityCampaign, RewardCampaign, Terms
+from gridbourse.chain.bindings.crowdsale import (
+    Campaign,
+    CampaignTerms,
+    EquityCampaign,
+    RewardCampaign,
+)
 from gridbourse.chain.deployment.crowdsale import authorise, launch, set_open
 from gridbourse.chain.deployment.market import FIRST_AREA
 from gridbourse.chain.encoding.lanes import BID, OFFER, PER_GROUP
@@ -41,7 +46,7 @@ class CrowdMarket(SmallMarket):
 
     def start(self, kind: str, name: str) -> Campaign:
         begin = self.seconds() + 200_000
-        terms = Terms(
+        terms = CampaignTerms(
             self.numbers[0], EVIDENCE, GOAL, GOAL + 50_000, 1_000, GOAL,
             begin, begin + 1_000, begin + 5_000, 2,
         )  # fmt: skip

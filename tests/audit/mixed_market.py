@@ -16,7 +16,7 @@ from gridbourse.chain.node.connect import let_time_pass
 from gridbourse.model.aggregator_auction import Auction
 from gridbourse.model.caps import NO_CAP
 from gridbourse.model.order_book import Kind, Side
-from gridbourse.model.over_the_counter import Terms
+from gridbourse.model.over_the_counter import DealTerms
 from gridbourse.model.portfolio_contract import Contract
 from gridbourse.scenario.scenario import load
 from tests.audit.small_market import FAR_FUTURE, REPORT, SmallMarket
@@ -129,7 +129,7 @@ class MixedMarket(SmallMarket):
     def deal(self, contract: dict[str, Any], seller: int, buyer: int, margins: tuple[int, int],
              first_period: int, price: int) -> Deal:  # fmt: skip
         """A deal of two, concluded."""
-        terms = Terms(
+        terms = DealTerms(
             self.numbers[seller], self.numbers[buyer], first_period + contract["first"],
             contract["count"], contract["wh"], price, *margins, b"s" * 32,
         )  # fmt: skip

@@ -9,7 +9,7 @@ from eth_utils import keccak
 from gridbourse.audit.check import rebuild
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.audit.run_folder import logs_of, rules_of
-from gridbourse.chain.bindings.flexibility import Report, Row, Terms
+from gridbourse.chain.bindings.flexibility import Report, RequestTerms, Row
 from gridbourse.chain.deployment.market import FIRST_AREA
 from gridbourse.chain.encoding.commitment import ProofError
 from gridbourse.chain.operations.event_log import deployment_logs
@@ -29,8 +29,8 @@ def sold(street: Street) -> None:
     """Two requests that seller 8 shares, one of them of participant 10, and one downwards of the TSO."""
     flex, keys = street.market.flexibility, street.market.keys
 
-    def terms(way: Way, wh: int) -> Terms:
-        return Terms(METERED, 0, way, False, wh, 30, P * MTU - 600)
+    def terms(way: Way, wh: int) -> RequestTerms:
+        return RequestTerms(METERED, 0, way, False, wh, 30, P * MTU - 600)
 
     buyers = {
         keys["dso"]: (Way.UP, {8: 400, 9: 600}),

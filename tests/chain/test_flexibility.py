@@ -7,8 +7,8 @@ from eth_utils import keccak
 
 from gridbourse.chain.bindings.flexibility import (
     Report,
+    RequestTerms,
     Row,
-    Terms,
     lot_commitment,
     lot_drawn,
     product_tuple,
@@ -38,8 +38,8 @@ def street() -> Iterator[Street]:
         yield found
 
 
-def terms(product: int, way: Way, wh: int, **other) -> Terms:
-    return Terms(product, 0, way, False, wh, 30, P * MTU - 600, **other)
+def terms(product: int, way: Way, wh: int, **other) -> RequestTerms:
+    return RequestTerms(product, 0, way, False, wh, 30, P * MTU - 600, **other)
 
 
 def test_a_period_from_request_to_redeemed_tokens(street):

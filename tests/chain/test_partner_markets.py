@@ -20,7 +20,7 @@ from gridbourse.chain.node.compiler import load_artifacts
 from gridbourse.chain.node.connect import session
 from gridbourse.chain.node.transactions import Chain, Reverted
 from gridbourse.model.call_auction import Band
-from gridbourse.model.over_the_counter import Margins, Terms, TermsError
+from gridbourse.model.over_the_counter import DealTerms, Margins, TermsError
 from gridbourse.model.trade import TradeWord
 from tests.chain.street import fund
 from tests.chains import forgotten
@@ -31,7 +31,7 @@ RETAIL, FEED_IN, CAPACITY_WH = 300, 80, 5_000
 PURSE = 10_000_000
 REPORT = keccak(text="published power flow")
 NEVER = (1 << 40) - 1
-TERMS = Terms(8, 9, P, 2, 1_000, 150, 300_000, 140_000, b"salt" * 8)
+TERMS = DealTerms(8, 9, P, 2, 1_000, 150, 300_000, 140_000, b"salt" * 8)
 DEAL = Deal(TERMS, FIRST_AREA, NEVER)
 
 

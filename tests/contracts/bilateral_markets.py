@@ -8,7 +8,7 @@ from eth_account import Account
 
 from gridbourse.chain.bindings.over_the_counter import Deal, deal_domain
 from gridbourse.chain.encoding.compact_signature import Signature
-from gridbourse.model.over_the_counter import Terms
+from gridbourse.model.over_the_counter import DealTerms
 from gridbourse.model.trade import TradeWord
 from tests.contracts.market import (
     ALGORITHM,
@@ -132,7 +132,7 @@ class Counter:
         for name in rest:
             rest[name] = values.pop(name, rest[name])
         parties = (int(seller.number), int(buyer.number))  # brownie has integers of its own
-        return Deal(Terms(*parties, first_period, **values), **rest)
+        return Deal(DealTerms(*parties, first_period, **values), **rest)
 
     def sign(self, deal: Deal, member: Member, **domain: Any) -> Signature:
         key = Account.from_key(member.account.private_key)

@@ -6,7 +6,7 @@ from typing import Any
 from brownie import chain, web3
 from eth_utils import keccak
 
-from gridbourse.chain.bindings.crowdsale import Terms
+from gridbourse.chain.bindings.crowdsale import CampaignTerms
 from gridbourse.chain.encoding.arguments import NOBODY
 from gridbourse.model.crowdsale.campaign import Rules
 from tests.contracts.market import TIMELOCK, Market, Member
@@ -51,7 +51,7 @@ class Launched:
     market: Market
     contract: Any
     owner: Member
-    terms: Terms
+    terms: CampaignTerms
     attester: Any
 
     @property
@@ -96,9 +96,9 @@ class Launched:
         return self.market.currency.balanceOf(self.contract)
 
 
-def terms_of(owner: Member, **other: Any) -> Terms:
+def terms_of(owner: Member, **other: Any) -> CampaignTerms:
     start = block_time() + LEAD
-    terms = Terms(
+    terms = CampaignTerms(
         owner.number, PROJECT, GOAL, CAP, MINIMUM, MAXIMUM,
         start, start + FUNDING, start + FUNDING + BUILDING, TERM,
     )  # fmt: skip
@@ -114,7 +114,7 @@ def income_of(market: Market) -> tuple:
     return (market.settlement, market.tariff, market.pledges)
 
 
-def arguments(market: Market, kind: str, terms: Terms, *more: Any) -> tuple:
+def arguments(market: Market, kind: str, terms: CampaignTerms, *more: Any) -> tuple:
     """Of the constructor; more: panel permille of equity, beneficiary of a donation."""
     if kind == "EquityCampaign":
         permille = more or (1000,)

@@ -8,7 +8,7 @@ from eth_abi import encode
 from eth_utils import keccak
 
 from gridbourse.chain.encoding.lanes import BID, OFFER
-from gridbourse.model.over_the_counter import Margins, Outcome, SupplierPrices, walk
+from gridbourse.model.over_the_counter import DealOutcome, Margins, SupplierPrices, walk
 from gridbourse.model.trade import MOST_WH, TradeWord
 from tests.contracts.bilateral_markets import MIN_WH, Counter, Neighbours, judge
 from tests.contracts.market import (
@@ -479,7 +479,7 @@ def test_a_strip_of_defaults_takes_the_margin_and_no_more(market, otc, sara, ben
     owed = (RETAIL - PRICE) * WH
     assert [row[2:] for row in paid] == [(owed, owed), (owed, 50_000), (owed, 0)]
     assert otc.left(deal) == (0, BUYER_MARGIN)
-    course = [(Outcome.SELLER_DEFAULTS, SUPPLIER_PRICES)] * 3
+    course = [(DealOutcome.SELLER_DEFAULTS, SUPPLIER_PRICES)] * 3
     steps = walk(deal.terms, course).steps
     assert [(s.to_buyer + s.unpaid, s.to_buyer) for s in steps] == [row[2:] for row in paid]
     assert steps[-1].left == Margins(*otc.left(deal))

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 
 from gridbourse.chain.bindings.over_the_counter import Deal
-from gridbourse.model.over_the_counter import Margins, Outcome, SupplierPrices, step
+from gridbourse.model.over_the_counter import DealOutcome, Margins, SupplierPrices, step
 from gridbourse.model.trade import TradeWord
 from tests.contracts.bilateral_markets import MAX_OPEN, MIN_WH, Neighbours, judge
 from tests.contracts.bilateral_markets import Counter as Otc
@@ -238,9 +238,9 @@ class PartnersLife(RuleBasedStateMachine):
                 self.waiting[OTC, period].append(trade)
                 return
             outcome = {
-                (False, True): Outcome.SELLER_DEFAULTS,
-                (True, False): Outcome.BUYER_DEFAULTS,
-                (False, False): Outcome.BOTH_DEFAULT,
+                (False, True): DealOutcome.SELLER_DEFAULTS,
+                (True, False): DealOutcome.BUYER_DEFAULTS,
+                (False, False): DealOutcome.BOTH_DEFAULT,
             }[sold, bought]
             concluded.left = step(terms, period, concluded.left, outcome, PRICES).left
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridbourse.model.over_the_counter import (
+    DealOutcome,
+    DealTerms,
     Margins,
-    Outcome,
     SupplierPrices,
-    Terms,
     TermsError,
     damages,
     margins_needed,
@@ -19,12 +19,12 @@ from gridbourse.model.over_the_counter import (
 )
 from gridbourse.model.trade import MOST_PRICE_MICRO_EUR_PER_WH, MOST_WH
 
-TERMS = Terms(
+TERMS = DealTerms(
     seller=1, buyer=2, first_period=1_000, count=4, wh=5_000, price_micro_eur_per_wh=200,
     seller_margin_micro_eur=600_000, buyer_margin_micro_eur=700_000, salt=bytes(32),
 )  # fmt: skip
 USUAL = SupplierPrices(retail=300, feed_in=80)
-BOOKED, SELLER, BUYER = Outcome.BOOKED, Outcome.SELLER_DEFAULTS, Outcome.BUYER_DEFAULTS
+BOOKED, SELLER, BUYER = DealOutcome.BOOKED, DealOutcome.SELLER_DEFAULTS, DealOutcome.BUYER_DEFAULTS
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,8 @@ BOOKED, SELLER, BUYER = Outcome.BOOKED, Outcome.SELLER_DEFAULTS, Outcome.BUYER_D
         (BUYER, 300, 250, 0),
         (BUYER, 300, -20, 220 * 5_000),
         (BOOKED, 300, 80, 0),
-        (Outcome.REJECTED, 300, 80, 0),
-        (Outcome.BOTH_DEFAULT, 300, 80, 0),
+        (DealOutcome.REJECTED, 300, 80, 0),
+        (DealOutcome.BOTH_DEFAULT, 300, 80, 0),
     ],
 )
 def test_a_default_costs_what_the_supplier_makes_the_other_lose(outcome, retail, feed_in, owed):
@@ -67,7 +67,7 @@ def test_each_side_answers_with_its_own_margin_only():
 
 
 def test_a_strip_without_default_gives_both_margins_back():
-    strip = walk(TERMS, [(BOOKED, USUAL)] * 3 + [(Outcome.REJECTED, USUAL)])
+    strip = walk(TERMS, [(BOOKED, USUAL)] * 3 + [(DealOutcome.REJECTED, USUAL)])
 
     assert [each.period for each in strip.steps] == [1_000, 1_001, 1_002, 1_003]
     assert [each.paid for each in strip.steps] == [1_000_000] * 3 + [0]
@@ -81,7 +81,7 @@ def test_the_margins_needed_cover_a_default_in_every_period():
 
 
 COURSE = st.tuples(
-    st.sampled_from(Outcome),
+    st.sampled_from(DealOutcome),
     st.builds(SupplierPrices, retail=st.integers(-100, 500), feed_in=st.integers(-100, 500)),
 )
 STRIPS = st.lists(COURSE, min_size=1, max_size=12)
@@ -90,7 +90,7 @@ AMOUNTS = st.integers(0, 10_000)
 
 @given(STRIPS, st.integers(1, 30), st.integers(0, 400), AMOUNTS, AMOUNTS)
 def test_a_strip_conserves_money(course, wh, price, seller_margin, buyer_margin):
-    terms = Terms(1, 2, 7, len(course), wh, price, seller_margin, buyer_margin, bytes(32))
+    terms = DealTerms(1, 2, 7, len(course), wh, price, seller_margin, buyer_margin, bytes(32))
 
     strip = walk(terms, course)
 
@@ -107,7 +107,7 @@ def test_a_strip_conserves_money(course, wh, price, seller_margin, buyer_margin)
 
 @given(STRIPS, st.integers(1, 30), st.integers(0, 400))
 def test_sufficient_margins_leave_no_default_unpaid(course, wh, price):
-    terms = Terms(1, 2, 7, len(course), wh, price, 0, 0, bytes(32))
+    terms = DealTerms(1, 2, 7, len(course), wh, price, 0, 0, bytes(32))
     worst = SupplierPrices(
         max(prices.retail for _, prices in course), min(prices.feed_in for _, prices in course)
     )

@@ -9,10 +9,16 @@ from eth_account.signers.local import LocalAccount
 from eth_utils import is_hex_address, keccak, to_checksum_address
 
 from gridbourse.metering.signatures import sign_reading
-from gridbourse.onboarding.applications import OPTIONAL, REQUIRED, Judged, Terms, read_applications
+from gridbourse.onboarding.applications import (
+    OPTIONAL,
+    REQUIRED,
+    ApplicationTerms,
+    Judged,
+    read_applications,
+)
 
 ZONE = "LV1.101"
-TERMS = Terms(
+TERMS = ApplicationTerms(
     zones=frozenset({ZONE, "LV1.102"}), mtu_seconds=900, over_before=2_000_000, max_credit_eur=1_000
 )
 PERIOD = 1_900_000
@@ -70,6 +76,6 @@ def write(path: Path, *rows: dict[str, Any], columns: tuple[str, ...] = COLUMNS)
     return path
 
 
-def judge(folder: Path, *rows: dict[str, Any], terms: Terms = TERMS) -> Judged:
+def judge(folder: Path, *rows: dict[str, Any], terms: ApplicationTerms = TERMS) -> Judged:
     """What comes of a file of the rows."""
     return read_applications(write(folder / "people.csv", *rows), terms)

@@ -15,12 +15,12 @@ from gridbourse.scheduling.external_balancing import (
     DEMAND_TURN_UP,
     AreasPooled,
     BalancingProduct,
+    BalancingTerms,
     Bid,
     BidTooSmall,
     MemberOffer,
     Response,
     Sharing,
-    Terms,
     accepted,
     proceeds,
     qualify,
@@ -29,7 +29,7 @@ from gridbourse.scheduling.external_balancing import (
 HALF_HOUR = Mtu(1800)
 UP, DOWN = Direction.UP, Direction.DOWN
 EUR = 1_000_000
-BY_CONTRIBUTION = Terms(Sharing.CONTRIBUTION, "aggregator")
+BY_CONTRIBUTION = BalancingTerms(Sharing.CONTRIBUTION, "aggregator")
 ANY_SIZE = BalancingProduct("any size", 0, 0, penalty_percent=100)
 
 
@@ -131,7 +131,7 @@ def test_equal_shares_go_to_who_delivered_and_marginal_ones_to_who_is_needed():
     product = replace(DEMAND_TURN_UP, minimum_site_w=0)
 
     def pays(sharing):
-        terms = Terms(sharing, "aggregator")
+        terms = BalancingTerms(sharing, "aggregator")
         found = proceeds(pooled, product, HALF_HOUR, 100 * EUR, answers, terms)
         return [share.pay_micro_eur / EUR for share in found.shares]
 
@@ -143,7 +143,7 @@ def test_equal_shares_go_to_who_delivered_and_marginal_ones_to_who_is_needed():
 
 def test_the_commission_goes_to_the_named_account():
     pooled = bid(offer("a", 500_000))
-    terms = Terms(Sharing.CONTRIBUTION, "aggregator", commission_permille=100)
+    terms = BalancingTerms(Sharing.CONTRIBUTION, "aggregator", commission_permille=100)
     found = proceeds(pooled, DEMAND_TURN_UP, HALF_HOUR, 100 * EUR, {"a": moved(500_000)}, terms)
     assert (found.shares[0].pay_micro_eur, found.account_micro_eur) == (45 * EUR, 5 * EUR)
 
@@ -171,7 +171,9 @@ def pools(draw):
     }
     pooled = bid(*offers, direction=direction)
     above = draw(st.integers(0, 300 * EUR))
-    terms = Terms(draw(st.sampled_from(list(Sharing))), "aggregator", draw(st.integers(0, 1000)))
+    terms = BalancingTerms(
+        draw(st.sampled_from(list(Sharing))), "aggregator", draw(st.integers(0, 1000))
+    )
     return pooled, responses, pooled.price_micro_eur_per_mwh + above, terms
 
 
@@ -230,7 +232,10 @@ def test_missing_delivery_never_pays(pool, who, less):
         (lambda: offer("a", 0), "offer of a: 0 Wh must be above 0"),
         (lambda: bid(), "bid b: has no offer"),
         (lambda: bid(offer("a", 1), offer("a", 2)), "bid b: member a is there twice"),
-        (lambda: Terms(Sharing.EQUAL, "x", 1001), "commission_permille: 1001 is not in 0..1000"),
+        (
+            lambda: BalancingTerms(Sharing.EQUAL, "x", 1001),
+            "commission_permille: 1001 is not in 0..1000",
+        ),
         (lambda: BalancingProduct("p", 1, -1, 1), "p: minimum_site_w -1 is negative"),
     ],
 )

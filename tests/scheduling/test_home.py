@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridbourse.model.errors import ModelError
-from gridbourse.scheduling.home import Block, Home, Prices, manage, moved
+from gridbourse.scheduling.home import Block, Home, HomePrices, manage, moved
 from gridbourse.scheduling.storage import Building, battery, heat_pump, vehicle
 
 PERIODS = 4
 
 
 def prices(buy, sell):
-    return Prices(np.array(buy, dtype=np.int64), np.array(sell, dtype=np.int64))
+    return HomePrices(np.array(buy, dtype=np.int64), np.array(sell, dtype=np.int64))
 
 
 def ints(*values):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridbourse.model.errors import ModelError
-from gridbourse.scheduling.home import Block, Home, Prices, manage
+from gridbourse.scheduling.home import Block, Home, HomePrices, manage
 from gridbourse.scheduling.portfolio import ForecastError, GridLimits, schedule
 from gridbourse.scheduling.storage import battery, vehicle
 
@@ -24,7 +24,7 @@ def store(state_wh, power=2, wear=1):
 
 
 def flat(buy=30, sell=10):
-    return Prices(np.full(PERIODS, buy), np.full(PERIODS, sell))
+    return HomePrices(np.full(PERIODS, buy), np.full(PERIODS, sell))
 
 
 def enumerated(homes, prices):
@@ -62,7 +62,7 @@ def test_the_schedule_is_the_cheapest_of_all(first, second, buy, sell, states):
         Home(name, ints(*base), [store(state, power=1)])
         for name, base, state in zip("ab", (first, second), states, strict=True)
     ]
-    prices = Prices(ints(*buy), ints(*sell))
+    prices = HomePrices(ints(*buy), ints(*sell))
     assert schedule(homes, prices).cost_micro_eur(prices) == enumerated(homes, prices)
 
 
@@ -73,7 +73,7 @@ def test_the_schedule_is_the_cheapest_of_all(first, second, buy, sell, states):
     sell=st.lists(st.integers(0, 10), min_size=PERIODS, max_size=PERIODS),
 )
 def test_together_members_never_pay_more_than_alone(members, buy, sell):
-    prices = Prices(ints(*buy), ints(*sell))
+    prices = HomePrices(ints(*buy), ints(*sell))
     homes = [
         Home(f"h{n}", ints(*base), [store(state)], [Block("wash", ints(1, 2), 0, 1)])
         for n, (base, state) in enumerate(members)
@@ -107,7 +107,7 @@ def cars(count):
 
 def test_limits_of_the_grid_spread_the_charging():
     """Two cars want the first, cheap period; the line carries 12 Wh of the 20."""
-    prices = Prices(ints(10, 20, 30), ints(0, 0, 0))
+    prices = HomePrices(ints(10, 20, 30), ints(0, 0, 0))
     free = schedule(cars(2), prices)
     assert free.net_wh.tolist() == [-20, 0, 0]
     line = limited([[0.0]] * 3, [12.0], [[-1.0], [-1.0]])
@@ -118,7 +118,7 @@ def test_limits_of_the_grid_spread_the_charging():
 
 
 def test_what_members_inject_anyway_is_in_the_grids_value_once():
-    prices = Prices(ints(10, 20, 30), ints(0, 0, 0))
+    prices = HomePrices(ints(10, 20, 30), ints(0, 0, 0))
     homes = [*cars(2), Home("house", ints(-5, -5, -5))]
     line = limited([[5.0]] * 3, [17.0], [[-1.0]] * 3)
     result = schedule(homes, prices, line)
@@ -127,7 +127,7 @@ def test_what_members_inject_anyway_is_in_the_grids_value_once():
 
 
 def test_comfort_goes_before_the_grid_and_what_is_over_is_named():
-    prices = Prices(ints(10, 20, 30), ints(0, 0, 0))
+    prices = HomePrices(ints(10, 20, 30), ints(0, 0, 0))
     tight = limited([[0.0]] * 3, [4.0], [[-1.0], [-1.0]])
     result = schedule(cars(2), prices, tight)
     assert not any(one.shortfalls for one in result.schedules.values())
@@ -135,7 +135,7 @@ def test_comfort_goes_before_the_grid_and_what_is_over_is_named():
 
 
 def test_who_weighs_more_on_the_line_charges_later():
-    prices = Prices(ints(10, 20, 30), ints(0, 0, 0))
+    prices = HomePrices(ints(10, 20, 30), ints(0, 0, 0))
     line = limited([[0.0]] * 3, [10.0], [[-1.0], [-0.1]])
     result = schedule(cars(2), prices, line)
     assert result.schedules["car1"].net_wh.tolist() == [-10, 0, 0]

@@ -6,8 +6,8 @@ import pytest
 
 from gridbourse.audit.statement import statement
 from gridbourse.chain.bindings.flexibility import (
+    RequestTerms,
     Row,
-    Terms,
     lot_commitment,
     lot_drawn,
     salt_commitment,
@@ -64,7 +64,7 @@ def sell(market: Market, members: Membership, period: int) -> list[int]:
     closes = start - CLOSES_S
     market.clock.advance_to(keys["operator"], closes - 60)
     lot = lot_commitment(SEED)
-    terms = Terms(
+    terms = RequestTerms(
         0, min(members.zones.values()), Way.DOWN, False, len(numbers) * OFFERED, 20, closes, lot=lot
     )
     with pytest.raises(Reverted, match="BadClosingTime"):
@@ -150,7 +150,7 @@ def test_what_waits_for_the_verifier_waits(
         start = period * scenario.mtu_seconds
         market.clock.advance_to(keys["operator"], start - 400)
         number = flex.request(
-            keys["dso"], period, Terms(0, 1, Way.DOWN, False, 50, 20, start - 350)
+            keys["dso"], period, RequestTerms(0, 1, Way.DOWN, False, 50, 20, start - 350)
         )
         point, who = next(iter(members.number_of.items()))
         flex.offer(keys[account_name(point)], period, number, [Row(who, 1, 50)])

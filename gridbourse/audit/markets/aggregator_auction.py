@@ -41,7 +41,7 @@ class AuctionRules:
 
 
 @dataclass
-class Asked:
+class PostedAuction:
     """Auction and its state; committed: answers not revealed yet, by participant."""
 
     aggregator: int
@@ -84,7 +84,7 @@ class AggregatorAuction(CheckedTrades):
         super().__init__(rules.group_size, common)
         self._rules, self._transfers, self._agents = rules, common.transfers, agents
         self._modules = modules
-        self._boards: defaultdict[tuple[int, int], list[Asked]] = defaultdict(list)
+        self._boards: defaultdict[tuple[int, int], list[PostedAuction]] = defaultdict(list)
         self.asked = 0
 
     def handlers(self) -> Handlers:
@@ -139,7 +139,7 @@ class AggregatorAuction(CheckedTrades):
         ):
             self._require("auction", where, holds, rule)
         auction = Auction(event["buys"], event["wh"], event["tick"], event["payAsBid"])
-        board.append(Asked(who, auction, event["isSealed"]))
+        board.append(PostedAuction(who, auction, event["isSealed"]))
         self.asked += 1
         self._reservations.claim(period, who, board[-1].energy(auction.wh), where)
 
@@ -187,7 +187,7 @@ class AggregatorAuction(CheckedTrades):
             self._require("auction answer", where, formed, "malformed")
             yield who, answer
 
-    def _require_terms(self, event: Event, asked: Asked, who: int, answer: Answer) -> str:
+    def _require_terms(self, event: Event, asked: PostedAuction, who: int, answer: Answer) -> str:
         """Require the rules of every answer, whoever brings it; its place."""
         where = f"participant {who}, {event.at('area', 'period', 'auction')}"
         limit = asked.auction.tick
@@ -205,7 +205,7 @@ class AggregatorAuction(CheckedTrades):
         return where
 
     def _answer(
-        self, event: Event, asked: Asked, who: int, answer: Answer, by: str | None = None
+        self, event: Event, asked: PostedAuction, who: int, answer: Answer, by: str | None = None
     ) -> None:
         where = self._require_terms(event, asked, who, answer)
         in_area = self._members.area_of(who) == event["area"]
@@ -294,7 +294,7 @@ class AggregatorAuction(CheckedTrades):
         self._findings.compare("award", f"Wh, {where}", event["volumeWh"], volume)
         self._findings.compare("award", f"margin, {where}", tuple(event["margin"]), margin)
 
-    def _award(self, asked: Asked, where: str) -> Award | None:
+    def _award(self, asked: PostedAuction, where: str) -> Award | None:
         given = [asked.answers[who] for who in asked.answering]
         tick, wh = np.array(given, dtype=np.int64).reshape(-1, 2).T
         try:
@@ -357,13 +357,13 @@ class AggregatorAuction(CheckedTrades):
     def _can_reveal(self) -> bool:
         return self._rules.reveal_seconds >= LEAST_REVEAL_SECONDS
 
-    def _auction(self, event: Event) -> Asked | None:
+    def _auction(self, event: Event) -> PostedAuction | None:
         board = self._boards[event["area"], event["period"]]
         there = event["auction"] < len(board)
         self._require("auction", event.at("area", "period", "auction"), there, "no such auction")
         return board[event["auction"]] if there else None
 
-    def _open(self, event: Event, is_sealed: bool) -> Asked | None:
+    def _open(self, event: Event, is_sealed: bool) -> PostedAuction | None:
         """Auction that an answer is for; its gate has to be open."""
         asked = self._auction(event)
         where = f"{event.name}, {event.at('area', 'period', 'auction')}"

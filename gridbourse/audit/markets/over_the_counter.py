@@ -18,7 +18,13 @@ from gridbourse.audit.markets.deal_hash import deal_hash
 from gridbourse.audit.markets.rebuild_context import RebuildContext
 from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.model.house_accounts import MARGIN_ACCOUNT
-from gridbourse.model.over_the_counter import SALT_BYTES, Outcome, SupplierPrices, Terms, damages
+from gridbourse.model.over_the_counter import (
+    SALT_BYTES,
+    DealOutcome,
+    DealTerms,
+    SupplierPrices,
+    damages,
+)
 from gridbourse.model.trade import TradeWord
 
 
@@ -52,7 +58,7 @@ class Deal:
     seller: int
     buyer: int
     left: dict[int, int]
-    terms: Terms | None = None
+    terms: DealTerms | None = None
     performed: set[int] = field(default_factory=set)
     defaults: list[Default] = field(default_factory=list)
     unexplained: list[Default] = field(default_factory=list)
@@ -235,7 +241,7 @@ class OverTheCounter(CheckedTrades):
     def _agreed(self, deal: Deal, trade: TradeWord, period: int) -> TradeWord:
         """Trade by the terms of the deal, which its first trade shows."""
         if deal.terms is None:
-            deal.terms = Terms(
+            deal.terms = DealTerms(
                 deal.seller, deal.buyer, period, 1, trade.wh, trade.price_micro_eur_per_wh,
                 deal.left[deal.seller], deal.left[deal.buyer], bytes(SALT_BYTES),
             )  # fmt: skip
@@ -261,14 +267,14 @@ class OverTheCounter(CheckedTrades):
     def _both_defaulted(self, deal: Deal, period: int) -> bool:
         return sum(default.period == period for default in deal.defaults) > 1
 
-    def _compare_default(self, deal: Deal, terms: Terms, default: Default) -> None:
+    def _compare_default(self, deal: Deal, terms: DealTerms, default: Default) -> None:
         """Compare the cost with the model, and require that the party could not perform."""
         outcome = (
-            Outcome.BOTH_DEFAULT
+            DealOutcome.BOTH_DEFAULT
             if self._both_defaulted(deal, default.period)
-            else Outcome.SELLER_DEFAULTS
+            else DealOutcome.SELLER_DEFAULTS
             if default.participant == deal.seller
-            else Outcome.BUYER_DEFAULTS
+            else DealOutcome.BUYER_DEFAULTS
         )
         owed = damages(terms, outcome, default.prices)
         self._findings.compare("default", f"owed, µEUR, {default.where}", default.owed, owed)

@@ -26,7 +26,7 @@ class Fill(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Clearing:
     """Result of a clearing; the price is None when nothing trades."""
 
     matched_wh: int
@@ -61,12 +61,12 @@ class CallAuction(Bound):
         receipt = self.write(gateway, step, "placeSigned", area, period, orders, units=units)
         self.tell_left_out(receipt, "OrderLeftOut")
 
-    def clear(self, by: LocalAccount, area: int, period: int) -> Outcome:
+    def clear(self, by: LocalAccount, area: int, period: int) -> Clearing:
         """Clear after gate closure."""
         receipt = self.write(by, "clear", "clear", area, period)
         (found,) = self.events_in(receipt, "Cleared")
         matched = found["matchedWh"]
-        return Outcome(matched, found["priceMicroEurPerWh"] if matched else None)
+        return Clearing(matched, found["priceMicroEurPerWh"] if matched else None)
 
     def phase(self, area: int, period: int) -> str:
         """ "open", "cleared", "booked" or "void"."""

@@ -23,7 +23,7 @@ PURPOSES = ("HOLD_CURRENCY", "FUND", "HOLD_SHARES")
 """Purposes that the registry may open to anyone."""
 
 
-class Terms(NamedTuple):
+class CampaignTerms(NamedTuple):
     """Terms that do not change over a campaign's life: `Campaign.Terms`, field by field.
 
     installation: participant number of the metering point; its account is the property owner. project:
@@ -62,9 +62,9 @@ class Account(NamedTuple):
 class Campaign(Bound):
     """Base of all kinds of campaign."""
 
-    def terms(self) -> Terms:
+    def terms(self) -> CampaignTerms:
         """Terms it was made with."""
-        return Terms(*self.read("terms"))
+        return CampaignTerms(*self.read("terms"))
 
     def phase(self) -> str:
         """One of PHASES."""

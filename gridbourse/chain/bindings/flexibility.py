@@ -61,7 +61,7 @@ def token_id(product: int, zone: int, way: Way, period: int) -> int:
     return product << 64 | zone << 48 | int(way) << 32 | period
 
 
-class Terms(NamedTuple):
+class RequestTerms(NamedTuple):
     """Terms of a buyer's request; tick: its ceiling price; only: the one seller, 0 = all."""
 
     product: int
@@ -200,7 +200,7 @@ class Flexibility:
 
     # --- requests, schedules, offers -----------------------------------------------------------
 
-    def request(self, by: LocalAccount, period: int, terms: Terms) -> int:
+    def request(self, by: LocalAccount, period: int, terms: RequestTerms) -> int:
         """Ask for flexibility, by the account of DSO, TSO or a participant; the request's number."""
         receipt = self.requests.write(
             by, "flexibility request", "request", self.area, period, terms

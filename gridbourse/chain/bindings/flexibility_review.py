@@ -85,7 +85,7 @@ class VerifiedLegs:
         return [[leg.hash for leg in legs] for legs in self.calls]
 
 
-class Evidence(NamedTuple):
+class ReviewEvidence(NamedTuple):
     """Evidence that a group was settled on or last corrected to, with its proof."""
 
     leaf: Leaf = NO_LEAF
@@ -100,8 +100,8 @@ class FlexibilityReview(Bound):
         by: LocalAccount,
         leg: VerifiedLeg,
         path: Path,
-        seller: Evidence,
-        buyer: Evidence = Evidence(),  # noqa: B008 - it never changes
+        seller: ReviewEvidence,
+        buyer: ReviewEvidence = ReviewEvidence(),  # noqa: B008 - it never changes
     ) -> Mapping[str, Any]:
         """Review a leg; what it comes to now, as the event says it. Reverted where it stands."""
         receipt = self.write(by, "flexibility review", "review", leg, path, seller, buyer)
@@ -111,7 +111,7 @@ class FlexibilityReview(Bound):
 
 def evidence_for(
     commitment: Commitment, leg: VerifiedLeg, more_wh: int
-) -> tuple[Evidence, Evidence]:
+) -> tuple[ReviewEvidence, ReviewEvidence]:
     """Evidence of seller and buyer for a review of a leg that delivered `more_wh` beyond what stood (−
     less).
 
@@ -119,16 +119,16 @@ def evidence_for(
     """
     seller = _proven(commitment, leg.participant)
     if not more_wh:
-        return seller, Evidence()
+        return seller, ReviewEvidence()
     sold, bought = (more_wh, 0) if leg.direction == Way.UP else (0, more_wh)
     commitment.replace(seller.leaf.repositioned(leg.participant, sold, bought))
     if not is_participant(leg.buyer):
-        return seller, Evidence()
+        return seller, ReviewEvidence()
     buyer = _proven(commitment, leg.buyer)
     commitment.replace(buyer.leaf.repositioned(leg.buyer, bought, sold))
     return seller, buyer
 
 
-def _proven(commitment: Commitment, participant: int) -> Evidence:
+def _proven(commitment: Commitment, participant: int) -> ReviewEvidence:
     group = participant // PER_GROUP
-    return Evidence(commitment.leaf(group), commitment.path(group))
+    return ReviewEvidence(commitment.leaf(group), commitment.path(group))

@@ -16,7 +16,7 @@ from eth_utils import keccak
 from gridbourse.chain.bindings.checked_trades import CheckedTrades
 from gridbourse.chain.encoding.compact_signature import Signature
 from gridbourse.errors import GridbourseError
-from gridbourse.model.over_the_counter import Margins, Terms
+from gridbourse.model.over_the_counter import DealTerms, Margins
 
 DEAL_TYPES = {
     "Terms": [
@@ -66,7 +66,7 @@ class Deal:
     Raises DealError.
     """
 
-    terms: Terms
+    terms: DealTerms
     area: int
     expiry: int
 
@@ -137,7 +137,7 @@ class Deal:
             raise DealError(f"deal: no JSON: {error}") from error
         if not isinstance(values, dict):
             raise DealError("deal: must be an object of fields")
-        names = {*Terms.__dataclass_fields__, "area", "expiry"}
+        names = {*DealTerms.__dataclass_fields__, "area", "expiry"}
         if values.keys() != names:
             odd = ", ".join(sorted(values.keys() ^ names))
             raise DealError(f"deal: {odd}: fields that are missing, or that a deal has not")
@@ -146,7 +146,7 @@ class Deal:
             if name != "salt" and type(value) is not int:
                 raise DealError(f"deal: {name} {value!r} must be an integer")
         area, expiry = values.pop("area"), values.pop("expiry")
-        return cls(Terms(**values), area, expiry)
+        return cls(DealTerms(**values), area, expiry)
 
 
 def _bytes(text: Any) -> bytes:

@@ -5,7 +5,13 @@ from typing import Any
 from eth_utils import keccak
 
 from gridbourse.chain.bindings.clearing_house import PAYMENT
-from gridbourse.chain.bindings.crowdsale import KINDS, Campaign, EquityCampaign, Terms, _plain
+from gridbourse.chain.bindings.crowdsale import (
+    KINDS,
+    Campaign,
+    CampaignTerms,
+    EquityCampaign,
+    _plain,
+)
 from gridbourse.chain.deployment.market import Market
 from gridbourse.chain.deployment.record import PLEDGES, DeployedContract, DeploymentError
 from gridbourse.chain.encoding.arguments import NOBODY
@@ -15,7 +21,7 @@ def launch(
     market: Market,
     kind: str,
     name: str,
-    terms: Terms,
+    terms: CampaignTerms,
     *,
     panel_permille: int = 1000,
     beneficiary: str = NOBODY,

@@ -21,8 +21,8 @@ from oracle.common.errors import FeedError
 from oracle.dso import flexibility_need
 from oracle.dso.caps import propose_caps
 from oracle.dso.flexibility_need import (
-    Leg,
     Room,
+    SoldLeg,
     Zones,
     needs,
     offered,
@@ -153,10 +153,10 @@ def test_no_operating_point_is_a_need_too(view):
 def test_what_is_still_needed_falls_to_nothing(view):
     schedule_wh = wh(0, 20, 50, 0)
     (need,) = needs(view, ZONES, schedule_wh, NO_VAR)
-    half = [Leg("far", DOWN, need.wh // 2)]
+    half = [SoldLeg("far", DOWN, need.wh // 2)]
     (rest,) = still_needed(view, ZONES, schedule_wh, NO_VAR, half)
     assert rest.wh == pytest.approx(need.wh - need.wh // 2, rel=0.02)
-    whole = [*half, Leg("far", DOWN, rest.wh)]
+    whole = [*half, SoldLeg("far", DOWN, rest.wh)]
     assert still_needed(view, ZONES, schedule_wh, NO_VAR, whole) == []
 
 
@@ -168,7 +168,7 @@ def kept(legs, rejected):
 
 
 def test_a_purchase_the_grid_bears_stays_whole(view):
-    legs = [Leg("far", UP, 1_000), Leg("feeder B", UP, 5_000), Leg("middle", UP, 500)]
+    legs = [SoldLeg("far", UP, 1_000), SoldLeg("feeder B", UP, 5_000), SoldLeg("middle", UP, 500)]
     assert reject_legs(view, wh(0, 0, 0, 0), NO_VAR, legs) == []
     assert reject_legs(view, wh(0, 0, 0, 0), NO_VAR, []) == []
 
@@ -177,8 +177,8 @@ def test_in_merit_order_the_legs_beyond_the_limits_are_rejected(view):
     """The end takes some 45 kW alone; the other feeder does not care."""
     schedule_wh = wh(0, 0, 20, 0)
     legs = [
-        Leg("far", UP, 4_000), Leg("far", UP, 4_000), Leg("feeder B", UP, 10_000),
-        Leg("middle", UP, 12_000), Leg("far", UP, 100),
+        SoldLeg("far", UP, 4_000), SoldLeg("far", UP, 4_000), SoldLeg("feeder B", UP, 10_000),
+        SoldLeg("middle", UP, 12_000), SoldLeg("far", UP, 100),
     ]  # fmt: skip
     rejected = reject_legs(view, schedule_wh, NO_VAR, legs)
     assert rejected == [1, 3]
@@ -189,10 +189,10 @@ def test_in_merit_order_the_legs_beyond_the_limits_are_rejected(view):
 def test_where_limits_are_broken_already_a_purchase_may_help_but_not_harm(view):
     schedule_wh = wh(0, 20, 60, 0)
     legs = [
-        Leg("far", UP, 1),
-        Leg("far", DOWN, 2_000),
-        Leg("feeder B", UP, 100),
-        Leg("near", UP, 9),
+        SoldLeg("far", UP, 1),
+        SoldLeg("far", DOWN, 2_000),
+        SoldLeg("feeder B", UP, 100),
+        SoldLeg("near", UP, 9),
     ]
     assert excess_of(view, schedule_wh) > 0
     assert reject_legs(view, schedule_wh, NO_VAR, legs) == [0]
@@ -202,7 +202,7 @@ def test_batches_change_nothing(view, monkeypatch):
     rng = np.random.default_rng(SEED)
     schedule_wh = wh(20, 10, 15, 60)
     legs = [
-        Leg(
+        SoldLeg(
             POINTS[rng.integers(4)], UP if rng.random() < 0.8 else DOWN, int(rng.integers(1, 3_000))
         )
         for _ in range(60)
@@ -258,7 +258,7 @@ def test_a_congested_feeder_is_relieved_by_bought_flexibility_by_pandapower_too(
     parts = [(p, int(w) // 3, int(rng.integers(1, 200))) for p, w in
              zip(view.points, schedule_wh, strict=True) for _ in range(3) if w > 0]  # fmt: skip
     offers = sorted(parts, key=lambda offer: offer[2])
-    bought: list[Leg] = []
+    bought: list[SoldLeg] = []
     first = wanted = needs(view, zones, schedule_wh, var)
     assert {need.zone for need in first} > {"LV3.101"}, "a feeder's voltage, and the transformer"
     purchases = 0
@@ -272,7 +272,7 @@ def test_a_congested_feeder_is_relieved_by_bought_flexibility_by_pandapower_too(
                     offers.remove(offer)
                     if offer[1] > wh_bought:
                         offers.append((offer[0], offer[1] - wh_bought, offer[2]))
-                    bought.append(Leg(offer[0], need.direction, wh_bought))
+                    bought.append(SoldLeg(offer[0], need.direction, wh_bought))
                     left -= wh_bought
             offers.sort(key=lambda offer: offer[2])
         wanted = still_needed(view, zones, schedule_wh, var, bought)
@@ -290,7 +290,7 @@ def test_a_tso_purchase_does_not_break_the_distribution_grid_by_pandapower_too(r
     schedule_wh, var = scenario.net_wh(period), scenario.reactive_var(period)
     rng = np.random.default_rng(SEED)
     order = rng.permutation(len(view.points))
-    legs = [Leg(view.points[i], UP, int(rng.integers(200, 1_500))) for i in order]
+    legs = [SoldLeg(view.points[i], UP, int(rng.integers(200, 1_500))) for i in order]
     rejected = reject_legs(view, schedule_wh, var, legs)
     assert 0 < len(rejected) < len(legs), SEED
     states = (
@@ -305,9 +305,11 @@ def test_a_tso_purchase_does_not_break_the_distribution_grid_by_pandapower_too(r
 
 def test_bad_input_is_refused_by_name(view):
     with pytest.raises(FeedError, match=r"leg of far: 0 Wh must be above 0"):
-        Leg("far", UP, 0)
+        SoldLeg("far", UP, 0)
     with pytest.raises(FeedError, match="leg 1: 'nowhere' is no connection point"):
-        reject_legs(view, wh(0, 0, 0, 0), NO_VAR, [Leg("far", UP, 1), Leg("nowhere", UP, 1)])
+        reject_legs(
+            view, wh(0, 0, 0, 0), NO_VAR, [SoldLeg("far", UP, 1), SoldLeg("nowhere", UP, 1)]
+        )
     with pytest.raises(FeedError, match=r"schedule_wh: \(3,\) must be \(4,\)"):
         needs(view, ZONES, np.zeros(3, np.int64), NO_VAR)
     with pytest.raises(FeedError, match="zone of far: 'C' is not a grid zone"):

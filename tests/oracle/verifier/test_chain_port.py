@@ -11,8 +11,8 @@ from eth_utils.crypto import keccak
 from gridbourse.audit.compare.baselines import Committed, recomputed
 from gridbourse.chain.bindings.flexibility import (
     NO_SEED,
+    RequestTerms,
     Row,
-    Terms,
     lot_commitment,
     lot_drawn,
     salt_commitment,
@@ -72,7 +72,7 @@ class Street:
         """A request upwards of which everybody's offer is awarded and accepted; its number."""
         flex, keys = self.market.flexibility, self.market.keys
         lot = lot_commitment(SEED) if what == DECLARED else bytes(32)
-        terms = Terms(what, 0, Way.UP, False, 1_000, 30, period * MTU - closes, lot=lot)
+        terms = RequestTerms(what, 0, Way.UP, False, 1_000, 30, period * MTU - closes, lot=lot)
         number = flex.request(keys["dso"], period, terms)
         for each in who:
             if what == DECLARED:

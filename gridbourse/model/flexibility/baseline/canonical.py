@@ -18,7 +18,12 @@ from gridbourse.model.errors import ModelError
 from gridbourse.model.flexibility.baseline import methods
 from gridbourse.model.flexibility.baseline.days import DayKind, LocalDay
 from gridbourse.model.flexibility.baseline.errors import UnreadableEvidence
-from gridbourse.model.flexibility.baseline.evidence import Declaration, Evidence, Ints, Readings
+from gridbourse.model.flexibility.baseline.evidence import (
+    BaselineEvidence,
+    Declaration,
+    Ints,
+    Readings,
+)
 from gridbourse.model.flexibility.baseline.methods import Method
 from gridbourse.model.periods import Mtu
 
@@ -33,7 +38,7 @@ MOST_PARTS = 10_000
 """Greatest number of lists and objects in one document."""
 
 
-def canonical(method: Method, evidence: Evidence) -> bytes:
+def canonical(method: Method, evidence: BaselineEvidence) -> bytes:
     """Bytes to commit to: equal for equal inputs, different for any other."""
     document = {
         "version": VERSION,
@@ -43,7 +48,7 @@ def canonical(method: Method, evidence: Evidence) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
-def read(data: bytes) -> tuple[Method, Evidence]:
+def read(data: bytes) -> tuple[Method, BaselineEvidence]:
     """Method and evidence written by `canonical`; UnreadableEvidence where these are not its bytes."""
     try:
         if data.count(b"[") + data.count(b"{") > MOST_PARTS:
@@ -122,7 +127,7 @@ def _share(plain: str | None) -> Fraction | None:
     return None if plain is None else Fraction(plain)
 
 
-def _evidence(plain: dict[str, Any]) -> Evidence:
+def _evidence(plain: dict[str, Any]) -> BaselineEvidence:
     days = tuple(
         LocalDay(
             date.fromisoformat(day["date"]),
@@ -133,7 +138,7 @@ def _evidence(plain: dict[str, Any]) -> Evidence:
         for day in plain["days"]
     )
     readings, declared = plain["readings"], plain["declaration"]
-    return Evidence(
+    return BaselineEvidence(
         point=plain["point"],
         mtu=Mtu(plain["mtu"]["seconds"]),
         event=range(*plain["event"]),
