@@ -28,7 +28,7 @@ from gridbourse.model.flexibility.baseline.compute import baseline
 from gridbourse.model.flexibility.baseline.days import LocalDay, local_day
 from gridbourse.model.flexibility.baseline.delivery import Direction, Reward, deliver, delivered_wh
 from gridbourse.model.flexibility.baseline.errors import OppositeSigns, TooFewDays
-from gridbourse.model.flexibility.baseline.evidence import BaselineEvidence, Ints, Readings
+from gridbourse.model.flexibility.baseline.evidence import Evidence, Ints, Readings
 from gridbourse.model.flexibility.baseline.methods import METHODS, Declared, Method
 from gridbourse.model.flexibility.baseline.schedule import statement_micro_eur, truthful_share
 from gridbourse.model.settlement import Prices
@@ -60,7 +60,7 @@ class Outcome(NamedTuple):
         return self.found_wh * price - self.burnt_wh * burnt_price
 
 
-def points(scenario: Scenario, on: date) -> Iterator[tuple[BaselineEvidence, int]]:
+def points(scenario: Scenario, on: date) -> Iterator[tuple[Evidence, int]]:
     """Evidence of every connection point, and its capacity in a period, Wh."""
     first, last = (int(scenario.profiles.periods[place]) for place in (0, -1))
     net_wh = np.stack([scenario.net_wh(period) for period in range(first, last + 1)])
@@ -71,7 +71,7 @@ def points(scenario: Scenario, on: date) -> Iterator[tuple[BaselineEvidence, int
     ]
     capacity_wh = scenario.points["capacity_w"].to_numpy() * scenario.mtu.hours
     for column, point in enumerate(scenario.points.index):
-        evidence = BaselineEvidence(
+        evidence = Evidence(
             str(point), scenario.mtu, _event(days[-1]), tuple(days), frozenset(),
             Readings.complete(first, net_wh[:, column].copy()),
         )  # fmt: skip
@@ -83,7 +83,7 @@ def _event(day: LocalDay) -> range:
     return range(inside[0], inside[-1] + 1)
 
 
-def found_wh(method: Method, seen: BaselineEvidence) -> int | None:
+def found_wh(method: Method, seen: Evidence) -> int | None:
     """Phantom: Wh that the method finds delivered, for a seller that offers just that; None: no baseline."""
     metered = seen.require(seen.event, "benchmark")
     try:
@@ -93,7 +93,7 @@ def found_wh(method: Method, seen: BaselineEvidence) -> int | None:
     return int(np.maximum(response, 0).sum())
 
 
-def outcomes(method: Method, evidence: BaselineEvidence) -> list[Outcome] | None:
+def outcomes(method: Method, evidence: Evidence) -> list[Outcome] | None:
     """Outcomes of doing nothing, first, and of every strategy; None where the point has no baseline."""
     error_wh = found_wh(method, evidence)
     if error_wh is None:
@@ -107,7 +107,7 @@ def outcomes(method: Method, evidence: BaselineEvidence) -> list[Outcome] | None
     return found
 
 
-def measured(method: Method, given: list[BaselineEvidence], burnt_price: int) -> dict[str, Any]:
+def measured(method: Method, given: list[Evidence], burnt_price: int) -> dict[str, Any]:
     """Figures of a method that is computed from readings, over all points that have a baseline."""
     found = [(evidence, outcomes(method, evidence)) for evidence in given]
     per_point = [(evidence, rows) for evidence, rows in found if rows is not None]
@@ -139,14 +139,12 @@ def measured(method: Method, given: list[BaselineEvidence], burnt_price: int) ->
     return result
 
 
-def withdrawn_wh(evidence: BaselineEvidence) -> int:
+def withdrawn_wh(evidence: Evidence) -> int:
     """Withdrawal of the point during the event, Wh."""
     return int(np.maximum(-evidence.require(evidence.event, "benchmark"), 0).sum())
 
 
-def declared(
-    given: list[tuple[BaselineEvidence, int]], prices: Prices, rule: bool
-) -> dict[str, Any]:
+def declared(given: list[tuple[Evidence, int]], prices: Prices, rule: bool) -> dict[str, Any]:
     """Figures of schedules that are false by parts of the capacity; the gain of the true one is 0.
 
     rule: every deviation from the schedule costs, and activations are as rare as the terms allow; without,
@@ -164,7 +162,7 @@ def declared(
 
 
 def _best_lie(
-    evidence: BaselineEvidence, capacity_wh: int, prices: Prices, reward: Reward, share: Fraction
+    evidence: Evidence, capacity_wh: int, prices: Prices, reward: Reward, share: Fraction
 ) -> int:
     """Greatest expected gain of a false schedule over the true one, µEUR, rounded up."""
     truth = evidence.require(evidence.event, "benchmark")

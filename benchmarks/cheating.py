@@ -15,7 +15,7 @@ import numpy as np
 from gridbourse.model.call_auction import ration
 from gridbourse.model.flexibility.baseline.compute import Baseline, after, before
 from gridbourse.model.flexibility.baseline.days import LocalDay
-from gridbourse.model.flexibility.baseline.evidence import BaselineEvidence, Ints, Readings
+from gridbourse.model.flexibility.baseline.evidence import Evidence, Ints, Readings
 from gridbourse.model.flexibility.baseline.methods import Method, SameDay, Window, XOfY
 
 FLEXIBLE = Fraction(1, 5)
@@ -64,7 +64,7 @@ class Cheat:
     flexible: the share of its mean withdrawal it moves or burns in a period.
     """
 
-    evidence: BaselineEvidence
+    evidence: Evidence
     method: Method
     net_wh: Ints
     burnt_wh: int = 0
@@ -72,7 +72,7 @@ class Cheat:
 
     @classmethod
     def of(
-        cls, evidence: BaselineEvidence, method: Method, strategy: Strategy, honest: Baseline,
+        cls, evidence: Evidence, method: Method, strategy: Strategy, honest: Baseline,
         flexible: Fraction = FLEXIBLE,
     ) -> "Cheat":  # fmt: skip
         """Carry a strategy out on the days of the honest baseline."""
@@ -86,7 +86,7 @@ class Cheat:
         return cheat
 
     @property
-    def seen(self) -> BaselineEvidence:
+    def seen(self) -> Evidence:
         """Evidence from the buyer's meter data after the cheat."""
         readings = self.evidence.readings
         return replace(

@@ -28,7 +28,7 @@ from benchmarks.cheating import FLEXIBLE, Cheat, strategies
 from gridbourse.model.flexibility.baseline.compute import baseline
 from gridbourse.model.flexibility.baseline.delivery import Direction, delivered_wh
 from gridbourse.model.flexibility.baseline.errors import OppositeSigns, TooFewDays
-from gridbourse.model.flexibility.baseline.evidence import BaselineEvidence, Ints
+from gridbourse.model.flexibility.baseline.evidence import Evidence, Ints
 from gridbourse.model.flexibility.baseline.methods import METHODS, Declared, Method
 from gridbourse.model.flexibility.baseline.schedule import LotTerms, lot_micro_eur
 from gridbourse.model.settlement import Prices, settle
@@ -78,7 +78,7 @@ def tariff_of(scenario: Scenario) -> Prices:
 # --- baselines from readings -------------------------------------------------------------------------
 
 
-def found_wh(method: Method, seen: BaselineEvidence) -> Ints | None:
+def found_wh(method: Method, seen: Evidence) -> Ints | None:
     """Wh of each period that the method finds delivered upwards; None: no baseline."""
     metered = seen.require(seen.event, "benchmark")
     try:
@@ -97,7 +97,7 @@ def earned_micro_eur(found: Ints, metered: Ints, price: int, prices: Prices) -> 
     return int(found.sum()) * price + settled(found) - settled(np.zeros_like(found))
 
 
-def computed(method: Method, given: list[BaselineEvidence], prices: Prices) -> dict[str, Any]:
+def computed(method: Method, given: list[Evidence], prices: Prices) -> dict[str, Any]:
     """Figures of a method that is computed from readings."""
     burnt_price = prices.retail + int(prices.import_fee)
     gains: dict[int, list[int]] = {price: [] for price in PRICES}
@@ -119,7 +119,7 @@ def computed(method: Method, given: list[BaselineEvidence], prices: Prices) -> d
     return result | {f"at_{price}": _figures(each) for price, each in gains.items() if each}
 
 
-def _cheats(method: Method, evidence: BaselineEvidence) -> Iterator[tuple[Ints, int]]:
+def _cheats(method: Method, evidence: Evidence) -> Iterator[tuple[Ints, int]]:
     """(Wh found, Wh burnt for it) of every strategy and amount."""
     honest = baseline(method, evidence)
     for strategy in strategies(method):
@@ -134,7 +134,7 @@ def _cheats(method: Method, evidence: BaselineEvidence) -> Iterator[tuple[Ints, 
 
 
 def declared(
-    given: list[tuple[BaselineEvidence, int]], prices: Prices, rules: Rules, direction: Direction
+    given: list[tuple[Evidence, int]], prices: Prices, rules: Rules, direction: Direction
 ) -> dict[str, Any]:
     """Figures of false schedules; the gain of the true one is 0."""
     worth = prices.retail + int(prices.import_fee)
@@ -149,7 +149,7 @@ def declared(
 
 
 def _best_lie(
-    evidence: BaselineEvidence,
+    evidence: Evidence,
     capacity_wh: int,
     prices: Prices,
     terms: LotTerms,

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from gridbourse.model.flexibility.baseline.days import LocalDay, local_day
-from gridbourse.model.flexibility.baseline.evidence import BaselineEvidence, Readings
+from gridbourse.model.flexibility.baseline.evidence import Evidence, Readings
 from gridbourse.model.flexibility.baseline.methods import Method, SameDay, XOfY
 from gridbourse.model.periods import Mtu
 from oracle.common.journal import Journal
@@ -69,7 +69,7 @@ class EvidenceBuilder:
 
     def evidence(
         self, number: int, period: int, method: Method, activated: Iterable[int]
-    ) -> BaselineEvidence:
+    ) -> Evidence:
         """Of one period's activation of a participant.
 
         activated: the periods it is known to have been activated in.  Those right before this one are
@@ -90,7 +90,7 @@ class EvidenceBuilder:
             margin = 0 if method.adjustment is None else _reach(method, self.calendar.mtu)
             span = range(days[0].periods.start - margin, period + 1)
         event_days = frozenset(self.calendar.day_of(each).date for each in known if each != period)
-        return BaselineEvidence(
+        return Evidence(
             point=f"participant {number}",
             mtu=self.calendar.mtu,
             event=event,

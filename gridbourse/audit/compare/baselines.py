@@ -13,7 +13,7 @@ from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.model.flexibility.baseline.canonical import read
 from gridbourse.model.flexibility.baseline.compute import baseline
 from gridbourse.model.flexibility.baseline.errors import BaselineError
-from gridbourse.model.flexibility.baseline.evidence import BaselineEvidence
+from gridbourse.model.flexibility.baseline.evidence import Evidence
 from gridbourse.model.flexibility.baseline.methods import Method
 from gridbourse.model.flexibility.products import BASELINES, EVIDENCE_ONLY
 
@@ -99,9 +99,7 @@ def compare_baselines(rebuilt: Rebuilt, folders: Sequence[Path]) -> None:
         )
 
 
-def _require_the_chains(
-    evidence: BaselineEvidence, participant: int, ever: Ever, where: str
-) -> None:
+def _require_the_chains(evidence: Evidence, participant: int, ever: Ever, where: str) -> None:
     for period, wh, present in _readings(evidence):
         known = ever(participant, period)
         if present and wh not in known:
@@ -109,7 +107,7 @@ def _require_the_chains(
             raise EvidenceError(f"{where}: has {wh:,} Wh of period {period}, the chain {told} Wh")
 
 
-def _readings(evidence: BaselineEvidence) -> Iterator[tuple[int, int, bool]]:
+def _readings(evidence: Evidence) -> Iterator[tuple[int, int, bool]]:
     readings = evidence.readings
     rows = enumerate(zip(readings.wh, readings.present, strict=True), start=readings.first_period)
     for period, (wh, present) in rows:

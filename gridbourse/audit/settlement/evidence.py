@@ -10,7 +10,7 @@ from gridbourse.chain.encoding.commitment import Commitment, Leaf
 from gridbourse.chain.encoding.lanes import PER_GROUP, energy_lane, seats_of, word56, word64
 
 
-class Evidence:
+class SettlementEvidence:
     """Commitments of each area and period, with the leaves that corrections need a proof of."""
 
     def __init__(self, members: Members, caps: Caps, money: Money) -> None:

@@ -12,7 +12,7 @@ from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.modules import Modules
 from gridbourse.audit.core.money import GroupChange, Settled
 from gridbourse.audit.core.registry import Participant
-from gridbourse.audit.settlement.evidence import Evidence
+from gridbourse.audit.settlement.evidence import SettlementEvidence
 from gridbourse.chain.encoding.lanes import lanes64, seats_of, unpack_readings
 from gridbourse.model.settlement import Prices, settle
 
@@ -50,7 +50,7 @@ class Metering:
         self._settled_groups: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
         self._settled: set[tuple[int, int]] = set()
         self._awaited: set[tuple[int, int]] = set()
-        self.evidence = Evidence(common.members, common.caps, common.money)
+        self.evidence = SettlementEvidence(common.members, common.caps, common.money)
         # Events that come before the settlement they belong to.
         self._estimates: defaultdict[int, dict[int, int]] = defaultdict(dict)
         self._refused: defaultdict[int, dict[int, Refusal]] = defaultdict(dict)

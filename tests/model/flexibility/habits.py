@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from gridbourse.model.flexibility.baseline.days import LocalDay, local_day
-from gridbourse.model.flexibility.baseline.evidence import BaselineEvidence, Declaration, Readings
+from gridbourse.model.flexibility.baseline.evidence import Declaration, Evidence, Readings
 from gridbourse.model.periods import Mtu
 
 HOURLY = Mtu(3600)
@@ -36,7 +36,7 @@ def evidence(
     holidays: Sequence[date] = (),
     declaration: Declaration | None = None,
     timezone: str = "UTC",
-) -> BaselineEvidence:
+) -> Evidence:
     """An event in some hours (places in the day) of a day; a point that uses so much, Wh an hour.
 
     Days without a use have no readings; missing: (day, hour) without one.
@@ -54,7 +54,7 @@ def evidence(
         place = days[day].periods[hour] - start
         wh[place], present[place] = 0, False
     today = days[on].periods
-    return BaselineEvidence(
+    return Evidence(
         point="P1",
         mtu=HOURLY,
         event=today[hours.start : hours.stop],

@@ -20,7 +20,7 @@ from gridbourse.model.flexibility.baseline.errors import (
     OppositeSigns,
     TooFewDays,
 )
-from gridbourse.model.flexibility.baseline.evidence import BaselineEvidence, Declaration, Readings
+from gridbourse.model.flexibility.baseline.evidence import Declaration, Evidence, Readings
 from gridbourse.model.flexibility.baseline.methods import (
     CAISO_10_OF_10,
     DECLARED_SCHEDULE,
@@ -250,7 +250,7 @@ loads = st.lists(st.integers(0, 5_000), min_size=5, max_size=5)
 loads_of_two_weeks = st.lists(loads, min_size=15, max_size=15)
 
 
-def history(levels: list[list[int]]) -> BaselineEvidence:
+def history(levels: list[list[int]]) -> Evidence:
     """Fifteen days until Friday: use in the hours 14, 15, 16, 18 and 19, otherwise 7 Wh."""
     days = before(FRIDAY, *range(14, -1, -1))
     habits = {}
@@ -261,7 +261,7 @@ def history(levels: list[list[int]]) -> BaselineEvidence:
     return evidence(habits)
 
 
-def added(there: BaselineEvidence, wh: int) -> BaselineEvidence:
+def added(there: Evidence, wh: int) -> Evidence:
     """The same with so much more injected in every period."""
     readings = there.readings
     return replace(

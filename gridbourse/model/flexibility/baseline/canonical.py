@@ -19,8 +19,8 @@ from gridbourse.model.flexibility.baseline import methods
 from gridbourse.model.flexibility.baseline.days import DayKind, LocalDay
 from gridbourse.model.flexibility.baseline.errors import UnreadableEvidence
 from gridbourse.model.flexibility.baseline.evidence import (
-    BaselineEvidence,
     Declaration,
+    Evidence,
     Ints,
     Readings,
 )
@@ -38,7 +38,7 @@ MOST_PARTS = 10_000
 """Greatest number of lists and objects in one document."""
 
 
-def canonical(method: Method, evidence: BaselineEvidence) -> bytes:
+def canonical(method: Method, evidence: Evidence) -> bytes:
     """Bytes to commit to: equal for equal inputs, different for any other."""
     document = {
         "version": VERSION,
@@ -48,7 +48,7 @@ def canonical(method: Method, evidence: BaselineEvidence) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
-def read(data: bytes) -> tuple[Method, BaselineEvidence]:
+def read(data: bytes) -> tuple[Method, Evidence]:
     """Method and evidence written by `canonical`; UnreadableEvidence where these are not its bytes."""
     try:
         if data.count(b"[") + data.count(b"{") > MOST_PARTS:
@@ -127,7 +127,7 @@ def _share(plain: str | None) -> Fraction | None:
     return None if plain is None else Fraction(plain)
 
 
-def _evidence(plain: dict[str, Any]) -> BaselineEvidence:
+def _evidence(plain: dict[str, Any]) -> Evidence:
     days = tuple(
         LocalDay(
             date.fromisoformat(day["date"]),
@@ -138,7 +138,7 @@ def _evidence(plain: dict[str, Any]) -> BaselineEvidence:
         for day in plain["days"]
     )
     readings, declared = plain["readings"], plain["declaration"]
-    return BaselineEvidence(
+    return Evidence(
         point=plain["point"],
         mtu=Mtu(plain["mtu"]["seconds"]),
         event=range(*plain["event"]),

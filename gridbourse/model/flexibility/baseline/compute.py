@@ -17,7 +17,7 @@ from gridbourse.model.flexibility.baseline.errors import (
     OppositeSigns,
     TooFewDays,
 )
-from gridbourse.model.flexibility.baseline.evidence import BaselineEvidence, Ints
+from gridbourse.model.flexibility.baseline.evidence import Evidence, Ints
 from gridbourse.model.flexibility.baseline.methods import (
     Adjustment,
     Declared,
@@ -55,7 +55,7 @@ class _Reference:
         return -int(self.event_wh.sum())
 
 
-def baseline(method: Method, evidence: BaselineEvidence) -> Baseline:
+def baseline(method: Method, evidence: Evidence) -> Baseline:
     """The baseline of an event by a method.
 
     Raises TooFewDays, MissingReading, MissingDeclaration, LateDeclaration, OppositeSigns,
@@ -90,7 +90,7 @@ def after(last_period: int, window: Window, mtu: Mtu) -> range:
     return range(start, start + _periods(window.seconds, mtu))
 
 
-def _x_of_y(method: XOfY, evidence: BaselineEvidence) -> Baseline:
+def _x_of_y(method: XOfY, evidence: Evidence) -> Baseline:
     choice = method.choice(evidence.event_day.kind)
     newest = _without_low_use(list(_references(method, evidence)), choice.of, method.low_use)
     if len(newest) < choice.least:
@@ -106,7 +106,7 @@ def _x_of_y(method: XOfY, evidence: BaselineEvidence) -> Baseline:
     return Baseline(evidence.event, rounded(exact), tuple(day.date for day in highest))
 
 
-def _references(method: XOfY, evidence: BaselineEvidence) -> Iterator[_Reference]:
+def _references(method: XOfY, evidence: Evidence) -> Iterator[_Reference]:
     """Eligible days, newest first."""
     today = evidence.event_day
     oldest = today.date - timedelta(days=method.lookback_days)
@@ -119,7 +119,7 @@ def _references(method: XOfY, evidence: BaselineEvidence) -> Iterator[_Reference
                 yield reference
 
 
-def _reference(method: XOfY, evidence: BaselineEvidence, day: LocalDay) -> _Reference | None:
+def _reference(method: XOfY, evidence: Evidence, day: LocalDay) -> _Reference | None:
     """Readings of a day at the event's times; None where one is missing or the clock skips it."""
     aligned = [day.at_the_time_of(period, evidence.event_day) for period in evidence.event]
     periods = tuple(period for period in aligned if period is not None)
@@ -156,7 +156,7 @@ def _mean(days: list[Ints]) -> list[Fraction]:
 
 
 def _adjusted(
-    exact: list[Fraction], usual_wh: Fraction, adjustment: Adjustment, evidence: BaselineEvidence
+    exact: list[Fraction], usual_wh: Fraction, adjustment: Adjustment, evidence: Evidence
 ) -> list[Fraction]:
     """Baseline fitted to the window before the event, in which `usual_wh` was to be expected."""
     window = before(evidence.event[0], adjustment.window, evidence.mtu)
@@ -176,7 +176,7 @@ def _adjusted(
 
 
 def _require_one_sign(
-    exact: list[Fraction], usual_wh: Fraction, metered_wh: int, evidence: BaselineEvidence
+    exact: list[Fraction], usual_wh: Fraction, metered_wh: int, evidence: Evidence
 ) -> None:
     """OppositeSigns where a ratio would compare withdrawing with injecting, or scale one by the other."""
     sums = {
@@ -192,7 +192,7 @@ def _require_one_sign(
         )
 
 
-def _same_day(method: SameDay, evidence: BaselineEvidence) -> Baseline:
+def _same_day(method: SameDay, evidence: Evidence) -> Baseline:
     windows = [before(evidence.event[0], method.before, evidence.mtu)]
     if method.after is not None:
         windows.append(after(evidence.event[-1], method.after, evidence.mtu))
@@ -201,7 +201,7 @@ def _same_day(method: SameDay, evidence: BaselineEvidence) -> Baseline:
     return Baseline(evidence.event, rounded([level] * len(evidence.event)), ())
 
 
-def _declared(method: Declared, evidence: BaselineEvidence) -> Baseline:
+def _declared(method: Declared, evidence: Evidence) -> Baseline:
     event, declaration = evidence.event, evidence.declaration
     if declaration is None:
         raise MissingDeclaration(f"{evidence.point}: {method.name}: nothing is declared")

@@ -61,7 +61,7 @@ class Declaration:
 
 
 @dataclass(frozen=True, eq=False)
-class BaselineEvidence:
+class Evidence:
     """All inputs of the baseline of one metering point in one event.
 
     event: the periods of the activation, in one local day. days: that day and the ones before, by
