@@ -118,6 +118,32 @@ def test_what_may_lack_a_test_does():
     assert frozenset(lacking) == WITHOUT_TEST
 
 
+def guide(page: str) -> list[str]:
+    """Anchors that the tables of "How to read" link."""
+    found = re.search(r"\n## How to read\n(.*?)\n## 1 ", page, re.DOTALL)
+    assert found
+    return re.findall(r"\]\(#([^)]+)\)", found[1])
+
+
+def anchors(page: str) -> set[str]:
+    """Anchor of each chapter, as GitHub makes it."""
+    titles = re.findall(r"^## (\d+ .+)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_how_to_read_links_every_chapter_and_nothing_else():
+    page = PAGE.read_text()
+    assert anchors(page)
+    assert set(guide(page)) == anchors(page)
+
+
+def test_a_link_of_how_to_read_has_the_title_of_its_chapter():
+    page = PAGE.read_text()
+    titles = set(re.findall(r"^## (\d+ .+)$", page, re.MULTILINE))
+    linked = re.findall(r"\[([^\]]+)\]\(#\d", page)
+    assert set(linked) == titles
+
+
 @pytest.mark.parametrize(
     ("former", "other", "fault"),
     [
