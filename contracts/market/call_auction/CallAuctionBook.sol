@@ -9,6 +9,7 @@ import {AreaKey} from "../../libraries/AreaKey.sol";
 import {Lanes} from "../../libraries/Lanes.sol";
 import {OrderLane} from "../../libraries/OrderLane.sol";
 import {Profile} from "../../libraries/Profile.sol";
+import {ProfileLookup} from "../../libraries/ProfileLookup.sol";
 import {TickEnergy} from "../../libraries/TickEnergy.sol";
 import {GatewayOrders} from "../GatewayOrders.sol";
 import {PriceBand} from "../PriceBand.sol";
@@ -247,8 +248,7 @@ abstract contract CallAuctionBook is GatewayOrders, PriceBand {
         view
         returns (uint256 side, uint256 tick, uint256 wh, uint256 sequence)
     {
-        uint256 profiles = registry.profilesOf(Lanes.groupOf(participant));
-        uint256 area = Profile.area(Lanes.get64(profiles, Lanes.laneOf(participant)));
+        uint256 area = Profile.area(ProfileLookup.profileOf(registry, participant));
         uint256 order = _orderOf(area, participant, period);
         return (OrderLane.side(order), OrderLane.tick(order), OrderLane.wh(order), OrderLane.sequence(order));
     }

@@ -63,8 +63,4 @@ abstract contract BookCollateral is OrderBookLevels {
         }
         _exchangeAll(area, period, exchanges);
     }
-
-    function _profileOf(uint256 participant) internal view returns (uint256) {
-        return Lanes.get64(registry.profilesOf(Lanes.groupOf(participant)), Lanes.laneOf(participant));
-    }
 }

@@ -6,6 +6,7 @@ import {IClearingHouse} from "../../interfaces/IClearingHouse.sol";
 import {ITariff} from "../../interfaces/ITariff.sol";
 import {Lanes} from "../../libraries/Lanes.sol";
 import {Profile} from "../../libraries/Profile.sol";
+import {ProfileLookup} from "../../libraries/ProfileLookup.sol";
 import {MarketClock} from "../../registry/MarketClock.sol";
 import {CheckedTrades} from "../CheckedTrades.sol";
 import {GatewayOrders} from "../GatewayOrders.sol";
@@ -354,7 +355,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
         _uncountOne(period, participant);
         _free(area, period, participant, lane.energy()); // then asked like whoever places an order
         if (_claim(area, period, participant, RestingOrderLaneLib.energy(side, wh))) {
-            _requireActive(participant, _profileOf(participant));
+            _requireActive(participant, ProfileLookup.profileOf(registry, participant));
         }
         uint256 cancelledWh =
             _execute(area, period, BookOrderLib.pack(participant, BookOrderLib.LIMIT, side, newTick, wh));
