@@ -6,6 +6,7 @@ import {ITariff} from "../interfaces/ITariff.sol";
 import {Commitment} from "../libraries/Commitment.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
+import {ProfileLookup} from "../libraries/ProfileLookup.sol";
 import {Campaign} from "./Campaign.sol";
 
 /// @title What a metering point earns by exporting: metered and settled by the market, proven period by period
@@ -120,17 +121,13 @@ abstract contract ExportIncome is Campaign {
         if (known & RECORDED == 0) revert NotRecorded(period);
         if (known & ATTESTED != 0) revert AttestedBefore(period);
         uint256 holder = _holderAt(period);
-        (uint256 retail, uint256 feedIn) = tariff.energyPrices(_areaOf(holder), period);
+        uint256 area = Profile.area(ProfileLookup.profileOf(registry, holder));
+        (uint256 retail, uint256 feedIn) = tariff.energyPrices(area, period);
         uint256 most = (known & Lanes.MAX_WH) * (retail - feedIn);
         if (premium > most) revert PremiumOutOfRange(period, premium, most);
         _write(period, known | ATTESTED | (premium << PREMIUM_AT));
         incomeThousandthsOf[holder] += premium * panelPermille;
         emit PremiumAttested(period, premium);
-    }
-
-    function _areaOf(uint256 participant) private view returns (uint256) {
-        uint256 four = registry.profilesOf(Lanes.groupOf(participant));
-        return Profile.area(Lanes.get64(four, Lanes.laneOf(participant)));
     }
 
     /// @notice What is on record of a period

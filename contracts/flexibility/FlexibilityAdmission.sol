@@ -10,12 +10,12 @@ import {AreaKey} from "../libraries/AreaKey.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
+import {ProfileLookup} from "../libraries/ProfileLookup.sol";
 import {Roles} from "../libraries/Roles.sol";
 import {FlexibilityOffer} from "./FlexibilityOffer.sol";
 import {FlexibilityLeg} from "./FlexibilityLeg.sol";
 import {FlexibilityLot} from "./FlexibilityLot.sol";
 import {FlexibilityRules} from "./FlexibilityRules.sol";
-import {ProfileLookup} from "./ProfileLookup.sol";
 
 /// @title Who may ask for which flexibility, and who may offer it: the way into the flexibility market
 /// @notice DSO, TSO and participants ask, each for the products that are meant for it. Sellers are in the zone that is

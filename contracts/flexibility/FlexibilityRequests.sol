@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {IFlexibilityMarket} from "../interfaces/IFlexibility.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {MeritOrder} from "../libraries/MeritOrder.sol";
-import {OrderLane} from "../libraries/OrderLane.sol";
+import {OrderLaneLib} from "../libraries/OrderLane.sol";
 import {TickEnergy} from "../libraries/TickEnergy.sol";
 import {FlexibilityAdmission} from "./FlexibilityAdmission.sol";
 import {FlexibilityLeg} from "./FlexibilityLeg.sol";
@@ -127,7 +127,7 @@ contract FlexibilityRequests is FlexibilityAdmission {
             uint256 state = _stateOf(gathering, Lanes.participantAt(group, lane), leg);
             if (state == FlexibilityLeg.OFFERED) {
                 _books[gathering.key].add(
-                    gathering.period, OrderLane.BID, FlexibilityLeg.tick(leg), FlexibilityLeg.wh(leg)
+                    gathering.period, OrderLaneLib.BID, FlexibilityLeg.tick(leg), FlexibilityLeg.wh(leg)
                 );
             } else {
                 gathered = Lanes.set56(gathered, lane, FlexibilityLeg.withState(leg, state));
@@ -169,7 +169,7 @@ contract FlexibilityRequests is FlexibilityAdmission {
     }
 
     function _clear(Gathering memory gathering, IFlexibilityMarket.Request memory posted) private {
-        uint256[] memory offers = _books[gathering.key].load(gathering.period, OrderLane.BID, ticks);
+        uint256[] memory offers = _books[gathering.key].load(gathering.period, OrderLaneLib.BID, ticks);
         uint256[] memory wanted = new uint256[](offers.length);
         wanted[posted.tick / MeritOrder.TICKS_PER_WORD] =
             uint256(posted.wh) << ((posted.tick % MeritOrder.TICKS_PER_WORD) * 32);

@@ -9,8 +9,8 @@ import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {Contracts} from "../libraries/Contracts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
+import {ProfileLookup} from "../libraries/ProfileLookup.sol";
 import {Roles} from "../libraries/Roles.sol";
-import {ProfileLookup} from "./ProfileLookup.sol";
 
 /// @title What participants declare they will inject or withdraw in a period: the baseline that needs no oracle
 /// @notice Once something is offered on it a schedule stands, until what was offered is taken back. What a participant
@@ -125,10 +125,7 @@ contract Schedules is ISchedules {
         uint256 taken = type(uint256).max;
         for (uint256 i; i < profiles.length; ++i) {
             uint256 profile = profiles[i];
-            if (profile == Profile.NONE) {
-                uint256 four = registry.profilesOf(Lanes.groupOf(participants[i]));
-                profile = Lanes.get64(four, Lanes.laneOf(participants[i]));
-            }
+            if (profile == Profile.NONE) profile = ProfileLookup.profileOf(registry, participants[i]);
             if (Profile.area(profile) == taken) continue;
             taken = Profile.area(profile);
             clearingHouse.activate(taken, period);

@@ -82,6 +82,10 @@ interface IClearingHouse is IModules, IMoneyAccounts, IPeriods {
 
     /// @notice Moves free money from one account to another: subscriptions, margins, compensations. Out of the margin
     ///         account a market moves what it put there; that it may even when it was revoked
+    /// @dev    Warning: a module that may call this moves the free money of every account: the timelock before it is
+    ///         authorised is what guards it
+    /// @param from Number of the account that pays
+    /// @param to Number of the account that is paid
     function transfer(uint256 from, uint256 to, uint256 amountMicroEur) external;
 
     /// @notice Changes accounts of an area's groups at settlement, pays trades and gives back what the period still holds; sums to zero

@@ -119,6 +119,7 @@ interface IFlexibilityMarket {
     }
 
     /// @notice Takes a request that FlexibilityRequests has checked; what it may come to cost goes into escrow
+    /// @dev Warning: the market checks quantity and price alone; who may ask and offer is for the caller to have checked
     /// @return number Number of the request in its area and period
     function post(uint256 area, Request calldata posted, Rules calldata rules) external returns (uint256 number);
 

@@ -13,6 +13,8 @@ import {Withdrawals} from "./Withdrawals.sol";
 /// @title The functions of the clearing house whose code is in its desk
 /// @notice Each runs the desk's code on the storage of the clearing house, with the caller and the answer as they are. The
 ///         desk is deployed with the clearing house and never another.
+/// @dev    Warning: both are laid out alike. A state variable goes into a base that both have, never into one of the two
+///         alone, or the desk would write over another one.
 abstract contract DeskCalls is Withdrawals, IClearingHouseDesk {
     /// @notice Where the code of these functions is
     address public immutable desk;

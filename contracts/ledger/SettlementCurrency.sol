@@ -47,6 +47,8 @@ contract SettlementCurrency is ERC20 {
 
     /// @notice Lets a contract hold the currency; refused for an address without code, such as the zero address, which
     ///         what is redeemed goes to, and for a party's own account, which others pay
+    /// @dev    Warning: a system holder pays whom it will, without a look at the registry, and there is no way back: its
+    ///         code has to be known
     function addSystemHolder(address holder) external {
         registry.requireRole(Roles.OPERATOR, msg.sender);
         Contracts.requireCode(holder);

@@ -34,7 +34,8 @@ library Commitment {
         }
     }
 
-    /// @notice The chain with one more call's leaves; `leaves` is overwritten
+    /// @notice The chain with one more call's leaves
+    /// @dev Warning: `leaves` is overwritten, and of no use afterwards
     function extend(bytes32 chain, bytes32[] memory leaves) internal pure returns (bytes32) {
         uint256 count = leaves.length;
         if (count == 0) return chain;

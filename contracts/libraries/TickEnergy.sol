@@ -30,7 +30,7 @@ library TickEnergy {
         }
     }
 
-    /// @dev What is removed was added before, so the lane cannot run below zero
+    /// @dev Warning: unchecked. What is removed was added before, or the lane would borrow from the next one
     function remove(Book storage book, uint256 period, uint256 side, uint256 tick, uint256 wh) internal {
         if (wh == 0) return;
         unchecked {

@@ -7,7 +7,8 @@ pragma solidity 0.8.37;
 ///         refused by its first error, and so is one with a row that is its sender's own fault, which it could see before
 ///         it sent the batch: those rules say nothing about what somebody did meanwhile.
 /// @dev    Run by a market (see InParts) on its own storage: `address(this)` is the market. Three times the gas of the batch
-///         at the most, however many of its rows are refused.
+///         at the most, however many of its rows are refused. Warning: a splitter has no state variables and writes no
+///         storage: they would be the market's.
 abstract contract BatchSplitter {
     /// @dev A part is the same function of the market, with whoever brings the batch behind its arguments. `head` is the
     ///      arguments before the rows, and the place of the rows

@@ -30,7 +30,8 @@ abstract contract InParts {
         }
     }
 
-    /// @dev Who brings the batch: behind the arguments of the call for a part
+    /// @dev Who brings the batch: behind the arguments of the call for a part. Warning: only for functions that begin with
+    ///      `_bringInParts`: what is behind the arguments counts where the market calls itself, and nowhere else
     function _bringer() internal view returns (address bringer) {
         bringer = msg.sender;
         if (bringer != address(this)) return bringer;

@@ -7,6 +7,7 @@ import {IPortfolios} from "../interfaces/IPortfolios.sol";
 import {HouseAccounts} from "../libraries/HouseAccounts.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {Profile} from "../libraries/Profile.sol";
+import {ProfileLookup} from "../libraries/ProfileLookup.sol";
 import {Roles} from "../libraries/Roles.sol";
 
 /// @title Who may act for whom, and for how much
@@ -190,8 +191,7 @@ contract Agents is IAgents {
         }
         if (counterparty == HouseAccounts.TSO) return registry.hasRole(Roles.TSO, who.account);
         if (counterparty == who.number) return true;
-        uint256 four = registry.profilesOf(Lanes.groupOf(counterparty));
-        uint256 gateway = Profile.gateway(Lanes.get64(four, Lanes.laneOf(counterparty)));
+        uint256 gateway = Profile.gateway(ProfileLookup.profileOf(registry, counterparty));
         if (who.gateway != 0 && gateway == who.gateway) return true;
         if (who.number == 0 || address(portfolios) == address(0)) return false;
         (uint256 aggregator,,) = portfolios.contractOf(counterparty, period);

@@ -52,6 +52,7 @@ contract MarketClock is IMarketClock {
     }
 
     /// @notice Moves a replay clock forward
+    /// @dev Warning: who drives the clock decides when gates close: a live market has block time
     /// @param time Unix seconds, not before the current market time
     function advanceTo(uint256 time) external {
         registry.requireRole(Roles.OPERATOR, msg.sender);

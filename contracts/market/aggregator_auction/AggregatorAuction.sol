@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {IClearingHouse} from "../../interfaces/IClearingHouse.sol";
 import {Lanes} from "../../libraries/Lanes.sol";
 import {MeritOrder} from "../../libraries/MeritOrder.sol";
-import {OrderLane} from "../../libraries/OrderLane.sol";
+import {OrderLane, OrderLaneLib} from "../../libraries/OrderLane.sol";
 import {TickEnergy} from "../../libraries/TickEnergy.sol";
 import {TradeWord} from "../../libraries/TradeWord.sol";
 import {CheckedTrades} from "../CheckedTrades.sol";
@@ -73,7 +73,7 @@ contract AggregatorAuction is SealedAnswers {
         Auction memory auction = _auctionOf(area, period, number);
         if (auction.phase != Phase.Open) revert WrongPhase(area, period, number, auction.phase);
         uint256 key = _auctionKey(area, period, number);
-        uint256[] memory answers = _books[key].load(period, OrderLane.BID, ticks);
+        uint256[] memory answers = _books[key].load(period, OrderLaneLib.BID, ticks);
         uint256[] memory wanted = new uint256[](answers.length);
         wanted[auction.tick / MeritOrder.TICKS_PER_WORD] =
             uint256(auction.wh) << ((auction.tick % MeritOrder.TICKS_PER_WORD) * 32);
@@ -133,14 +133,14 @@ contract AggregatorAuction is SealedAnswers {
         uint256 answers
     ) private view returns (uint256 lost) {
         for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
-            uint256 given = Lanes.get56(answers, lane);
-            if (OrderLane.wh(given) == 0) continue;
+            OrderLane given = OrderLane.wrap(Lanes.get56(answers, lane));
+            if (given.wh() == 0) continue;
             uint256 won = _won(auction.buys, page.margin, given, awarding);
             if (won != 0) {
-                uint256 price = _price(auction.payAsBid ? OrderLane.tick(given) : page.margin.tick);
+                uint256 price = _price(auction.payAsBid ? given.tick() : page.margin.tick);
                 page.trades[page.count++] = _trade(auction, Lanes.participantAt(group, lane), won, price);
             }
-            lost |= _answerEnergy(auction.buys, OrderLane.wh(given) - won) << (lane * 56);
+            lost |= _answerEnergy(auction.buys, given.wh() - won) << (lane * 56);
         }
     }
 
@@ -150,16 +150,16 @@ contract AggregatorAuction is SealedAnswers {
         if (outcome.volumeWh != 0) margin = auction.buys ? outcome.ask : outcome.bid;
     }
 
-    function _won(bool buys, MeritOrder.Margin memory margin, uint256 given, Awarding memory awarding)
+    function _won(bool buys, MeritOrder.Margin memory margin, OrderLane given, Awarding memory awarding)
         private
         pure
         returns (uint256 won)
     {
         if (margin.offeredWh == 0) return 0;
-        uint256 tick = OrderLane.tick(given);
+        uint256 tick = given.tick();
         bool better = buys ? tick < margin.tick : tick > margin.tick;
         uint256 cumulativeWh;
-        (won, cumulativeWh) = MeritOrder.fill(margin, tick, better, OrderLane.wh(given), awarding.whAtMargin);
+        (won, cumulativeWh) = MeritOrder.fill(margin, tick, better, given.wh(), awarding.whAtMargin);
         awarding.whAtMargin = uint56(cumulativeWh);
     }
 

@@ -5,7 +5,7 @@ import {IAgents} from "../../interfaces/IAgents.sol";
 import {IClearingHouse} from "../../interfaces/IClearingHouse.sol";
 import {ITariff} from "../../interfaces/ITariff.sol";
 import {Lanes} from "../../libraries/Lanes.sol";
-import {OrderLane} from "../../libraries/OrderLane.sol";
+import {OrderLane, OrderLaneLib} from "../../libraries/OrderLane.sol";
 import {Profile} from "../../libraries/Profile.sol";
 import {Roles} from "../../libraries/Roles.sol";
 import {TickEnergy} from "../../libraries/TickEnergy.sol";
@@ -257,7 +257,7 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand, InParts {
         _requireTick(participant, tick, auction.ticks);
         words = new uint256[](1);
         words[0] = Lanes.set56(
-            Lanes.fresh(Lanes.groupOf(participant)), Lanes.laneOf(participant), _lane(tick, wh)
+            Lanes.fresh(Lanes.groupOf(participant)), Lanes.laneOf(participant), OrderLane.unwrap(_lane(tick, wh))
         );
     }
 
@@ -290,28 +290,31 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand, InParts {
         uint256 answers = Lanes.ofPeriod(_answers[_answerKey(key, group)], auction.period);
         TickEnergy.Book storage book = _books[key];
         for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
-            uint256 given = Lanes.get56(word, lane);
-            if (given == 0) continue;
+            OrderLane given = OrderLane.wrap(Lanes.get56(word, lane));
+            if (given.isNone()) continue;
             _requireMayAnswer(auction, uint8(key), Lanes.participantAt(group, lane), given);
-            uint256 former = Lanes.get56(answers, lane);
-            uint256 formerWh = OrderLane.wh(former);
-            uint256 wh = OrderLane.wh(given);
-            book.remove(auction.period, OrderLane.BID, OrderLane.tick(former), formerWh);
-            book.add(auction.period, OrderLane.BID, OrderLane.tick(given), wh);
+            OrderLane former = OrderLane.wrap(Lanes.get56(answers, lane));
+            uint256 formerWh = former.wh();
+            uint256 wh = given.wh();
+            book.remove(auction.period, OrderLaneLib.BID, former.tick(), formerWh);
+            book.add(auction.period, OrderLaneLib.BID, given.tick(), wh);
             exchange.released |= _answerEnergy(auction.buys, formerWh) << (lane * 56);
             exchange.claimed |= _answerEnergy(auction.buys, wh) << (lane * 56);
-            answers = Lanes.set56(answers, lane, given);
+            answers = Lanes.set56(answers, lane, OrderLane.unwrap(given));
         }
         _answers[_answerKey(key, group)] = answers;
     }
 
-    function _requireMayAnswer(Auction memory auction, uint256 number, uint256 participant, uint256 given)
+    function _requireMayAnswer(Auction memory auction, uint256 number, uint256 participant, OrderLane given)
         private
         pure
     {
-        uint256 tick = OrderLane.tick(given);
+        uint256 tick = given.tick();
         if (participant == auction.aggregator) revert OwnAuction(participant, number);
-        if (given >> OrderLane.BITS != 0 || given != _lane(tick, OrderLane.wh(given))) revert MalformedAnswer(participant, given);
+        uint256 word = OrderLane.unwrap(given);
+        if (!given.fits() || word != OrderLane.unwrap(_lane(tick, given.wh()))) {
+            revert MalformedAnswer(participant, word);
+        }
         _requireTick(participant, tick, auction.ticks);
         if (auction.buys ? tick > auction.tick : tick < auction.tick) {
             revert BeyondLimit(participant, tick, auction.tick);
@@ -319,8 +322,8 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand, InParts {
     }
 
     /// @dev An answer as an order lane: the auction has its side, the last answer counts
-    function _lane(uint256 tick, uint256 wh) private pure returns (uint256) {
-        return OrderLane.pack(wh, tick, OrderLane.BID, 1);
+    function _lane(uint256 tick, uint256 wh) private pure returns (OrderLane) {
+        return OrderLaneLib.pack(wh, tick, OrderLaneLib.BID, 1);
     }
 
     // --- rules ---------------------------------------------------------------------------------
@@ -403,8 +406,9 @@ abstract contract AuctionBoard is CheckedTrades, PriceBand, InParts {
         returns (uint256 tick, uint256 wh)
     {
         uint256 key = _answerKey(_auctionKey(area, period, number), Lanes.groupOf(participant));
-        uint256 given = Lanes.get56(Lanes.ofPeriod(_answers[key], period), Lanes.laneOf(participant));
-        return (OrderLane.tick(given), OrderLane.wh(given));
+        uint256 answers = Lanes.ofPeriod(_answers[key], period);
+        OrderLane given = OrderLane.wrap(Lanes.get56(answers, Lanes.laneOf(participant)));
+        return (given.tick(), given.wh());
     }
 
     function _auctionOf(uint256 area, uint256 period, uint256 number) internal view returns (Auction memory) {

@@ -3,8 +3,8 @@ pragma solidity 0.8.37;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {ITariff} from "../../interfaces/ITariff.sol";
-import {Lanes} from "../../libraries/Lanes.sol";
 import {Profile} from "../../libraries/Profile.sol";
+import {ProfileLookup} from "../../libraries/ProfileLookup.sol";
 import {Roles} from "../../libraries/Roles.sol";
 import {TradeWord} from "../../libraries/TradeWord.sol";
 import {CheckedTrades} from "../CheckedTrades.sol";
@@ -161,8 +161,7 @@ contract BilateralMarket is Listings {
     /// @dev Zones are a tree: the seller's, or one above it, has to be the one asked for
     function _requireZone(uint256 request, uint256 seller, uint256 zone) private view {
         if (zone == 0) return;
-        uint256 profiles = registry.profilesOf(Lanes.groupOf(seller));
-        uint256 sellerZone = Profile.zone(Lanes.get64(profiles, Lanes.laneOf(seller)));
+        uint256 sellerZone = Profile.zone(ProfileLookup.profileOf(registry, seller));
         uint256 above = sellerZone;
         while (above != zone) {
             if (above == 0) revert OutsideZone(request, seller, sellerZone, zone);

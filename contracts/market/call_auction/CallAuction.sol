@@ -10,7 +10,7 @@ import {IParticipantRegistry} from "../../interfaces/IParticipantRegistry.sol";
 import {ITariff} from "../../interfaces/ITariff.sol";
 import {Lanes} from "../../libraries/Lanes.sol";
 import {MeritOrder} from "../../libraries/MeritOrder.sol";
-import {OrderLane} from "../../libraries/OrderLane.sol";
+import {OrderLane, OrderLaneLib} from "../../libraries/OrderLane.sol";
 import {SignedLanes} from "../../libraries/SignedLanes.sol";
 import {TickEnergy} from "../../libraries/TickEnergy.sol";
 import {RingTime} from "../../registry/RingTime.sol";
@@ -120,7 +120,7 @@ contract CallAuction is IPoolMarket, OrderBatches {
         if (session.phase != Phase.Open) revert WrongPhase(area, period, session.phase);
         TickEnergy.Book storage book_ = _books[_key(area, period)];
         MeritOrder.Outcome memory outcome = MeritOrder.clear(
-            book_.load(period, OrderLane.BID, ticks), book_.load(period, OrderLane.OFFER, ticks)
+            book_.load(period, OrderLaneLib.BID, ticks), book_.load(period, OrderLaneLib.OFFER, ticks)
         );
         session.phase = Phase.Cleared;
         session.clearedAt = uint32(block.timestamp);
@@ -250,12 +250,12 @@ contract CallAuction is IPoolMarket, OrderBatches {
     {
         unchecked {
             for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
-                uint256 order = Lanes.get56(orders, lane);
+                OrderLane order = OrderLane.wrap(Lanes.get56(orders, lane));
                 uint256 fillWh = _fillOrder(order, outcome, booking);
                 if (fillWh == 0) continue;
-                bool buys = OrderLane.side(order) == OrderLane.BID;
+                bool buys = order.side() == OrderLaneLib.BID;
                 fills |= (buys ? Lanes.energy(0, fillWh) : Lanes.energy(fillWh, 0)) << (lane * 56);
-                int256 payment = int256(fillWh * (payAsBid ? _price(OrderLane.tick(order)) : price));
+                int256 payment = int256(fillWh * (payAsBid ? _price(order.tick()) : price));
                 payments |= uint256(uint64(int64(buys ? -payment : payment))) << (lane * 64);
             }
             booking.spreadMicroEur -= int64(SignedLanes.sum(payments));
@@ -263,16 +263,16 @@ contract CallAuction is IPoolMarket, OrderBatches {
     }
 
     /// @dev Energy of one order that trades
-    function _fillOrder(uint256 order, MeritOrder.Outcome memory outcome, Booking memory booking)
+    function _fillOrder(OrderLane order, MeritOrder.Outcome memory outcome, Booking memory booking)
         private
         pure
         returns (uint256 fillWh)
     {
-        uint256 wh = OrderLane.wh(order);
+        uint256 wh = order.wh();
         if (wh == 0) return 0;
-        uint256 tick = OrderLane.tick(order);
+        uint256 tick = order.tick();
         uint256 cumulativeWh;
-        if (OrderLane.side(order) == OrderLane.BID) {
+        if (order.side() == OrderLaneLib.BID) {
             MeritOrder.Margin memory margin = outcome.bid;
             (fillWh, cumulativeWh) = MeritOrder.fill(margin, tick, tick > margin.tick, wh, booking.bidWhAtMargin);
             booking.bidWhAtMargin = uint56(cumulativeWh);

@@ -7,8 +7,9 @@ import {IParticipantRegistry} from "../../interfaces/IParticipantRegistry.sol";
 import {ITariff} from "../../interfaces/ITariff.sol";
 import {AreaKey} from "../../libraries/AreaKey.sol";
 import {Lanes} from "../../libraries/Lanes.sol";
-import {OrderLane} from "../../libraries/OrderLane.sol";
+import {OrderLane, OrderLaneLib} from "../../libraries/OrderLane.sol";
 import {Profile} from "../../libraries/Profile.sol";
+import {ProfileLookup} from "../../libraries/ProfileLookup.sol";
 import {TickEnergy} from "../../libraries/TickEnergy.sol";
 import {GatewayOrders} from "../GatewayOrders.sol";
 import {PriceBand} from "../PriceBand.sol";
@@ -98,33 +99,33 @@ abstract contract CallAuctionBook is GatewayOrders, PriceBand {
     function place(uint32 period, uint256 side, uint256 tick, uint256 wh) external {
         (uint256 participant, uint256 profile) = registry.memberOf(msg.sender);
         if (wh == 0) revert ZeroQuantity(participant);
-        if (side > OrderLane.OFFER || wh > Lanes.MAX_WH) revert MalformedOrder(participant, wh);
+        if (side > OrderLaneLib.OFFER || wh > Lanes.MAX_WH) revert MalformedOrder(participant, wh);
         _requireTick(participant, tick, ticks);
-        _placeOwn(Profile.area(profile), period, participant, OrderLane.pack(wh, tick, side, 0));
+        _placeOwn(Profile.area(profile), period, participant, OrderLaneLib.pack(wh, tick, side, 0));
     }
 
     /// @notice Cancels the caller's order for a period
     function cancel(uint32 period) external {
         (uint256 participant, uint256 profile) = registry.memberOf(msg.sender);
         uint256 area = Profile.area(profile);
-        if (OrderLane.wh(_orderOf(area, participant, period)) == 0) revert NoOrder(participant, period);
-        _placeOwn(area, period, participant, 0);
+        if (_orderOf(area, participant, period).wh() == 0) revert NoOrder(participant, period);
+        _placeOwn(area, period, participant, OrderLane.wrap(0));
     }
 
     /// @dev `order` is an order lane without its sequence, which is the next one, or the last again for less of the same
-    function _placeOwn(uint256 area, uint256 period, uint256 participant, uint256 order) private {
+    function _placeOwn(uint256 area, uint256 period, uint256 participant, OrderLane order) private {
         clock.requireOpen(period);
-        uint256 former = _orderOf(area, participant, period);
-        uint256 sequence = OrderLane.sequence(former);
+        OrderLane former = _orderOf(area, participant, period);
+        uint256 sequence = former.sequence();
         if (sequence < MAX_SEQUENCE) ++sequence;
-        else if (!OrderLane.lowers(order, former)) revert SequenceExhausted(participant);
-        order |= sequence;
+        else if (!order.lowers(former)) revert SequenceExhausted(participant);
+        order = order.withSequence(sequence);
         uint256[] memory words = new uint256[](1);
-        words[0] = Lanes.set56(Lanes.fresh(Lanes.groupOf(participant)), Lanes.laneOf(participant), order);
-        _placeAll(address(0), area, period, words);
-        emit OrderPlaced(
-            area, period, participant, OrderLane.side(order), OrderLane.tick(order), OrderLane.wh(order), sequence
+        words[0] = Lanes.set56(
+            Lanes.fresh(Lanes.groupOf(participant)), Lanes.laneOf(participant), OrderLane.unwrap(order)
         );
+        _placeAll(address(0), area, period, words);
+        emit OrderPlaced(area, period, participant, order.side(), order.tick(), order.wh(), sequence);
     }
 
     // --- the book ------------------------------------------------------------------------------
@@ -162,30 +163,28 @@ abstract contract CallAuctionBook is GatewayOrders, PriceBand {
         orders = Lanes.ofPeriod(_orders[key], period);
         unchecked {
             for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
-                uint256 order = Lanes.get56(word, lane);
-                if (order == 0) continue;
-                uint256 former = Lanes.get56(orders, lane);
+                OrderLane order = OrderLane.wrap(Lanes.get56(word, lane));
+                if (order.isNone()) continue;
+                OrderLane former = OrderLane.wrap(Lanes.get56(orders, lane));
                 _requireWellFormed(Lanes.participantAt(exchange.group, lane), order, former, session.ticks);
-                if (former != 0) {
-                    book_.remove(
-                        period, OrderLane.side(former), OrderLane.tick(former), OrderLane.wh(former)
-                    );
-                    exchange.released |= OrderLane.energy(former) << (lane * 56);
+                if (!former.isNone()) {
+                    book_.remove(period, former.side(), former.tick(), former.wh());
+                    exchange.released |= former.energy() << (lane * 56);
                 }
-                book_.add(period, OrderLane.side(order), OrderLane.tick(order), OrderLane.wh(order));
-                exchange.claimed |= OrderLane.energy(order) << (lane * 56);
-                orders = Lanes.set56(orders, lane, order);
+                book_.add(period, order.side(), order.tick(), order.wh());
+                exchange.claimed |= order.energy() << (lane * 56);
+                orders = Lanes.set56(orders, lane, OrderLane.unwrap(order));
             }
         }
         _orders[key] = orders;
     }
 
-    function _requireWellFormed(uint256 participant, uint256 order, uint256 former, uint256 usable) private pure {
-        if (order >> OrderLane.BITS != 0) revert MalformedOrder(participant, order);
-        _requireTick(participant, OrderLane.tick(order), usable);
-        uint256 sequence = OrderLane.sequence(order);
-        uint256 current = OrderLane.sequence(former);
-        if (sequence <= current && !(sequence == MAX_SEQUENCE && OrderLane.lowers(order, former))) {
+    function _requireWellFormed(uint256 participant, OrderLane order, OrderLane former, uint256 usable) private pure {
+        if (!order.fits()) revert MalformedOrder(participant, OrderLane.unwrap(order));
+        _requireTick(participant, order.tick(), usable);
+        uint256 sequence = order.sequence();
+        uint256 current = former.sequence();
+        if (sequence <= current && !(sequence == MAX_SEQUENCE && order.lowers(former))) {
             revert StaleSequence(participant, sequence, current);
         }
     }
@@ -199,15 +198,15 @@ abstract contract CallAuctionBook is GatewayOrders, PriceBand {
         IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](1);
         exchanges[0].group = group;
         for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
-            uint256 order = Lanes.get56(orders, lane);
+            OrderLane order = OrderLane.wrap(Lanes.get56(orders, lane));
             uint256 cap = Lanes.get56(caps, lane);
-            cap = OrderLane.side(order) == OrderLane.OFFER ? Lanes.outOf(cap) : Lanes.intoOf(cap);
-            if (OrderLane.wh(order) <= cap) continue;
-            uint256 shrunk = OrderLane.withWh(order, cap);
-            book_.remove(period, OrderLane.side(order), OrderLane.tick(order), OrderLane.wh(order) - cap);
-            exchanges[0].released |= OrderLane.energy(order) << (lane * 56);
-            exchanges[0].claimed |= OrderLane.energy(shrunk) << (lane * 56);
-            orders = Lanes.set56(orders, lane, shrunk);
+            cap = order.side() == OrderLaneLib.OFFER ? Lanes.outOf(cap) : Lanes.intoOf(cap);
+            if (order.wh() <= cap) continue;
+            OrderLane shrunk = order.withWh(cap);
+            book_.remove(period, order.side(), order.tick(), order.wh() - cap);
+            exchanges[0].released |= order.energy() << (lane * 56);
+            exchanges[0].claimed |= shrunk.energy() << (lane * 56);
+            orders = Lanes.set56(orders, lane, OrderLane.unwrap(shrunk));
         }
         if (orders == before) return;
         _orders[key] = orders;
@@ -247,15 +246,14 @@ abstract contract CallAuctionBook is GatewayOrders, PriceBand {
         view
         returns (uint256 side, uint256 tick, uint256 wh, uint256 sequence)
     {
-        uint256 profiles = registry.profilesOf(Lanes.groupOf(participant));
-        uint256 area = Profile.area(Lanes.get64(profiles, Lanes.laneOf(participant)));
-        uint256 order = _orderOf(area, participant, period);
-        return (OrderLane.side(order), OrderLane.tick(order), OrderLane.wh(order), OrderLane.sequence(order));
+        uint256 area = Profile.area(ProfileLookup.profileOf(registry, participant));
+        OrderLane order = _orderOf(area, participant, period);
+        return (order.side(), order.tick(), order.wh(), order.sequence());
     }
 
-    function _orderOf(uint256 area, uint256 participant, uint256 period) private view returns (uint256) {
+    function _orderOf(uint256 area, uint256 participant, uint256 period) private view returns (OrderLane) {
         uint256 orders = Lanes.ofPeriod(_orders[_orderKey(area, period, Lanes.groupOf(participant))], period);
-        return Lanes.get56(orders, Lanes.laneOf(participant));
+        return OrderLane.wrap(Lanes.get56(orders, Lanes.laneOf(participant)));
     }
 
     function _key(uint256 area, uint256 period) internal view returns (uint256) {

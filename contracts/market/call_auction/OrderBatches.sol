@@ -118,10 +118,10 @@ abstract contract OrderBatches is CallAuctionBook {
     function _requireMandates(uint256 gateway, uint256 word, uint256 profiles) private pure {
         unchecked {
             for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
-                uint256 order = Lanes.get56(word, lane);
-                if (order == 0) continue;
+                OrderLane order = OrderLane.wrap(Lanes.get56(word, lane));
+                if (order.isNone()) continue;
                 uint256 mandated = Profile.gateway(Lanes.get64(profiles, lane));
-                uint256 sequence = OrderLane.sequence(order);
+                uint256 sequence = order.sequence();
                 if (mandated == gateway && sequence <= MAX_GATEWAY_SEQUENCE) continue;
                 uint256 participant = Lanes.participantAt(Lanes.tag(word), lane);
                 if (mandated != gateway) revert NoMandate(participant, mandated, gateway);
@@ -218,17 +218,17 @@ abstract contract OrderBatches is CallAuctionBook {
         if (order.expiry < block.timestamp) {
             revert SignatureExpired(order.participant, order.expiry, block.timestamp);
         }
-        uint256 lane = order.lane;
+        OrderLane lane = OrderLane.wrap(order.lane);
         bytes32 terms = keccak256(
             abi.encode(
                 ORDER_TYPEHASH,
                 area,
                 period,
                 order.participant,
-                OrderLane.side(lane),
-                OrderLane.tick(lane),
-                OrderLane.wh(lane),
-                OrderLane.sequence(lane),
+                lane.side(),
+                lane.tick(),
+                lane.wh(),
+                lane.sequence(),
                 gateway,
                 order.expiry
             )

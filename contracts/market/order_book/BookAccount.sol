@@ -3,73 +3,83 @@ pragma solidity 0.8.37;
 
 import {Lanes} from "../../libraries/Lanes.sol";
 
+type BookAccount is uint256;
+
+using BookAccountLib for BookAccount global;
+
 /// @notice What an order book remembers of a participant in a period, in one word
 /// @dev   period: 32 | 104 unused | kept Wh (sell, buy): 56 | 7 unused | keeps: 1 | area: 8 | orders brought
 ///        to rest and not taken back: 16 | sequence: 32, the sequence lowest
-library BookAccount {
+library BookAccountLib {
     uint256 private constant BROUGHT = 32;
     uint256 private constant AREA = 48;
     uint256 private constant KEEPS = 56;
     uint256 private constant KEPT = 64;
+    uint256 private constant PERIOD = 224;
 
-    /// @dev `word` when it belongs to the period, else an empty account of it
-    function ofPeriod(uint256 word, uint256 period, uint256 inArea) internal pure returns (uint256) {
-        return Lanes.tag(word) == period ? word : Lanes.fresh(period) | (inArea << AREA);
+    /// @dev The account when it belongs to the period, else an empty one of it
+    function ofPeriod(BookAccount account, uint256 period, uint256 inArea) internal pure returns (BookAccount) {
+        uint256 word = BookAccount.unwrap(account);
+        return BookAccount.wrap(Lanes.tag(word) == period ? word : Lanes.fresh(period) | (inArea << AREA));
     }
 
-    function area(uint256 account) internal pure returns (uint256) {
-        return (account >> AREA) & 0xff;
+    function isOf(BookAccount account, uint256 period) internal pure returns (bool) {
+        return BookAccount.unwrap(account) >> PERIOD == period;
     }
 
-    function brought(uint256 account) internal pure returns (uint256) {
-        return (account >> BROUGHT) & 0xffff;
+    function area(BookAccount account) internal pure returns (uint256) {
+        return (BookAccount.unwrap(account) >> AREA) & 0xff;
     }
 
-    function withOneMore(uint256 account) internal pure returns (uint256) {
+    function brought(BookAccount account) internal pure returns (uint256) {
+        return (BookAccount.unwrap(account) >> BROUGHT) & 0xffff;
+    }
+
+    function withOneMore(BookAccount account) internal pure returns (BookAccount) {
         unchecked {
-            return account + (1 << BROUGHT);
+            return BookAccount.wrap(BookAccount.unwrap(account) + (1 << BROUGHT));
         }
     }
 
-    function withOneLess(uint256 account) internal pure returns (uint256) {
+    function withOneLess(BookAccount account) internal pure returns (BookAccount) {
         unchecked {
-            return account - (1 << BROUGHT);
+            return BookAccount.wrap(BookAccount.unwrap(account) - (1 << BROUGHT));
         }
     }
 
-    function sequence(uint256 account) internal pure returns (uint256) {
-        return uint32(account);
+    function sequence(BookAccount account) internal pure returns (uint256) {
+        return uint32(BookAccount.unwrap(account));
     }
 
-    function withSequence(uint256 account, uint256 newSequence) internal pure returns (uint256) {
-        return (account >> BROUGHT << BROUGHT) | newSequence;
+    function withSequence(BookAccount account, uint256 newSequence) internal pure returns (BookAccount) {
+        return BookAccount.wrap((BookAccount.unwrap(account) >> BROUGHT << BROUGHT) | newSequence);
     }
 
     /// @dev Whether what backs cancelled orders stays reserved for the participant's next ones
-    function keeps(uint256 account) internal pure returns (bool) {
-        return (account >> KEEPS) & 1 != 0;
+    function keeps(BookAccount account) internal pure returns (bool) {
+        return (BookAccount.unwrap(account) >> KEEPS) & 1 != 0;
     }
 
     /// @dev Energy lane reserved for orders to come
-    function kept(uint256 account) internal pure returns (uint256) {
-        return (account >> KEPT) & Lanes.MASK56;
+    function kept(BookAccount account) internal pure returns (uint256) {
+        return (BookAccount.unwrap(account) >> KEPT) & Lanes.MASK56;
     }
 
-    function withKept(uint256 account, uint256 energy) internal pure returns (uint256) {
-        account &= ~((Lanes.MASK56 << KEPT) | (1 << KEEPS));
-        return energy == 0 ? account : account | (energy << KEPT) | (1 << KEEPS);
+    function withKept(BookAccount account, uint256 energy) internal pure returns (BookAccount) {
+        uint256 word = BookAccount.unwrap(account) & ~((Lanes.MASK56 << KEPT) | (1 << KEEPS));
+        return BookAccount.wrap(energy == 0 ? word : word | (energy << KEPT) | (1 << KEEPS));
     }
 
     /// @dev Both lanes stay below what the clearing house has reserved, 28 bits
-    function plusKept(uint256 account, uint256 energy) internal pure returns (uint256) {
+    function plusKept(BookAccount account, uint256 energy) internal pure returns (BookAccount) {
         unchecked {
-            return account + (energy << KEPT);
+            return BookAccount.wrap(BookAccount.unwrap(account) + (energy << KEPT));
         }
     }
 
-    function minusKept(uint256 account, uint256 energy) internal pure returns (uint256) {
+    function minusKept(BookAccount account, uint256 energy) internal pure returns (BookAccount) {
         unchecked {
-            return account - (energy << KEPT);
+            return BookAccount.wrap(BookAccount.unwrap(account) - (energy << KEPT));
         }
     }
 }

@@ -7,7 +7,7 @@ import {Profile} from "../../libraries/Profile.sol";
 import {BookAccount} from "./BookAccount.sol";
 import {BookOrder} from "./BookOrder.sol";
 import {OrderBookLevels} from "./OrderBookLevels.sol";
-import {RestingOrderLane} from "./RestingOrderLane.sol";
+import {RestingOrderLaneLib} from "./RestingOrderLane.sol";
 
 /// @title What backs the orders of a book
 /// @notice Reserved in the clearing house = orders at rest + trades waiting or accepted + what a participant chose to
@@ -20,10 +20,10 @@ abstract contract BookCollateral is OrderBookLevels {
     ///      whether what it keeps was enough: the clearing house, which else asks whether it is active, was not asked
     function _claim(uint256 area, uint256 period, uint256 participant, uint256 energy) internal returns (bool) {
         uint256 key = _accountKey(period, participant);
-        uint256 account = _accounts[key];
-        if (_agent() == address(0) && Lanes.tag(account) == period && BookAccount.keeps(account)) {
-            uint256 drawn = _least(BookAccount.kept(account), energy);
-            _accounts[key] = BookAccount.minusKept(account, drawn);
+        BookAccount account = _accounts[key];
+        if (_agent() == address(0) && account.isOf(period) && account.keeps()) {
+            uint256 drawn = _least(account.kept(), energy);
+            _accounts[key] = account.minusKept(drawn);
             energy -= drawn;
             if (energy == 0) return true;
         }
@@ -34,9 +34,9 @@ abstract contract BookCollateral is OrderBookLevels {
     /// @dev Gives back what backed an own order: to what its participant keeps reserved, or free
     function _free(uint256 area, uint256 period, uint256 participant, uint256 energy) internal {
         uint256 key = _accountKey(period, participant);
-        uint256 account = _accounts[key];
-        if (_agent() == address(0) && Lanes.tag(account) == period && BookAccount.keeps(account)) {
-            _accounts[key] = BookAccount.plusKept(account, energy);
+        BookAccount account = _accounts[key];
+        if (_agent() == address(0) && account.isOf(period) && account.keeps()) {
+            _accounts[key] = account.plusKept(energy);
         } else {
             _reserve(area, period, participant, energy, 0);
         }
@@ -54,17 +54,13 @@ abstract contract BookCollateral is OrderBookLevels {
     }
 
     /// @dev Shortens the list to `count` orders, and gives back what backed each
-    function _giveBack(uint256 area, uint256 period, uint256[] memory orders, uint256 count) internal {
+    function _giveBack(uint256 area, uint256 period, BookOrder[] memory orders, uint256 count) internal {
         _shorten(orders, count);
         IClearingHouse.Exchange[] memory exchanges = new IClearingHouse.Exchange[](count);
         for (uint256 i; i < count; ++i) {
-            uint256 energy = RestingOrderLane.energy(BookOrder.side(orders[i]), BookOrder.wh(orders[i]));
-            exchanges[i] = _exchange(BookOrder.participant(orders[i]), energy, 0);
+            uint256 energy = RestingOrderLaneLib.energy(orders[i].side(), orders[i].wh());
+            exchanges[i] = _exchange(orders[i].participant(), energy, 0);
         }
         _exchangeAll(area, period, exchanges);
-    }
-
-    function _profileOf(uint256 participant) internal view returns (uint256) {
-        return Lanes.get64(registry.profilesOf(Lanes.groupOf(participant)), Lanes.laneOf(participant));
     }
 }

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Reservations} from "../../ledger/Reservations.sol";
 import {BatchSplitter} from "../BatchSplitter.sol";
 import {PriceGrid} from "../PriceGrid.sol";
+import {BookOrder} from "./BookOrder.sol";
 import {BookRows} from "./BookRows.sol";
 
 /// @title Batches of orders for the order book, without those that may not go in
@@ -14,7 +15,7 @@ contract BookSplitter is BatchSplitter, BookRows {
     uint256 private constant SIGNED = 4 * WORD;
 
     /// @notice Orders under mandate
-    function placeBatch(uint256 area, uint32 period, uint256[] calldata orders) external {
+    function placeBatch(uint256 area, uint32 period, BookOrder[] calldata orders) external {
         uint256 start;
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
@@ -43,7 +44,7 @@ contract BookSplitter is BatchSplitter, BookRows {
             bytes calldata row = rows[next:next + size];
             bytes memory reason = _refusalOfRow(_part(head, 1, row));
             if (reason.length == 0) any = true;
-            else emit OrderLeftOut(area, period, uint256(bytes32(row)), reason);
+            else emit OrderLeftOut(area, period, BookOrder.wrap(uint256(bytes32(row))), reason);
         }
         if (!any) _refuse(first);
     }

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Lanes} from "../../libraries/Lanes.sol";
+import {RestingOrderLane} from "./RestingOrderLane.sol";
 
 /// @title The orders at one price tick, first come first served
 /// @notice Four orders to a word, up to 208 words in a chain: a new one is taken wherever one is free, so that what was
@@ -34,7 +35,7 @@ library LevelQueue {
     /// @param tag Of the period's lap
     /// @return position Its lane, counted over all words
     /// @return isFirst Whether the level was empty before
-    function append(Levels storage self, uint256 key, uint256 period, uint256 tag, uint256 order)
+    function append(Levels storage self, uint256 key, uint256 period, uint256 tag, RestingOrderLane order)
         internal
         returns (uint256 position, bool isFirst)
     {
@@ -47,7 +48,7 @@ library LevelQueue {
                 word = self.words[key | last];
                 uint256 lane = _behindLast(word);
                 if (lane < Lanes.PER_GROUP) {
-                    self.words[key | last] = word | (order << (lane * 56));
+                    self.words[key | last] = word | (RestingOrderLane.unwrap(order) << (lane * 56));
                     return (last * Lanes.PER_GROUP + lane, false);
                 }
             }
@@ -56,7 +57,7 @@ library LevelQueue {
             uint256 index = Math.log2(free & (~free + 1));
             if (isFirst) level = _with(level, HEAD, index);
             else self.words[key | last] = _with(word, BEHIND, index);
-            self.words[key | index] = (tag << TAG) | (last << BEFORE) | order;
+            self.words[key | index] = (tag << TAG) | (last << BEFORE) | RestingOrderLane.unwrap(order);
             self.levels[key] = _with(level, TAIL, index) | (1 << index);
             return (index * Lanes.PER_GROUP, isFirst);
         }

@@ -3,11 +3,11 @@ pragma solidity 0.8.37;
 
 import {Lanes} from "../../libraries/Lanes.sol";
 import {TradeWord} from "../../libraries/TradeWord.sol";
-import {BookOrder} from "./BookOrder.sol";
+import {BookOrder, BookOrderLib} from "./BookOrder.sol";
 import {LevelQueue} from "./LevelQueue.sol";
 import {OrderBookLevels} from "./OrderBookLevels.sol";
 import {RestingOrderLane} from "./RestingOrderLane.sol";
-import {TickBitmap} from "./TickBitmap.sol";
+import {TickBitmap, TickBitmapLib} from "./TickBitmap.sol";
 
 /// @title An incoming order meets the book: best price first, then earliest, at the resting order's price
 /// @notice The reference is `gridbourse.model.order_book`; this is its equal.
@@ -25,9 +25,9 @@ abstract contract Matching is OrderBookLevels {
     struct Incoming {
         uint256 area;
         uint256 period;
-        uint256 order;
+        BookOrder order;
         uint256 leftWh;
-        uint256 book;
+        TickBitmap book;
         uint256 count;
         uint256[] trades;
         Ending ending;
@@ -56,54 +56,54 @@ abstract contract Matching is OrderBookLevels {
     );
 
     /// @dev Matches an order, rests or cancels what is left of it by its kind; returns what is cancelled
-    function _execute(uint256 area, uint256 period, uint256 order) internal returns (uint256 leftWh) {
-        uint256 kind = BookOrder.kind(order);
+    function _execute(uint256 area, uint256 period, BookOrder order) internal returns (uint256 leftWh) {
+        uint256 kind = order.kind();
         uint256 key = _key(area, period);
-        uint256 before = _books[key];
-        uint256 book = before;
-        _requireTick(BookOrder.participant(order), BookOrder.tick(order), TickBitmap.used(book));
+        TickBitmap before = _books[key];
+        TickBitmap book = before;
+        _requireTick(order.participant(), order.tick(), book.used());
         Ending ending;
-        leftWh = BookOrder.wh(order);
+        leftWh = order.wh();
         uint256 best = _meets(book, order);
         if (best != NOBODY) {
-            if (kind == BookOrder.FILL_OR_KILL && !_fillsWhole(area, period, order, book, best)) {
+            if (kind == BookOrderLib.FILL_OR_KILL && !_fillsWhole(area, period, order, book, best)) {
                 ending = Ending.FillOrKill;
             } else {
                 (leftWh, book, ending) = _take(area, period, order, book, best);
             }
         }
         if (leftWh != 0 && ending == Ending.None) {
-            if (kind == BookOrder.LIMIT) {
-                book = _rest(area, period, book, BookOrder.withWh(order, leftWh));
+            if (kind == BookOrderLib.LIMIT) {
+                book = _rest(area, period, book, order.withWh(leftWh));
                 leftWh = 0;
             } else {
-                ending = kind == BookOrder.FILL_OR_KILL ? Ending.FillOrKill : Ending.Immediate;
+                ending = kind == BookOrderLib.FILL_OR_KILL ? Ending.FillOrKill : Ending.Immediate;
             }
         }
-        if (book != before) _books[key] = book;
+        if (TickBitmap.unwrap(book) != TickBitmap.unwrap(before)) _books[key] = book;
         if (leftWh != 0) _reportKilled(area, period, order, leftWh, ending);
     }
 
-    function _reportKilled(uint256 area, uint256 period, uint256 order, uint256 wh, Ending ending) private {
+    function _reportKilled(uint256 area, uint256 period, BookOrder order, uint256 wh, Ending ending) private {
         emit OrderKilled(
-            area, period, BookOrder.participant(order), BookOrder.side(order), BookOrder.tick(order), wh, ending
+            area, period, order.participant(), order.side(), order.tick(), wh, ending
         );
     }
 
     /// @dev The best tick of the other side, where it is one to trade at
-    function _meets(uint256 book, uint256 order) private pure returns (uint256 best) {
-        uint256 makers = 1 - BookOrder.side(order);
-        uint256 candidates = TickBitmap.ofSide(book, makers);
+    function _meets(TickBitmap book, BookOrder order) private pure returns (uint256 best) {
+        uint256 makers = 1 - order.side();
+        uint256 candidates = book.ofSide(makers);
         if (candidates == 0) return NOBODY;
-        best = TickBitmap.best(candidates, makers);
-        uint256 limit = BookOrder.tick(order);
-        if (makers == BookOrder.OFFER ? best > limit : best < limit) return NOBODY;
+        best = TickBitmapLib.best(candidates, makers);
+        uint256 limit = order.tick();
+        if (makers == BookOrderLib.OFFER ? best > limit : best < limit) return NOBODY;
     }
 
     /// @dev Trades with the orders it meets; returns what is left, the book, and what ended it if not the price
-    function _take(uint256 area, uint256 period, uint256 order, uint256 book, uint256 best)
+    function _take(uint256 area, uint256 period, BookOrder order, TickBitmap book, uint256 best)
         private
-        returns (uint256, uint256, Ending)
+        returns (uint256, TickBitmap, Ending)
     {
         Incoming memory incoming = _incoming(area, period, order, book);
         _match(incoming, best);
@@ -112,7 +112,7 @@ abstract contract Matching is OrderBookLevels {
     }
 
     /// @dev A trial run that writes nothing
-    function _fillsWhole(uint256 area, uint256 period, uint256 order, uint256 book, uint256 best)
+    function _fillsWhole(uint256 area, uint256 period, BookOrder order, TickBitmap book, uint256 best)
         private
         returns (bool)
     {
@@ -122,13 +122,13 @@ abstract contract Matching is OrderBookLevels {
         return trial.leftWh == 0;
     }
 
-    function _incoming(uint256 area, uint256 period, uint256 order, uint256 book)
+    function _incoming(uint256 area, uint256 period, BookOrder order, TickBitmap book)
         private
         view
         returns (Incoming memory)
     {
         return Incoming(
-            area, period, order, BookOrder.wh(order), book, 0, new uint256[](maxFills), Ending.None, false
+            area, period, order, order.wh(), book, 0, new uint256[](maxFills), Ending.None, false
         );
     }
 
@@ -155,7 +155,7 @@ abstract contract Matching is OrderBookLevels {
         } while (incoming.leftWh != 0 && !LevelQueue.isEmpty(level));
         if (level == before) return;
         if (!incoming.isTrial) _levels.levels[key] = level;
-        if (LevelQueue.isEmpty(level)) incoming.book = TickBitmap.without(incoming.book, tick);
+        if (LevelQueue.isEmpty(level)) incoming.book = incoming.book.without(tick);
     }
 
     /// @dev Trades with the orders of a queue word one after the other; returns the word without what they lost
@@ -165,13 +165,13 @@ abstract contract Matching is OrderBookLevels {
         returns (uint256 rest)
     {
         rest = word;
-        uint256 taker = BookOrder.participant(incoming.order);
+        uint256 taker = incoming.order.participant();
         uint256 price = _price(tick);
         unchecked {
             for (uint256 shift; shift < 224 && incoming.leftWh != 0; shift += 56) {
-                uint256 lane = (word >> shift) & Lanes.MASK56;
-                if (lane == 0) continue;
-                uint256 maker = RestingOrderLane.participant(lane);
+                RestingOrderLane lane = RestingOrderLane.wrap((word >> shift) & Lanes.MASK56);
+                if (lane.isNone()) continue;
+                uint256 maker = lane.participant();
                 if (maker == taker) {
                     incoming.ending = Ending.OwnOrder;
                     return rest;
@@ -180,15 +180,15 @@ abstract contract Matching is OrderBookLevels {
                     incoming.ending = Ending.FillLimit;
                     return rest;
                 }
-                uint256 wh = RestingOrderLane.wh(lane);
+                uint256 wh = lane.wh();
                 if (wh > incoming.leftWh) {
                     wh = incoming.leftWh;
                     rest -= wh << shift;
                 } else {
-                    rest -= lane << shift;
+                    rest -= RestingOrderLane.unwrap(lane) << shift;
                 }
                 incoming.leftWh -= wh;
-                incoming.trades[incoming.count++] = RestingOrderLane.side(lane) == BookOrder.OFFER
+                incoming.trades[incoming.count++] = lane.side() == BookOrderLib.OFFER
                     ? TradeWord.pack(maker, taker, wh, price)
                     : TradeWord.pack(taker, maker, wh, price);
             }
@@ -203,12 +203,12 @@ abstract contract Matching is OrderBookLevels {
             _record(ledger, incoming.area, incoming.trades[i]);
         }
         _ledgers[key] = ledger;
-        uint256 order = incoming.order;
+        BookOrder order = incoming.order;
         emit OrdersMatched(
             incoming.area,
             incoming.period,
-            BookOrder.participant(order),
-            BookOrder.wh(order),
+            order.participant(),
+            order.wh(),
             incoming.trades
         );
     }

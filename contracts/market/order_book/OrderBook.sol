@@ -6,6 +6,7 @@ import {IClearingHouse} from "../../interfaces/IClearingHouse.sol";
 import {ITariff} from "../../interfaces/ITariff.sol";
 import {Lanes} from "../../libraries/Lanes.sol";
 import {Profile} from "../../libraries/Profile.sol";
+import {ProfileLookup} from "../../libraries/ProfileLookup.sol";
 import {MarketClock} from "../../registry/MarketClock.sol";
 import {CheckedTrades} from "../CheckedTrades.sol";
 import {GatewayOrders} from "../GatewayOrders.sol";
@@ -13,12 +14,12 @@ import {InParts} from "../InParts.sol";
 import {PriceBand} from "../PriceBand.sol";
 import {BookAccount} from "./BookAccount.sol";
 import {BookCollateral} from "./BookCollateral.sol";
-import {BookOrder} from "./BookOrder.sol";
+import {BookOrder, BookOrderLib} from "./BookOrder.sol";
 import {BookRows} from "./BookRows.sol";
 import {BookSplitter} from "./BookSplitter.sol";
 import {Matching} from "./Matching.sol";
-import {RestingOrderLane} from "./RestingOrderLane.sol";
-import {TickBitmap} from "./TickBitmap.sol";
+import {RestingOrderLane, RestingOrderLaneLib} from "./RestingOrderLane.sol";
+import {TickBitmapLib} from "./TickBitmap.sol";
 
 /// @title Continuous double auction of an area and delivery period, until gate closure
 /// @notice Orders of a participant itself, of a gateway with its mandate, or signed by it for a gateway. What is in an
@@ -68,10 +69,10 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
         uint256 indexed area, uint256 indexed period, uint256 indexed participant, uint256 sellWh, uint256 buyWh
     );
     /// @notice A gateway's cancellation or replacement (see BookOrder) found no such order of its participant at rest
-    event OrderGone(uint256 indexed area, uint256 indexed period, uint256 order);
+    event OrderGone(uint256 indexed area, uint256 indexed period, BookOrder order);
     /// @notice After gate closure orders that had stayed at rest were taken out, and what backed them given back
     /// @param orders As `queueOf` has them
-    event BookReleased(uint256 indexed area, uint256 indexed period, uint256[] orders);
+    event BookReleased(uint256 indexed area, uint256 indexed period, BookOrder[] orders);
 
     /// @notice Least energy, most fills and most open orders are above zero, and within what the words hold
     error BadRules(uint256 minWh, uint256 maxFills, uint256 maxOpen);
@@ -89,7 +90,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
             settings.floorMicroEurPerWh,
             settings.tickMicroEurPerWh,
             settings.ticks,
-            TickBitmap.MAX_TICKS
+            TickBitmapLib.MAX_TICKS
         )
     {
         if (
@@ -115,13 +116,15 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
     function place(uint32 period, uint256 side, uint256 tick, uint256 wh, uint256 kind) external {
         (uint256 participant, uint256 profile) = _member();
         _requireOpen(period);
-        if (side > BookOrder.OFFER || kind > BookOrder.FILL_OR_KILL) _refuseMalformed(participant, kind);
+        if (side > BookOrderLib.OFFER || kind > BookOrderLib.FILL_OR_KILL) _refuseMalformed(participant, kind);
         _requireTerms(participant, tick, wh);
         uint256 area = Profile.area(profile);
         _begin(area, period);
-        if (_claim(area, period, participant, RestingOrderLane.energy(side, wh))) _requireActive(participant, profile);
-        uint256 cancelledWh = _execute(area, period, BookOrder.pack(participant, kind, side, tick, wh));
-        if (cancelledWh != 0) _free(area, period, participant, RestingOrderLane.energy(side, cancelledWh));
+        if (_claim(area, period, participant, RestingOrderLaneLib.energy(side, wh))) {
+            _requireActive(participant, profile);
+        }
+        uint256 cancelledWh = _execute(area, period, BookOrderLib.pack(participant, kind, side, tick, wh));
+        if (cancelledWh != 0) _free(area, period, participant, RestingOrderLaneLib.energy(side, cancelledWh));
     }
 
     /// @notice Cancels the caller's order at rest
@@ -131,13 +134,13 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
         (uint256 participant,) = _member();
         _requireOpen(period);
         uint256 key = _accountKey(period, participant);
-        uint256 account = _accounts[key];
-        uint256 named = _naming(period, participant, tick, position);
-        uint256 area = BookAccount.area(account);
-        uint256 energy = RestingOrderLane.energy(_remove(area, period, named));
-        account = BookAccount.withOneLess(account);
-        if (BookAccount.keeps(account)) {
-            _accounts[key] = BookAccount.plusKept(account, energy);
+        BookAccount account = _accounts[key];
+        BookOrder named = _naming(period, participant, tick, position);
+        uint256 area = account.area();
+        uint256 energy = _remove(area, period, named).energy();
+        account = account.withOneLess();
+        if (account.keeps()) {
+            _accounts[key] = account.plusKept(energy);
         } else {
             _accounts[key] = account;
             _reserve(area, period, participant, energy, 0);
@@ -149,7 +152,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
     function replace(uint32 period, uint256 tick, uint256 position, uint256 newTick, uint256 wh) external {
         (uint256 participant,) = _member();
         _requireOpen(period);
-        uint256 area = BookAccount.area(_accounts[_accountKey(period, participant)]);
+        uint256 area = _accounts[_accountKey(period, participant)].area();
         _replace(area, period, _naming(period, participant, tick, position), newTick, wh);
     }
 
@@ -170,9 +173,9 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
             _requireUnsettled(area, period);
         }
         uint256 key = _accountKey(period, participant);
-        uint256 account = BookAccount.ofPeriod(_accounts[key], period, area);
-        _reserve(area, period, participant, BookAccount.kept(account), energy);
-        _accounts[key] = BookAccount.withKept(account, energy);
+        BookAccount account = _accounts[key].ofPeriod(period, area);
+        _reserve(area, period, participant, account.kept(), energy);
+        _accounts[key] = account.withKept(energy);
         emit CollateralKept(area, period, participant, sellWh, buyWh);
     }
 
@@ -183,13 +186,13 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
     ///         of another area, refuses the whole
     /// @dev    All new orders of a part are backed before the first is executed, and what is cancelled is free after the last
     /// @param orders See BookOrder; the sequence is not asked for
-    function placeBatch(uint256 area, uint32 period, uint256[] calldata orders) external {
+    function placeBatch(uint256 area, uint32 period, BookOrder[] calldata orders) external {
         _bringInParts(orders.length);
         uint256 gateway = _gateway();
-        uint256[] memory words = orders;
+        BookOrder[] memory words = orders;
         uint256[] memory profiles = _back(area, period, words);
         for (uint256 i; i < words.length; ++i) {
-            _requireMandate(BookOrder.participant(words[i]), profiles[i], gateway);
+            _requireMandate(words[i].participant(), profiles[i], gateway);
         }
         _executeAll(area, period, words);
     }
@@ -199,7 +202,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
     function placeSigned(uint256 area, uint32 period, SignedOrder[] calldata orders) external {
         _bringInParts(orders.length);
         _gateway();
-        uint256[] memory words = new uint256[](orders.length);
+        BookOrder[] memory words = new BookOrder[](orders.length);
         bytes32 domain = _domainSeparatorV4();
         for (uint256 i; i < orders.length; ++i) {
             _requireSigned(area, period, orders[i], domain);
@@ -207,27 +210,27 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
         }
         _back(area, period, words);
         for (uint256 i; i < words.length; ++i) {
-            _advanceSequence(area, period, BookOrder.participant(words[i]), BookOrder.sequence(words[i]));
+            _advanceSequence(area, period, words[i].participant(), words[i].sequence());
         }
         _executeAll(area, period, words);
     }
 
     function _requireSigned(uint256 area, uint256 period, SignedOrder calldata signed, bytes32 domain) private view {
-        uint256 order = signed.order;
-        uint256 participant = BookOrder.participant(order);
+        BookOrder order = signed.order;
+        uint256 participant = order.participant();
         _requireFresh(participant, signed.expiry);
         uint256[13] memory terms;
         terms[0] = uint256(ORDER_TYPEHASH);
         terms[1] = area;
         terms[2] = period;
         terms[3] = participant;
-        terms[4] = BookOrder.kind(order);
-        terms[5] = BookOrder.side(order);
-        terms[6] = BookOrder.tick(order);
-        terms[7] = BookOrder.position(order);
-        terms[8] = BookOrder.newTick(order);
-        terms[9] = BookOrder.wh(order);
-        terms[10] = BookOrder.sequence(order);
+        terms[4] = order.kind();
+        terms[5] = order.side();
+        terms[6] = order.tick();
+        terms[7] = order.position();
+        terms[8] = order.newTick();
+        terms[9] = order.wh();
+        terms[10] = order.sequence();
         terms[11] = uint160(_bringer());
         terms[12] = signed.expiry;
         _requireSigner(registry, participant, domain, keccak256(abi.encode(terms)), signed.r, signed.vs);
@@ -235,14 +238,14 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
 
     function _advanceSequence(uint256 area, uint256 period, uint256 participant, uint256 sequence) private {
         uint256 key = _accountKey(period, participant);
-        uint256 account = BookAccount.ofPeriod(_accounts[key], period, area);
-        uint256 former = BookAccount.sequence(account);
+        BookAccount account = _accounts[key].ofPeriod(period, area);
+        uint256 former = account.sequence();
         if (sequence <= former) revert StaleSequence(participant, sequence, former);
-        _accounts[key] = BookAccount.withSequence(account, sequence);
+        _accounts[key] = account.withSequence(sequence);
     }
 
     /// @dev Backs every new order of a batch in one call; returns everybody's profile, all of them of the area, or it is refused
-    function _back(uint256 area, uint256 period, uint256[] memory orders)
+    function _back(uint256 area, uint256 period, BookOrder[] memory orders)
         private
         returns (uint256[] memory profiles)
     {
@@ -250,65 +253,65 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
         _begin(area, period);
         IClearingHouse.Exchange[] memory claims = new IClearingHouse.Exchange[](orders.length);
         for (uint256 i; i < orders.length; ++i) {
-            uint256 order = orders[i];
-            uint256 participant = BookOrder.participant(order);
+            BookOrder order = orders[i];
+            uint256 participant = order.participant();
             _requireWellFormed(participant, order);
-            uint256 claimed = BookOrder.kind(order) <= BookOrder.FILL_OR_KILL
-                ? RestingOrderLane.energy(BookOrder.side(order), BookOrder.wh(order))
+            uint256 claimed = order.kind() <= BookOrderLib.FILL_OR_KILL
+                ? RestingOrderLaneLib.energy(order.side(), order.wh())
                 : 0;
             claims[i] = _exchange(participant, 0, claimed);
         }
         profiles = _exchangeAll(area, period, claims);
         for (uint256 i; i < orders.length; ++i) {
-            uint256 participant = BookOrder.participant(orders[i]);
+            uint256 participant = orders[i].participant();
             profiles[i] = Lanes.get64(profiles[i], Lanes.laneOf(participant));
             // Blank for who is no member in the period: nothing that its gateway could have seen before.
             if (profiles[i] == Profile.NONE) _requireActive(participant, Profile.NONE);
         }
     }
 
-    function _requireWellFormed(uint256 participant, uint256 order) private view {
-        uint256 kind = BookOrder.kind(order);
-        if (order >> BookOrder.BITS != 0 || kind > BookOrder.REPLACE || participant > RestingOrderLane.MAX_PARTICIPANT) {
-            _refuseMalformed(participant, order);
+    function _requireWellFormed(uint256 participant, BookOrder order) private view {
+        uint256 kind = order.kind();
+        if (!order.fits() || kind > BookOrderLib.REPLACE || participant > RestingOrderLaneLib.MAX_PARTICIPANT) {
+            _refuseMalformed(participant, BookOrder.unwrap(order));
         }
-        if (kind > BookOrder.FILL_OR_KILL) return; // names an order at rest
-        _requireTerms(participant, BookOrder.tick(order), BookOrder.wh(order));
+        if (kind > BookOrderLib.FILL_OR_KILL) return; // names an order at rest
+        _requireTerms(participant, order.tick(), order.wh());
     }
 
-    function _executeAll(uint256 area, uint256 period, uint256[] memory orders) private {
+    function _executeAll(uint256 area, uint256 period, BookOrder[] memory orders) private {
         uint256 count;
         for (uint256 i; i < orders.length; ++i) {
-            uint256 cancelled = _executeOne(area, period, orders[i]);
-            if (cancelled != 0) orders[count++] = cancelled; // never ahead of the next to execute
+            BookOrder cancelled = _executeOne(area, period, orders[i]);
+            if (!cancelled.isNone()) orders[count++] = cancelled; // never ahead of the next to execute
         }
         if (count != 0) _giveBack(area, period, orders, count);
     }
 
     /// @dev Returns what of it is cancelled, as an order
-    function _executeOne(uint256 area, uint256 period, uint256 order) private returns (uint256) {
-        uint256 kind = BookOrder.kind(order);
-        if (kind > BookOrder.FILL_OR_KILL && !_rests(area, period, order)) {
+    function _executeOne(uint256 area, uint256 period, BookOrder order) private returns (BookOrder none) {
+        uint256 kind = order.kind();
+        if (kind > BookOrderLib.FILL_OR_KILL && !_rests(area, period, order)) {
             emit OrderGone(area, period, order);
-            return 0;
+            return none;
         }
-        if (kind == BookOrder.CANCEL) {
-            uint256 lane = _remove(area, period, order);
-            _uncountOne(period, BookOrder.participant(order));
-            return RestingOrderLane.asBookOrder(lane, 0, 0);
+        if (kind == BookOrderLib.CANCEL) {
+            RestingOrderLane lane = _remove(area, period, order);
+            _uncountOne(period, order.participant());
+            return lane.asBookOrder(0, 0);
         }
-        if (kind == BookOrder.REPLACE) {
-            _replace(area, period, order, BookOrder.newTick(order), BookOrder.wh(order));
-            return 0;
+        if (kind == BookOrderLib.REPLACE) {
+            _replace(area, period, order, order.newTick(), order.wh());
+            return none;
         }
         uint256 cancelledWh = _execute(area, period, order);
-        return cancelledWh == 0 ? 0 : BookOrder.withWh(order, cancelledWh);
+        return cancelledWh == 0 ? none : order.withWh(cancelledWh);
     }
 
     /// @dev Whether the order that `named` names is at rest, and of its participant
-    function _rests(uint256 area, uint256 period, uint256 named) private view returns (bool) {
-        (, uint256 lane) = _at(_levelKey(_key(area, period), BookOrder.tick(named)), period, BookOrder.position(named));
-        return RestingOrderLane.participant(lane) == BookOrder.participant(named);
+    function _rests(uint256 area, uint256 period, BookOrder named) private view returns (bool) {
+        (, RestingOrderLane lane) = _at(_levelKey(_key(area, period), named.tick()), period, named.position());
+        return lane.participant() == named.participant();
     }
 
     // --- after gate closure --------------------------------------------------------------------
@@ -318,7 +321,7 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
     function release(uint256 area, uint32 period, uint256 maxWords) external {
         if (!_gateClosed(period)) revert GateStillOpen(period);
         _requireUnsettled(area, period);
-        (uint256[] memory orders, uint256 count) = _takeOut(area, period, maxWords);
+        (BookOrder[] memory orders, uint256 count) = _takeOut(area, period, maxWords);
         if (count == 0) return;
         _giveBack(area, period, orders, count);
         emit BookReleased(area, period, orders);
@@ -338,25 +341,25 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
     // --- what all ways share -------------------------------------------------------------------
 
     /// @dev `named` names the order at rest
-    function _replace(uint256 area, uint256 period, uint256 named, uint256 newTick, uint256 wh) private {
-        uint256 participant = BookOrder.participant(named);
+    function _replace(uint256 area, uint256 period, BookOrder named, uint256 newTick, uint256 wh) private {
+        uint256 participant = named.participant();
         _requireTerms(participant, newTick, wh);
-        (, uint256 lane) = _ownOrder(_levelKey(_key(area, period), BookOrder.tick(named)), period, named);
-        uint256 side = RestingOrderLane.side(lane);
-        if (newTick == BookOrder.tick(named) && wh < RestingOrderLane.wh(lane)) {
+        (, RestingOrderLane lane) = _ownOrder(_levelKey(_key(area, period), named.tick()), period, named);
+        uint256 side = lane.side();
+        if (newTick == named.tick() && wh < lane.wh()) {
             _reduce(area, period, named, wh);
-            _free(area, period, participant, RestingOrderLane.energy(side, RestingOrderLane.wh(lane) - wh));
+            _free(area, period, participant, RestingOrderLaneLib.energy(side, lane.wh() - wh));
             return;
         }
         _remove(area, period, named);
         _uncountOne(period, participant);
-        _free(area, period, participant, RestingOrderLane.energy(lane)); // then asked like whoever places an order
-        if (_claim(area, period, participant, RestingOrderLane.energy(side, wh))) {
-            _requireActive(participant, _profileOf(participant));
+        _free(area, period, participant, lane.energy()); // then asked like whoever places an order
+        if (_claim(area, period, participant, RestingOrderLaneLib.energy(side, wh))) {
+            _requireActive(participant, ProfileLookup.profileOf(registry, participant));
         }
         uint256 cancelledWh =
-            _execute(area, period, BookOrder.pack(participant, BookOrder.LIMIT, side, newTick, wh));
-        if (cancelledWh != 0) _free(area, period, participant, RestingOrderLane.energy(side, cancelledWh));
+            _execute(area, period, BookOrderLib.pack(participant, BookOrderLib.LIMIT, side, newTick, wh));
+        if (cancelledWh != 0) _free(area, period, participant, RestingOrderLaneLib.energy(side, cancelledWh));
     }
 
     /// @dev Number and profile of the participant that calls, asked each time: another account may have taken the place
@@ -377,19 +380,19 @@ contract OrderBook is Matching, BookCollateral, GatewayOrders, BookRows, InParts
     function _naming(uint256 period, uint256 participant, uint256 tick, uint256 position)
         private
         pure
-        returns (uint256)
+        returns (BookOrder)
     {
-        if (tick > type(uint8).max || position > BookOrder.MAX_POSITION) {
+        if (tick > type(uint8).max || position > BookOrderLib.MAX_POSITION) {
             _refuseUnknown(participant, period, tick, position);
         }
-        return BookOrder.naming(participant, tick, position);
+        return BookOrderLib.naming(participant, tick, position);
     }
 
     /// @dev The first action in a book of a period takes the period's ring slot
     function _begin(uint256 area, uint256 period) private {
         if (_isOpen(area, period)) return;
         _ledgers[_key(area, period)] = _enter(area, period);
-        _books[_key(area, period)] = TickBitmap.fresh(period / _ringSize, _ticksIn(area, period));
+        _books[_key(area, period)] = TickBitmapLib.fresh(period / _ringSize, _ticksIn(area, period));
     }
 
     function _requireOpen(uint256 period) private view {

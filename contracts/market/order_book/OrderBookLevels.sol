@@ -5,10 +5,10 @@ import {Lanes} from "../../libraries/Lanes.sol";
 import {CheckedTrades} from "../CheckedTrades.sol";
 import {PriceBand} from "../PriceBand.sol";
 import {BookAccount} from "./BookAccount.sol";
-import {BookOrder} from "./BookOrder.sol";
+import {BookOrder, BookOrderLib} from "./BookOrder.sol";
 import {LevelQueue} from "./LevelQueue.sol";
-import {RestingOrderLane} from "./RestingOrderLane.sol";
-import {TickBitmap} from "./TickBitmap.sol";
+import {RestingOrderLane, RestingOrderLaneLib} from "./RestingOrderLane.sol";
+import {TickBitmap, TickBitmapLib} from "./TickBitmap.sol";
 
 /// @title The orders that rest in the books of an area and period
 /// @notice Every word lies in a ring of periods and carries its period: it is rewritten, never created anew. An order is
@@ -21,10 +21,10 @@ abstract contract OrderBookLevels is CheckedTrades, PriceBand {
     uint256 public immutable maxOpen;
 
     /// @dev Which ticks hold orders (see TickBitmap)
-    mapping(uint256 key => uint256) internal _books;
+    mapping(uint256 key => TickBitmap) internal _books;
     LevelQueue.Levels internal _levels;
     /// @dev See BookAccount
-    mapping(uint256 key => uint256) internal _accounts;
+    mapping(uint256 key => BookAccount) internal _accounts;
 
     /// @dev The most queue words one release takes out
     uint256 private constant MAX_PAGE = 500;
@@ -72,50 +72,50 @@ abstract contract OrderBookLevels is CheckedTrades, PriceBand {
     // --- orders come to rest and go ------------------------------------------------------------
 
     /// @dev Puts an order at the end of its tick; returns the book with that tick
-    function _rest(uint256 area, uint256 period, uint256 book, uint256 order) internal returns (uint256) {
-        uint256 participant = BookOrder.participant(order);
-        uint256 side = BookOrder.side(order);
-        uint256 tick = BookOrder.tick(order);
-        uint256 wh = BookOrder.wh(order);
+    function _rest(uint256 area, uint256 period, TickBitmap book, BookOrder order) internal returns (TickBitmap) {
+        uint256 participant = order.participant();
+        uint256 side = order.side();
+        uint256 tick = order.tick();
+        uint256 wh = order.wh();
         _countOne(area, period, participant);
         (uint256 position, bool isFirst) = _levels.append(
-            _levelKey(_key(area, period), tick), period, _tag(period), RestingOrderLane.pack(side, participant, wh)
+            _levelKey(_key(area, period), tick), period, _tag(period), RestingOrderLaneLib.pack(side, participant, wh)
         );
         emit OrderRested(area, period, participant, side, tick, position, wh);
-        return isFirst ? TickBitmap.with(book, side, tick) : book;
+        return isFirst ? book.with(side, tick) : book;
     }
 
     /// @dev Takes the order that `named` names out of the book; returns its lane. The count is for the caller to lower
-    function _remove(uint256 area, uint256 period, uint256 named) internal returns (uint256 lane) {
-        uint256 tick = BookOrder.tick(named);
-        uint256 position = BookOrder.position(named);
+    function _remove(uint256 area, uint256 period, BookOrder named) internal returns (RestingOrderLane lane) {
+        uint256 tick = named.tick();
+        uint256 position = named.position();
         uint256 key = _key(area, period);
         uint256 levelKey = _levelKey(key, tick);
         uint256 word;
         (word, lane) = _ownOrder(levelKey, period, named);
         unchecked {
-            word -= lane << ((position % Lanes.PER_GROUP) * 56);
+            word -= RestingOrderLane.unwrap(lane) << ((position % Lanes.PER_GROUP) * 56);
         }
         if (_levels.shrink(levelKey, position / Lanes.PER_GROUP, word)) {
-            _books[key] = TickBitmap.without(_books[key], tick);
+            _books[key] = _books[key].without(tick);
         }
         emit OrderCancelled(
-            area, period, BookOrder.participant(named), RestingOrderLane.side(lane), tick, position, RestingOrderLane.wh(lane)
+            area, period, named.participant(), lane.side(), tick, position, lane.wh()
         );
     }
 
     /// @dev Leaves `wh` of the order that `named` names where it stands; there must be more
-    function _reduce(uint256 area, uint256 period, uint256 named, uint256 wh) internal {
-        uint256 tick = BookOrder.tick(named);
-        uint256 position = BookOrder.position(named);
+    function _reduce(uint256 area, uint256 period, BookOrder named, uint256 wh) internal {
+        uint256 tick = named.tick();
+        uint256 position = named.position();
         uint256 key = _levelKey(_key(area, period), tick);
-        (uint256 word, uint256 lane) = _ownOrder(key, period, named);
+        (uint256 word, RestingOrderLane lane) = _ownOrder(key, period, named);
         unchecked {
-            word -= (RestingOrderLane.wh(lane) - wh) << ((position % Lanes.PER_GROUP) * 56);
+            word -= (lane.wh() - wh) << ((position % Lanes.PER_GROUP) * 56);
         }
         _levels.words[key | (position / Lanes.PER_GROUP)] = word;
         emit OrderReduced(
-            area, period, BookOrder.participant(named), RestingOrderLane.side(lane), tick, position, wh
+            area, period, named.participant(), lane.side(), tick, position, wh
         );
     }
 
@@ -125,50 +125,52 @@ abstract contract OrderBookLevels is CheckedTrades, PriceBand {
     }
 
     /// @dev The queue word of a position at the level of a key, and its lane there; zero where no order rests
-    function _at(uint256 key, uint256 period, uint256 position) internal view returns (uint256 word, uint256 lane) {
+    function _at(uint256 key, uint256 period, uint256 position) internal view returns (uint256 word, RestingOrderLane lane) {
         word = _levels.words[key | (position / Lanes.PER_GROUP)];
-        if (LevelQueue.tagOf(word) == _tag(period)) lane = Lanes.get56(word, position % Lanes.PER_GROUP);
+        if (LevelQueue.tagOf(word) == _tag(period)) {
+            lane = RestingOrderLane.wrap(Lanes.get56(word, position % Lanes.PER_GROUP));
+        }
     }
 
     /// @dev The word and the lane of the order that `named` names, which has to be its participant's, at the level of a key
-    function _ownOrder(uint256 key, uint256 period, uint256 named)
+    function _ownOrder(uint256 key, uint256 period, BookOrder named)
         internal
         view
-        returns (uint256 word, uint256 lane)
+        returns (uint256 word, RestingOrderLane lane)
     {
-        uint256 position = BookOrder.position(named);
-        uint256 participant = BookOrder.participant(named);
+        uint256 position = named.position();
+        uint256 participant = named.participant();
         (word, lane) = _at(key, period, position);
-        if (lane == 0) _refuseUnknown(participant, period, BookOrder.tick(named), position);
-        uint256 owner = RestingOrderLane.participant(lane);
-        if (owner != participant) revert NotTheOwner(participant, owner, BookOrder.tick(named), position);
+        if (lane.isNone()) _refuseUnknown(participant, period, named.tick(), position);
+        uint256 owner = lane.participant();
+        if (owner != participant) revert NotTheOwner(participant, owner, named.tick(), position);
     }
 
     /// @dev Takes up to `maxWords` queue words out of a book that trades no more; the words themselves stay as they are,
     ///      no level counts them any more
     function _takeOut(uint256 area, uint256 period, uint256 maxWords)
         internal
-        returns (uint256[] memory orders, uint256 count)
+        returns (BookOrder[] memory orders, uint256 count)
     {
         if (!_isOpen(area, period)) return (orders, 0);
         uint256 bookKey = _key(area, period);
-        uint256 book = _books[bookKey];
-        orders = new uint256[](Lanes.PER_GROUP * (maxWords < MAX_PAGE ? maxWords : MAX_PAGE));
+        TickBitmap book = _books[bookKey];
+        orders = new BookOrder[](Lanes.PER_GROUP * (maxWords < MAX_PAGE ? maxWords : MAX_PAGE));
         for (uint256 tick; tick < ticks && count + Lanes.PER_GROUP <= orders.length; ++tick) {
-            if (!TickBitmap.has(book, tick)) continue;
+            if (!book.has(tick)) continue;
             uint256 key = _levelKey(bookKey, tick);
             uint256 level = _levels.levels[key];
             while (!LevelQueue.isEmpty(level) && count + Lanes.PER_GROUP <= orders.length) {
                 (level, count) = _takeHead(key, level, ANYBODY, orders, count);
             }
             _levels.levels[key] = level;
-            if (LevelQueue.isEmpty(level)) book = TickBitmap.without(book, tick);
+            if (LevelQueue.isEmpty(level)) book = book.without(tick);
         }
         _books[bookKey] = book;
     }
 
     /// @dev Adds the orders of a level's first word, or only those of one participant, to a list
-    function _takeHead(uint256 key, uint256 level, uint256 participant, uint256[] memory orders, uint256 count)
+    function _takeHead(uint256 key, uint256 level, uint256 participant, BookOrder[] memory orders, uint256 count)
         private
         view
         returns (uint256, uint256)
@@ -177,11 +179,10 @@ abstract contract OrderBookLevels is CheckedTrades, PriceBand {
             uint256 index = LevelQueue.head(level);
             uint256 word = _levels.words[key | index];
             for (uint256 lane; lane < Lanes.PER_GROUP; ++lane) {
-                uint256 order = Lanes.get56(word, lane);
-                uint256 owner = RestingOrderLane.participant(order);
-                if (order == 0 || (participant != ANYBODY && participant != owner)) continue;
-                orders[count++] =
-                    RestingOrderLane.asBookOrder(order, (key >> 8) & 0xff, index * Lanes.PER_GROUP + lane);
+                RestingOrderLane order = RestingOrderLane.wrap(Lanes.get56(word, lane));
+                uint256 owner = order.participant();
+                if (order.isNone() || (participant != ANYBODY && participant != owner)) continue;
+                orders[count++] = order.asBookOrder((key >> 8) & 0xff, index * Lanes.PER_GROUP + lane);
             }
             return (LevelQueue.withoutHead(level, word), count);
         }
@@ -191,15 +192,15 @@ abstract contract OrderBookLevels is CheckedTrades, PriceBand {
 
     function _countOne(uint256 area, uint256 period, uint256 participant) private {
         uint256 key = _accountKey(period, participant);
-        uint256 account = BookAccount.ofPeriod(_accounts[key], period, area);
-        if (BookAccount.brought(account) == maxOpen) revert TooManyOrders(participant, maxOpen);
-        _accounts[key] = BookAccount.withOneMore(account);
+        BookAccount account = _accounts[key].ofPeriod(period, area);
+        if (account.brought() == maxOpen) revert TooManyOrders(participant, maxOpen);
+        _accounts[key] = account.withOneMore();
     }
 
     /// @dev Of an account whose owner takes an order at rest back
     function _uncountOne(uint256 period, uint256 participant) internal {
         uint256 key = _accountKey(period, participant);
-        _accounts[key] = BookAccount.withOneLess(_accounts[key]);
+        _accounts[key] = _accounts[key].withOneLess();
     }
 
     // --- questions -----------------------------------------------------------------------------
@@ -210,8 +211,8 @@ abstract contract OrderBookLevels is CheckedTrades, PriceBand {
         view
         returns (uint256 bidTick, uint256 bidWh, uint256 offerTick, uint256 offerWh)
     {
-        (bidTick, bidWh) = _best(area, period, BookOrder.BID);
-        (offerTick, offerWh) = _best(area, period, BookOrder.OFFER);
+        (bidTick, bidWh) = _best(area, period, BookOrderLib.BID);
+        (offerTick, offerWh) = _best(area, period, BookOrderLib.OFFER);
     }
 
     /// @notice Energy and orders of up to `maxTicks` ticks of a side, the best first
@@ -227,9 +228,9 @@ abstract contract OrderBookLevels is CheckedTrades, PriceBand {
         wh = new uint256[](count);
         orders = new uint256[](count);
         for (uint256 i; i < count; ++i) {
-            atTicks[i] = TickBitmap.best(left, side);
+            atTicks[i] = TickBitmapLib.best(left, side);
             left &= ~(1 << atTicks[i]);
-            uint256[] memory queue = queueOf(area, period, atTicks[i]);
+            BookOrder[] memory queue = queueOf(area, period, atTicks[i]);
             orders[i] = queue.length;
             wh[i] = _sumWh(queue);
         }
@@ -237,11 +238,11 @@ abstract contract OrderBookLevels is CheckedTrades, PriceBand {
 
     /// @notice Orders at rest at a tick in the order in which they will trade (participant: 32 | kind: 3 | side: 1 |
     ///         tick: 8 | position: 10 | Wh: 28, as `BookOrder` has them)
-    function queueOf(uint256 area, uint256 period, uint256 tick) public view returns (uint256[] memory orders) {
+    function queueOf(uint256 area, uint256 period, uint256 tick) public view returns (BookOrder[] memory orders) {
         uint256 key = _levelKey(_key(area, period), tick);
         uint256 level = _levels.levels[key];
         if (Lanes.tag(level) != period) return orders;
-        orders = new uint256[](Lanes.PER_GROUP * LevelQueue.wordsOf(level));
+        orders = new BookOrder[](Lanes.PER_GROUP * LevelQueue.wordsOf(level));
         uint256 count;
         while (!LevelQueue.isEmpty(level)) {
             (level, count) = _takeHead(key, level, ANYBODY, orders, count);
@@ -250,13 +251,13 @@ abstract contract OrderBookLevels is CheckedTrades, PriceBand {
     }
 
     /// @notice A participant's orders at rest in a period, tick by tick, as in `queueOf`
-    function ordersOf(uint256 participant, uint256 period) external view returns (uint256[] memory orders) {
-        uint256 account = _accounts[_accountKey(period, participant)];
-        if (Lanes.tag(account) != period) return orders;
-        orders = new uint256[](maxOpen);
+    function ordersOf(uint256 participant, uint256 period) external view returns (BookOrder[] memory orders) {
+        BookAccount account = _accounts[_accountKey(period, participant)];
+        if (!account.isOf(period)) return orders;
+        orders = new BookOrder[](maxOpen);
         uint256 count;
         for (uint256 tick; tick < ticks; ++tick) {
-            uint256 key = _levelKey(_key(BookAccount.area(account), period), tick);
+            uint256 key = _levelKey(_key(account.area(), period), tick);
             uint256 level = _levels.levels[key];
             while (Lanes.tag(level) == period && !LevelQueue.isEmpty(level)) {
                 (level, count) = _takeHead(key, level, participant, orders, count);
@@ -268,27 +269,35 @@ abstract contract OrderBookLevels is CheckedTrades, PriceBand {
     function _best(uint256 area, uint256 period, uint256 side) private view returns (uint256 tick, uint256 wh) {
         uint256 bits = _ticksOf(area, period, side);
         if (bits == 0) return (0, 0);
-        tick = TickBitmap.best(bits, side);
+        tick = TickBitmapLib.best(bits, side);
         wh = _sumWh(queueOf(area, period, tick));
     }
 
     function _ticksOf(uint256 area, uint256 period, uint256 side) private view returns (uint256) {
         if (!_isOpen(area, period)) return 0;
-        return TickBitmap.ofSide(_books[_key(area, period)], side);
+        return _books[_key(area, period)].ofSide(side);
     }
 
     function _isOpen(uint256 area, uint256 period) internal view returns (bool) {
-        return TickBitmap.isOf(_books[_key(area, period)], period / _ringSize);
+        return _books[_key(area, period)].isOf(period / _ringSize);
     }
 
     /// @dev Of the words of a period's lap of the ring
     function _tag(uint256 period) private view returns (uint256) {
-        return TickBitmap.tagOf(period / _ringSize);
+        return TickBitmapLib.tagOf(period / _ringSize);
     }
 
-    function _sumWh(uint256[] memory orders) private pure returns (uint256 sum) {
+    function _sumWh(BookOrder[] memory orders) private pure returns (uint256 sum) {
         for (uint256 i; i < orders.length; ++i) {
-            sum += BookOrder.wh(orders[i]);
+            sum += orders[i].wh();
+        }
+    }
+
+    /// @dev A list is only ever made shorter than it was
+    function _shorten(BookOrder[] memory list, uint256 count) internal pure {
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            mstore(list, count)
         }
     }
 

@@ -4,8 +4,8 @@ pragma solidity 0.8.37;
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {HouseAccounts} from "../../libraries/HouseAccounts.sol";
-import {Lanes} from "../../libraries/Lanes.sol";
 import {Profile} from "../../libraries/Profile.sol";
+import {ProfileLookup} from "../../libraries/ProfileLookup.sol";
 import {CheckedTrades} from "../CheckedTrades.sol";
 
 /// @title How two parties come to a deal: quotes and terms stay off the chain, their commitments go on it
@@ -143,7 +143,7 @@ abstract contract Deals is CheckedTrades, EIP712 {
         (address signer,,) = ECDSA.tryRecover(hash, signature.r, signature.vs);
         address account = registry.accountOf(participant);
         if (signer == address(0) || signer != account) revert SignerIsNotParticipant(participant, signer, account);
-        uint256 status = Profile.status(_profileOf(participant));
+        uint256 status = Profile.status(ProfileLookup.profileOf(registry, participant));
         if (status != Profile.ACTIVE) revert ParticipantNotActive(participant, status);
     }
 
@@ -157,10 +157,6 @@ abstract contract Deals is CheckedTrades, EIP712 {
 
     function _move(uint256 from, uint256 to, uint256 amountMicroEur) internal {
         if (amountMicroEur != 0) clearingHouse.transfer(from, to, amountMicroEur);
-    }
-
-    function _profileOf(uint256 participant) internal view returns (uint256) {
-        return Lanes.get64(registry.profilesOf(Lanes.groupOf(participant)), Lanes.laneOf(participant));
     }
 
     // --- questions -----------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import {Reservations} from "../../ledger/Reservations.sol";
 import {HouseAccounts} from "../../libraries/HouseAccounts.sol";
 import {Lanes} from "../../libraries/Lanes.sol";
 import {Profile} from "../../libraries/Profile.sol";
+import {ProfileLookup} from "../../libraries/ProfileLookup.sol";
 import {Roles} from "../../libraries/Roles.sol";
 import {TradeWord} from "../../libraries/TradeWord.sol";
 import {CheckedTrades} from "../CheckedTrades.sol";
@@ -164,7 +165,7 @@ contract OverTheCounter is Deals {
     }
 
     function _requireInArea(uint256 participant, uint256 area) private view {
-        uint256 itsArea = Profile.area(_profileOf(participant));
+        uint256 itsArea = Profile.area(ProfileLookup.profileOf(registry, participant));
         if (itsArea != area) revert OtherArea(participant, itsArea, area);
     }
 
@@ -204,7 +205,7 @@ contract OverTheCounter is Deals {
                 error_ == MoneyAccounts.InsufficientMoney.selector || error_ == Reservations.InDebt.selector
                     || error_ == Reservations.AboveConnectionCapacity.selector
                     || error_ == Reservations.ParticipantNotActive.selector
-                        && !Profile.heldBack(_profileOf(participant))
+                        && !Profile.heldBack(ProfileLookup.profileOf(registry, participant))
             ) return false;
             // solhint-disable-next-line no-inline-assembly
             assembly ("memory-safe") {

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {Imbalance} from "../settlement/Imbalance.sol";
 import {Lanes} from "../libraries/Lanes.sol";
 import {MeritOrder} from "../libraries/MeritOrder.sol";
-import {OrderLane} from "../libraries/OrderLane.sol";
+import {OrderLane, OrderLaneLib} from "../libraries/OrderLane.sol";
 import {TickEnergy} from "../libraries/TickEnergy.sol";
 
 /// @title The pure rules of the market, many cases to a call
@@ -26,13 +26,13 @@ contract Rules {
             uint256 words = (ticks + 6) / 7;
             uint256[][2] memory sides = [new uint256[](words), new uint256[](words)];
             for (uint256 j; j < books[i].length; ++j) {
-                uint256 order = books[i][j];
-                uint256 tick = OrderLane.tick(order);
-                sides[OrderLane.side(order)][tick / 7] += OrderLane.wh(order) << (32 * (tick % 7));
+                OrderLane order = OrderLane.wrap(books[i][j]);
+                uint256 tick = order.tick();
+                sides[order.side()][tick / 7] += order.wh() << (32 * (tick % 7));
             }
             // Packed and unpacked, as the auction keeps it between clearing and booking.
             outcomes[i] = MeritOrder.unpack(
-                MeritOrder.pack(MeritOrder.clear(sides[OrderLane.BID], sides[OrderLane.OFFER]))
+                MeritOrder.pack(MeritOrder.clear(sides[OrderLaneLib.BID], sides[OrderLaneLib.OFFER]))
             );
             fills[i] = _fills(outcomes[i], books[i]);
         }
@@ -48,9 +48,9 @@ contract Rules {
         uint256 bidWh;
         uint256 askWh;
         for (uint256 j; j < orders.length; ++j) {
-            uint256 tick = OrderLane.tick(orders[j]);
-            uint256 wh = OrderLane.wh(orders[j]);
-            if (OrderLane.side(orders[j]) == OrderLane.BID) {
+            OrderLane order = OrderLane.wrap(orders[j]);
+            (uint256 tick, uint256 wh) = (order.tick(), order.wh());
+            if (order.side() == OrderLaneLib.BID) {
                 (fills[j], bidWh) = MeritOrder.fill(outcome.bid, tick, tick > outcome.bid.tick, wh, bidWh);
             } else {
                 (fills[j], askWh) = MeritOrder.fill(outcome.ask, tick, tick < outcome.ask.tick, wh, askWh);
