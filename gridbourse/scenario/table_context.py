@@ -10,7 +10,7 @@ from gridbourse.scenario.rules import MarketRules
 
 
 class TableContext(NamedTuple):
-    """What all markets of a scenario share.
+    """Facts that the markets of a scenario share.
 
     points: as in a scenario; since_season: periods from the season's start to that of the replay; periods:
     of the replay.

@@ -1,4 +1,4 @@
-"""What all comparisons with a scenario share."""
+"""Points of a scenario as participants of the rebuilt market."""
 
 from gridbourse.audit.rebuild import Rebuilt
 from gridbourse.scenario.scenario import Scenario

@@ -8,7 +8,7 @@ from gridbourse.audit.core.modules import Modules
 
 
 class RebuildContext(NamedTuple):
-    """What a market stands on; chain_id and address are those of its contract."""
+    """Ground that a market stands on; chain_id and address are those of its contract."""
 
     common: Common
     modules: Modules

@@ -18,7 +18,7 @@ class Anchors(NamedTuple):
 
 
 class DeploymentContext(NamedTuple):
-    """What all markets of a deployment share.
+    """Facts that the markets of a deployment share.
 
     tariff, agents: addresses; verdict_window_seconds: block time in which a verdict is awaited.
     """
