@@ -73,7 +73,7 @@ def print_areas(
     found = figures(records)
     table = Table(title="Market areas", title_justify="left", title_style="bold", box=None)
     table.add_column("Area")
-    for head in ("People", "Traded", "Mean price", "Capped", "Outside", "Bills", "Gain", "Fees"):
+    for head in ("People", "Traded", "Mean price", "Capped", "Outside", "Received", "Gain", "Fees"):
         table.add_column(head, justify="right")
     for name, row in found["rows"].items():
         table.add_row(

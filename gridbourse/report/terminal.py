@@ -158,7 +158,7 @@ def _grid(figures: dict[str, Any]) -> Table:
 def _bills(figures: dict[str, Any]) -> Table:
     bills = figures["bills_micro_eur"]
     return _facts(
-        "Bills",
+        "Bills: all get, − pay",
         [
             ("All, with the market", words.euro(bills["with_market"])),
             ("All, no market", words.euro(bills["no_market"])),
@@ -233,10 +233,10 @@ def _participants(record: RunRecord) -> Table:
     """The three participants that gained most and the three that gained least."""
     bills = bills_table(record).sort_values("gain_micro_eur", ascending=False, kind="stable")
     shown = bills if len(bills) <= 6 else pd.concat([bills.iloc[:3], bills.iloc[-3:]])
-    table = _plain_table(f"Participants, by gain: {len(shown)} of {len(bills)}")
+    table = _plain_table(f"Participants, by gain: {len(shown)} of {len(bills)}; gets, − pays")
     table.add_column("Point", overflow="fold")
     labels = (
-        "Bill", "No market", "No market, capped", "Gain", "by the caps", "Traded kWh",
+        "Gets", "No market", "No market, capped", "Gain", "by the caps", "Traded kWh",
         "Curtailed kWh",
     )  # fmt: skip
     for label in labels:
