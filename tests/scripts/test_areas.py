@@ -12,6 +12,7 @@ from gridbourse.chain.operations.market_areas import PlaceError
 from gridbourse.chain.operations.period_end import finish
 from gridbourse.crowdsale.errors import CrowdsaleError
 from gridbourse.deployment.live_market import LiveArea, found_areas
+from gridbourse.index.history import read_history
 from gridbourse.metering.points import read_numbers
 from gridbourse.onboarding.mapping import found_mapping
 from gridbourse.scenario.areas import load_areas
@@ -156,6 +157,7 @@ def test_each_areas_tokens_are_redeemed(call: Call, areas: dict[str, LiveArea]) 
         assert token.supply(token_of(live.market, periods[name])) == (0, 0), name
         assert f"{len(called[name]) * OFFERED * PRICE / 1e6:,.6f}" in said
     assert said.count("tokens redeemed") == 2
+    assert read_history(market).rebuilt.findings.differences == []
 
 
 def test_people_of_an_area_are_charged_by_its_dso(

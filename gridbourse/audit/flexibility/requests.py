@@ -26,13 +26,13 @@ from gridbourse.model.flexibility.products import Buyers, Product, Way
 from gridbourse.model.house_accounts import (
     MARGIN_ACCOUNT,
     SUPPLIER_ACCOUNT,
+    TSO_ACCOUNT,
+    dso_account,
     is_participant,
 )
 from gridbourse.model.trade import MOST_WH
 
 WHAT = "flexibility"
-HOUSE_BUYERS = {1: Buyers.DSO, 7: Buyers.TSO}
-"""Bit that a product has for a buyer, by its account of `HouseAccounts.sol`."""
 MOST_REQUESTS, MOST_OF_PARTICIPANTS, MOST_OF_ONE = 64, 32, 2
 LOT_BYTES = 27
 """Of a salt's commitment, what the chain keeps."""
@@ -180,10 +180,11 @@ class Requests:
             self._require(WHAT, where, False, "no such product or direction")
             return
         product, way = self.products[number], Way(direction)
-        bit = HOUSE_BUYERS.get(buyer, Buyers.PARTICIPANTS)
-        mine = buyer in HOUSE_BUYERS or self._members.area_of(buyer) == area
+        house = {dso_account(area): Buyers.DSO, TSO_ACCOUNT: Buyers.TSO}
+        bit = house.get(buyer, Buyers.PARTICIPANTS)
+        mine = buyer in house or self._members.area_of(buyer) == area
         latest = period * self._mtu - model.lead_seconds(product, self._rules.reveal_seconds)
-        least = 0 if buyer in HOUSE_BUYERS else model.LEAST_REQUEST_WH
+        least = 0 if buyer in house else model.LEAST_REQUEST_WH
         for holds, rule in (
             (len(board) < MOST_REQUESTS, "too many requests"),
             (mine, "of another area, or of nobody"),
