@@ -12,7 +12,7 @@ from gridbourse.audit.core.portfolios import Portfolios
 from gridbourse.audit.core.rules import Rules
 from gridbourse.audit.core.solvency import Solvency
 from gridbourse.audit.core.withdrawals import Withdrawals
-from gridbourse.audit.crowdsale import Crowdsales
+from gridbourse.audit.crowdsale.crowdsales import Crowdsales
 from gridbourse.audit.flexibility.market import FlexibilityMarket
 from gridbourse.audit.markets.aggregator_auction import AggregatorAuction
 from gridbourse.audit.markets.bilateral import BilateralMarket

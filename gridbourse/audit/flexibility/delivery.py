@@ -9,7 +9,8 @@ from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.findings import Findings
 from gridbourse.audit.core.portfolios import Portfolios
 from gridbourse.audit.core.registry import Members
-from gridbourse.audit.flexibility.requests import Asked, Requests
+from gridbourse.audit.flexibility.posted_request import PostedRequest
+from gridbourse.audit.flexibility.requests import Requests
 from gridbourse.audit.settlement.metering import Metering
 from gridbourse.model.errors import ModelError
 from gridbourse.model.flexibility import market as model
@@ -40,7 +41,7 @@ class Batch:
 
     area: int
     period: int
-    asked: Asked
+    asked: PostedRequest
     block: int
     where: str
     closings: list[Closing] = field(default_factory=list)
@@ -95,7 +96,7 @@ class Verification:
     )
 
     def closing(
-        self, asked: Asked, period: int, leg: model.Leg, found: Told, where: str
+        self, asked: PostedRequest, period: int, leg: model.Leg, found: Told, where: str
     ) -> Closing:
         """Result of a leg by the model, compared with the log."""
         self.verified += 1
@@ -120,7 +121,13 @@ class Verification:
         )  # fmt: skip
 
     def _verified(
-        self, asked: Asked, period: int, leg: model.Leg, baseline_wh: int, metered: int, before: int
+        self,
+        asked: PostedRequest,
+        period: int,
+        leg: model.Leg,
+        baseline_wh: int,
+        metered: int,
+        before: int,
     ) -> Verified | None:
         if metered == MISSING_WH:
             return None
@@ -131,7 +138,7 @@ class Verification:
         return Verified(asked.request, leg, asked.buyer, baseline_wh, metered, before, *shared)
 
     def _find(
-        self, asked: Asked, period: int, leg: model.Leg, found: Told, where: str
+        self, asked: PostedRequest, period: int, leg: model.Leg, found: Told, where: str
     ) -> tuple[model.Finding, int]:
         """Finding, and the reading it rests on, Wh."""
         product, who = asked.request.product, leg.participant
@@ -183,7 +190,7 @@ class Verification:
         mine = (one for one in self.members.participants.values() if one.area == area)
         return all(self.metering.reading(period, one.number) is None for one in mine)
 
-    def _commit(self, asked: Asked, period: int, found: Told) -> None:
+    def _commit(self, asked: PostedRequest, period: int, found: Told) -> None:
         self.committed.append(
             Committed(
                 period, found.participant, asked.product, found.baseline_wh,

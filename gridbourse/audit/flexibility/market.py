@@ -17,9 +17,10 @@ from gridbourse.audit.core.money import Position
 from gridbourse.audit.core.portfolios import Portfolios
 from gridbourse.audit.core.reservations import Energy
 from gridbourse.audit.core.rules import FlexibilityRules
-from gridbourse.audit.core.transfers import Transfer
+from gridbourse.audit.flexibility.awards import Awards
 from gridbourse.audit.flexibility.delivery import Batch, Closing, Told, Verification
-from gridbourse.audit.flexibility.requests import WHAT, Asked, Requests
+from gridbourse.audit.flexibility.posted_request import PostedRequest
+from gridbourse.audit.flexibility.requests import WHAT, Requests
 from gridbourse.audit.flexibility.review import Reviews
 from gridbourse.audit.flexibility.token import Minted, Tokens
 from gridbourse.audit.markets.checked_trades import CheckedTrades, Fill, Ledger, shown, trade_of
@@ -50,10 +51,13 @@ class FlexibilityMarket(CheckedTrades):
         self.reviews = Reviews(common, metering, corrections)
         self._transfers, self._metering = common.transfers, metering
         self._mtu = mtu_seconds
+        self.awards = Awards(
+            self.name, self.requests, common.transfers, self._reservations, common.findings
+        )
         self._batch: Batch | None = None
         self._ending: dict[tuple[int, int, int], Event] = {}
-        self._request_of: dict[tuple[int, int, int], Asked] = {}
-        self._deciding: tuple[int, Asked] | None = None
+        self._request_of: dict[tuple[int, int, int], PostedRequest] = {}
+        self._deciding: tuple[int, PostedRequest] | None = None
         # By period: (payer, payee, kind, µEUR); Wh delivered up, down, and by participants to others.
         self.flows: defaultdict[int, list[tuple[int, int, str, int]]] = defaultdict(list)
         self.delivered: defaultdict[int, tuple[int, int, int]] = defaultdict(lambda: (0, 0, 0))
@@ -134,7 +138,7 @@ class FlexibilityMarket(CheckedTrades):
         if (event.contract, event.name) != ("FlexibilityToken", "ClaimMoved"):
             self.tokens.redeemed()
         if self._transfers.waiting(self.name) and not self._tells_of_a_page(event):
-            self._award_unseen()
+            self.awards.follow_unseen()
 
     def _tells_of_a_page(self, event: Event) -> bool:
         """True where sums moved before it belong to its page of awards or its verdict."""
@@ -154,9 +158,9 @@ class FlexibilityMarket(CheckedTrades):
         if asked is None or asked.cleared is None:
             self._require(WHAT, where, False, "not cleared")
             return
-        self._award_unseen(but=asked)
+        self.awards.follow_unseen(but=asked)
         words = list(event["trades"])
-        due = self._award(asked, event["period"], where, len(words))
+        due = self.awards.follow(asked, event["period"], where, len(words))
         told = [shown(trade_of(word)) for word in words]
         self._findings.compare("trade", where, told, [shown(trade) for trade in due])
         area, period = event["area"], event["period"]
@@ -168,80 +172,6 @@ class FlexibilityMarket(CheckedTrades):
             group = ledger.seal()
             ledger.untold.add(group)
             self._compare_seal(ledger, group)
-
-    def _award_unseen(self, but: Asked | None = None) -> None:
-        """Follow pages without a trade, which leave no event, by the sums they gave back."""
-        for (_, period), board in self.requests.boards.items():
-            for asked in board:
-                done = asked is but or asked.awarded
-                if (asked.cleared is not None or asked.is_void) and not done:
-                    where = f"request {asked.number}, period {period}"
-                    self._award(asked, period, where, 0, exactly=True)
-
-    def _award(
-        self, asked: Asked, period: int, where: str, trades: int, exactly: bool = False
-    ) -> list[TradeWord]:
-        """Go on through the offers as far as trades and sums given back reach; the trades.
-
-        exactly: compare amounts too, where the sums may be of another request.
-        """
-        legs = {} if asked.cleared is None else {leg.participant: leg for leg in asked.cleared.legs}
-        offering = asked.offering
-        due: list[TradeWord] = []
-        while asked.next_offer < len(offering):
-            who = offering[asked.next_offer]
-            wh, leg = asked.offers[who].wh, legs.get(who)
-            stays = leg is not None and leg.stands_by
-            won = 0 if leg is None or stays else leg.wh
-            if won and len(due) == trades:
-                break
-            moves = self._given_back(asked, who, leg)
-            waiting = self._transfers.waiting(self.name)
-            if moves and not (waiting and _begins(waiting[0], moves[0], exactly)):
-                break
-            lost, told = self._forfeited(asked, who), asked.forfeited.pop(who, 0)
-            asked.next_offer += 1
-            self._findings.compare(
-                "lot", f"µEUR for a salt, participant {who}, {where}", told, lost
-            )
-            self.requests.move(where, *moves)
-            self._reservations.give_back(period, who, asked.energy(wh - won))
-            if not stays:
-                self.requests.free(asked, period, who, wh, won)
-            if leg is not None:
-                asked.legs[who] = leg
-            if won:
-                asked.waiting += 1
-                due.append(self._trade(asked, who, won, leg.price_micro_eur_per_wh if leg else 0))
-        return due
-
-    def _forfeited(self, asked: Asked, who: int) -> int:
-        """Sum that an offer loses because its salt was withheld, µEUR."""
-        if asked.cleared is None:
-            return 0
-        outcome = asked.cleared.outcomes[asked.next_offer]
-        withheld = outcome is model.Outcome.WITHHELD
-        return self.requests.bond_of_withheld(asked, asked.offers[who].wh) if withheld else 0
-
-    def _given_back(
-        self, asked: Asked, who: int, leg: model.Leg | None
-    ) -> list[tuple[int, int, int]]:
-        """Transfers of the part of a bond that goes back, and of that forfeited by a salt withheld."""
-        wh = asked.offers[who].wh
-        lost = self._forfeited(asked, who)
-        kept = lost if leg is None else self.requests.bond(asked, leg.wh)
-        back = self.requests.bond(asked, wh) - kept
-        return [
-            move
-            for move in ((MARGIN_ACCOUNT, who, back), (MARGIN_ACCOUNT, SUPPLIER_ACCOUNT, lost))
-            if move[2]
-        ]
-
-    @staticmethod
-    def _trade(asked: Asked, who: int, wh: int, price: int) -> TradeWord:
-        if asked.request.way is Way.DOWN:
-            return TradeWord(asked.buyer, who, wh, price)
-        return TradeWord(who, asked.buyer, wh, price)
 
     # --- verdicts ------------------------------------------------------------------------------
 
@@ -383,7 +313,7 @@ class FlexibilityMarket(CheckedTrades):
         self.reviews.verified(batch.area, period, asked, verified, compensated)
         self._end_if_due(asked, period, batch.ended, where)
 
-    def _legs_of(self, asked: Asked) -> tuple[model.Leg, ...]:
+    def _legs_of(self, asked: PostedRequest) -> tuple[model.Leg, ...]:
         return () if asked.cleared is None else asked.cleared.legs
 
     def _shift(self, area: int, period: int, fills: list[tuple[int, Energy]], where: str) -> None:
@@ -422,10 +352,12 @@ class FlexibilityMarket(CheckedTrades):
             self._ending[event["area"], event["period"], asked.number] = event
         else:
             where = event.at("area", "period", "request")
-            self._award(asked, event["period"], where, 0)
+            self.awards.follow(asked, event["period"], where, 0)
             self._end_if_due(asked, event["period"], event, where)
 
-    def _end_if_due(self, asked: Asked, period: int, ended: Event | None, where: str) -> None:
+    def _end_if_due(
+        self, asked: PostedRequest, period: int, ended: Event | None, where: str
+    ) -> None:
         """End a request with nothing open: the buyer gets back the money and energy it did not use."""
         over = asked.awarded and not asked.waiting and not asked.legs and not asked.ended
         self._findings.compare(WHAT, f"ended, {where}", ended is not None, over)
@@ -452,8 +384,3 @@ class FlexibilityMarket(CheckedTrades):
             self._require(WHAT, place, False, "ended, and nothing in the log says by what")
         self.tokens.require_nothing_loose()
         super().require_nothing_loose()
-
-
-def _begins(told: Transfer, due: tuple[int, int, int], exactly: bool) -> bool:
-    """True where a transfer is the one due, by parties and, where exactly, by amount."""
-    return tuple(told) == due if exactly else tuple(told)[:2] == due[:2]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
-from typing import Any
 
 from gridbourse.audit.core.agents import Agents
 from gridbourse.audit.core.context import Common
 from gridbourse.audit.core.events import Event
-from gridbourse.audit.core.reservations import Energy
 from gridbourse.audit.core.rules import FlexibilityRules
 from gridbourse.audit.core.transfers import Transfer
+from gridbourse.audit.flexibility.posted_request import Kind, Offered, PostedRequest, product_of
 from gridbourse.chain.bindings.flexibility import (
     NO_SALT,
     NO_SEED,
@@ -19,7 +17,6 @@ from gridbourse.chain.bindings.flexibility import (
     lot_drawn,
     salt_commitment,
 )
-from gridbourse.chain.encoding.lanes import BID, OFFER
 from gridbourse.model.errors import ModelError
 from gridbourse.model.flexibility import market as model
 from gridbourse.model.flexibility.products import Buyers, Product, Way
@@ -36,72 +33,6 @@ WHAT = "flexibility"
 MOST_REQUESTS, MOST_OF_PARTICIPANTS, MOST_OF_ONE = 64, 32, 2
 LOT_BYTES = 27
 """Of a salt's commitment, what the chain keeps."""
-Kind = tuple[Way, bool, bool]
-
-
-@dataclass
-class Offered:
-    """The offer of a participant under a request; agent: who brought it."""
-
-    agent: int
-    tick: int
-    wh: int
-
-
-@dataclass
-class Asked:
-    """A request, and how far it has come.
-
-    next_offer: place of the offer, in participant order, that is awarded next. waiting: trades without
-    a verdict; open: legs that are not over. escrow: of the buyer, still there. committed, salts: of the
-    agents, by number; shown_at: market time at which the seed was shown, None = not yet. forfeited: what
-    the log is still to tell of salts that were withheld, by participant.
-    """
-
-    number: int
-    buyer: int
-    product: int
-    zone: int
-    request: model.Request
-    closes_at: int
-    only: int
-    lot: bytes
-    escrow: int
-    offers: dict[int, Offered] = field(default_factory=dict)
-    seed: bytes = NO_SEED
-    shown_at: int | None = None
-    committed: dict[int, bytes] = field(default_factory=dict)
-    salts: dict[int, bytes] = field(default_factory=dict)
-    forfeited: dict[int, int] = field(default_factory=dict)
-    seed_forfeited: int = 0
-    cleared: model.Cleared | None = None
-    is_void: bool = False
-    next_offer: int = 0
-    legs: dict[int, model.Leg] = field(default_factory=dict)
-    waiting: int = 0
-    delivered_wh: int = 0
-    ended: bool = False
-
-    @property
-    def offering(self) -> list[int]:
-        """Participants that offer, in participant order."""
-        return sorted(who for who, offer in self.offers.items() if offer.wh)
-
-    @property
-    def awarded(self) -> bool:
-        """Whether every offer has found out what became of it."""
-        return (self.cleared is not None or self.is_void) and self.next_offer == len(self.offering)
-
-    def energy(self, wh: int) -> Energy:
-        """Energy that so much of an offer promises of a connection; reactive power none."""
-        if self.request.product.reactive:
-            return Energy()
-        way = self.request.way
-        return Energy(wh if way & Way.UP else 0, wh if way & Way.DOWN else 0)
-
-    def buyers_energy(self, wh: int) -> Energy:
-        """Energy that so much of a request promises of the buyer's connection."""
-        return Energy.of(BID if self.request.way is Way.UP else OFFER, wh)
 
 
 class Requests:
@@ -121,7 +52,7 @@ class Requests:
         self._reservations = common.reservations_of(self.name)
         self._mtu = mtu_seconds
         self.products: list[Product] = []
-        self.boards: defaultdict[tuple[int, int], list[Asked]] = defaultdict(list)
+        self.boards: defaultdict[tuple[int, int], list[PostedRequest]] = defaultdict(list)
         self.schedules: dict[tuple[int, int], int] = {}
         self._fixed: set[tuple[int, int]] = set()
         self._declared_last: tuple[int, int] | None = None
@@ -204,14 +135,16 @@ class Requests:
         self._clock.require_before(closes_at, f"request, {where}")
         request = model.Request(product, way, wh, tick, pay_as_bid, not is_participant(buyer))
         escrow = model.escrow_micro_eur(request, self._rules.band)
-        asked = Asked(len(board), buyer, number, zone, request, closes_at, only, lot, escrow)
+        asked = PostedRequest(
+            len(board), buyer, number, zone, request, closes_at, only, lot, escrow
+        )
         board.append(asked)
         self.move(where, (buyer, MARGIN_ACCOUNT, escrow))
         if self.takes_energy(asked):
             energy = asked.buyers_energy(wh)
             self._reservations.claim(period, buyer, energy, where)
 
-    def _leaves_room(self, board: list[Asked], buyer: int, period: int) -> bool:
+    def _leaves_room(self, board: list[PostedRequest], buyer: int, period: int) -> bool:
         """Participants, active members in the period, do not take the place of DSO and TSO."""
         if not is_participant(buyer):
             return True
@@ -223,7 +156,7 @@ class Requests:
         member = self._members.participants.get(who)
         return member is not None and member.active and member.is_member(period)
 
-    def takes_energy(self, asked: Asked) -> bool:
+    def takes_energy(self, asked: PostedRequest) -> bool:
         """Whether a participant buys what the meter shows, and so the energy itself."""
         return not asked.request.house and asked.request.product.metered(self._mtu)
 
@@ -268,11 +201,11 @@ class Requests:
         self.exchange_bond(asked, who, former, wh, where)
         self._reservations.exchange(period, who, asked.energy(former), asked.energy(wh), where)
 
-    def _one_with(self, agent: int, asked: Asked, period: int) -> bool:
+    def _one_with(self, agent: int, asked: PostedRequest, period: int) -> bool:
         return self._agents.is_one_with(agent, asked.buyer, period)
 
     def _put_at_risk(
-        self, asked: Asked, period: int, who: int, agent: int, wh: int, where: str
+        self, asked: PostedRequest, period: int, who: int, agent: int, wh: int, where: str
     ) -> None:
         """Of agents only: what a participant offers itself is its own affair."""
         former = asked.offers.get(who, Offered(who, 0, 0))
@@ -282,7 +215,7 @@ class Requests:
             self._agents.put_at_risk(period, who, agent, freed, more, where)
 
     def _promise(
-        self, asked: Asked, period: int, who: int, former: int, wh: int, where: str
+        self, asked: PostedRequest, period: int, who: int, former: int, wh: int, where: str
     ) -> None:
         if former == wh:
             return
@@ -296,7 +229,7 @@ class Requests:
             self._require("flexibility offer", where, fits, "promised otherwise, or too much")
         self._promised[period, product.reactive, who] = (held - former + wh, kind)
 
-    def free(self, asked: Asked, period: int, who: int, wh: int, won: int) -> None:
+    def free(self, asked: PostedRequest, period: int, who: int, wh: int, won: int) -> None:
         """Give back what was promised, but for a schedule whose lot was drawn."""
         if asked.request.product.declared and not asked.is_void:
             return
@@ -357,7 +290,7 @@ class Requests:
         asked.escrow -= due
         asked.seed_forfeited = due
 
-    def bond_of_withheld(self, asked: Asked, wh: int) -> int:
+    def bond_of_withheld(self, asked: PostedRequest, wh: int) -> int:
         """Amount that an offer loses whose salt is withheld."""
         return model.salt_withheld_micro_eur(asked.request, wh, self._rules.band)
 
@@ -389,7 +322,7 @@ class Requests:
         self._findings.compare(WHAT, f"margin, {where}", tuple(event["margin"]), margin)
 
     @staticmethod
-    def _drawn(asked: Asked, area: int, period: int, who: int) -> model.Offer:
+    def _drawn(asked: PostedRequest, area: int, period: int, who: int) -> model.Offer:
         """An offer with what the lot has for it."""
         offer = asked.offers[who]
         if not asked.request.product.declared:
@@ -416,18 +349,20 @@ class Requests:
 
     # -------------------------------------------------------------------------------------------
 
-    def asked(self, event: Event) -> Asked | None:
+    def asked(self, event: Event) -> PostedRequest | None:
         """The request an event is of."""
         board = self.boards[event["area"], event["period"]]
         there = event["request"] < len(board)
         self._require(WHAT, event.at("area", "period", "request"), there, "no such request")
         return board[event["request"]] if there else None
 
-    def bond(self, asked: Asked, wh: int) -> int:
+    def bond(self, asked: PostedRequest, wh: int) -> int:
         """Bond of so much of an offer."""
         return model.bond_micro_eur(asked.request, wh, self._rules.band) if wh else 0
 
-    def exchange_bond(self, asked: Asked, who: int, former: int, wh: int, where: str) -> None:
+    def exchange_bond(
+        self, asked: PostedRequest, who: int, former: int, wh: int, where: str
+    ) -> None:
         """The bond changes with the offer."""
         change = self.bond(asked, wh) - self.bond(asked, former)
         self.move(
@@ -441,23 +376,3 @@ class Requests:
 
     def _require(self, what: str, where: str, holds: bool, rule: str) -> None:
         self._findings.require(what, where, holds, rule)
-
-
-def product_of(terms: tuple[Any, ...], mtu_seconds: int) -> Product:
-    """A product as the log tells of it."""
-    (name, directions, symmetric, quantity, minimum, activation, duration, evidence, method,
-     penalty, compensation, buyers) = terms  # fmt: skip
-    return Product(
-        name=bytes(name).rstrip(b"\0").decode(errors="replace"),
-        directions=Way(directions),
-        buyers=Buyers(buyers),
-        full_activation_seconds=activation,
-        duration_seconds=duration,
-        evidence_seconds=evidence,
-        method=method,
-        penalty_percent=penalty,
-        symmetric=symmetric,
-        reactive=quantity == 1,
-        minimum_bid_w=minimum * 3600 // mtu_seconds,
-        compensation_micro_eur_per_wh=compensation,
-    )

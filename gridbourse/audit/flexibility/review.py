@@ -14,7 +14,7 @@ from typing import NamedTuple
 from gridbourse.audit.core.context import Common
 from gridbourse.audit.core.events import Event
 from gridbourse.audit.core.money import GroupChange
-from gridbourse.audit.flexibility.requests import Asked
+from gridbourse.audit.flexibility.posted_request import PostedRequest
 from gridbourse.audit.settlement.corrections import Corrections, Move
 from gridbourse.audit.settlement.metering import Metering
 from gridbourse.chain.bindings.flexibility_review import VerifiedLeg, VerifiedLegs
@@ -50,7 +50,12 @@ class Reviews:
     count: int = 0
 
     def verified(
-        self, area: int, period: int, asked: Asked, found: Sequence[Verified], compensated: int
+        self,
+        area: int,
+        period: int,
+        asked: PostedRequest,
+        found: Sequence[Verified],
+        compensated: int,
     ) -> None:
         """Note the legs that one call verified by the meter; compensated: sum paid for all of them, µEUR."""
         shares = leg_shares(list(found), compensated)
