@@ -34,9 +34,10 @@ from gridbourse.model.house_accounts import TSO_ACCOUNT
 from gridbourse.model.trade import TradeWord
 from gridbourse.onboarding.pseudonyms import deployment_salt
 from gridbourse.scenario.flexibility import DSO, TSO, PlannedRequest
-from oracle.dso.flexibility_need import Need, Zones, needs
+from oracle.dso.flexibility_need import Need, needs
 from oracle.dso.grid_check import GridView
 from oracle.dso.verdict import Verdict
+from oracle.dso.zones import Zones
 from replay.markets.checked_trades import Judging, VenueError, require_same
 from replay.markets.market import Ints
 from replay.order_routes import GROUPS_A_CALL

@@ -23,7 +23,6 @@ from oracle.dso.caps import propose_caps
 from oracle.dso.flexibility_need import (
     Room,
     SoldLeg,
-    Zones,
     needs,
     offered,
     reject_legs,
@@ -32,6 +31,7 @@ from oracle.dso.flexibility_need import (
     with_legs,
 )
 from oracle.dso.grid_check import GridView
+from oracle.dso.zones import Zones
 from tests.oracle.dso.feeders import MTU_SECONDS, NO_VAR, POINTS, feeder, wh
 from tests.oracle.dso.test_caps import BROKEN
 
