@@ -91,3 +91,25 @@ def test_each_answer_is_there() -> None:
         if not re.search(rf"\b(?:def|function) {function}\(", (CHECKOUT / file).read_text("utf-8"))
     ]
     assert missing == []
+
+
+MOST_LINES = 400
+GAS_CRITICAL = {
+    "AuctionBoard", "Campaign", "FlexibilityAdmission", "FlexibilityDelivery", "FlexibilityLedger",
+    "OrderBook", "ParticipantRegistry", "Settlement",
+}  # fmt: skip
+"""Contracts that are one file for the sake of their gas or code size."""
+
+
+def test_no_file_is_long() -> None:
+    """Python beside the tests, and contracts; a contract that became short is to leave the list."""
+    packages = ("gridbourse", "oracle", "replay", "scripts", "scenarios", "benchmarks")
+    sources = [file for name in packages for file in (CHECKOUT / name).rglob("*.py")]
+    sources += (CHECKOUT / "contracts").rglob("*.sol")
+    lengths = {file: len(file.read_text("utf-8").splitlines()) for file in sources}
+    long = {
+        file.stem if file.suffix == ".sol" else str(file)
+        for file, n in lengths.items()
+        if n > MOST_LINES
+    }
+    assert long == GAS_CRITICAL
