@@ -1,7 +1,7 @@
 """Kinds of market: the one registry, and what each layer has a file of.
 
 A new kind of market is an entry in KINDS, its contract, and a file of the kind's name in each package of
-LAYERS. Nothing else names the kinds.
+LAYERS. Nothing else has to name it, but `AGENTS_ACT` of `chain.deployment.deploy` where agents act in it.
 """
 
 from importlib import import_module
