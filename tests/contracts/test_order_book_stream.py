@@ -308,12 +308,23 @@ class Walk(RuleBasedStateMachine):
             self.hall.batch(P, word)
 
     @precondition(lambda self: self.mirror.places)
-    @rule(which=st.integers(0, 10**6), tick=st.sampled_from(TICKS[:6]), wh=st.integers(MIN_WH, 400))
-    def replace(self, which, tick, wh):
+    @rule(
+        which=st.integers(0, 10**6), tick=st.sampled_from(TICKS[:6]), wh=st.integers(MIN_WH, 400),
+        own=st.booleans(),
+    )  # fmt: skip
+    def replace(self, which, tick, wh, own):
+        """By the participant itself out of what it keeps; a gateway's replacement does not draw on that."""
         before, order = len(self.mirror.trades), self._pick(which)
-        tx = self.hall.batch(P, self.mirror.replace(order, tick, wh))
+        word = self.mirror.replace(order, tick, wh)
+        if own:
+            who = self.by_number[order.participant].sends
+            tx = self.hall.contract.replace(P, word.tick, word.position, tick, wh, who)
+        else:
+            tx = self.hall.batch(P, word)
         traded = self.mirror.trades[before:]
         assert trades_in(tx) == [trade.pack() for trade in traded]
+        if not own:
+            return
         number, side = order.participant, order.side
         if "OrderReduced" in tx.events:
             self._come_back(number, side, order.wh - wh)
